@@ -1,0 +1,78 @@
+"""fastlaunch_nb: EC2 Fast Launch in Jupyter.
+
+The pages of DescribeFastLaunchImages as DataFrames, filter panels, state
+timelines and capacity charts. Everything public is a name of this package;
+each is loaded when it is first asked for, so that importing it costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastlaunch_nb.charts import capacity as capacity
+    from fastlaunch_nb.charts import timeline as timeline
+    from fastlaunch_nb.demo import demo as demo
+    from fastlaunch_nb.errors import FastLaunchError as FastLaunchError
+    from fastlaunch_nb.errors import FastLaunchWarning as FastLaunchWarning
+    from fastlaunch_nb.errors import InputError as InputError
+    from fastlaunch_nb.errors import MissingExtraError as MissingExtraError
+    from fastlaunch_nb.errors import ReadError as ReadError
+    from fastlaunch_nb.errors import SetupError as SetupError
+    from fastlaunch_nb.errors import SourceError as SourceError
+    from fastlaunch_nb.frame import Filters as Filters
+    from fastlaunch_nb.frame import from_pages as from_pages
+    from fastlaunch_nb.panel import panel as panel
+    from fastlaunch_nb.sweep import describe as describe
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "FastLaunchError": "errors",
+    "FastLaunchWarning": "errors",
+    "Filters": "frame",
+    "InputError": "errors",
+    "MissingExtraError": "errors",
+    "ReadError": "errors",
+    "SetupError": "errors",
+    "SourceError": "errors",
+    "capacity": "charts",
+    "demo": "demo",
+    "describe": "sweep",
+    "from_pages": "frame",
+    "panel": "panel",
+    "timeline": "charts",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    setattr(sys.modules[__name__], name, value)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+class _Face(types.ModuleType):
+    """The package as Python sees it.
+
+    Importing ``fastlaunch_nb.panel`` binds the submodule to the package under
+    the very name of the public function that lives in it. The function wins.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, types.ModuleType) and _HOME.get(name) == name:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Face

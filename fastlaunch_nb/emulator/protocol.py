@@ -1,0 +1,121 @@
+"""The wire of the embedded EC2: the actions moto lacks, parsed by moto, answered by us.
+
+Answers are written by walking botocore's own output shape, so that every name,
+list and timestamp is where the service model puts it, and milliseconds survive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import format_datetime
+from itertools import count
+from typing import Any
+from xml.sax.saxutils import escape
+
+from moto.core.utils import get_service_model
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.responses import EC2Response
+
+from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.models import EC2Error, FastLaunchBackend
+
+_NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
+_requests = count(1)
+
+Answer = tuple[int, dict[str, Any], str]
+
+
+def install() -> None:
+    """Teach moto's EC2 the Fast Launch actions; once is enough, again does no harm."""
+    if FastLaunchBackend in EC2Backend.__bases__:
+        return
+    EC2Backend.__bases__ += (FastLaunchBackend,)
+    for _, _, existing in ec2_backends.iter_backends():
+        FastLaunchBackend.__init__(existing)  # type: ignore[arg-type]
+    EC2Response.describe_fast_launch_images = _action(_describe_fast_launch_images)  # type: ignore[attr-defined]
+
+
+def backend(account_id: str, region: str) -> Any:
+    """Return the embedded EC2's state of one account and region."""
+    return ec2_backends[account_id][region]
+
+
+def _describe_fast_launch_images(request: Any) -> dict[str, Any]:
+    images, next_token = request.ec2_backend.describe_fast_launch_images(
+        image_ids=request._get_param("ImageIds", []),
+        filters=_filters(request._get_param("Filters", [])),
+        max_results=request._get_param("MaxResults"),
+        next_token=request._get_param("NextToken"),
+    )
+    return {"FastLaunchImages": [image.to_api() for image in images], "NextToken": next_token}
+
+
+def _filters(given: list[Mapping[str, Any]]) -> dict[str, list[str]]:
+    return {entry.get("Name", "null"): entry.get("Values", []) for entry in given}
+
+
+def _action(handle: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
+    """Make a method of moto's EC2Response from a function: dry runs, errors and answers."""
+
+    def method(request: Any) -> Answer:
+        request_id = f"fa571a00-0000-4000-8000-{next(_requests):012x}"
+        operation = get_service_model("ec2").operation_model(request._get_action())
+        try:
+            if request._get_param("DryRun"):
+                raise EC2Error(
+                    "DryRunOperation",
+                    "Request would have succeeded, but DryRun flag is set.",
+                    412,
+                )
+            status, body = 200, _success(operation, handle(request), request_id)
+        except EC2Error as error:
+            status, body = error.status, _failure(error, request_id)
+        return status, _headers(request, status), body
+
+    return method
+
+
+def _headers(request: Any, status: int) -> dict[str, Any]:
+    headers: dict[str, Any] = {"status": status, "Content-Type": "text/xml;charset=UTF-8"}
+    if not request.is_werkzeug_request:  # over HTTP the server writes the date itself
+        headers["date"] = format_datetime(CLOCK.now(), usegmt=True)
+    return headers
+
+
+def _success(operation: Any, result: Mapping[str, Any], request_id: str) -> str:
+    root = f"{operation.name}Response"
+    members = "".join(_members(operation.output_shape, result))
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{_NAMESPACE}">'
+        f"<requestId>{request_id}</requestId>{members}</{root}>"
+    )
+
+
+def _failure(error: EC2Error, request_id: str) -> str:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<Response><Errors><Error>'
+        f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        f"</Error></Errors><RequestID>{request_id}</RequestID></Response>"
+    )
+
+
+def _members(shape: Any, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the elements of a structure; a member that is None is left out."""
+    for name, member in shape.members.items():
+        value = values.get(name)
+        if value is not None:
+            tag = member.serialization.get("name", name)
+            yield f"<{tag}>{_content(member, value)}</{tag}>"
+
+
+def _content(shape: Any, value: Any) -> str:
+    if shape.type_name == "structure":
+        return "".join(_members(shape, value))
+    if shape.type_name == "list":
+        tag = shape.member.serialization.get("name", "member")
+        return "".join(f"<{tag}>{_content(shape.member, item)}</{tag}>" for item in value)
+    if shape.type_name == "timestamp":
+        return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+    if shape.type_name == "boolean":
+        return "true" if value else "false"
+    return escape(str(value))

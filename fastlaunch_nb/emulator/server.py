@@ -1,0 +1,60 @@
+"""The embedded EC2 over HTTP, on this machine only."""
+
+from __future__ import annotations
+
+from email.utils import format_datetime
+from threading import Thread
+from typing import Any
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import make_server
+
+from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.protocol import install
+
+HOST = "127.0.0.1"
+
+
+class _Handler(MotoRequestHandler):
+    """Answers with the virtual clock's date, and keeps quiet about it."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return format_datetime(CLOCK.now(), usegmt=True)
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        return
+
+
+class Server:
+    """All of moto, with Fast Launch, at :attr:`endpoint_url` until it is stopped.
+
+    Parameters
+    ----------
+    port : int, default 0
+        Where to listen on the loopback interface; 0 takes a free port.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        install()
+        application = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server(
+            HOST, port, application, threaded=True, request_handler=_Handler
+        )
+        self._server.daemon_threads = True  # type: ignore[attr-defined]
+        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it listens."""
+        return f"http://{HOST}:{self._server.server_port}"
+
+    def stop(self) -> None:
+        """Stop listening and free the port."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

@@ -1,0 +1,101 @@
+"""The error policy, and the exceptions and warnings that carry it out.
+
+Asking for one thing raises. Asking for many returns what worked and, as rows,
+what did not. Every message says what was asked, what came instead, and what to
+do next. Bad input is refused before a request leaves. Credentials, session
+tokens and signatures appear in no message: text that AWS sent passes through
+:func:`redact` first.
+
+::
+
+    FastLaunchError
+    ├── InputError (ValueError)         what was asked can not be asked; nothing was sent
+    │   └── SourceError                 what was handed over is no Fast Launch result
+    ├── SetupError                      no region, no credentials, an expired login
+    ├── ReadError                       AWS, or the way to it, answered with an error
+    └── MissingExtraError (ImportError) an optional dependency is not installed
+
+    FastLaunchWarning (UserWarning)     it worked, and there is something to know
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+_SECRETS = re.compile(
+    r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # access key ids
+    r"|Signature=\S+"
+    r"|[A-Za-z0-9+/=_%-]{60,}"  # session tokens, encoded authorization messages
+)
+
+
+class FastLaunchError(Exception):
+    """Base of every exception that fastlaunch_nb raises on purpose."""
+
+
+class InputError(FastLaunchError, ValueError):
+    """What was asked can not be asked. Nothing was sent."""
+
+
+class SourceError(InputError):
+    """What was handed over is not a DescribeFastLaunchImages result."""
+
+
+class SetupError(FastLaunchError):
+    """Something on this side is missing: a region, credentials, a valid login."""
+
+
+class ReadError(FastLaunchError):
+    """AWS, or the way to it, answered with an error.
+
+    Attributes
+    ----------
+    code : str
+        AWS's error code, such as ``UnauthorizedOperation``; where no answer
+        came at all, the name of botocore's exception.
+    request_id : str or None
+        AWS's id of the request, for a support case.
+    """
+
+    def __init__(self, message: str, *, code: str, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.request_id = request_id
+
+
+class MissingExtraError(FastLaunchError, ImportError):
+    """An optional dependency is not installed; the message has the pip command."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs more: pip install 'fastlaunch_nb[{extra}]'")
+
+
+class FastLaunchWarning(UserWarning):
+    """It worked, and there is something the reader of the result should know."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?``, or nothing where no known word is close.
+
+    Examples
+    --------
+    >>> did_you_mean("stat", ["state", "owner-id"])
+    " Did you mean 'state'?"
+    >>> did_you_mean("colour", ["state", "owner-id"])
+    ''
+    """
+    close = difflib.get_close_matches(word.lower(), list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def redact(text: str) -> str:
+    """Return text of AWS's as it may be shown: without keys, tokens and signatures.
+
+    Examples
+    --------
+    >>> redact("AKIAIOSFODNN7EXAMPLE is not known, Signature=1a2b3c")
+    '*** is not known, ***'
+    """
+    return _SECRETS.sub("***", text)
