@@ -108,6 +108,13 @@ def open_session(session: boto3.Session | None = None) -> boto3.Session:
     return session
 
 
+def swap_default_session(session: boto3.Session | None) -> boto3.Session | None:
+    """Make a session boto3's default; return the one that was."""
+    previous: boto3.Session | None = boto3.DEFAULT_SESSION
+    boto3.DEFAULT_SESSION = session
+    return previous
+
+
 def region_of(session: boto3.Session, region: str | None) -> str:
     """Return the region to ask; say how to give one where there is none."""
     found = region or session.region_name

@@ -37,9 +37,7 @@ COLUMNS = (
     Column("region", TEXT, "the region that was asked"),
     Column("image_id", TEXT, "the AMI", ("ImageId",)),
     Column("state", TEXT, "state of Fast Launch for this AMI", ("State",)),
-    Column(
-        "state_transition_reason", TEXT, "why it is in this state", ("StateTransitionReason",)
-    ),
+    Column("state_transition_reason", TEXT, "why it is in this state", ("StateTransitionReason",)),
     Column(
         "state_transition_time", TIME, "since when it is in this state", ("StateTransitionTime",)
     ),
@@ -62,9 +60,7 @@ COLUMNS = (
         "template of the preparation instances",
         ("LaunchTemplate", "LaunchTemplateId"),
     ),
-    Column(
-        "launch_template_name", TEXT, "its name", ("LaunchTemplate", "LaunchTemplateName")
-    ),
+    Column("launch_template_name", TEXT, "its name", ("LaunchTemplate", "LaunchTemplateName")),
     Column("launch_template_version", TEXT, "its version", ("LaunchTemplate", "Version")),
     Column(
         "owner_id",

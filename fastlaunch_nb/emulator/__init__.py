@@ -6,7 +6,7 @@ of the toolkit that reads, so that one proves the other.
 
 from fastlaunch_nb.emulator.clock import CLOCK, Clock
 from fastlaunch_nb.emulator.models import FastLaunchImage
-from fastlaunch_nb.emulator.protocol import backend, install
+from fastlaunch_nb.emulator.protocol import backend, forget_everything, install
 from fastlaunch_nb.emulator.server import Server
 
-__all__ = ["CLOCK", "Clock", "FastLaunchImage", "Server", "backend", "install"]
+__all__ = ["CLOCK", "Clock", "FastLaunchImage", "Server", "backend", "forget_everything", "install"]

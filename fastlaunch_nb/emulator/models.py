@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from moto.ec2.models.amis import Ami
+
+from fastlaunch_nb.emulator.clock import CLOCK
+
 # What AWS does not document; each choice stands here and nowhere else.
 DEFAULT_PAGE = 200  # items a page where the request names no MaxResults, or 0
 INVALID_TOKEN = "InvalidNextToken"  # not InvalidPaginationToken
@@ -81,6 +85,22 @@ class FastLaunchBackend:
     def add_fast_launch_image(self, image: FastLaunchImage) -> None:
         """Put an image there, as it is."""
         self.fast_launch_images[image.image_id] = image
+
+    def add_windows_image(self, image_id: str, *, name: str, owner_id: str) -> None:
+        """Put a Windows AMI there, for DescribeImages to find."""
+        ec2: Any = self
+        ec2.amis[image_id] = Ami(
+            ec2,
+            image_id,
+            name=name,
+            owner_id=owner_id,
+            platform="windows",
+            architecture="x86_64",
+            virtualization_type="hvm",
+            root_device_type="ebs",
+            creation_date=CLOCK.now(),
+            region_name=f"{ec2.region_name}a",
+        )
 
     def describe_fast_launch_images(
         self,

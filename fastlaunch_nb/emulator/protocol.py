@@ -12,9 +12,11 @@ from itertools import count
 from typing import Any
 from xml.sax.saxutils import escape
 
+from moto.core.base_backend import BackendDict
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
+from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.models import EC2Error, FastLaunchBackend
@@ -38,6 +40,13 @@ def install() -> None:
 def backend(account_id: str, region: str) -> Any:
     """Return the embedded EC2's state of one account and region."""
     return ec2_backends[account_id][region]
+
+
+def forget_everything(seed: int = 0) -> None:
+    """Empty all of moto, start the clock anew, and make moto's made-up ids repeatable."""
+    BackendDict.reset()
+    CLOCK.reset()
+    mock_random.seed(seed)
 
 
 def _describe_fast_launch_images(request: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from email.utils import format_datetime
 from threading import Thread
 from typing import Any
@@ -36,14 +37,25 @@ class Server:
     ----------
     port : int, default 0
         Where to listen on the loopback interface; 0 takes a free port.
+
+    Raises
+    ------
+    OSError
+        The port is taken.
     """
 
     def __init__(self, port: int = 0) -> None:
         install()
         application = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server(
-            HOST, port, application, threaded=True, request_handler=_Handler
-        )
+        with socket.create_server((HOST, port)) as listener:  # raises; werkzeug would exit
+            self._server = make_server(
+                HOST,
+                port,
+                application,
+                threaded=True,
+                request_handler=_Handler,
+                fd=listener.fileno(),
+            )
         self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -51,7 +63,7 @@ class Server:
     @property
     def endpoint_url(self) -> str:
         """Where it listens."""
-        return f"http://{HOST}:{self._server.server_port}"
+        return f"http://{HOST}:{self._server.server_address[1]}"
 
     def stop(self) -> None:
         """Stop listening and free the port."""

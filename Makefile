@@ -1,0 +1,44 @@
+# Everything a developer or a user starts: `make lab`, `make test`, `make setup`, `make notebooks`.
+# Needs Python 3.11 or newer and make; all else is installed into .venv.
+
+PYTHON ?= python3
+PORT ?=
+NO_BROWSER ?=
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test notebooks clean
+
+help:
+	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
+	@echo "make test        lint, types, tests and notebooks"
+	@echo "make notebooks   run the notebooks again and store what they show"
+	@echo "make setup       install into .venv"
+	@echo "make clean       remove what the others left behind, but not your copies in lab/"
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
+	@touch $@
+
+lab: $(READY)
+	@$(BIN)/fastlaunch-nb lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
+
+test: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+notebooks: $(READY)
+	$(BIN)/python notebooks/store.py notebooks/*.ipynb
+
+clean:
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	find fastlaunch_nb tests notebooks -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,50 @@
+"""State intervals: from what was seen to since when and until when it was so.
+
+In narwhals and pure, so that the kind of frame that comes in goes out.
+"""
+
+from __future__ import annotations
+
+import narwhals as nw
+from narwhals.typing import IntoFrameT
+
+from fastlaunch_nb.frame import TIME
+
+_TIME = nw.Datetime("us", "UTC")
+assert TIME == "datetime64[us, UTC]"  # noqa: S101  the same type, in the words of two libraries
+
+
+def from_look(images: IntoFrameT) -> IntoFrameT:
+    """Return the one interval of each image that a single look tells.
+
+    Parameters
+    ----------
+    images : DataFrame
+        A frame of :func:`fastlaunch_nb.from_pages`: one look at each image.
+
+    Returns
+    -------
+    DataFrame
+        The same rows and columns, and of an interval's: ``start``, the
+        transition's time where AWS gave one (``start_exact``), else the look
+        itself; ``end``, null, because the state still holds; ``last_seen``, the look.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "State": "enabled"}],
+    ...                        observed_at="2026-01-15T12:00:00Z")
+    >>> from_look(images)[["state", "start", "end", "start_exact"]].iloc[0].astype(str).tolist()
+    ['enabled', '2026-01-15 12:00:00+00:00', 'NaT', 'False']
+    """
+    since, seen = nw.col("state_transition_time"), nw.col("observed_at")
+    return (
+        nw.from_native(images)
+        .with_columns(
+            start=nw.coalesce(since, seen),
+            end=nw.lit(None, dtype=_TIME),
+            last_seen=seen,
+            start_exact=~since.is_null(),
+        )
+        .to_native()
+    )

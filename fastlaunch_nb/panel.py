@@ -1,0 +1,341 @@
+"""The filter panel, in plain ipywidgets. It has no logic of its own: Filters decides, it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+import pandas as pd
+import traitlets
+
+from fastlaunch_nb import charts, frame
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.frame import FACETS, Filters
+
+PAGE = 10
+_FACETS = {
+    "state": "State",
+    "account_id": "Account",
+    "region": "Region",
+    "launch_template": "Launch template",
+}
+_NONE = "(none)"
+_DARKER = "color-mix(in srgb, currentColor 14%, transparent)"
+
+
+def panel(images: pd.DataFrame) -> FilterPanel:
+    """Make a filter panel for a frame of images.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        A frame of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
+        Columns ``image_name`` and ``account_name``, where they are there, are
+        shown instead of ids.
+
+    Returns
+    -------
+    FilterPanel
+        An ipywidget. ``filters`` is the selection, a :class:`fastlaunch_nb.Filters`:
+        set it, or observe it; ``filtered`` is the rows it keeps.
+
+    Raises
+    ------
+    InputError
+        It is no frame of images.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "State": "enabled"},
+    ...                         {"ImageId": "ami-01234567890abcdef", "State": "enabling"}])
+    >>> panel = fl.panel(images)
+    >>> panel.filters = fl.Filters(state="enabling")
+    >>> panel
+    FilterPanel: 1 of 2 images (state: enabling)
+    >>> panel.filtered["image_id"].tolist()
+    ['ami-01234567890abcdef']
+    """
+    names = [column.name for column in frame.COLUMNS]
+    if not isinstance(images, pd.DataFrame) or (missing := set(names) - set(images)):
+        lacks = f" that lacks {', '.join(sorted(missing))}" if isinstance(images, pd.DataFrame) else ""  # fmt: skip
+        raise InputError(
+            "Expected a frame as describe and from_pages make it. "
+            f"Got a {type(images).__name__}{lacks}."
+        )
+    return FilterPanel(images)
+
+
+class FilterPanel(widgets.VBox):  # type: ignore[misc]
+    """Facets with counts, a search, and the rows they keep; made by :func:`panel`.
+
+    Attributes
+    ----------
+    filters : Filters
+        The selection. A trait: settable, observable.
+    """
+
+    filters = traitlets.Any()
+
+    def __init__(self, images: pd.DataFrame) -> None:
+        self._images = images.copy()
+        self._showing = False
+        self._search = widgets.Text(
+            description="Search", placeholder="name, id, template, reason …", continuous_update=True
+        )
+        self._search.add_class("fl-search")
+        self._search.observe(self._take, "value")
+        self._facets = {name: _Facet(title, self._take) for name, title in _FACETS.items()}
+        self._summary = widgets.HTML()
+        self._reset = widgets.Button(
+            description="Reset", icon="undo", tooltip="Show all images again"
+        )
+        self._reset.on_click(lambda _: setattr(self, "filters", Filters()))
+        self._table = _Table()
+        head = _row("fl-head", self._search, self._reset, self._summary)
+        facets = _row("fl-facets", *self._facets.values())
+        super().__init__([widgets.HTML(_STYLE), head, facets, self._table])
+        self.add_class("fl-panel")
+        self.filters = Filters()
+
+    @property
+    def filtered(self) -> pd.DataFrame:
+        """The rows that the filters keep, as in the frame that was given."""
+        return self.filters.apply(self._images)
+
+    @traitlets.validate("filters")
+    def _check(self, proposal: Mapping[str, Any]) -> Filters:
+        if not isinstance(proposal["value"], Filters):
+            raise InputError(
+                f"filters is a {type(proposal['value']).__name__}. "
+                "Expected Filters, such as fl.Filters(state='enabled')."
+            )
+        return proposal["value"]
+
+    def _take(self, _change: object = None) -> None:
+        """Take the selection from the controls, unless it is we who are moving them."""
+        if not self._showing:
+            chosen = {name: facet.chosen for name, facet in self._facets.items()}
+            others = {name: getattr(self.filters, name) for name in FACETS if name not in chosen}
+            self.filters = Filters(text=self._search.value, **chosen, **others)
+
+    @traitlets.observe("filters")
+    def _show(self, _change: object) -> None:
+        """Show the selection: in every control, in the counts and in the table."""
+        counts = self.filters.counts(self._images)
+        names = self._names()
+        self._showing = True
+        try:
+            self._search.value = self.filters.text
+            for name, facet in self._facets.items():
+                facet.show(counts[name], getattr(self.filters, name), names.get(name, {}))
+        finally:
+            self._showing = False
+        filtered = self.filtered
+        self._summary.value = self._summary_html(len(filtered))
+        self._table.show(filtered)
+
+    def _names(self) -> dict[str, dict[str, str]]:
+        ids, labels = self._images["account_id"], charts.account_labels(self._images)
+        return {"account_id": dict(zip(ids.fillna(""), labels, strict=True))}
+
+    def _summary_html(self, rows: int) -> str:
+        mark = f"<span class='fl-demo'>{charts.DEMO_MARK}</span>" if charts.is_demo(self._images) else ""  # fmt: skip
+        return (
+            f"<div role='status' class='fl-summary'><b>{rows} of {len(self._images)}</b> images"
+            f"{mark}<span class='fl-active'>{escape(_words(self.filters))}</span></div>"
+        )
+
+    def __repr__(self) -> str:
+        words = _words(self.filters)
+        return (
+            f"FilterPanel: {len(self.filtered)} of {len(self._images)} images"
+            + (f" ({words})" if words else "")
+        )  # fmt: skip
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Show the widget; where there is no kernel, its rows as text and as a table."""
+        bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
+        bundle["text/plain"] = repr(self)
+        bundle["text/html"] = (
+            f"{_STYLE}<div class='fl-panel'>{self._summary_html(len(self.filtered))}"
+            f"{_table_html(self.filtered.head(PAGE))}{_more(len(self.filtered) - PAGE)}</div>"
+        )
+        return bundle
+
+
+class _Facet(widgets.VBox):  # type: ignore[misc]
+    """One facet: a box to tick for each value, with its count; values with none are pale."""
+
+    def __init__(self, title: str, changed: Callable[[object], None]) -> None:
+        self._changed = changed
+        self._boxes: dict[str | None, Any] = {}
+        self._layout = widgets.Layout(width="auto", flex="0 0 auto")
+        self._values = widgets.VBox().add_class("fl-values")
+        super().__init__([widgets.HTML(f"<b>{escape(title)}</b>"), self._values])
+        self.add_class("fl-facet")
+
+    @property
+    def chosen(self) -> tuple[str | None, ...]:
+        return tuple(value for value, box in self._boxes.items() if box.value)
+
+    def show(
+        self,
+        counts: Mapping[str | None, int],
+        chosen: tuple[str | None, ...],
+        names: Mapping[str, str],
+    ) -> None:
+        """Show counts and ticks; a chosen value that no row has gets a box as well."""
+        values = [*counts, *(value for value in chosen if value not in counts)]
+        if values != list(self._boxes):
+            self._boxes = {value: self._box(value) for value in values}
+            self._values.children = tuple(self._boxes.values())
+        for value, box in self._boxes.items():
+            count = counts.get(value, 0)
+            label = _NONE if value is None else names.get(value, value)
+            box.description = f"{label} ({count})"
+            box.value = value in chosen
+            (box.remove_class if count else box.add_class)("fl-none")
+
+    def _box(self, value: str | None) -> Any:
+        box = widgets.Checkbox(indent=False, layout=self._layout)
+        box.observe(self._changed, "value")
+        if value in charts.STATE_LOOKS:
+            box.add_class(f"fl-{value}")
+        return box
+
+
+class _Table(widgets.VBox):  # type: ignore[misc]
+    """Rows, a page at a time."""
+
+    def __init__(self) -> None:
+        self._rows = pd.DataFrame()
+        self._first = 0
+        self._html = widgets.HTML()
+        self._where = widgets.HTML()
+        self._back = widgets.Button(icon="chevron-left", tooltip="Previous page", description="Previous")  # fmt: skip
+        self._on = widgets.Button(icon="chevron-right", tooltip="Next page", description="Next")
+        self._back.on_click(lambda _: self._turn(-PAGE))
+        self._on.on_click(lambda _: self._turn(PAGE))
+        super().__init__([self._html, _row("fl-pager", self._back, self._on, self._where)])
+
+    def show(self, rows: pd.DataFrame) -> None:
+        """Show other rows, from their first page on."""
+        self._rows, self._first = rows, 0
+        self._turn(0)
+
+    def _turn(self, step: int) -> None:
+        self._first += step
+        page = self._rows.iloc[self._first : self._first + PAGE]
+        last = self._first + len(page)
+        self._html.value = _table_html(page)
+        self._where.value = f"{self._first + 1}–{last} of {len(self._rows)}" if len(page) else ""
+        self._back.disabled = self._first == 0
+        self._on.disabled = last >= len(self._rows)
+
+
+def _row(name: str, *children: Any) -> Any:
+    layout = widgets.Layout(flex_flow="row wrap", align_items="center")
+    return widgets.Box(list(children), layout=layout).add_class(name)
+
+
+def _words(filters: Filters) -> str:
+    """Say the selection in words; every part of it, also what has no control here."""
+    parts = [
+        f"{facet.replace('_', ' ')}: {', '.join(_NONE if v is None else v for v in values)}"
+        for facet in FACETS
+        if (values := getattr(filters, facet))
+    ]
+    return " · ".join(parts + ([f"text: {filters.text}"] if filters.text else []))
+
+
+# --- rows as HTML ---------------------------------------------------------------------
+
+_HEADINGS = (
+    *("Image", "State", "Account", "Region", "Target", "Max parallel"),
+    *("Launch template", "Since (UTC)", "Reason"),
+)
+
+
+def _table_html(rows: pd.DataFrame) -> str:
+    """Return rows as an HTML table. Everything in it that came from AWS is escaped."""
+    if rows.empty:
+        return "<p class='fl-empty'>No image matches these filters.</p>"
+    shown = rows.assign(
+        _image=charts.image_labels(rows),
+        _account=charts.account_labels(rows),
+        _template=frame.facet_values(rows, "launch_template"),
+    )
+    head = "".join(f"<th scope='col'>{heading}</th>" for heading in _HEADINGS)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in shown.to_dict("records"))
+    return (
+        "<div class='fl-scroll' tabindex='0' role='region' aria-label='Images'><table>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cells(row: Mapping[Any, Any]) -> str:
+    named = "" if row["_image"] == row["image_id"] else f"<br><small>{_text(row['image_id'])}</small>"  # fmt: skip
+    look = charts.state_look(row["state"])
+    since = row["state_transition_time"]
+    version = row["launch_template_version"]
+    template = _text(row["_template"])
+    if not pd.isna(version):
+        template += f" <small>v{_text(version)}</small>"
+    return "".join(
+        [
+            f"<td>{_text(row['_image'])}{named}</td>",
+            f"<td class='fl-state'><i style='background:{look.colour}'></i>{_text(row['state'])}</td>",  # fmt: skip
+            f"<td>{_text(row['_account'])}</td>",
+            f"<td class='fl-state'>{_text(row['region'])}</td>",
+            f"<td class='fl-number'>{_text(row['target_resource_count'])}</td>",
+            f"<td class='fl-number'>{_text(row['max_parallel_launches'])}</td>",
+            f"<td>{template}</td>",
+            f"<td class='fl-state'>{'–' if pd.isna(since) else f'{since:%Y-%m-%d %H:%M}'}</td>",
+            f"<td class='fl-reason'>{_text(row['state_transition_reason'])}</td>",
+        ]
+    )
+
+
+def _text(value: Any) -> str:
+    return "–" if pd.isna(value) else escape(str(value))
+
+
+def _more(rows: int) -> str:
+    return f"<p class='fl-empty'>and {rows} more</p>" if rows > 0 else ""
+
+
+_STATE_STYLE = "".join(
+    f".fl-panel .fl-{state} {{ border-left: 4px solid {look.colour}; }}\n"
+    for state, look in charts.STATE_LOOKS.items()
+)
+_STYLE = f"""<style>
+.fl-panel {{ font-size: 13px; }}
+.fl-panel .fl-head {{ gap: 4px 16px; }}
+.fl-panel .fl-search {{ flex: 1 1 260px; max-width: 420px; }}
+.fl-panel .fl-summary {{ font-size: 14px; line-height: 1.6; }}
+.fl-panel .fl-demo {{ margin-left: 10px; padding: 1px 8px; border-radius: 9px; background: {_DARKER};
+  font-size: 12px; }}
+.fl-panel .fl-active {{ margin-left: 10px; opacity: 0.8; overflow-wrap: anywhere; }}
+.fl-panel .fl-facets {{ gap: 10px; align-items: stretch !important; margin: 6px 0; }}
+.fl-panel .fl-facet {{ flex: 1 1 200px; border: 1px solid {_DARKER}; border-radius: 6px;
+  padding: 4px 10px 6px; }}
+.fl-panel .fl-values {{ max-height: 168px; overflow: auto; }}
+.fl-panel .fl-values > * {{ padding-left: 6px; border-left: 4px solid transparent; }}
+.fl-panel .fl-none {{ opacity: 0.5; }}
+{_STATE_STYLE}.fl-panel .fl-scroll {{ overflow-x: auto; }}
+.fl-panel table {{ border-collapse: collapse; width: 100%; font-size: 13px; line-height: 1.35; }}
+.fl-panel th, .fl-panel td {{ text-align: left; vertical-align: top; padding: 5px 12px 5px 4px;
+  border-bottom: 1px solid {_DARKER}; }}
+.fl-panel th {{ white-space: nowrap; }}
+.fl-panel small {{ opacity: 0.75; font-size: 11px; }}
+.fl-panel .fl-state {{ white-space: nowrap; }}
+.fl-panel .fl-state i {{ display: inline-block; width: 10px; height: 10px; border-radius: 3px;
+  margin-right: 7px; }}
+.fl-panel .fl-number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+.fl-panel .fl-reason {{ min-width: 180px; overflow-wrap: anywhere; }}
+.fl-panel .fl-empty {{ opacity: 0.8; margin: 8px 4px; }}
+.fl-panel .fl-pager {{ gap: 8px; margin-top: 4px; }}
+</style>"""
