@@ -6,6 +6,7 @@ PORT ?=
 NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
+NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab test notebooks clean
@@ -23,8 +24,9 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[all]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(NEEDED) || \
+	  $(BIN)/python -m pip install --quiet $(NEEDED)  # pip may know a mirror that uv does not
 	@touch $@
 
 lab: $(READY)

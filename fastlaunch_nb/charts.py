@@ -2,8 +2,9 @@
 
 Pure: no clock, no network, no state. A figure is transparent and its grey text
 reads on white and on black, so that it fits any theme it is put into. Whatever
-came from AWS is escaped, because plotly draws a little HTML. Its legend stands
-above the data, and its button that would upload the data elsewhere is off.
+came from AWS is escaped, because plotly draws a little HTML. The legend is text
+under the title: plotly's own takes the width that row labels leave, and climbs
+over the title on a narrow screen. plotly's button that uploads the data is off.
 """
 
 from __future__ import annotations
@@ -21,31 +22,35 @@ from fastlaunch_nb.frame import EXAMPLE_ACCOUNTS, KEY, STATES, WORST_FIRST
 
 
 class Look(NamedTuple):
-    """How a state is drawn: a colour, and a pattern so that colour is never the only sign."""
+    """How a state is drawn: a colour, and a pattern so that colour is never the only sign.
+
+    The swatch is the pattern once more, as a letter of a legend.
+    """
 
     colour: str
     pattern: str = ""
+    swatch: str = "■"
 
 
 STATE_LOOKS = {
     "enabling": Look("#56b4e9"),
-    "enabling-failed": Look("#d55e00", "x"),
+    "enabling-failed": Look("#d55e00", "x", "▩"),
     "enabled": Look("#009e73"),
-    "enabled-failed": Look("#cc79a7", "/"),
+    "enabled-failed": Look("#cc79a7", "/", "▨"),
     "disabling": Look("#e69f00"),
-    "disabling-failed": Look("#8c510a", "\\"),
+    "disabling-failed": Look("#8c510a", "\\", "▧"),
     "disabled": Look("#8a8a8a"),
     "absent": Look("#c8c8c8"),
-    "unknown": Look("#b0b0b0", "."),
+    "unknown": Look("#b0b0b0", ".", "▒"),
 }
 """The palette of Okabe and Ito (Color Universal Design, 2008), which people with any kind of
 colour vision tell apart; failures carry a pattern as well."""
-UNSEEN = Look("#b0b0b0", "+")
+UNSEEN = Look("#b0b0b0", "+", "▦")
 """How a state is drawn that AWS has added since."""
 
 DEMO_MARK = "Demo data"
 _GREY, _FAINT, _TARGET, _PARALLEL = "#7a7a7a", "rgba(128,128,128,0.22)", "#0072b2", "#e69f00"
-_ROW, _TALLEST, _HEAD, _LEGEND_ROW, _FOOT, _LETTER = 19, 1400, 62, 20, 44, 6.3  # pixels
+_ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
 _LABEL = 30  # characters
 
 
@@ -123,12 +128,21 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     bars["y"] = _positions(bars, rows)
     states = sorted(bars["state"].fillna("unknown").unique(), key=_severity)
     title = f"Fast Launch states at {now:%Y-%m-%d %H:%M} UTC"
-    figure = _figure(title, bars, rows=len(rows), entries=len(states))
+    figure = _figure(title, bars, rows=len(rows), legend=_state_legend(states, rows))
     for state in states:
         figure.add_trace(_state_bars(state, bars[bars["state"].fillna("unknown") == state]))
     _label_rows(figure, rows)
     figure.update_xaxes(type="date", range=[_iso(left), _iso(now + (now - left) * 0.02)])
     return figure
+
+
+def _state_legend(states: Sequence[str], rows: pd.DataFrame) -> list[str]:
+    counts = rows["state"].fillna("unknown").value_counts()
+    return [
+        _swatch(state_look(state).colour, state_look(state).swatch, state)
+        + (f" {count}" if (count := counts.get(state)) else "")
+        for state in states
+    ]
 
 
 def _window(since: Any) -> pd.Timedelta | None:
@@ -254,7 +268,11 @@ def capacity(images: pd.DataFrame) -> go.Figure:
         na_position="last",
     )
     words = [_capacity_words(row) for row in rows.to_dict("records")]
-    figure = _figure(_capacity_title(rows), rows, rows=len(rows), entries=4)
+    legend = [
+        _swatch(_TARGET, "■", "target snapshots"),
+        _swatch(_PARALLEL, "◆", "max parallel launches"),
+    ]
+    figure = _figure(_capacity_title(rows), rows, rows=len(rows), legend=legend)
     figure.add_trace(
         _counts(rows["target_resource_count"], words, go.Bar, "target snapshots",
                 orientation="h", width=0.62, marker={"color": _TARGET, "line": {"width": 0}})
@@ -324,16 +342,20 @@ def _need(frame: pd.DataFrame, *columns: str) -> None:
         )
 
 
-def _figure(title: str, data: pd.DataFrame, *, rows: int, entries: int) -> go.Figure:
-    """Return a figure without data; its head has room for a legend of two columns."""
-    subtitle = f"{DEMO_MARK} · " if is_demo(data) else ""
-    head = _HEAD + _LEGEND_ROW * -(-entries // 2)
+def _figure(title: str, data: pd.DataFrame, *, rows: int, legend: Sequence[str]) -> go.Figure:
+    """Return a figure without data: its head, with the legend in lines of three, and its look."""
+    mark = f"{DEMO_MARK} · " if is_demo(data) else ""
+    lines = [
+        f"{mark}{rows} images",
+        *("   ".join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
+    ]
+    head = _HEAD + _LINE * len(lines)
     figure = go.Figure()
     figure.update_layout(
         title={
             "text": title,
             "font": {"size": 16, "weight": 600},
-            "subtitle": {"text": f"{subtitle}{rows} images"},
+            "subtitle": {"text": "<br>".join(lines), "font": {"size": 12}},
             "x": 0,
             "xref": "container",
             "pad": {"l": 12, "t": 12},
@@ -347,11 +369,13 @@ def _figure(title: str, data: pd.DataFrame, *, rows: int, entries: int) -> go.Fi
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": _GREY, "size": 12},
         barmode="overlay",
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": {"size": 11}},
+        showlegend=False,
         modebar={"remove": ["sendChartToCloud"], "bgcolor": "rgba(0,0,0,0)", "color": _GREY},
         hoverlabel={"align": "left"},
     )
-    figure.update_xaxes(gridcolor=_FAINT, zeroline=False, linecolor=_FAINT)
+    figure.update_xaxes(
+        gridcolor=_FAINT, zeroline=False, linecolor=_FAINT, autotickangles=[0, 45], nticks=7
+    )
     figure.update_yaxes(showgrid=False, zeroline=False, ticks="outside", tickcolor="rgba(0,0,0,0)")
     return figure
 
@@ -375,7 +399,7 @@ def _label_rows(figure: go.Figure, rows: pd.DataFrame) -> None:
 
 def _nothing(why: str, data: pd.DataFrame) -> go.Figure:
     """Return an empty figure that says why it is empty."""
-    figure = _figure(why, data, rows=0, entries=0)
+    figure = _figure(why, data, rows=0, legend=())
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return figure
@@ -397,6 +421,11 @@ def _missing(value: Any) -> bool:
 def _safe(value: Any, missing: str = "?") -> str:
     """Return text that plotly draws as it stands: its bit of HTML is escaped."""
     return missing if _missing(value) else escape(" ".join(str(value).split()))
+
+
+def _swatch(colour: str, swatch: str, name: str) -> str:
+    size = 12 if swatch in "▩▨▧▦▒" else 17  # plain shapes are drawn smaller than patterned ones
+    return f"<span style='color:{colour};font-size:{size}px'>{swatch}</span> {_safe(name)}"
 
 
 def _short(label: str) -> str:

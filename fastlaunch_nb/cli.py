@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import secrets
 import shlex
@@ -195,15 +196,23 @@ def _start_lab(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    environment = {**os.environ, "JUPYTER_TOKEN": token}
+    environment = {**os.environ, "JUPYTER_TOKEN": token, **_without_news(folder)}
     return subprocess.Popen(  # noqa: S603  our own interpreter, with arguments of ours
         command, env=environment, stdout=sys.stderr, start_new_session=True
     )
 
 
-def _wait_until_up(
-    url: str, process: subprocess.Popen[bytes], stopped: threading.Event
-) -> bool:
+def _without_news(folder: Path) -> dict[str, str]:
+    """Return the variables that lead JupyterLab to a setting of ours: do not ask about news."""
+    config = folder.resolve() / ".jupyter"
+    disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (config / "labconfig").mkdir(parents=True, exist_ok=True)
+    (config / "labconfig" / "page_config.json").write_text(json.dumps(disabled))
+    paths = [str(config), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
+    return {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
     deadline = time.monotonic() + 120
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while process.poll() is None and not stopped.wait(0.2) and time.monotonic() < deadline:
@@ -230,3 +239,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -34,8 +34,9 @@ def from_look(images: IntoFrameT) -> IntoFrameT:
     >>> import fastlaunch_nb as fl
     >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "State": "enabled"}],
     ...                        observed_at="2026-01-15T12:00:00Z")
-    >>> from_look(images)[["state", "start", "end", "start_exact"]].iloc[0].astype(str).tolist()
-    ['enabled', '2026-01-15 12:00:00+00:00', 'NaT', 'False']
+    >>> first = from_look(images).iloc[0]
+    >>> first["state"], first["start"].isoformat(), first["end"], first["start_exact"]
+    ('enabled', '2026-01-15T12:00:00+00:00', NaT, np.False_)
     """
     since, seen = nw.col("state_transition_time"), nw.col("observed_at")
     return (

@@ -188,7 +188,8 @@ class _Facet(widgets.VBox):  # type: ignore[misc]
         names: Mapping[str, str],
     ) -> None:
         """Show counts and ticks; a chosen value that no row has gets a box as well."""
-        values = [*counts, *(value for value in chosen if value not in counts)]
+        known = sorted(counts, key=lambda value: (value is None, names.get(value or "", "")))
+        values = [*known, *(value for value in chosen if value not in counts)]
         if values != list(self._boxes):
             self._boxes = {value: self._box(value) for value in values}
             self._values.children = tuple(self._boxes.values())
@@ -254,7 +255,7 @@ def _words(filters: Filters) -> str:
 # --- rows as HTML ---------------------------------------------------------------------
 
 _HEADINGS = (
-    *("Image", "State", "Account", "Region", "Target", "Max parallel"),
+    *("Image", "State", "Account, region", "Target", "Max parallel"),
     *("Launch template", "Since (UTC)", "Reason"),
 )
 
@@ -277,26 +278,26 @@ def _table_html(rows: pd.DataFrame) -> str:
 
 
 def _cells(row: Mapping[Any, Any]) -> str:
-    named = "" if row["_image"] == row["image_id"] else f"<br><small>{_text(row['image_id'])}</small>"  # fmt: skip
-    look = charts.state_look(row["state"])
-    since = row["state_transition_time"]
+    image_id = "" if row["_image"] == row["image_id"] else _text(row["image_id"])
     version = row["launch_template_version"]
-    template = _text(row["_template"])
-    if not pd.isna(version):
-        template += f" <small>v{_text(version)}</small>"
+    since = row["state_transition_time"]
+    colour = charts.state_look(row["state"]).colour
     return "".join(
         [
-            f"<td>{_text(row['_image'])}{named}</td>",
-            f"<td class='fl-state'><i style='background:{look.colour}'></i>{_text(row['state'])}</td>",  # fmt: skip
-            f"<td>{_text(row['_account'])}</td>",
-            f"<td class='fl-state'>{_text(row['region'])}</td>",
+            _cell(_text(row["_image"]), image_id),
+            f"<td><i style='background:{colour}'></i>{_text(row['state'])}</td>",
+            _cell(_text(row["_account"]), _text(row["region"])),
             f"<td class='fl-number'>{_text(row['target_resource_count'])}</td>",
             f"<td class='fl-number'>{_text(row['max_parallel_launches'])}</td>",
-            f"<td>{template}</td>",
-            f"<td class='fl-state'>{'–' if pd.isna(since) else f'{since:%Y-%m-%d %H:%M}'}</td>",
+            _cell(_text(row["_template"]), "" if pd.isna(version) else f"version {_text(version)}"),
+            _cell("–") if pd.isna(since) else _cell(f"{since:%Y-%m-%d}", f"{since:%H:%M}"),
             f"<td class='fl-reason'>{_text(row['state_transition_reason'])}</td>",
         ]
     )
+
+
+def _cell(main: str, below: str = "") -> str:
+    return f"<td>{main}{f'<br><small>{below}</small>' if below else ''}</td>"
 
 
 def _text(value: Any) -> str:
@@ -317,25 +318,24 @@ _STYLE = f"""<style>
 .fl-panel .fl-search {{ flex: 1 1 260px; max-width: 420px; }}
 .fl-panel .fl-summary {{ font-size: 14px; line-height: 1.6; }}
 .fl-panel .fl-demo {{ margin-left: 10px; padding: 1px 8px; border-radius: 9px; background: {_DARKER};
-  font-size: 12px; }}
+  font-size: 12px; white-space: nowrap; }}
 .fl-panel .fl-active {{ margin-left: 10px; opacity: 0.8; overflow-wrap: anywhere; }}
 .fl-panel .fl-facets {{ gap: 10px; align-items: stretch !important; margin: 6px 0; }}
 .fl-panel .fl-facet {{ flex: 1 1 200px; border: 1px solid {_DARKER}; border-radius: 6px;
   padding: 4px 10px 6px; }}
-.fl-panel .fl-values {{ max-height: 168px; overflow: auto; }}
-.fl-panel .fl-values > * {{ padding-left: 6px; border-left: 4px solid transparent; }}
+.fl-panel .fl-values {{ max-height: 172px; overflow: auto; }}
+.fl-panel .fl-values > * {{ height: 24px; margin: 0 0 2px; padding-left: 6px;
+  border-left: 4px solid transparent; }}
 .fl-panel .fl-none {{ opacity: 0.5; }}
 {_STATE_STYLE}.fl-panel .fl-scroll {{ overflow-x: auto; }}
 .fl-panel table {{ border-collapse: collapse; width: 100%; font-size: 13px; line-height: 1.35; }}
 .fl-panel th, .fl-panel td {{ text-align: left; vertical-align: top; padding: 5px 12px 5px 4px;
-  border-bottom: 1px solid {_DARKER}; }}
-.fl-panel th {{ white-space: nowrap; }}
+  border-bottom: 1px solid {_DARKER}; white-space: nowrap; }}
 .fl-panel small {{ opacity: 0.75; font-size: 11px; }}
-.fl-panel .fl-state {{ white-space: nowrap; }}
-.fl-panel .fl-state i {{ display: inline-block; width: 10px; height: 10px; border-radius: 3px;
+.fl-panel td i {{ display: inline-block; width: 10px; height: 10px; border-radius: 3px;
   margin-right: 7px; }}
 .fl-panel .fl-number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.fl-panel .fl-reason {{ min-width: 180px; overflow-wrap: anywhere; }}
+.fl-panel .fl-reason {{ min-width: 200px; white-space: normal; overflow-wrap: anywhere; }}
 .fl-panel .fl-empty {{ opacity: 0.8; margin: 8px 4px; }}
 .fl-panel .fl-pager {{ gap: 8px; margin-top: 4px; }}
 </style>"""

@@ -1,0 +1,70 @@
+"""Run notebooks and store what they show, in the form that is committed.
+
+Beside each chart goes a PNG of it, so that a reader without JavaScript, such as
+GitHub, sees it. Left out is what differs from run to run or points to a kernel
+that is gone: views of widgets, times, the kernel's exact version.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import plotly.io
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from PIL import Image
+
+PLOTLY = "application/vnd.plotly.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDTH, SCALE = 900, 1.5
+
+
+def store(path: Path) -> None:
+    """Run one notebook and write it back."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=300,
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    client.execute()
+    for data in _shown(notebook):
+        data.pop(WIDGET, None)
+        if PLOTLY in data:
+            data["image/png"] = _picture(data[PLOTLY])
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.validate(notebook)
+    nbformat.write(notebook, path)
+
+
+def _shown(notebook: NotebookNode) -> Iterator[NotebookNode]:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if "data" in output:
+                yield output["data"]
+
+
+def _picture(figure: NotebookNode) -> str:
+    png = plotly.io.to_image(
+        {"data": figure["data"], "layout": figure["layout"]}, "png", width=WIDTH, scale=SCALE
+    )
+    small = io.BytesIO()
+    colours = Image.Quantize.FASTOCTREE  # the method that keeps transparency
+    Image.open(io.BytesIO(png)).quantize(64, colours).save(small, "PNG", optimize=True)
+    return base64.b64encode(small.getvalue()).decode()
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        store(Path(name))
+        print(name)

@@ -1,0 +1,109 @@
+"""What tests share: an embedded EC2 in-process, a running demo, a small zoo of items."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pandas as pd
+import pytest
+from hypothesis import settings
+from moto import mock_aws
+
+import fastlaunch_nb as fl
+from fastlaunch_nb import emulator
+from fastlaunch_nb.demo import Demo
+
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
+settings.load_profile("same")
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+SINCE = datetime(2026, 1, 14, 9, 30, 15, 552000, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Tests see no AWS account of the person who runs them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+@pytest.fixture
+def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The embedded EC2 in-process: one account and region, empty."""
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    emulator.install()
+    with mock_aws():
+        emulator.CLOCK.reset()
+        yield emulator.backend(ACCOUNT, REGION)
+
+
+@pytest.fixture
+def demo() -> Iterator[Demo]:
+    """The demo, over HTTP."""
+    with fl.demo() as running:
+        yield running
+
+
+@pytest.fixture
+def images() -> pd.DataFrame:
+    """A small fleet with everything awkward in it: nulls, a new state, hostile text."""
+    frames = [
+        fl.from_pages(items, account_id=account, region=region, observed_at="2026-01-15T12:00:00Z")
+        for account, region, items in ZOO
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def item(number: int, state: str | None = "enabled", **fields: Any) -> dict[str, Any]:
+    """Return an item as boto3 gives it, with every field unless told otherwise."""
+    template = {
+        "LaunchTemplateId": f"lt-{number:017x}",
+        "LaunchTemplateName": "runner",
+        "Version": "1",
+    }
+    whole = {
+        "ImageId": f"ami-{number:017x}",
+        "ResourceType": "snapshot",
+        "SnapshotConfiguration": {"TargetResourceCount": 5},
+        "LaunchTemplate": template,
+        "MaxParallelLaunches": 6,
+        "OwnerId": ACCOUNT,
+        "State": state,
+        "StateTransitionReason": "Client.UserInitiated",
+        "StateTransitionTime": SINCE,
+    }
+    return {name: value for name, value in {**whole, **fields}.items() if value is not None}
+
+
+HOSTILE = "<img src=x onerror=alert(1)> </script> =cmd() \"quoted\" 'too' &amp; \u202eback"
+ZOO: list[tuple[str | None, str | None, list[dict[str, Any]]]] = [
+    (
+        "111122223333",
+        "us-east-1",
+        [
+            item(1),
+            item(2, "enabling-failed", StateTransitionReason=HOSTILE),
+            item(3, "enabling", SnapshotConfiguration={}, LaunchTemplate={}),
+            item(4, "disabling", LaunchTemplate={"LaunchTemplateId": "lt-0123456789abcdef0"}),
+        ],
+    ),
+    (
+        "999988887777",
+        "eu-west-1",
+        [
+            item(1, "enabled-failed"),
+            item(5, "some-new-state", MaxParallelLaunches=None, OwnerId=None),
+            item(6, "disabling-failed", LaunchTemplate={"LaunchTemplateName": HOSTILE}),
+        ],
+    ),
+    (None, None, [{"ImageId": "ami-00000007"}]),
+]

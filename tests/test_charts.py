@@ -1,0 +1,170 @@
+"""Charts: what is drawn, what is said, and what is never drawn."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastlaunch_nb as fl
+from fastlaunch_nb import charts, frame
+
+from .conftest import HOSTILE, item
+
+LOOK = "2026-01-15T12:00:00Z"
+
+
+def bars(figure: Any) -> dict[str, Any]:
+    return {trace.name: trace for trace in figure.data}
+
+
+def labels(figure: Any) -> list[str]:
+    return list(figure.layout.yaxis.ticktext)
+
+
+def test_timeline_has_a_bar_an_image(images: pd.DataFrame) -> None:
+    """Every image that was seen has one bar, in the colour of its state, until it was seen."""
+    figure = fl.timeline(images)
+    assert sum(len(trace.y) for trace in figure.data) == len(images)
+    for name, trace in bars(figure).items():
+        assert trace.marker.color == charts.state_look(name).colour
+        for base, span in zip(trace.base, trace.x, strict=True):
+            end = pd.Timestamp(base, tz="UTC") + pd.Timedelta(milliseconds=span)
+            assert end == pd.Timestamp(LOOK)
+
+
+def test_timeline_starts_at_the_transition() -> None:
+    """An exact start is where the bar begins, to the millisecond; else the first look."""
+    items = [item(1), item(2, StateTransitionTime=None)]
+    figure = fl.timeline(fl.from_pages(items, observed_at=LOOK), since=None)
+    (trace,) = figure.data
+    assert trace.base[0] == "2026-01-14T09:30:15.552"
+    exact, inexact = trace.hovertext
+    assert "since 2026-01-14 09:30 UTC" in exact
+    assert "first seen 2026-01-15 12:00 UTC" in inexact
+
+
+def test_timeline_puts_the_worst_on_top(images: pd.DataFrame) -> None:
+    """The rows begin with failures and end with what is enabled."""
+    traces = bars(fl.timeline(images))
+    top = {name: max(trace.y) for name, trace in traces.items()}
+    failures = [name for name in top if name.endswith("-failed")]
+    assert min(top[name] for name in failures) > top["enabling"] > top["enabled"]
+
+
+def test_timeline_is_clamped() -> None:
+    """What began before the axis is cut there and marked; the axis does not reach back for it."""
+    old = item(1, StateTransitionTime="2020-01-01T00:00:00Z")
+    images = fl.from_pages([old, item(2)], observed_at=LOOK)
+    figure = fl.timeline(images, since="7D")
+    assert figure.layout.xaxis.range[0] == "2026-01-08T12:00:00.000"
+    assert sorted(figure.data[0].text) == ["", "◀"]
+    assert fl.timeline(images, since=None).layout.xaxis.range[0].startswith("2020-01-01")
+
+
+@pytest.mark.parametrize("since", ["soon", 0, "-1D", []])
+def test_timeline_refuses(images: pd.DataFrame, since: Any) -> None:
+    """A window that is no duration is refused by name."""
+    with pytest.raises(fl.InputError, match="since is"):
+        fl.timeline(images, since=since)
+
+
+def test_capacity_draws_numbers_and_says_what_is_unknown(images: pd.DataFrame) -> None:
+    """A bar for each known target, none for an unknown one, which is said in words."""
+    figure = fl.capacity(images)
+    target, parallel = figure.data
+    assert list(target.x) == [5] * 6
+    assert list(parallel.x) == [6] * 6
+    said = [note for note in figure.layout.annotations if "target unknown" in note.text]
+    assert len(said) == 2
+    assert not {note.y for note in said} & set(target.y)
+    assert figure.layout.title.text == "Target: 30 snapshots for 6 images, unknown for 2"
+
+
+def test_capacity_of_unknown_numbers_only() -> None:
+    """Where no number is known, nothing is drawn as 0."""
+    figure = fl.capacity(fl.from_pages([{"ImageId": "ami-00000001"}]))
+    assert [list(trace.x) for trace in figure.data] == [[], []]
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_empty_figures_say_why(chart: Any) -> None:
+    """Without images there is a figure that says so, not an empty box or an error."""
+    assert "No image" in chart(frame.empty()).layout.title.text
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_what_is_no_frame_is_refused(chart: Any) -> None:
+    """Something else than a frame of images is refused, naming what it lacks."""
+    with pytest.raises(fl.InputError, match="Got a list"):
+        chart([])
+    with pytest.raises(fl.InputError, match="lacks"):
+        chart(pd.DataFrame({"x": [1]}))
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_names_over_ids(images: pd.DataFrame, chart: Any) -> None:
+    """Where names are known they are shown; an image without one keeps its id."""
+    named = images.assign(image_name=["base", *[None] * (len(images) - 1)])
+    assert "base · us-east-1" in labels(chart(named))
+    assert any(label.startswith("ami-") for label in labels(chart(named)))
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_hostile_text_is_text(images: pd.DataFrame, chart: Any) -> None:
+    """Markup in names and reasons is escaped wherever it is drawn."""
+    drawn = chart(images.assign(image_name=HOSTILE, account_name=HOSTILE)).to_json()
+    for decoded in _strings(json.loads(drawn)):
+        assert "<img" not in decoded
+        assert "</script" not in decoded
+
+
+def _strings(node: Any) -> list[str]:
+    if isinstance(node, str):
+        return [node]
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+    return [text for child in children for text in _strings(child)]
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_demo_data_is_marked(images: pd.DataFrame, chart: Any) -> None:
+    """Rows of the demo's accounts carry the mark in the figure; others do not."""
+    assert "Demo data" in chart(images).layout.title.subtitle.text
+    real = images[images["account_id"] == "999988887777"]
+    assert "Demo data" not in chart(real).layout.title.subtitle.text
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_nothing_can_be_uploaded(images: pd.DataFrame, chart: Any) -> None:
+    """plotly's button that sends the data to its cloud is off in the figure itself."""
+    assert "sendChartToCloud" in chart(images).layout.modebar.remove
+    assert "sendChartToCloud" in chart(frame.empty()).layout.modebar.remove
+
+
+def test_state_looks_differ() -> None:
+    """No two states look the same, and failures differ by pattern, not by colour alone."""
+    looks = [charts.state_look(state) for state in (*frame.STATES, "new")]
+    assert len(set(looks)) == len(looks)
+    failures = [charts.state_look(state) for state in frame.STATES if state.endswith("-failed")]
+    assert len({look.pattern for look in failures} - {""}) == len(failures)
+
+
+@given(
+    count=st.integers(1, 400),
+    states=st.lists(st.sampled_from([*frame.API_STATES, "new", None]), min_size=1, max_size=8),
+)
+def test_any_fleet_can_be_drawn(count: int, states: list[str | None]) -> None:
+    """Law: whatever the fleet, every image has its row, and labels never stand closer than 13 px."""
+    images = fl.from_pages(
+        [item(n, states[n % len(states)]) for n in range(count)], observed_at=LOOK
+    )
+    for chart in (fl.timeline, fl.capacity):
+        figure = chart(images)
+        layout = figure.layout
+        inside = layout.height - layout.margin.t - layout.margin.b
+        assert inside / len(layout.yaxis.ticktext) >= 12
+        assert sum(len(trace.y) for trace in figure.data) >= count

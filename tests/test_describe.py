@@ -1,0 +1,336 @@
+"""describe: the paginator's parameters, paging, what is refused, what errors say."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fastlaunch_nb as fl
+from fastlaunch_nb import aws, emulator
+from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.sweep import describe
+
+from .conftest import ACCOUNT, REGION, SINCE
+
+STATES = ("enabled", "enabling", "enabled-failed")
+
+
+def fill(ec2: Any, count: int) -> None:
+    """Put images there whose states and owners take turns."""
+    for n in range(count):
+        ec2.add_fast_launch_image(
+            emulator.FastLaunchImage(
+                f"ami-{n:017x}",
+                state=STATES[n % 3],
+                owner_id=("111111111111", None)[n % 2],
+                state_transition_time=SINCE,
+            )
+        )
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The operations that were asked for; nothing is sent."""
+    asked: list[str] = []
+
+    def refuse(_self: object, operation: str, _parameters: object) -> None:
+        asked.append(operation)
+        raise AssertionError(f"{operation} was sent")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", refuse)
+    return asked
+
+
+# --- what it reads --------------------------------------------------------------------
+
+
+def test_one_row_an_image(ec2: Any) -> None:
+    """A row an image, with the account and region that were asked and AWS's clock."""
+    fill(ec2, 3)
+    images = describe(region=REGION)
+    assert images["image_id"].tolist() == [f"ami-{n:017x}" for n in range(3)]
+    assert images["account_id"].unique().tolist() == [ACCOUNT]
+    assert images["region"].unique().tolist() == [REGION]
+    assert images["observed_at"].unique().tolist() == [pd.Timestamp("2026-01-15T12:00:00Z")]
+    assert images.attrs["next_token"] is None
+
+
+def test_same_rows_as_boto3(demo: Demo) -> None:
+    """The frame holds what boto3's own paginator reads with the same parameters."""
+    parameters: dict[str, Any] = {"Filters": [{"Name": "state", "Values": ["enabled"]}]}
+    client = boto3.client("ec2")
+    pages = client.get_paginator("describe_fast_launch_images").paginate(
+        **parameters, PaginationConfig={"PageSize": 3, "MaxItems": 5}
+    )
+    theirs = fl.from_pages(pages, account_id=ACCOUNT, region=client.meta.region_name)
+    ours = describe(filters=parameters["Filters"], page_size=3, max_items=5)
+    pd.testing.assert_frame_equal(ours, theirs)
+    assert ours.attrs == theirs.attrs
+    assert ours.attrs["next_token"] is not None
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"state": ["enabled", "enabling"]},
+        [{"Name": "state", "Values": ["enabled", "enabling"]}],
+        fl.Filters(state=["enabled", "enabling"]),
+    ],
+)
+def test_filters_in_every_form(ec2: Any, filters: Any) -> None:
+    """Filters are pushed down to EC2, in whichever form they come."""
+    fill(ec2, 6)
+    assert describe(filters=filters)["state"].unique().tolist() == ["enabled", "enabling"]
+
+
+def test_filters_that_ec2_lacks_are_applied_here(ec2: Any) -> None:
+    """Filters beyond EC2's own keep their meaning."""
+    fill(ec2, 6)
+    chosen = describe(filters=fl.Filters(state="enabled", owner_id=[None]))
+    assert chosen["image_id"].tolist() == ["ami-00000000000000003"]
+    assert describe(filters=fl.Filters(region="eu-west-1")).empty
+
+
+def test_image_ids(ec2: Any) -> None:
+    """Image ids may be a list, a column or a single one."""
+    fill(ec2, 4)
+    ids = [f"ami-{n:017x}" for n in (1, 3)]
+    assert describe(image_ids=ids)["image_id"].tolist() == ids
+    assert describe(image_ids=pd.Series(ids))["image_id"].tolist() == ids
+    assert describe(image_ids=ids[0])["image_id"].tolist() == ids[:1]
+
+
+def test_dry_run_that_is_allowed(ec2: Any) -> None:
+    """A dry run that would be allowed gives the empty frame."""
+    fill(ec2, 2)
+    images = describe(dry_run=True)
+    assert images.empty
+    assert images.columns.tolist() == describe().columns.tolist()
+
+
+def test_callers_session_is_not_touched(demo: Demo) -> None:
+    """The caller's own clients keep all their methods, and ours have none that change things."""
+    session = demo.session
+    describe(session)
+    assert hasattr(session.client("ec2"), "enable_fast_launch")
+    client = aws.client(session, "ec2", REGION)
+    methods = client.meta.method_to_api_mapping
+    assert methods == {"describe_fast_launch_images": "DescribeFastLaunchImages"}
+    assert not hasattr(client, "enable_fast_launch")
+    assert client.meta.service_model.operation_names == ["DescribeFastLaunchImages"]
+
+
+def test_the_table_of_operations_only_reads() -> None:
+    """Every operation that the toolkit may call begins with Describe, Get or List."""
+    for operations in aws.READ_ONLY.values():
+        assert all(name.startswith(("Describe", "Get", "List")) for name in operations)
+
+
+def test_another_account_by_its_profile(demo: Demo) -> None:
+    """A profile with a role reads the other account, and the rows say so."""
+    images = describe(boto3.Session(profile_name="game-servers"))
+    assert images["account_id"].unique().tolist() == ["111122223333"]
+
+
+# --- paging ---------------------------------------------------------------------------
+
+steps = st.tuples(st.none() | st.integers(1, 7), st.none() | st.integers(1, 9))
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(plan=st.lists(steps, min_size=1, max_size=6), filtered=st.booleans())
+def test_paging_with_resume_equals_reading_at_once(
+    ec2: Any, plan: list[tuple[int | None, int | None]], filtered: bool
+) -> None:
+    """Law: any mixture of max_items, page_size and resumption reads the same rows in order."""
+    fill(ec2, 23)
+    filters = {"state": ["enabled", "enabling"]} if filtered else None
+    whole = describe(filters=filters)["image_id"].tolist()
+    rows: list[str] = []
+    token = None
+    for max_items, page_size in [*plan, (None, 2)]:
+        part = describe(
+            filters=filters, max_items=max_items, page_size=page_size, starting_token=token
+        )
+        rows += part["image_id"].tolist()
+        token = part.attrs["next_token"]
+        if token is None:
+            break
+    assert rows == whole
+    assert token is None
+
+
+def test_resume_inside_a_page_with_a_smaller_page(ec2: Any) -> None:
+    """A resume token that skips more rows than the next page has repeats none of them."""
+    fill(ec2, 12)
+    first = describe(max_items=5)
+    rest = describe(starting_token=first.attrs["next_token"], page_size=2)
+    assert first["image_id"].tolist() + rest["image_id"].tolist() == describe()["image_id"].tolist()
+
+
+def test_tokens_of_boto3_and_of_ec2_are_accepted(ec2: Any) -> None:
+    """starting_token takes boto3's resume tokens and EC2's own, as boto3 does."""
+    fill(ec2, 9)
+    client = boto3.client("ec2")
+    page = client.describe_fast_launch_images(MaxResults=4)
+    assert len(describe(starting_token=page["NextToken"])) == 5
+    paginator = client.get_paginator("describe_fast_launch_images")
+    part = paginator.paginate(PaginationConfig={"MaxItems": 2}).build_full_result()
+    assert len(describe(starting_token=part["NextToken"])) == 7
+
+
+def test_max_items_of_zero(ec2: Any) -> None:
+    """As in boto3, max_items=0 reads nothing and can go on from the start."""
+    fill(ec2, 3)
+    nothing = describe(max_items=0)
+    assert nothing.empty
+    assert len(describe(starting_token=nothing.attrs["next_token"])) == 3
+
+
+# --- refused before anything is sent --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"image_ids": ["i-0123456789abcdef0"]}, "'i-0123456789abcdef0'"),
+        ({"image_ids": ["AMI-0123456789ABCDEF0"]}, "lower case"),
+        ({"image_ids": [None]}, "None"),
+        ({"image_ids": []}, "None, to read all"),
+        ({"filters": {"stat": ["enabled"]}}, "Did you mean 'state'?"),
+        ({"filters": {"owner_id": ["1"]}}, "Did you mean 'owner-id'?"),
+        ({"filters": [{"Name": "state"}]}, "'Values'"),
+        ({"filters": ["state"]}, "'Name'"),
+        ({"filters": {"state": []}}, "no values"),
+        ({"filters": {"state": 3}}, "Expected text"),
+        ({"max_items": -1}, "max_items is -1"),
+        ({"max_items": True}, "max_items is True"),
+        ({"max_items": "5"}, "max_items is '5'"),
+        ({"page_size": -1}, "from 0 to 200"),
+        ({"page_size": 201}, "from 0 to 200"),
+        ({"page_size": 5, "image_ids": "ami-00000001"}, "leave page_size out"),
+        ({"page_size": 5, "filters": fl.Filters(image_id="ami-00000001")}, "leave page_size out"),
+        ({"image_ids": "ami-00000001", "filters": fl.Filters(image_id="ami-00000002")}, "twice"),
+        ({"starting_token": ""}, "starting_token"),
+        ({"starting_token": 5}, "starting_token"),
+        ({"region": "Ireland!"}, "region is 'Ireland!'"),
+        ({"session": "production"}, "boto3.Session(profile_name="),
+    ],
+)
+def test_refused(sent: list[str], wrong: dict[str, Any], says: str) -> None:
+    """Bad input is refused, naming what was given and what was expected, before any request."""
+    with pytest.raises(fl.InputError) as caught:
+        describe(**{"region": REGION, **wrong})
+    assert says in str(caught.value)
+    assert sent == []
+
+
+def test_no_region_says_how_to_give_one(sent: list[str]) -> None:
+    """Without a region the message names the parameter and the variable; nothing is sent."""
+    with pytest.raises(fl.SetupError, match=r"region='us-east-1'.*AWS_DEFAULT_REGION"):
+        describe()
+    assert sent == []
+
+
+def test_no_credentials_says_what_to_do() -> None:
+    """Without credentials the message names three ways to have some."""
+    with pytest.raises(fl.SetupError, match=r"profile_name=.*AWS_PROFILE.*aws configure"):
+        describe(region=REGION)
+
+
+def test_expired_sso_login_names_the_command(tmp_path: Any) -> None:
+    """An SSO login that is missing or expired names the command that renews it."""
+    (tmp_path / "config").write_text(
+        "[profile work]\nsso_start_url = https://example.com/start\nsso_region = us-east-1\n"
+        "sso_account_id = 123456789012\nsso_role_name = reader\nregion = us-east-1\n"
+    )
+    with pytest.raises(fl.SetupError, match="aws sso login --profile work"):
+        describe(boto3.Session(profile_name="work"))
+
+
+def test_unknown_default_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile that does not exist says how to list those that do."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(fl.SetupError, match="list-profiles"):
+        describe(region=REGION)
+
+
+# --- what AWS answers -----------------------------------------------------------------
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, code: str, message: str = "no") -> None:
+    """Make every call end with an error of AWS's."""
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"RequestId": "11112222-3333"},
+    }
+
+    def fail(_self: object, operation: str, _parameters: object) -> None:
+        raise botocore.exceptions.ClientError(response, operation)
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", fail)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_denied_names_the_action(monkeypatch: pytest.MonkeyPatch, dry_run: bool) -> None:
+    """A read, or a dry run, that is not allowed names the IAM action, the code and the request."""
+    answer(monkeypatch, "UnauthorizedOperation")
+    with pytest.raises(fl.ReadError) as caught:
+        describe(region=REGION, dry_run=dry_run)
+    assert "ec2:DescribeFastLaunchImages" in str(caught.value)
+    assert caught.value.code == "UnauthorizedOperation"
+    assert caught.value.request_id == "11112222-3333"
+    assert REGION in str(caught.value)
+
+
+def test_no_secret_reaches_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, tokens and signatures that AWS repeats are left out, in the chain as well."""
+    secrets = ["AKIAIOSFODNN7EXAMPLE", "Signature=f00dfeed", "A" * 80]
+    answer(monkeypatch, "SignatureDoesNotMatch", f"Expected {' '.join(secrets)} to match")
+    with pytest.raises(fl.ReadError) as caught:
+        describe(region=REGION)
+    shown = f"{caught.value!r} {caught.value.__cause__!r}"
+    assert caught.value.__suppress_context__
+    assert not any(secret in shown for secret in secrets)
+
+
+def test_every_error_of_botocore_becomes_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What botocore raises without an answer from AWS is explained too."""
+
+    def unreachable(*_: object) -> None:
+        raise botocore.exceptions.EndpointConnectionError(endpoint_url="there")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", unreachable)
+    with pytest.raises(fl.ReadError, match="Check the network") as caught:
+        describe(region=REGION)
+    assert caught.value.code == "EndpointConnectionError"
+
+
+def test_account_that_can_not_be_read_is_null(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows count more than the account's id: it is null, and a warning says why."""
+    fill(ec2, 1)
+
+    def denied(*_: object) -> str:
+        raise fl.ReadError("GetCallerIdentity: no", code="AccessDenied")
+
+    monkeypatch.setattr(aws, "account_of", denied)
+    with pytest.warns(fl.FastLaunchWarning, match="account_id is null: GetCallerIdentity"):
+        images = describe()
+    assert images["account_id"].isna().all()
+
+
+def test_bad_token_says_to_start_over(ec2: Any) -> None:
+    """A token that EC2 does not know says what to do."""
+    token = base64.b64encode(json.dumps({"NextToken": "bogus"}).encode()).decode()
+    for bad in ("bogus", token):
+        with pytest.raises(fl.ReadError, match="without starting_token") as caught:
+            describe(starting_token=bad)
+        assert caught.value.code == "InvalidNextToken"

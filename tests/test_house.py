@@ -1,0 +1,208 @@
+"""The house: floors, public names, documents that can not drift, committed notebooks."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import fastlaunch_nb as fl
+from fastlaunch_nb import frame
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "fastlaunch_nb"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+# --- floors ---------------------------------------------------------------------------
+
+
+def floors() -> dict[str, tuple[int, set[str]]]:
+    """Return module -> floor and the modules it may import, from CONTRIBUTING's table."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (\d) \| `(\w+)/?` \| [^|]+ \| ([^|]+) \|$", text, re.MULTILINE)
+    return {
+        name: (int(floor), set(re.findall(r"`(\w+)`", allowed))) for floor, name, allowed in rows
+    }
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules of ours that a file imports anywhere: at its top, late, for types."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            base, _, module = node.module.partition(".")
+            if base == "fastlaunch_nb":
+                names = [module.split(".")[0]] if module else [alias.name for alias in node.names]
+                found |= {name for name in names if name != "__version__"}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("fastlaunch_nb.")}  # fmt: skip
+    return found
+
+
+def room(path: Path) -> str:
+    """Return the room of a file: its module, or the folder it is in."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_only_downward(path: Path) -> None:
+    """A file imports only rooms below its own, and of those only what its row allows."""
+    table = floors()
+    floor, allowed = table[room(path)]
+    for name in imported(path) - {room(path)}:
+        assert name in allowed, f"{path} may not import {name}: see CONTRIBUTING.md"
+        assert table[name][0] < floor or name == "emulator"
+
+
+def test_the_floor_table_is_complete() -> None:
+    """CONTRIBUTING's table lists every room, and no room that is not there."""
+    assert set(floors()) == {room(path) for path in FILES}
+
+
+def test_every_file_says_what_it_owns() -> None:
+    """Each file opens with a docstring, and stays below 600 lines."""
+    for path in [*FILES, PACKAGE / "__init__.py", *sorted((ROOT / "tests").glob("*.py"))]:
+        assert ast.get_docstring(ast.parse(path.read_text())), path
+        assert len(path.read_text().splitlines()) <= 600, path
+
+
+def test_only_aws_knows_boto3() -> None:
+    """boto3 and botocore are imported in one place, but for the names of types."""
+    for path in FILES:
+        code = re.sub(r"if TYPE_CHECKING:\n(    .*\n|\n)+", "", path.read_text())
+        if room(path) != "aws":
+            assert not re.search(r"^\s*(import|from) boto", code, re.MULTILINE), path
+
+
+# --- the public face ------------------------------------------------------------------
+
+PUBLIC = [
+    "FastLaunchError",
+    "FastLaunchWarning",
+    "Filters",
+    "InputError",
+    "MissingExtraError",
+    "ReadError",
+    "SetupError",
+    "SourceError",
+    "capacity",
+    "demo",
+    "describe",
+    "from_pages",
+    "panel",
+    "timeline",
+]
+
+
+def test_public_names() -> None:
+    """The exported names are exactly these, sorted, and all of them are there."""
+    assert fl.__all__ == PUBLIC
+    assert set(PUBLIC) < set(dir(fl))
+    for name in PUBLIC:
+        assert getattr(fl, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'sweeep'"):
+        fl.sweeep  # noqa: B018
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_documented(name: str) -> None:
+    """Every public name has a docstring; a function's has parameters, returns and an example."""
+    value = getattr(fl, name)
+    doc = inspect.getdoc(value) or ""
+    assert doc
+    if inspect.isfunction(value):
+        for part in ("Parameters", "Returns", "Raises", "Examples"):
+            assert f"{part}\n---" in doc, part
+
+
+@pytest.mark.parametrize("name", ["demo", "panel"])
+def test_a_submodule_does_not_hide_the_function(name: str) -> None:
+    """Whoever imports the submodule first still finds the function under the public name."""
+    script = f"import fastlaunch_nb.{name}; import fastlaunch_nb as fl; print(fl.{name}.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # fmt: skip
+    assert done.stdout.strip() == name
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    """The import loads neither pandas, boto3, plotly, ipywidgets nor moto."""
+    script = "import sys, fastlaunch_nb; print(*{m.split('.')[0] for m in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # fmt: skip
+    assert not {"pandas", "boto3", "plotly", "ipywidgets", "moto"} & set(done.stdout.split())
+
+
+# --- documents ------------------------------------------------------------------------
+
+
+def test_readme_has_the_columns() -> None:
+    """README's table of columns is the one that the frame declares."""
+    rows = [f"| `{c.name}` | {c.dtype} | {c.meaning} | {'.'.join(c.path)} |" for c in frame.COLUMNS]
+    table = "\n".join(
+        ["| column | dtype | meaning | field of the API |", "|---|---|---|---|", *rows]
+    )
+    assert table in (ROOT / "README.md").read_text(), f"README should have:\n{table}"
+
+
+def test_readme_names_the_permissions() -> None:
+    """README's IAM policy is made of the operations that the toolkit calls."""
+    from fastlaunch_nb import aws
+
+    text = (ROOT / "README.md").read_text()
+    policy = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
+    actions = [f"{s}:{name}" for s, names in aws.READ_ONLY.items() for name in names]
+    assert policy["Statement"][0]["Action"] == actions
+
+
+def test_readme_code_runs() -> None:
+    """The Python of README runs, from top to bottom."""
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    script = "\n".join([*blocks, "demo.stop()"])
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_changelog_knows_this_version() -> None:
+    """CHANGELOG has a section of the version that is here."""
+    assert f"## {fl.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+# --- notebooks ------------------------------------------------------------------------
+
+
+def cells(path: Path) -> Iterator[nbformat.NotebookNode]:
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            yield cell
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_compared(path: Path) -> None:
+    """Every code cell was run, in order: nbval skips one whose execution_count is null."""
+    assert [cell.execution_count for cell in cells(path)] == [n + 1 for n, _ in enumerate(cells(path))]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_hold_what_everyone_can_see(path: Path) -> None:
+    """A chart has its PNG, and there is no widget state, no dangling view and no path of ours."""
+    text = path.read_text()
+    assert "widget-state" not in text
+    assert "widget-view" not in text
+    assert str(ROOT) not in text
+    assert str(Path.home()) + "/" not in text
+    outputs = [output for cell in cells(path) for output in cell.outputs]
+    assert all(output.output_type != "error" for output in outputs)
+    charts = [o.data for o in outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
+    assert charts
+    assert all("image/png" in data for data in charts)
