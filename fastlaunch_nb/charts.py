@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb import intervals as reckoning
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import EXAMPLE_ACCOUNTS, KEY, STATES, WORST_FIRST
+from fastlaunch_nb.frame import EXAMPLE_ACCOUNTS, KEY, STATES, WORST_FIRST, check_columns
 
 
 class Look(NamedTuple):
@@ -65,7 +65,7 @@ def is_demo(images: pd.DataFrame) -> bool:
 
 
 def image_labels(images: pd.DataFrame) -> pd.Series:
-    """Return each row's name for the eye: ``image_name`` where it is there and known, else its id."""
+    """Return each row's name for the eye: ``image_name`` where it is known, else its id."""
     if "image_name" not in images:
         return images["image_id"].fillna("?")
     return images["image_name"].fillna(images["image_id"]).fillna("?")
@@ -114,9 +114,9 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     ['enabled']
     """
     if "start" not in intervals:
-        _need(intervals, *KEY, "state", "state_transition_time", "observed_at")
+        check_columns(intervals, *KEY, "state", "state_transition_time", "observed_at")
         intervals = reckoning.from_look(intervals)
-    _need(intervals, *KEY, "state", "start", "end", "last_seen", "start_exact")
+    check_columns(intervals, *KEY, "state", "start", "end", "last_seen", "start_exact")
     window = _window(since)
     drawn = intervals[intervals["last_seen"].notna()]
     if drawn.empty:
@@ -160,8 +160,9 @@ def _window(since: Any) -> pd.Timedelta | None:
 def _bars(intervals: pd.DataFrame, left: pd.Timestamp, now: pd.Timestamp) -> pd.DataFrame:
     """Cut the intervals to the axis; a state that has only just begun still gets a sliver."""
     bars = intervals.copy()
-    bars["from"] = bars["start"].clip(lower=left)
-    bars["to"] = bars["end"].fillna(bars["last_seen"]).clip(lower=left)
+    end = bars["end"].fillna(bars["last_seen"])
+    bars["from"] = bars["start"].where(bars["start"] > left, left)
+    bars["to"] = end.where(end > left, left)
     sliver = (now - left) * 0.006
     bars["from"] = bars["from"].where(bars["to"] - bars["from"] > sliver, bars["to"] - sliver)
     bars["cut"] = bars["start"] < left
@@ -259,7 +260,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     >>> [trace.name for trace in fl.capacity(images).data]
     ['target snapshots', 'max parallel launches']
     """
-    _need(images, *KEY, "target_resource_count", "max_parallel_launches")
+    check_columns(images, *KEY, "target_resource_count", "max_parallel_launches")
     if images.empty:
         return _nothing("No image to show.", images)
     rows = images.assign(_label=image_labels(images)).sort_values(
@@ -330,16 +331,6 @@ def _capacity_words(row: dict[Any, Any]) -> str:
 
 
 # --- what all figures share -----------------------------------------------------------
-
-
-def _need(frame: pd.DataFrame, *columns: str) -> None:
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"Expected a frame of images. Got a {type(frame).__name__}.")
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise InputError(
-            f"Expected a frame as describe and from_pages make it. It lacks {', '.join(missing)}."
-        )
 
 
 def _figure(title: str, data: pd.DataFrame, *, rows: int, legend: Sequence[str]) -> go.Figure:

@@ -10,24 +10,27 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, SourceError, did_you_mean
 
-TEXT, COUNT, TIME = "string", "Int64", "datetime64[us, UTC]"
+TEXT: Final = "string"
+COUNT: Final = "Int64"
+TIME: Final = "datetime64[us, UTC]"
 
 
 class Column(NamedTuple):
     """One column of the frame; `path` leads to its field in an item of the API."""
 
     name: str
-    dtype: str
+    dtype: Any  # one of TEXT, COUNT and TIME
     meaning: str
     path: tuple[str, ...] = ()
 
@@ -258,16 +261,14 @@ def _first_date(pages: Sequence[Mapping[str, Any]]) -> pd.Timestamp | None:
 
 
 def _moment(value: datetime | str) -> pd.Timestamp:
-    try:
-        moment = pd.Timestamp(value)
-    except (ValueError, TypeError):
-        moment = pd.NaT
-    if moment is pd.NaT:
+    moment: object = None
+    with suppress(ValueError, TypeError):
+        moment = pd.to_datetime(value, utc=True)
+    if not isinstance(moment, pd.Timestamp):  # NaT is none
         raise InputError(
             f"observed_at is {value!r}. Expected a datetime, or text such as "
             "'2026-01-15T12:00:00Z'."
         )
-    moment = moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
     return moment.as_unit("us")
 
 
@@ -355,6 +356,16 @@ def check_image_ids(image_ids: str | Iterable[str]) -> list[str]:
     return ids
 
 
+def check_columns(images: object, *columns: str) -> None:
+    """Refuse what is no frame of images, or one that lacks some of these columns."""
+    expected = "Expected a frame as describe and from_pages make it."
+    if not isinstance(images, pd.DataFrame):
+        raise InputError(f"{expected} Got a {type(images).__name__}.")
+    missing = [column for column in columns if column not in images]
+    if missing:
+        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+
+
 def _matches(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
@@ -403,7 +414,11 @@ def _values(name: object, values: object) -> tuple[str | None, ...]:
     return found
 
 
-@dataclass(frozen=True)
+Chosen: TypeAlias = str | Iterable[str | None] | None
+"""Values of a facet as one may give them: one, or several; None is one of them."""
+
+
+@dataclass(frozen=True, init=False)
 class Filters:
     """A selection of rows: facets, ANDed; within a facet its values, ORed; and a text.
 
@@ -439,11 +454,24 @@ str or iterable of str, optional
     resource_type: tuple[str | None, ...] = ()
     text: str = ""
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.text, str):
-            raise InputError(f"text is {self.text!r}. Expected words as text.")
+    def __init__(
+        self,
+        *,
+        account_id: Chosen = (),
+        region: Chosen = (),
+        state: Chosen = (),
+        launch_template: Chosen = (),
+        image_id: Chosen = (),
+        owner_id: Chosen = (),
+        resource_type: Chosen = (),
+        text: str = "",
+    ) -> None:
+        if not isinstance(text, str):
+            raise InputError(f"text is {text!r}. Expected words as text.")
+        given = locals()
         for facet in FACETS:
-            object.__setattr__(self, facet, _values(facet, getattr(self, facet)))
+            object.__setattr__(self, facet, _values(facet, given[facet]))
+        object.__setattr__(self, "text", text)
 
     def __bool__(self) -> bool:
         """Whether anything is left out."""
@@ -495,7 +523,8 @@ str or iterable of str, optional
     def local(self) -> Filters:
         """Return the part that EC2 can not filter."""
         pushed = ["image_id", *API_FILTERS.values()]
-        return replace(self, **{facet: () for facet in pushed if self._pushable(facet)})
+        nothing: dict[str, Any] = {facet: () for facet in pushed if self._pushable(facet)}
+        return replace(self, **nothing)
 
     def _pushable(self, facet: str) -> bool:
         values = getattr(self, facet)
@@ -549,6 +578,6 @@ def _counted(facet: str, values: pd.Series, keep: pd.Series) -> dict[str | None,
 
 def _haystack(images: pd.DataFrame) -> pd.Series:
     """Return all searched text of each row in one, a line a column so that no word spans two."""
-    columns = [images[name].fillna("") for name in _SEARCHED if name in images]
-    first, *rest = (column.astype(object).astype(str) for column in columns)
-    return first.str.cat(rest, sep="\n").str.casefold()
+    searched = images[[name for name in _SEARCHED if name in images]]
+    text = searched.astype(object).fillna("").astype(str)
+    return text.iloc[:, 0].str.cat(text.iloc[:, 1:], sep="\n").str.casefold()

@@ -5,8 +5,10 @@ In narwhals and pure, so that the kind of frame that comes in goes out.
 
 from __future__ import annotations
 
-import narwhals as nw
-from narwhals.typing import IntoFrameT
+from typing import Any
+
+import narwhals.stable.v2 as nw
+from narwhals.stable.v2.typing import IntoFrameT
 
 from fastlaunch_nb.frame import TIME
 
@@ -39,13 +41,10 @@ def from_look(images: IntoFrameT) -> IntoFrameT:
     ('enabled', '2026-01-15T12:00:00+00:00', NaT, np.False_)
     """
     since, seen = nw.col("state_transition_time"), nw.col("observed_at")
-    return (
-        nw.from_native(images)
-        .with_columns(
-            start=nw.coalesce(since, seen),
-            end=nw.lit(None, dtype=_TIME),
-            last_seen=seen,
-            start_exact=~since.is_null(),
-        )
-        .to_native()
-    )
+    look: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(images)  # type: ignore[type-var]
+    return look.with_columns(
+        start=nw.coalesce(since, seen),
+        end=nw.lit(None, dtype=_TIME),
+        last_seen=seen,
+        start_exact=~since.is_null(),
+    ).to_native()

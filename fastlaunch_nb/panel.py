@@ -58,13 +58,7 @@ def panel(images: pd.DataFrame) -> FilterPanel:
     >>> panel.filtered["image_id"].tolist()
     ['ami-01234567890abcdef']
     """
-    names = [column.name for column in frame.COLUMNS]
-    if not isinstance(images, pd.DataFrame) or (missing := set(names) - set(images)):
-        lacks = f" that lacks {', '.join(sorted(missing))}" if isinstance(images, pd.DataFrame) else ""  # fmt: skip
-        raise InputError(
-            "Expected a frame as describe and from_pages make it. "
-            f"Got a {type(images).__name__}{lacks}."
-        )
+    frame.check_columns(images, *(column.name for column in frame.COLUMNS))
     return FilterPanel(images)
 
 
@@ -103,7 +97,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     @property
     def filtered(self) -> pd.DataFrame:
         """The rows that the filters keep, as in the frame that was given."""
-        return self.filters.apply(self._images)
+        filters: Filters = self.filters
+        return filters.apply(self._images)
 
     @traitlets.validate("filters")
     def _check(self, proposal: Mapping[str, Any]) -> Filters:
@@ -142,7 +137,9 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         return {"account_id": dict(zip(ids.fillna(""), labels, strict=True))}
 
     def _summary_html(self, rows: int) -> str:
-        mark = f"<span class='fl-demo'>{charts.DEMO_MARK}</span>" if charts.is_demo(self._images) else ""  # fmt: skip
+        mark = ""
+        if charts.is_demo(self._images):
+            mark = f"<span class='fl-demo'>{charts.DEMO_MARK}</span>"
         return (
             f"<div role='status' class='fl-summary'><b>{rows} of {len(self._images)}</b> images"
             f"{mark}<span class='fl-active'>{escape(_words(self.filters))}</span></div>"
@@ -216,8 +213,8 @@ class _Table(widgets.VBox):  # type: ignore[misc]
         self._first = 0
         self._html = widgets.HTML()
         self._where = widgets.HTML()
-        self._back = widgets.Button(icon="chevron-left", tooltip="Previous page", description="Previous")  # fmt: skip
-        self._on = widgets.Button(icon="chevron-right", tooltip="Next page", description="Next")
+        self._back = widgets.Button(description="Previous", icon="chevron-left")
+        self._on = widgets.Button(description="Next", icon="chevron-right")
         self._back.on_click(lambda _: self._turn(-PAGE))
         self._on.on_click(lambda _: self._turn(PAGE))
         super().__init__([self._html, _row("fl-pager", self._back, self._on, self._where)])
@@ -317,7 +314,8 @@ _STYLE = f"""<style>
 .fl-panel .fl-head {{ gap: 4px 16px; }}
 .fl-panel .fl-search {{ flex: 1 1 260px; max-width: 420px; }}
 .fl-panel .fl-summary {{ font-size: 14px; line-height: 1.6; }}
-.fl-panel .fl-demo {{ margin-left: 10px; padding: 1px 8px; border-radius: 9px; background: {_DARKER};
+.fl-panel .fl-demo {{ margin-left: 10px; padding: 1px 8px; border-radius: 9px;
+  background: {_DARKER};
   font-size: 12px; white-space: nowrap; }}
 .fl-panel .fl-active {{ margin-left: 10px; opacity: 0.8; overflow-wrap: anywhere; }}
 .fl-panel .fl-facets {{ gap: 10px; align-items: stretch !important; margin: 6px 0; }}

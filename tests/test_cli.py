@@ -59,7 +59,8 @@ def test_demo_serves_another_process() -> None:
             "'game-servers').client('ec2').describe_fast_launch_images()['FastLaunchImages']))\""
         )
         clean = {"PATH": os.environ["PATH"]}
-        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, env=clean)  # fmt: skip
+        command = ["sh", "-c", script]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean)
         assert done.stdout.strip() == "6"
     finally:
         process.send_signal(signal.SIGINT)
@@ -85,7 +86,8 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
 def notebooks(tmp_path: Path) -> Path:
     source = tmp_path / "notebooks"
     source.mkdir()
-    (source / "01_first.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')  # fmt: skip
+    empty = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    (source / "01_first.ipynb").write_text(empty)
     return source
 
 
@@ -128,4 +130,5 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path) -> None:
     assert err.strip().endswith("Stopped.")
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(address, timeout=5)  # noqa: S310
-    assert (notebooks / "01_first.ipynb").read_bytes() == (tmp_path / "lab" / "01_first.ipynb").read_bytes()  # fmt: skip
+    copy = tmp_path / "lab" / "01_first.ipynb"
+    assert copy.read_bytes() == (notebooks / "01_first.ipynb").read_bytes()

@@ -44,7 +44,7 @@ AWS_EXAMPLE = """{
 
 
 def dtypes(images: pd.DataFrame) -> dict[str, str]:
-    return {name: str(dtype) for name, dtype in images.dtypes.items()}
+    return {str(name): str(dtype) for name, dtype in images.dtypes.items()}
 
 
 def test_empty_has_the_schema() -> None:

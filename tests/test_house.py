@@ -15,7 +15,7 @@ import nbformat
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
+from fastlaunch_nb import aws, frame
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fastlaunch_nb"
@@ -34,17 +34,18 @@ def floors() -> dict[str, tuple[int, set[str]]]:
     }
 
 
-def imported(path: Path) -> set[str]:
+def imported(file: Path) -> set[str]:
     """Return the modules of ours that a file imports anywhere: at its top, late, for types."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             base, _, module = node.module.partition(".")
             if base == "fastlaunch_nb":
                 names = [module.split(".")[0]] if module else [alias.name for alias in node.names]
                 found |= {name for name in names if name != "__version__"}
         elif isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("fastlaunch_nb.")}  # fmt: skip
+            paths = [alias.name.split(".") for alias in node.names]
+            found |= {path[1] for path in paths if path[0] == "fastlaunch_nb" and path[1:]}
     return found
 
 
@@ -127,19 +128,25 @@ def test_public_names_are_documented(name: str) -> None:
             assert f"{part}\n---" in doc, part
 
 
+def printed(script: str) -> str:
+    """Return what a new interpreter prints."""
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 @pytest.mark.parametrize("name", ["demo", "panel"])
 def test_a_submodule_does_not_hide_the_function(name: str) -> None:
     """Whoever imports the submodule first still finds the function under the public name."""
     script = f"import fastlaunch_nb.{name}; import fastlaunch_nb as fl; print(fl.{name}.__name__)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # fmt: skip
-    assert done.stdout.strip() == name
+    assert printed(script) == name
 
 
 def test_importing_it_loads_nothing_heavy() -> None:
     """The import loads neither pandas, boto3, plotly, ipywidgets nor moto."""
     script = "import sys, fastlaunch_nb; print(*{m.split('.')[0] for m in sys.modules})"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # fmt: skip
-    assert not {"pandas", "boto3", "plotly", "ipywidgets", "moto"} & set(done.stdout.split())
+    loaded = printed(script).split()
+    assert "fastlaunch_nb" in loaded
+    assert not {"pandas", "boto3", "plotly", "ipywidgets", "moto"} & set(loaded)
 
 
 # --- documents ------------------------------------------------------------------------
@@ -156,8 +163,6 @@ def test_readme_has_the_columns() -> None:
 
 def test_readme_names_the_permissions() -> None:
     """README's IAM policy is made of the operations that the toolkit calls."""
-    from fastlaunch_nb import aws
-
     text = (ROOT / "README.md").read_text()
     policy = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
     actions = [f"{s}:{name}" for s, names in aws.READ_ONLY.items() for name in names]
@@ -190,7 +195,8 @@ def cells(path: Path) -> Iterator[nbformat.NotebookNode]:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_are_compared(path: Path) -> None:
     """Every code cell was run, in order: nbval skips one whose execution_count is null."""
-    assert [cell.execution_count for cell in cells(path)] == [n + 1 for n, _ in enumerate(cells(path))]  # fmt: skip
+    counts = [cell.execution_count for cell in cells(path)]
+    assert counts == list(range(1, len(counts) + 1))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

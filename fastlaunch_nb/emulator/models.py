@@ -16,7 +16,7 @@ from fastlaunch_nb.emulator.clock import CLOCK
 
 # What AWS does not document; each choice stands here and nowhere else.
 DEFAULT_PAGE = 200  # items a page where the request names no MaxResults, or 0
-INVALID_TOKEN = "InvalidNextToken"  # not InvalidPaginationToken
+UNKNOWN_PAGE = "InvalidNextToken"  # not InvalidPaginationToken
 # Further choices: results come in the order of their ids; a named image that is
 # not enabled is left out, not refused; MaxResults together with ImageIds is refused,
 # as EC2's general rule for paging says.
@@ -163,7 +163,7 @@ def _position(token: str) -> str:
     except ValueError:
         raw, image_id = b"", ""
     if not raw or raw[:_SEAL_SIZE] != _seal(image_id):
-        raise EC2Error(INVALID_TOKEN, "The token is not valid.")
+        raise EC2Error(UNKNOWN_PAGE, "The token is not valid.")
     return image_id
 
 

@@ -70,18 +70,19 @@ def _action(handle: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
         request_id = f"fa571a00-0000-4000-8000-{next(_requests):012x}"
         operation = get_service_model("ec2").operation_model(request._get_action())
         try:
-            if request._get_param("DryRun"):
-                raise EC2Error(
-                    "DryRunOperation",
-                    "Request would have succeeded, but DryRun flag is set.",
-                    412,
-                )
+            _end_dry_run(request)
             status, body = 200, _success(operation, handle(request), request_id)
         except EC2Error as error:
             status, body = error.status, _failure(error, request_id)
         return status, _headers(request, status), body
 
     return method
+
+
+def _end_dry_run(request: Any) -> None:
+    if request._get_param("DryRun"):
+        message = "Request would have succeeded, but DryRun flag is set."
+        raise EC2Error("DryRunOperation", message, 412)
 
 
 def _headers(request: Any, status: int) -> dict[str, Any]:

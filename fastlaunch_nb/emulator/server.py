@@ -26,7 +26,7 @@ class _Handler(MotoRequestHandler):
     def date_time_string(self, timestamp: float | None = None) -> str:
         return format_datetime(CLOCK.now(), usegmt=True)
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  the base class's
         return
 
 
