@@ -5,7 +5,7 @@ In narwhals and pure, so that the kind of frame that comes in goes out.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrameT
@@ -41,10 +41,11 @@ def from_look(images: IntoFrameT) -> IntoFrameT:
     ('enabled', '2026-01-15T12:00:00+00:00', NaT, np.False_)
     """
     since, seen = nw.col("state_transition_time"), nw.col("observed_at")
-    look: nw.DataFrame[Any] | nw.LazyFrame[Any] = nw.from_native(images)  # type: ignore[type-var]
-    return look.with_columns(
+    look: Any = nw.from_native(cast("Any", images))
+    told: IntoFrameT = look.with_columns(
         start=nw.coalesce(since, seen),
         end=nw.lit(None, dtype=_TIME),
         last_seen=seen,
         start_exact=~since.is_null(),
     ).to_native()
+    return told
