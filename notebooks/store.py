@@ -35,10 +35,11 @@ def store(path: Path) -> None:
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
-    for data in _shown(notebook):
-        data.pop(WIDGET, None)
-        if PLOTLY in data:
-            data["image/png"] = _picture(data[PLOTLY])
+    for output in _shown(notebook):
+        output.data.pop(WIDGET, None)
+        if PLOTLY in output.data:
+            output.data["image/png"] = _picture(output.data[PLOTLY])
+            output.metadata["image/png"] = {"width": WIDTH}
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -51,7 +52,7 @@ def _shown(notebook: NotebookNode) -> Iterator[NotebookNode]:
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if "data" in output:
-                yield output["data"]
+                yield output
 
 
 def _picture(figure: NotebookNode) -> str:
