@@ -18,7 +18,14 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb import intervals as reckoning
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import EXAMPLE_ACCOUNTS, KEY, STATES, WORST_FIRST, check_columns
+from fastlaunch_nb.frame import (
+    EXAMPLE_ACCOUNTS,
+    KEY,
+    STATES,
+    TEXT,
+    WORST_FIRST,
+    check_columns,
+)
 
 
 class Look(NamedTuple):
@@ -49,6 +56,7 @@ UNSEEN = Look("#b0b0b0", "+", "▦")
 """How a state is drawn that AWS has added since."""
 
 DEMO_MARK = "Demo data"
+_UNSEEN_ROWS = "No image to show: no row says when it was seen (from_pages takes observed_at)"
 _GREY, _FAINT, _TARGET, _PARALLEL = "#7a7a7a", "rgba(128,128,128,0.22)", "#0072b2", "#e69f00"
 _ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
 _LABEL = 30  # characters
@@ -66,16 +74,17 @@ def is_demo(images: pd.DataFrame) -> bool:
 
 def image_labels(images: pd.DataFrame) -> pd.Series:
     """Return each row's name for the eye: ``image_name`` where it is known, else its id."""
-    if "image_name" not in images:
-        return images["image_id"].fillna("?")
-    return images["image_name"].fillna(images["image_id"]).fillna("?")
+    return _names_over_ids(images, "image_name", "image_id")
 
 
 def account_labels(images: pd.DataFrame) -> pd.Series:
     """Return each row's account for the eye: ``account_name`` where known, else its id."""
-    if "account_name" not in images:
-        return images["account_id"].fillna("?")
-    return images["account_name"].fillna(images["account_id"]).fillna("?")
+    return _names_over_ids(images, "account_name", "account_id")
+
+
+def _names_over_ids(images: pd.DataFrame, name: str, key: str) -> pd.Series:
+    ids = images[key].fillna("?")
+    return images[name].astype(TEXT).fillna(ids) if name in images else ids
 
 
 # --- timeline -------------------------------------------------------------------------
@@ -120,7 +129,7 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     window = _window(since)
     drawn = intervals[intervals["last_seen"].notna()]
     if drawn.empty:
-        return _nothing("No image to show: no row says when it was seen.", intervals)
+        return _nothing("No image to show" if intervals.empty else _UNSEEN_ROWS, intervals)
     now = drawn["last_seen"].max()
     left = drawn["start"].min() if window is None else max(drawn["start"].min(), now - window)
     bars = _bars(drawn, left, now)
@@ -262,7 +271,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     """
     check_columns(images, *KEY, "target_resource_count", "max_parallel_launches")
     if images.empty:
-        return _nothing("No image to show.", images)
+        return _nothing("No image to show", images)
     rows = images.assign(_label=image_labels(images)).sort_values(
         ["target_resource_count", "_label", *KEY],
         ascending=[False, True, True, True, True],
@@ -406,7 +415,7 @@ def _hover(row: dict[Any, Any], *lines: str) -> str:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or value == ""
+    return bool(pd.isna(value)) or value == ""
 
 
 def _safe(value: Any, missing: str = "?") -> str:

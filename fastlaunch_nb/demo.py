@@ -128,11 +128,10 @@ class Demo:
     regions = REGIONS
 
     def __init__(self, seed: int, port: int) -> None:
-        # Before moto makes an EC2: without this it loads 1,290 AMIs a region.
-        self._saved = _take_over_environment({"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"})
-        self._default_session = aws.swap_default_session(None)
-        self._folder = tempfile.TemporaryDirectory(prefix="fastlaunch_nb-demo-")
         self._server: Any = None
+        self._folder = tempfile.TemporaryDirectory(prefix="fastlaunch_nb-demo-")
+        self._default_session = aws.swap_default_session(None)
+        self._saved: dict[str, str] | None = _take_over_environment()
         try:
             emulator = _emulator()
             self.clock: Clock = emulator.CLOCK
@@ -206,12 +205,13 @@ def _is_owned(name: str) -> bool:
     return name.startswith(("AWS_", "MOTO_")) or name.lower() in _PROXIES
 
 
-def _take_over_environment(start: dict[str, str]) -> dict[str, str] | None:
+def _take_over_environment() -> dict[str, str]:
     """Take every variable away that could lead elsewhere; return what they were."""
     saved = {name: value for name, value in os.environ.items() if _is_owned(name)}
     for name in saved:
         del os.environ[name]
-    os.environ.update(start)
+    # Before moto makes an EC2, which otherwise loads some 1,290 AMIs a region.
+    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     return saved
 
 

@@ -328,13 +328,15 @@ _STYLE = f"""<style>
 {_STATE_STYLE}.fl-panel .fl-scroll {{ overflow-x: auto; }}
 .fl-panel .fl-scroll table {{ border-collapse: collapse; table-layout: auto; width: 100%; margin: 0;
   font-size: 13px; line-height: 1.35; }}
-.fl-panel .fl-scroll th, .fl-panel .fl-scroll td {{ max-width: none; text-align: left; vertical-align: top; padding: 5px 12px 5px 4px;
-  border-bottom: 1px solid {_DARKER}; white-space: nowrap; }}
+.fl-panel .fl-scroll th, .fl-panel .fl-scroll td {{ max-width: none; text-align: left;
+  vertical-align: top; padding: 5px 12px 5px 4px; border-bottom: 1px solid {_DARKER};
+  white-space: nowrap; }}
 .fl-panel small {{ opacity: 0.75; font-size: 11px; }}
 .fl-panel td i {{ display: inline-block; width: 10px; height: 10px; border-radius: 3px;
   margin-right: 7px; }}
 .fl-panel .fl-scroll .fl-number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.fl-panel .fl-scroll .fl-reason {{ min-width: 200px; white-space: normal; overflow-wrap: anywhere; }}
+.fl-panel .fl-scroll .fl-reason {{ min-width: 200px; white-space: normal;
+  overflow-wrap: anywhere; }}
 .fl-panel .fl-empty {{ opacity: 0.8; margin: 8px 4px; }}
 .fl-panel .fl-pager {{ gap: 8px; margin-top: 4px; }}
 </style>"""

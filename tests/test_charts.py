@@ -97,6 +97,11 @@ def test_empty_figures_say_why(chart: Any) -> None:
     assert "No image" in chart(frame.empty()).layout.title.text
 
 
+def test_a_timeline_of_what_was_never_seen_says_so() -> None:
+    """Rows without a time of observation are not drawn at a guess; the figure says what to do."""
+    assert "observed_at" in fl.timeline(fl.from_pages([item(1)])).layout.title.text
+
+
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
 def test_what_is_no_frame_is_refused(chart: Any) -> None:
     """Something else than a frame of images is refused, naming what it lacks."""
@@ -109,6 +114,7 @@ def test_what_is_no_frame_is_refused(chart: Any) -> None:
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
 def test_names_over_ids(images: pd.DataFrame, chart: Any) -> None:
     """Where names are known they are shown; an image without one keeps its id."""
+    assert "nan" not in chart(images.assign(image_name=float("nan"))).to_json().casefold()
     named = images.assign(image_name=images["image_id"].map({"ami-00000000000000001": "base"}))
     assert "base · us-east-1" in labels(chart(named))
     assert any(label.startswith("ami-") for label in labels(chart(named)))
