@@ -9,13 +9,14 @@ READY := .venv/ready
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test notebooks clean
+.PHONY: help setup setup-browser lab test notebooks clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
 	@echo "make notebooks   run the notebooks again and store what they show"
 	@echo "make setup       install into .venv"
+	@echo "make setup-browser   find a Chromium or Chrome for the tests, or get one"
 	@echo "make clean       remove what the others left behind, but not your copies in lab/"
 
 setup: $(READY)
@@ -32,7 +33,10 @@ $(READY): pyproject.toml
 lab: $(READY)
 	@$(BIN)/fastlaunch-nb lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
 
-test: $(READY)
+setup-browser: $(READY)
+	@$(BIN)/python -m tests.browser
+
+test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
