@@ -7,8 +7,9 @@ that could change an account, and is cheap to make.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,6 +20,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.paginate import TokenDecoder, TokenEncoder
+from botocore.parsers import ResponseParserError
 
 from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, SetupError, redact
 
@@ -115,6 +117,13 @@ def swap_default_session(session: boto3.Session | None) -> boto3.Session | None:
     return previous
 
 
+def keyed_session(access_key: str, secret_key: str, region: str) -> boto3.Session:
+    """Return a session with these keys, whatever the environment comes to say later."""
+    return boto3.Session(
+        aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
+    )
+
+
 def region_of(session: boto3.Session, region: str | None) -> str:
     """Return the region to ask; say how to give one where there is none."""
     found = region or session.region_name
@@ -129,12 +138,16 @@ def region_of(session: boto3.Session, region: str | None) -> str:
 def client(session: boto3.Session, service: str, region: str) -> Any:
     """Return a client with the operations of :data:`READ_ONLY` and the session's credentials.
 
-    The session and clients made from it elsewhere stay as they are.
+    Its configuration, event hooks and default client config are the session's
+    too; the session, and clients made from it elsewhere, stay as they are.
     """
-    named = session.profile_name in session.available_profiles
-    core = botocore.session.Session(profile=session.profile_name if named else None)
-    core.register_component("data_loader", _LOADER)
+    theirs = session._session
+    hooks = copy.copy(theirs.get_component("event_emitter"))
+    core = botocore.session.Session(event_hooks=hooks, include_builtin_handlers=False)
+    core.register_component("config_store", theirs.get_component("config_store"))
     core.register_component("credential_provider", _Borrowed(session))
+    core.register_component("data_loader", _LOADER)
+    core.set_default_client_config(theirs.get_default_client_config())
     return core.create_client(
         service, region_name=region, config=Config(user_agent_extra="fastlaunch_nb")
     )
@@ -146,7 +159,9 @@ def account_of(session: boto3.Session, region: str) -> str:
         known = getattr(session.get_credentials(), "account_id", None)
         if known:
             return str(known)
-        return str(client(session, "sts", region).get_caller_identity()["Account"])
+        answer = client(session, "sts", region).get_caller_identity()
+        _check_answer(answer, "Account" in answer)
+        return str(answer["Account"])
 
 
 # --- reading --------------------------------------------------------------------------
@@ -187,8 +202,17 @@ def read_fast_launch_images(
         paginator = client(session, "ec2", region).get_paginator("describe_fast_launch_images")
         pages = paginator.paginate(PaginationConfig=paging, **request)
         responses = list(pages)
+        for response in responses:
+            metadata = response.get("ResponseMetadata", {})
+            _check_answer(response, "FastLaunchImages" in response or "RequestId" in metadata)
     items = (item for response in responses for item in response.get("FastLaunchImages", ()))
     return Reading(list(islice(items, skip, None)), responses[0], pages.resume_token)
+
+
+def _check_answer(answer: Mapping[str, Any], fits: bool) -> None:
+    """Refuse what parses but is no answer of AWS's, such as the page of a proxy's login."""
+    if not fits:
+        raise ResponseParserError(f"the answer has only {', '.join(answer) or 'nothing'}")
 
 
 def _split(starting_token: str | None) -> tuple[str | None, int]:
@@ -200,11 +224,10 @@ def _split(starting_token: str | None) -> tuple[str | None, int]:
         return None, 0
     try:
         decoded = TokenDecoder().decode(starting_token)
-        skip = max(0, int(decoded.pop("boto_truncate_amount", 0)))
-    except (ValueError, TypeError, AttributeError):
-        decoded, skip = {"NextToken": starting_token}, 0
-    page = TokenEncoder().encode(decoded) if decoded.get("NextToken") else None
-    return page, skip
+        page, skip = decoded["NextToken"], int(decoded.get("boto_truncate_amount", 0))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        page, skip = starting_token, 0  # also where the service's own token is base64 of JSON
+    return TokenEncoder().encode({"NextToken": page}) if page else None, max(0, skip)
 
 
 # --- errors ---------------------------------------------------------------------------
@@ -252,28 +275,50 @@ def explained(
 
     The original is not chained: its text may quote keys or signatures.
     """
-    profile = session.profile_name if session else "default"
     words = {
         "service": service,
         "operation": operation,
         "region": region,
-        "login": f"run `aws sso login --profile {profile}`",
+        "login": f"run `aws sso login --profile {_login_profile(session)}`",
     }
     asked = f"{operation} in {region}" if region else operation
     try:
         yield
     except failures.ClientError as error:
         raise _answered(error, asked, words) from None
+    except ResponseParserError as error:
+        message = (
+            f"{asked}: what answered is not AWS ({redact(str(error))[:200]}). "
+            "Check the proxy, and the endpoint that is configured."
+        )
+        raise ReadError(message, code="ResponseParserError") from None
     except failures.BotoCoreError as error:
         raise _unanswered(error, asked, words) from None
+
+
+def _login_profile(session: boto3.Session | None) -> str:
+    """Return the profile to log in with: the one a role's profile takes its credentials from."""
+    if session is None:
+        return "default"
+    name, seen = str(session.profile_name), set()
+    with suppress(failures.BotoCoreError):
+        profiles = session._session.full_config.get("profiles", {})
+        while name not in seen and "source_profile" in profiles.get(name, {}):
+            seen.add(name)
+            name = str(profiles[name]["source_profile"])
+    return name
 
 
 def _answered(error: failures.ClientError, asked: str, words: Mapping[str, Any]) -> ReadError:
     code = str(error.response.get("Error", {}).get("Code", "Unknown"))
     said = redact(str(error.response.get("Error", {}).get("Message", "")))[:300]
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
+    to = ""
+    if error.operation_name != words["operation"]:  # botocore asked on the way: for credentials
+        to = f" to {error.operation_name}"
+        words = {**words, "operation": error.operation_name, "service": "sts"}
     remedy = _REMEDIES.get(code, "").format(**words)
-    message = f"{asked}: AWS answered {code} (request {request_id}): {said} {remedy}"
+    message = f"{asked}: AWS answered {code}{to} (request {request_id}): {said} {remedy}"
     return ReadError(message.strip(), code=code, request_id=request_id)
 
 
@@ -290,6 +335,8 @@ def _unanswered(
             "boto3.Session(profile_name='...'), set AWS_PROFILE, or run `aws configure`; "
             "without an account, try fastlaunch_nb.demo()."
         )
+    if isinstance(error, failures.ConfigParseError | failures.InvalidConfigError):
+        return SetupError(f"{asked}: the AWS configuration can not be read: {said}")
     if isinstance(error, failures.ProfileNotFound):
         return SetupError(f"{asked}: {said}. `aws configure list-profiles` lists what there is.")
     if isinstance(error, failures.HTTPClientError | failures.ConnectionError):

@@ -10,6 +10,8 @@ over the title on a narrow screen. plotly's button that uploads the data is off.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
 from html import escape
 from typing import Any, NamedTuple
 
@@ -24,7 +26,7 @@ from fastlaunch_nb.frame import (
     STATES,
     TEXT,
     WORST_FIRST,
-    check_columns,
+    fit_to_show,
 )
 
 
@@ -59,6 +61,7 @@ DEMO_MARK = "Demo data"
 _UNSEEN_ROWS = "No image to show: no row says when it was seen (from_pages takes observed_at)"
 _GREY, _FAINT, _TARGET, _PARALLEL = "#7a7a7a", "rgba(128,128,128,0.22)", "#0072b2", "#e69f00"
 _ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
+_SHORTEST = pd.Timedelta("1h")  # what an axis of time shows at least
 _LABEL = 30  # characters
 
 
@@ -69,7 +72,11 @@ def state_look(state: object) -> Look:
 
 def is_demo(images: pd.DataFrame) -> bool:
     """Tell whether any row is of an account of AWS's documentation, which is nobody's."""
-    return bool(images["account_id"].isin(EXAMPLE_ACCOUNTS).any())
+    return any(
+        images[column].isin(EXAMPLE_ACCOUNTS).any()
+        for column in ("account_id", "owner_id")
+        if column in images
+    )
 
 
 def image_labels(images: pd.DataFrame) -> pd.Series:
@@ -122,27 +129,41 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     >>> [trace.name for trace in fl.timeline(images).data]
     ['enabled']
     """
-    if "start" not in intervals:
-        check_columns(intervals, *KEY, "state", "state_transition_time", "observed_at")
-        intervals = reckoning.from_look(intervals)
-    check_columns(intervals, *KEY, "state", "start", "end", "last_seen", "start_exact")
     window = _window(since)
+    intervals = _as_intervals(intervals)
     drawn = intervals[intervals["last_seen"].notna()]
     if drawn.empty:
         return _nothing("No image to show" if intervals.empty else _UNSEEN_ROWS, intervals)
     now = drawn["last_seen"].max()
-    left = drawn["start"].min() if window is None else max(drawn["start"].min(), now - window)
+    left = min(drawn["start"].min(), now - _SHORTEST)
+    left = left if window is None else max(left, now - window)
     bars = _bars(drawn, left, now)
     rows = _rows(bars)
     bars["y"] = _positions(bars, rows)
     states = sorted(bars["state"].fillna("unknown").unique(), key=_severity)
     title = f"Fast Launch states at {now:%Y-%m-%d %H:%M} UTC"
-    figure = _figure(title, bars, rows=len(rows), legend=_state_legend(states, rows))
+    unseen = len(intervals) - len(drawn)
+    figure = _figure(
+        title, bars, rows=len(rows), legend=_state_legend(states, rows),
+        note=f" · {unseen} not drawn: never observed" if unseen else "",
+    )  # fmt: skip
     for state in states:
         figure.add_trace(_state_bars(state, bars[bars["state"].fillna("unknown") == state]))
     _label_rows(figure, rows)
     figure.update_xaxes(type="date", range=[_iso(left), _iso(now + (now - left) * 0.02)])
     return figure
+
+
+def _as_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Return intervals, of a frame of images those that one look tells; none begins after it."""
+    if isinstance(intervals, pd.DataFrame) and "start" in intervals:
+        return fit_to_show(intervals, *KEY, "state", "start", "end", "last_seen", "start_exact")
+    images = fit_to_show(intervals, *KEY, "state", "state_transition_time", "observed_at")
+    told = reckoning.from_look(images)
+    # Observed in whole seconds, a transition may seem to come up to one later.
+    return told.assign(
+        start=told["start"].where(told["start"] < told["last_seen"], told["last_seen"])
+    )
 
 
 def _state_legend(states: Sequence[str], rows: pd.DataFrame) -> list[str]:
@@ -157,10 +178,10 @@ def _state_legend(states: Sequence[str], rows: pd.DataFrame) -> list[str]:
 def _window(since: Any) -> pd.Timedelta | None:
     if since is None:
         return None
-    try:
-        window = pd.Timedelta(since)
-    except (ValueError, TypeError):
-        window = pd.Timedelta(-1)
+    window = pd.Timedelta(0)
+    if isinstance(since, str | timedelta):  # a bare number would be nanoseconds
+        with suppress(ValueError):
+            window = pd.Timedelta(since)
     if not window > pd.Timedelta(0):
         raise InputError(f"since is {since!r}. Expected a duration such as '14D', or None.")
     return window
@@ -269,7 +290,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     >>> [trace.name for trace in fl.capacity(images).data]
     ['target snapshots', 'max parallel launches']
     """
-    check_columns(images, *KEY, "target_resource_count", "max_parallel_launches")
+    images = fit_to_show(images, *KEY, "target_resource_count", "max_parallel_launches")
     if images.empty:
         return _nothing("No image to show", images)
     rows = images.assign(_label=image_labels(images)).sort_values(
@@ -300,8 +321,11 @@ def capacity(images: pd.DataFrame) -> go.Figure:
 
 def _capacity_title(rows: pd.DataFrame) -> str:
     targets = rows["target_resource_count"]
-    title = f"Target: {targets.sum()} snapshots for {targets.count()} images"
-    return title + (f", unknown for {unknown}" if (unknown := targets.isna().sum()) else "")
+    known, unknown = targets.count(), targets.isna().sum()
+    if not known:
+        return f"Target unknown for {_images(unknown)}"
+    title = f"Target: {targets.sum()} snapshots for {_images(known)}"
+    return title + (f", unknown for {unknown}" if unknown else "")
 
 
 def _say_unknown(figure: go.Figure, rows: pd.DataFrame) -> None:
@@ -342,11 +366,13 @@ def _capacity_words(row: dict[Any, Any]) -> str:
 # --- what all figures share -----------------------------------------------------------
 
 
-def _figure(title: str, data: pd.DataFrame, *, rows: int, legend: Sequence[str]) -> go.Figure:
+def _figure(
+    title: str, data: pd.DataFrame, *, rows: int, legend: Sequence[str], note: str = ""
+) -> go.Figure:
     """Return a figure without data: its head, with the legend in lines of three, and its look."""
     mark = f"{DEMO_MARK} · " if is_demo(data) else ""
     lines = [
-        f"{mark}{rows} images",
+        f"{mark}{_images(rows)}{note}",
         *("   ".join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
     ]
     head = _HEAD + _LINE * len(lines)
@@ -378,6 +404,10 @@ def _figure(title: str, data: pd.DataFrame, *, rows: int, legend: Sequence[str])
     )
     figure.update_yaxes(showgrid=False, zeroline=False, ticks="outside", tickcolor="rgba(0,0,0,0)")
     return figure
+
+
+def _images(count: int) -> str:
+    return f"{count} image" if count == 1 else f"{count} images"
 
 
 def _label_rows(figure: go.Figure, rows: pd.DataFrame) -> None:
@@ -420,7 +450,7 @@ def _missing(value: Any) -> bool:
 
 def _safe(value: Any, missing: str = "?") -> str:
     """Return text that plotly draws as it stands: its bit of HTML is escaped."""
-    return missing if _missing(value) else escape(" ".join(str(value).split()))
+    return missing if _missing(value) else escape(" ".join(str(value).split()), quote=False)
 
 
 def _swatch(colour: str, swatch: str, name: str) -> str:

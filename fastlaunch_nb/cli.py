@@ -103,6 +103,7 @@ def _add_lab(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _demo(options: argparse.Namespace) -> None:
     with _stop_signals() as stopped, demo(options.seed, port=options.port) as running:
+        print(_UNSET)
         for name, value in running.environment.items():
             print(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
@@ -111,15 +112,22 @@ def _demo(options: argparse.Namespace) -> None:
     _say("Stopped.")
 
 
+# What a shell may have set already could lead elsewhere, or be sent as credentials.
+_UNSET = r"unset $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p') no_proxy"
+
+
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and a polite kill set, so that whoever waits ends cleanly."""
+    """Give an event that Ctrl-C, a polite kill and a closed terminal set, to end cleanly."""
     stopped = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopped.set()
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not on every system; nohup ignores it
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, stop) for number in heard}
     try:
         yield stopped
     finally:

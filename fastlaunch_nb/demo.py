@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from fastlaunch_nb import aws
-from fastlaunch_nb.errors import InputError, MissingExtraError
+from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     import boto3
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.emulator import Clock, FastLaunchImage
 
 ACCOUNTS = {"123456789012": "build-farm", "111122223333": "game-servers"}
+KEY = "demo"  # access key and secret key: nothing checks them
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
 
 _FAMILIES = {  # account name: what its images are for, each with its launch template
@@ -121,7 +122,7 @@ class Demo:
     clock : Clock
         The embedded EC2's time, which moves when ``clock.advance(hours=6)`` says so.
     environment : dict
-        The variables that point any AWS client at it.
+        The variables that point any AWS client at it, where no other ``AWS_*`` is set.
     """
 
     accounts = ACCOUNTS
@@ -139,6 +140,7 @@ class Demo:
             self.endpoint_url: str = self._server.endpoint_url
             self.environment = _write_profiles(Path(self._folder.name), self.endpoint_url)
             os.environ.update(self.environment)
+            self._session = aws.keyed_session(KEY, KEY, REGIONS[0])
             self.images = _populate(emulator, seed, self.clock.now())
         except BaseException:
             self.stop()
@@ -146,8 +148,13 @@ class Demo:
 
     @property
     def session(self) -> boto3.Session:
-        """A boto3 session of the first account; ``boto3.Session(profile_name=...)`` for others."""
-        return aws.open_session(None)
+        """A boto3 session of the first account; ``boto3.Session(profile_name=...)`` for others.
+
+        Its keys are the demo's own: it never comes to use anybody's credentials.
+        """
+        if self._saved is None:
+            raise FastLaunchError("The demo has stopped. Start another: fastlaunch_nb.demo()")
+        return self._session
 
     def stop(self) -> None:
         """Stop the embedded EC2 and put the environment back; again does no harm."""
@@ -230,7 +237,7 @@ def _write_profiles(folder: Path, endpoint_url: str) -> dict[str, str]:
         sections.append(f"[profile {name}]\n{common}{role}")
     (folder / "config").write_text("\n".join(sections))
     (folder / "credentials").write_text(
-        "[default]\naws_access_key_id = demo\naws_secret_access_key = demo\n"
+        f"[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {KEY}\n"
     )
     return {
         "AWS_CONFIG_FILE": str(folder / "config"),
@@ -240,6 +247,7 @@ def _write_profiles(folder: Path, endpoint_url: str) -> dict[str, str]:
         "AWS_REGION": REGIONS[0],
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": "*",
+        "no_proxy": "*",
     }
 
 

@@ -58,7 +58,7 @@ def panel(images: pd.DataFrame) -> FilterPanel:
     >>> panel.filtered["image_id"].tolist()
     ['ami-01234567890abcdef']
     """
-    frame.check_columns(images, *(column.name for column in frame.COLUMNS))
+    frame.fit_to_show(images, *(column.name for column in frame.COLUMNS))
     return FilterPanel(images)
 
 
@@ -261,7 +261,7 @@ def _table_html(rows: pd.DataFrame) -> str:
     """Return rows as an HTML table. Everything in it that came from AWS is escaped."""
     if rows.empty:
         return "<p class='fl-empty'>No image matches these filters.</p>"
-    shown = rows.assign(
+    shown = frame.fit_to_show(rows).assign(
         _image=charts.image_labels(rows),
         _account=charts.account_labels(rows),
         _template=frame.facet_values(rows, "launch_template"),

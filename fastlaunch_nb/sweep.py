@@ -94,9 +94,9 @@ def describe(
             "page_size was given together with image ids. EC2 does not page a read of named "
             "images: leave page_size out."
         )
-    frame.check_region(region)
     session = aws.open_session(session)
     region = aws.region_of(session, region)
+    frame.check_region(region)
     if dry_run:
         return _dry_run(session, region, request)
     reading = aws.read_fast_launch_images(session, region, request, **paging)

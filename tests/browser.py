@@ -47,7 +47,7 @@ def get() -> str | None:
 
 def _ran(command: list[str]) -> bool:
     try:
-        done = subprocess.run(command, capture_output=True, timeout=900)
+        done = subprocess.run(command, capture_output=True, check=False, timeout=900)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0

@@ -100,9 +100,14 @@ ZOO: list[tuple[str | None, str | None, list[dict[str, Any]]]] = [
         "999988887777",
         "eu-west-1",
         [
-            item(1, "enabled-failed"),
+            item(1, "enabled-failed", OwnerId="999988887777"),
             item(5, "some-new-state", MaxParallelLaunches=None, OwnerId=None),
-            item(6, "disabling-failed", LaunchTemplate={"LaunchTemplateName": HOSTILE}),
+            item(
+                6,
+                "disabling-failed",
+                OwnerId="999988887777",
+                LaunchTemplate={"LaunchTemplateName": HOSTILE},
+            ),
         ],
     ),
     (None, None, [{"ImageId": "ami-00000007"}]),

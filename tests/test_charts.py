@@ -32,6 +32,7 @@ def test_timeline_has_a_bar_an_image(images: pd.DataFrame) -> None:
     assert sum(len(trace.y) for trace in figure.data) == len(images)
     for name, trace in bars(figure).items():
         assert trace.marker.color == charts.state_look(name).colour
+        assert all(span > 0 for span in trace.x)
         for base, span in zip(trace.base, trace.x, strict=True):
             end = pd.Timestamp(base, tz="UTC") + pd.Timedelta(milliseconds=span)
             assert end == pd.Timestamp(LOOK)
@@ -46,6 +47,34 @@ def test_timeline_starts_at_the_transition() -> None:
     exact, inexact = trace.hovertext
     assert "since 2026-01-14 09:30 UTC" in exact
     assert "first seen 2026-01-15 12:00 UTC" in inexact
+
+
+@pytest.mark.parametrize("since", [None, LOOK, "2026-01-15T12:00:00.552Z"])
+def test_what_has_just_begun_is_seen(since: str | None) -> None:
+    """A state without a start, or that began as it was seen, has a bar; time runs forward."""
+    images = fl.from_pages([item(1, StateTransitionTime=since)], observed_at=LOOK)
+    figure = fl.timeline(images)
+    begin, end = map(pd.Timestamp, figure.layout.xaxis.range)
+    assert end - begin >= pd.Timedelta("1h")
+    (span,) = figure.data[0].x
+    assert span >= 0.005 * (end - begin).total_seconds() * 1000
+
+
+def test_rows_that_were_never_seen_are_counted() -> None:
+    """A row without a time of observation is not drawn at a guess, and not left out silently."""
+    seen = fl.from_pages([item(1)], observed_at=LOOK)
+    both = pd.concat([seen, fl.from_pages([item(2, "enabling-failed")])], ignore_index=True)
+    subtitle = fl.timeline(both).layout.title.subtitle.text
+    assert "1 image · 1 not drawn: never observed" in subtitle
+
+
+def test_other_time_zones_are_shown_in_utc(images: pd.DataFrame) -> None:
+    """What says UTC is UTC, whatever zone the frame is in."""
+    tokyo = {
+        name: images[name].dt.tz_convert("Asia/Tokyo")
+        for name in ("observed_at", "state_transition_time")
+    }
+    assert fl.timeline(images.assign(**tokyo)) == fl.timeline(images)
 
 
 def test_timeline_puts_the_worst_on_top(images: pd.DataFrame) -> None:
@@ -66,7 +95,7 @@ def test_timeline_is_clamped() -> None:
     assert fl.timeline(images, since=None).layout.xaxis.range[0].startswith("2020-01-01")
 
 
-@pytest.mark.parametrize("since", ["soon", 0, "-1D", []])
+@pytest.mark.parametrize("since", ["soon", 0, 14, "-1D", []])
 def test_timeline_refuses(images: pd.DataFrame, since: Any) -> None:
     """A window that is no duration is refused by name."""
     with pytest.raises(fl.InputError, match="since is"):
@@ -89,6 +118,7 @@ def test_capacity_of_unknown_numbers_only() -> None:
     """Where no number is known, nothing is drawn as 0."""
     figure = fl.capacity(fl.from_pages([{"ImageId": "ami-00000001"}]))
     assert [list(trace.x) for trace in figure.data] == [[], []]
+    assert figure.layout.title.text == "Target unknown for 1 image"
 
 
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
@@ -129,6 +159,13 @@ def test_hostile_text_is_text(images: pd.DataFrame, chart: Any) -> None:
         assert "</script" not in decoded
 
 
+def test_quotes_stay_quotes(images: pd.DataFrame) -> None:
+    """plotly decodes no quotes: they are drawn as they are."""
+    assert 'my "golden" image · us-east-1' in labels(
+        fl.capacity(images.assign(image_name='my "golden" image'))
+    )
+
+
 def _strings(node: Any) -> list[str]:
     if isinstance(node, str):
         return [node]
@@ -142,6 +179,8 @@ def test_demo_data_is_marked(images: pd.DataFrame, chart: Any) -> None:
     assert "Demo data" in chart(images).layout.title.subtitle.text
     real = images[images["account_id"] == "999988887777"]
     assert "Demo data" not in chart(real).layout.title.subtitle.text
+    raw = images[images["account_id"] == "111122223333"].assign(account_id=None)
+    assert "Demo data" in chart(raw).layout.title.subtitle.text
 
 
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])

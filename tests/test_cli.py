@@ -47,20 +47,29 @@ def test_every_command_has_help_with_an_example(
 
 
 def test_demo_serves_another_process() -> None:
-    """What demo prints leads any AWS client in another process to the fleet; SIGINT ends it."""
+    """What demo prints leads an AWS client to the fleet, whatever was set; SIGINT ends it."""
     process = subprocess.Popen(
         [*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    exports = [process.stdout.readline() for _ in range(7)]
+    exports = [process.stdout.readline() for _ in range(9)]
     try:
         script = "".join(exports) + (
             f'{sys.executable} -c "import boto3; print(len(boto3.Session(profile_name='
             "'game-servers').client('ec2').describe_fast_launch_images()['FastLaunchImages']))\""
         )
-        clean = {"PATH": os.environ["PATH"]}
+        led_elsewhere = {
+            "PATH": os.environ["PATH"],
+            "AWS_PROFILE": "production",
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_ENDPOINT_URL_EC2": "https://ec2.example.com",
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+            "https_proxy": "http://proxy.example.com:3128",
+        }
         command = ["sh", "-c", script]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=clean)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=led_elsewhere
+        )
         assert done.stdout.strip() == "6"
     finally:
         process.send_signal(signal.SIGINT)
@@ -110,8 +119,9 @@ def test_lab_without_notebooks(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "No notebooks in" in capsys.readouterr().err
 
 
-def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path) -> None:
-    """lab prints an address that answers, works on a copy, and ends cleanly on Ctrl-C."""
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "hang up"])
+def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, end: int) -> None:
+    """lab prints an address that answers, works on a copy, and leaves nothing behind at its end."""
     arguments = ["--no-browser", "--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
     process = subprocess.Popen(
         [*COMMAND, "lab", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -124,7 +134,7 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path) -> None:
         with urllib.request.urlopen(address, timeout=60) as page:  # noqa: S310
             assert page.status == 200
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert err.strip().endswith("Stopped.")

@@ -95,6 +95,19 @@ def test_it_owns_and_restores_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert not os.path.exists(folder)
 
 
+def test_its_session_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's session keeps the demo's keys and account, and is not to be had after the end."""
+    with fl.demo() as demo:
+        session = demo.session
+        boto3.setup_default_session(profile_name="game-servers")
+        assert fl.describe(demo.session)["account_id"].unique().tolist() == ["123456789012"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert session.get_credentials().access_key == "demo"
+    with pytest.raises(fl.FastLaunchError, match="has stopped"):
+        demo.session  # noqa: B018
+
+
 def test_a_failed_start_restores_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A demo that can not start leaves the environment as it was."""
     monkeypatch.setenv("AWS_PROFILE", "production")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from typing import Any
 
 import boto3
 import botocore.exceptions
+import botocore.session
 import pandas as pd
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -134,6 +138,28 @@ def test_the_table_of_operations_only_reads() -> None:
         assert all(name.startswith(("Describe", "Get", "List")) for name in operations)
 
 
+def test_the_sessions_own_settings_are_used(
+    demo: Demo, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A custom configuration file, client defaults and hooks of the session are ours too."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    (tmp_path / "mine").write_text(
+        "[profile corp]\nregion = eu-west-1\nrole_arn = arn:aws:iam::111122223333:role/demo\n"
+        "source_profile = default\n"
+    )
+    core = botocore.session.Session(profile="corp")
+    core.set_config_variable("config_file", str(tmp_path / "mine"))
+    core.set_default_client_config(Config(connect_timeout=3))
+    session = boto3.Session(botocore_session=core)
+    sent: list[str] = []
+    session.events.register("before-send.ec2", lambda request, **_: sent.append(request.url))
+    images = describe(session)
+    assert images["region"].unique().tolist() == ["eu-west-1"]
+    assert images["account_id"].unique().tolist() == ["111122223333"]
+    assert sent == [f"{demo.endpoint_url}/"]
+    assert aws.client(session, "ec2", REGION).meta.config.connect_timeout == 3
+
+
 def test_another_account_by_its_profile(demo: Demo) -> None:
     """A profile with a role reads the other account, and the rows say so."""
     images = describe(boto3.Session(profile_name="game-servers"))
@@ -166,6 +192,16 @@ def test_paging_with_resume_equals_reading_at_once(
             break
     assert rows == whole
     assert token is None
+
+
+def test_a_token_that_ec2_makes_of_json_is_ec2s() -> None:
+    """EC2's own tokens are base64 of JSON too: one is never taken for boto3's, and dropped."""
+    for content in ({"v": "2", "c": "x", "s": "1"}, {}, [1], 5):
+        token = base64.b64encode(json.dumps(content).encode()).decode()
+        page, skip = aws._split(token)
+        assert page is not None
+        assert json.loads(base64.b64decode(page)) == {"NextToken": token}
+        assert skip == 0
 
 
 def test_resume_inside_a_page_with_a_smaller_page(ec2: Any) -> None:
@@ -211,6 +247,9 @@ def test_max_items_of_zero(ec2: Any) -> None:
         ({"filters": ["state"]}, "'Name'"),
         ({"filters": {"state": []}}, "no values"),
         ({"filters": {"state": 3}}, "Expected text"),
+        ({"filters": 5}, "filters is 5"),
+        ({"filters": "enabled"}, "filters is 'enabled'"),
+        ({"image_ids": 5}, "image_ids is 5"),
         ({"max_items": -1}, "max_items is -1"),
         ({"max_items": True}, "max_items is True"),
         ({"max_items": "5"}, "max_items is '5'"),
@@ -300,6 +339,65 @@ def test_no_secret_reaches_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = f"{caught.value!r} {caught.value.__cause__!r}"
     assert caught.value.__suppress_context__
     assert not any(secret in shown for secret in secrets)
+
+
+def test_a_role_that_is_denied_names_its_own_action(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a role can not be assumed on the way, the action to allow is that one."""
+    response: Any = {"Error": {"Code": "AccessDenied", "Message": "no"}, "ResponseMetadata": {}}
+
+    def fail(*_: object) -> None:
+        raise botocore.exceptions.ClientError(response, "AssumeRole")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", fail)
+    with pytest.raises(fl.ReadError, match=r"to AssumeRole .*Allow the IAM action sts:AssumeRole"):
+        describe(region=REGION)
+
+
+def test_a_login_behind_a_role_names_the_profile_to_log_in(tmp_path: Any) -> None:
+    """Where a role takes its credentials from an SSO profile, that one is named."""
+    (tmp_path / "config").write_text(
+        "[profile work]\nsso_start_url = https://example.com/start\nsso_region = us-east-1\n"
+        "sso_account_id = 123456789012\nsso_role_name = reader\nregion = us-east-1\n"
+        "[profile outer]\nrole_arn = arn:aws:iam::111122223333:role/reader\n"
+        "source_profile = work\nregion = us-east-1\n"
+    )
+    with pytest.raises(fl.SetupError, match="aws sso login --profile work"):
+        describe(boto3.Session(profile_name="outer"))
+
+
+@pytest.mark.parametrize("body", [b"<html><body>Sign in<br></body></html>", b"<html></html>"])
+def test_what_is_not_aws_is_told_apart(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """A page of a proxy or a hotel that answers in AWS's stead is an error, not an empty fleet."""
+
+    def answer_all(*_: object, **__: object) -> AWSResponse:
+        return AWSResponse("http://127.0.0.1", 200, {}, RawBody(body))
+
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", answer_all)
+    session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")
+    with pytest.raises(fl.ReadError, match="what answered is not AWS"):
+        describe(session, region=REGION)
+
+
+class RawBody(io.BytesIO):
+    """The body of an answer, as botocore wants it."""
+
+    def stream(self, **_: object) -> list[bytes]:
+        """Return it in one piece."""
+        return [self.read()]
+
+
+def test_a_broken_configuration_is_a_matter_of_setup(tmp_path: Any) -> None:
+    """A configuration file that can not be parsed is SetupError, and says so."""
+    (tmp_path / "config").write_text("this is no configuration")
+    with pytest.raises(fl.SetupError, match="configuration can not be read"):
+        describe(region=REGION)
+
+
+def test_a_wrong_region_of_the_session_is_refused_too(sent: list[str]) -> None:
+    """A region that the session brings along is checked like one that is given."""
+    with pytest.raises(fl.InputError, match="region is 'US East'"):
+        describe(boto3.Session(region_name="US East"))
+    assert sent == []
 
 
 def test_every_error_of_botocore_becomes_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -94,6 +94,21 @@ def test_filters(client: Any, filters: dict[str, list[str]], expected: list[str]
     assert ids(client.describe_fast_launch_images(Filters=given)) == expected
 
 
+def test_a_filter_given_twice_must_hold_twice(client: Any) -> None:
+    """Two filters of one name are ANDed like any others."""
+    twice = [{"Name": "state", "Values": [state]} for state in ("enabled", "enabling")]
+    assert ids(client.describe_fast_launch_images(Filters=twice)) == []
+
+
+def test_times_of_other_zones_are_the_same_moment(client: Any) -> None:
+    """A time with another offset arrives as the same moment."""
+    tokyo = SINCE.astimezone(timezone(timedelta(hours=9)))
+    image = FastLaunchImage("ami-00000002", state_transition_time=tokyo)
+    emulator.backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    answer = client.describe_fast_launch_images(ImageIds=["ami-00000002"])
+    assert answer["FastLaunchImages"][0]["StateTransitionTime"] == SINCE
+
+
 def test_image_ids_leave_out_what_is_not_enabled(client: Any) -> None:
     """A named image without Fast Launch is left out."""
     answer = client.describe_fast_launch_images(ImageIds=["ami-00000001", "ami-00000009"])
@@ -122,6 +137,8 @@ def test_tokens_are_the_same_in_every_process(client: Any) -> None:
     [
         ({"DryRun": True}, ("DryRunOperation", 412)),
         ({"ImageIds": ["i-1"]}, ("InvalidAMIID.Malformed", 400)),
+        ({"ImageIds": ["i-1"], "DryRun": True}, ("InvalidAMIID.Malformed", 400)),
+        ({"NextToken": "bogus", "DryRun": True}, ("InvalidNextToken", 400)),
         ({"NextToken": "bogus"}, ("InvalidNextToken", 400)),
         ({"NextToken": "Ym9ndXMgYm9ndXMgYm9ndXM="}, ("InvalidNextToken", 400)),
         ({"MaxResults": 1000}, ("InvalidParameterValue", 400)),

@@ -147,6 +147,26 @@ def test_observed_at_is_the_first_date() -> None:
     assert given_time.unique().tolist() == [pd.Timestamp("2026-01-01T00:00:00Z")]
 
 
+def test_a_date_that_is_none_is_null() -> None:
+    """A Date header that can not be read leaves observed_at null; the rows stay."""
+    page = {"FastLaunchImages": [item(1)], "ResponseMetadata": {"HTTPHeaders": {"date": "soon"}}}
+    assert fl.from_pages(page)["observed_at"].isna().all()
+
+
+def test_views_take_frames_of_other_makes(images: pd.DataFrame) -> None:
+    """Other zones become UTC, columns of nothing get their dtype, other kinds are refused."""
+    tokyo = images["observed_at"].dt.tz_convert("Asia/Tokyo")
+    other = images.assign(observed_at=tokyo, owner_id=float("nan"), launch_template_id=None)
+    fitted = frame.fit_to_show(other)
+    assert str(fitted["observed_at"].dtype) == frame.TIME
+    assert fitted["observed_at"].tolist() == images["observed_at"].tolist()
+    assert str(fitted["owner_id"].dtype) == frame.TEXT
+    back = pd.read_csv(io.StringIO(images.to_csv(index=False)))
+    for view in (fl.timeline, fl.capacity, fl.panel):
+        with pytest.raises(fl.InputError, match="CSV keeps no types"):
+            view(back)
+
+
 def test_next_token_of_what_the_cli_cut_short() -> None:
     """What the CLI prints with --max-items says how to go on."""
     cut = {"FastLaunchImages": [item(1)], "NextToken": "abc"}
@@ -194,6 +214,7 @@ def test_refused(source: object, came: str) -> None:
         {"region": "US East"},
         {"observed_at": "noon"},
         {"observed_at": "NaT"},
+        {"observed_at": 1700000000},
     ],
 )
 def test_refused_context(wrong: dict[str, Any]) -> None:

@@ -38,15 +38,15 @@ def imported(file: Path) -> set[str]:
     """Return the modules of ours that a file imports anywhere: at its top, late, for types."""
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            base, _, module = node.module.partition(".")
-            if base == "fastlaunch_nb":
-                names = [module.split(".")[0]] if module else [alias.name for alias in node.names]
-                found |= {name for name in names if name != "__version__"}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports by full name only"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
-            paths = [alias.name.split(".") for alias in node.names]
-            found |= {path[1] for path in paths if path[0] == "fastlaunch_nb" and path[1:]}
-    return found
+            names = [f"{alias.name}." for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.split(".")[0] == "fastlaunch_nb"}
+    return found - {"__version__"}
 
 
 def room(path: Path) -> str:
@@ -63,8 +63,31 @@ def test_imports_run_only_downward(path: Path) -> None:
     table = floors()
     floor, allowed = table[room(path)]
     for name in imported(path) - {room(path)}:
+        assert name in table, f"{path} imports {name or 'the public face'}: name the room"
         assert name in allowed, f"{path} may not import {name}: see CONTRIBUTING.md"
         assert table[name][0] < floor or name == "emulator"
+
+
+@pytest.mark.parametrize(
+    "upward",
+    [
+        "def late():\n    from fastlaunch_nb import panel",
+        "def late():\n    from fastlaunch_nb.charts import timeline",
+        "from . import panel",
+        "import fastlaunch_nb as fl",
+        "from fastlaunch_nb import describe",
+        "import fastlaunch_nb.charts",
+    ],
+)
+def test_an_upward_import_is_found(tmp_path: Path, upward: str) -> None:
+    """The test above sees every way to import something that stands above."""
+    file = tmp_path / "frame.py"
+    file.write_text(upward)
+    try:
+        found = imported(file)
+    except AssertionError:
+        return
+    assert found - floors()["frame"][1]
 
 
 def test_the_floor_table_is_complete() -> None:

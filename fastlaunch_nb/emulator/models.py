@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -71,6 +72,8 @@ class FastLaunchImage:
         }
 
 
+Filters = Sequence[tuple[str, Sequence[str]]]
+"""Names and values as they came: a name may come twice, and both must hold."""
 _FILTERED = {"resource-type": "resource_type", "owner-id": "owner_id", "state": "state"}
 
 
@@ -105,7 +108,7 @@ class FastLaunchBackend:
     def describe_fast_launch_images(
         self,
         image_ids: Sequence[str],
-        filters: Mapping[str, Sequence[str]],
+        filters: Filters,
         max_results: int | None,
         next_token: str | None,
     ) -> tuple[list[FastLaunchImage], str | None]:
@@ -124,13 +127,11 @@ class FastLaunchBackend:
         return page, _token(page[-1].image_id) if len(found) > size else None
 
 
-def _check_request(
-    image_ids: Sequence[str], filters: Mapping[str, Sequence[str]], max_results: int | None
-) -> None:
+def _check_request(image_ids: Sequence[str], filters: Filters, max_results: int | None) -> None:
     for image_id in image_ids:
         if not _IMAGE_ID.fullmatch(image_id):
             raise EC2Error("InvalidAMIID.Malformed", f'Invalid id: "{image_id}"')
-    for name in filters:
+    for name, _ in filters:
         if name not in _FILTERED:
             raise EC2Error("InvalidParameterValue", f"The filter '{name}' is invalid")
     if max_results is not None and not 0 <= max_results <= MAX_RESULTS:
@@ -146,21 +147,25 @@ def _check_request(
         )
 
 
-def _matches(image: FastLaunchImage, filters: Mapping[str, Sequence[str]]) -> bool:
-    return all(getattr(image, _FILTERED[name]) in values for name, values in filters.items())
+def _matches(image: FastLaunchImage, filters: Filters) -> bool:
+    return all(getattr(image, _FILTERED[name]) in values for name, values in filters)
 
 
 def _token(image_id: str) -> str:
-    """Return the token of the page after an image: opaque, and the same in every process."""
-    return base64.urlsafe_b64encode(_seal(image_id) + image_id.encode()).decode()
+    """Return the token of the page after an image: opaque, and the same in every process.
+
+    Base64 of JSON, as tokens of EC2's other actions are; botocore's own look the same.
+    """
+    content = {"v": "1", "c": base64.b64encode(_seal(image_id) + image_id.encode()).decode()}
+    return base64.b64encode(json.dumps(content).encode()).decode()
 
 
 def _position(token: str) -> str:
     """Return the image that a token's page comes after; refuse what is no token of ours."""
     try:
-        raw = base64.urlsafe_b64decode(token.encode())
+        raw = base64.b64decode(json.loads(base64.b64decode(token))["c"])
         image_id = raw[_SEAL_SIZE:].decode()
-    except ValueError:
+    except (ValueError, TypeError, KeyError):
         raw, image_id = b"", ""
     if not raw or raw[:_SEAL_SIZE] != _seal(image_id):
         raise EC2Error(UNKNOWN_PAGE, "The token is not valid.")

@@ -7,6 +7,7 @@ list and timestamp is where the service model puts it, and milliseconds survive.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
 from email.utils import format_datetime
 from itertools import count
 from typing import Any
@@ -56,21 +57,21 @@ def _describe_fast_launch_images(request: Any) -> dict[str, Any]:
         max_results=request._get_param("MaxResults"),
         next_token=request._get_param("NextToken"),
     )
+    _end_dry_run(request)
     return {"FastLaunchImages": [image.to_api() for image in images], "NextToken": next_token}
 
 
-def _filters(given: list[Mapping[str, Any]]) -> dict[str, list[str]]:
-    return {entry.get("Name", "null"): entry.get("Values", []) for entry in given}
+def _filters(given: list[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    return [(entry.get("Name", "null"), entry.get("Values", [])) for entry in given]
 
 
 def _action(handle: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
-    """Make a method of moto's EC2Response from a function: dry runs, errors and answers."""
+    """Make a method of moto's EC2Response from a function: its answers and errors."""
 
     def method(request: Any) -> Answer:
         request_id = f"fa571a00-0000-4000-8000-{next(_requests):012x}"
         operation = get_service_model("ec2").operation_model(request._get_action())
         try:
-            _end_dry_run(request)
             status, body = 200, _success(operation, handle(request), request_id)
         except EC2Error as error:
             status, body = error.status, _failure(error, request_id)
@@ -80,6 +81,7 @@ def _action(handle: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
 
 
 def _end_dry_run(request: Any) -> None:
+    """End a dry run that has got this far: it would have succeeded."""
     if request._get_param("DryRun"):
         message = "Request would have succeeded, but DryRun flag is set."
         raise EC2Error("DryRunOperation", message, 412)
@@ -125,7 +127,8 @@ def _content(shape: Any, value: Any) -> str:
         tag = shape.member.serialization.get("name", "member")
         return "".join(f"<{tag}>{_content(shape.member, item)}</{tag}>" for item in value)
     if shape.type_name == "timestamp":
-        return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+        moment = value.astimezone(UTC)
+        return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
     if shape.type_name == "boolean":
         return "true" if value else "false"
     return escape(str(value))

@@ -1,0 +1,47 @@
+"""The table: its columns, dtypes, units and states, how it is made, how it is filtered.
+
+One row for each account, region and image, as a plain pandas DataFrame. Columns
+are declared once, in :data:`COLUMNS`; the documentation is generated from them.
+"""
+
+from fastlaunch_nb.frame.asked import api_filters, check_account_id, check_image_ids, check_region
+from fastlaunch_nb.frame.columns import (
+    API_FILTERS,
+    API_STATES,
+    COLUMNS,
+    COUNT,
+    EXAMPLE_ACCOUNTS,
+    KEY,
+    STATES,
+    TEXT,
+    TIME,
+    WORST_FIRST,
+    Column,
+    fit_to_show,
+)
+from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
+from fastlaunch_nb.frame.pages import empty, from_pages
+
+__all__ = [
+    "API_FILTERS",
+    "API_STATES",
+    "COLUMNS",
+    "COUNT",
+    "EXAMPLE_ACCOUNTS",
+    "FACETS",
+    "KEY",
+    "STATES",
+    "TEXT",
+    "TIME",
+    "WORST_FIRST",
+    "Column",
+    "Filters",
+    "api_filters",
+    "check_account_id",
+    "check_image_ids",
+    "check_region",
+    "empty",
+    "facet_values",
+    "fit_to_show",
+    "from_pages",
+]

@@ -1,0 +1,95 @@
+"""What may be asked: accounts, regions, image ids and filters, checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastlaunch_nb.errors import InputError, did_you_mean
+from fastlaunch_nb.frame.columns import API_FILTERS
+
+_IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def check_account_id(account_id: str | None) -> None:
+    """Refuse what is no account id; None is fine."""
+    if account_id is not None and not _matches(_ACCOUNT_ID, account_id):
+        raise InputError(f"account_id is {account_id!r}. Expected 12 digits as text.")
+
+
+def check_region(region: str | None) -> None:
+    """Refuse what is no region's name; None is fine."""
+    if region is not None and not _matches(_REGION, region):
+        raise InputError(f"region is {region!r}. Expected a region's name, such as 'eu-west-1'.")
+
+
+def check_image_ids(image_ids: str | Iterable[str]) -> list[str]:
+    """Return the ids as a list (one may come alone); refuse malformed ones and none at all."""
+    if not isinstance(image_ids, Iterable):
+        raise InputError(f"image_ids is {image_ids!r}. Expected ids such as 'ami-…', as a list.")
+    ids = [image_ids] if isinstance(image_ids, str) else list(image_ids)
+    if not ids:
+        raise InputError(
+            "image_ids is empty, which EC2 would read as: all images. "
+            "Leave it out, or pass None, to read all of them."
+        )
+    for image_id in ids:
+        if not _matches(_IMAGE_ID, image_id):
+            raise InputError(
+                f"image_ids has {image_id!r}. "
+                "Expected 'ami-' and 8 to 17 hexadecimal digits in lower case."
+            )
+    return ids
+
+
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def api_filters(filters: Any) -> list[dict[str, Any]]:
+    """Return filters, a dict or boto3's list of dicts, in boto3's form.
+
+    Refuses unknown names and missing values.
+
+    Examples
+    --------
+    >>> api_filters({"state": ["enabled", "enabling"]})
+    [{'Name': 'state', 'Values': ['enabled', 'enabling']}]
+    """
+    if isinstance(filters, Mapping):
+        filters = [{"Name": name, "Values": values} for name, values in filters.items()]
+    if isinstance(filters, str) or not isinstance(filters, Iterable):
+        raise InputError(
+            f"filters is {filters!r}. Expected a dict such as {{'state': ['enabled']}}, "
+            "boto3's list of {'Name': ..., 'Values': [...]}, or Filters."
+        )
+    checked = []
+    for entry in filters:
+        if not isinstance(entry, Mapping) or entry.keys() != {"Name", "Values"}:
+            raise InputError(
+                f"filters has {entry!r}. Expected {{'Name': ..., 'Values': [...]}}, a dict such "
+                "as {'state': ['enabled']}, or Filters."
+            )
+        name, values = entry["Name"], values_of(entry["Name"], entry["Values"])
+        if name not in API_FILTERS:
+            raise InputError(
+                f"filters has the name {name!r}. DescribeFastLaunchImages knows "
+                f"{', '.join(map(repr, API_FILTERS))}.{did_you_mean(str(name), API_FILTERS)}"
+            )
+        if not values or None in values:
+            raise InputError(f"filters has no values for {name!r}. Expected at least one, as text.")
+        checked.append({"Name": name, "Values": list(values)})
+    return checked
+
+
+def values_of(name: object, values: object) -> tuple[str | None, ...]:
+    """Return a facet's values as a tuple; one value may come alone."""
+    if values is None or isinstance(values, str):
+        values = (values,)
+    found = tuple(values) if isinstance(values, Iterable) else (values,)
+    if not all(value is None or isinstance(value, str) for value in found):
+        raise InputError(f"The filter {name!r} has {values!r}. Expected text, or a list of text.")
+    return found

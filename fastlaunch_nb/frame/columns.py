@@ -1,0 +1,134 @@
+"""The schema: columns, dtypes, meanings, states; and what a frame must be to be shown."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+
+from fastlaunch_nb.errors import InputError
+
+TEXT: Final = "string"
+COUNT: Final = "Int64"
+TIME: Final = "datetime64[us, UTC]"
+
+
+class Column(NamedTuple):
+    """One column of the frame; `path` leads to its field in an item of the API."""
+
+    name: str
+    dtype: Any  # one of TEXT, COUNT and TIME
+    meaning: str
+    path: tuple[str, ...] = ()
+
+
+COLUMNS = (
+    Column("account_id", TEXT, "the account that was asked, 12 digits as text"),
+    Column("region", TEXT, "the region that was asked"),
+    Column("image_id", TEXT, "the AMI", ("ImageId",)),
+    Column("state", TEXT, "state of Fast Launch for this AMI", ("State",)),
+    Column("state_transition_reason", TEXT, "why it is in this state", ("StateTransitionReason",)),
+    Column(
+        "state_transition_time", TIME, "since when it is in this state", ("StateTransitionTime",)
+    ),
+    Column("resource_type", TEXT, "what is pre-provisioned: `snapshot`", ("ResourceType",)),
+    Column(
+        "target_resource_count",
+        COUNT,
+        "snapshots to keep in stock",
+        ("SnapshotConfiguration", "TargetResourceCount"),
+    ),
+    Column(
+        "max_parallel_launches",
+        COUNT,
+        "instances that may prepare snapshots at once",
+        ("MaxParallelLaunches",),
+    ),
+    Column(
+        "launch_template_id",
+        TEXT,
+        "template of the preparation instances",
+        ("LaunchTemplate", "LaunchTemplateId"),
+    ),
+    Column("launch_template_name", TEXT, "its name", ("LaunchTemplate", "LaunchTemplateName")),
+    Column("launch_template_version", TEXT, "its version", ("LaunchTemplate", "Version")),
+    Column(
+        "owner_id",
+        TEXT,
+        "owner of the AMI; empty for AMIs shared with you",
+        ("OwnerId",),
+    ),
+    Column("observed_at", TIME, "when AWS answered, by its clock, in whole seconds"),
+)
+
+INTERVAL_TIMES: Final = {"start": TIME, "end": TIME, "last_seen": TIME}
+"""The columns of time that an interval has beyond those."""
+
+KEY = ("account_id", "region", "image_id")
+"""The columns that name a row."""
+
+API_STATES = (
+    "enabling",
+    "enabling-failed",
+    "enabled",
+    "enabled-failed",
+    "disabling",
+    "disabling-failed",
+)
+STATES = (*API_STATES, "disabled", "absent", "unknown")
+"""The API's six states in the order of an image's life, then the three of ours."""
+
+WORST_FIRST = (
+    "enabling-failed",
+    "enabled-failed",
+    "disabling-failed",
+    "unknown",
+    "disabling",
+    "enabling",
+    "enabled",
+    "disabled",
+    "absent",
+)
+
+EXAMPLE_ACCOUNTS = frozenset({"111122223333", "123456789012"})
+"""Accounts of AWS's own documentation: nobody's, so their rows are demo data."""
+
+API_FILTERS = {"state": "state", "owner-id": "owner_id", "resource-type": "resource_type"}
+"""The filters of DescribeFastLaunchImages, and the column each is about."""
+
+
+def fit_to_show(images: object, *columns: str) -> pd.DataFrame:
+    """Return a frame that views can rely on: these columns are there, times are in UTC.
+
+    Refuse what is no frame of images, one that lacks columns, and one whose
+    columns hold something else, as they do after a round trip through CSV.
+    """
+    expected = "Expected a frame as describe and from_pages make it."
+    if not isinstance(images, pd.DataFrame):
+        raise InputError(f"{expected} Got a {type(images).__name__}.")
+    missing = [column for column in columns if column not in images]
+    if missing:
+        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+    declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES}
+    fitting = {}
+    for name in declared.keys() & set(images):
+        fitting[name] = _fitted(images[name], declared[name])
+        if fitting[name] is None:
+            raise InputError(
+                f"{expected} In this one {name} is {images[name].dtype}, not {declared[name]}; "
+                "a file of CSV keeps no types, Parquet does."
+            )
+    return images.assign(**fitting)
+
+
+def _fitted(values: pd.Series, dtype: Any) -> pd.Series | None:
+    """Return values as this dtype; None where they are of another kind."""
+    if values.isna().all():
+        return pd.Series(pd.array([None] * len(values), dtype=dtype), index=values.index)
+    if dtype == TIME:
+        aware = isinstance(values.dtype, pd.DatetimeTZDtype)
+        return values.dt.tz_convert("UTC").dt.as_unit("us") if aware else None
+    if dtype == COUNT:
+        return values.astype(COUNT) if pd.api.types.is_integer_dtype(values) else None
+    text = pd.api.types.is_string_dtype(values) or values.dtype == object
+    return values.astype(TEXT) if text else None

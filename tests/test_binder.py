@@ -1,0 +1,165 @@
+"""Binder: what repo2docker would build of this checkout, and the same recipe carried out here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from uv import find_uv_bin
+
+ROOT = Path(__file__).parent.parent
+LINES = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
+PYTHON = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOK = "notebooks/01_explore.ipynb"
+FLEET = "demo data: 42 images in 2 accounts and 3 regions"
+
+
+def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder; where it fails, show what it said."""
+    env = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean copy of the checkout: what git knows of or would take, as it is in the tree."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+# --- the list -------------------------------------------------------------------------
+
+
+def pins() -> dict[str, Version]:
+    """Return name -> version of the list; a line that is no plain pin is an error."""
+    found = [re.fullmatch(r"([a-z0-9-]+)==([\w.]+)", line) for line in LINES[1:-1]]
+    assert all(found), LINES
+    return {match[1]: Version(match[2]) for match in found if match}
+
+
+def test_the_list_is_plain() -> None:
+    """One comment, pins, and at last the project, spelt so that repo2docker sees it is local."""
+    assert LINES[0].startswith("# Made by: ")
+    assert list(pins()) == sorted(pins())
+    assert LINES[-1] == "./"
+    assert not any("//" in line for line in LINES)
+
+
+def test_the_list_keeps_to_pyproject() -> None:
+    """Everything that pyproject asks for the demo in JupyterLab and Voila is pinned in range."""
+    extras = PROJECT["optional-dependencies"]
+    for line in [*PROJECT["dependencies"], *extras["demo"], *extras["lab"]]:
+        asked = Requirement(line)
+        assert pins()[canonicalize_name(asked.name)] in asked.specifier, line
+    assert f"Programming Language :: Python :: {PYTHON}" in PROJECT["classifiers"]
+
+
+# --- what repo2docker makes of it -----------------------------------------------------
+
+
+def test_repo2docker_understands_the_checkout(checkout: Path) -> None:
+    """It takes our Python and our list, installs after the copy, and starts Jupyter, no script."""
+    command = (sys.executable, "-m", "repo2docker", "--no-build", "--debug", ".")
+    built = run(*command, cwd=checkout)
+    assert f"Building conda environment for python={PYTHON}\n" in built.stderr
+    pip = "${KERNEL_PYTHON_PREFIX}/bin/pip install"
+    copy, install = r"^COPY .* src/ \$\{REPO_DIR\}/$", rf"^RUN {re.escape(pip)} .*$"
+    steps = re.findall(f"{copy}|{install}", built.stdout, re.MULTILINE)
+    assert len(steps) == 2
+    assert steps[0].startswith("COPY")
+    assert steps[1] == f'RUN {pip} --no-cache-dir -r "binder/requirements.txt"'
+    assert re.findall(r"^CMD (.*)$", built.stdout, re.MULTILINE)[0].startswith('["jupyter", ')
+    assert "R2D_ENTRYPOINT" not in built.stdout
+
+
+# --- the recipe, carried out ----------------------------------------------------------
+
+
+def interpreter() -> str:
+    """Return Binder's Python if this machine has it, else the one that runs the tests."""
+    mine = {"UV_PYTHON_DOWNLOADS": "never", "PYENV_VERSION": PYTHON}
+    find = [find_uv_bin(), "python", "find", "--no-project", "--system", PYTHON]
+    found = subprocess.run(find, env={**os.environ, **mine}, capture_output=True, text=True)
+    return found.stdout.strip() if found.returncode == 0 else sys.executable
+
+
+@pytest.fixture(scope="module")
+def image(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a new environment with the list in it, installed as Binder does."""
+    folder = tmp_path_factory.mktemp("image")
+    run(interpreter(), "-m", "venv", folder, cwd=folder)
+    programs = folder / "bin"
+    wanted = ("--quiet", "-r", "binder/requirements.txt")
+    try:
+        run(find_uv_bin(), "pip", "install", "--python", programs / "python", *wanted, cwd=checkout)
+    except AssertionError:  # as in Makefile: pip may know a mirror that uv does not
+        run(programs / "pip", "install", *wanted, cwd=checkout)
+    return programs
+
+
+def test_the_list_is_complete(image: Path, checkout: Path) -> None:
+    """Nothing is installed but what is pinned and the project, and all of it goes together."""
+    listed = json.loads(run(image / "pip", "list", "--format=json", cwd=checkout).stdout)
+    names = {canonicalize_name(package["name"]) for package in listed}
+    assert names - {"pip", "setuptools"} == {*pins(), "fastlaunch-nb"}
+    run(image / "pip", "check", cwd=checkout)
+
+
+def test_the_notebook_runs(image: Path, checkout: Path, tmp_path: Path) -> None:
+    """The tour ends without an error and shows the demo fleet, in the Python of runtime.txt.
+
+    Where this machine does not have that Python, it is the one that runs the tests.
+    """
+    convert = (image / "jupyter", "nbconvert", "--to", "notebook", "--execute")
+    run(*convert, "--output-dir", tmp_path, NOTEBOOK, cwd=checkout, HOME=str(tmp_path))
+    shown = json.loads((tmp_path / Path(NOTEBOOK).name).read_text())
+    outputs = [output for cell in shown["cells"] for output in cell.get("outputs", [])]
+    assert all(output["output_type"] != "error" for output in outputs)
+    assert f"<{FLEET}>" in str(outputs)
+    assert sum("application/vnd.plotly.v1+json" in output.get("data", {}) for output in outputs) > 1
+
+
+@contextmanager
+def served(programs: Path, folder: Path, home: Path) -> Iterator[str]:
+    """Give the address of JupyterLab, started as BinderHub does, and stop it."""
+    command = [programs / "jupyter-lab", "--ip=127.0.0.1", "--port=0", "--no-browser"]
+    env = {**os.environ, "HOME": str(home)}
+    process = subprocess.Popen(
+        [*command, "--allow-root", "--IdentityProvider.token="],
+        cwd=folder, env=env, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        lines = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in process.stderr)
+        yield next(match[0] for match in lines if match)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_the_launch_links_work(image: Path, checkout: Path, tmp_path: Path) -> None:
+    """Behind Binder's two links are the tour in JupyterLab and, run by Voila, the demo fleet."""
+    with served(image, checkout, tmp_path) as address:
+        for path, text in (("lab/tree", "JupyterLab"), ("voila/render", FLEET)):
+            with urllib.request.urlopen(f"{address}{path}/{NOTEBOOK}", timeout=120) as page:  # noqa: S310
+                assert text in page.read().decode(), path
