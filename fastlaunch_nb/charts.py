@@ -61,6 +61,7 @@ DEMO_MARK = "Demo data"
 _UNSEEN_ROWS = "No image to show: no row says when it was seen (from_pages takes observed_at)"
 _GREY, _FAINT, _TARGET, _PARALLEL = "#7a7a7a", "rgba(128,128,128,0.22)", "#0072b2", "#e69f00"
 _ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
+_READABLE = 12  # pixels a row needs for a mark or words of its own
 _SHORTEST = pd.Timedelta("1h")  # what an axis of time shows at least
 _LABEL = 30  # characters
 
@@ -148,7 +149,8 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
         note=f" · {unseen} not drawn: never observed" if unseen else "",
     )  # fmt: skip
     for state in states:
-        figure.add_trace(_state_bars(state, bars[bars["state"].fillna("unknown") == state]))
+        same = bars[bars["state"].fillna("unknown") == state]
+        figure.add_trace(_state_bars(state, same, marked=_row_height(len(rows)) >= _READABLE))
     _label_rows(figure, rows)
     figure.update_xaxes(type="date", range=[_iso(left), _iso(now + (now - left) * 0.02)])
     return figure
@@ -221,7 +223,7 @@ def _keys(frame: pd.DataFrame) -> list[tuple[str, ...]]:
     return list(frame[list(KEY)].astype(object).fillna("").itertuples(index=False, name=None))
 
 
-def _state_bars(state: str, bars: pd.DataFrame) -> go.Bar:
+def _state_bars(state: str, bars: pd.DataFrame, *, marked: bool) -> go.Bar:
     look = state_look(state)
     return go.Bar(
         name=escape(state),
@@ -235,7 +237,7 @@ def _state_bars(state: str, bars: pd.DataFrame) -> go.Bar:
             "line": {"width": 0},
             "pattern": {"shape": look.pattern, "fgcolor": "white", "size": 6, "solidity": 0.35},
         },
-        text=["◀" if cut else "" for cut in bars["cut"]],
+        text=["◀" if cut and marked else "" for cut in bars["cut"]],
         textposition="inside",
         insidetextanchor="start",
         textangle=0,
@@ -310,13 +312,18 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     )  # fmt: skip
     figure.add_trace(
         _counts(rows["max_parallel_launches"], words, go.Scatter, "max parallel launches",
-                mode="markers", marker={"color": _PARALLEL, "symbol": "diamond", "size": 9,
-                                        "line": {"color": "white", "width": 1}})
+                mode="markers", marker=_diamond(len(rows)))
     )  # fmt: skip
     _label_rows(figure, rows)
     figure.update_xaxes(title="snapshots · launches", rangemode="tozero")
     _say_unknown(figure, rows)
     return figure
+
+
+def _diamond(rows: int) -> dict[str, Any]:
+    roomy = _row_height(rows) >= _READABLE
+    line = {"color": "white", "width": 1 if roomy else 0}
+    return {"color": _PARALLEL, "symbol": "diamond", "size": 9 if roomy else 5, "line": line}
 
 
 def _capacity_title(rows: pd.DataFrame) -> str:
@@ -335,9 +342,12 @@ def _say_unknown(figure: go.Figure, rows: pd.DataFrame) -> None:
         return
     largest = rows[["target_resource_count", "max_parallel_launches"]].max().max()
     figure.update_xaxes(range=[0, 1 if pd.isna(largest) else float(largest) * 1.35])
-    for place in unknown:
+    said = dict.fromkeys(unknown, "target unknown")
+    if _row_height(len(rows)) < _READABLE:  # they stand together, below all others
+        said = {unknown[len(unknown) // 2]: f"target unknown<br>for {_images(len(unknown))}"}
+    for place, text in said.items():
         figure.add_annotation(
-            text="<i>target unknown</i>", font={"size": 11}, showarrow=False,
+            text=f"<i>{text}</i>", font={"size": 11}, showarrow=False,
             x=1, xref="paper", xanchor="right", y=-place,
         )  # fmt: skip
 
@@ -404,6 +414,11 @@ def _figure(
     )
     figure.update_yaxes(showgrid=False, zeroline=False, ticks="outside", tickcolor="rgba(0,0,0,0)")
     return figure
+
+
+def _row_height(rows: int) -> float:
+    """Return how many pixels a row gets: less where a figure would become too tall."""
+    return min(_ROW, (_TALLEST - _HEAD - _FOOT) / max(rows, 1))
 
 
 def _images(count: int) -> str:

@@ -97,6 +97,7 @@ def run_all(page: Page, address: str) -> None:
     """Open a notebook in JupyterLab, close the file browser, and run all cells."""
     page.goto(address)
     page.locator(".jp-Notebook").wait_for(timeout=SLOW)
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
     page.locator('[data-id="filebrowser"]').first.click()
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
     page.get_by_text("Run All Cells", exact=True).click()
