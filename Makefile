@@ -9,14 +9,15 @@ READY := .venv/ready
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser lab test notebooks clean
+.PHONY: help setup setup-browser lab test notebooks pictures clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
 	@echo "make notebooks   run the notebooks again and store what they show"
+	@echo "make pictures    take README's pictures again"
 	@echo "make setup       install into .venv"
-	@echo "make setup-browser   find a Chromium or Chrome for the tests, or get one"
+	@echo "make setup-browser find a Chromium or Chrome for the tests, or get one"
 	@echo "make clean       remove what the others left behind, but not your copies in lab/"
 
 setup: $(READY)
@@ -44,6 +45,9 @@ test: $(READY) setup-browser
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/store.py notebooks/*.ipynb
+
+pictures: setup-browser
+	$(BIN)/python -m tests.pictures
 
 clean:
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

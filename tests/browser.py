@@ -1,4 +1,4 @@
-"""The browser that tests look through: where it is, and how to get one.
+"""The browser that tests and pictures look through: where it is, and how to get one.
 
 ``make setup-browser`` runs this file: it finds a Chromium or Chrome, else gets
 one, by Playwright's own download or by the system's package manager.
@@ -7,17 +7,24 @@ one, by Playwright's own download or by the system's package manager.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
+ROOT = Path(__file__).parent.parent
+SLOW = 90_000  # milliseconds: how long a kernel may take to start and run everything
+OUTSIDE = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
+VOILAS_OWN = re.compile("fontawesome")  # Voila's page template asks a CDN for its icons
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 
 
@@ -63,6 +70,59 @@ def launched() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield browser
         browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, width: int = 1280) -> Iterator[Page]:
+    """Give a page of some width; nothing outside this machine is reached, or asked for by us."""
+    context = browser.new_context(viewport={"width": width, "height": 1000})
+    page = context.new_page()
+    outside: list[str] = []
+
+    def refuse(route: Route) -> None:
+        outside.append(route.request.url)
+        route.abort()
+
+    page.route(OUTSIDE, refuse)
+    yield page
+    context.close()
+    assert [url for url in outside if not VOILAS_OWN.search(url)] == []
+
+
+@contextmanager
+def started(command: list[str], **options: Any) -> Iterator[str]:
+    """Start a server and give the first address it prints; stop it politely afterwards."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+    assert process.stdout is not None
+    printed = (re.search(r"http://127\.0\.0\.1:\S+", line) for line in process.stdout)
+    try:
+        yield next(address[0] for address in printed if address)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+@contextmanager
+def lab_started(home: Path) -> Iterator[str]:
+    """Start JupyterLab as `make lab` does, with no earlier settings; give its address."""
+    settings = {"JUPYTERLAB_SETTINGS_DIR": str(home), "JUPYTERLAB_WORKSPACES_DIR": str(home)}
+    command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser"]
+    folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(home / "lab")]
+    with started([*command, *folders], env={**os.environ, **settings}) as address:
+        yield address
+
+
+def run_all(page: Page, address: str) -> None:
+    """Open a notebook in JupyterLab, close the file browser, and run all cells."""
+    page.goto(address)
+    page.locator(".jp-Notebook").wait_for(timeout=SLOW)
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
+    page.locator('[data-id="filebrowser"]').first.click()
+    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.locator(".fl-facet input[type=checkbox]").first.wait_for(timeout=SLOW)
 
 
 if __name__ == "__main__":

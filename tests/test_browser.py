@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
-from .browser import launched
+import fastlaunch_nb as fl
 
-ROOT = Path(__file__).parent.parent
-SLOW = 90_000  # milliseconds: how long a kernel may take to start and run everything
-OUTSIDE = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
-VOILAS_OWN = re.compile("fontawesome")  # Voila's page template asks a CDN for its icons
+from .browser import ROOT, SLOW, lab_started, launched, opened, run_all, started
+from .conftest import HOSTILE
+
 PLOT = ".js-plotly-plot"
 
 
@@ -39,46 +34,10 @@ def page(browser: Browser) -> Iterator[Page]:
         yield new
 
 
-@contextmanager
-def opened(browser: Browser, width: int = 1280) -> Iterator[Page]:
-    """Give a page of some width; nothing outside this machine is reached, or asked for by us."""
-    context = browser.new_context(viewport={"width": width, "height": 1000})
-    page = context.new_page()
-    outside: list[str] = []
-
-    def refuse(route: Route) -> None:
-        outside.append(route.request.url)
-        route.abort()
-
-    page.route(OUTSIDE, refuse)
-    yield page
-    context.close()
-    assert [url for url in outside if not VOILAS_OWN.search(url)] == []
-
-
-@contextmanager
-def started(command: list[str], **options: Any) -> Iterator[str]:
-    """Start a server and give the first address it prints; stop it politely afterwards."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
-    assert process.stdout is not None
-    printed = (re.search(r"http://127\.0\.0\.1:\S+", line) for line in process.stdout)
-    try:
-        yield next(address[0] for address in printed if address)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-
-
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address that `fastlaunch-nb lab` prints; JupyterLab has no earlier settings."""
-    home = tmp_path_factory.mktemp("home")
-    settings = {"JUPYTERLAB_SETTINGS_DIR": str(home), "JUPYTERLAB_WORKSPACES_DIR": str(home)}
-    command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser"]
-    folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(home / "lab")]
-    with started([*command, *folders], env={**os.environ, **settings}) as address:
+    """The address of JupyterLab on a copy of the notebooks."""
+    with lab_started(tmp_path_factory.mktemp("home")) as address:
         yield address
 
 
@@ -91,17 +50,6 @@ def voila() -> Iterator[str]:
     where = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
     with started([sys.executable, "-m", "voila", notebook, *where]) as address:
         yield address
-
-
-def run_all(page: Page, address: str) -> None:
-    """Open a notebook in JupyterLab, close the file browser, and run all cells."""
-    page.goto(address)
-    page.locator(".jp-Notebook").wait_for(timeout=SLOW)
-    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
-    page.locator('[data-id="filebrowser"]').first.click()
-    page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    page.locator(".fl-facet input[type=checkbox]").first.wait_for(timeout=SLOW)
 
 
 def use_the_panel(page: Page) -> None:
@@ -187,3 +135,30 @@ def _overlaps(plot: Any, selector: str) -> list[str]:
         selector,
     )
     return found
+
+
+def test_hostile_text_is_drawn_as_text(page: Page, images: pd.DataFrame, tmp_path: Path) -> None:
+    """Markup in names, templates and reasons runs nothing and makes no element, only text."""
+    named = images.assign(image_name=HOSTILE, account_name=HOSTILE)
+    parts = [
+        fl.timeline(named).to_html(full_html=False),
+        fl.capacity(named).to_html(full_html=False, include_plotlyjs=False),
+        fl.panel(named)._repr_mimebundle_()["text/html"],
+    ]
+    (tmp_path / "page.html").write_text(f"<meta charset='utf-8'>{''.join(parts)}")
+    alerts: list[str] = []
+
+    def hear(dialog: Dialog) -> None:
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", hear)
+    page.goto((tmp_path / "page.html").as_uri())
+    expect(page.locator(f"{PLOT} .ytick text").first).to_contain_text("<img src=x")
+    expect(page.locator("td").first).to_contain_text("<img src=x onerror=alert(1)> </script>")
+    for number in range(2):
+        page.locator(f"{PLOT} .bars path").nth(number).hover(force=True)
+        expect(page.locator(".hovertext").first).to_contain_text("<img")
+        page.mouse.move(0, 0)
+    assert page.locator("img").count() == 0
+    assert alerts == []

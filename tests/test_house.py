@@ -201,6 +201,13 @@ def test_readme_code_runs() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(document: str) -> None:
+    """Every link and picture of a document is a file that is there."""
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text()):
+        assert (ROOT / target).is_file(), target
+
+
 def test_changelog_knows_this_version() -> None:
     """CHANGELOG has a section of the version that is here."""
     assert f"## {fl.__version__}" in (ROOT / "CHANGELOG.md").read_text()
