@@ -201,6 +201,7 @@ def _start_lab(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
         "--ServerApp.log_level=WARN",
+        "--LabApp.log_level=WARN",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")

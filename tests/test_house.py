@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from pytest_socket import SocketConnectBlockedError
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import aws, frame
@@ -65,7 +67,7 @@ def test_imports_run_only_downward(path: Path) -> None:
     for name in imported(path) - {room(path)}:
         assert name in table, f"{path} imports {name or 'the public face'}: name the room"
         assert name in allowed, f"{path} may not import {name}: see CONTRIBUTING.md"
-        assert table[name][0] < floor or name == "emulator"
+        assert table[name][0] < floor
 
 
 @pytest.mark.parametrize(
@@ -108,6 +110,12 @@ def test_only_aws_knows_boto3() -> None:
         code = re.sub(r"if TYPE_CHECKING:\n(    .*\n|\n)+", "", path.read_text())
         if room(path) != "aws":
             assert not re.search(r"^\s*(import|from) boto", code, re.MULTILINE), path
+
+
+def test_tests_reach_this_machine_only() -> None:
+    """A test that tried to reach anything beyond loopback would fail at once."""
+    with pytest.raises(SocketConnectBlockedError):
+        socket.create_connection(("192.0.2.1", 443), timeout=1)
 
 
 # --- the public face ------------------------------------------------------------------
