@@ -9,13 +9,14 @@ READY := .venv/ready
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser lab test notebooks pictures clean
+.PHONY: help setup setup-browser lab test notebooks pictures binder clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
 	@echo "make notebooks   run the notebooks again and store what they show"
 	@echo "make pictures    take README's pictures again"
+	@echo "make binder      pin again what Binder installs"
 	@echo "make setup       install into .venv"
 	@echo "make setup-browser find a Chromium or Chrome for the tests, or get one"
 	@echo "make clean       remove what the others left behind, but not your copies in lab/"
@@ -48,6 +49,12 @@ notebooks: $(READY)
 
 pictures: setup-browser
 	$(BIN)/python -m tests.pictures
+
+binder: $(READY)
+	@head -1 binder/requirements.txt > binder/new
+	@echo notebook | $(BIN)/uv pip compile - pyproject.toml --quiet --extra demo --extra lab \
+	  --python-version 3.11 --python-platform linux --no-annotate --no-header >> binder/new
+	@echo ./ >> binder/new && mv binder/new binder/requirements.txt
 
 clean:
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

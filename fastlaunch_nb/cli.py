@@ -124,10 +124,10 @@ def _stop_signals() -> Iterator[threading.Event]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopped.set()
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not on every system; nohup ignores it
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    previous = {number: signal.signal(number, stop) for number in heard}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)  # ignored means nohup: to go on is what was asked
+    previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield stopped
     finally:
