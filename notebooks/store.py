@@ -61,7 +61,7 @@ def _picture(figure: NotebookNode) -> str:
     )
     small = io.BytesIO()
     colours = Image.Quantize.FASTOCTREE  # the method that keeps transparency
-    Image.open(io.BytesIO(png)).quantize(64, colours).save(small, "PNG", optimize=True)
+    Image.open(io.BytesIO(png)).quantize(256, colours).save(small, "PNG", optimize=True)
     return base64.b64encode(small.getvalue()).decode()
 
 

@@ -1,4 +1,4 @@
-"""The house: floors, public names, documents that can not drift, committed notebooks."""
+"""The house: floors, public names, documents that can not drift."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from pytest_socket import SocketConnectBlockedError
 
@@ -21,7 +19,6 @@ from fastlaunch_nb import aws, frame
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fastlaunch_nb"
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 # --- floors ---------------------------------------------------------------------------
@@ -219,34 +216,3 @@ def test_links_lead_somewhere(document: str) -> None:
 def test_changelog_knows_this_version() -> None:
     """CHANGELOG has a section of the version that is here."""
     assert f"## {fl.__version__}" in (ROOT / "CHANGELOG.md").read_text()
-
-
-# --- notebooks ------------------------------------------------------------------------
-
-
-def cells(path: Path) -> Iterator[nbformat.NotebookNode]:
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code":
-            yield cell
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_are_compared(path: Path) -> None:
-    """Every code cell was run, in order: nbval skips one whose execution_count is null."""
-    counts = [cell.execution_count for cell in cells(path)]
-    assert counts == list(range(1, len(counts) + 1))
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_hold_what_everyone_can_see(path: Path) -> None:
-    """A chart has its PNG, and there is no widget state, no dangling view and no path of ours."""
-    text = path.read_text()
-    assert "widget-state" not in text
-    assert "widget-view" not in text
-    assert str(ROOT) not in text
-    assert str(Path.home()) + "/" not in text
-    outputs = [output for cell in cells(path) for output in cell.outputs]
-    assert all(output.output_type != "error" for output in outputs)
-    charts = [o.data for o in outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
-    assert charts
-    assert all("image/png" in data for data in charts)
