@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastlaunch_nb.charts import capacity as capacity
+    from fastlaunch_nb.charts import text as text
     from fastlaunch_nb.charts import timeline as timeline
     from fastlaunch_nb.demo import demo as demo
     from fastlaunch_nb.errors import FastLaunchError as FastLaunchError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.frame import Filters as Filters
     from fastlaunch_nb.frame import from_pages as from_pages
     from fastlaunch_nb.panel import panel as panel
+    from fastlaunch_nb.report import embed as embed
     from fastlaunch_nb.sweep import describe as describe
 
 __version__ = "0.1.0"
@@ -42,8 +44,10 @@ _HOME = {
     "capacity": "charts",
     "demo": "demo",
     "describe": "sweep",
+    "embed": "report",
     "from_pages": "frame",
     "panel": "panel",
+    "text": "charts",
     "timeline": "charts",
 }
 

@@ -9,10 +9,11 @@ over the title on a narrow screen. plotly's button that uploads the data is off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from html import escape
+from html import escape, unescape
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -141,6 +142,7 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     bars = _bars(drawn, left, now)
     rows = _rows(bars)
     bars["y"] = _positions(bars, rows)
+    bars["words"] = [_interval_words(row) for row in bars.to_dict("records")]
     states = sorted(bars["state"].fillna("unknown").unique(), key=_severity)
     title = f"Fast Launch states at {now:%Y-%m-%d %H:%M} UTC"
     unseen = len(intervals) - len(drawn)
@@ -152,6 +154,7 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
         same = bars[bars["state"].fillna("unknown") == state]
         figure.add_trace(_state_bars(state, same, marked=_row_height(len(rows)) >= _READABLE))
     _label_rows(figure, rows)
+    _remember(figure, bars.sort_values(["y", "from"], ascending=[False, True])["words"])
     figure.update_xaxes(type="date", range=[_iso(left), _iso(now + (now - left) * 0.02)])
     return figure
 
@@ -243,7 +246,7 @@ def _state_bars(state: str, bars: pd.DataFrame, *, marked: bool) -> go.Bar:
         textangle=0,
         textfont={"color": "white", "size": 11},
         constraintext="none",
-        hovertext=[_interval_words(row) for row in bars.to_dict("records")],
+        hovertext=list(bars["words"]),
         hovertemplate="%{hovertext}<extra></extra>",
     )
 
@@ -317,6 +320,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     _label_rows(figure, rows)
     figure.update_xaxes(title="snapshots · launches", rangemode="tozero")
     _say_unknown(figure, rows)
+    _remember(figure, words)
     return figure
 
 
@@ -371,6 +375,59 @@ def _capacity_words(row: dict[Any, Any]) -> str:
         f"at most {_safe(row['max_parallel_launches'], 'unknown')} parallel launches",
         f"state {_safe(row.get('state'), 'unknown')}",
     )
+
+
+# --- text -----------------------------------------------------------------------------
+
+
+def text(figure: go.Figure) -> str:
+    """Say what a figure shows in words and numbers: the same, for who can not see it.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        A figure of :func:`fastlaunch_nb.timeline` or :func:`fastlaunch_nb.capacity`.
+
+    Returns
+    -------
+    str
+        Its title, what stands under it, and a line for each bar or row, from
+        the top of the figure to its bottom. Plain text, with no markup.
+
+    Raises
+    ------
+    InputError
+        It is another figure.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "MaxParallelLaunches": 6,
+    ...                          "SnapshotConfiguration": {"TargetResourceCount": 10}}])
+    >>> print(fl.text(fl.capacity(images)))
+    Target: 10 snapshots for 1 image
+    1 image
+    target snapshots   max parallel launches
+    - ami-0abcdef1234567890, target 10 snapshots, at most 6 parallel launches, state unknown
+    """
+    meta = figure.layout.meta if isinstance(figure, go.Figure) else None
+    if not isinstance(meta, dict) or "words" not in meta:
+        raise InputError("Expected a figure that timeline or capacity made.")
+    head = [figure.layout.title.text, *figure.layout.title.subtitle.text.split("<br>")]
+    lines = [*map(_plain, head), *(f"- {_plain(words)}" for words in meta["words"])]
+    return "\n".join(line for line in lines if line)
+
+
+def _remember(figure: go.Figure, words: Iterable[str]) -> None:
+    """Keep the words of the rows in the figure itself, for its twin in text."""
+    figure.update_layout(meta={"words": list(words)})
+
+
+def _plain(drawn: str) -> str:
+    """Return what plotly draws as plain text: lines joined, its markup gone, escapes undone."""
+    joined = drawn.replace("<br>", ", ").replace(" · ", ", ")
+    swatches = r"<span [^>]*>.</span> "
+    return unescape(re.sub(r"</?[bi]>", "", re.sub(swatches, "", joined)))
 
 
 # --- what all figures share -----------------------------------------------------------
@@ -445,6 +502,7 @@ def _label_rows(figure: go.Figure, rows: pd.DataFrame) -> None:
 def _nothing(why: str, data: pd.DataFrame) -> go.Figure:
     """Return an empty figure that says why it is empty."""
     figure = _figure(why, data, rows=0, legend=())
+    _remember(figure, [])
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return figure
@@ -456,7 +514,7 @@ def _hover(row: dict[Any, Any], *lines: str) -> str:
     head = [f"<b>{_safe(value)}</b>" for value in names if not _missing(value)][:1]
     ids = [_safe(value) for value in names if not _missing(value)][1:]
     where = " · ".join(_safe(value) for value in places if not _missing(value))
-    return "<br>".join([*head, *ids, where, *lines])
+    return "<br>".join(filter(None, [*head, *ids, where, *lines]))
 
 
 def _missing(value: Any) -> bool:

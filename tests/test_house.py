@@ -129,8 +129,10 @@ PUBLIC = [
     "capacity",
     "demo",
     "describe",
+    "embed",
     "from_pages",
     "panel",
+    "text",
     "timeline",
 ]
 

@@ -1,0 +1,143 @@
+"""Charts in other documents: each form, what it says, and what is missing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import kaleido.errors
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from playwright.sync_api import expect
+
+import fastlaunch_nb as fl
+
+from .browser import launched, opened
+from .conftest import HOSTILE
+
+CHARTS = [fl.timeline, fl.capacity]
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_text_says_what_is_drawn(images: pd.DataFrame, chart: Any) -> None:
+    """A line for every image, from the top down, with what hovering over it would say."""
+    said = fl.text(chart(images))
+    lines = [line for line in said.splitlines() if line.startswith("- ")]
+    assert len(lines) == len(images)
+    for image_id in images["image_id"]:
+        assert image_id in said
+    assert "Demo data, 8 images" in said
+    assert not re.search(r"</?(b|br|i|span)\\b", said)
+
+
+def test_text_says_what_is_unknown(images: pd.DataFrame) -> None:
+    """A number that EC2 does not give is unknown in words too, and text is as it was."""
+    assert fl.text(fl.capacity(images)).count("target unknown snapshots") == 2
+    assert HOSTILE in fl.text(fl.capacity(images.assign(image_name=HOSTILE)))
+
+
+def test_text_of_nothing() -> None:
+    """An empty figure says in text why it is empty."""
+    assert "No image to show" in fl.text(fl.timeline(fl.from_pages([])))
+
+
+@pytest.mark.parametrize("other", [go.Figure(), go.Figure(layout={"meta": "mine"}), 5, None])
+def test_other_figures_are_refused(other: Any) -> None:
+    """What is no figure of ours is refused, by text and by embed."""
+    for take in (fl.text, fl.embed):
+        with pytest.raises(fl.InputError, match="timeline or capacity"):
+            take(other)
+
+
+def test_html_is_the_same_each_time(images: pd.DataFrame) -> None:
+    """The same figure gives the same fragment; two figures have two ids."""
+    fragment = fl.embed(fl.capacity(images), plotlyjs="page")
+    assert fragment == fl.embed(fl.capacity(images), plotlyjs="page")
+    ids = [
+        re.findall(r'id="(fastlaunch-\w+)"', html)[0]
+        for html in (fragment, fl.embed(fl.timeline(images), plotlyjs="page"))
+    ]
+    assert len(set(ids)) == 2
+
+
+def test_where_plotlyjs_comes_from(images: pd.DataFrame) -> None:
+    """Inline needs no network, the CDN is one link, and page brings nothing."""
+    inline, cdn, page = (
+        fl.embed(fl.capacity(images), plotlyjs=way) for way in ("inline", "cdn", "page")
+    )
+    assert len(inline) > 1_000_000 > len(cdn) > len(page)
+    assert "<script" in cdn
+    assert re.search(r'src="https://cdn[^"]+"', cdn)
+    assert not re.search(r"<script[^>]+src=", page)
+
+
+def test_fragments_in_a_page(images: pd.DataFrame, tmp_path: Path) -> None:
+    """A hand-written page with two charts draws both without a network, plotly.js once in it."""
+    named = images.assign(image_name=HOSTILE)
+    first = fl.embed(fl.timeline(named))
+    second = fl.embed(fl.capacity(named), plotlyjs="page")
+    html = f"<!doctype html><meta charset=utf-8><h1>Report</h1>{first}<p>And</p>{second}"
+    (tmp_path / "page.html").write_text(html)
+    with launched() as browser, opened(browser) as page:
+        page.goto((tmp_path / "page.html").as_uri())
+        expect(page.locator(".js-plotly-plot .bars")).not_to_have_count(0)
+        expect(page.locator(".js-plotly-plot")).to_have_count(2)
+        titles = page.locator(".modebar-btn").evaluate_all("all => all.map(b => b.dataset.title)")
+        assert titles
+        assert not any("hare" in (title or "") for title in titles)
+        assert page.locator("img").count() == 0
+
+
+def test_pictures(images: pd.DataFrame) -> None:
+    """PNG is a picture of the width that was asked, twice as fine; SVG is text with the title."""
+    png = fl.embed(fl.capacity(images), "png", width=500)
+    assert png.startswith(b"\x89PNG")
+    assert int.from_bytes(png[16:20]) == 1000
+    svg = fl.embed(fl.capacity(images), "svg")
+    assert svg.startswith("<svg")
+    assert "Target: 30 snapshots" in svg
+
+
+def test_markdown_has_the_picture_and_the_words(images: pd.DataFrame) -> None:
+    """Markdown shows the picture, then the same in words; hostile text is escaped for Markdown."""
+    markdown = fl.embed(fl.capacity(images.assign(image_name=HOSTILE)), "md")
+    first, *_, last = markdown.strip().splitlines()
+    assert first.startswith("![Target: 30 snapshots")
+    assert "](data:image/png;base64," in first
+    assert last.startswith("- ")
+    assert "<img" not in markdown.replace("\\<", "")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"form": "pngg"}, "Did you mean 'png'?"),
+        ({"form": None}, "form is None"),
+        ({"plotlyjs": "web"}, "plotlyjs is 'web'"),
+    ],
+)
+def test_refused(images: pd.DataFrame, wrong: dict[str, Any], says: str) -> None:
+    """A form or source that is none is refused by name."""
+    with pytest.raises(fl.InputError) as caught:
+        fl.embed(fl.capacity(images), **wrong)
+    assert says in str(caught.value)
+
+
+def test_without_chrome(images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Kaleido finds no Chrome, the message says what to install and what needs none."""
+
+    def none(*_: object, **__: object) -> bytes:
+        raise kaleido.errors.ChromeNotFoundError
+
+    monkeypatch.setattr("kaleido.calc_fig_sync", none)
+    with pytest.raises(fl.SetupError, match=r"Chrome or Chromium.*HTML needs none"):
+        fl.embed(fl.capacity(images), "png")
+
+
+def test_without_kaleido(images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra the message is the exact pip command."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(fl.MissingExtraError, match=r"pip install 'fastlaunch_nb\[image\]'"):
+        fl.embed(fl.capacity(images), "svg")
