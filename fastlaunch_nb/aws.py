@@ -7,7 +7,6 @@ that could change an account, and is cheap to make.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -142,15 +141,17 @@ def client(session: boto3.Session, service: str, region: str) -> Any:
     too; the session, and clients made from it elsewhere, stay as they are.
     """
     theirs = session._session
-    hooks = copy.copy(theirs.get_component("event_emitter"))
+    hooks = theirs.get_component("event_emitter")
     core = botocore.session.Session(event_hooks=hooks, include_builtin_handlers=False)
     core.register_component("config_store", theirs.get_component("config_store"))
     core.register_component("credential_provider", _Borrowed(session))
     core.register_component("data_loader", _LOADER)
     core.set_default_client_config(theirs.get_default_client_config())
-    return core.create_client(
-        service, region_name=region, config=Config(user_agent_extra="fastlaunch_nb")
-    )
+    config = Config(user_agent_extra="fastlaunch_nb")
+    try:
+        return core.create_client(service, region_name=region, config=config)
+    except ValueError as error:  # botocore's word for an address or a number it can not read
+        raise SetupError(_UNREADABLE.format(redact(str(error)))) from None
 
 
 def account_of(session: boto3.Session, region: str) -> str:
@@ -226,7 +227,9 @@ def _split(starting_token: str | None) -> tuple[str | None, int]:
         decoded = TokenDecoder().decode(starting_token)
         page, skip = decoded["NextToken"], int(decoded.get("boto_truncate_amount", 0))
     except (ValueError, TypeError, KeyError, AttributeError):
-        page, skip = starting_token, 0  # also where the service's own token is base64 of JSON
+        # The service's own token, which may be base64 of JSON too; or botocore's old "token___2".
+        head, _, tail = starting_token.rpartition("___")
+        page, skip = (head, int(tail)) if head and tail.isdigit() else (starting_token, 0)
     return TokenEncoder().encode({"NextToken": page}) if page else None, max(0, skip)
 
 
@@ -238,6 +241,15 @@ _NO_CREDENTIALS = (
     failures.PartialCredentialsError,
     failures.CredentialRetrievalError,
 )
+_CONFIGURATION = (
+    failures.ConfigParseError,
+    failures.InvalidConfigError,
+    failures.InvalidDefaultsMode,
+    failures.InvalidRetryModeError,
+    failures.InvalidSTSRegionalEndpointsConfigError,
+    failures.MissingDependencyException,
+)
+_UNREADABLE = "the AWS configuration can not be used: {}"
 _ALLOW = "Allow the IAM action {service}:{operation}."
 _RENEW = "The credentials have expired: renew them; for a profile with SSO, {login}."
 _SLOWER = "AWS is throttling or busy: try again later, or with fewer readers at once."
@@ -286,14 +298,20 @@ def explained(
         yield
     except failures.ClientError as error:
         raise _answered(error, asked, words) from None
-    except ResponseParserError as error:
-        message = (
-            f"{asked}: what answered is not AWS ({redact(str(error))[:200]}). "
-            "Check the proxy, and the endpoint that is configured."
-        )
-        raise ReadError(message, code="ResponseParserError") from None
+    except FastLaunchError:
+        raise
+    except (ResponseParserError, KeyError, ValueError) as error:  # so botocore's parsers fail
+        raise _not_aws(asked, f"{type(error).__name__}: {error}") from None
     except failures.BotoCoreError as error:
         raise _unanswered(error, asked, words) from None
+
+
+def _not_aws(asked: str, why: str) -> ReadError:
+    message = (
+        f"{asked}: what answered is not AWS ({redact(why)[:200]}). "
+        "Check the proxy, and the endpoint that is configured."
+    )
+    return ReadError(message, code="ResponseParserError")
 
 
 def _login_profile(session: boto3.Session | None) -> str:
@@ -310,7 +328,9 @@ def _login_profile(session: boto3.Session | None) -> str:
 
 
 def _answered(error: failures.ClientError, asked: str, words: Mapping[str, Any]) -> ReadError:
-    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+    if not error.response.get("Error", {}).get("Code"):
+        return _not_aws(asked, f"no error code in {error.operation_name}'s answer")
+    code = str(error.response["Error"]["Code"])
     said = redact(str(error.response.get("Error", {}).get("Message", "")))[:300]
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
     to = ""
@@ -327,7 +347,9 @@ def _unanswered(
 ) -> FastLaunchError:
     name, said = type(error).__name__, redact(str(error))
     if isinstance(error, (*_SSO, failures.LoginError)):
-        login = words["login"] if isinstance(error, _SSO) else "run `aws login`"
+        login = words["login"]
+        if not isinstance(error, _SSO):
+            login = login.replace("aws sso login", "aws login")
         return SetupError(f"{asked}: the login is missing or has expired: {login}.")
     if isinstance(error, _NO_CREDENTIALS):
         return SetupError(
@@ -335,8 +357,8 @@ def _unanswered(
             "boto3.Session(profile_name='...'), set AWS_PROFILE, or run `aws configure`; "
             "without an account, try fastlaunch_nb.demo()."
         )
-    if isinstance(error, failures.ConfigParseError | failures.InvalidConfigError):
-        return SetupError(f"{asked}: the AWS configuration can not be read: {said}")
+    if isinstance(error, _CONFIGURATION):
+        return SetupError(f"{asked}: {_UNREADABLE.format(said)}")
     if isinstance(error, failures.ProfileNotFound):
         return SetupError(f"{asked}: {said}. `aws configure list-profiles` lists what there is.")
     if isinstance(error, failures.HTTPClientError | failures.ConnectionError):

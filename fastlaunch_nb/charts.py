@@ -141,11 +141,12 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     left = left if window is None else max(left, now - window)
     bars = _bars(drawn, left, now)
     rows = _rows(bars)
+    bars = bars[bars["to"] > left]  # what ended before the axis begins is not drawn
     bars["y"] = _positions(bars, rows)
     bars["words"] = [_interval_words(row) for row in bars.to_dict("records")]
     states = sorted(bars["state"].fillna("unknown").unique(), key=_severity)
     title = f"Fast Launch states at {now:%Y-%m-%d %H:%M} UTC"
-    unseen = len(intervals) - len(drawn)
+    unseen = len(set(_keys(intervals)) - set(_keys(drawn)))
     figure = _figure(
         title, bars, rows=len(rows), legend=_state_legend(states, rows),
         note=f" · {unseen} not drawn: never observed" if unseen else "",
@@ -162,7 +163,10 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
 def _as_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
     """Return intervals, of a frame of images those that one look tells; none begins after it."""
     if isinstance(intervals, pd.DataFrame) and "start" in intervals:
-        return fit_to_show(intervals, *KEY, "state", "start", "end", "last_seen", "start_exact")
+        fit = fit_to_show(intervals, *KEY, "state", "start", "end", "last_seen", "start_exact")
+        if fit["start"].isna().any():
+            raise InputError("An interval has no start. Expected one in each row of intervals.")
+        return fit
     images = fit_to_show(intervals, *KEY, "state", "state_transition_time", "observed_at")
     told = reckoning.from_look(images)
     # Observed in whole seconds, a transition may seem to come up to one later.

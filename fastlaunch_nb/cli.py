@@ -33,6 +33,7 @@ from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
 
 HOST = "127.0.0.1"
 LAB_PORT = 8888
+PATIENCE = 120  # seconds that JupyterLab may take to answer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +65,8 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="serve the embedded EC2 with the demo fleet to any AWS client",
         description="Serve the embedded EC2 with the demo fleet on this machine until Ctrl-C. "
         "Prints the variables that point an AWS client at it.",
-        epilog="example:\n  fastlaunch-nb demo --port 5001 > demo.env &\n  . ./demo.env\n"
+        epilog="example:\n  fastlaunch-nb demo --port 5001 > demo.env &\n"
+        "  until grep -sq no_proxy= demo.env; do sleep 1; done; . ./demo.env\n"
         "  aws ec2 describe-fast-launch-images",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -158,6 +160,8 @@ def _lab(options: argparse.Namespace) -> None:
                 _say("Ctrl-C stops it.")
                 if not options.no_browser and _has_display():
                     webbrowser.open(address)
+            elif lab.poll() is None and not stopped.is_set():
+                raise FastLaunchError(f"JupyterLab did not answer in {PATIENCE} s.")
             while lab.poll() is None and not stopped.wait(0.2):
                 pass
         finally:
@@ -200,6 +204,9 @@ def _start_lab(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
         f"--ServerApp.ip={HOST}",
         f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
+        "--ServerApp.base_url=/",  # whatever the user's own configuration says
+        "--ServerApp.certfile=",
+        "--ServerApp.keyfile=",
         "--ServerApp.log_level=WARN",
         "--LabApp.log_level=WARN",
     ]
@@ -222,7 +229,7 @@ def _without_news(folder: Path) -> dict[str, str]:
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while process.poll() is None and not stopped.wait(0.2) and time.monotonic() < deadline:
         try:

@@ -27,6 +27,8 @@ from collections.abc import Iterable
 _SECRETS = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # access key ids
     r"|Signature=\S+"
+    r"|(?<=//)[^/\s@]+@"  # user and password in the address of an endpoint or a proxy
+    r"|(?s:(?<=Invalid header value ).*)"  # what urllib3 refuses to send, in full
     r"|[A-Za-z0-9+/=_%-]{60,}"  # session tokens, encoded authorization messages
 )
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import charts, frame
+from fastlaunch_nb import intervals as reckoning
 
 from .conftest import HOSTILE, item
 
@@ -58,6 +59,37 @@ def test_what_has_just_begun_is_seen(since: str | None) -> None:
     assert end - begin >= pd.Timedelta("1h")
     (span,) = figure.data[0].x
     assert span >= 0.005 * (end - begin).total_seconds() * 1000
+
+
+def test_hundreds_of_rows_stay_legible() -> None:
+    """Where rows are tight there are no marks in them, small diamonds, and one note for many."""
+    gaps = [item(n, SnapshotConfiguration={}) for n in range(300, 340)]
+    old = [item(n, StateTransitionTime="2020-01-01T00:00:00Z") for n in range(300)]
+    images = fl.from_pages([*old, *gaps], observed_at=LOOK)
+    assert "◀" not in str(fl.timeline(images).to_dict())
+    figure = fl.capacity(images)
+    assert figure.data[1].marker.size < 9
+    assert [note.text for note in figure.layout.annotations] == [
+        "<i>target unknown<br>for 40 images</i>"
+    ]
+    assert "◀" in str(fl.timeline(images.head(20)).to_dict())
+
+
+def test_what_ended_before_the_axis_is_not_in_the_legend() -> None:
+    """An interval that is not drawn is not spoken of; its image is one image."""
+    look = fl.from_pages([item(1)], observed_at=LOOK)
+    told = reckoning.from_look(look)
+    ago = [pd.Timestamp(LOOK) - pd.Timedelta(days=days) for days in (30, 20)]
+    before = told.assign(state="enabling-failed", start=ago[0], end=ago[1])
+    unknown = told.assign(state="unknown", last_seen=pd.Series([None], dtype=frame.TIME))
+    figure = fl.timeline(pd.concat([before, told.assign(start=ago[1]), unknown]))
+    assert [trace.name for trace in figure.data] == ["enabled"]
+    subtitle = figure.layout.title.subtitle.text
+    assert "enabling-failed" not in subtitle
+    assert "1 image" in subtitle
+    assert "not drawn" not in subtitle
+    with pytest.raises(fl.InputError, match="no start"):
+        fl.timeline(told.assign(start=pd.Series([None], dtype=frame.TIME)))
 
 
 def test_rows_that_were_never_seen_are_counted() -> None:

@@ -88,6 +88,21 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"port {port} can not be used" in capsys.readouterr().err
 
 
+def test_the_example_of_demo_works_as_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lines that --help shows lead the shell they are typed into to the demo."""
+    with pytest.raises(SystemExit):
+        cli.main(["demo", "--help"])
+    start, wait, aws = capsys.readouterr().out.split("example:\n")[1].strip().splitlines()
+    assert aws.strip() == "aws ec2 describe-fast-launch-images"
+    start = start.replace("5001", "0").replace("fastlaunch-nb", " ".join(COMMAND))
+    script = f"{start}\n{wait}\necho $AWS_ENDPOINT_URL\nkill -INT $!\nwait"
+    command = ["sh", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("http://127.0.0.1:")
+
+
 # --- lab ------------------------------------------------------------------------------
 
 
@@ -140,5 +155,7 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, end: int
     assert err.strip().endswith("Stopped.")
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(address, timeout=5)  # noqa: S310
+    config = tmp_path / "lab" / ".jupyter" / "labconfig" / "page_config.json"
+    assert "announcements" in config.read_text()
     copy = tmp_path / "lab" / "01_first.ipynb"
     assert copy.read_bytes() == (notebooks / "01_first.ipynb").read_bytes()

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from botocore.httpsession import URLLib3Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -202,6 +203,7 @@ def test_a_token_that_ec2_makes_of_json_is_ec2s() -> None:
         assert page is not None
         assert json.loads(base64.b64decode(page)) == {"NextToken": token}
         assert skip == 0
+    assert aws._split("token___2")[1] == 2
 
 
 def test_resume_inside_a_page_with_a_smaller_page(ec2: Any) -> None:
@@ -332,8 +334,9 @@ def test_denied_names_the_action(monkeypatch: pytest.MonkeyPatch, dry_run: bool)
 
 def test_no_secret_reaches_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys, tokens and signatures that AWS repeats are left out, in the chain as well."""
-    secrets = ["AKIAIOSFODNN7EXAMPLE", "Signature=f00dfeed", "A" * 80]
-    answer(monkeypatch, "SignatureDoesNotMatch", f"Expected {' '.join(secrets)} to match")
+    secrets = ["AKIAIOSFODNN7EXAMPLE", "Signature=f00dfeed", "A" * 80, "hunter2", "Tok/en"]
+    said = f"{' '.join(secrets[:3])} http://me:hunter2@127.0.0.1 Invalid header value b'Tok/en\\n1'"
+    answer(monkeypatch, "SignatureDoesNotMatch", said)
     with pytest.raises(fl.ReadError) as caught:
         describe(region=REGION)
     shown = f"{caught.value!r} {caught.value.__cause__!r}"
@@ -378,6 +381,54 @@ def test_what_is_not_aws_is_told_apart(monkeypatch: pytest.MonkeyPatch, body: by
         describe(session, region=REGION)
 
 
+def test_an_answer_in_the_stead_of_sts_costs_no_rows(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only STS is not AWS, the rows are there and the account is null, with a warning."""
+    send = URLLib3Session.send
+
+    def answer_sts(self: URLLib3Session, request: Any) -> AWSResponse:
+        if "GetCallerIdentity" in str(request.body):
+            return AWSResponse(request.url, 200, {}, RawBody(b"<html><body>no</body></html>"))
+        return send(self, request)
+
+    monkeypatch.setattr(URLLib3Session, "send", answer_sts)
+    with pytest.warns(fl.FastLaunchWarning, match="what answered is not AWS"):
+        images = describe(demo.session)
+    assert len(images) == 8
+    assert images["account_id"].isna().all()
+
+
+def test_an_error_page_is_not_awss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error without a code of AWS's is told apart too."""
+
+    def refuse(*_: object, **__: object) -> AWSResponse:
+        return AWSResponse("http://127.0.0.1", 407, {}, RawBody(b"<html>proxy</html>"))
+
+    monkeypatch.setattr(URLLib3Session, "send", refuse)
+    session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")
+    with pytest.raises(fl.ReadError, match="what answered is not AWS"):
+        describe(session, region=REGION)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_ENDPOINT_URL", "localhost:5001"),
+        ("AWS_MAX_ATTEMPTS", "x"),
+        ("AWS_RETRY_MODE", "nope"),
+    ],
+)
+def test_a_setting_that_can_not_be_used(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A variable that botocore can not read is a matter of setup, and is quoted."""
+    monkeypatch.setenv(name, value)
+    session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")
+    with pytest.raises(fl.SetupError, match=f"can not be used: .*{value}"):
+        describe(session, region=REGION)
+
+
 class RawBody(io.BytesIO):
     """The body of an answer, as botocore wants it."""
 
@@ -389,7 +440,7 @@ class RawBody(io.BytesIO):
 def test_a_broken_configuration_is_a_matter_of_setup(tmp_path: Any) -> None:
     """A configuration file that can not be parsed is SetupError, and says so."""
     (tmp_path / "config").write_text("this is no configuration")
-    with pytest.raises(fl.SetupError, match="configuration can not be read"):
+    with pytest.raises(fl.SetupError, match="configuration can not be used"):
         describe(region=REGION)
 
 

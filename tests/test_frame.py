@@ -161,6 +161,11 @@ def test_views_take_frames_of_other_makes(images: pd.DataFrame) -> None:
     assert str(fitted["observed_at"].dtype) == frame.TIME
     assert fitted["observed_at"].tolist() == images["observed_at"].tolist()
     assert str(fitted["owner_id"].dtype) == frame.TEXT
+    counts = images["max_parallel_launches"].astype("float64")
+    indexed = images.assign(max_parallel_launches=counts).set_index("image_id", drop=False)
+    assert str(frame.fit_to_show(indexed)["max_parallel_launches"].dtype) == frame.COUNT
+    assert fl.capacity(indexed) == fl.capacity(images)
+    assert indexed.index.name == "image_id"
     back = pd.read_csv(io.StringIO(images.to_csv(index=False)))
     for view in (fl.timeline, fl.capacity, fl.panel):
         with pytest.raises(fl.InputError, match="CSV keeps no types"):

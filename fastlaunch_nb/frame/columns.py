@@ -116,9 +116,11 @@ def fit_to_show(images: object, *columns: str) -> pd.DataFrame:
         if fitting[name] is None:
             raise InputError(
                 f"{expected} In this one {name} is {images[name].dtype}, not {declared[name]}; "
-                "a file of CSV keeps no types, Parquet does."
+                "a file of CSV keeps no types."
             )
-    return images.assign(**fitting)
+    fit = images.assign(**fitting)
+    fit.index.names = [None] * fit.index.nlevels  # an index may bear the name of a column
+    return fit
 
 
 def _fitted(values: pd.Series, dtype: Any) -> pd.Series | None:
@@ -129,6 +131,9 @@ def _fitted(values: pd.Series, dtype: Any) -> pd.Series | None:
         aware = isinstance(values.dtype, pd.DatetimeTZDtype)
         return values.dt.tz_convert("UTC").dt.as_unit("us") if aware else None
     if dtype == COUNT:
-        return values.astype(COUNT) if pd.api.types.is_integer_dtype(values) else None
+        # Other writers of Parquet make a count with nulls a float.
+        number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+        whole = number and bool((values.dropna() % 1 == 0).all())
+        return values.astype(COUNT) if whole else None
     text = pd.api.types.is_string_dtype(values) or values.dtype == object
     return values.astype(TEXT) if text else None
