@@ -129,7 +129,7 @@ def test_wrong_port(port: Any) -> None:
         fl.demo(port=port)
 
 
-def test_another_start_replaces_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_start_replaces_the_first() -> None:
     """Running the cell again is fine: the new demo replaces the old one, which stays stopped."""
     before = dict(os.environ)
     first = fl.demo(1)
