@@ -2,7 +2,8 @@
 
 Pure: no clock, no network, no state. A figure is transparent and its grey text
 reads on white and on black, so that it fits any theme it is put into. Whatever
-came from AWS is escaped, because plotly draws a little HTML. The legend is text
+came from AWS is escaped, because plotly draws a little HTML and formulas, and
+kept from turning the writing beside it around. The legend is text
 under the title: plotly's own takes the width that row labels leave, and climbs
 over the title on a narrow screen. plotly's button that uploads the data is off.
 """
@@ -10,6 +11,7 @@ over the title on a narrow screen. plotly's button that uploads the data is off.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -81,6 +83,27 @@ def is_demo(images: pd.DataFrame) -> bool:
     )
 
 
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_BEGINS = {"LRI", "RLI", "FSI"}
+_TURNS = {*_BEGINS, "PDI", "LRE", "RLE", "LRO", "RLO", "R", "AL", "AN"}
+"""Bidirectional classes of Unicode (UAX 9) that may change the order of what is beside them."""
+
+
+def one_line(value: object) -> str:
+    """Return text for the eye: on one line, and leaving the order of what is beside it alone.
+
+    Where it has letters or marks that run from right to left, it stands in an
+    isolate of Unicode; in as many as it could end by itself, and one more.
+    """
+    line = " ".join(str(value).split())
+    kinds = [unicodedata.bidirectional(letter) for letter in line]
+    if _TURNS.isdisjoint(kinds):
+        return line
+    begins = 1 + kinds.count("PDI")
+    ends = begins + sum(kind in _BEGINS for kind in kinds)
+    return _ISOLATE * begins + line + _END_ISOLATE * ends
+
+
 def image_labels(images: pd.DataFrame) -> pd.Series:
     """Return each row's name for the eye: ``image_name`` where it is known, else its id."""
     return _names_over_ids(images, "image_name", "image_id")
@@ -144,7 +167,7 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     bars = bars[bars["to"] > left]  # what ended before the axis begins is not drawn
     bars["y"] = _positions(bars, rows)
     bars["words"] = [_interval_words(row) for row in bars.to_dict("records")]
-    states = sorted(bars["state"].fillna("unknown").unique(), key=_severity)
+    states = sorted(bars["state"].fillna("unknown").unique(), key=severity)
     title = f"Fast Launch states at {now:%Y-%m-%d %H:%M} UTC"
     unseen = len(set(_keys(intervals)) - set(_keys(drawn)))
     figure = _figure(
@@ -178,7 +201,7 @@ def _as_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
 def _state_legend(states: Sequence[str], rows: pd.DataFrame) -> list[str]:
     counts = rows["state"].fillna("unknown").value_counts()
     return [
-        _swatch(state_look(state).colour, state_look(state).swatch, state)
+        _swatch(state_look(state).colour, state_look(state).swatch, _short(state))
         + (f" {count}" if (count := counts.get(state)) else "")
         for state in states
     ]
@@ -211,13 +234,14 @@ def _bars(intervals: pd.DataFrame, left: pd.Timestamp, now: pd.Timestamp) -> pd.
 def _rows(bars: pd.DataFrame) -> pd.DataFrame:
     """Return a row an image, in the order they are drawn: worst first, then latest first."""
     latest = bars.sort_values("start").drop_duplicates(list(KEY), keep="last")
-    worst = latest["state"].fillna("unknown").map(_severity)
+    worst = latest["state"].fillna("unknown").map(severity)
     return latest.assign(_worst=worst).sort_values(
         ["_worst", "start", *KEY], ascending=[True, False, True, True, True]
     )
 
 
-def _severity(state: str) -> int:
+def severity(state: str) -> int:
+    """Return the place of a state among all, the worst first; a new one is unknown."""
     return WORST_FIRST.index(state) if state in WORST_FIRST else WORST_FIRST.index("unknown")
 
 
@@ -490,15 +514,16 @@ def _label_rows(figure: go.Figure, rows: pd.DataFrame) -> None:
     """Name the rows by image and region; fewer labels where it is tight."""
     every = max(1, -(-len(rows) * 13 // (_TALLEST - _FOOT - figure.layout.margin.t)))
     labels = [
-        _short(name) + (f" · {region}" if not _missing(region) else "")
+        [_short(part) for part in (name, region) if not _missing(part)]
         for name, region in zip(image_labels(rows), rows["region"], strict=True)
     ]
-    figure.update_layout(margin_l=16 + round(_LETTER * max(map(len, labels))))
+    longest = max(len(" · ".join(label)) for label in labels)
+    figure.update_layout(margin_l=16 + round(_LETTER * longest))
     figure.update_yaxes(
         range=[-len(rows) + 0.4, 0.6],
         tickmode="array",
         tickvals=[-position for position in range(0, len(rows), every)],
-        ticktext=[_safe(label) for label in labels[::every]],
+        ticktext=[" · ".join(map(_safe, label)) for label in labels[::every]],
         tickfont={"size": 11},
     )
 
@@ -526,8 +551,10 @@ def _missing(value: Any) -> bool:
 
 
 def _safe(value: Any, missing: str = "?") -> str:
-    """Return text that plotly draws as it stands: its bit of HTML is escaped."""
-    return missing if _missing(value) else escape(" ".join(str(value).split()), quote=False)
+    """Return text that plotly draws as it stands: its bit of HTML and its formulas are escaped."""
+    if _missing(value):
+        return missing
+    return escape(one_line(value), quote=False).replace("$", "&#36;")
 
 
 def _swatch(colour: str, swatch: str, name: str) -> str:

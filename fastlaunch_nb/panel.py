@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
@@ -22,6 +23,12 @@ _FACETS = {
     "launch_template": "Launch template",
 }
 _NONE = "(none)"
+_NO_IMAGE = (
+    "This frame has no images. EC2 lists only those with Fast Launch, "
+    "of the account and region that was asked."
+)
+_NO_MATCH = "No image matches these filters."
+_FORMULA = re.compile(r"\$.*\$|\\[(\[]|\\begin")
 _DARKER = "color-mix(in srgb, currentColor 14%, transparent)"
 
 
@@ -76,21 +83,18 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def __init__(self, images: pd.DataFrame) -> None:
         self._images = images.copy()
         self._showing = False
-        self._search = widgets.Text(
-            description="Search", placeholder="name, id, template, reason …", continuous_update=True
-        )
-        self._search.add_class("fl-search")
+        self._why_empty = _NO_MATCH if len(images) else _NO_IMAGE
+        self._search = _search_box()
         self._search.observe(self._take, "value")
         self._facets = {name: _Facet(title, self._take) for name, title in _FACETS.items()}
         self._summary = widgets.HTML()
-        self._reset = widgets.Button(
-            description="Reset", icon="undo", tooltip="Show all images again"
-        )
+        self._reset = _button("Reset", "undo", tooltip="Show all images again")
         self._reset.on_click(lambda _: setattr(self, "filters", Filters()))
-        self._table = _Table()
+        self._table = _Table(self._why_empty)
         head = _row("fl-head", self._search, self._reset, self._summary)
         facets = _row("fl-facets", *self._facets.values())
-        super().__init__([widgets.HTML(_STYLE), head, facets, self._table])
+        above = [head, facets] if len(images) else [self._summary]
+        super().__init__([widgets.HTML(_STYLE), *above, self._table])
         self.add_class("fl-panel")
         self.filters = Filters()
 
@@ -136,17 +140,28 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         ids, labels = self._images["account_id"], charts.account_labels(self._images)
         return {"account_id": dict(zip(ids.fillna(""), labels, strict=True))}
 
+    def _words(self) -> str:
+        """Say the selection in words; every part of it, also what has no control here."""
+        names = self._names()
+        parts = [
+            f"{_title(facet).lower()}: {', '.join(_label(v, names.get(facet, {})) for v in values)}"
+            for facet in FACETS
+            if (values := getattr(self.filters, facet))
+        ]
+        text = self.filters.text
+        return " · ".join(parts + ([f"text: {charts.one_line(text)}"] if text else []))
+
     def _summary_html(self, rows: int) -> str:
         mark = ""
         if charts.is_demo(self._images):
             mark = f"<span class='fl-demo'>{charts.DEMO_MARK}</span>"
         return (
             f"<div role='status' class='fl-summary'><b>{rows} of {len(self._images)}</b> images"
-            f"{mark}<span class='fl-active'>{escape(_words(self.filters))}</span></div>"
+            f"{mark}<span class='fl-active'>{escape(self._words())}</span></div>"
         )
 
     def __repr__(self) -> str:
-        words = _words(self.filters)
+        words = self._words()
         return (
             f"FilterPanel: {len(self.filtered)} of {len(self._images)} images"
             + (f" ({words})" if words else "")
@@ -157,8 +172,10 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
         bundle["text/plain"] = repr(self)
         bundle["text/html"] = (
-            f"{_STYLE}<div class='fl-panel'>{self._summary_html(len(self.filtered))}"
-            f"{_table_html(self.filtered.head(PAGE))}{_more(len(self.filtered) - PAGE)}</div>"
+            f"{_STYLE}<div class='fl-panel tex2jax_ignore mathjax_ignore'>"
+            f"{self._summary_html(len(self.filtered))}"
+            f"{_table_html(self.filtered.head(PAGE), self._why_empty)}"
+            f"{_more(len(self.filtered) - PAGE)}</div>"
         )
         return bundle
 
@@ -192,8 +209,7 @@ class _Facet(widgets.VBox):  # type: ignore[misc]
             self._values.children = tuple(self._boxes.values())
         for value, box in self._boxes.items():
             count = counts.get(value, 0)
-            label = _NONE if value is None else names.get(value, value)
-            box.description = f"{label} ({count})"
+            box.description = f"{_no_formula(_label(value, names))} ({count})"
             box.value = value in chosen
             (box.remove_class if count else box.add_class)("fl-none")
 
@@ -208,27 +224,30 @@ class _Facet(widgets.VBox):  # type: ignore[misc]
 class _Table(widgets.VBox):  # type: ignore[misc]
     """Rows, a page at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, why_empty: str) -> None:
+        self._why_empty = why_empty
         self._rows = pd.DataFrame()
         self._first = 0
         self._html = widgets.HTML()
         self._where = widgets.HTML()
-        self._back = widgets.Button(description="Previous", icon="chevron-left")
-        self._on = widgets.Button(description="Next", icon="chevron-right")
+        self._back = _button("Previous", "chevron-left")
+        self._on = _button("Next", "chevron-right")
         self._back.on_click(lambda _: self._turn(-PAGE))
         self._on.on_click(lambda _: self._turn(PAGE))
-        super().__init__([self._html, _row("fl-pager", self._back, self._on, self._where)])
+        self._pager = _row("fl-pager", self._back, self._on, self._where)
+        super().__init__([self._html, self._pager])
 
     def show(self, rows: pd.DataFrame) -> None:
         """Show other rows, from their first page on."""
         self._rows, self._first = rows, 0
+        self._pager.layout.display = None if len(rows) > PAGE else "none"
         self._turn(0)
 
     def _turn(self, step: int) -> None:
         self._first += step
         page = self._rows.iloc[self._first : self._first + PAGE]
         last = self._first + len(page)
-        self._html.value = _table_html(page)
+        self._html.value = _table_html(page, self._why_empty)
         self._where.value = f"{self._first + 1}–{last} of {len(self._rows)}" if len(page) else ""
         self._back.disabled = self._first == 0
         self._on.disabled = last >= len(self._rows)
@@ -239,14 +258,31 @@ def _row(name: str, *children: Any) -> Any:
     return widgets.Box(list(children), layout=layout).add_class(name)
 
 
-def _words(filters: Filters) -> str:
-    """Say the selection in words; every part of it, also what has no control here."""
-    parts = [
-        f"{facet.replace('_', ' ')}: {', '.join(_NONE if v is None else v for v in values)}"
-        for facet in FACETS
-        if (values := getattr(filters, facet))
-    ]
-    return " · ".join(parts + ([f"text: {filters.text}"] if filters.text else []))
+def _search_box() -> Any:
+    return widgets.Text(
+        description="Search",
+        placeholder="name, id, template, reason …",
+        continuous_update=True,
+        style={"description_width": "initial"},
+    ).add_class("fl-search")
+
+
+def _button(description: str, icon: str, **more: Any) -> Any:
+    return widgets.Button(description=description, icon=icon, layout={"width": "auto"}, **more)
+
+
+def _title(facet: str) -> str:
+    return _FACETS.get(facet, facet.replace("_", " "))
+
+
+def _label(value: str | None, names: Mapping[str, str]) -> str:
+    """Return a facet's value for the eye: its name where it is known."""
+    return _NONE if value is None else charts.one_line(names.get(value, value))
+
+
+def _no_formula(label: str) -> str:
+    """Escape what JupyterLab, which typesets the labels of tick boxes, would make a formula."""
+    return re.sub(r"([$\\])", r"\\\1", label) if _FORMULA.search(label) else label
 
 
 # --- rows as HTML ---------------------------------------------------------------------
@@ -257,10 +293,10 @@ _HEADINGS = (
 )
 
 
-def _table_html(rows: pd.DataFrame) -> str:
+def _table_html(rows: pd.DataFrame, why_empty: str) -> str:
     """Return rows as an HTML table. Everything in it that came from AWS is escaped."""
     if rows.empty:
-        return "<p class='fl-empty'>No image matches these filters.</p>"
+        return f"<p class='fl-empty'>{why_empty}</p>"
     shown = frame.fit_to_show(rows).assign(
         _image=charts.image_labels(rows),
         _account=charts.account_labels(rows),
@@ -282,7 +318,7 @@ def _cells(row: Mapping[Any, Any]) -> str:
     return "".join(
         [
             _cell(_text(row["_image"]), image_id),
-            f"<td><i style='background:{colour}'></i>{_text(row['state'])}</td>",
+            _cell(f"<i style='background:{colour}'></i>{_text(row['state'])}"),
             _cell(_text(row["_account"]), _text(row["region"])),
             f"<td class='fl-number'>{_text(row['target_resource_count'])}</td>",
             f"<td class='fl-number'>{_text(row['max_parallel_launches'])}</td>",
@@ -294,11 +330,11 @@ def _cells(row: Mapping[Any, Any]) -> str:
 
 
 def _cell(main: str, below: str = "") -> str:
-    return f"<td>{main}{f'<br><small>{below}</small>' if below else ''}</td>"
+    return f"<td><div>{main}{f'<br><small>{below}</small>' if below else ''}</div></td>"
 
 
 def _text(value: Any) -> str:
-    return "–" if pd.isna(value) else escape(str(value))
+    return "–" if pd.isna(value) else escape(charts.one_line(value))
 
 
 def _more(rows: int) -> str:
@@ -321,22 +357,30 @@ _STYLE = f"""<style>
 .fl-panel .fl-facets {{ gap: 10px; align-items: stretch !important; margin: 6px 0; }}
 .fl-panel .fl-facet {{ flex: 1 1 200px; border: 1px solid {_DARKER}; border-radius: 6px;
   padding: 4px 10px 6px; }}
-.fl-panel .fl-values {{ max-height: 172px; overflow: auto; }}
-.fl-panel .fl-values > * {{ height: 24px; margin: 0 0 2px; padding-left: 6px;
+.fl-panel .fl-values {{ max-height: 166px; overflow: auto; }}
+.fl-panel .fl-values > * {{ height: auto; min-height: 24px; margin: 0 0 2px; padding-left: 6px;
   border-left: 4px solid transparent; }}
-.fl-panel .fl-none {{ opacity: 0.5; }}
+.fl-panel .fl-values label {{ display: flex; flex: 1; line-height: 1.4; white-space: normal;
+  overflow: visible; }}
+.fl-panel .fl-values input {{ flex: none; align-self: start; margin: 3px 8px 0 0; }}
+.fl-panel .fl-values label > span {{ flex: 1; min-width: 0; overflow-wrap: anywhere; }}
+.fl-panel .fl-none {{ opacity: 0.68; }}
+.fl-panel :is(button, [type=checkbox], .fl-scroll):focus-visible {{
+  outline: 2px solid #2b8fd9 !important; outline-offset: -1px; }}
 {_STATE_STYLE}.fl-panel .fl-scroll {{ overflow-x: auto; }}
 .fl-panel .fl-scroll table {{ border-collapse: collapse; table-layout: auto; width: 100%; margin: 0;
   font-size: 13px; line-height: 1.35; }}
 .fl-panel .fl-scroll th, .fl-panel .fl-scroll td {{ max-width: none; text-align: left;
   vertical-align: top; padding: 5px 12px 5px 4px; border-bottom: 1px solid {_DARKER};
   white-space: nowrap; }}
+.fl-panel .fl-scroll td > div {{ width: max-content; max-width: 260px; white-space: normal;
+  overflow-wrap: anywhere; }}
 .fl-panel small {{ opacity: 0.75; font-size: 11px; }}
 .fl-panel td i {{ display: inline-block; width: 10px; height: 10px; border-radius: 3px;
   margin-right: 7px; }}
 .fl-panel .fl-scroll .fl-number {{ text-align: right; font-variant-numeric: tabular-nums; }}
 .fl-panel .fl-scroll .fl-reason {{ min-width: 200px; white-space: normal;
   overflow-wrap: anywhere; }}
-.fl-panel .fl-empty {{ opacity: 0.8; margin: 8px 4px; }}
+.fl-panel .fl-empty {{ opacity: 0.8; margin: 8px 4px; line-height: 1.5; }}
 .fl-panel .fl-pager {{ gap: 8px; margin-top: 4px; }}
 </style>"""

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
+from fastlaunch_nb import charts, frame
 from fastlaunch_nb.panel import PAGE
 
 from .conftest import HOSTILE, item
@@ -146,6 +148,41 @@ def test_hostile_text_is_text(images: pd.DataFrame) -> None:
     assert not any(box.description_allow_html for box in boxes(panel, "Account").values())
 
 
+@pytest.mark.parametrize("name", ["\u202eback", "\u05d0\u05d1 12", "\u2069\u2069\u202eback"])
+def test_text_that_runs_leftwards_turns_nothing_around(images: pd.DataFrame, name: str) -> None:
+    """A name with right-to-left letters or marks stands apart from counts and other words."""
+    panel = fl.panel(images.assign(launch_template_name=name, image_name=name))
+    panel.filters = fl.Filters(launch_template=name, text=name)
+    (label,) = boxes(panel, "Launch template")
+    for shown in (label, panel._summary.value, panel._table._html.value, repr(panel)):
+        assert re.search(f"\u2068{name}\u2069", shown)
+    assert panel.filtered["image_name"].eq(name).all()
+
+
+@given(st.text(st.sampled_from("a1 \u05d0\u202e\u2066\u2067\u2068\u2069\n\u2029")))
+def test_no_text_leaves_its_isolate(text: str) -> None:
+    """Law: where a text may turn around what is beside it, all of it is in closed isolates."""
+    shown = charts.one_line(text)
+    if not set(text) - set("a1 \n\u2029"):
+        assert shown == " ".join(text.split())
+        return
+    depth = 0
+    for letter in shown:
+        depth = max(0, depth + (letter in "\u2066\u2067\u2068") - (letter == "\u2069"))
+        assert depth or letter == "\u2069"
+    assert depth == 0
+
+
+def test_formulas_are_text(images: pd.DataFrame) -> None:
+    """Names with dollars are no formulas: escaped where JupyterLab would typeset, else as is."""
+    panel = fl.panel(images.assign(account_name=r"$x^2$ \(y\)", image_name="$x^2$"))
+    assert r"\$x^2\$ \\(y\\)" in boxes(panel, "Account")
+    assert "mathjax_ignore" in panel._repr_mimebundle_()["text/html"]
+    assert "$x^2$" in panel._table._html.value
+    one = fl.panel(images.assign(account_name=r"US$ CORP\team"))
+    assert r"US$ CORP\team" in boxes(one, "Account")
+
+
 def test_names_over_ids(images: pd.DataFrame) -> None:
     """Known names of images and accounts are shown; the image's id stays beside its name."""
     accounts = images["account_id"].map({"111122223333": "build"})
@@ -153,6 +190,9 @@ def test_names_over_ids(images: pd.DataFrame) -> None:
     panel = fl.panel(named)
     assert list(counts(panel, "Account")) == ["999988887777", "build", "(none)"]
     assert "base<br><small>ami-" in panel._table._html.value
+    panel.filters = fl.Filters(account_id="111122223333")
+    assert repr(panel) == "FilterPanel: 4 of 8 images (account: build)"
+    assert "account: build" in panel._summary.value
 
 
 def test_demo_data_is_marked(images: pd.DataFrame) -> None:
@@ -164,10 +204,27 @@ def test_demo_data_is_marked(images: pd.DataFrame) -> None:
 
 
 def test_no_images() -> None:
-    """A frame without rows makes a panel that says so."""
+    """A frame without rows makes a panel that says why, with nothing to tick or to type."""
     panel = fl.panel(frame.empty())
-    assert "No image" in panel._table._html.value
+    for shown in (panel._table._html.value, panel._repr_mimebundle_()["text/html"]):
+        assert "This frame has no images" in shown
     assert repr(panel) == "FilterPanel: 0 of 0 images"
+    assert len(panel.children) == 3
+
+
+def test_no_image_that_matches(images: pd.DataFrame) -> None:
+    """Where the filters keep nothing, that is what the panel says."""
+    panel = fl.panel(images)
+    panel.filters = fl.Filters(text="zebra")
+    assert "No image matches" in panel._table._html.value
+
+
+def test_one_page_has_no_pager(images: pd.DataFrame) -> None:
+    """Buttons that turn pages are there only where there is more than one."""
+    panel = fl.panel(many(PAGE + 1))
+    assert panel._table._pager.layout.display is None
+    panel.filters = fl.Filters(image_id=item(1)["ImageId"])
+    assert panel._table._pager.layout.display == "none"
 
 
 def test_refused(images: pd.DataFrame) -> None:
