@@ -109,6 +109,12 @@ def open_session(session: boto3.Session | None = None) -> boto3.Session:
     return session
 
 
+def named_session(profile: str | None) -> boto3.Session:
+    """Return a new session of a profile, or of what boto3 finds where none is named."""
+    with explained("a session", None):
+        return boto3.Session(profile_name=profile or None)
+
+
 def swap_default_session(session: boto3.Session | None) -> boto3.Session | None:
     """Make a session boto3's default; return the one that was."""
     previous: boto3.Session | None = boto3.DEFAULT_SESSION
@@ -301,17 +307,23 @@ def explained(
     except FastLaunchError:
         raise
     except (ResponseParserError, KeyError, ValueError) as error:  # so botocore's parsers fail
-        raise _not_aws(asked, f"{type(error).__name__}: {error}") from None
+        what = str(error).partition("\n")[0].rstrip(":")  # below it botocore quotes the answer
+        raise _not_aws(asked, f"{type(error).__name__}: {what}") from None
     except failures.BotoCoreError as error:
         raise _unanswered(error, asked, words) from None
 
 
 def _not_aws(asked: str, why: str) -> ReadError:
     message = (
-        f"{asked}: what answered is not AWS ({redact(why)[:200]}). "
-        "Check the proxy, and the endpoint that is configured."
+        f"{asked}: what answered is not AWS, or was cut short ({redact(why)[:200]}). "
+        "Try again; where that does not help, check the proxy, and the endpoint that is configured."
     )
     return ReadError(message, code="ResponseParserError")
+
+
+def _sentence(text: str) -> str:
+    """Return text that another sentence may follow."""
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _login_profile(session: boto3.Session | None) -> str:
@@ -331,7 +343,7 @@ def _answered(error: failures.ClientError, asked: str, words: Mapping[str, Any])
     if not error.response.get("Error", {}).get("Code"):
         return _not_aws(asked, f"no error code in {error.operation_name}'s answer")
     code = str(error.response["Error"]["Code"])
-    said = redact(str(error.response.get("Error", {}).get("Message", "")))[:300]
+    said = _sentence(redact(str(error.response.get("Error", {}).get("Message", "")))[:300])
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
     to = ""
     if error.operation_name != words["operation"]:  # botocore asked on the way: for credentials
@@ -362,5 +374,7 @@ def _unanswered(
     if isinstance(error, failures.ProfileNotFound):
         return SetupError(f"{asked}: {said}. `aws configure list-profiles` lists what there is.")
     if isinstance(error, failures.HTTPClientError | failures.ConnectionError):
-        said += ". Check the network, the proxy and the region's name."
+        said = f"{_sentence(said)} Check the network, the proxy and the region's name."
+    if isinstance(error, failures.PaginationError):
+        said = f"{_sentence(said)} AWS's pages lead in a circle: try again later."
     return ReadError(f"{asked}: {name}: {said}", code=name)

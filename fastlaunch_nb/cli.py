@@ -1,39 +1,36 @@
 """The command line: parse, call, print; nothing else.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 it could
-not be done, 2 it was asked wrongly.
+not be done, or not all of it, 2 it was asked wrongly.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
 import os
-import secrets
+import re
 import shlex
-import shutil
-import signal
-import socket
-import subprocess
 import sys
-import threading
-import time
-import urllib.error
-import urllib.request
+import warnings
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import product
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from fastlaunch_nb import __version__
+from fastlaunch_nb import __version__, aws, servers
 from fastlaunch_nb.demo import demo
-from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
+from fastlaunch_nb.errors import (
+    FastLaunchError,
+    FastLaunchWarning,
+    InputError,
+    ReadError,
+    SetupError,
+)
 
-HOST = "127.0.0.1"
-LAB_PORT = 8888
-PATIENCE = 120  # seconds that JupyterLab may take to answer
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,11 +38,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], None] = options.command
     try:
-        command(options)
+        with _warnings_in_words():
+            command(options)
+            sys.stdout.flush()
     except FastLaunchError as error:
-        print(f"fastlaunch-nb: {error}", file=sys.stderr)
+        _say(f"fastlaunch-nb: {error}")
         return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        return 130  # what a shell says of a program that Ctrl-C ended
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
+
+
+@contextmanager
+def _warnings_in_words() -> Iterator[None]:
+    """Say our warnings as a line of text, without the place in the code they come from."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FastLaunchWarning)
+        warnings.showwarning = lambda message, *_, **__: _say(f"fastlaunch-nb: {message}")
+        yield
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+# --- the words ------------------------------------------------------------------------
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,57 +75,298 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_demo(commands)
+    _add_show(commands)
+    _add_serve(commands)
     _add_lab(commands)
+    _add_demo(commands)
     return parser
 
 
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add(
+    commands: _Commands,
+    run: Callable[[argparse.Namespace], None],
+    help_line: str,
+    description: str,
+    *examples: str,
+) -> argparse.ArgumentParser:
     command = commands.add_parser(
-        "demo",
-        help="serve the embedded EC2 with the demo fleet to any AWS client",
-        description="Serve the embedded EC2 with the demo fleet on this machine until Ctrl-C. "
-        "Prints the variables that point an AWS client at it.",
-        epilog="example:\n  fastlaunch-nb demo --port 5001 > demo.env &\n"
-        "  until grep -sq no_proxy= demo.env; do sleep 1; done; . ./demo.env\n"
-        "  aws ec2 describe-fast-launch-images",
+        run.__name__.removeprefix("_"),
+        help=help_line,
+        description=description,
+        epilog="\n  ".join(["examples:", *examples]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.set_defaults(command=run)
+    return command
+
+
+def _add_show(commands: _Commands) -> None:
+    command = _add(
+        commands,
+        _show,
+        "print the images as a table, as JSON or as CSV",
+        "Read the Fast Launch images of an account and print them, the worst states on top.\n"
+        "Regions that could not be read are named on stderr, and the exit code is then 1.",
+        "fastlaunch-nb show --demo",
+        "fastlaunch-nb show --region us-east-1 eu-west-1 --filters state=enabled,enabling",
+        "fastlaunch-nb show --profile build-farm --csv > images.csv",
+    )
+    _add_reading(command)
+    forms = command.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--json", action="store_const", dest="form", const="json", help="all columns, as JSON"
+    )
+    forms.add_argument(
+        "--csv",
+        action="store_const",
+        dest="form",
+        const="csv",
+        help="all columns, as CSV; an apostrophe keeps a spreadsheet from reading a formula",
+    )
+
+
+def _add_serve(commands: _Commands) -> None:
+    command = _add(
+        commands,
+        _serve,
+        "serve a dashboard of the panel and the charts, for people who do not code",
+        "Serve notebooks/dashboard.ipynb as a page, by Voila, on this machine, until Ctrl-C.\n"
+        "Opening the page reads the images; loading it again reads them again.",
+        "fastlaunch-nb serve --demo",
+        "fastlaunch-nb serve --profile build-farm --region us-east-1 eu-west-1 --theme dark",
+    )
+    _add_reading(command)
+    _add_serving(command, servers.DASHBOARD_PORT)
+    command.add_argument(
+        "--theme", choices=("light", "dark"), default="light", help="default: %(default)s"
+    )
+
+
+def _add_lab(commands: _Commands) -> None:
+    command = _add(
+        commands,
+        _lab,
+        "open JupyterLab on a copy of the notebooks",
+        "Start JupyterLab on a copy of the notebooks, on this machine, until Ctrl-C. They read\n"
+        "the demo fleet, with no AWS credentials, unless --profile names another account.",
+        "fastlaunch-nb lab --port 8890 --no-browser",
+        "fastlaunch-nb lab --profile build-farm --region eu-west-1",
+    )
+    _add_reading(command)
+    _add_serving(command, servers.LAB_PORT)
+    command.add_argument(
+        "--folder", type=Path, default=Path("lab"), help="where to (default: %(default)s)"
+    )
+
+
+def _add_demo(commands: _Commands) -> None:
+    command = _add(
+        commands,
+        _demo,
+        "serve the embedded EC2 with the demo fleet to any AWS client",
+        "Serve the embedded EC2 with the demo fleet on this machine until Ctrl-C.\n"
+        "Prints the variables that point an AWS client at it.",
+        "fastlaunch-nb demo --port 5001 > demo.env &",
+        "until grep -sq no_proxy= demo.env; do sleep 1; done; . ./demo.env",
+        "aws ec2 describe-fast-launch-images",
     )
     command.add_argument("--port", type=int, default=0, help="default: a free one")
     command.add_argument("--seed", type=int, default=0, help="which fleet (default: %(default)s)")
-    command.set_defaults(command=_demo)
 
 
-def _add_lab(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "lab",
-        help="open JupyterLab on a copy of the notebooks, with the demo fleet behind it",
-        description="Start the embedded EC2 and JupyterLab on a copy of the notebooks, on this "
-        "machine, until Ctrl-C. No AWS credentials are needed.",
-        epilog="example:\n  fastlaunch-nb lab --port 8890 --no-browser",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("what to read")
+    whose = group.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--profile",
+        metavar="NAME",
+        help="a profile of your AWS configuration; '' is what boto3 finds by itself",
     )
-    command.add_argument(
-        "--port", type=int, help=f"default: {LAB_PORT}, or the next one that is free"
+    whose.add_argument("--demo", action="store_true", help="the demo fleet, in an embedded EC2")
+    group.add_argument(
+        "--region",
+        nargs="+",
+        action="extend",
+        metavar="REGION",
+        help="default: the profile's own; of the demo, all",
     )
+    group.add_argument(
+        "--filters",
+        nargs="+",
+        action="extend",
+        metavar="NAME=VALUE,...",
+        help="state, owner-id or resource-type; also as the AWS CLI has it, "
+        "Name=state,Values=enabled,enabling",
+    )
+
+
+def _add_serving(command: argparse.ArgumentParser, port: int) -> None:
+    command.add_argument("--port", type=int, help=f"default: {port}, or the next one that is free")
     command.add_argument("--no-browser", action="store_true", help="only print the address")
     command.add_argument(
         "--notebooks",
         type=Path,
-        default=Path("notebooks"),
-        help="the notebooks to copy (default: %(default)s)",
+        default=servers.NOTEBOOKS,
+        metavar="FOLDER",
+        help="where the notebooks are (default: those of fastlaunch_nb)",
     )
-    command.add_argument(
-        "--folder", type=Path, default=Path("lab"), help="where to (default: %(default)s)"
-    )
-    command.set_defaults(command=_lab)
 
 
-# --- demo -----------------------------------------------------------------------------
+# --- what to read ---------------------------------------------------------------------
+
+
+class _Asked(NamedTuple):
+    """What to read; its names are those of the notebooks' marked cell."""
+
+    profile: str | None  # None is the demo fleet, "" what boto3 finds by itself
+    regions: list[str] | None  # None is all of the demo
+    filters: dict[str, list[str]] | None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what a notebook that reads the demo fleet must be told."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def _asked(options: argparse.Namespace, *, usual: str | None) -> _Asked:
+    """Return what to read, checked; `usual` is the profile where no option says."""
+    from fastlaunch_nb import frame  # which loads pandas: not for --help
+
+    for region in options.region or ():
+        frame.check_region(region)
+    filters: dict[str, list[str]] = {}
+    for word in options.filters or ():
+        name, _, values = _SHORTHAND.sub(r"\1=\2", word).partition("=")
+        filters.setdefault(name, []).extend(filter(None, values.split(",")))
+    frame.api_filters(filters)
+    profile = usual if options.profile is None else options.profile
+    if options.demo or profile is None:
+        return _Asked(None, options.region, filters or None)
+    session = aws.named_session(profile)
+    return _Asked(profile, options.region or [aws.region_of(session, None)], filters or None)
+
+
+_SHORTHAND = re.compile(r"^Name=(.*?),Values=(.*)$")  # as the AWS CLI has it
+
+
+# --- show -----------------------------------------------------------------------------
+
+
+def _show(options: argparse.Namespace) -> None:
+    asked = _asked(options, usual="")
+    with demo() if asked.profile is None else nullcontext() as running:
+        profiles = running.accounts.values() if running else [asked.profile]
+        regions = asked.regions or (running.regions if running else ())
+        images, failures = _read(product(profiles, regions), asked.filters)
+    if not failures or len(images):
+        _print(images, options.form)
+    if failures:
+        raise FastLaunchError("\n".join(map(str, failures)))
+
+
+def _read(
+    places: Iterable[tuple[str | None, str]], filters: Mapping[str, Any] | None
+) -> tuple[pd.DataFrame, list[FastLaunchError]]:
+    """Read profiles and regions one by one; return the rows, and what went wrong."""
+    import pandas as pd
+
+    from fastlaunch_nb import frame, sweep
+
+    frames: list[pd.DataFrame] = []
+    failures: list[FastLaunchError] = []
+    for profile, region in places:
+        try:
+            session = aws.named_session(profile)
+            frames.append(sweep.describe(session, region=region, filters=filters))
+        except (ReadError, SetupError) as error:
+            failures.append(error)
+    images = pd.concat(frames, ignore_index=True) if frames else frame.empty()
+    return images, failures
+
+
+def _print(images: pd.DataFrame, form: str | None) -> None:
+    from fastlaunch_nb import report
+
+    if form == "json":
+        print(report.to_json(images))
+    elif form == "csv":
+        print(report.to_csv(images), end="")
+    elif len(images):
+        _print_table(images)
+    sys.stdout.flush()
+    _say(report.summary(images))
+
+
+_ENDLESS = 100_000  # letters a line: a file has no edge
+
+
+def _print_table(images: pd.DataFrame) -> None:
+    """Print as many columns as the terminal has room for; into a file, all of them."""
+    from rich.console import Console
+
+    from fastlaunch_nb import report
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _ENDLESS)
+    table = report.to_table(images, console.width if terminal else None)
+    console.print(table)
+    left_out = report.HEADINGS[len(table.columns) :]
+    if left_out:
+        _say(f"No room for {', '.join(left_out)}: --json and --csv have everything.")
+
+
+# --- lab, serve, demo -----------------------------------------------------------------
+
+
+def _lab(options: argparse.Namespace) -> None:
+    servers.need_extra()
+    asked = _asked(options, usual=None)
+    copies = servers.copy_notebooks(options.notebooks, options.folder, asked.parameters())
+    for copy, original in copies.items():
+        if original:
+            _say(f"Keeping your {copy}; delete it to get a fresh copy of {original}.")
+    lab = servers.lab(options.folder, next(iter(copies)).name, options.port)
+    behind = demo() if asked.profile is None else nullcontext()
+    with servers.stop_signals() as stopped, behind as running:
+        if running:  # every terminal and kernel of JupyterLab finds it
+            _say(f"{running!r} behind it.")
+        servers.run(lab, stopped, _announced(options))
+    _say("Stopped.")
+
+
+def _serve(options: argparse.Namespace) -> None:
+    servers.need_extra()
+    parameters = _asked(options, usual="").parameters()
+    dashboard = servers.dashboard(options.notebooks, parameters, options.port, options.theme)
+    with servers.stop_signals() as stopped, dashboard as server:
+        servers.run(server, stopped, _announced(options))
+    _say("Stopped.")
+
+
+def _announced(options: argparse.Namespace) -> Callable[[str], None]:
+    """Return what to do with the address of a server that answers."""
+
+    def announce(address: str) -> None:
+        print(address, flush=True)
+        _say("Ctrl-C stops it.")
+        if not options.no_browser and _has_display():
+            webbrowser.open(address)
+
+    return announce
+
+
+def _has_display() -> bool:
+    """Tell a desktop from a terminal, where a text browser would take the screen over."""
+    return sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
 
 
 def _demo(options: argparse.Namespace) -> None:
-    with _stop_signals() as stopped, demo(options.seed, port=options.port) as running:
+    with servers.stop_signals() as stopped, demo(options.seed, port=options.port) as running:
         print(_UNSET)
         for name, value in running.environment.items():
             print(f"export {name}={shlex.quote(value)}")
@@ -116,145 +378,6 @@ def _demo(options: argparse.Namespace) -> None:
 
 # What a shell may have set already could lead elsewhere, or be sent as credentials.
 _UNSET = r"unset $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p') no_proxy"
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C, a polite kill and a closed terminal set, to end cleanly."""
-    stopped = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)  # ignored means nohup: to go on is what was asked
-    previous = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield stopped
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-# --- lab ------------------------------------------------------------------------------
-
-
-def _lab(options: argparse.Namespace) -> None:
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise MissingExtraError("lab", "JupyterLab")
-    first = _copy_notebooks(options.notebooks, options.folder)
-    port = _free_port(options.port)
-    token = secrets.token_urlsafe(24)
-    with _stop_signals() as stopped, demo() as running:
-        _say(f"{running!r} behind it.")
-        lab = _start_lab(options.folder, port, token)
-        try:
-            if _wait_until_up(f"http://{HOST}:{port}/api?token={token}", lab, stopped):
-                address = f"http://{HOST}:{port}/lab/tree/{first}?token={token}"
-                print(address, flush=True)
-                _say("Ctrl-C stops it.")
-                if not options.no_browser and _has_display():
-                    webbrowser.open(address)
-            elif lab.poll() is None and not stopped.is_set():
-                raise FastLaunchError(f"JupyterLab did not answer in {PATIENCE} s.")
-            while lab.poll() is None and not stopped.wait(0.2):
-                pass
-        finally:
-            _end(lab)
-    if not stopped.is_set():
-        raise FastLaunchError(f"JupyterLab ended by itself with exit code {lab.returncode}.")
-    _say("Stopped.")
-
-
-def _copy_notebooks(source: Path, folder: Path) -> str:
-    """Copy notebooks that are not there yet; a user's edits stay. Return the first one's name."""
-    notebooks = sorted(source.glob("*.ipynb"))
-    if not notebooks:
-        raise InputError(f"No notebooks in {str(source)!r}. Name their folder with --notebooks.")
-    folder.mkdir(parents=True, exist_ok=True)
-    for notebook in notebooks:
-        copy = folder / notebook.name
-        if not copy.exists():
-            shutil.copyfile(notebook, copy)
-        elif copy.read_bytes() != notebook.read_bytes():
-            _say(f"Keeping your {copy}; delete it to get a fresh copy of {notebook}.")
-    return notebooks[0].name
-
-
-def _free_port(asked: int | None) -> int:
-    for port in [asked] if asked is not None else range(LAB_PORT, LAB_PORT + 100):
-        try:
-            with socket.create_server((HOST, port)) as listener:
-                return int(listener.getsockname()[1])
-        except (OSError, OverflowError) as error:
-            reason = error
-    raise InputError(f"port {asked or LAB_PORT} can not be used ({reason}). Name another.")
-
-
-def _start_lab(folder: Path, port: int, token: str) -> subprocess.Popen[bytes]:
-    """Start JupyterLab in a session of its own: Ctrl-C comes to us, and we end it."""
-    command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser"),
-        f"--ServerApp.root_dir={folder.resolve()}",
-        f"--ServerApp.ip={HOST}",
-        f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0",
-        "--ServerApp.base_url=/",  # whatever the user's own configuration says
-        "--ServerApp.certfile=",
-        "--ServerApp.keyfile=",
-        "--ServerApp.log_level=WARN",
-        "--LabApp.log_level=WARN",
-    ]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    environment = {**os.environ, "JUPYTER_TOKEN": token, **_without_news(folder)}
-    return subprocess.Popen(  # noqa: S603  our own interpreter, with arguments of ours
-        command, env=environment, stdout=sys.stderr, start_new_session=True
-    )
-
-
-def _without_news(folder: Path) -> dict[str, str]:
-    """Return the variables that lead JupyterLab to a setting of ours: do not ask about news."""
-    config = folder.resolve() / ".jupyter"
-    disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (config / "labconfig").mkdir(parents=True, exist_ok=True)
-    (config / "labconfig" / "page_config.json").write_text(json.dumps(disabled))
-    paths = [str(config), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
-    return {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
-
-
-def _wait_until_up(url: str, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    while process.poll() is None and not stopped.wait(0.2) and time.monotonic() < deadline:
-        try:
-            with direct.open(url, timeout=5):
-                return True
-        except (urllib.error.URLError, OSError):
-            continue
-    return False
-
-
-def _has_display() -> bool:
-    """Tell a desktop from a terminal, where a text browser would take the screen over."""
-    return sys.platform in ("darwin", "win32") or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":

@@ -1,15 +1,26 @@
-"""Charts inside other documents: as HTML, as a picture, as Markdown."""
+"""Charts and tables for other places: HTML, pictures and Markdown; a terminal, JSON and CSV.
+
+What came from AWS is text wherever it lands: a page runs nothing of it, a
+terminal obeys no control character in it, a spreadsheet finds no formula.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import importlib.util
-from typing import Literal, overload
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, overload
 
+import pandas as pd
 import plotly.graph_objects as go
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
 
-from fastlaunch_nb import charts
+from fastlaunch_nb import charts, frame
 from fastlaunch_nb.errors import InputError, MissingExtraError, SetupError, did_you_mean
 
 WIDTH = 900
@@ -117,7 +128,116 @@ def _markdown(words: str, picture: bytes) -> str:
     for character in "\\`*_{}[]<>#|!":
         words = words.replace(character, f"\\{character}")
     title, *lines = words.split("\n")
+    lines = [line if line.startswith("- ") else f"{line}  " for line in lines]  # breaks the line
     data = base64.b64encode(picture).decode()
     return "\n".join(
         [f"![{title}](data:image/png;base64,{data})", "", f"**{title}**", "", *lines, ""]
     )
+
+
+# --- rows -----------------------------------------------------------------------------
+
+HEADINGS = (
+    *("Account", "Region", "Image", "State", "Since (UTC)"),
+    *("Target", "Parallel", "Template", "Reason"),
+)
+_NUMBERS = ("Target", "Parallel")
+_GAP = 2
+_BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠])")
+
+
+def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
+    """Return rows as a table for a terminal, the worst states on top.
+
+    Of :data:`HEADINGS` as many columns as fit into `width` letters, from the
+    left; all of them where none is given, as in a file.
+    """
+    rows = [_cells(row) for row in _worst_first(images).to_dict("records")]
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    room = width
+    for column, heading in enumerate(HEADINGS):
+        cells = [heading, *(row[column].plain for row in rows)]
+        needed = max(map(cell_len, cells)) + (_GAP if column else 0)
+        if room is not None and needed > room:
+            break
+        room = None if room is None else room - needed
+        table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row[: len(table.columns)])
+    return table
+
+
+def summary(images: pd.DataFrame) -> str:
+    """Say in a line how many rows there are and in which states, the worst first."""
+    if images.empty:
+        return "No image has Fast Launch here."
+    counts = images["state"].fillna("unknown").value_counts()
+    states = (f"{counts[state]} {state}" for state in sorted(counts.index, key=charts.severity))
+    mark = f" ({charts.DEMO_MARK.lower()})" if charts.is_demo(images) else ""
+    return f"{len(images)} image{'s' * (len(images) > 1)}{mark}: {', '.join(states)}"
+
+
+def _worst_first(images: pd.DataFrame) -> pd.DataFrame:
+    shown = frame.fit_to_show(images, *(column.name for column in frame.COLUMNS))
+    shown = shown.assign(
+        _image=charts.image_labels(shown),
+        _account=charts.account_labels(shown),
+        _template=frame.facet_values(shown, "launch_template"),
+        _worst=shown["state"].fillna("unknown").map(charts.severity),
+    )
+    return shown.sort_values(["_worst", *frame.KEY], kind="stable")
+
+
+def _cells(row: Mapping[Any, Any]) -> list[Text]:
+    since, look = row["state_transition_time"], charts.state_look(row["state"])
+    return [
+        _visible(row["_account"]),
+        _visible(row["region"]),
+        _visible(row["_image"]),
+        Text.assemble((look.swatch, look.colour), " ", _visible(row["state"])),
+        Text("–" if pd.isna(since) else f"{since:%Y-%m-%d %H:%M}"),
+        _visible(row["target_resource_count"]),
+        _visible(row["max_parallel_launches"]),
+        _visible(row["_template"]),
+        _visible(row["state_transition_reason"]),
+    ]
+
+
+def _visible(value: Any) -> Text:
+    """Return text on one line; what a terminal would obey, or turn around, is spelt out."""
+    if pd.isna(value):
+        return Text("–")
+    letters = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
+    return Text("".join(letters))
+
+
+def to_json(images: pd.DataFrame) -> str:
+    """Return rows as JSON: a list of objects with the frame's columns, times in ISO 8601."""
+    records = images.to_json(orient="records", date_format="iso", date_unit="us")
+    return json.dumps(json.loads(records), indent=2)
+
+
+def to_csv(images: pd.DataFrame) -> str:
+    """Return rows as CSV that a spreadsheet reads as text.
+
+    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for
+    a formula; where its separator is another than ours, so it does what follows
+    that one. An apostrophe goes before each, so that it stays text.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890",
+    ...                          "StateTransitionReason": "=cmd|' /C calc'!A0"}])
+    >>> print(to_csv(images[["image_id", "state_transition_reason"]]), end="")
+    image_id,state_transition_reason
+    ami-0abcdef1234567890,'=cmd|' /C calc'!A0
+    """
+    texts = images.select_dtypes(["string", "object"])
+    guarded = {str(name): _as_text(values) for name, values in texts.items()}
+    return images.assign(**guarded).to_csv(index=False, lineterminator="\n")
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    one_kind_of_line_end = values.astype(frame.TEXT).str.replace(r"\r\n?", "\n", regex=True)
+    return one_kind_of_line_end.str.replace(_BEGINS_FORMULA, r"\1'", regex=True)

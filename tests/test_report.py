@@ -1,7 +1,9 @@
-"""Charts in other documents: each form, what it says, and what is missing."""
+"""Charts and rows in other places: each form, what it says, what is missing, what is defused."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,13 @@ import kaleido.errors
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from playwright.sync_api import expect
+from rich.console import Console
 
 import fastlaunch_nb as fl
+from fastlaunch_nb import report
 
 from .browser import launched, opened
 from .conftest import HOSTILE
@@ -33,9 +39,10 @@ def test_text_says_what_is_drawn(images: pd.DataFrame, chart: Any) -> None:
 
 
 def test_text_says_what_is_unknown(images: pd.DataFrame) -> None:
-    """A number that EC2 does not give is unknown in words too, and text is as it was."""
+    """A number that EC2 does not give is unknown in words too, and text is as it was, on a line."""
     assert fl.text(fl.capacity(images)).count("target unknown snapshots") == 2
-    assert HOSTILE in fl.text(fl.capacity(images.assign(image_name=HOSTILE)))
+    line = " ".join(HOSTILE.split())
+    assert line in fl.text(fl.capacity(images.assign(image_name=HOSTILE)))
 
 
 def test_text_of_nothing() -> None:
@@ -107,6 +114,7 @@ def test_markdown_has_the_picture_and_the_words(images: pd.DataFrame) -> None:
     assert first.startswith("![Target: 30 snapshots")
     assert "](data:image/png;base64," in first
     assert last.startswith("- ")
+    assert "\nDemo data, 8 images  \ntarget snapshots" in markdown
     assert "<img" not in markdown.replace("\\<", "")
 
 
@@ -141,3 +149,85 @@ def test_without_kaleido(images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(fl.MissingExtraError, match=r"pip install 'fastlaunch_nb\[image\]'"):
         fl.embed(fl.capacity(images), "svg")
+
+
+# --- rows -----------------------------------------------------------------------------
+
+FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-1+1", "@SUM(1)", " =1", "\t=1", "\r=1", "a;=1", "a\n=1"]
+
+
+def begins_formula(cell: str) -> bool:
+    """Tell what a spreadsheet may take for a formula."""
+    return cell.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
+
+
+def cells(text: str, separator: str) -> list[str]:
+    """Return the cells that a spreadsheet with this separator finds."""
+    return [
+        cell
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        for cell in row
+    ]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@given(st.text(alphabet="a1=+-@;,\t\r\n\"' ＝", max_size=8))
+def test_no_cell_of_csv_is_a_formula(separator: str, hostile: str) -> None:
+    """Law: whatever AWS says, and whatever separator a spreadsheet has, no cell begins one."""
+    images = fl.from_pages([{"ImageId": hostile, "State": hostile}]).head(1)
+    assert not any(map(begins_formula, cells(report.to_csv(images), separator)))
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_csv_keeps_the_text(formula: str) -> None:
+    """But for the apostrophe the text is all there, and what is harmless is as it was."""
+    images = fl.from_pages([{"ImageId": "ami-1", "StateTransitionReason": formula}])
+    back = pd.read_csv(io.StringIO(report.to_csv(images)), dtype=str)
+    assert "'" in back["state_transition_reason"][0]
+    unguarded = back["state_transition_reason"][0].replace("'", "")
+    assert unguarded == formula.replace("'", "").replace("\r", "\n")
+    assert back["image_id"].tolist() == ["ami-1"]
+
+
+def test_a_table_is_for_eyes_only(images: pd.DataFrame) -> None:
+    """In a terminal markup is text, and control characters and marks of direction are spelt out."""
+    hostile = "\x1b[31mred\x07 [bold]\n\u202eback"
+    lines = drawn(images.assign(state_transition_reason=hostile)).splitlines()
+    assert len(lines) == 1 + len(images)
+    assert all(
+        line.rstrip().endswith("\\x1b[31mred\\x07 [bold]\\n\\u202eback") for line in lines[1:]
+    )
+
+
+def test_a_table_has_the_worst_on_top(images: pd.DataFrame) -> None:
+    """Failures stand first; names stand for ids where they are known."""
+    lines = drawn(images.assign(image_name="lobby", account_name="games")).splitlines()
+    assert "enabling-failed" in lines[1]
+    assert lines[-1].startswith("games ")
+    assert " enabled " in lines[-1]
+    assert "ami-" not in "".join(lines)
+
+
+@pytest.mark.parametrize("width", [10, 80, 100, 140, 1000])
+def test_a_table_fits(images: pd.DataFrame, width: int) -> None:
+    """No line is wider than the terminal; whole columns are left out, from the right."""
+    table = report.to_table(images, width)
+    headings = [column.header for column in table.columns]
+    assert headings == list(report.HEADINGS[: len(headings)])
+    assert all(len(line) <= width for line in drawn(images, width).splitlines())
+
+
+def drawn(images: pd.DataFrame, width: int | None = None) -> str:
+    """Return a table as it stands in a terminal of some width, or in a file."""
+    console = Console(file=io.StringIO(), width=width or 100_000)
+    console.print(report.to_table(images, width))
+    return str(console.file.getvalue())  # type: ignore[attr-defined]
+
+
+def test_summary(images: pd.DataFrame) -> None:
+    """One line says how many, in which states, the worst first, and that it is a demo."""
+    said = report.summary(images)
+    assert said.startswith("8 images (demo data): 1 enabling-failed, 1 enabled-failed, ")
+    assert report.summary(images.assign(account_id="999988887777", owner_id=None).head(1)) == (
+        "1 image: 1 enabled"
+    )

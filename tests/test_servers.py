@@ -1,0 +1,219 @@
+"""JupyterLab and the dashboard, started and ended as a user does."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import boto3
+import nbformat
+import papermill
+import pytest
+from playwright.sync_api import expect
+
+from fastlaunch_nb import InputError, cli, servers
+from fastlaunch_nb.demo import Demo
+
+from .browser import SLOW, launched, opened
+
+COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
+
+
+def notebook(*sources: str) -> str:
+    """Return a notebook as text; its first cell is tagged for parameters, and all have run."""
+    cells = [nbformat.v4.new_code_cell(source, execution_count=1) for source in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    cells[-1].outputs = [nbformat.v4.new_output("stream", text="of the demo")]
+    return str(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+
+
+@pytest.fixture
+def notebooks(tmp_path: Path) -> Path:
+    source = tmp_path / "notebooks"
+    source.mkdir()
+    (source / "01_first.ipynb").write_text(notebook("profile = None", "print(profile)"))
+    return source
+
+
+# --- copies ---------------------------------------------------------------------------
+
+
+def test_copies_keep_a_users_edits(notebooks: Path, tmp_path: Path) -> None:
+    """Missing notebooks are copied; one that the user has edited stays, and is named."""
+    folder = tmp_path / "lab"
+    copy = folder / "01_first.ipynb"
+    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: None}
+    assert copy.read_bytes() == (notebooks / copy.name).read_bytes()
+    copy.write_text("mine")
+    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: notebooks / copy.name}
+    assert copy.read_text() == "mine"
+
+
+def test_parameters_reach_a_copy(notebooks: Path, tmp_path: Path) -> None:
+    """A copy gets them in a cell after the marked one, as papermill does; old outputs go."""
+    given = {"profile": 'it\'s "mine"', "regions": ["eu-west-1"], "filters": {"state": ["enabled"]}}
+    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", given)
+    cells = nbformat.read(copy, as_version=4).cells
+    assert [cell.get("outputs") for cell in cells] == [[], [], []]
+    names: dict[str, Any] = {}
+    for cell in cells[:2]:
+        exec(cell.source, names)  # noqa: S102  cells of our own
+    assert given == {name: names[name] for name in given}
+
+
+def test_papermill_knows_the_cell(notebooks: Path, tmp_path: Path) -> None:
+    """papermill, given a copy with parameters, replaces our cell by its own."""
+    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "first"})
+    again = tmp_path / "again.ipynb"
+    papermill.execute_notebook(
+        copy,
+        again,
+        {"profile": "second"},
+        prepare_only=True,
+        kernel_name="python3",
+        language="python",
+    )
+    sources = [cell.source for cell in nbformat.read(again, as_version=4).cells]
+    assert sources == ["profile = None", '# Parameters\nprofile = "second"\n', "print(profile)"]
+
+
+def test_parameters_are_replaced_and_nothing_else(notebooks: Path, tmp_path: Path) -> None:
+    """The next ones take the place of the last ones; a user's cells and outputs stay."""
+    folder = tmp_path / "lab"
+    (copy,) = servers.copy_notebooks(notebooks, folder, {"profile": "first"})
+    mine = copy.read_text().replace("print(profile)", "print(profile, 1)")
+    copy.write_text(mine)
+    before = nbformat.read(copy, as_version=4).cells
+    servers.copy_notebooks(notebooks, folder, {"profile": "second"})
+    after = nbformat.read(copy, as_version=4).cells
+    assert [cell.source for cell in after] == [
+        "profile = None",
+        "# From the command line\nprofile = 'second'",
+        "print(profile, 1)",
+    ]
+    assert after[2] == before[2]
+
+
+def test_a_notebook_without_the_marked_cell(notebooks: Path, tmp_path: Path) -> None:
+    """Parameters are never dropped silently: a notebook that takes none is named."""
+    text = (notebooks / "01_first.ipynb").read_text().replace('"parameters"', '"other"')
+    (notebooks / "01_first.ipynb").write_text(text)
+    with pytest.raises(InputError, match=r"01_first.ipynb has no cell tagged 'parameters'"):
+        servers.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "mine"})
+
+
+@pytest.mark.parametrize(("command", "says"), [("lab", "No notebooks"), ("serve", "No dashboard")])
+def test_without_notebooks(
+    command: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without notebooks is refused, and nothing is started."""
+    assert cli.main([command, "--demo", "--notebooks", str(tmp_path)]) == 2
+    assert f"{says}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["serve", "lab"])
+def test_a_port_that_is_taken(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A taken port is an error in words, with exit code 2."""
+    folder = ["--folder", str(tmp_path)] if command == "lab" else []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert cli.main([command, "--demo", "--port", str(port), *folder]) == 2
+    assert f"port {port} can not be used" in capsys.readouterr().err
+
+
+# --- from start to end ----------------------------------------------------------------
+
+
+def start(*arguments: str, **variables: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a server without a browser; return it, and the address that it prints."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, "--no-browser"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **variables},
+    )
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str], number: int) -> str:
+    """End a server by a signal; it must end well, and say so. Return what it said."""
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert err.strip().endswith("Stopped.")
+    return err
+
+
+def page(address: str) -> str:
+    """Return the page at an address."""
+    with urllib.request.urlopen(address, timeout=90) as answer:  # noqa: S310
+        assert answer.status == 200
+        return str(answer.read().decode())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "hang up"])
+def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: int) -> None:
+    """lab prints an address that answers, works on a copy, and leaves nothing behind at its end."""
+    where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
+    process, address = start("lab", *where)
+    try:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/lab/tree/01_first.ipynb\?token=.+", address)
+        assert "JupyterLab" in page(address)
+    finally:
+        err = end(process, number)
+    assert "demo data: 42 images" in err
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address, timeout=5)  # noqa: S310
+    config = tmp_path / "lab" / ".jupyter" / "labconfig" / "page_config.json"
+    assert "announcements" in config.read_text()
+    copy = tmp_path / "lab" / "01_first.ipynb"
+    assert copy.read_bytes() == (notebooks / "01_first.ipynb").read_bytes()
+
+
+def test_lab_on_your_own_account(notebooks: Path, tmp_path: Path, demo: Demo) -> None:
+    """With a profile no demo is started, and the copy reads that profile in its own region."""
+    where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
+    process, address = start("lab", "--profile", "game-servers", *where)
+    try:
+        assert "JupyterLab" in page(address)
+    finally:
+        assert "demo data" not in end(process, signal.SIGINT)
+    copy = json.loads((tmp_path / "lab" / "01_first.ipynb").read_text())
+    assert "".join(copy["cells"][1]["source"]).splitlines()[1:] == [
+        "profile = 'game-servers'",
+        "regions = ['us-east-1']",
+    ]
+
+
+def test_the_dashboard_of_an_account(demo: Demo) -> None:
+    """serve shows what was asked to who has the token, and to nobody else."""
+    asked = ["--profile", "game-servers", "--region", "eu-west-1", "--filters", "state=enabled"]
+    expected = demo_count("game-servers", "eu-west-1", "enabled")
+    process, address = start("serve", *asked)
+    try:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=.+", address)
+        assert "Password or token" in page(address.partition("?")[0])
+        with launched() as browser, opened(browser) as shown:
+            shown.goto(address, timeout=SLOW)
+            expect(shown.locator(".fl-summary")).to_contain_text(f"{expected} of {expected} images")
+    finally:
+        end(process, signal.SIGTERM)
+
+
+def demo_count(profile: str, region: str, state: str) -> int:
+    """Return how many images boto3's own client finds."""
+    client = boto3.Session(profile_name=profile).client("ec2", region_name=region)
+    chosen = [{"Name": "state", "Values": [state]}]
+    return len(client.describe_fast_launch_images(Filters=chosen)["FastLaunchImages"])
