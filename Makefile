@@ -57,5 +57,5 @@ binder: $(READY)
 	@echo ./ >> binder/new && mv binder/new binder/requirements.txt
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist notebooks/reports
 	find fastlaunch_nb tests notebooks -name __pycache__ -prune -exec rm -rf {} +

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 SLOW = 90_000  # milliseconds: how long a kernel may take to start and run everything
 OUTSIDE = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
 VOILAS_OWN = re.compile("fontawesome")  # Voila's page template asks a CDN for its icons
+NBCONVERTS_OWN = re.compile(r"require\.min\.js|mathjax")  # so does nbconvert's, for two libraries
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 
 
@@ -73,7 +74,9 @@ def launched() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, width: int = 1280) -> Iterator[Page]:
+def opened(
+    browser: Browser, width: int = 1280, *, templates_own: re.Pattern[str] = VOILAS_OWN
+) -> Iterator[Page]:
     """Give a page of some width; nothing outside this machine is reached, or asked for by us."""
     context = browser.new_context(viewport={"width": width, "height": 1000})
     page = context.new_page()
@@ -86,7 +89,7 @@ def opened(browser: Browser, width: int = 1280) -> Iterator[Page]:
     page.route(OUTSIDE, refuse)
     yield page
     context.close()
-    assert [url for url in outside if not VOILAS_OWN.search(url)] == []
+    assert [url for url in outside if not templates_own.search(url)] == []
 
 
 @contextmanager

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 import fastlaunch_nb as fl
 
 from .browser import ROOT, SLOW, lab_started, launched, opened, run_all, started
-from .conftest import HOSTILE
+from .conftest import HOSTILE, item
+
+expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
 
 PLOT = ".js-plotly-plot"
+EVIL = f"{HOSTILE} $x^2$"
+LINE = " ".join(EVIL.split())
+MARKUP = "img, script, mjx-container, .MathJax"
 
 
 @pytest.fixture(scope="module")
@@ -35,21 +43,48 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of JupyterLab on a copy of the notebooks."""
-    with lab_started(tmp_path_factory.mktemp("home")) as address:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose folder lab has the first notebook, and one that shows hostile text."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "lab").mkdir()
+    shutil.copy(ROOT / "notebooks" / "01_explore.ipynb", home / "lab")
+    hostile = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(hostile_code())],
+        metadata={"kernelspec": {"display_name": "Python 3", "name": "python3"}},
+    )
+    nbformat.write(hostile, home / "lab" / "hostile.ipynb")
+    return home
+
+
+def hostile_code() -> str:
+    """Return code that shows a panel and a timeline of images with hostile text everywhere."""
+    evil = {"LaunchTemplate": {"LaunchTemplateName": EVIL}, "StateTransitionReason": EVIL}
+    items = [item(number, EVIL if number == 0 else "enabled", **evil) for number in range(13)]
+    page = json.dumps({"FastLaunchImages": items}, default=str)
+    return f"""
+        import fastlaunch_nb as fl
+
+        images = fl.from_pages({page!r}, region="us-east-1", observed_at="2026-01-15T12:00:00Z")
+        images = images.assign(image_name={EVIL!r}, account_id={EVIL!r}, account_name={EVIL!r})
+        display(fl.panel(images), fl.timeline(images))
+    """
+
+
+@pytest.fixture(scope="module")
+def lab(home: Path) -> Iterator[str]:
+    """The address of the first notebook in JupyterLab."""
+    with lab_started(home) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def voila() -> Iterator[str]:
-    """The address of Voila on the first notebook."""
+def voila(home: Path) -> Iterator[str]:
+    """The address of the first notebook in Voila."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    notebook = str(ROOT / "notebooks" / "01_explore.ipynb")
     where = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
-    with started([sys.executable, "-m", "voila", notebook, *where]) as address:
-        yield address
+    with started([sys.executable, "-m", "voila", str(home / "lab"), *where]) as address:
+        yield f"{address.rstrip('/')}/voila/render/01_explore.ipynb"
 
 
 def use_the_panel(page: Page) -> None:
@@ -94,10 +129,15 @@ def test_jupyterlab(page: Page, lab: str) -> None:
 
 def test_voila(page: Page, voila: str) -> None:
     """In Voila, without any code, the panel and the charts do the same."""
-    page.goto(voila, timeout=SLOW)
-    page.locator(".fl-facet input[type=checkbox]").first.wait_for(timeout=SLOW)
+    open_in_voila(page, voila)
     use_the_panel(page)
     see_the_charts(page)
+
+
+def open_in_voila(page: Page, address: str) -> None:
+    """Open a notebook in Voila, which runs it, and wait for its panel."""
+    page.goto(address, timeout=SLOW)
+    page.locator(".fl-facet input[type=checkbox]").first.wait_for(timeout=SLOW)
 
 
 @pytest.mark.parametrize("width", [1280, 600])
@@ -137,28 +177,99 @@ def _overlaps(plot: Any, selector: str) -> list[str]:
     return found
 
 
-def test_hostile_text_is_drawn_as_text(page: Page, images: pd.DataFrame, tmp_path: Path) -> None:
-    """Markup in names, templates and reasons runs nothing and makes no element, only text."""
-    named = images.assign(image_name=HOSTILE, account_name=HOSTILE)
-    parts = [
-        fl.timeline(named).to_html(full_html=False),
-        fl.capacity(named).to_html(full_html=False, include_plotlyjs=False),
-        fl.panel(named)._repr_mimebundle_()["text/html"],
-    ]
-    (tmp_path / "page.html").write_text(f"<meta charset='utf-8'>{''.join(parts)}")
-    alerts: list[str] = []
+@pytest.fixture
+def alerts(page: Page) -> list[str]:
+    """What scripts on the page have said in dialogs, none of which should ever run."""
+    heard: list[str] = []
 
     def hear(dialog: Dialog) -> None:
-        alerts.append(dialog.message)
+        heard.append(dialog.message)
         dialog.dismiss()
 
     page.on("dialog", hear)
+    return heard
+
+
+def test_hostile_text_in_jupyterlab(page: Page, lab: str, alerts: list[str]) -> None:
+    """In the live panel and chart hostile text runs nothing, makes nothing, and turns nothing."""
+    run_all(page, lab.replace("/tree/01_explore", "/workspaces/hostile/tree/hostile"))
+    use_the_hostile_panel(page)
+    assert alerts == []
+
+
+def test_hostile_text_in_voila(page: Page, voila: str, alerts: list[str]) -> None:
+    """In Voila hostile text is as tame."""
+    open_in_voila(page, voila.replace("01_explore", "hostile"))
+    use_the_hostile_panel(page)
+    assert alerts == []
+
+
+def use_the_hostile_panel(page: Page) -> None:
+    """Tick, search for and page through hostile text; see it as it is wherever it is shown."""
+    panel = page.locator(".fl-panel").first
+    summary, rows = panel.locator(".fl-summary"), panel.locator("tbody tr")
+    for facet in panel.locator(".fl-facet").all():
+        if (label := facet.locator("label", has_text="<img")).count():
+            expect(label).to_contain_text(LINE)  # typeset by now, and no formula
+            assert runs_rightwards(label, "(1")
+    panel.locator(".fl-facet label", has_text="<img").first.locator("input").click()
+    expect(summary).to_contain_text("1 of 13 images")
+    expect(summary).to_contain_text(f"state: \u2068{LINE}")
+    panel.get_by_role("button", name="Reset").click()
+    panel.get_by_role("textbox", name="Search").fill(LINE)
+    expect(summary).to_contain_text(f"text: \u2068{LINE}")
+    panel.get_by_role("button", name="Next").click()
+    expect(panel.locator(".fl-pager")).to_contain_text("11–13 of 13")
+    expect(rows).to_have_count(3)
+    for column in (0, 2, 5, 7):
+        expect(rows.first.locator("td").nth(column)).to_contain_text(LINE)
+    label = page.locator(f"{PLOT} .ytick text").first
+    expect(label).to_contain_text("<img")
+    assert runs_rightwards(label, "us-east-1")
+    for place in (panel, page.locator(f"{PLOT} .svg-container")):
+        assert place.locator(MARKUP).count() == 0
+
+
+def runs_rightwards(place: Locator, word: str) -> bool:
+    """Tell whether a word is drawn from left to right, as it is written."""
+    first, last = place.evaluate(
+        """(element, word) => {
+            const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+            let at = -1;
+            while (at < 0 && walker.nextNode()) at = walker.currentNode.data.lastIndexOf(word);
+            return [at, at + word.length - 1].map(letter => {
+                const range = document.createRange();
+                range.setStart(walker.currentNode, letter);
+                range.setEnd(walker.currentNode, letter + 1);
+                return range.getBoundingClientRect().left;
+            });
+        }""",
+        word,
+    )
+    return bool(first < last)
+
+
+def test_hostile_text_is_drawn_as_text(
+    page: Page, images: pd.DataFrame, tmp_path: Path, alerts: list[str]
+) -> None:
+    """Markup in names, templates and reasons runs nothing and makes no element, only text."""
+    named = images.assign(image_name=EVIL, account_name=EVIL)
+    figures = [fl.timeline(named), fl.capacity(named)]
+    parts = [
+        figures[0].to_html(full_html=False),
+        figures[1].to_html(full_html=False, include_plotlyjs=False),
+        fl.panel(named)._repr_mimebundle_()["text/html"],
+    ]
+    (tmp_path / "page.html").write_text(f"<meta charset='utf-8'>{''.join(parts)}")
     page.goto((tmp_path / "page.html").as_uri())
     expect(page.locator(f"{PLOT} .ytick text").first).to_contain_text("<img src=x")
-    expect(page.locator("td").first).to_contain_text("<img src=x onerror=alert(1)> </script>")
+    expect(page.locator("td").first).to_contain_text(LINE)
     for number in range(2):
         page.locator(f"{PLOT} .bars path").nth(number).hover(force=True)
         expect(page.locator(".hovertext").first).to_contain_text("<img")
         page.mouse.move(0, 0)
     assert page.locator("img").count() == 0
     assert alerts == []
+    for figure in figures:  # on a page with MathJax, plotly makes a formula of what is between two
+        assert "$" not in figure.to_json()
+        assert "$x^2$" in fl.text(figure)

@@ -1,0 +1,122 @@
+"""Charts in other documents, as notebook 04 makes them: each opened with the network off."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import fastlaunch_nb as fl
+
+from .browser import NBCONVERTS_OWN, ROOT, launched, opened
+from .conftest import HOSTILE
+
+NOTEBOOK = ROOT / "notebooks" / "04_embed.ipynb"
+HEADS = ["Fast Launch states at 2026-01-15 12:00 UTC", "Target: 170 snapshots for 14 images"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless browser."""
+    with launched() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page that may talk to nobody."""
+    with opened(browser) as new:
+        yield new
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with all that the notebook writes, and with the notebook as it ran."""
+    folder = tmp_path_factory.mktemp("reports")
+    run("papermill", NOTEBOOK, folder / NOTEBOOK.name, "-p", "folder", folder)
+    return folder
+
+
+def run(module: str, *arguments: str | Path) -> None:
+    """Run a tool as its users do; where it fails, show what it said."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def see_live_charts(page: Page) -> None:
+    """See both charts drawn and alive: each has its rows, and a bar answers to the mouse."""
+    plots = page.locator(".js-plotly-plot")
+    expect(plots).to_have_count(2)
+    for plot, head in zip(plots.all(), HEADS, strict=True):
+        expect(plot.locator(".gtitle").first).to_have_text(head)
+        expect(plot.locator(".gtitle-subtitle")).to_contain_text("Demo data")
+        expect(plot.locator(".ytick text")).to_have_count(14)
+        plot.locator(".bars path").first.hover(force=True)
+        expect(plot.locator(".hovertext")).to_contain_text("win20")
+
+
+def see_pictures(pictures: Locator) -> None:
+    """See two pictures that are there, and not only asked for."""
+    expect(pictures).to_have_count(2)
+    assert all(pictures.evaluate_all("all => all.map(picture => picture.naturalWidth > 0)"))
+
+
+def test_a_page_of_your_own(reports: Path, page: Page) -> None:
+    """The hand-written page draws both charts, and says the same in words."""
+    page.goto((reports / "page.html").as_uri())
+    see_live_charts(page)
+    expect(page.locator("h1 + p")).to_contain_text("14 of 42 images")
+    for words, head in zip(page.locator("pre").all(), HEADS, strict=True):
+        expect(words).to_contain_text(head)
+
+
+def test_the_page_escapes_what_it_writes(images: pd.DataFrame, page: Page, tmp_path: Path) -> None:
+    """Markup in a name or a reason is text on the hand-written page, and runs nothing."""
+    hostile = images.assign(account_name=HOSTILE, image_name=HOSTILE)
+    names = {"images": hostile, "fl": fl, "folder": str(tmp_path)}
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    for source in code[2:4]:  # the charts, then the page with them
+        exec(source, names)  # noqa: S102  a cell of our own
+    page.goto((tmp_path / "page.html").as_uri())
+    expect(page.locator("h1 + p")).to_contain_text("<img src=x onerror=alert(1)> </script>")
+    expect(page.locator("pre").first).to_contain_text("<img src=x onerror=alert(1)> </script>")
+    assert page.locator("img").count() == 0
+
+
+def test_a_sphinx_page(reports: Path, page: Page) -> None:
+    """Sphinx draws both charts while it builds, each time with no warning, and hides the code."""
+    built = reports / "sphinx" / "_build" / "html"
+    for _ in range(2):  # what a build leaves behind is no page of the next one
+        run("sphinx", "-W", "-b", "html", reports / "sphinx", built)
+    page.goto((built / "index.html").as_uri())
+    see_live_charts(page)
+    expect(page.locator("body")).not_to_contain_text("import")
+
+
+def test_a_markdown_report(reports: Path, page: Page) -> None:
+    """Rendered, the Markdown report has both pictures, and a line of words for each row."""
+    rendered = MarkdownIt().render((reports / "report.md").read_text("utf-8"))
+    (reports / "report.html").write_text(f"<!doctype html><meta charset=utf-8>{rendered}", "utf-8")
+    page.goto((reports / "report.html").as_uri())
+    see_pictures(page.locator("img"))
+    expect(page.locator("strong")).to_have_text(HEADS)
+    expect(page.locator("li")).to_have_count(2 * 14)
+    expect(page.locator("li").first).to_contain_text("enabling-failed for 6 d 15 h")
+
+
+def test_the_notebook_as_a_page(reports: Path, browser: Browser) -> None:
+    """Exported by nbconvert, the notebook that ran shows a picture for each of its charts."""
+    run("nbconvert", "--to", "html", reports / NOTEBOOK.name)
+    with opened(browser, templates_own=NBCONVERTS_OWN) as page:
+        page.goto((reports / NOTEBOOK.name).with_suffix(".html").as_uri())
+        see_pictures(page.locator("img"))
+        expect(page.locator("h1")).to_contain_text("How does a chart get into a report?")
