@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,6 +22,7 @@ from fastlaunch_nb.demo import Demo
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")
 
+ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
 SINCE = datetime(2026, 1, 14, 9, 30, 15, 552000, tzinfo=UTC)
 
@@ -63,6 +66,26 @@ def images() -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder; where it fails, show what it said."""
+    env = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean copy of the checkout: what git knows of or would take, as it is in the tree."""
+    folder = tmp_path_factory.mktemp("checkout")
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
 def item(number: int, state: str | None = "enabled", **fields: Any) -> dict[str, Any]:
     """Return an item as boto3 gives it, with every field unless told otherwise."""
     template = {
@@ -84,7 +107,7 @@ def item(number: int, state: str | None = "enabled", **fields: Any) -> dict[str,
     return {name: value for name, value in {**whole, **fields}.items() if value is not None}
 
 
-HOSTILE = "<img src=x onerror=alert(1)> </script> =cmd() \"quoted\" 'too' &amp; \u202eback"
+HOSTILE = "<img src=x onerror=alert(1)> </script> =cmd() \"quoted\" 'too' &amp;\n\u202eback"
 ZOO: list[tuple[str | None, str | None, list[dict[str, Any]]]] = [
     (
         "111122223333",

@@ -19,32 +19,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
+from .conftest import run
+
 ROOT = Path(__file__).parent.parent
 LINES = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
 PYTHON = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOTEBOOK = "notebooks/01_explore.ipynb"
 FLEET = "42 images"  # what a chart of the demo says under its title
-
-
-def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder; where it fails, show what it said."""
-    env = {**os.environ, **variables}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean copy of the checkout: what git knows of or would take, as it is in the tree."""
-    folder = tmp_path_factory.mktemp("checkout")
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
-    return folder
 
 
 # --- the list -------------------------------------------------------------------------

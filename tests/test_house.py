@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import json
 import re
 import socket
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 from pytest_socket import SocketConnectBlockedError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, frame
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fastlaunch_nb"
@@ -185,32 +183,6 @@ def test_importing_it_loads_nothing_heavy() -> None:
 
 
 # --- documents ------------------------------------------------------------------------
-
-
-def test_readme_has_the_columns() -> None:
-    """README's table of columns is the one that the frame declares."""
-    rows = [f"| `{c.name}` | {c.dtype} | {c.meaning} | {'.'.join(c.path)} |" for c in frame.COLUMNS]
-    table = "\n".join(
-        ["| column | dtype | meaning | field of the API |", "|---|---|---|---|", *rows]
-    )
-    assert table in (ROOT / "README.md").read_text(), f"README should have:\n{table}"
-
-
-def test_readme_names_the_permissions() -> None:
-    """README's IAM policy is made of the operations that the toolkit calls."""
-    text = (ROOT / "README.md").read_text()
-    policy = json.loads(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
-    actions = [f"{s}:{name}" for s, names in aws.READ_ONLY.items() for name in names]
-    assert policy["Statement"][0]["Action"] == actions
-
-
-def test_readme_code_runs() -> None:
-    """The Python of README runs, from top to bottom."""
-    text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert blocks
-    script = "\n".join([*blocks, "demo.stop()"])
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])

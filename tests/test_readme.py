@@ -1,0 +1,113 @@
+"""README can not drift: its tables are made of the code, and every command and block of it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastlaunch_nb import aws, frame
+from fastlaunch_nb.demo import Demo
+
+from .conftest import ROOT, run
+
+README = (ROOT / "README.md").read_text()
+PROGRAMS = str(Path(sys.executable).parent)
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Return every command of README, each once: of its blocks, and of its sentences."""
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    inline = re.findall(r"`((?:make|fastlaunch-nb) [^`]+)`", README)
+    found = [line.partition(" #")[0].strip() for line in (*lines, *inline)]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def test_readme_has_the_columns() -> None:
+    """README's table of columns is the one that the frame declares."""
+    rows = [f"| `{c.name}` | {c.dtype} | {c.meaning} | {'.'.join(c.path)} |" for c in frame.COLUMNS]
+    table = "\n".join(
+        ["| column | dtype | meaning | field of the API |", "|---|---|---|---|", *rows]
+    )
+    assert table in README, f"README should have:\n{table}"
+
+
+def test_readme_names_the_permissions() -> None:
+    """README's IAM policy is made of the operations that the toolkit calls."""
+    policy = json.loads(blocks("json")[0])
+    actions = [f"{s}:{name}" for s, names in aws.READ_ONLY.items() for name in names]
+    assert policy["Statement"][0]["Action"] == actions
+
+
+def test_readme_code_runs() -> None:
+    """The Python of README runs, from top to bottom."""
+    assert blocks("python")
+    script = "\n".join([*blocks("python"), "demo.stop()"])
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+# --- commands -------------------------------------------------------------------------
+
+
+def test_readme_has_commands() -> None:
+    """The two commands, and each of ours, are there for the tests below to run."""
+    known = " ".join(commands())
+    for command in ("make lab", "make test", *(f"fastlaunch-nb {c}" for c in ("show", "serve"))):
+        assert command in known
+    assert {command.split()[0] for command in commands()} == {"make", "fastlaunch-nb"}
+
+
+def is_server(command: str) -> bool:
+    """Tell a command that runs until Ctrl-C."""
+    return command.split()[1] in ("lab", "serve", "demo")
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if is_server(c)])
+def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
+    """A command that serves prints its address and, at Ctrl-C, ends with a word."""
+    words = shlex.split(command.partition(">")[0])
+    if words[0] == "make":  # in a copy of the checkout, with what is installed here
+        words += [f"BIN={PROGRAMS}", "--old-file=.venv/ready"]
+    process = subprocess.Popen(
+        words,
+        cwd=checkout,
+        env={**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        address = next((line for line in process.stdout if "http://127.0.0.1:" in line), "")
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert address, err
+    assert "Stopped." in err
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("fastlaunch-nb show")])
+def test_shows_of_readme(command: str, demo: Demo, tmp_path: Path) -> None:
+    """A command that shows something reads the demo's profiles, and ends well."""
+    run("sh", "-c", command, cwd=tmp_path, PATH=f"{PROGRAMS}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
+def test_makes_of_readme(command: str) -> None:
+    """make knows each of its targets; `make test` is this very run, and says so."""
+    planned = run(*shlex.split(command), "--dry-run", "--always-make", cwd=ROOT).stdout
+    assert planned
+    assert command.split()[1] != "test" or "python -m pytest" in planned
