@@ -1,0 +1,130 @@
+"""The model of a pool: its laws, against the plainest way to say the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from fastlaunch_nb import InputError
+from fastlaunch_nb.pool import Pool
+
+FILL = 10
+targets, parallels = st.integers(0, 12), st.integers(1, 8)
+
+
+class Played(RuleBasedStateMachine):
+    """Anything that may be done to a pool, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = Pool(6, 3, FILL)
+        self.launches = 0
+        self.stopped = False
+
+    @rule(seconds=st.integers(0, 25))
+    def time_passes(self, seconds: int) -> None:
+        """Snapshots arrive in the order of time."""
+        arrived = self.pool.advance(self.pool.now + seconds)
+        assert arrived == sorted(arrived)
+
+    @rule()
+    def launch(self) -> None:
+        """A launch finds a snapshot exactly where there is one."""
+        there = self.pool.stock > 0
+        assert self.pool.take() is there
+        self.launches += 1
+
+    @rule(numbers=st.tuples(targets, parallels))
+    def resize(self, numbers: tuple[int, int]) -> None:
+        """Ask for other numbers."""
+        self.pool.resize(*numbers)
+        self.stopped = False
+
+    @rule()
+    def stop(self) -> None:
+        """Prepare nothing more."""
+        self.pool.stop()
+        self.stopped = True
+
+    @invariant()
+    def never_more_than_asked_for(self) -> None:
+        """Law: never more snapshots than asked for, never more at work than allowed."""
+        assert self.pool.stock >= 0
+        assert self.pool.stock + self.pool.in_preparation <= self.pool.target
+        assert self.pool.in_preparation <= self.pool.max_parallel
+
+    @invariant()
+    def always_at_work(self) -> None:
+        """Law: as many at work as lack and may be, none where it was stopped."""
+        lacking = self.pool.target - self.pool.stock
+        expected = 0 if self.stopped else min(lacking, self.pool.max_parallel)
+        assert self.pool.in_preparation == expected
+
+    @invariant()
+    def every_launch_is_counted(self) -> None:
+        """Law: each launch was warm or cold."""
+        assert self.pool.used + self.pool.missed == self.launches
+
+    @precondition(lambda self: not self.stopped)
+    @rule()
+    def full_in_the_end(self) -> None:
+        """Law: left alone long enough, it is full."""
+        self.pool.advance(self.pool.now + FILL * (self.pool.target + 1))
+        assert self.pool.stock == self.pool.target
+
+
+TestPool = Played.TestCase
+
+
+@given(targets, parallels, st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=30))
+def test_a_pool_is_what_a_stopwatch_says(
+    target: int, max_parallel: int, steps: list[tuple[int, bool]]
+) -> None:
+    """Law: second by second, by the plainest loop, the same stock and the same misses."""
+    pool = Pool(target, max_parallel, FILL)
+    stock, missed, ends = 0, 0, [FILL] * min(target, max_parallel)
+    for now in range(400):
+        for _ in range(ends.count(now)):
+            stock += 1
+        ends = [end for end in ends if end > now]
+        for _ in range(sum(1 for when, launch in steps if launch and when == now)):
+            missed, stock = (missed, stock - 1) if stock else (missed + 1, 0)
+            pool.advance(now)
+            pool.take()
+        ends += [now + FILL] * (min(target - stock, max_parallel) - len(ends))
+        pool.advance(now)
+        assert (stock, missed, len(ends)) == (pool.stock, pool.missed, pool.in_preparation)
+
+
+@given(st.lists(st.integers(0, 20), max_size=10), targets, parallels)
+def test_steps_do_not_matter(steps: list[int], target: int, max_parallel: int) -> None:
+    """Law: time that passes in pieces brings the same snapshots at the same times."""
+    pieces, whole = Pool(target, max_parallel, FILL), Pool(target, max_parallel, FILL)
+    arrived = [when for step in steps for when in pieces.advance(pieces.now + step)]
+    assert arrived == whole.advance(sum(steps))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"target": -1}, "target is -1"),
+        ({"max_parallel": 0}, "max_parallel 0"),
+        ({"fill_time": 0}, "fill_time is 0"),
+        ({"fill_time": float("nan")}, "fill_time is nan"),
+        ({"stock": 6}, "stock is 6"),
+    ],
+)
+def test_refused(wrong: dict[str, float], says: str) -> None:
+    """A number out of its range is refused by name."""
+    with pytest.raises(InputError, match=says):
+        Pool(**{"target": 5, "max_parallel": 6, "fill_time": 1800, **wrong})  # type: ignore[arg-type]
+
+
+def test_time_only_goes_forward() -> None:
+    """A pool is not asked about the past."""
+    pool = Pool(1, 1, 1, now=5)
+    with pytest.raises(InputError, match="before 5"):
+        pool.advance(4)
+    assert repr(pool) == "Pool(0 of 1 in stock, 1 in preparation, 0 used, 0 missed)"
