@@ -5,8 +5,28 @@ of the toolkit that reads, so that one proves the other.
 """
 
 from fastlaunch_nb.emulator.clock import CLOCK, Clock
-from fastlaunch_nb.emulator.models import FastLaunchImage
+from fastlaunch_nb.emulator.faults import FAULTS, Faults, faulty
+from fastlaunch_nb.emulator.images import FastLaunchImage
+from fastlaunch_nb.emulator.journal import GONE, JOURNAL, Change, json_lines, notifications
+from fastlaunch_nb.emulator.organization import organize
 from fastlaunch_nb.emulator.protocol import backend, forget_everything, install
 from fastlaunch_nb.emulator.server import Server
 
-__all__ = ["CLOCK", "Clock", "FastLaunchImage", "Server", "backend", "forget_everything", "install"]
+__all__ = [
+    "CLOCK",
+    "FAULTS",
+    "GONE",
+    "JOURNAL",
+    "Change",
+    "Clock",
+    "FastLaunchImage",
+    "Faults",
+    "Server",
+    "backend",
+    "faulty",
+    "forget_everything",
+    "install",
+    "json_lines",
+    "notifications",
+    "organize",
+]

@@ -14,14 +14,19 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from moto.core.base_backend import BackendDict
+from moto.core.responses import BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.faults import FAULTS
+from fastlaunch_nb.emulator.images import FastLaunchImage
+from fastlaunch_nb.emulator.journal import JOURNAL
 from fastlaunch_nb.emulator.models import EC2Error, FastLaunchBackend
 
+_REQUEST_ID = "x-amzn-requestid"
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 _requests = count(1)
 
@@ -35,7 +40,9 @@ def install() -> None:
     EC2Backend.__bases__ += (FastLaunchBackend,)
     for _, _, existing in ec2_backends.iter_backends():
         FastLaunchBackend.__init__(existing)  # type: ignore[arg-type]
-    EC2Response.describe_fast_launch_images = _action(_describe_fast_launch_images)  # type: ignore[attr-defined]
+    for handle in (_describe_fast_launch_images, _enable_fast_launch, _disable_fast_launch):
+        setattr(EC2Response, handle.__name__.removeprefix("_"), _action(handle))
+    EC2Response._enrich_response = staticmethod(_enriched)  # type: ignore[method-assign]
 
 
 def backend(account_id: str, region: str) -> Any:
@@ -44,9 +51,11 @@ def backend(account_id: str, region: str) -> Any:
 
 
 def forget_everything(seed: int = 0) -> None:
-    """Empty all of moto, start the clock anew, and make moto's made-up ids repeatable."""
+    """Empty all of moto, turn faults off, start the clock and moto's made-up ids anew."""
     BackendDict.reset()
     CLOCK.reset()
+    JOURNAL.clear()
+    FAULTS.clear()
     mock_random.seed(seed)
 
 
@@ -56,9 +65,42 @@ def _describe_fast_launch_images(request: Any) -> dict[str, Any]:
         filters=_filters(request._get_param("Filters", [])),
         max_results=request._get_param("MaxResults"),
         next_token=request._get_param("NextToken"),
+        dry_run=request._get_param("DryRun"),
     )
-    _end_dry_run(request)
     return {"FastLaunchImages": [image.to_api() for image in images], "NextToken": next_token}
+
+
+def _enable_fast_launch(request: Any) -> dict[str, Any]:
+    image: FastLaunchImage = request.ec2_backend.enable_fast_launch(
+        _required(request, "ImageId"),
+        resource_type=request._get_param("ResourceType"),
+        target_resource_count=request._get_param("SnapshotConfiguration", {}).get(
+            "TargetResourceCount"
+        ),
+        launch_template=request._get_param("LaunchTemplate"),
+        max_parallel_launches=request._get_param("MaxParallelLaunches"),
+        dry_run=request._get_param("DryRun"),
+    )
+    return image.to_api()
+
+
+def _disable_fast_launch(request: Any) -> dict[str, Any]:
+    image: FastLaunchImage = request.ec2_backend.disable_fast_launch(
+        _required(request, "ImageId"),
+        force=request._get_param("Force"),
+        dry_run=request._get_param("DryRun"),
+    )
+    return image.to_api()
+
+
+def _required(request: Any, name: str) -> str:
+    value = request._get_param(name)
+    if not value:
+        raise EC2Error(
+            "MissingParameter",
+            f"The request must contain the parameter {name[0].lower()}{name[1:]}",
+        )
+    return str(value)
 
 
 def _filters(given: list[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
@@ -72,26 +114,34 @@ def _action(handle: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
         request_id = f"fa571a00-0000-4000-8000-{next(_requests):012x}"
         operation = get_service_model("ec2").operation_model(request._get_action())
         try:
-            status, body = 200, _success(operation, handle(request), request_id)
+            FAULTS.before(request)
+            with CLOCK.lock:
+                CLOCK.now()  # does what has become due
+                result = FAULTS.after(request, handle(request))
+            status, body = 200, _success(operation, result, request_id)
         except EC2Error as error:
             status, body = error.status, _failure(error, request_id)
-        return status, _headers(request, status), body
+        return status, _headers(request, status, request_id), body
 
     return method
 
 
-def _end_dry_run(request: Any) -> None:
-    """End a dry run that has got this far: it would have succeeded."""
-    if request._get_param("DryRun"):
-        message = "Request would have succeeded, but DryRun flag is set."
-        raise EC2Error("DryRunOperation", message, 412)
-
-
-def _headers(request: Any, status: int) -> dict[str, Any]:
-    headers: dict[str, Any] = {"status": status, "Content-Type": "text/xml;charset=UTF-8"}
+def _headers(request: Any, status: int, request_id: str) -> dict[str, Any]:
+    headers: dict[str, Any] = {
+        "status": status,
+        "Content-Type": "text/xml;charset=UTF-8",
+        _REQUEST_ID: request_id,
+    }
     if not request.is_werkzeug_request:  # over HTTP the server writes the date itself
         headers["date"] = format_datetime(CLOCK.now(), usegmt=True)
     return headers
+
+
+def _enriched(headers: dict[str, Any], body: Any) -> tuple[dict[str, Any], Any]:
+    """Finish an answer as moto does, but keep our request id: it would make up another."""
+    ours = {_REQUEST_ID: headers[_REQUEST_ID]} if _REQUEST_ID in headers else {}
+    headers, body = BaseResponse._enrich_response(headers, body)
+    return {**headers, **ours}, body
 
 
 def _success(operation: Any, result: Mapping[str, Any], request_id: str) -> str:

@@ -15,6 +15,8 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.control import Control
+from fastlaunch_nb.emulator.faults import Unreliable
 from fastlaunch_nb.emulator.protocol import install
 
 HOST = "127.0.0.1"
@@ -28,6 +30,11 @@ class _Handler(MotoRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  the base class's
         return
+
+    def connection_dropped(
+        self, error: BaseException, environ: dict[str, Any] | None = None
+    ) -> None:
+        self.close_connection = True  # or it would wait there for another request
 
 
 class Server:
@@ -46,7 +53,7 @@ class Server:
 
     def __init__(self, port: int = 0) -> None:
         install()
-        application = DomainDispatcherApplication(create_backend_app)
+        application = Control(Unreliable(DomainDispatcherApplication(create_backend_app)))
         with socket.create_server((HOST, port)) as listener:  # raises; werkzeug would exit
             self._server = make_server(
                 HOST,
