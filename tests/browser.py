@@ -117,15 +117,18 @@ def lab_started(home: Path) -> Iterator[str]:
         yield address
 
 
-def run_all(page: Page, address: str) -> None:
-    """Open a notebook in JupyterLab, close the file browser, and run all cells."""
+PANEL = ".fl-facet input[type=checkbox]"
+
+
+def run_all(page: Page, address: str, *, until: str = PANEL) -> None:
+    """Open a notebook in JupyterLab, close the file browser, run all cells until one shows this."""
     page.goto(address)
     page.locator(".jp-Notebook").wait_for(timeout=SLOW)
     page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
     page.locator('[data-id="filebrowser"]').first.click()
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
     page.get_by_text("Run All Cells", exact=True).click()
-    page.locator(".fl-facet input[type=checkbox]").first.wait_for(timeout=SLOW)
+    page.locator(until).first.wait_for(timeout=SLOW)
 
 
 if __name__ == "__main__":

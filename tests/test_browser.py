@@ -107,13 +107,13 @@ def use_the_panel(page: Page) -> None:
     expect(panel.locator(".fl-pager")).to_contain_text("11–20 of 42")
 
 
-def see_the_charts(page: Page) -> None:
-    """See every row of both charts drawn, and no button that uploads them."""
-    expect(page.locator(PLOT)).to_have_count(2, timeout=SLOW)
-    for number in range(2):
+def see_the_charts(page: Page, *rows: int) -> None:
+    """See every row of the charts drawn, and no button that uploads them."""
+    expect(page.locator(PLOT)).to_have_count(len(rows), timeout=SLOW)
+    for number, count in enumerate(rows):
         plot = page.locator(PLOT).nth(number)
         plot.scroll_into_view_if_needed()
-        expect(plot.locator(".ytick text")).to_have_count(42)
+        expect(plot.locator(".ytick text")).to_have_count(count)
         expect(plot.locator(".infolayer")).to_contain_text("Demo data")
     buttons = page.locator(".modebar-btn").evaluate_all("all => all.map(b => b.dataset.title)")
     assert "Zoom" in buttons
@@ -124,14 +124,39 @@ def test_jupyterlab(page: Page, lab: str) -> None:
     """In JupyterLab all cells run, the panel answers to clicks and words, both charts appear."""
     run_all(page, lab)
     use_the_panel(page)
-    see_the_charts(page)
+    see_the_charts(page, 42, 42)
 
 
 def test_voila(page: Page, voila: str) -> None:
     """In Voila, without any code, the panel and the charts do the same."""
     open_in_voila(page, voila)
     use_the_panel(page)
-    see_the_charts(page)
+    see_the_charts(page, 42, 42)
+
+
+@pytest.mark.parametrize(
+    ("notebook", "rows"), [("02_state_timeline", (42, 8)), ("03_snapshot_capacity", (42,))]
+)
+def test_every_story_in_jupyterlab(
+    page: Page, lab: str, notebook: str, rows: tuple[int, ...]
+) -> None:
+    """The other notebooks run to their end too, without an error, and draw their charts."""
+    page.set_viewport_size({"width": 1280, "height": 4000})  # JupyterLab draws what is in sight
+    run_all(page, lab.replace("01_explore", notebook), until=f"{PLOT} .ytick text")
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
+    see_the_charts(page, *rows)
+    assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+
+
+def test_the_charts_of_the_dashboard_follow(page: Page) -> None:
+    """On the page that serve shows, panel and charts are there, and the charts follow the panel."""
+    command = [sys.executable, "-m", "fastlaunch_nb.cli", "serve", "--demo", "--no-browser"]
+    with started(command) as address:
+        open_in_voila(page, address)
+        use_the_panel(page)
+        see_the_charts(page, 42, 42)
+        page.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
+        see_the_charts(page, 3, 3)
 
 
 def open_in_voila(page: Page, address: str) -> None:
