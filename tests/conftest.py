@@ -45,7 +45,7 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     emulator.install()
     with mock_aws():
-        emulator.CLOCK.reset()
+        emulator.forget_everything()
         yield emulator.backend(ACCOUNT, REGION)
 
 
