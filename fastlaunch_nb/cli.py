@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from fastlaunch_nb import __version__, aws, servers
-from fastlaunch_nb.demo import demo
+from fastlaunch_nb.demo import Demo, demo
 from fastlaunch_nb.errors import (
     FastLaunchError,
     FastLaunchWarning,
@@ -173,9 +173,54 @@ def _add_demo(commands: _Commands) -> None:
         "fastlaunch-nb demo --port 5001 > demo.env &",
         "until grep -sq no_proxy= demo.env; do sleep 1; done; . ./demo.env",
         "aws ec2 describe-fast-launch-images",
+        "fastlaunch-nb demo --speed 60 --throttle-rate 0.3",
     )
     command.add_argument("--port", type=int, default=0, help="default: a free one")
+    command.add_argument("--host", default="127.0.0.1", help="default: %(default)s, loopback")
     command.add_argument("--seed", type=int, default=0, help="which fleet (default: %(default)s)")
+    command.add_argument(
+        "--speed",
+        type=float,
+        default=0,
+        help="seconds of its clock a real second (default: %(default)s, it stands still)",
+    )
+    _add_faults(command)
+
+
+_FAULTS = {
+    "throttle_rate": (float, "share of requests, 0 to 1, that get RequestLimitExceeded"),
+    "bucket": (int, "requests an account and region may send at once, before they get it"),
+    "refill": (float, "requests a second that a bucket gets back"),
+    "error_rate": (float, "share of requests that get InternalError or Unavailable"),
+    "latency": (float, "seconds that every answer takes longer"),
+    "drop_rate": (float, "share of connections that are closed without an answer"),
+    "truncate_rate": (float, "share of answers that end half-way"),
+}
+_FAULT_SWITCHES = {
+    "expire_tokens": "refuse every page token, as one that has expired",
+    "repeat_token": "give each page the token that it was asked with",
+}
+
+
+def _add_faults(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("what goes wrong on purpose")
+    for name, (kind, meaning) in _FAULTS.items():
+        group.add_argument(_option(name), type=kind, default=argparse.SUPPRESS, help=meaning)
+    for name, meaning in _FAULT_SWITCHES.items():
+        group.add_argument(
+            _option(name), action="store_true", default=argparse.SUPPRESS, help=meaning
+        )
+    group.add_argument(
+        "--unauthorized",
+        nargs="+",
+        metavar="ACCOUNT",
+        default=argparse.SUPPRESS,
+        help="accounts that get UnauthorizedOperation",
+    )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
@@ -366,7 +411,11 @@ def _has_display() -> bool:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    with servers.stop_signals() as stopped, demo(options.seed, port=options.port) as running:
+    known = {*_FAULTS, *_FAULT_SWITCHES, "unauthorized", "seed"}
+    faults = {name: value for name, value in vars(options).items() if name in known}
+    where = {"port": options.port, "host": options.host}
+    with servers.stop_signals() as stopped, demo(options.seed, **where, faults=faults) as running:
+        _set_speed(running, options.speed)
         print(_UNSET)
         for name, value in running.environment.items():
             print(f"export {name}={shlex.quote(value)}")
@@ -374,6 +423,13 @@ def _demo(options: argparse.Namespace) -> None:
         _say(f"{running!r} at {running.endpoint_url}; Ctrl-C stops it.")
         stopped.wait()
     _say("Stopped.")
+
+
+def _set_speed(running: Demo, speed: float) -> None:
+    try:
+        running.clock.run(speed)
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 # What a shell may have set already could lead elsewhere, or be sent as credentials.

@@ -169,9 +169,9 @@ def test_show_the_demo(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_show_nothing(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     """Without images the table is empty, JSON a list, CSV its header, and all is well."""
-    assert shown(capsys, "--region", "eu-south-1") == ("", "No image has Fast Launch here.\n")
-    assert shown(capsys, "--region", "eu-south-1", "--json")[0] == "[]\n"
-    assert shown(capsys, "--region", "eu-south-1", "--csv")[0].startswith("account_id,region,")
+    assert shown(capsys, "--region", "sa-east-1") == ("", "No image has Fast Launch here.\n")
+    assert shown(capsys, "--region", "sa-east-1", "--json")[0] == "[]\n"
+    assert shown(capsys, "--region", "sa-east-1", "--csv")[0].startswith("account_id,region,")
 
 
 def test_what_could_not_be_read_is_said(
@@ -257,7 +257,7 @@ def test_demo_serves_another_process() -> None:
         [*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    exports = [process.stdout.readline() for _ in range(9)]
+    exports = [process.stdout.readline() for _ in range(10)]
     try:
         script = "".join(exports) + (
             f'{sys.executable} -c "import boto3; print(len(boto3.Session(profile_name='
@@ -299,7 +299,7 @@ def test_the_example_of_demo_works_as_it_is_written(
     """The lines that --help shows lead the shell they are typed into to the demo."""
     with pytest.raises(SystemExit):
         cli.main(["demo", "--help"])
-    start, wait, aws = capsys.readouterr().out.split("examples:\n")[1].strip().splitlines()
+    start, wait, aws, _ = capsys.readouterr().out.split("examples:\n")[1].strip().splitlines()
     assert aws.strip() == "aws ec2 describe-fast-launch-images"
     start = start.replace("5001", "0").replace("fastlaunch-nb", " ".join(COMMAND))
     script = f"{start}\n{wait}\necho $AWS_ENDPOINT_URL\nkill -INT $!\nwait"

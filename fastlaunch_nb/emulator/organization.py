@@ -29,4 +29,4 @@ def organize(accounts: Mapping[str, str]) -> None:
 
 def _settle(account: Any, account_id: str, name: str) -> None:
     account.id, account.name, account.email = account_id, name, f"{name}@example.com"
-    account.create_time = CLOCK.now()  # moto's own is the wall clock's
+    account.create_time = CLOCK.now().replace(tzinfo=None)  # moto's own is the wall clock's

@@ -115,6 +115,7 @@ def _action(handle: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
         operation = get_service_model("ec2").operation_model(request._get_action())
         try:
             FAULTS.before(request)
+            _check_region(request)
             with CLOCK.lock:
                 CLOCK.now()  # does what has become due
                 result = FAULTS.after(request, handle(request))
@@ -124,6 +125,15 @@ def _action(handle: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
         return status, _headers(request, status, request_id), body
 
     return method
+
+
+def _check_region(request: Any) -> None:
+    """Refuse a region that the account has not opted in to, as DescribeRegions has it."""
+    for region in request.ec2_backend.describe_regions([request.region]):
+        if region.opt_in_status == "not-opted-in":
+            raise EC2Error(
+                "AuthFailure", "AWS was not able to validate the provided access credentials", 401
+            )
 
 
 def _headers(request: Any, status: int, request_id: str) -> dict[str, Any]:

@@ -43,7 +43,10 @@ class Server:
     Parameters
     ----------
     port : int, default 0
-        Where to listen on the loopback interface; 0 takes a free port.
+        Where to listen; 0 takes a free port.
+    host : str, default "127.0.0.1"
+        The address to listen at. Whoever reaches another than this one needs no
+        credentials: there is nothing behind it but made-up data.
 
     Raises
     ------
@@ -51,12 +54,13 @@ class Server:
         The port is taken.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = HOST) -> None:
         install()
+        self._host = host
         application = Control(Unreliable(DomainDispatcherApplication(create_backend_app)))
-        with socket.create_server((HOST, port)) as listener:  # raises; werkzeug would exit
+        with socket.create_server((host, port)) as listener:  # raises; werkzeug would exit
             self._server = make_server(
-                HOST,
+                host,
                 port,
                 application,
                 threaded=True,
@@ -69,8 +73,9 @@ class Server:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens."""
-        return f"http://{HOST}:{self._server.server_address[1]}"
+        """Where it answers on this machine."""
+        host = HOST if self._host in ("0.0.0.0", "") else self._host  # noqa: S104
+        return f"http://{host}:{self._server.server_address[1]}"
 
     def stop(self) -> None:
         """Stop listening and free the port."""

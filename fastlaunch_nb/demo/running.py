@@ -8,62 +8,35 @@ the proxies, boto3's default session. It puts all of it back when it stops.
 from __future__ import annotations
 
 import os
-import random
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from fastlaunch_nb import aws
+from fastlaunch_nb.demo.fleet import ACCOUNTS, REGIONS, populate
 from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     import boto3
 
-    from fastlaunch_nb.emulator import Clock, FastLaunchImage
+    from fastlaunch_nb.demo.history import History
+    from fastlaunch_nb.emulator import Clock
 
-ACCOUNTS = {"123456789012": "build-farm", "111122223333": "game-servers"}
 KEY = "demo"  # access key and secret key: nothing checks them
-REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
-
-_FAMILIES = {  # account name: what its images are for, each with its launch template
-    "build-farm": {
-        "win2022-base": None,
-        "win2025-base": None,
-        "win2022-vs2022-agent": "build-agent",
-        "win2022-gitlab-runner": "gitlab-runner",
-    },
-    "game-servers": {
-        "win2022-game-server": "game-server",
-        "win2025-game-server": "game-server",
-        "win2019-legacy-lobby": None,
-    },
-}
-_RELEASES = ("2025.11", "2026.01")
-_STATES = (  # how many images are in each state
-    *["enabled"] * 28,
-    *["enabling"] * 3,
-    *["enabled-failed"] * 3,
-    *["enabling-failed"] * 3,
-    *["disabling"] * 3,
-    *["disabling-failed"] * 2,
-)
-_HOURS_AGO = {  # how long ago an image may have got into its state
-    "enabled": (30, 1200),
-    "enabling": (0.1, 1),
-    "enabled-failed": (5, 90),
-    "enabling-failed": (2, 300),
-    "disabling": (0.2, 2),
-    "disabling-failed": (20, 200),
-}
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_STOPPED = "The demo has stopped. Start another: fastlaunch_nb.demo()"
 _running: Demo | None = None
 
 
-def demo(seed: int = 0, *, port: int = 0) -> Demo:
+def demo(
+    seed: int = 0,
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    faults: Mapping[str, Any] | None = None,
+) -> Demo:
     """Start the embedded EC2 with the demo fleet, and point boto3 at it.
 
     One demo runs at a time: starting another stops the first. Use it as a
@@ -74,20 +47,25 @@ def demo(seed: int = 0, *, port: int = 0) -> Demo:
     seed : int, default 0
         The same seed makes the same fleet, in every process.
     port : int, default 0
-        Where to listen, on this machine only; 0 takes a free port.
+        Where to listen; 0 takes a free port.
+    host : str, default "127.0.0.1"
+        The address to listen at; that one is for this machine only.
+    faults : dict, optional
+        What goes wrong on purpose, such as ``{"throttle_rate": 0.3}``: fields of
+        :class:`fastlaunch_nb.emulator.Faults`, each described there.
 
     Returns
     -------
     Demo
-        With ``endpoint_url``, ``session``, ``clock``, ``accounts``, ``regions``
-        and ``stop()``.
+        With ``endpoint_url``, ``session``, ``clock``, ``history``, ``accounts``,
+        ``regions`` and ``stop()``.
 
     Raises
     ------
     MissingExtraError
         moto is not installed.
     InputError
-        The port is taken.
+        The port is taken, or there is no such fault.
 
     Examples
     --------
@@ -104,7 +82,7 @@ def demo(seed: int = 0, *, port: int = 0) -> Demo:
         raise InputError(f"port is {port!r}. Expected a whole number from 0 to 65535.")
     if _running is not None:
         _running.stop()
-    _running = Demo(seed, port)
+    _running = Demo(seed, port, host, faults)
     return _running
 
 
@@ -120,7 +98,8 @@ class Demo:
     regions : tuple of str
         The regions that have images.
     clock : Clock
-        The embedded EC2's time, which moves when ``clock.advance(hours=6)`` says so.
+        The embedded EC2's time, which moves when ``clock.advance(hours=6)`` says
+        so, or with real time after ``clock.run()``.
     environment : dict
         The variables that point any AWS client at it, where no other ``AWS_*`` is set.
     """
@@ -128,7 +107,13 @@ class Demo:
     accounts = ACCOUNTS
     regions = REGIONS
 
-    def __init__(self, seed: int, port: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        port: int,
+        host: str = "127.0.0.1",
+        faults: Mapping[str, Any] | None = None,
+    ) -> None:
         self._server: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="fastlaunch_nb-demo-")
         self._default_session = aws.swap_default_session(None)
@@ -136,12 +121,13 @@ class Demo:
         try:
             emulator = _emulator()
             self.clock: Clock = emulator.CLOCK
-            self._server = _serve(emulator, port)
+            self._server = _serve(emulator, port, host)
             self.endpoint_url: str = self._server.endpoint_url
             self.environment = _write_profiles(Path(self._folder.name), self.endpoint_url)
             os.environ.update(self.environment)
             self._session = aws.keyed_session(KEY, KEY, REGIONS[0])
-            self.images = _populate(emulator, seed, self.clock.now())
+            self.images = populate(emulator, seed)
+            _set_faults(emulator, faults or {})
         except BaseException:
             self.stop()
             raise
@@ -153,8 +139,17 @@ class Demo:
         Its keys are the demo's own: it never comes to use anybody's credentials.
         """
         if self._saved is None:
-            raise FastLaunchError("The demo has stopped. Start another: fastlaunch_nb.demo()")
+            raise FastLaunchError(_STOPPED)
         return self._session
+
+    @property
+    def history(self) -> History:
+        """The week that ends now, as a reader who looked every six hours would have it."""
+        if self._saved is None:
+            raise FastLaunchError(_STOPPED)
+        from fastlaunch_nb.demo.history import history_of  # which loads pandas
+
+        return history_of(_emulator(), self.clock.now())
 
     def stop(self) -> None:
         """Stop the embedded EC2 and put the environment back; again does no harm."""
@@ -162,6 +157,7 @@ class Demo:
         if self._server is not None:
             self._server.stop()
             self._server = None
+            _emulator().FAULTS.clear()
         if self._saved is not None:
             _restore_environment(self._saved)
             aws.swap_default_session(self._default_session)
@@ -196,12 +192,20 @@ def _emulator() -> Any:
     return emulator
 
 
-def _serve(emulator: Any, port: int) -> Any:
+def _set_faults(emulator: Any, faults: Mapping[str, Any]) -> None:
     try:
-        return emulator.Server(port)
+        emulator.FAULTS.set(emulator.Faults(**faults))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"faults: {error}") from None
+
+
+def _serve(emulator: Any, port: int, host: str) -> Any:
+    try:
+        return emulator.Server(port, host)
     except OSError as error:
         raise InputError(
-            f"port {port} can not be used ({error.strerror}). Pass another, or 0 for a free one."
+            f"port {port} can not be used at {host} ({error.strerror}). "
+            "Pass another, or 0 for a free one."
         ) from None
 
 
@@ -246,74 +250,7 @@ def _write_profiles(folder: Path, endpoint_url: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGIONS[0],
         "AWS_REGION": REGIONS[0],
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DISABLE_CLOCK_SKEW_CORRECTION": "true",  # the JavaScript SDK retries else
         "NO_PROXY": "*",
         "no_proxy": "*",
     }
-
-
-# --- the fleet ------------------------------------------------------------------------
-
-
-def _populate(emulator: Any, seed: int, now: datetime) -> int:
-    """Put the fleet into the embedded EC2; return how many images it has."""
-    emulator.forget_everything(seed)
-    images = 0
-    for account_id, region, name, image in _fleet(emulator, random.Random(seed), now):
-        ec2 = emulator.backend(account_id, region)
-        ec2.add_fast_launch_image(image)
-        ec2.add_windows_image(image.image_id, name=name, owner_id=account_id)
-        images += 1
-    return images
-
-
-def _fleet(
-    emulator: Any, rng: random.Random, now: datetime
-) -> Iterator[tuple[str, str, str, FastLaunchImage]]:
-    """Yield account, region, image name and image: every family, release and region."""
-    states = list(_STATES)
-    rng.shuffle(states)
-    templates = {
-        template: f"lt-{rng.getrandbits(68):017x}"
-        for families in _FAMILIES.values()
-        for template in families.values()
-        if template is not None
-    }
-    for account_id, account in ACCOUNTS.items():
-        for family, template in _FAMILIES[account].items():
-            for release in _RELEASES:
-                for region in REGIONS:
-                    image = emulator.FastLaunchImage(
-                        image_id=f"ami-{rng.getrandbits(68):017x}",
-                        owner_id=account_id,
-                        launch_template_id=templates.get(template or ""),
-                        launch_template_name=template,
-                        launch_template_version=template and str(rng.randint(1, 9)),
-                        target_resource_count=rng.choice((5, 5, 10, 20, 40)),
-                        max_parallel_launches=rng.choice((6, 6, 6, 10, 20)),
-                        **_state(rng, states.pop(), now),
-                    )
-                    yield account_id, region, f"{family}-{release}", _with_gaps(rng, image)
-
-
-def _state(rng: random.Random, state: str, now: datetime) -> dict[str, Any]:
-    hours = rng.uniform(*_HOURS_AGO[state])
-    reason = "Client.UserInitiated"
-    if state.endswith("-failed"):
-        reason = f"Unable to stop instance ID=i-{rng.getrandbits(68):017x} for snapshot creation."
-    since = (now - timedelta(hours=hours)).replace(microsecond=rng.randrange(1000) * 1000)
-    return {
-        "state": state,
-        "state_transition_reason": reason,
-        "state_transition_time": since,
-    }
-
-
-def _with_gaps(rng: random.Random, image: FastLaunchImage) -> FastLaunchImage:
-    """Leave fields out now and then, as AWS does: any of them may be missing."""
-    gaps: tuple[dict[str, Any], ...] = (
-        {"owner_id": None},  # an AMI that another account shared
-        {"target_resource_count": None},
-        {"max_parallel_launches": None},
-        {"state_transition_reason": None},
-    )
-    return replace(image, **rng.choice(gaps)) if rng.random() < 0.2 else image

@@ -1,0 +1,111 @@
+"""What one would know of the demo fleet after a week of looking, and of listening.
+
+Made from the embedded EC2's own journal, and not by asking it: a week of real
+reads would take most of a minute.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from fastlaunch_nb import frame
+from fastlaunch_nb.demo.fleet import ACCOUNTS, REGIONS
+
+if TYPE_CHECKING:
+    from fastlaunch_nb.emulator import Change
+
+_LOOKS = timedelta(hours=6)
+_WEEK = timedelta(days=7)
+
+
+class History(NamedTuple):
+    """What was seen of the fleet: rows, what was covered, and what EventBridge told.
+
+    Attributes
+    ----------
+    observations : pandas.DataFrame
+        The rows of every look, with the columns of :func:`fastlaunch_nb.from_pages`;
+        `observed_at` tells the looks apart.
+    coverage : pandas.DataFrame
+        A row for each account, region and look: sweep_id, account_id, region,
+        scope, status, rows, observed_at. A look that saw no image is here as well.
+    events : pandas.DataFrame
+        A row for each state-change notification: event_id, time, account_id,
+        region, image_id, resource_type, state, state_transition_reason.
+    """
+
+    observations: pd.DataFrame
+    coverage: pd.DataFrame
+    events: pd.DataFrame
+
+
+def history_of(emulator: Any, now: datetime) -> History:
+    """Make the history of a week from the embedded EC2's own journal."""
+    times = [now - _WEEK + _LOOKS * look for look in range(_WEEK // _LOOKS + 1)]
+    observations, coverage = looks(emulator.JOURNAL, times)
+    told = [change for change in emulator.JOURNAL if change.time >= times[0]]
+    events = pd.DataFrame(
+        {
+            "event_id": event["id"],
+            "time": event["time"],
+            "account_id": event["account"],
+            "region": event["region"],
+            "image_id": event["detail"]["imageId"],
+            "resource_type": event["detail"]["resourceType"],
+            "state": event["detail"]["state"],
+            "state_transition_reason": event["detail"]["stateTransitionReason"],
+        }
+        for event in emulator.notifications(told)
+    ).astype(frame.TEXT)
+    events["time"] = pd.to_datetime(events["time"], utc=True).astype(frame.TIME)
+    return History(observations, coverage, events)
+
+
+def looks(
+    journal: Sequence[Change], times: Sequence[datetime]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what a reader who looks at these times sees, and what each look covers."""
+    there: dict[tuple[str, str], dict[str, Any]] = {
+        place: {} for place in product(ACCOUNTS, REGIONS)
+    }
+    seen: list[tuple[str, str, datetime, dict[str, Any]]] = []
+    covered = []
+    changes = deque(journal)
+    for time in times:
+        while changes and changes[0].time <= time:
+            _apply(changes.popleft(), there)
+        for (account_id, region), images in there.items():
+            seen += [(account_id, region, time, images[name].to_api()) for name in sorted(images)]
+            covered.append(
+                (f"demo-{time:%Y%m%dT%H%MZ}", account_id, region, "", "complete", len(images), time)
+            )
+    return _observations(seen), _coverage(covered)
+
+
+def _apply(change: Change, there: dict[tuple[str, str], dict[str, Any]]) -> None:
+    images = there[change.account_id, change.region]
+    if change.image.state == "disabled":
+        del images[change.image.image_id]
+    else:
+        images[change.image.image_id] = change.image
+
+
+def _observations(seen: Sequence[tuple[str, str, datetime, dict[str, Any]]]) -> pd.DataFrame:
+    rows = frame.from_pages([item for *_, item in seen])
+    return rows.assign(
+        account_id=pd.array([account for account, *_ in seen], dtype=frame.TEXT),
+        region=pd.array([region for _, region, *_ in seen], dtype=frame.TEXT),
+        observed_at=pd.Series([time for _, _, time, _ in seen]).astype(frame.TIME),
+    )
+
+
+def _coverage(covered: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    names = ("sweep_id", "account_id", "region", "scope", "status", "rows", "observed_at")
+    dtypes = dict(zip(names, (*[frame.TEXT] * 5, frame.COUNT, frame.TIME), strict=True))
+    return pd.DataFrame(covered, columns=list(names)).astype(dtypes)

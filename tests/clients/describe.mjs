@@ -1,0 +1,23 @@
+// Asks an EC2 as a JavaScript program does: with the SDK's own paginator, and with nothing but
+// the environment to lead it there. Takes questions as JSON, in the names of boto3's paginator,
+// and prints the answers as JSON.
+
+import { EC2Client, paginateDescribeFastLaunchImages } from "@aws-sdk/client-ec2";
+
+const client = new EC2Client();
+
+async function read({ PaginationConfig: paging = {}, ...request }) {
+  const config = { client, pageSize: paging.PageSize, startingToken: paging.StartingToken };
+  const pages = [];
+  for await (const page of paginateDescribeFastLaunchImages(config, request)) pages.push(page);
+  return { pages };
+}
+
+function refusal({ name, message, Code: code, $metadata: metadata }) {
+  return { error: { name, code, message, ...metadata } };
+}
+
+const questions = JSON.parse(process.argv[2]);
+const answers = [];
+for (const question of questions) answers.push(await read(question).catch(refusal));
+console.log(JSON.stringify(answers));
