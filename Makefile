@@ -9,11 +9,12 @@ READY := .venv/ready
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser lab test notebooks pictures binder clean
+.PHONY: help setup setup-browser lab test bench notebooks pictures binder clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
+	@echo "make bench       measure what is claimed to be fast"
 	@echo "make notebooks   run the notebooks again and store what they show"
 	@echo "make pictures    take README's pictures again"
 	@echo "make binder      pin again what Binder installs"
@@ -43,6 +44,9 @@ test: $(READY) setup-browser
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+bench: $(READY)
+	@for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/store.py notebooks/*.ipynb

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+import urllib.error
+import urllib.request
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -13,8 +16,9 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
+from fastlaunch_nb import emulator, frame
 from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.demo.history import looks
 
 
 def fleet(demo: Demo) -> pd.DataFrame:
@@ -143,11 +147,150 @@ def test_another_start_replaces_the_first() -> None:
 
 
 def test_the_clock_moves_what_is_observed(demo: Demo) -> None:
-    """Advancing the clock is seen in observed_at, and nowhere else."""
-    first = fl.describe()
+    """Advancing the clock is seen in observed_at, and in what was on its way."""
+    first = fl.describe(region="eu-west-1")
     demo.clock.advance(hours=6)
-    second = fl.describe()
-    assert (second["observed_at"] - first["observed_at"]).unique().tolist() == [timedelta(hours=6)]
-    pd.testing.assert_frame_equal(
-        first.drop(columns="observed_at"), second.drop(columns="observed_at")
-    )
+    second = fl.describe(region="eu-west-1")
+    assert second["observed_at"].min() - first["observed_at"].min() == timedelta(hours=6)
+    assert "enabling" in set(first["state"])
+    assert "enabling" not in set(second["state"])
+
+
+# --- its past -------------------------------------------------------------------------
+
+
+def test_history_is_a_week(demo: Demo) -> None:
+    """Looks six hours apart, each complete; images that came and went; every state there is."""
+    observations, coverage, events = demo.history
+    looks = coverage["observed_at"].drop_duplicates()
+    assert len(looks) == 29
+    assert (looks.max(), looks.max() - looks.min()) == (demo.clock.now(), timedelta(days=7))
+    assert len(coverage) == 29 * 6
+    assert set(coverage["status"]) == {"complete"}
+    assert coverage["rows"].sum() == len(observations)
+    assert observations.dtypes.equals(frame.empty().dtypes)
+    assert set(events["state"]) == {*frame.API_STATES, "disabled"}
+    assert events["time"].is_monotonic_increasing
+    gone = set(observations["image_id"]) - set(fleet(demo)["image_id"])
+    assert set(events[events["state"] == "disabled"]["image_id"]) == gone
+    assert len(gone) == 3
+
+
+def test_history_is_what_real_reads_see(demo: Demo) -> None:
+    """Over a window in which much happens, the journal gives what reading over HTTP gives."""
+    ec2 = demo.session.client("ec2", region_name="us-east-1")
+    images = fl.describe(region="us-east-1")
+    settled = images.loc[images["state"] == "enabled", "image_id"].tolist()
+    emulator.backend("123456789012", "us-east-1").break_preparation(settled[1])
+    read, times = [], []
+    for step in range(8):
+        if step == 1:
+            ec2.disable_fast_launch(ImageId=settled[0])
+            ec2.enable_fast_launch(
+                ImageId=settled[1], SnapshotConfiguration={"TargetResourceCount": 60}
+            )
+        read.append(fleet(demo))
+        times.append(demo.clock.now())
+        demo.clock.advance(minutes=7)
+    polled = pd.concat(read, ignore_index=True)
+    made, coverage = looks(emulator.JOURNAL, times)
+    order = ["observed_at", "account_id", "region", "image_id"]
+    expected, actual = (rows.sort_values(order, ignore_index=True) for rows in (polled, made))
+    pd.testing.assert_frame_equal(expected, actual, check_flags=False)
+    assert coverage["rows"].sum() == len(polled)
+    assert polled["state"].nunique() == 6
+
+
+def test_events_are_notifications(demo: Demo) -> None:
+    """Other processes read the events over HTTP, a notification a line, as AWS writes it."""
+    lines = fetched(demo, "events").splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+    first = events[0]
+    arn = f"arn:aws:ec2:{first['region']}:{first['account']}:image/{first['detail']['imageId']}"
+    assert first["resources"] == [arn]
+    assert first["detail-type"] == "EC2 Fast Launch State-change Notification"
+    assert list(first["detail"]) == ["imageId", "resourceType", "state", "stateTransitionReason"]
+    told = demo.history.events
+    assert [event["id"] for event in events][-len(told) :] == told["event_id"].tolist()
+
+
+def test_other_processes_move_the_clock(demo: Demo) -> None:
+    """Time is read and moved over HTTP; a wrong duration is refused and moves nothing."""
+    before = demo.clock.now()
+    assert json.loads(fetched(demo, "clock")) == {"now": before.isoformat()}
+    fetched(demo, "clock", {"hours": 6})
+    assert demo.clock.now() == before + timedelta(hours=6)
+    for wrong in ({"hours": -1}, {"parsecs": 1}, 5):
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            fetched(demo, "clock", wrong)
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        fetched(demo, "nonsense")
+    assert demo.clock.now() == before + timedelta(hours=6)
+
+
+def fetched(demo: Demo, page: str, content: object = None) -> str:
+    """Return one of the embedded EC2's own pages; content is posted."""
+    body = None if content is None else json.dumps(content).encode()
+    address = f"{demo.endpoint_url}/fastlaunch/{page}"
+    with urllib.request.urlopen(address, body) as answer:  # noqa: S310
+        return str(answer.read().decode())
+
+
+# --- its accounts and regions ---------------------------------------------------------
+
+
+def test_the_organization(demo: Demo) -> None:
+    """The accounts are an organization's; a role that is assumed leads into each."""
+    listed = demo.session.client("organizations").list_accounts()["Accounts"]
+    assert {account["Id"]: account["Name"] for account in listed} == demo.accounts
+    sts = demo.session.client("sts")
+    for account_id in demo.accounts:
+        role = f"arn:aws:iam::{account_id}:role/demo"
+        keys = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+        assert fl.describe(session)["account_id"].unique().tolist() == [account_id]
+
+
+def test_a_region_that_is_not_opted_in(demo: Demo) -> None:
+    """DescribeRegions says which are not; such a region answers AuthFailure, as EC2 does."""
+    regions = demo.session.client("ec2").describe_regions(AllRegions=True)["Regions"]
+    status = {region["RegionName"]: region["OptInStatus"] for region in regions}
+    assert status["ap-east-1"] == "not-opted-in"
+    assert {status[region] for region in demo.regions} == {"opt-in-not-required"}
+    with pytest.raises(fl.ReadError, match="get-region-opt-status") as caught:
+        fl.describe(region="ap-east-1")
+    assert caught.value.code == "AuthFailure"
+
+
+def test_faults_of_the_demo() -> None:
+    """Faults are on while the demo runs, and off after it; one that is none is refused by name."""
+    with fl.demo(faults={"unauthorized": ["123456789012"]}):
+        with pytest.raises(fl.ReadError, match="Allow the IAM action"):
+            fl.describe()
+        assert len(fl.describe(boto3.Session(profile_name="game-servers"))) > 0
+    with fl.demo():
+        assert len(fl.describe()) > 0
+    for wrong in ({"throttle": 1}, {"throttle_rate": 30}):
+        with pytest.raises(fl.InputError, match=r"faults: .*throttle"):
+            fl.demo(faults=wrong)
+
+
+def test_its_clock_can_run() -> None:
+    """With real time what is due happens by itself; here a counter stands for the seconds."""
+    seconds = 0.0
+    clock = emulator.Clock(counter=lambda: seconds)
+    happened: list[datetime] = []
+    clock.at(clock.now() + timedelta(minutes=2), lambda: happened.append(clock.now()))
+    start = clock.now()
+    clock.run(speed=60)
+    seconds = 1.5
+    assert (clock.now() - start, happened) == (timedelta(seconds=90), [])
+    seconds = 3
+    assert clock.now() - start == timedelta(minutes=3)
+    assert happened == [start + timedelta(minutes=2)]
+    clock.run(speed=0)
+    seconds = 99
+    assert clock.now() - start == timedelta(minutes=3)
+    with pytest.raises(ValueError, match="speed is -1"):
+        clock.run(-1)

@@ -55,7 +55,7 @@ class Clock:
     def now(self) -> datetime:
         """Return the time it shows, in UTC; where it runs, do what has become due."""
         with self.lock:
-            if self._speed:
+            if self._speed and not self._is_going:
                 seconds = self._speed * (self._counter() - self._counted_from)
                 self._go_on(self._ran_from + timedelta(seconds=seconds))
             return self._now
@@ -89,15 +89,20 @@ class Clock:
         with self.lock:
             self._now = now
             self._speed = 0.0
+            self._is_going = False
             self._due: list[tuple[datetime, int, Callable[[], None]]] = []
             self._count_from_here()
 
     def _go_on(self, until: datetime) -> None:
-        while self._due and self._due[0][0] <= until:
-            when, _, action = heappop(self._due)
-            self._now = max(self._now, when)
-            action()
-        self._now = max(self._now, until)
+        self._is_going = True  # what is due finds the clock at its own time
+        try:
+            while self._due and self._due[0][0] <= until:
+                when, _, action = heappop(self._due)
+                self._now = max(self._now, when)
+                action()
+            self._now = max(self._now, until)
+        finally:
+            self._is_going = False
 
     def _count_from_here(self) -> None:
         self._counted_from, self._ran_from = self._counter(), self._now

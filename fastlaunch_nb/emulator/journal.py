@@ -34,8 +34,7 @@ JOURNAL: list[Change] = []
 
 def notifications(changes: Iterable[Change]) -> list[dict[str, Any]]:
     """Return the notification of each change of state, in order."""
-    told = (change for change in changes if change.is_transition)
-    return [_notification(change, number) for number, change in enumerate(told)]
+    return [_notification(change) for change in changes if change.is_transition]
 
 
 def json_lines(changes: Iterable[Change]) -> str:
@@ -45,12 +44,12 @@ def json_lines(changes: Iterable[Change]) -> str:
     )
 
 
-def _notification(change: Change, number: int) -> dict[str, Any]:
+def _notification(change: Change) -> dict[str, Any]:
     image = change.image
     place = f"{change.region}:{change.account_id}"
     return {
         "version": "0",
-        "id": str(uuid5(NAMESPACE_OID, f"{number}:{place}:{image.image_id}:{image.state}")),
+        "id": str(uuid5(NAMESPACE_OID, f"{place}:{image.image_id}:{image.state}:{change.time}")),
         "detail-type": "EC2 Fast Launch State-change Notification",
         "source": "aws.ec2",
         "account": change.account_id,

@@ -37,6 +37,11 @@ class _Handler(MotoRequestHandler):
         self.close_connection = True  # or it would wait there for another request
 
 
+def application() -> Any:
+    """Return all of it as a WSGI application: moto, what goes wrong on the way, our own pages."""
+    return Control(Unreliable(DomainDispatcherApplication(create_backend_app)))
+
+
 class Server:
     """All of moto, with Fast Launch, at :attr:`endpoint_url` until it is stopped.
 
@@ -57,12 +62,11 @@ class Server:
     def __init__(self, port: int = 0, host: str = HOST) -> None:
         install()
         self._host = host
-        application = Control(Unreliable(DomainDispatcherApplication(create_backend_app)))
         with socket.create_server((host, port)) as listener:  # raises; werkzeug would exit
             self._server = make_server(
                 host,
                 port,
-                application,
+                application(),
                 threaded=True,
                 request_handler=_Handler,
                 fd=listener.fileno(),
