@@ -122,7 +122,7 @@ PANEL = ".fl-facet input[type=checkbox]"
 
 def run_all(page: Page, address: str, *, until: str = PANEL) -> None:
     """Open a notebook in JupyterLab, close the file browser, run all cells until one shows this."""
-    page.goto(address)
+    page.goto(f"{address}&reset")  # with no other notebook open
     page.locator(".jp-Notebook").wait_for(timeout=SLOW)
     page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
     page.locator('[data-id="filebrowser"]').first.click()

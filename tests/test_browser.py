@@ -112,8 +112,8 @@ def see_the_charts(page: Page, *rows: int) -> None:
     expect(page.locator(PLOT)).to_have_count(len(rows), timeout=SLOW)
     for number, count in enumerate(rows):
         plot = page.locator(PLOT).nth(number)
-        plot.scroll_into_view_if_needed()
         expect(plot.locator(".ytick text")).to_have_count(count)
+        plot.scroll_into_view_if_needed()
         expect(plot.locator(".infolayer")).to_contain_text("Demo data")
     buttons = page.locator(".modebar-btn").evaluate_all("all => all.map(b => b.dataset.title)")
     assert "Zoom" in buttons
