@@ -19,7 +19,10 @@ from .browser import NBCONVERTS_OWN, ROOT, launched, opened
 from .conftest import HOSTILE
 
 NOTEBOOK = ROOT / "notebooks" / "04_embed.ipynb"
-HEADS = ["Fast Launch states at 2026-01-15 12:00 UTC", "Target: 190 snapshots for 13 images, unknown for 1"]
+HEADS = [
+    "Fast Launch states at 2026-01-15 12:00 UTC",
+    "Target: 190 snapshots for 13 images, unknown for 1",
+]
 
 
 @pytest.fixture(scope="module")
