@@ -53,22 +53,25 @@ def test_images_have_names(demo: Demo) -> None:
 
 
 def test_the_same_seed_is_the_same_fleet_in_every_process() -> None:
-    """Another process with the same seed has the same rows; another seed has others."""
+    """Another process with the same seed has the same rows and events; another seed has others."""
     script = (
         "import sys, fastlaunch_nb as fl\n"
-        "with fl.demo(int(sys.argv[1])):\n"
-        "    print(fl.describe(region='eu-west-1').to_csv())\n"
+        "with fl.demo(int(sys.argv[1])) as demo:\n"
+        "    print(fl.describe(region='eu-west-1').to_csv() + demo.history.events.to_csv())\n"
     )
 
     def made(seed: str) -> str:
         command = [sys.executable, "-c", script, seed]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    with fl.demo(7):
-        here = fl.describe(region="eu-west-1").to_csv().strip()
+    def told(demo: Demo) -> str:
+        return (fl.describe(region="eu-west-1").to_csv() + demo.history.events.to_csv()).strip()
+
+    with fl.demo(7) as demo:
+        here = told(demo)
     assert made("7") == here
-    with fl.demo(8):
-        assert fl.describe(region="eu-west-1").to_csv().strip() != here
+    with fl.demo(8) as demo:
+        assert told(demo) != here
 
 
 def test_it_owns_and_restores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +185,10 @@ def test_history_is_what_real_reads_see(demo: Demo) -> None:
     images = fl.describe(region="us-east-1")
     settled = images.loc[images["state"] == "enabled", "image_id"].tolist()
     emulator.backend("123456789012", "us-east-1").break_preparation(settled[1])
+    elsewhere = demo.session.client("ec2", region_name="sa-east-1")
+    emulator.backend("123456789012", "sa-east-1").add_windows_image(
+        "ami-0123456789abcdef0", name="new", owner_id="123456789012"
+    )
     read, times = [], []
     for step in range(8):
         if step == 1:
@@ -189,7 +196,8 @@ def test_history_is_what_real_reads_see(demo: Demo) -> None:
             ec2.enable_fast_launch(
                 ImageId=settled[1], SnapshotConfiguration={"TargetResourceCount": 60}
             )
-        read.append(fleet(demo))
+            elsewhere.enable_fast_launch(ImageId="ami-0123456789abcdef0")
+        read += [fleet(demo), fl.describe(region="sa-east-1")]
         times.append(demo.clock.now())
         demo.clock.advance(minutes=7)
     polled = pd.concat(read, ignore_index=True)

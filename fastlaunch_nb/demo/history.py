@@ -89,7 +89,7 @@ def looks(
 
 
 def _apply(change: Change, there: dict[tuple[str, str], dict[str, Any]]) -> None:
-    images = there[change.account_id, change.region]
+    images = there.setdefault((change.account_id, change.region), {})
     if change.image.state == "disabled":
         del images[change.image.image_id]
     else:
