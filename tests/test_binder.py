@@ -109,6 +109,15 @@ def test_the_list_is_complete(image: Path, checkout: Path) -> None:
     run(image / "pip", "check", cwd=checkout)
 
 
+def test_the_package_brings_the_notebooks(image: Path, checkout: Path, tmp_path: Path) -> None:
+    """Installed from a wheel, without a clone, lab and serve find every notebook there is."""
+    code = "from fastlaunch_nb.servers import NOTEBOOKS as n; print(*sorted(n.glob('*.ipynb')))"
+    found = run(image / "python", "-c", code, cwd=tmp_path).stdout.split()
+    expected = sorted(path.name for path in (checkout / "notebooks").glob("*.ipynb"))
+    assert [Path(path).name for path in found] == expected
+    assert all(image.parent in Path(path).parents for path in found)
+
+
 def test_the_notebook_runs(image: Path, checkout: Path, tmp_path: Path) -> None:
     """The tour ends without an error and shows the demo fleet, in the Python of runtime.txt.
 
