@@ -13,6 +13,8 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastlaunch_nb.aws import Target as Target
+    from fastlaunch_nb.aws import targets as targets
     from fastlaunch_nb.charts import capacity as capacity
     from fastlaunch_nb.charts import text as text
     from fastlaunch_nb.charts import timeline as timeline
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import ReadError as ReadError
     from fastlaunch_nb.errors import SetupError as SetupError
     from fastlaunch_nb.errors import SourceError as SourceError
+    from fastlaunch_nb.errors import SweepError as SweepError
     from fastlaunch_nb.frame import Filters as Filters
     from fastlaunch_nb.frame import from_pages as from_pages
     from fastlaunch_nb.panel import panel as panel
     from fastlaunch_nb.report import embed as embed
+    from fastlaunch_nb.sweep import Sweep as Sweep
     from fastlaunch_nb.sweep import describe as describe
+    from fastlaunch_nb.sweep import sweep as sweep
 
 __version__ = "0.1.0"
 
@@ -41,12 +46,17 @@ _HOME = {
     "ReadError": "errors",
     "SetupError": "errors",
     "SourceError": "errors",
+    "Sweep": "sweep",
+    "SweepError": "errors",
+    "Target": "aws",
     "capacity": "charts",
     "demo": "demo",
     "describe": "sweep",
     "embed": "report",
     "from_pages": "frame",
     "panel": "panel",
+    "sweep": "sweep",
+    "targets": "aws",
     "text": "charts",
     "timeline": "charts",
 }

@@ -13,6 +13,7 @@ tokens and signatures appear in no message: text that AWS sent passes through
     │   └── SourceError                 what was handed over is no Fast Launch result
     ├── SetupError                      no region, no credentials, an expired login
     ├── ReadError                       AWS, or the way to it, answered with an error
+    ├── SweepError                      of many reads some failed, and all were wanted
     └── MissingExtraError (ImportError) an optional dependency is not installed
 
     FastLaunchWarning (UserWarning)     it worked, and there is something to know
@@ -23,6 +24,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 _SECRETS = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # access key ids
@@ -65,6 +68,28 @@ class ReadError(FastLaunchError):
         super().__init__(message)
         self.code = code
         self.request_id = request_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle: it may come home from another process."""
+        return partial(ReadError, code=self.code, request_id=self.request_id), self.args
+
+
+class SweepError(FastLaunchError):
+    """Of many reads some failed, and a strict sweep wanted all; the message names each.
+
+    Attributes
+    ----------
+    sweep : Sweep
+        What was read all the same, and what failed, as data.
+    """
+
+    def __init__(self, message: str, sweep: Any) -> None:
+        super().__init__(message)
+        self.sweep = sweep
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle: it may come home from another process."""
+        return SweepError, (*self.args, self.sweep)
 
 
 class MissingExtraError(FastLaunchError, ImportError):

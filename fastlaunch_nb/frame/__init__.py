@@ -5,14 +5,23 @@ are declared once, in :data:`COLUMNS`; the documentation is generated from them.
 """
 
 from fastlaunch_nb.frame.asked import api_filters, check_account_id, check_image_ids, check_region
+from fastlaunch_nb.frame.batches import Batch, batch, coverage, from_batches
 from fastlaunch_nb.frame.columns import (
     API_FILTERS,
     API_STATES,
     COLUMNS,
+    COMPLETE,
     COUNT,
+    COVERAGE,
     EXAMPLE_ACCOUNTS,
+    FAILED,
+    INTERRUPTED,
     KEY,
+    NOT_OPTED_IN,
+    NUMBER,
+    PARTIAL,
     STATES,
+    STATUSES,
     TEXT,
     TIME,
     WORST_FIRST,
@@ -20,28 +29,41 @@ from fastlaunch_nb.frame.columns import (
     fit_to_show,
 )
 from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
-from fastlaunch_nb.frame.pages import empty, from_pages
+from fastlaunch_nb.frame.pages import date_of, empty, from_pages
 
 __all__ = [
     "API_FILTERS",
     "API_STATES",
     "COLUMNS",
+    "COMPLETE",
     "COUNT",
+    "COVERAGE",
     "EXAMPLE_ACCOUNTS",
     "FACETS",
+    "FAILED",
+    "INTERRUPTED",
     "KEY",
+    "NOT_OPTED_IN",
+    "NUMBER",
+    "PARTIAL",
     "STATES",
+    "STATUSES",
     "TEXT",
     "TIME",
     "WORST_FIRST",
+    "Batch",
     "Column",
     "Filters",
     "api_filters",
+    "batch",
     "check_account_id",
     "check_image_ids",
     "check_region",
+    "coverage",
+    "date_of",
     "empty",
     "facet_values",
     "fit_to_show",
+    "from_batches",
     "from_pages",
 ]

@@ -10,14 +10,15 @@ from fastlaunch_nb.errors import InputError
 
 TEXT: Final = "string"
 COUNT: Final = "Int64"
+NUMBER: Final = "Float64"
 TIME: Final = "datetime64[us, UTC]"
 
 
 class Column(NamedTuple):
-    """One column of the frame; `path` leads to its field in an item of the API."""
+    """One column of a frame; `path` leads to its field in an item of the API."""
 
     name: str
-    dtype: Any  # one of TEXT, COUNT and TIME
+    dtype: Any  # one of TEXT, COUNT, NUMBER and TIME
     meaning: str
     path: tuple[str, ...] = ()
 
@@ -60,6 +61,36 @@ COLUMNS = (
     ),
     Column("observed_at", TIME, "when AWS answered, by its clock, in whole seconds"),
 )
+
+COVERAGE = (
+    Column("sweep_id", TEXT, "the sweep that looked"),
+    Column("account_id", TEXT, "the account, 12 digits as text; null where it could not be told"),
+    Column("account_name", TEXT, "its name, or the profile that leads to it"),
+    Column("region", TEXT, "the region; null where the account's regions could not be listed"),
+    Column("scope", TEXT, "what was asked for, as JSON; empty: every image"),
+    Column("status", TEXT, "how the read ended: one of `frame.STATUSES`"),
+    Column("error_code", TEXT, "AWS's error code, or the name of what went wrong"),
+    Column("error_message", TEXT, "what went wrong, and what to do"),
+    Column("request_id", TEXT, "AWS's id of the request that failed"),
+    Column("pages", COUNT, "pages that EC2 answered with"),
+    Column("rows", COUNT, "images in them"),
+    Column("seconds", NUMBER, "how long it took, waiting included"),
+    Column("retries", COUNT, "requests that had to be sent again"),
+    Column("observed_at", TIME, "when AWS first answered, by its clock"),
+    Column("checkpoint", TEXT, "the page token where a partial read goes on"),
+)
+"""The columns of a coverage: a row for each account and region that was to be read."""
+
+COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
+NOT_OPTED_IN, INTERRUPTED = "not-opted-in", "interrupted"
+STATUSES = {
+    COMPLETE: "every page was read",
+    PARTIAL: "it broke off; what had come is there, and `sweep(resume=...)` goes on",
+    FAILED: "nothing came",
+    NOT_OPTED_IN: "the account has not opted in to the region, so it has no images there",
+    INTERRUPTED: "the sweep was stopped before anything came",
+}
+"""How a read of an account and region ended; the first and the fourth are no failures."""
 
 INTERVAL_TIMES: Final = {"start": TIME, "end": TIME, "last_seen": TIME}
 """The columns of time that an interval has beyond those."""

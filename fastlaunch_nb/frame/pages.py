@@ -163,9 +163,13 @@ def _described(value: object) -> str:
 def _first_date(pages: Sequence[Mapping[str, Any]]) -> pd.Timestamp | None:
     """Return AWS's own time of the first response, from its Date header."""
     metadata = (pages[0].get("ResponseMetadata") or {}) if pages else {}
-    date: Any = (metadata.get("HTTPHeaders") or {}).get("date")
+    return date_of((metadata.get("HTTPHeaders") or {}).get("date"))
+
+
+def date_of(header: Any) -> pd.Timestamp | None:
+    """Return the time of a ``Date`` header; None where there is none, or another text."""
     with suppress(ValueError, TypeError):
-        return _moment(parsedate_to_datetime(date))
+        return _moment(parsedate_to_datetime(header))
     return None
 
 

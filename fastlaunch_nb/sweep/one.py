@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     import boto3
     import pandas as pd
 
-MAX_PAGE_SIZE = 200
-"""The largest MaxResults of DescribeFastLaunchImages (botocore's service model)."""
-
 
 def describe(
     session: boto3.Session | None = None,
@@ -88,7 +85,7 @@ def describe(
     ['enabled-failed']
     """
     paging = _paging(max_items, page_size, starting_token)
-    request, local = _request(image_ids, filters)
+    request, local = as_request(filters, image_ids)
     if page_size is not None and "ImageIds" in request:
         raise InputError(
             "page_size was given together with image ids. EC2 does not page a read of named "
@@ -97,34 +94,35 @@ def describe(
     session = aws.open_session(session)
     region = aws.region_of(session, region)
     frame.check_region(region)
+    access = aws.Access(session, home=region)
     if dry_run:
-        return _dry_run(session, region, request)
-    reading = aws.read_fast_launch_images(session, region, request, **paging)
+        return _dry_run(access, region, request)
+    reading = aws.read_fast_launch_images(access, region, request, **paging)
     page = {**reading.first_response, "FastLaunchImages": reading.items}
-    images = frame.from_pages(page, account_id=_account_id(session, region), region=region)
+    images = frame.from_pages(page, account_id=_account_id(access), region=region)
     images = local.apply(images)
     images.attrs["next_token"] = reading.next_token
     return images
 
 
-def _dry_run(session: boto3.Session, region: str, request: Mapping[str, Any]) -> pd.DataFrame:
+def _dry_run(access: aws.Access, region: str, request: Mapping[str, Any]) -> pd.DataFrame:
     try:
-        aws.read_fast_launch_images(session, region, {**request, "DryRun": True})
+        aws.read_fast_launch_images(access, region, {**request, "DryRun": True})
     except ReadError as error:
         if error.code != "DryRunOperation":
             raise
     return frame.empty()
 
 
-def _account_id(session: boto3.Session, region: str) -> str | None:
+def _account_id(access: aws.Access) -> str | None:
     try:
-        return aws.account_of(session, region)
+        return access.account_id()
     except FastLaunchError as error:
         warnings.warn(f"account_id is null: {error}", FastLaunchWarning, stacklevel=3)
         return None
 
 
-def _request(image_ids: Any, filters: Any) -> tuple[dict[str, Any], Filters]:
+def as_request(filters: Any, image_ids: Any = None) -> tuple[dict[str, Any], Filters]:
     """Return the parameters for EC2, and what is left to do here."""
     request: dict[str, Any] = {}
     local = Filters()
@@ -149,7 +147,7 @@ def _paging(max_items: Any, page_size: Any, starting_token: Any) -> dict[str, An
         )
     return {
         "max_items": _size("max_items", max_items),
-        "page_size": _size("page_size", page_size, at_most=MAX_PAGE_SIZE),
+        "page_size": _size("page_size", page_size, at_most=aws.MAX_PAGE_SIZE),
         "starting_token": starting_token,
     }
 

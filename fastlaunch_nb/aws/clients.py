@@ -1,0 +1,293 @@
+"""Sessions, and clients that can only read.
+
+:data:`READ_ONLY` lists every AWS operation the toolkit calls. The loader keeps
+only those in botocore's service models, so that a client of ours has no method
+that could change an account, and is cheap to make.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
+from botocore.exceptions import UnknownRegionError
+from botocore.loaders import Loader
+
+from fastlaunch_nb.aws.explained import UNREADABLE, check_answer, explained
+from fastlaunch_nb.errors import InputError, SetupError, redact
+
+READ_ONLY: Mapping[str, tuple[str, ...]] = {
+    "ec2": ("DescribeFastLaunchImages", "DescribeRegions"),
+    "organizations": (
+        "ListAccounts",
+        "ListAccountsForParent",
+        "ListOrganizationalUnitsForParent",
+    ),
+    "sts": ("AssumeRole", "GetCallerIdentity"),
+}
+"""Service to the operations that are called; nothing else can be."""
+
+
+# --- service models -------------------------------------------------------------------
+
+
+class ReadOnlyLoader(Loader):  # type: ignore[misc, unused-ignore]
+    """botocore's loader, with service models cut down to :data:`READ_ONLY`.
+
+    Examples
+    --------
+    >>> model = ReadOnlyLoader().load_service_model("ec2", "service-2")
+    >>> sorted(model["operations"])
+    ['DescribeFastLaunchImages', 'DescribeRegions']
+    """
+
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> Any:
+        """Return the model `type_name` of a service, cut down."""
+        key = ("read-only", service_name, type_name, api_version)
+        if key not in self._cache:
+            # A loader of its own reads the full model, which is then forgotten:
+            # EC2's is more than a hundred times the size of what is kept.
+            full = Loader().load_service_model(service_name, type_name, api_version)
+            self._cache[key] = _cut(full, type_name, READ_ONLY.get(service_name, ()))
+        return self._cache[key]
+
+
+def _cut(model: Mapping[str, Any], type_name: str, operations: tuple[str, ...]) -> dict[str, Any]:
+    part = {"service-2": "operations", "paginators-1": "pagination"}.get(type_name)
+    if part is None:
+        return dict(model)
+    kept = {name: value for name, value in model[part].items() if name in operations}
+    cut = {**model, part: kept}
+    if type_name == "service-2":
+        reached: dict[str, Any] = {}
+        _reach(model["shapes"], kept, reached)
+        cut["shapes"] = reached
+    return cut
+
+
+def _reach(shapes: Mapping[str, Any], node: Any, reached: dict[str, Any]) -> None:
+    """Collect into `reached` every shape that `node` mentions, at any depth."""
+    if isinstance(node, list):
+        for value in node:
+            _reach(shapes, value, reached)
+    elif isinstance(node, dict):
+        name = node.get("shape")
+        if isinstance(name, str) and name in shapes and name not in reached:
+            reached[name] = shapes[name]
+            _reach(shapes, shapes[name], reached)
+        for value in node.values():
+            _reach(shapes, value, reached)
+
+
+_LOADER = ReadOnlyLoader()
+
+
+# --- sessions -------------------------------------------------------------------------
+
+
+def open_session(session: boto3.Session | None = None) -> boto3.Session:
+    """Return the session to use: the one given, else boto3's default, else a new one."""
+    if session is None:
+        with explained("a session", None):
+            return boto3.DEFAULT_SESSION or boto3.Session()
+    if not isinstance(session, boto3.Session):
+        raise InputError(
+            f"session is a {type(session).__name__}. Expected a boto3.Session, such as "
+            "boto3.Session(profile_name='...'); hand pages of a client of your own to from_pages."
+        )
+    return session
+
+
+def named_session(profile: str | None) -> boto3.Session:
+    """Return a new session of a profile, or of what boto3 finds where none is named."""
+    with explained("a session", None):
+        return boto3.Session(profile_name=profile or None)
+
+
+def swap_default_session(session: boto3.Session | None) -> boto3.Session | None:
+    """Make a session boto3's default; return the one that was."""
+    previous: boto3.Session | None = boto3.DEFAULT_SESSION
+    boto3.DEFAULT_SESSION = session
+    return previous
+
+
+def keyed_session(access_key: str, secret_key: str, region: str) -> boto3.Session:
+    """Return a session with these keys, whatever the environment comes to say later."""
+    return boto3.Session(
+        aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
+    )
+
+
+def has_literal_keys(session: boto3.Session) -> bool:
+    """Tell a session whose keys were handed to it: there is no recipe to find them again."""
+    with explained("credentials", None, session):
+        return getattr(session.get_credentials(), "method", None) == "explicit"
+
+
+def region_of(session: boto3.Session, region: str | None) -> str:
+    """Return the region to ask; say how to give one where there is none."""
+    found = region or session.region_name
+    if not found:
+        raise SetupError(
+            f"No region was given, and profile {session.profile_name!r} and AWS_DEFAULT_REGION "
+            "name none. Pass region='us-east-1' (or another), or set AWS_DEFAULT_REGION."
+        )
+    return found
+
+
+# --- access ---------------------------------------------------------------------------
+
+_FIRST_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""The region of a partition that every account has, where nothing names another."""
+_ATTEMPTS = 8  # where the user's configuration does not say how many
+_CONNECT_TIMEOUT = (
+    10  # seconds; botocore's own 60, times the attempts, is too long for a dead region
+)
+_MAKING = threading.Lock()  # botocore's sessions are not for several threads at once
+
+
+class _Given:
+    """Hands on credentials that were found already, refreshing as they do."""
+
+    def __init__(self, credentials: Any) -> None:
+        self._credentials = credentials
+
+    def load_credentials(self) -> Any:
+        return self._credentials
+
+
+class Access:
+    """The way into one account: its credentials, and clients that use them and only read.
+
+    A client has the operations of :data:`READ_ONLY`, and the configuration,
+    event hooks and default client config of the session, which stays as it is.
+
+    Parameters
+    ----------
+    session : boto3.Session
+        Whose settings to use, and whose credentials where no others are given.
+    credentials : botocore credentials, optional
+        Those of an assumed role.
+    home : str, optional
+        The region to ask about the account itself; the session's own if not given.
+    connections : int, default 10
+        How many clients may be at work at once with one region.
+    """
+
+    def __init__(
+        self,
+        session: boto3.Session,
+        *,
+        credentials: Any = None,
+        home: str | None = None,
+        connections: int = 10,
+    ) -> None:
+        self.session = session
+        self.home = home or session.region_name or _FIRST_REGIONS["aws"]
+        self.partition = partition_of(self.home)
+        self._connections = connections
+        self._http: Any = None
+        with explained("credentials", None, session):
+            # Before anybody waits for _MAKING: to find them may take a program or a network.
+            self._credentials = credentials or session.get_credentials()
+        self._core = _core(session, self._credentials)
+
+    def client(self, service: str, region: str) -> Any:
+        """Return a client. All of one access share their connections: TLS is dear."""
+        config = Config(max_pool_connections=self._connections, **self._patience())
+        try:
+            with _MAKING:
+                client = self._core.create_client(service, region_name=region, config=config)
+        except ValueError as error:  # botocore's word for an address or a number it can not read
+            raise SetupError(UNREADABLE.format(redact(str(error)))) from None
+        endpoint = client._endpoint  # botocore's before-send would go past whoever mocks it
+        self._http = endpoint.http_session = self._http or endpoint.http_session
+        return client
+
+    def _patience(self) -> dict[str, Any]:
+        """Return how long to try, where the user's configuration does not say."""
+        theirs = self.session._session
+        given = theirs.get_default_client_config()
+        patience: dict[str, Any] = {"user_agent_extra": "fastlaunch_nb"}
+        if theirs.get_config_variable("max_attempts") is None and not getattr(
+            given, "retries", None
+        ):
+            patience["retries"] = {"total_max_attempts": _ATTEMPTS}
+        if given is None:
+            patience["connect_timeout"] = _CONNECT_TIMEOUT
+        return patience
+
+    def assume(self, account_id: str, role: str, external_id: str | None) -> Access:
+        """Return the way into another account, by a role that these credentials may assume."""
+        asked = {
+            "RoleArn": f"arn:{self.partition}:iam::{account_id}:role/{role}",
+            "RoleSessionName": "fastlaunch_nb",
+            **({"ExternalId": external_id} if external_id else {}),
+        }
+        with explained("AssumeRole", self.home, self.session, service="sts"):
+            refresh = create_assume_role_refresher(self.client("sts", self.home), asked)
+            credentials = DeferredRefreshableCredentials(refresh, "sts-assume-role")
+            credentials.get_frozen_credentials()  # who may not assume it is told so at once
+        access = Access(
+            self.session, credentials=credentials, home=self.home, connections=self._connections
+        )
+        access._http = self._http
+        return access
+
+    def account_id(self) -> str:
+        """Return the id of the account that the credentials belong to."""
+        with explained("GetCallerIdentity", self.home, self.session, service="sts"):
+            known = getattr(self._credentials, "account_id", None)
+            if known:
+                return str(known)
+            answer = self.client("sts", self.home).get_caller_identity()
+            check_answer(answer, "Account" in answer)
+            return str(answer["Account"])
+
+    def regions(self) -> dict[str, bool]:
+        """Return every region of the account's partition, and whether it can use it."""
+        with explained("DescribeRegions", self.home, self.session):
+            answer = self.client("ec2", self.home).describe_regions(AllRegions=True)
+            check_answer(answer, bool(answer.get("Regions")))
+            return {
+                region["RegionName"]: region.get("OptInStatus") != "not-opted-in"
+                for region in answer["Regions"]
+                if partition_of(region["RegionName"]) == self.partition
+            }
+
+
+def _core(session: boto3.Session, credentials: Any) -> botocore.session.Session:
+    """Return a session of botocore's that makes read-only clients with these credentials."""
+    theirs = session._session
+    hooks = theirs.get_component("event_emitter")
+    core = botocore.session.Session(event_hooks=hooks, include_builtin_handlers=False)
+    core.register_component("config_store", theirs.get_component("config_store"))
+    core.register_component("credential_provider", _Given(credentials))
+    core.register_component("data_loader", _LOADER)
+    core.set_default_client_config(theirs.get_default_client_config())
+    return core
+
+
+@functools.cache
+def partition_of(region: str) -> str:
+    """Return the partition of a region; of one whose name is of no known kind, AWS's main one.
+
+    Examples
+    --------
+    >>> partition_of("eu-west-1"), partition_of("cn-north-1")
+    ('aws', 'aws-cn')
+    """
+    core = botocore.session.Session()
+    core.register_component("data_loader", _LOADER)
+    try:
+        return str(core.get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"

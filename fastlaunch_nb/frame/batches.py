@@ -1,0 +1,75 @@
+"""The frame from columns: a page at a time as Arrow, one frame in the end.
+
+For reads that are large or many. A page's columns take a tenth of the memory of
+its items, and cross to another process as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+
+from fastlaunch_nb.errors import SourceError
+from fastlaunch_nb.frame.columns import COLUMNS, COUNT, COVERAGE, TEXT, TIME
+
+Batch: TypeAlias = pa.Table
+"""Rows of the frame, in its columns, as Arrow."""
+
+_ARROW = {TEXT: pa.large_string(), COUNT: pa.int64(), TIME: pa.timestamp("us", "UTC")}
+_PANDAS = {pa.large_string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype()}
+
+
+def batch(
+    columns: Mapping[tuple[str, ...], Sequence[str | int | None]],
+    *,
+    account_id: str | None,
+    region: str | None,
+    observed_at: datetime | None,
+) -> Batch:
+    """Make a batch of the columns of a page, as :mod:`fastlaunch_nb.wire` gives them."""
+    size = max(map(len, columns.values()), default=0)
+    asked = {"account_id": account_id, "region": region, "observed_at": observed_at}
+    return pa.table(
+        {
+            column.name: _array(columns.get(column.path, [None] * size), column.dtype)
+            if column.path
+            else pa.repeat(pa.scalar(asked[column.name], _ARROW[column.dtype]), size)
+            for column in COLUMNS
+        }
+    )
+
+
+def _array(values: Sequence[Any], dtype: str) -> Any:
+    if dtype != TIME:
+        return pa.array(values, _ARROW[dtype])
+    try:
+        return pa.array(values, pa.string()).cast(_ARROW[TIME])
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"EC2 sent what is no ISO 8601 time: {error}") from None
+
+
+def from_batches(batches: Iterable[Batch]) -> pd.DataFrame:
+    """Make one frame of batches, in their order.
+
+    Examples
+    --------
+    >>> page = {("ImageId",): ["ami-0abcdef1234567890"], ("State",): ["enabled"]}
+    >>> asked = {"account_id": "111122223333", "region": "eu-west-1", "observed_at": None}
+    >>> from_batches([batch(page, **asked)] * 2)[["region", "state"]].values.tolist()
+    [['eu-west-1', 'enabled'], ['eu-west-1', 'enabled']]
+    """
+    nothing = batch({}, account_id=None, region=None, observed_at=None)
+    table = pa.concat_tables([nothing, *batches])
+    images: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS.get, split_blocks=True)
+    return images.astype({column.name: column.dtype for column in COLUMNS if column.dtype == TIME})
+
+
+def coverage(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Make a coverage of rows, with the columns and dtypes of :data:`COVERAGE`."""
+    names = [column.name for column in COVERAGE]
+    table = pd.DataFrame(list(rows), columns=names)
+    return table.astype({column.name: column.dtype for column in COVERAGE})

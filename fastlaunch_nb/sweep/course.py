@@ -1,0 +1,304 @@
+"""The course of a sweep: what waits, what is under way, who does it, and how far it is."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent import futures
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import cache
+from heapq import heappop, heappush
+from threading import Event
+from typing import Any, Self, TypeAlias
+from zlib import crc32
+
+from fastlaunch_nb import aws, frame
+from fastlaunch_nb.errors import FastLaunchWarning, InputError
+from fastlaunch_nb.sweep.looks import Key, Look, Opening
+
+Job: TypeAlias = Opening | Look
+_GRACE = 5  # seconds that reads under way get to end at a page, after Ctrl-C
+
+
+class Course:
+    """Opens accounts, and looks at their regions, many at once, until nothing is left to do.
+
+    Parameters
+    ----------
+    openings : sequence of Opening
+        The accounts.
+    question : Look
+        What every look is a copy of.
+    executor : concurrent.futures.Executor or None
+        Who does it; threads of its own if None.
+    workers : int
+        How many jobs may be under way at once.
+    progress : bool or None
+        Whether to show a bar; None where a person is watching.
+    """
+
+    def __init__(
+        self,
+        openings: Sequence[Opening],
+        question: Look,
+        executor: futures.Executor | None,
+        workers: int,
+        progress: bool | None,
+    ) -> None:
+        self._openings = openings
+        self._question = question
+        self._executor = executor
+        self._workers = workers
+        self._progress = progress
+        self._queue = _Queue()
+        self._under_way: dict[futures.Future[Job], Job] = {}
+        self._waiting: dict[int, Opening] = {}
+        self._looks: dict[Key, Look] = {}
+        self._seen: set[str] = set()
+        self._stopped = Event()
+
+    def run(self, before: dict[Key, Look]) -> list[Look]:
+        """Do it all; return the looks, those of an earlier sweep included. Ctrl-C ends it early."""
+        self._looks = dict(before)
+        for opening in self._openings:
+            self._waiting[opening.number] = opening
+            self._queue.add(opening)
+        with _pool(self._executor, self._workers) as pool, _Bar(self._progress) as self._bar:
+            submit = _submitter(pool, aws.Vault(self._workers), self._stopped)
+            self._bar.expect(len(self._openings))
+            try:
+                while self._queue or self._under_way:
+                    self._send(submit)
+                    self._receive(None)
+            except KeyboardInterrupt:
+                self._stop()
+        for opening in self._waiting.values():
+            for look in self._asked(opening):
+                self._looks.setdefault(look.key, look)
+        return [look.settled() for look in self._looks.values()]
+
+    def _send(self, submit: Callable[[Job], futures.Future[Job]]) -> None:
+        while self._queue and len(self._under_way) < self._workers:
+            job = self._queue.take()
+            try:
+                self._under_way[submit(job)] = job
+            except RuntimeError as error:  # the executor is broken, or shut down
+                self._finish(job, error)
+
+    def _receive(self, patience: float | None) -> None:
+        done, _ = futures.wait(self._under_way, patience, futures.FIRST_COMPLETED)
+        for future in done:
+            job = self._under_way.pop(future)
+            error = futures.CancelledError() if future.cancelled() else future.exception()
+            self._finish(job if error else future.result(), error)
+
+    def _finish(self, job: Job, error: BaseException | None) -> None:
+        self._queue.done(job)
+        self._bar.tell(job)
+        if error and self._stopped.is_set():
+            return  # it was given up: what it is by now says so
+        if isinstance(job, Look):
+            if error:
+                job.fail(error)
+            self._looks[job.key] = job
+        else:
+            job.error = job.error or error
+            self._opened(job)
+
+    def _opened(self, opening: Opening) -> None:
+        """Send a look to each region of an account."""
+        del self._waiting[opening.number]
+        if opening.error:
+            for look in self._asked(opening):
+                look.fail(opening.error)
+                self._looks[look.key] = look
+        elif opening.account_id in self._seen:
+            warnings.warn(
+                f"Two targets lead to account {opening.account_id}. It is read once.",
+                FastLaunchWarning,
+                stacklevel=2,
+            )
+        else:
+            if opening.account_id:
+                self._seen.add(opening.account_id)
+            for key in [key for key in self._looks if key[0] == opening.number]:
+                del self._looks[key]  # whose account could not be told then, and can now
+            looks = [look for look in map(self._or_earlier, self._asked(opening)) if look.is_left]
+            self._bar.expect(len(looks))
+            for look in looks:
+                self._looks[look.key] = look
+                self._look(look, opening)
+
+    def _or_earlier(self, look: Look) -> Look:
+        """Return what an earlier sweep began in the place of a look."""
+        earlier = self._looks.get(look.key)
+        if earlier is None:
+            return look
+        return earlier.again(look.source) if earlier.is_left else earlier
+
+    def _look(self, look: Look, opening: Opening) -> None:
+        region = str(look.region)
+        if not opening.regions.get(region, True):
+            look.status = frame.NOT_OPTED_IN
+        elif aws.partition_of(region) != opening.partition:
+            place = f"the partition {opening.partition}, where this account is"
+            look.fail(InputError(f"{region} is not in {place}."))
+        else:
+            self._queue.add(look)
+            return
+        self._bar.tell(look)
+
+    def _asked(self, opening: Opening) -> list[Look]:
+        """Return the looks at an account; one without a region where those are not known."""
+        return [
+            replace(
+                self._question,
+                source=opening.source,
+                number=opening.number,
+                account_id=opening.account_id,
+                account_name=aws.name_of(opening.source),
+                region=region,
+            )
+            for region in opening.to_look_at()
+        ]
+
+    def _stop(self) -> None:
+        """Let what is under way end at a page; a second Ctrl-C does not wait for that."""
+        self._stopped.set()
+        for future in self._under_way:
+            future.cancel()
+        with suppress(KeyboardInterrupt):
+            left = 0
+            while len(self._under_way) != left:
+                left = len(self._under_way)
+                self._receive(_GRACE)
+
+
+# --- what waits -----------------------------------------------------------------------
+
+
+class _Queue:
+    """What waits: accounts to open, then looks, of the region that has the fewest under way.
+
+    So a region that does not answer holds few workers up. Each region takes the
+    accounts in an order of its own, so that one that answers slowly does not
+    come up in all of them at once.
+    """
+
+    def __init__(self) -> None:
+        self._openings: deque[Opening] = deque()
+        self._looks: dict[str | None, list[tuple[int, int, Look]]] = {}
+        self._under_way: Counter[str | None] = Counter()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, job: Job) -> None:
+        self._size += 1
+        if isinstance(job, Opening):
+            self._openings.append(job)
+        else:
+            order = crc32(f"{job.number} {job.region}".encode())
+            heappush(self._looks.setdefault(job.region, []), (order, job.number, job))
+
+    def take(self) -> Job:
+        """Return what goes next."""
+        self._size -= 1
+        if self._openings:
+            return self._openings.popleft()
+        region = min(filter(self._looks.get, self._looks), key=self._under_way.__getitem__)
+        self._under_way[region] += 1
+        return heappop(self._looks[region])[-1]
+
+    def done(self, job: Job) -> None:
+        """Note that a job is under way no more."""
+        if isinstance(job, Look):
+            self._under_way[job.region] -= 1
+
+
+# --- who does it ----------------------------------------------------------------------
+
+
+def is_here(executor: futures.Executor) -> bool:
+    """Tell an executor whose threads share our memory from one that works elsewhere."""
+    elsewhere = getattr(futures, "InterpreterPoolExecutor", ())  # Python 3.14; it is no thread's
+    return isinstance(executor, futures.ThreadPoolExecutor) and not isinstance(executor, elsewhere)
+
+
+@contextmanager
+def _pool(executor: futures.Executor | None, workers: int) -> Iterator[futures.Executor]:
+    if executor is not None:
+        yield executor
+        return
+    threads = futures.ThreadPoolExecutor(workers, thread_name_prefix="fastlaunch_nb")
+    try:
+        yield threads
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _submitter(
+    pool: futures.Executor, vault: aws.Vault, stopped: Event
+) -> Callable[[Job], futures.Future[Job]]:
+    if is_here(pool):
+        return lambda job: pool.submit(job.go, vault, stopped)
+    return lambda job: pool.submit(_go_elsewhere, job)
+
+
+def _go_elsewhere(job: Job) -> Job:
+    return job.go(_vault_of_this_process(), None)
+
+
+@cache
+def _vault_of_this_process() -> aws.Vault:
+    return aws.Vault()
+
+
+# --- how far it is --------------------------------------------------------------------
+
+
+class _Bar:
+    """A bar of tqdm's: how many are done, how many failed, how many rows there are."""
+
+    def __init__(self, wanted: bool | None) -> None:
+        shown = _is_watched() if wanted is None else wanted
+        self._bar: Any = None
+        if shown:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=0, desc="Sweep", unit=" reads", leave=False)
+        self._failed = self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def expect(self, more: int) -> None:
+        """Note that there is more to do than was known."""
+        if self._bar is not None:
+            self._bar.total += more
+
+    def tell(self, job: Job) -> None:
+        """Note that a job has ended."""
+        if self._bar is None:
+            return
+        if isinstance(job, Look):
+            self._rows += job.rows
+            self._failed += job.is_left
+        else:
+            self._failed += job.error is not None
+        self._bar.set_postfix(failed=self._failed, rows=f"{self._rows:,}", refresh=False)
+        self._bar.update()
+
+
+def _is_watched() -> bool:
+    """Tell a terminal or a notebook from a log."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return sys.stderr.isatty() or hasattr(shell, "kernel")

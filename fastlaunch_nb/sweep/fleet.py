@@ -1,0 +1,288 @@
+"""Reading many accounts and regions at once: what is to be read, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent import futures
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from fastlaunch_nb import aws, frame
+from fastlaunch_nb.errors import InputError, SweepError
+from fastlaunch_nb.frame import Filters
+from fastlaunch_nb.sweep.course import Course, is_here
+from fastlaunch_nb.sweep.looks import Look, Opening
+from fastlaunch_nb.sweep.one import as_request
+from fastlaunch_nb.sweep.result import Sweep, failure_lines
+
+if TYPE_CHECKING:
+    import boto3
+
+
+def sweep(
+    targets: aws.Target | boto3.Session | Iterable[aws.Target | boto3.Session] | None = None,
+    *,
+    regions: str | Iterable[str] | None = None,
+    filters: Filters | Mapping[str, Any] | Iterable[Mapping[str, Any]] | None = None,
+    executor: futures.Executor | None = None,
+    max_workers: int = 32,
+    progress: bool | None = None,
+    strict: bool = False,
+    resume: Sweep | None = None,
+) -> Sweep:
+    """Read the Fast Launch images of many accounts and regions at once.
+
+    What fails is a row of the coverage, and takes nothing else with it. Needs
+    ``ec2:DescribeFastLaunchImages``; where `regions` is not given,
+    ``ec2:DescribeRegions``; for roles, ``sts:AssumeRole``.
+
+    Parameters
+    ----------
+    targets : Target or boto3.Session, or iterable of them, optional
+        The accounts, as :func:`fastlaunch_nb.targets` lists them; the account
+        of boto3's default session if not given.
+    regions : str or iterable of str, optional
+        The regions; of each account those in its own partition. If not given,
+        all that the account has enabled; the others are in the coverage too.
+    filters : Filters, dict or list of dict, optional
+        As :func:`fastlaunch_nb.describe` takes them.
+    executor : concurrent.futures.Executor, optional
+        Who does the reading: threads of this process if not given, else an
+        executor of yours, such as a ``ProcessPoolExecutor`` or what the
+        ``get_executor()`` of a Dask client returns. It stays open.
+    max_workers : int, default 32
+        How many reads may be under way at once.
+    progress : bool, optional
+        Whether to show a progress bar on stderr; if not given, where a person
+        is watching: in a notebook and in a terminal.
+    strict : bool, default False
+        Raise an error that names every failure, if there is one.
+    resume : Sweep, optional
+        Go on with an earlier sweep: read what it could not, from where each
+        read broke off. It keeps its regions and filters, and its targets too
+        unless others are given, such as a session with fresh credentials.
+
+    Returns
+    -------
+    Sweep
+        With ``images``, ``coverage``, ``failures``, ``sweep_id``,
+        ``started_at``, ``finished_at``. Images come in the order of the targets,
+        then by region, then in EC2's order. Ctrl-C returns what is there.
+
+    Raises
+    ------
+    InputError
+        Something asked can not be asked. Nothing was sent.
+    SweepError
+        With `strict`: something could not be read. Its ``sweep`` has the rest.
+
+    Warns
+    -----
+    FastLaunchWarning
+        Two targets lead to the same account, which is read once.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> with fl.demo() as demo:
+    ...     accounts = fl.targets(profiles=demo.accounts.values())
+    ...     found = fl.sweep(accounts, regions=demo.regions, progress=False)
+    >>> found
+    Sweep: 42 images, 6 complete
+    """
+    _check(executor, max_workers, progress, strict, resume)
+    plan = _planned(targets, regions, filters) if resume is None else _resumed(
+        resume, targets, regions, filters
+    )  # fmt: skip
+    if executor is not None and not is_here(executor):
+        plan = plan.portable()
+    began = _now()
+    course = Course(plan.openings, plan.question(), executor, max_workers, progress)
+    looks = course.run({look.key: look for look in plan.before})
+    swept = _result(plan, looks, began, resume)
+    if strict and len(swept.failures):
+        raise SweepError("\n".join(failure_lines(swept.failures)), swept)
+    return swept
+
+
+def _check(executor: Any, max_workers: Any, progress: Any, strict: Any, resume: Any) -> None:
+    if executor is not None and not isinstance(executor, futures.Executor):
+        raise InputError(
+            f"executor is a {type(executor).__name__}. Expected a concurrent.futures.Executor, "
+            "such as ProcessPoolExecutor(); of a Dask client, its get_executor()."
+        )
+    if not isinstance(max_workers, int) or isinstance(max_workers, bool) or max_workers < 1:
+        raise InputError(f"max_workers is {max_workers!r}. Expected a whole number of 1 or more.")
+    if progress is not None and not isinstance(progress, bool):
+        raise InputError(f"progress is {progress!r}. Expected True, False or None.")
+    if not isinstance(strict, bool):
+        raise InputError(f"strict is {strict!r}. Expected True or False.")
+    if resume is not None and not isinstance(resume, Sweep):
+        raise InputError(f"resume is a {type(resume).__name__}. Expected a Sweep.")
+
+
+# --- what is to be read ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to read: the accounts, and what to ask of each."""
+
+    sources: tuple[aws.Source | None, ...]
+    regions: tuple[str, ...] | None
+    request: Mapping[str, Any]
+    local: Filters
+    openings: tuple[Opening, ...] = ()
+    before: Sequence[Look] = ()
+
+    def question(self) -> Look:
+        """Return the look that all looks begin as."""
+        here = {name: value for name, value in vars(self.local).items() if value}
+        asked = {**self.request, **({"Here": here} if here else {})}
+        scope = json.dumps(asked, sort_keys=True) if asked else ""
+        return Look(None, 0, None, request=self.request, scope=scope)
+
+    def portable(self) -> Plan:
+        """Return the same with recipes in the place of sessions, for use elsewhere."""
+        openings = (
+            replace(opening, source=aws.portable(opening.source)) for opening in self.openings
+        )
+        return replace(self, openings=tuple(openings))
+
+    def without_secrets(self) -> Plan:
+        """Return the same without the sessions, and without what was to be done."""
+        recipes = (source if isinstance(source, aws.Target) else None for source in self.sources)
+        return replace(self, sources=tuple(recipes), openings=(), before=())
+
+
+def _planned(targets: Any, regions: Any, filters: Any) -> Plan:
+    sources = _sources(targets)
+    request, local = as_request(filters)
+    named = _regions(regions)
+    openings = tuple(Opening(source, number, named) for number, source in enumerate(sources))
+    return Plan(sources, named, request, local, openings)
+
+
+def _resumed(earlier: Sweep, targets: Any, regions: Any, filters: Any) -> Plan:
+    """Return what an earlier sweep left to do."""
+    if regions is not None or filters is not None:
+        raise InputError("resume keeps the regions and filters of that sweep: leave them out.")
+    plan: Plan = earlier._plan
+    sources = plan.sources if targets is None else _sources(targets)
+    if None in sources:
+        raise InputError(
+            "resume needs targets: that sweep read with a session, and keeps none. Pass it again."
+        )
+    left = {look.number: look.account_id for look in earlier._looks if look.is_left}
+    known: dict[str, tuple[str, ...]] = {}
+    for look in earlier._looks:
+        if look.account_id and look.region:
+            known[look.account_id] = (*known.get(look.account_id, ()), look.region)
+    openings = [
+        Opening(source, number, plan.regions, known)
+        if targets is not None
+        else _reopened(source, number, plan.regions, known, left[number])
+        for number, source in enumerate(sources)
+        if left and (targets is not None or number in left)
+    ]
+    return replace(plan, sources=sources, openings=tuple(openings), before=earlier._looks)
+
+
+def _reopened(
+    source: Any,
+    number: int,
+    named: tuple[str, ...] | None,
+    known: Mapping[str, tuple[str, ...]],
+    account_id: str | None,
+) -> Opening:
+    """Return the opening of an account of which an earlier sweep knows what there is to know."""
+    own = {account_id: known[account_id]} if account_id and account_id in known else {}
+    return Opening(source, number, named, own, account_id)
+
+
+def _sources(targets: Any) -> tuple[aws.Source, ...]:
+    """Return targets as recipes and sessions, each once."""
+    if targets is None:
+        return (aws.Target(),)
+    if isinstance(targets, str) or not isinstance(targets, Iterable):
+        targets = [targets]
+    sources = tuple(dict.fromkeys(targets))
+    for source in sources:
+        if not aws.is_source(source):
+            raise InputError(
+                f"targets has a {type(source).__name__}. Expected what targets(...) returns, or "
+                "boto3.Session objects; for profiles, targets(profiles=[...])."
+            )
+    if not sources:
+        raise InputError("targets is empty: there is no account to read.")
+    return sources
+
+
+def _regions(regions: Any) -> tuple[str, ...] | None:
+    if regions is None:
+        return None
+    if not isinstance(regions, Iterable):
+        raise InputError(f"regions is {regions!r}. Expected names such as 'eu-west-1'.")
+    named = (regions,) if isinstance(regions, str) else tuple(dict.fromkeys(regions))
+    if not named:
+        raise InputError("regions is empty. Pass None for all that each account has enabled.")
+    for region in named:
+        if region is None:
+            raise InputError("regions has None. Expected names such as 'eu-west-1'.")
+        frame.check_region(region)
+    return named
+
+
+# --- what came of it ------------------------------------------------------------------
+
+
+def _result(plan: Plan, looks: Sequence[Look], began: pd.Timestamp, resume: Sweep | None) -> Sweep:
+    looks = sorted(looks, key=lambda look: (look.number, look.region or ""))
+    sweep_id = resume.sweep_id if resume else f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    images = _images(looks, plan.local, None if resume is None else resume.images)
+    coverage = frame.coverage({"sweep_id": sweep_id, **vars(look)} for look in looks)
+    return Sweep(
+        sweep_id,
+        images,
+        coverage,
+        resume.started_at if resume else began,
+        _now(),
+        plan.without_secrets(),
+        tuple(replace(look, source=None, batches=()) for look in looks),
+    )
+
+
+def _images(looks: Sequence[Look], local: Filters, earlier: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the images of all looks, in their order; each image once."""
+    images = frame.from_batches(batch for look in looks for batch in look.batches)
+    names = {look.account_id: look.account_name for look in looks if look.account_name}
+    if names:
+        images["account_name"] = images["account_id"].map(names).astype(frame.TEXT)
+    images = local.apply(images)
+    if earlier is not None:
+        images = pd.concat([_still_good(earlier, looks), images], ignore_index=True)
+        images = _in_order(images, looks)
+    again = images.duplicated(list(frame.KEY), keep="last") & images["account_id"].notna()
+    return images[~again].reset_index(drop=True) if again.any() else images
+
+
+def _still_good(images: pd.DataFrame, looks: Sequence[Look]) -> pd.DataFrame:
+    """Return the rows of an earlier sweep but for those of looks that had to start anew."""
+    anew = {(look.account_id, look.region) for look in looks if look.afresh}
+    places = zip(images["account_id"], images["region"], strict=True)
+    return images[[place not in anew for place in places]]
+
+
+def _in_order(images: pd.DataFrame, looks: Sequence[Look]) -> pd.DataFrame:
+    order = {(look.account_id, look.region): place for place, look in enumerate(looks)}
+    places = zip(images["account_id"], images["region"], strict=True)
+    rank = pd.Series([order.get(place, len(order)) for place in places], index=images.index)
+    return images.loc[rank.sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def _now() -> pd.Timestamp:
+    return pd.Timestamp.now("UTC").floor("ms").as_unit("us")
