@@ -2,16 +2,14 @@
 
 Pure: no clock, no network, no state. A figure is transparent and its grey text
 reads on white and on black, so that it fits any theme it is put into. Whatever
-came from AWS is escaped, because plotly draws a little HTML and formulas, and
-kept from turning the writing beside it around. The legend is text
-under the title: plotly's own takes the width that row labels leave, and climbs
+came from AWS is escaped, because plotly draws a little HTML and formulas. The
+legend is text under the title: plotly's own takes the width that row labels leave, and climbs
 over the title on a narrow screen. plotly's button that uploads the data is off.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -24,12 +22,14 @@ import plotly.graph_objects as go
 from fastlaunch_nb import intervals as reckoning
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import (
-    EXAMPLE_ACCOUNTS,
+    DEMO_MARK,
     KEY,
     STATES,
-    TEXT,
-    WORST_FIRST,
     fit_to_show,
+    image_labels,
+    is_demo,
+    one_line,
+    severity,
 )
 
 
@@ -60,7 +60,6 @@ colour vision tell apart; failures carry a pattern as well."""
 UNSEEN = Look("#b0b0b0", "+", "▦")
 """How a state is drawn that AWS has added since."""
 
-DEMO_MARK = "Demo data"
 _UNSEEN_ROWS = "No image to show: no row says when it was seen (from_pages takes observed_at)"
 _GREY, _FAINT, _TARGET, _PARALLEL = "#7a7a7a", "rgba(128,128,128,0.22)", "#0072b2", "#e69f00"
 _ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
@@ -72,51 +71,6 @@ _LABEL = 30  # characters
 def state_look(state: object) -> Look:
     """Return how a state is drawn, also one that nobody has seen yet."""
     return STATE_LOOKS.get(str(state), UNSEEN)
-
-
-def is_demo(images: pd.DataFrame) -> bool:
-    """Tell whether any row is of an account of AWS's documentation, which is nobody's."""
-    return any(
-        images[column].isin(EXAMPLE_ACCOUNTS).any()
-        for column in ("account_id", "owner_id")
-        if column in images
-    )
-
-
-_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
-_BEGINS = {"LRI", "RLI", "FSI"}
-_TURNS = {*_BEGINS, "PDI", "LRE", "RLE", "LRO", "RLO", "R", "AL", "AN"}
-"""Bidirectional classes of Unicode (UAX 9) that may change the order of what is beside them."""
-
-
-def one_line(value: object) -> str:
-    """Return text for the eye: on one line, and leaving the order of what is beside it alone.
-
-    Where it has letters or marks that run from right to left, it stands in an
-    isolate of Unicode; in as many as it could end by itself, and one more.
-    """
-    line = " ".join(str(value).split())
-    kinds = [unicodedata.bidirectional(letter) for letter in line]
-    if _TURNS.isdisjoint(kinds):
-        return line
-    begins = 1 + kinds.count("PDI")
-    ends = begins + sum(kind in _BEGINS for kind in kinds)
-    return _ISOLATE * begins + line + _END_ISOLATE * ends
-
-
-def image_labels(images: pd.DataFrame) -> pd.Series:
-    """Return each row's name for the eye: ``image_name`` where it is known, else its id."""
-    return _names_over_ids(images, "image_name", "image_id")
-
-
-def account_labels(images: pd.DataFrame) -> pd.Series:
-    """Return each row's account for the eye: ``account_name`` where known, else its id."""
-    return _names_over_ids(images, "account_name", "account_id")
-
-
-def _names_over_ids(images: pd.DataFrame, name: str, key: str) -> pd.Series:
-    ids = images[key].fillna("?")
-    return images[name].astype(TEXT).fillna(ids) if name in images else ids
 
 
 # --- timeline -------------------------------------------------------------------------
@@ -238,11 +192,6 @@ def _rows(bars: pd.DataFrame) -> pd.DataFrame:
     return latest.assign(_worst=worst).sort_values(
         ["_worst", "start", *KEY], ascending=[True, False, True, True, True]
     )
-
-
-def severity(state: str) -> int:
-    """Return the place of a state among all, the worst first; a new one is unknown."""
-    return WORST_FIRST.index(state) if state in WORST_FIRST else WORST_FIRST.index("unknown")
 
 
 def _positions(bars: pd.DataFrame, rows: pd.DataFrame) -> list[int]:

@@ -21,12 +21,21 @@ from fastlaunch_nb.frame.columns import (
 )
 from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
 from fastlaunch_nb.frame.pages import empty, from_pages
+from fastlaunch_nb.frame.shown import (
+    DEMO_MARK,
+    account_labels,
+    image_labels,
+    is_demo,
+    one_line,
+    severity,
+)
 
 __all__ = [
     "API_FILTERS",
     "API_STATES",
     "COLUMNS",
     "COUNT",
+    "DEMO_MARK",
     "EXAMPLE_ACCOUNTS",
     "FACETS",
     "KEY",
@@ -36,6 +45,7 @@ __all__ = [
     "WORST_FIRST",
     "Column",
     "Filters",
+    "account_labels",
     "api_filters",
     "check_account_id",
     "check_image_ids",
@@ -44,4 +54,8 @@ __all__ = [
     "facet_values",
     "fit_to_show",
     "from_pages",
+    "image_labels",
+    "is_demo",
+    "one_line",
+    "severity",
 ]
