@@ -137,7 +137,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._table.show(filtered)
 
     def _names(self) -> dict[str, dict[str, str]]:
-        ids, labels = self._images["account_id"], charts.account_labels(self._images)
+        ids, labels = self._images["account_id"], frame.account_labels(self._images)
         return {"account_id": dict(zip(ids.fillna(""), labels, strict=True))}
 
     def _words(self) -> str:
@@ -149,12 +149,12 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             if (values := getattr(self.filters, facet))
         ]
         text = self.filters.text
-        return " · ".join(parts + ([f"text: {charts.one_line(text)}"] if text else []))
+        return " · ".join(parts + ([f"text: {frame.one_line(text)}"] if text else []))
 
     def _summary_html(self, rows: int) -> str:
         mark = ""
-        if charts.is_demo(self._images):
-            mark = f"<span class='fl-demo'>{charts.DEMO_MARK}</span>"
+        if frame.is_demo(self._images):
+            mark = f"<span class='fl-demo'>{frame.DEMO_MARK}</span>"
         return (
             f"<div role='status' class='fl-summary'><b>{rows} of {len(self._images)}</b> images"
             f"{mark}<span class='fl-active'>{escape(self._words())}</span></div>"
@@ -277,7 +277,7 @@ def _title(facet: str) -> str:
 
 def _label(value: str | None, names: Mapping[str, str]) -> str:
     """Return a facet's value for the eye: its name where it is known."""
-    return _NONE if value is None else charts.one_line(names.get(value, value))
+    return _NONE if value is None else frame.one_line(names.get(value, value))
 
 
 def _no_formula(label: str) -> str:
@@ -298,8 +298,8 @@ def _table_html(rows: pd.DataFrame, why_empty: str) -> str:
     if rows.empty:
         return f"<p class='fl-empty'>{why_empty}</p>"
     shown = frame.fit_to_show(rows).assign(
-        _image=charts.image_labels(rows),
-        _account=charts.account_labels(rows),
+        _image=frame.image_labels(rows),
+        _account=frame.account_labels(rows),
         _template=frame.facet_values(rows, "launch_template"),
     )
     head = "".join(f"<th scope='col'>{heading}</th>" for heading in _HEADINGS)
@@ -334,7 +334,7 @@ def _cell(main: str, below: str = "") -> str:
 
 
 def _text(value: Any) -> str:
-    return "–" if pd.isna(value) else escape(charts.one_line(value))
+    return "–" if pd.isna(value) else escape(frame.one_line(value))
 
 
 def _more(rows: int) -> str:

@@ -172,18 +172,18 @@ def summary(images: pd.DataFrame) -> str:
     if images.empty:
         return "No image has Fast Launch here."
     counts = images["state"].fillna("unknown").value_counts()
-    states = (f"{counts[state]} {state}" for state in sorted(counts.index, key=charts.severity))
-    mark = f" ({charts.DEMO_MARK.lower()})" if charts.is_demo(images) else ""
+    states = (f"{counts[state]} {state}" for state in sorted(counts.index, key=frame.severity))
+    mark = f" ({frame.DEMO_MARK.lower()})" if frame.is_demo(images) else ""
     return f"{len(images)} image{'s' * (len(images) > 1)}{mark}: {', '.join(states)}"
 
 
 def _worst_first(images: pd.DataFrame) -> pd.DataFrame:
     shown = frame.fit_to_show(images, *(column.name for column in frame.COLUMNS))
     shown = shown.assign(
-        _image=charts.image_labels(shown),
-        _account=charts.account_labels(shown),
+        _image=frame.image_labels(shown),
+        _account=frame.account_labels(shown),
         _template=frame.facet_values(shown, "launch_template"),
-        _worst=shown["state"].fillna("unknown").map(charts.severity),
+        _worst=shown["state"].fillna("unknown").map(frame.severity),
     )
     return shown.sort_values(["_worst", *frame.KEY], kind="stable")
 

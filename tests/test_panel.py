@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import charts, frame
+from fastlaunch_nb import frame
 from fastlaunch_nb.panel import PAGE
 
 from .conftest import HOSTILE, item
@@ -162,7 +162,7 @@ def test_text_that_runs_leftwards_turns_nothing_around(images: pd.DataFrame, nam
 @given(st.text(st.sampled_from("a1 \u05d0\u202e\u2066\u2067\u2068\u2069\n\u2029")))
 def test_no_text_leaves_its_isolate(text: str) -> None:
     """Law: where a text may turn around what is beside it, all of it is in closed isolates."""
-    shown = charts.one_line(text)
+    shown = frame.one_line(text)
     if not set(text) - set("a1 \n\u2029"):
         assert shown == " ".join(text.split())
         return

@@ -30,6 +30,14 @@ from fastlaunch_nb.frame.columns import (
 )
 from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
 from fastlaunch_nb.frame.pages import date_of, empty, from_pages
+from fastlaunch_nb.frame.shown import (
+    DEMO_MARK,
+    account_labels,
+    image_labels,
+    is_demo,
+    one_line,
+    severity,
+)
 
 __all__ = [
     "API_FILTERS",
@@ -38,6 +46,7 @@ __all__ = [
     "COMPLETE",
     "COUNT",
     "COVERAGE",
+    "DEMO_MARK",
     "EXAMPLE_ACCOUNTS",
     "FACETS",
     "FAILED",
@@ -54,6 +63,7 @@ __all__ = [
     "Batch",
     "Column",
     "Filters",
+    "account_labels",
     "api_filters",
     "batch",
     "check_account_id",
@@ -66,4 +76,8 @@ __all__ = [
     "fit_to_show",
     "from_batches",
     "from_pages",
+    "image_labels",
+    "is_demo",
+    "one_line",
+    "severity",
 ]

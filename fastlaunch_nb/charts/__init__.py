@@ -1,0 +1,11 @@
+"""Charts: frame in, plotly Figure out; a file for each, the look and the words they share.
+
+Pure: no clock, no network, no state.
+"""
+
+from fastlaunch_nb.charts.capacities import capacity
+from fastlaunch_nb.charts.look import STATE_LOOKS, UNSEEN, Look, state_look
+from fastlaunch_nb.charts.timelines import timeline
+from fastlaunch_nb.charts.words import text
+
+__all__ = ["STATE_LOOKS", "UNSEEN", "Look", "capacity", "state_look", "text", "timeline"]

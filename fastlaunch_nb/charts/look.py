@@ -1,0 +1,140 @@
+"""What all charts look like: a colour for each state, the figure around the data, its rows.
+
+A figure is transparent and its grey text reads on white and on black, so that
+it fits any theme it is put into. The legend is text under the title: plotly's
+own takes the width that row labels leave, and climbs over the title on a narrow
+screen. plotly's button that uploads the data is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from fastlaunch_nb.charts import words
+from fastlaunch_nb.frame import DEMO_MARK, STATES, image_labels, is_demo
+
+
+class Look(NamedTuple):
+    """How a state is drawn: a colour, and a pattern so that colour is never the only sign.
+
+    The swatch is the pattern once more, as a letter of a legend.
+    """
+
+    colour: str
+    pattern: str = ""
+    swatch: str = "■"
+
+
+STATE_LOOKS = {
+    "enabling": Look("#56b4e9"),
+    "enabling-failed": Look("#d55e00", "x", "▩"),
+    "enabled": Look("#009e73"),
+    "enabled-failed": Look("#cc79a7", "/", "▨"),
+    "disabling": Look("#e69f00"),
+    "disabling-failed": Look("#8c510a", "\\", "▧"),
+    "disabled": Look("#8a8a8a"),
+    "absent": Look("#c8c8c8"),
+    "unknown": Look("#b0b0b0", ".", "▒"),
+}
+"""The palette of Okabe and Ito (Color Universal Design, 2008), which people with any kind of
+colour vision tell apart; failures carry a pattern as well."""
+UNSEEN = Look("#b0b0b0", "+", "▦")
+"""How a state is drawn that AWS has added since."""
+
+READABLE: Final = 12
+"""Pixels a row needs for a mark or words of its own."""
+_GREY, _FAINT = "#7a7a7a", "rgba(128,128,128,0.22)"
+_ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
+
+
+def state_look(state: object) -> Look:
+    """Return how a state is drawn, also one that nobody has seen yet."""
+    return STATE_LOOKS.get(str(state), UNSEEN)
+
+
+# --- the figure around the data -------------------------------------------------------
+
+
+def blank(
+    title: str, data: pd.DataFrame, *, rows: int, legend: Sequence[str], note: str = ""
+) -> go.Figure:
+    """Return a figure without data: its head, with the legend in lines of three, and its look."""
+    mark = f"{DEMO_MARK} · " if is_demo(data) else ""
+    lines = [
+        f"{mark}{words.images(rows)}{note}",
+        *("   ".join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
+    ]
+    head = _HEAD + _LINE * len(lines)
+    figure = go.Figure()
+    figure.update_layout(
+        title={
+            "text": title,
+            "font": {"size": 16, "weight": 600},
+            "subtitle": {"text": "<br>".join(lines), "font": {"size": 12}},
+            "x": 0,
+            "xref": "container",
+            "pad": {"l": 12, "t": 12},
+            "yref": "container",
+            "y": 1,
+            "yanchor": "top",
+        },
+        height=min(_TALLEST, head + _FOOT + _ROW * max(rows, 4)),
+        margin={"l": 12, "r": 16, "t": head, "b": _FOOT},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": _GREY, "size": 12},
+        barmode="overlay",
+        showlegend=False,
+        modebar={"remove": ["sendChartToCloud"], "bgcolor": "rgba(0,0,0,0)", "color": _GREY},
+        hoverlabel={"align": "left"},
+    )
+    figure.update_xaxes(
+        gridcolor=_FAINT, zeroline=False, linecolor=_FAINT, autotickangles=[0, 45], nticks=7
+    )
+    figure.update_yaxes(showgrid=False, zeroline=False, ticks="outside", tickcolor="rgba(0,0,0,0)")
+    return figure
+
+
+def row_height(rows: int) -> float:
+    """Return how many pixels a row gets: less where a figure would become too tall."""
+    return min(_ROW, (_TALLEST - _HEAD - _FOOT) / max(rows, 1))
+
+
+def label_rows(figure: go.Figure, rows: pd.DataFrame) -> None:
+    """Name the rows by image and region; fewer labels where it is tight."""
+    every = max(1, -(-len(rows) * 13 // (_TALLEST - _FOOT - figure.layout.margin.t)))
+    labels = [
+        [words.shortened(part) for part in (name, region) if not words.missing(part)]
+        for name, region in zip(image_labels(rows), rows["region"], strict=True)
+    ]
+    longest = max(len(" · ".join(label)) for label in labels)
+    figure.update_layout(margin_l=16 + round(_LETTER * longest))
+    figure.update_yaxes(
+        range=[-len(rows) + 0.4, 0.6],
+        tickmode="array",
+        tickvals=[-position for position in range(0, len(rows), every)],
+        ticktext=[" · ".join(map(words.safe, label)) for label in labels[::every]],
+        tickfont={"size": 11},
+    )
+
+
+def empty(why: str, data: pd.DataFrame) -> go.Figure:
+    """Return an empty figure that says why it is empty."""
+    figure = blank(why, data, rows=0, legend=())
+    words.remember(figure, [])
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def in_legend(colour: str, swatch: str, name: str) -> str:
+    """Return an entry of a legend."""
+    size = 12 if swatch in "▩▨▧▦▒" else 17  # plain shapes are drawn smaller than patterned ones
+    return f"<span style='color:{colour};font-size:{size}px'>{swatch}</span> {words.safe(name)}"
+
+
+assert STATE_LOOKS.keys() == set(STATES)  # noqa: S101  every state has its look

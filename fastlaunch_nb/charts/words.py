@@ -1,0 +1,105 @@
+"""The words of a chart: escaped for plotly where it draws them, and plain in its twin in text.
+
+Whatever came from AWS goes through :func:`safe`: plotly draws a bit of HTML, and formulas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape, unescape
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.frame import one_line
+
+_LABEL = 30  # characters
+
+
+def text(figure: go.Figure) -> str:
+    """Say what a figure shows in words and numbers: the same, for who can not see it.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        A figure of :func:`fastlaunch_nb.timeline` or :func:`fastlaunch_nb.capacity`.
+
+    Returns
+    -------
+    str
+        Its title, what stands under it, and a line for each bar or row, from
+        the top of the figure to its bottom. Plain text, with no markup.
+
+    Raises
+    ------
+    InputError
+        It is another figure.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "MaxParallelLaunches": 6,
+    ...                          "SnapshotConfiguration": {"TargetResourceCount": 10}}])
+    >>> print(fl.text(fl.capacity(images)))
+    Target: 10 snapshots for 1 image
+    1 image
+    target snapshots   max parallel launches
+    - ami-0abcdef1234567890, target 10 snapshots, at most 6 parallel launches, state unknown
+    """
+    meta = figure.layout.meta if isinstance(figure, go.Figure) else None
+    if not isinstance(meta, dict) or "words" not in meta:
+        raise InputError("Expected a figure that timeline or capacity made.")
+    head = [figure.layout.title.text, *figure.layout.title.subtitle.text.split("<br>")]
+    lines = [*map(_plain, head), *(f"- {_plain(words)}" for words in meta["words"])]
+    return "\n".join(line for line in lines if line)
+
+
+def remember(figure: go.Figure, words: Iterable[str]) -> None:
+    """Keep the words of the rows in the figure itself, for its twin in text."""
+    figure.update_layout(meta={"words": list(words)})
+
+
+def _plain(drawn: str) -> str:
+    """Return what plotly draws as plain text: lines joined, its markup gone, escapes undone."""
+    joined = drawn.replace("<br>", ", ").replace(" · ", ", ")
+    swatches = r"<span [^>]*>.</span> "
+    return unescape(re.sub(r"</?[bi]>", "", re.sub(swatches, "", joined)))
+
+
+# --- words that are drawn -------------------------------------------------------------
+
+
+def hover(row: dict[Any, Any], *lines: str) -> str:
+    """Return what hovering over a row says: its name, ids and place, then these lines."""
+    names: Sequence[Any] = (row.get("image_name"), row.get("image_id"))
+    places: Sequence[Any] = (row.get("account_name"), row.get("account_id"), row.get("region"))
+    head = [f"<b>{safe(value)}</b>" for value in names if not missing(value)][:1]
+    ids = [safe(value) for value in names if not missing(value)][1:]
+    where = " · ".join(safe(value) for value in places if not missing(value))
+    return "<br>".join(filter(None, [*head, *ids, where, *lines]))
+
+
+def missing(value: Any) -> bool:
+    """Tell a null, or a text that is empty."""
+    return bool(pd.isna(value)) or value == ""
+
+
+def safe(value: Any, otherwise: str = "?") -> str:
+    """Return text that plotly draws as it stands: its bit of HTML and its formulas are escaped."""
+    if missing(value):
+        return otherwise
+    return escape(one_line(value), quote=False).replace("$", "&#36;")
+
+
+def shortened(label: str) -> str:
+    """Shorten a long label in its middle: names differ at their ends."""
+    keep = (_LABEL - 1) // 2
+    return label if len(label) <= _LABEL else f"{label[:keep]}…{label[-keep:]}"
+
+
+def images(count: int) -> str:
+    """Say how many images."""
+    return f"{count} image" if count == 1 else f"{count} images"
