@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from fastlaunch_nb.frame import from_pages as from_pages
     from fastlaunch_nb.panel import panel as panel
     from fastlaunch_nb.report import embed as embed
-    from fastlaunch_nb.sweep import Sweep as Sweep
-    from fastlaunch_nb.sweep import describe as describe
-    from fastlaunch_nb.sweep import sweep as sweep
+    from fastlaunch_nb.sweep.fleet import sweep as sweep
+    from fastlaunch_nb.sweep.one import describe as describe
+    from fastlaunch_nb.sweep.result import Sweep as Sweep
 
 __version__ = "0.1.0"
 

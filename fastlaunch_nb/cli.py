@@ -1,7 +1,7 @@
 """The command line: parse, call, print; nothing else.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 it could
-not be done, or not all of it, 2 it was asked wrongly.
+not be done, 2 it was asked wrongly, 3 a part of it could not be done, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import shlex
 import sys
 import warnings
 import webbrowser
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -25,12 +24,12 @@ from fastlaunch_nb.errors import (
     FastLaunchError,
     FastLaunchWarning,
     InputError,
-    ReadError,
-    SetupError,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from fastlaunch_nb.sweep import Sweep
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except FastLaunchError as error:
         _say(f"fastlaunch-nb: {error}")
-        return 2 if isinstance(error, InputError) else 1
+        return next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
     except KeyboardInterrupt:
         _say("Stopped.")
         return 130  # what a shell says of a program that Ctrl-C ended
@@ -51,6 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+class _PartialError(FastLaunchError):
+    """A part of what was asked could not be read; the rest is printed."""
+
+
+_EXIT_CODES = {InputError: 2, _PartialError: 3, FastLaunchError: 1}
 
 
 @contextmanager
@@ -76,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_show(commands)
+    _add_sweep(commands)
     _add_serve(commands)
     _add_lab(commands)
     _add_demo(commands)
@@ -110,7 +117,8 @@ def _add_show(commands: _Commands) -> None:
         _show,
         "print the images as a table, as JSON or as CSV",
         "Read the Fast Launch images of an account and print them, the worst states on top.\n"
-        "Regions that could not be read are named on stderr, and the exit code is then 1.",
+        "Regions that could not be read are named on stderr, and the exit code is then 3, or 1\n"
+        "where there was nothing else.",
         "fastlaunch-nb show --demo",
         "fastlaunch-nb show --region us-east-1 eu-west-1 --filters state=enabled,enabling",
         "fastlaunch-nb show --profile build-farm --csv > images.csv",
@@ -127,6 +135,51 @@ def _add_show(commands: _Commands) -> None:
         const="csv",
         help="all columns, as CSV; an apostrophe keeps a spreadsheet from reading a formula",
     )
+
+
+def _add_sweep(commands: _Commands) -> None:
+    command = _add(
+        commands,
+        _sweep,
+        "read many accounts and regions at once, into a file",
+        "Read the Fast Launch images of many accounts, in all the regions that each has enabled,\n"
+        "and print them, or write them to a file. What could not be read is named on stderr, and\n"
+        "the exit code is then 3, or 1 where there was nothing else.",
+        "fastlaunch-nb sweep --demo",
+        "fastlaunch-nb sweep --profile build-farm game-servers --region us-east-1 eu-west-1",
+        "fastlaunch-nb sweep --accounts 111122223333 --role FastLaunchReader --out images.csv",
+        "fastlaunch-nb sweep --organization --role FastLaunchReader --out images.parquet \\",
+        "                    --coverage coverage.parquet",
+    )
+    _add_reading(command, several=True)
+    group = command.add_argument_group("other accounts, by a role that is assumed in each")
+    group.add_argument("--accounts", nargs="+", metavar="ID", help="accounts, 12 digits each")
+    group.add_argument(
+        "--organization",
+        nargs="*",
+        metavar="PART",
+        help="all active accounts of the organization; or its units, roots and accounts named here",
+    )
+    group.add_argument("--skip", nargs="+", metavar="PART", help="units and accounts to leave out")
+    group.add_argument("--role", metavar="NAME", help="the role, by its name and path")
+    group.add_argument("--external-id", metavar="ID", help="what the role's trust policy asks for")
+    group = command.add_argument_group("what to do with it")
+    group.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="where to write the images: .parquet, .csv or .json; default: a table on stdout",
+    )
+    group.add_argument(
+        "--coverage", type=Path, metavar="FILE", help="where to write what was covered, likewise"
+    )
+    group.add_argument(
+        "--strict", action="store_true", help="print and write nothing unless all could be read"
+    )
+    group.add_argument(
+        "--workers", type=int, default=32, help="reads under way at once (default: %(default)s)"
+    )
+    group.add_argument("--no-progress", action="store_true", help="no bar, also on a terminal")
 
 
 def _add_serve(commands: _Commands) -> None:
@@ -223,13 +276,15 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _add_reading(command: argparse.ArgumentParser) -> None:
+def _add_reading(command: argparse.ArgumentParser, *, several: bool = False) -> None:
     group = command.add_argument_group("what to read")
     whose = group.add_mutually_exclusive_group()
+    many: dict[str, Any] = {"nargs": "+", "action": "extend"} if several else {}
     whose.add_argument(
         "--profile",
         metavar="NAME",
         help="a profile of your AWS configuration; '' is what boto3 finds by itself",
+        **many,
     )
     whose.add_argument("--demo", action="store_true", help="the demo fleet, in an embedded EC2")
     group.add_argument(
@@ -237,7 +292,9 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         metavar="REGION",
-        help="default: the profile's own; of the demo, all",
+        help="default: all that an account has enabled"
+        if several
+        else "default: the profile's own; of the demo, all",
     )
     group.add_argument(
         "--filters",
@@ -282,11 +339,7 @@ def _asked(options: argparse.Namespace, *, usual: str | None) -> _Asked:
 
     for region in options.region or ():
         frame.check_region(region)
-    filters: dict[str, list[str]] = {}
-    for word in options.filters or ():
-        name, _, values = _SHORTHAND.sub(r"\1=\2", word).partition("=")
-        filters.setdefault(name, []).extend(filter(None, values.split(",")))
-    frame.api_filters(filters)
+    filters = _filters(options)
     profile = usual if options.profile is None else options.profile
     if options.demo or profile is None:
         return _Asked(None, options.region, filters or None)
@@ -294,42 +347,95 @@ def _asked(options: argparse.Namespace, *, usual: str | None) -> _Asked:
     return _Asked(profile, options.region or [aws.region_of(session, None)], filters or None)
 
 
+def _filters(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the filters as they were typed, checked."""
+    from fastlaunch_nb import frame
+
+    filters: dict[str, list[str]] = {}
+    for word in options.filters or ():
+        name, _, values = _SHORTHAND.sub(r"\1=\2", word).partition("=")
+        filters.setdefault(name, []).extend(filter(None, values.split(",")))
+    frame.api_filters(filters)
+    return filters
+
+
 _SHORTHAND = re.compile(r"^Name=(.*?),Values=(.*)$")  # as the AWS CLI has it
 
 
-# --- show -----------------------------------------------------------------------------
+# --- show, sweep ----------------------------------------------------------------------
 
 
 def _show(options: argparse.Namespace) -> None:
+    from fastlaunch_nb.sweep import sweep
+
     asked = _asked(options, usual="")
     with demo() if asked.profile is None else nullcontext() as running:
-        profiles = running.accounts.values() if running else [asked.profile]
-        regions = asked.regions or (running.regions if running else ())
-        images, failures = _read(product(profiles, regions), asked.filters)
-    if not failures or len(images):
-        _print(images, options.form)
-    if failures:
-        raise FastLaunchError("\n".join(map(str, failures)))
+        targets = _profiles(running.accounts.values() if running else [asked.profile or ""])
+        regions = asked.regions or (running.regions if running else None)
+        swept = sweep(targets, regions=regions, filters=asked.filters, progress=False)
+    if not len(swept.failures) or len(swept.images):
+        _print(swept.images, options.form)
+    _tell_failures(swept)
 
 
-def _read(
-    places: Iterable[tuple[str | None, str]], filters: Mapping[str, Any] | None
-) -> tuple[pd.DataFrame, list[FastLaunchError]]:
-    """Read profiles and regions one by one; return the rows, and what went wrong."""
-    import pandas as pd
+def _profiles(names: Iterable[str]) -> list[aws.Target]:
+    """Return targets of profiles; that of an empty name is what boto3 finds by itself."""
+    named = list(filter(None, names))
+    return aws.targets(profiles=named) if named else aws.targets()
 
-    from fastlaunch_nb import frame, sweep
 
-    frames: list[pd.DataFrame] = []
-    failures: list[FastLaunchError] = []
-    for profile, region in places:
-        try:
-            session = aws.named_session(profile)
-            frames.append(sweep.describe(session, region=region, filters=filters))
-        except (ReadError, SetupError) as error:
-            failures.append(error)
-    images = pd.concat(frames, ignore_index=True) if frames else frame.empty()
-    return images, failures
+def _sweep(options: argparse.Namespace) -> None:
+    from fastlaunch_nb import report
+    from fastlaunch_nb.sweep import sweep
+
+    filters = _filters(options)
+    files = [path for path in (options.out, options.coverage) if path is not None]
+    for path in files:
+        report.check_file(path)
+    with demo() if options.demo else nullcontext() as running:
+        swept = sweep(
+            _targets(options, running),
+            regions=options.region,
+            filters=filters or None,
+            max_workers=options.workers,
+            progress=False if options.no_progress else sys.stderr.isatty(),
+            strict=options.strict,
+        )
+    if options.coverage is not None:
+        report.save(swept.coverage, options.coverage)
+    if options.out is not None:
+        report.save(swept.images, options.out)
+        _say(report.summary(swept.images))
+    else:
+        _print(swept.images, None)
+    _tell_failures(swept)
+
+
+def _targets(options: argparse.Namespace, running: Demo | None) -> list[aws.Target]:
+    """Return whom a sweep is to read."""
+    whole = options.organization == []  # the option alone, without any part of it
+    elsewhere = options.accounts or options.organization is not None
+    if not elsewhere and running:
+        return aws.targets(profiles=running.accounts.values())
+    return aws.targets(
+        profiles=list(filter(None, options.profile or ())) or None,
+        accounts=options.accounts,
+        organization=True if whole else options.organization,
+        skip=options.skip,
+        role=options.role,
+        external_id=options.external_id,
+    )
+
+
+def _tell_failures(swept: Sweep) -> None:
+    if not len(swept.failures):
+        return
+    from fastlaunch_nb.sweep import failure_lines
+
+    if swept.was_interrupted:
+        raise KeyboardInterrupt
+    kind = FastLaunchError if len(swept.failures) == len(swept.coverage) else _PartialError
+    raise kind("\n".join(failure_lines(swept.failures)))
 
 
 def _print(images: pd.DataFrame, form: str | None) -> None:

@@ -11,7 +11,9 @@ import hashlib
 import importlib.util
 import json
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, overload
 
 import pandas as pd
@@ -236,6 +238,34 @@ def to_csv(images: pd.DataFrame) -> str:
     texts = images.select_dtypes(["string", "object"])
     guarded = {str(name): _as_text(values) for name, values in texts.items()}
     return images.assign(**guarded).to_csv(index=False, lineterminator="\n")
+
+
+_WRITERS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
+    ".parquet": lambda rows: rows.to_parquet(index=False),
+    ".csv": lambda rows: to_csv(rows).encode(),
+    ".json": lambda rows: f"{to_json(rows)}\n".encode(),
+}
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file whose ending names no form of rows, or whose folder is not there."""
+    if path.suffix not in _WRITERS:
+        raise InputError(f"{str(path)!r} ends in none of {', '.join(_WRITERS)}. Name the form so.")
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {str(path.parent)!r} to write {path.name!r} into.")
+
+
+def save(rows: pd.DataFrame, path: Path) -> None:
+    """Write rows as Parquet, CSV or JSON, as the file's ending says: whole, or not at all."""
+    check_file(path)
+    plain = rows.copy(deep=False)
+    plain.attrs = {}  # which Parquet would keep
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        new.write_bytes(_WRITERS[path.suffix](plain))
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _as_text(values: pd.Series) -> pd.Series:

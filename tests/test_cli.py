@@ -12,12 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import __version__, aws, cli, frame, sweep
+from fastlaunch_nb import __version__, cli, emulator, frame
 from fastlaunch_nb.demo import Demo
 
 COMMANDS = ["show", "serve", "lab", "demo"]
@@ -174,37 +173,27 @@ def test_show_nothing(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "--region", "sa-east-1", "--csv")[0].startswith("account_id,region,")
 
 
-def test_what_could_not_be_read_is_said(
-    demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One region fails: the other's rows are printed, the failure is on stderr, the code is 1."""
-    describe = sweep.describe
-
-    def refused(session: boto3.Session, *, region: str, filters: object) -> pd.DataFrame:
-        if region == "us-east-1":
-            raise fl.ReadError("us-east-1 said no", code="UnauthorizedOperation")
-        return describe(session, region=region)
-
-    monkeypatch.setattr(sweep, "describe", refused)
-    assert cli.main(["show", "--region", "us-east-1", "eu-west-1", "--json"]) == 1
+def test_what_could_not_be_read_is_said(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+    """One region fails: the other's rows are printed, the failure is on stderr, the code is 3."""
+    assert cli.main(["show", "--region", "cn-north-1", "eu-west-1", "--json"]) == 0
+    capsys.readouterr()
+    failing = emulator.faulty(expire_tokens=True, repeat_token=True)
+    with failing:  # every region has a page, and then none
+        assert cli.main(["show", "--region", "us-east-1", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)
+    with emulator.faulty(unauthorized=["123456789012"]):
+        assert cli.main(["show", "--region", "us-east-1", "--json"]) == 1
     printed = capsys.readouterr()
-    assert {record["region"] for record in json.loads(printed.out)} == {"eu-west-1"}
-    assert printed.err.strip().endswith("fastlaunch-nb: us-east-1 said no")
-    assert cli.main(["show", "--region", "us-east-1", "--json"]) == 1
-    assert capsys.readouterr().out == ""
+    assert printed.out == ""
+    assert "Allow the IAM action ec2:DescribeFastLaunchImages" in printed.err
 
 
-def test_a_warning_is_one_line(
-    demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_warning_is_one_line(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     """A warning of ours is said in words, without the place in the code."""
-
-    def unknown(*_: object) -> str:
-        raise fl.SetupError("nobody knows")
-
-    monkeypatch.setattr(aws, "account_of", unknown)
-    _, err = shown(capsys, "--region", "eu-west-1")
-    assert err.splitlines()[0] == "fastlaunch-nb: account_id is null: nobody knows"
+    both = ["sweep", "--profile", "build-farm", "default", "--region", "eu-west-1"]
+    assert cli.main(both) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "fastlaunch-nb: Two targets lead to account 123456789012. It is read once."
 
 
 def test_ctrl_c(
@@ -215,9 +204,9 @@ def test_ctrl_c(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep, "describe", interrupted)
-    assert cli.main(["show"]) == 130
-    assert capsys.readouterr().err == "Stopped.\n"
+    monkeypatch.setattr("concurrent.futures.wait", interrupted)
+    assert cli.main(["show", "--json"]) == 130
+    assert capsys.readouterr().err.endswith("Stopped.\n")
 
 
 def test_a_reader_that_has_seen_enough() -> None:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import aws, emulator
+from fastlaunch_nb.aws.reading import split_token
 from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.sweep import describe
 
@@ -126,17 +127,18 @@ def test_callers_session_is_not_touched(demo: Demo) -> None:
     session = demo.session
     describe(session)
     assert hasattr(session.client("ec2"), "enable_fast_launch")
-    client = aws.client(session, "ec2", REGION)
+    client = aws.Access(session).client("ec2", REGION)
     methods = client.meta.method_to_api_mapping
-    assert methods == {"describe_fast_launch_images": "DescribeFastLaunchImages"}
+    assert set(methods.values()) == set(aws.READ_ONLY["ec2"])
     assert not hasattr(client, "enable_fast_launch")
-    assert client.meta.service_model.operation_names == ["DescribeFastLaunchImages"]
+    assert set(client.meta.service_model.operation_names) == set(aws.READ_ONLY["ec2"])
 
 
 def test_the_table_of_operations_only_reads() -> None:
-    """Every operation that the toolkit may call begins with Describe, Get or List."""
+    """Every operation that the toolkit may call describes, gets or lists, or assumes a role."""
+    reads = ("Describe", "Get", "List")
     for operations in aws.READ_ONLY.values():
-        assert all(name.startswith(("Describe", "Get", "List")) for name in operations)
+        assert all(name.startswith(reads) or name == "AssumeRole" for name in operations)
 
 
 def test_the_sessions_own_settings_are_used(
@@ -158,7 +160,7 @@ def test_the_sessions_own_settings_are_used(
     assert images["region"].unique().tolist() == ["eu-west-1"]
     assert images["account_id"].unique().tolist() == ["111122223333"]
     assert sent == [f"{demo.endpoint_url}/"]
-    assert aws.client(session, "ec2", REGION).meta.config.connect_timeout == 3
+    assert aws.Access(session).client("ec2", REGION).meta.config.connect_timeout == 3
 
 
 def test_another_account_by_its_profile(demo: Demo) -> None:
@@ -199,11 +201,11 @@ def test_a_token_that_ec2_makes_of_json_is_ec2s() -> None:
     """EC2's own tokens are base64 of JSON too: one is never taken for boto3's, and dropped."""
     for content in ({"v": "2", "c": "x", "s": "1"}, {}, [1], 5):
         token = base64.b64encode(json.dumps(content).encode()).decode()
-        page, skip = aws._split(token)
+        page, skip = split_token(token)
         assert page is not None
         assert json.loads(base64.b64decode(page)) == {"NextToken": token}
         assert skip == 0
-    assert aws._split("token___2")[1] == 2
+    assert split_token("token___2")[1] == 2
 
 
 def test_resume_inside_a_page_with_a_smaller_page(ec2: Any) -> None:
@@ -470,7 +472,7 @@ def test_account_that_can_not_be_read_is_null(ec2: Any, monkeypatch: pytest.Monk
     def denied(*_: object) -> str:
         raise fl.ReadError("GetCallerIdentity: no", code="AccessDenied")
 
-    monkeypatch.setattr(aws, "account_of", denied)
+    monkeypatch.setattr(aws.Access, "account_id", denied)
     with pytest.warns(fl.FastLaunchWarning, match="account_id is null: GetCallerIdentity"):
         images = describe()
     assert images["account_id"].isna().all()

@@ -129,12 +129,17 @@ PUBLIC = [
     "ReadError",
     "SetupError",
     "SourceError",
+    "Sweep",
+    "SweepError",
+    "Target",
     "capacity",
     "demo",
     "describe",
     "embed",
     "from_pages",
     "panel",
+    "sweep",
+    "targets",
     "text",
     "timeline",
 ]
@@ -167,7 +172,7 @@ def printed(script: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["demo", "panel"])
+@pytest.mark.parametrize("name", ["demo", "panel", "sweep"])
 def test_a_submodule_does_not_hide_the_function(name: str) -> None:
     """Whoever imports the submodule first still finds the function under the public name."""
     script = f"import fastlaunch_nb.{name}; import fastlaunch_nb as fl; print(fl.{name}.__name__)"

@@ -202,8 +202,8 @@ class Access:
 
     def client(self, service: str, region: str) -> Any:
         """Return a client. All of one access share their connections: TLS is dear."""
-        config = Config(max_pool_connections=self._connections, **self._patience())
         try:
+            config = Config(max_pool_connections=self._connections, **self._patience())
             with _MAKING:
                 client = self._core.create_client(service, region_name=region, config=config)
         except ValueError as error:  # botocore's word for an address or a number it can not read

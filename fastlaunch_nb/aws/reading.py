@@ -48,7 +48,7 @@ def read_fast_launch_images(
     and repeats rows. So it is asked from the page's own token, and the skipping
     is done here.
     """
-    token, skip = _split(starting_token)
+    token, skip = split_token(starting_token)
     paging = {
         "MaxItems": None if max_items is None else max_items + skip,
         "PageSize": page_size,
@@ -69,7 +69,7 @@ def _check_page(page: Mapping[str, Any]) -> None:
     check_answer(page, "FastLaunchImages" in page or "RequestId" in metadata)
 
 
-def _split(starting_token: str | None) -> tuple[str | None, int]:
+def split_token(starting_token: str | None) -> tuple[str | None, int]:
     """Split a resume token of botocore's into its page and the items to skip there.
 
     A service's own token, which botocore accepts as well, skips nothing.

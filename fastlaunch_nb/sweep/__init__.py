@@ -2,6 +2,6 @@
 
 from fastlaunch_nb.sweep.fleet import sweep
 from fastlaunch_nb.sweep.one import describe
-from fastlaunch_nb.sweep.result import Sweep
+from fastlaunch_nb.sweep.result import Sweep, failure_lines
 
-__all__ = ["Sweep", "describe", "sweep"]
+__all__ = ["Sweep", "describe", "failure_lines", "sweep"]

@@ -16,6 +16,8 @@ from typing import Any, TypeAlias
 from fastlaunch_nb import aws, frame
 from fastlaunch_nb.errors import FastLaunchError, ReadError, redact
 
+INTERRUPTION = "Interrupted"
+"""The error code of a look that Ctrl-C ended."""
 Key: TypeAlias = tuple[str | int, str | None]
 """An account's id, or the number of its target where it has none; and a region."""
 
@@ -178,7 +180,7 @@ class Look:
     def interrupt(self) -> None:
         """Note that nobody waits for the rest."""
         self.status = frame.PARTIAL if self.pages else frame.INTERRUPTED
-        self.error_code, self.error_message = "Interrupted", "The sweep was stopped; resume it."
+        self.error_code, self.error_message = INTERRUPTION, "The sweep was stopped: resume it."
 
     def _tell_not_opted_in(self, access: aws.Access) -> None:
         """Tell a region that is not opted in from credentials that are no good."""

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fastlaunch_nb import frame
-from fastlaunch_nb.sweep.looks import Look
+from fastlaunch_nb.sweep.looks import INTERRUPTION, Look
 
 _HEALTHY = (frame.COMPLETE, frame.NOT_OPTED_IN)
 _COLOURS = {
@@ -53,6 +53,11 @@ class Sweep:
     def failures(self) -> pd.DataFrame:
         """The rows of the coverage that are not complete, but for regions not opted in."""
         return self.coverage[~self.coverage["status"].isin(_HEALTHY)]
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether Ctrl-C ended it early."""
+        return bool(self.coverage["error_code"].eq(INTERRUPTION).any())
 
     def __repr__(self) -> str:
         return f"Sweep: {', '.join([self._images(), *self._statuses()])}"
