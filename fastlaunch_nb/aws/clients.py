@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
+from botocore.credentials import RefreshableCredentials, create_assume_role_refresher
 from botocore.exceptions import UnknownRegionError
 from botocore.loaders import Loader
 
@@ -234,8 +234,11 @@ class Access:
         }
         with explained("AssumeRole", self.home, self.session, service="sts"):
             refresh = create_assume_role_refresher(self.client("sts", self.home), asked)
-            credentials = DeferredRefreshableCredentials(refresh, "sts-assume-role")
-            credentials.get_frozen_credentials()  # who may not assume it is told so at once
+            credentials = RefreshableCredentials.create_from_metadata(
+                refresh(),  # now: who may not assume it is told so at once
+                refresh_using=refresh,
+                method="sts-assume-role",
+            )
         access = Access(
             self.session, credentials=credentials, home=self.home, connections=self._connections
         )

@@ -124,13 +124,18 @@ class Course:
         else:
             if opening.account_id:
                 self._seen.add(opening.account_id)
-            for key in [key for key in self._looks if key[0] == opening.number]:
-                del self._looks[key]  # whose account could not be told then, and can now
+            self._forget_what_could_not_be_told(opening)
             looks = [look for look in map(self._or_earlier, self._asked(opening)) if look.is_left]
             self._bar.expect(len(looks))
             for look in looks:
                 self._looks[look.key] = look
                 self._look(look, opening)
+
+    def _forget_what_could_not_be_told(self, opening: Opening) -> None:
+        """Forget looks of an earlier sweep whose account or region was not known then."""
+        for key in list(self._looks):
+            if key[0] == opening.number or key == (opening.account_id, None):
+                del self._looks[key]
 
     def _or_earlier(self, look: Look) -> Look:
         """Return what an earlier sweep began in the place of a look."""
@@ -278,6 +283,7 @@ class _Bar:
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
+            self._bar.refresh()  # the last word, however soon it came
             self._bar.close()
 
     def expect(self, more: int) -> None:

@@ -163,7 +163,10 @@ def _planned(targets: Any, regions: Any, filters: Any) -> Plan:
     sources = _sources(targets)
     request, local = as_request(filters)
     named = _regions(regions)
-    openings = tuple(Opening(source, number, named) for number, source in enumerate(sources))
+    openings = tuple(
+        Opening(source, number, named, account_id=getattr(source, "account_id", None))
+        for number, source in enumerate(sources)
+    )
     return Plan(sources, named, request, local, openings)
 
 
@@ -252,7 +255,7 @@ def _result(plan: Plan, looks: Sequence[Look], began: pd.Timestamp, resume: Swee
         resume.started_at if resume else began,
         _now(),
         plan.without_secrets(),
-        tuple(replace(look, source=None, batches=()) for look in looks),
+        tuple(replace(look, source=None, batches=(), afresh=False) for look in looks),
     )
 
 
@@ -267,7 +270,7 @@ def _images(looks: Sequence[Look], local: Filters, earlier: pd.DataFrame | None)
         images = pd.concat([_still_good(earlier, looks), images], ignore_index=True)
         images = _in_order(images, looks)
     again = images.duplicated(list(frame.KEY), keep="last") & images["account_id"].notna()
-    return images[~again].reset_index(drop=True) if again.any() else images
+    return (images[~again] if again.any() else images).reset_index(drop=True)
 
 
 def _still_good(images: pd.DataFrame, looks: Sequence[Look]) -> pd.DataFrame:

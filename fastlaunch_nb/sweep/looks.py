@@ -107,6 +107,7 @@ class Look:
             source=source,
             status=frame.INTERRUPTED,
             continues=self.checkpoint is not None,
+            afresh=False,
             **fresh,  # type: ignore[arg-type]
         )
 
