@@ -350,7 +350,8 @@ def _answered(error: failures.ClientError, asked: str, words: Mapping[str, Any])
         to = f" to {error.operation_name}"
         words = {**words, "operation": error.operation_name, "service": "sts"}
     remedy = _REMEDIES.get(code, "").format(**words)
-    message = f"{asked}: AWS answered {code}{to} (request {request_id}): {said} {remedy}"
+    answer = redact(f"{code}{to} (request {request_id})")
+    message = f"{asked}: AWS answered {answer}: {said} {remedy}"
     return ReadError(message.strip(), code=code, request_id=request_id)
 
 

@@ -27,6 +27,7 @@ from fastlaunch_nb.errors import (
     InputError,
     ReadError,
     SetupError,
+    spelt_out,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command(options)
             sys.stdout.flush()
     except FastLaunchError as error:
-        _say(f"fastlaunch-nb: {error}")
+        _complain(error)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         _say("Stopped.")
@@ -58,8 +59,15 @@ def _warnings_in_words() -> Iterator[None]:
     """Say our warnings as a line of text, without the place in the code they come from."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", FastLaunchWarning)
-        warnings.showwarning = lambda message, *_, **__: _say(f"fastlaunch-nb: {message}")
+        warnings.showwarning = lambda message, *_, **__: _complain(message)
         yield
+
+
+def _complain(trouble: Exception | str) -> None:
+    """Say what went wrong, on one line: it may quote what AWS sent."""
+    from fastlaunch_nb.frame import one_line  # which loads pandas: not for --help
+
+    _say(f"fastlaunch-nb: {one_line(trouble)}")
 
 
 def _say(text: str) -> None:
@@ -308,8 +316,10 @@ def _show(options: argparse.Namespace) -> None:
         images, failures = _read(product(profiles, regions), asked.filters)
     if not failures or len(images):
         _print(images, options.form)
+    for failure in failures[:-1]:
+        _complain(failure)
     if failures:
-        raise FastLaunchError("\n".join(map(str, failures)))
+        raise failures[-1]
 
 
 def _read(
@@ -338,7 +348,10 @@ def _print(images: pd.DataFrame, form: str | None) -> None:
     if form == "json":
         print(report.to_json(images))
     elif form == "csv":
-        print(report.to_csv(images), end="")
+        text = report.to_csv(images)
+        if sys.stdout.isatty():  # a file gets what AWS sent, a terminal nothing to obey
+            text = "\n".join(map(spelt_out, text.split("\n")))
+        print(text, end="")
     elif len(images):
         _print_table(images)
     sys.stdout.flush()

@@ -23,8 +23,8 @@ from .conftest import HOSTILE, item
 expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
 
 PLOT = ".js-plotly-plot"
-EVIL = f"{HOSTILE} $x^2$"
-LINE = " ".join(EVIL.split())
+EVIL = f"{HOSTILE} $x^2$ \u05d0\u05d1"
+LINE = " ".join(EVIL.split()).replace("\x9b", r"\x9b").replace("\u202e", r"\u202e")
 MARKUP = "img, script, mjx-container, .MathJax"
 
 

@@ -229,6 +229,35 @@ def test_a_reader_that_has_seen_enough() -> None:
     assert "BrokenPipe" not in done.stderr
 
 
+def test_no_line_is_forged(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What AWS says in an error stays in its line, and a terminal obeys none of it."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise fl.ReadError("no\nfastlaunch-nb: all is well \x9b2J\u202e", code="X")
+
+    monkeypatch.setattr(sweep, "describe", refused)
+    assert cli.main(["show", "--region", "us-east-1", "eu-west-1"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.isprintable() and line.startswith("fastlaunch-nb: ") for line in lines)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_csv_in_a_terminal(
+    terminal: bool, demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file gets what AWS sent as it is; in a terminal control characters are spelt out."""
+    images = fl.from_pages([{"ImageId": "ami-1", "StateTransitionReason": "\x9b2J\u202eback"}])
+    monkeypatch.setattr(sweep, "describe", lambda *_, **__: images)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    out, _ = shown(capsys, "--region", "us-east-1", "--csv")
+    assert len(out.splitlines()) == 2
+    assert ("\\x9b2J\\u202eback" in out) == terminal
+    assert ("\x9b2J\u202eback" in out) != terminal
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal of Unix")
 def test_a_terminal_gets_what_fits() -> None:
     """In a terminal no line is too wide, states have colours, and what is left out is named."""

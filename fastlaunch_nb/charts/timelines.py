@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -154,7 +153,7 @@ def _keys(frame: pd.DataFrame) -> list[tuple[str, ...]]:
 def _state_bars(state: str, bars: pd.DataFrame, *, marked: bool) -> go.Bar:
     drawn = look.state_look(state)
     return go.Bar(
-        name=escape(state),
+        name=words.safe(state),
         orientation="h",
         y=list(bars["y"]),
         base=[_iso(moment) for moment in bars["from"]],

@@ -10,6 +10,7 @@ from typing import Final
 
 import pandas as pd
 
+from fastlaunch_nb.errors import spelt_out
 from fastlaunch_nb.frame.columns import EXAMPLE_ACCOUNTS, TEXT, WORST_FIRST
 
 DEMO_MARK: Final = "Demo data"
@@ -50,21 +51,16 @@ def _names_over_ids(images: pd.DataFrame, name: str, key: str) -> pd.Series:
 # --- text -----------------------------------------------------------------------------
 
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
-_BEGINS = {"LRI", "RLI", "FSI"}
-_TURNS = {*_BEGINS, "PDI", "LRE", "RLE", "LRO", "RLO", "R", "AL", "AN"}
-"""Bidirectional classes of Unicode (UAX 9) that may change the order of what is beside them."""
+_LEFTWARDS = {"R", "AL", "AN"}
+"""Bidirectional classes of Unicode (UAX 9) that change the order of what is beside them."""
 
 
 def one_line(value: object) -> str:
-    """Return text for the eye: on one line, and leaving the order of what is beside it alone.
+    """Return text for the eye: on one line, with nothing in it that a screen would obey.
 
-    Where it has letters or marks that run from right to left, it stands in an
-    isolate of Unicode; in as many as it could end by itself, and one more.
+    Letters that run from right to left stay, in an isolate of Unicode, so that
+    they leave the order of what is beside them alone.
     """
-    line = " ".join(str(value).split())
-    kinds = [unicodedata.bidirectional(letter) for letter in line]
-    if _TURNS.isdisjoint(kinds):
-        return line
-    begins = 1 + kinds.count("PDI")
-    ends = begins + sum(kind in _BEGINS for kind in kinds)
-    return _ISOLATE * begins + line + _END_ISOLATE * ends
+    line = spelt_out(" ".join(str(value).split()))
+    leftwards = not _LEFTWARDS.isdisjoint(map(unicodedata.bidirectional, line))
+    return f"{_ISOLATE}{line}{_END_ISOLATE}" if leftwards else line
