@@ -56,10 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _warnings_in_words() -> Iterator[None]:
-    """Say our warnings as a line of text, without the place in the code they come from."""
+    """Say each of our warnings once, as a line of text, without its place in the code."""
+    said = set()
+
+    def say_once(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            _complain(message)
+
     with warnings.catch_warnings():
         warnings.simplefilter("always", FastLaunchWarning)
-        warnings.showwarning = lambda message, *_, **__: _complain(message)
+        warnings.showwarning = say_once
         yield
 
 

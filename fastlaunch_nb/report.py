@@ -170,7 +170,7 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
 def summary(images: pd.DataFrame) -> str:
     """Say in a line how many rows there are and in which states, the worst first."""
     if images.empty:
-        return "No image has Fast Launch here."
+        return frame.why_empty(images)[0]
     counts = images["state"].fillna("unknown").value_counts()
     states = (
         f"{counts[state]} {frame.one_line(state)}"

@@ -157,6 +157,9 @@ def test_the_charts_of_the_dashboard_follow(page: Page) -> None:
         see_the_charts(page, 42, 42)
         page.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
         see_the_charts(page, 3, 3)
+        page.get_by_role("textbox", name="Search").fill("zzz")
+        expect(page.locator(".fl-empty")).to_contain_text("No image matches the filters.")
+        expect(page.locator(PLOT)).to_have_count(0)
 
 
 def open_in_voila(page: Page, address: str) -> None:

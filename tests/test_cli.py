@@ -174,6 +174,16 @@ def test_show_nothing(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "--region", "sa-east-1", "--csv")[0].startswith("account_id,region,")
 
 
+def test_show_nothing_that_matches(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a filter that matches nothing, that is what is said, and once what may be meant."""
+    typed = ["--region", "us-east-1", "eu-west-1", "--filters", "state=enabledd"]
+    out, err = shown(capsys, *typed)
+    assert out == ""
+    doubt, summary = err.splitlines()
+    assert doubt.endswith("'enabledd', which EC2 is not known to have. Did you mean 'enabled'?")
+    assert summary == "No image matches the filters."
+
+
 def test_what_could_not_be_read_is_said(
     demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -205,7 +205,7 @@ def test_no_images() -> None:
     """A frame without rows makes a panel that says why, with nothing to tick or to type."""
     panel = fl.panel(frame.empty())
     for shown in (panel._table._html.value, panel._repr_mimebundle_()["text/html"]):
-        assert "This frame has no images" in shown
+        assert "No image has Fast Launch here." in shown
     assert repr(panel) == "FilterPanel: 0 of 0 images"
     assert len(panel.children) == 3
 

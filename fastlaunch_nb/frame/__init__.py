@@ -23,11 +23,13 @@ from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
 from fastlaunch_nb.frame.pages import empty, from_pages
 from fastlaunch_nb.frame.shown import (
     DEMO_MARK,
+    FILTERED,
     account_labels,
     image_labels,
     is_demo,
     one_line,
     severity,
+    why_empty,
 )
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "DEMO_MARK",
     "EXAMPLE_ACCOUNTS",
     "FACETS",
+    "FILTERED",
     "KEY",
     "STATES",
     "TEXT",
@@ -58,4 +61,5 @@ __all__ = [
     "is_demo",
     "one_line",
     "severity",
+    "why_empty",
 ]

@@ -14,6 +14,13 @@ from fastlaunch_nb.errors import spelt_out
 from fastlaunch_nb.frame.columns import EXAMPLE_ACCOUNTS, TEXT, WORST_FIRST
 
 DEMO_MARK: Final = "Demo data"
+FILTERED: Final = "filtered"
+"""The name in ``attrs`` that says of a frame that rows may have been left out of it."""
+_NO_IMAGE = (
+    "No image has Fast Launch here.",
+    "EC2 lists only those that have it, of the account and region that was asked.",
+)
+_NO_MATCH = ("No image matches the filters.", "Take one away, or reset them, to see more.")
 
 
 def is_demo(images: pd.DataFrame) -> bool:
@@ -28,6 +35,11 @@ def is_demo(images: pd.DataFrame) -> bool:
 def severity(state: str) -> int:
     """Return the place of a state among all, the worst first; a new one is unknown."""
     return WORST_FIRST.index(state) if state in WORST_FIRST else WORST_FIRST.index("unknown")
+
+
+def why_empty(images: pd.DataFrame) -> tuple[str, str]:
+    """Say why a frame without rows has none: in a sentence, and in one more that helps."""
+    return _NO_MATCH if images.attrs.get(FILTERED) else _NO_IMAGE
 
 
 # --- names ----------------------------------------------------------------------------
