@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from fastlaunch_nb import __version__, aws, servers
-from fastlaunch_nb.demo import Demo, demo
+from fastlaunch_nb.demo import Demo, demo, need_extra
 from fastlaunch_nb.errors import (
     FastLaunchError,
     FastLaunchWarning,
@@ -344,7 +344,7 @@ def _read(
             session = aws.named_session(profile)
             frames.append(sweep.describe(session, region=region, filters=filters))
         except (ReadError, SetupError) as error:
-            failures.append(error)
+            failures.append(FastLaunchError(f"{profile}: {error}" if profile else str(error)))
     images = pd.concat(frames, ignore_index=True) if frames else frame.empty()
     return images, failures
 
@@ -404,6 +404,8 @@ def _lab(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     servers.need_extra()
+    if options.demo:  # the notebook's kernel starts it, where nobody would see that it can not
+        need_extra()
     parameters = _asked(options, usual="").parameters()
     dashboard = servers.dashboard(options.notebooks, parameters, options.port, options.theme)
     with servers.stop_signals() as stopped, dashboard as server:

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import __version__, aws, cli, frame, sweep
+from fastlaunch_nb import __version__, aws, cli, frame, servers, sweep
 from fastlaunch_nb.demo import Demo
 
 COMMANDS = ["show", "serve", "lab", "demo"]
@@ -96,6 +96,17 @@ def test_a_missing_extra(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert cli.main([command, "--demo"]) == 1
     assert "pip install 'fastlaunch_nb[lab]'" in capsys.readouterr().err
+
+
+def test_serve_without_the_demo_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without moto serve --demo starts nothing: the answer is the exact pip command."""
+    monkeypatch.setitem(sys.modules, "fastlaunch_nb.emulator", None)
+    monkeypatch.delattr("fastlaunch_nb.emulator", raising=False)
+    monkeypatch.setattr(servers, "run", lambda *_: pytest.fail("started"))
+    assert cli.main(["serve", "--demo"]) == 1
+    assert "pip install 'fastlaunch_nb[demo]'" in capsys.readouterr().err
 
 
 # --- show -----------------------------------------------------------------------------
@@ -202,6 +213,16 @@ def test_what_could_not_be_read_is_said(
     assert printed.err.strip().endswith("fastlaunch-nb: us-east-1 said no")
     assert cli.main(["show", "--region", "us-east-1", "--json"]) == 1
     assert capsys.readouterr().out == ""
+
+
+def test_a_failure_names_whose_region_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a region is none, each profile that was asked has its line, and no more than that."""
+    assert cli.main(["show", "--demo", "--region", "xx-nowhere-1"]) == 1
+    asked = "DescribeFastLaunchImages in xx-nowhere-1: AWS answered AuthFailure"
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    for line, profile in zip(lines, ("build-farm", "game-servers"), strict=True):
+        assert line.startswith(f"fastlaunch-nb: {profile}: {asked}")
 
 
 def test_a_warning_is_one_line(
