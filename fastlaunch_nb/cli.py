@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from fastlaunch_nb import __version__, aws, servers
-from fastlaunch_nb.demo import Demo, demo
+from fastlaunch_nb.demo import Demo, demo, need_extra
 from fastlaunch_nb.errors import (
     FastLaunchError,
     FastLaunchWarning,
     InputError,
+    SweepError,
+    spelt_out,
 )
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command(options)
             sys.stdout.flush()
     except FastLaunchError as error:
-        _say(f"fastlaunch-nb: {error}")
-        return next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
+        _complain(error)
+        return _exit_code(error)
     except KeyboardInterrupt:
         _say("Stopped.")
         return 130  # what a shell says of a program that Ctrl-C ended
@@ -53,19 +55,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _PartialError(FastLaunchError):
-    """A part of what was asked could not be read; the rest is printed."""
+    """Not all that was asked could be read; what could be is printed. A line a failure."""
+
+    def __init__(self, lines: Iterable[str], *, nothing: bool) -> None:
+        super().__init__("\n".join(lines))
+        self.code = 1 if nothing else 3
 
 
-_EXIT_CODES = {InputError: 2, _PartialError: 3, FastLaunchError: 1}
+def _exit_code(error: FastLaunchError) -> int:
+    if isinstance(error, _PartialError):
+        return error.code
+    return 2 if isinstance(error, InputError) else 1
 
 
 @contextmanager
 def _warnings_in_words() -> Iterator[None]:
-    """Say our warnings as a line of text, without the place in the code they come from."""
+    """Say each of our warnings once, as a line of text, without its place in the code."""
+    said = set()
+
+    def say_once(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            _complain(message)
+
     with warnings.catch_warnings():
         warnings.simplefilter("always", FastLaunchWarning)
-        warnings.showwarning = lambda message, *_, **__: _say(f"fastlaunch-nb: {message}")
+        warnings.showwarning = say_once
         yield
+
+
+def _complain(trouble: Exception | str) -> None:
+    """Say what went wrong, on one line, or one a failure: it may quote what AWS sent."""
+    from fastlaunch_nb.frame import one_line  # which loads pandas: not for --help
+
+    many = isinstance(trouble, SweepError | _PartialError)
+    for line in str(trouble).splitlines() if many else [trouble]:
+        _say(f"fastlaunch-nb: {one_line(line)}")
 
 
 def _say(text: str) -> None:
@@ -434,8 +459,8 @@ def _tell_failures(swept: Sweep) -> None:
 
     if swept.was_interrupted:
         raise KeyboardInterrupt
-    kind = FastLaunchError if len(swept.failures) == len(swept.coverage) else _PartialError
-    raise kind("\n".join(failure_lines(swept.failures)))
+    nothing = len(swept.failures) == len(swept.coverage) and swept.images.empty
+    raise _PartialError(failure_lines(swept.failures), nothing=nothing)
 
 
 def _print(images: pd.DataFrame, form: str | None) -> None:
@@ -444,7 +469,10 @@ def _print(images: pd.DataFrame, form: str | None) -> None:
     if form == "json":
         print(report.to_json(images))
     elif form == "csv":
-        print(report.to_csv(images), end="")
+        text = report.to_csv(images)
+        if sys.stdout.isatty():  # a file gets what AWS sent, a terminal nothing to obey
+            text = "\n".join(map(spelt_out, text.split("\n")))
+        print(text, end="")
     elif len(images):
         _print_table(images)
     sys.stdout.flush()
@@ -490,6 +518,8 @@ def _lab(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     servers.need_extra()
+    if options.demo:  # the notebook's kernel starts it, where nobody would see that it can not
+        need_extra()
     parameters = _asked(options, usual="").parameters()
     dashboard = servers.dashboard(options.notebooks, parameters, options.port, options.theme)
     with servers.stop_signals() as stopped, dashboard as server:

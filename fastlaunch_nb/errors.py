@@ -118,11 +118,25 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def redact(text: str) -> str:
-    """Return text of AWS's as it may be shown: without keys, tokens and signatures.
+    r"""Return text of AWS's as a message may have it: no keys, tokens or signatures, on one line.
 
     Examples
     --------
-    >>> redact("AKIAIOSFODNN7EXAMPLE is not known, Signature=1a2b3c")
+    >>> redact("AKIAIOSFODNN7EXAMPLE is not known,\nSignature=1a2b3c")
     '*** is not known, ***'
     """
-    return _SECRETS.sub("***", text)
+    return spelt_out(" ".join(_SECRETS.sub("***", text).split()))
+
+
+def spelt_out(text: str) -> str:
+    r"""Return text in which what a screen would obey, turn around or hide is spelt out.
+
+    That is what Unicode does not call printable, such as control characters and
+    marks of direction.
+
+    Examples
+    --------
+    >>> print(spelt_out("\x1b[31mred \u202eback"))
+    \x1b[31mred \u202eback
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

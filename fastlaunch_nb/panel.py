@@ -23,11 +23,6 @@ _FACETS = {
     "launch_template": "Launch template",
 }
 _NONE = "(none)"
-_NO_IMAGE = (
-    "This frame has no images. EC2 lists only those with Fast Launch, "
-    "of the account and region that was asked."
-)
-_NO_MATCH = "No image matches these filters."
 _FORMULA = re.compile(r"\$.*\$|\\[(\[]|\\begin")
 _DARKER = "color-mix(in srgb, currentColor 14%, transparent)"
 
@@ -83,14 +78,13 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def __init__(self, images: pd.DataFrame) -> None:
         self._images = images.copy()
         self._showing = False
-        self._why_empty = _NO_MATCH if len(images) else _NO_IMAGE
         self._search = _search_box()
         self._search.observe(self._take, "value")
         self._facets = {name: _Facet(title, self._take) for name, title in _FACETS.items()}
         self._summary = widgets.HTML()
         self._reset = _button("Reset", "undo", tooltip="Show all images again")
         self._reset.on_click(lambda _: setattr(self, "filters", Filters()))
-        self._table = _Table(self._why_empty)
+        self._table = _Table()
         head = _row("fl-head", self._search, self._reset, self._summary)
         facets = _row("fl-facets", *self._facets.values())
         above = [head, facets] if len(images) else [self._summary]
@@ -174,7 +168,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         bundle["text/html"] = (
             f"{_STYLE}<div class='fl-panel tex2jax_ignore mathjax_ignore'>"
             f"{self._summary_html(len(self.filtered))}"
-            f"{_table_html(self.filtered.head(PAGE), self._why_empty)}"
+            f"{_table_html(self.filtered.head(PAGE))}"
             f"{_more(len(self.filtered) - PAGE)}</div>"
         )
         return bundle
@@ -224,8 +218,7 @@ class _Facet(widgets.VBox):  # type: ignore[misc]
 class _Table(widgets.VBox):  # type: ignore[misc]
     """Rows, a page at a time."""
 
-    def __init__(self, why_empty: str) -> None:
-        self._why_empty = why_empty
+    def __init__(self) -> None:
         self._rows = pd.DataFrame()
         self._first = 0
         self._html = widgets.HTML()
@@ -247,7 +240,7 @@ class _Table(widgets.VBox):  # type: ignore[misc]
         self._first += step
         page = self._rows.iloc[self._first : self._first + PAGE]
         last = self._first + len(page)
-        self._html.value = _table_html(page, self._why_empty)
+        self._html.value = _table_html(page)
         self._where.value = f"{self._first + 1}–{last} of {len(self._rows)}" if len(page) else ""
         self._back.disabled = self._first == 0
         self._on.disabled = last >= len(self._rows)
@@ -293,10 +286,10 @@ _HEADINGS = (
 )
 
 
-def _table_html(rows: pd.DataFrame, why_empty: str) -> str:
+def _table_html(rows: pd.DataFrame) -> str:
     """Return rows as an HTML table. Everything in it that came from AWS is escaped."""
     if rows.empty:
-        return f"<p class='fl-empty'>{why_empty}</p>"
+        return f"<p class='fl-empty'>{' '.join(frame.why_empty(rows))}</p>"
     shown = frame.fit_to_show(rows).assign(
         _image=frame.image_labels(rows),
         _account=frame.account_labels(rows),

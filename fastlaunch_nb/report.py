@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastlaunch_nb import charts, frame
-from fastlaunch_nb.errors import InputError, MissingExtraError, SetupError, did_you_mean
+from fastlaunch_nb.errors import InputError, MissingExtraError, SetupError, did_you_mean, spelt_out
 
 WIDTH = 900
 _FORMS = ("html", "png", "svg", "md")
@@ -172,9 +172,12 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
 def summary(images: pd.DataFrame) -> str:
     """Say in a line how many rows there are and in which states, the worst first."""
     if images.empty:
-        return "No image has Fast Launch here."
+        return frame.why_empty(images)[0]
     counts = images["state"].fillna("unknown").value_counts()
-    states = (f"{counts[state]} {state}" for state in sorted(counts.index, key=frame.severity))
+    states = (
+        f"{counts[state]} {frame.one_line(state)}"
+        for state in sorted(counts.index, key=frame.severity)
+    )
     mark = f" ({frame.DEMO_MARK.lower()})" if frame.is_demo(images) else ""
     return f"{len(images)} image{'s' * (len(images) > 1)}{mark}: {', '.join(states)}"
 
@@ -209,8 +212,7 @@ def _visible(value: Any) -> Text:
     """Return text on one line; what a terminal would obey, or turn around, is spelt out."""
     if pd.isna(value):
         return Text("–")
-    letters = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
-    return Text("".join(letters))
+    return Text(spelt_out(str(value)))
 
 
 def to_json(images: pd.DataFrame) -> str:

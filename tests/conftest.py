@@ -107,7 +107,7 @@ def item(number: int, state: str | None = "enabled", **fields: Any) -> dict[str,
     return {name: value for name, value in {**whole, **fields}.items() if value is not None}
 
 
-HOSTILE = "<img src=x onerror=alert(1)> </script> =cmd() \"quoted\" 'too' &amp;\n\u202eback"
+HOSTILE = "<img src=x onerror=alert(1)> </script> =cmd() \"quoted\" 'too' &amp;\n\x9b\u202eback"
 ZOO: list[tuple[str | None, str | None, list[dict[str, Any]]]] = [
     (
         "111122223333",

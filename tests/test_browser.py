@@ -23,8 +23,8 @@ from .conftest import HOSTILE, item
 expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
 
 PLOT = ".js-plotly-plot"
-EVIL = f"{HOSTILE} $x^2$"
-LINE = " ".join(EVIL.split())
+EVIL = f"{HOSTILE} $x^2$ \u05d0\u05d1"
+LINE = " ".join(EVIL.split()).replace("\x9b", r"\x9b").replace("\u202e", r"\u202e")
 MARKUP = "img, script, mjx-container, .MathJax"
 
 
@@ -157,6 +157,9 @@ def test_the_charts_of_the_dashboard_follow(page: Page) -> None:
         see_the_charts(page, 42, 42)
         page.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
         see_the_charts(page, 3, 3)
+        page.get_by_role("textbox", name="Search").fill("zzz")
+        expect(page.locator(".fl-empty")).to_contain_text("No image matches the filters.")
+        expect(page.locator(PLOT)).to_have_count(0)
 
 
 def open_in_voila(page: Page, address: str) -> None:

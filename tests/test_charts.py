@@ -154,14 +154,20 @@ def test_capacity_of_unknown_numbers_only() -> None:
 
 
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
-def test_empty_figures_say_why(chart: Any) -> None:
-    """Without images there is a figure that says so, not an empty box or an error."""
-    assert "No image" in chart(frame.empty()).layout.title.text
+def test_empty_figures_say_why(images: pd.DataFrame, chart: Any) -> None:
+    """Without images a figure says why: nothing has Fast Launch here, or nothing matches."""
+    nothing = chart(frame.empty()).layout.title
+    assert nothing.text == "No image has Fast Launch here."
+    assert "of the account and region that was asked" in nothing.subtitle.text
+    unmatched = chart(fl.Filters(text="zzz").apply(images)).layout.title
+    assert unmatched.text == "No image matches the filters."
+    assert "0 images" not in str(unmatched)
+    assert chart(fl.Filters().apply(frame.empty())).layout.title == nothing
 
 
 def test_a_timeline_of_what_was_never_seen_says_so() -> None:
     """Rows without a time of observation are not drawn at a guess; the figure says what to do."""
-    assert "observed_at" in fl.timeline(fl.from_pages([item(1)])).layout.title.text
+    assert "observed_at" in fl.timeline(fl.from_pages([item(1)])).layout.title.subtitle.text
 
 
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])

@@ -11,15 +11,18 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import __version__, cli, emulator, frame
+from fastlaunch_nb import __version__, cli, emulator, frame, servers
 from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.emulator import FastLaunchImage
+from fastlaunch_nb.emulator.models import EC2Error
 
-COMMANDS = ["show", "serve", "lab", "demo"]
+COMMANDS = ["show", "sweep", "serve", "lab", "demo"]
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
 
 
@@ -95,6 +98,17 @@ def test_a_missing_extra(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert cli.main([command, "--demo"]) == 1
     assert "pip install 'fastlaunch_nb[lab]'" in capsys.readouterr().err
+
+
+def test_serve_without_the_demo_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without moto serve --demo starts nothing: the answer is the exact pip command."""
+    monkeypatch.setitem(sys.modules, "fastlaunch_nb.emulator", None)
+    monkeypatch.delattr("fastlaunch_nb.emulator", raising=False)
+    monkeypatch.setattr(servers, "run", lambda *_: pytest.fail("started"))
+    assert cli.main(["serve", "--demo"]) == 1
+    assert "pip install 'fastlaunch_nb[demo]'" in capsys.readouterr().err
 
 
 # --- show -----------------------------------------------------------------------------
@@ -173,19 +187,39 @@ def test_show_nothing(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "--region", "sa-east-1", "--csv")[0].startswith("account_id,region,")
 
 
+def test_show_nothing_that_matches(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a filter that matches nothing, that is what is said, and once what may be meant."""
+    typed = ["--region", "us-east-1", "eu-west-1", "--filters", "state=enabledd"]
+    out, err = shown(capsys, *typed)
+    assert out == ""
+    doubt, summary = err.splitlines()
+    assert doubt.endswith("'enabledd', which EC2 is not known to have. Did you mean 'enabled'?")
+    assert summary == "No image matches the filters."
+
+
 def test_what_could_not_be_read_is_said(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
-    """One region fails: the other's rows are printed, the failure is on stderr, the code is 3."""
-    assert cli.main(["show", "--region", "cn-north-1", "eu-west-1", "--json"]) == 0
-    capsys.readouterr()
-    failing = emulator.faulty(expire_tokens=True, repeat_token=True)
-    with failing:  # every region has a page, and then none
-        assert cli.main(["show", "--region", "us-east-1", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)
+    """One of several fails: the rest is printed, the code is 3; it is 1 where there is no rest."""
+    regions = ["--region", "us-east-1", "xx-nowhere-1"]
+    assert cli.main(["show", *regions, "--json"]) == 3
+    printed = capsys.readouterr()
+    assert {record["region"] for record in json.loads(printed.out)} == {"us-east-1"}
+    assert "xx-nowhere-1: failed: " in printed.err.splitlines()[-1]
     with emulator.faulty(unauthorized=["123456789012"]):
         assert cli.main(["show", "--region", "us-east-1", "--json"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "Allow the IAM action ec2:DescribeFastLaunchImages" in printed.err
+
+
+def test_a_failure_names_whose_region_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where a region is none, each profile that was asked has its line, and what may be meant."""
+    assert cli.main(["show", "--demo", "--region", "us-east-11"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    for line, profile in zip(lines, ("build-farm", "game-servers"), strict=True):
+        assert line.startswith(f"fastlaunch-nb: {profile} · ")
+        assert "us-east-11: failed: " in line
+        assert line.endswith("AWS lists no region 'us-east-11'. Did you mean 'us-east-1'?")
 
 
 def test_a_warning_is_one_line(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
@@ -216,6 +250,35 @@ def test_a_reader_that_has_seen_enough() -> None:
     assert done.stdout == "[\n"
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+def test_no_line_is_forged(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What AWS says in an error stays in its line, and a terminal obeys none of it."""
+
+    def refused(_: object) -> None:
+        raise EC2Error("X", "no\nfastlaunch-nb: all is well \x9b2J\u202e")
+
+    monkeypatch.setattr(emulator.FAULTS, "before", refused)
+    assert cli.main(["show", "--region", "us-east-1", "eu-west-1"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(line.isprintable() and line.startswith("fastlaunch-nb: ") for line in lines)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_csv_in_a_terminal(
+    terminal: bool, demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file gets what AWS sent as it is; in a terminal control characters are spelt out."""
+    image = FastLaunchImage("ami-00000001", state_transition_reason="\x9b2J\u202eback")
+    emulator.backend("123456789012", "eu-north-1").add_fast_launch_image(image)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    out, _ = shown(capsys, "--region", "eu-north-1", "--csv")
+    assert len(out.splitlines()) == 2
+    assert ("\\x9b2J\\u202eback" in out) == terminal
+    assert ("\x9b2J\u202eback" in out) != terminal
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal of Unix")
@@ -295,3 +358,88 @@ def test_the_example_of_demo_works_as_it_is_written(
     command = ["sh", "-c", script]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("http://127.0.0.1:")
+
+
+# --- sweep ----------------------------------------------------------------------------
+
+
+def swept(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> tuple[str, str]:
+    """Return what `sweep` prints on stdout and on stderr."""
+    assert cli.main(["sweep", *words]) == code
+    printed = capsys.readouterr()
+    return printed.out, printed.err
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "json"])
+def test_sweep_into_a_file(
+    demo: Demo, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Images and coverage as the files' endings say; nothing on stdout, a line on stderr."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    images, coverage = folder / f"images.{form}", folder / f"coverage.{form}"
+    out, err = swept(
+        capsys, "--profile", *demo.accounts.values(), "--region", *demo.regions,
+        "--out", str(images), "--coverage", str(coverage),
+    )  # fmt: skip
+    assert out == ""
+    assert err.startswith("42 images (demo data): ")
+    read: Any = getattr(pd, f"read_{form}")
+    assert len(read(images)) == 42
+    assert read(coverage)["rows"].sum() == 42
+    assert {path.name for path in folder.iterdir()} == {images.name, coverage.name}
+
+
+def test_sweep_to_stdout(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a file the images are a table, with the names of the accounts."""
+    out, _ = swept(capsys, "--demo", "--region", "us-east-1")
+    assert "build-farm" in out
+    assert "game-servers" in out
+
+
+def test_sweep_an_organization(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every account of an organization by a role; one unit or account less where that is said."""
+    by_role = ["--demo", "--region", "us-east-1", "--role", "FastLaunchReader"]
+    out, _ = swept(capsys, *by_role, "--organization")
+    assert "build-farm" in out
+    assert "game-servers" in out
+    out, _ = swept(capsys, *by_role, "--organization", "--skip", "123456789012")
+    assert "build-farm" not in out
+    out, _ = swept(capsys, *by_role, "--accounts", "111122223333", "--external-id", "x-1")
+    assert "111122223333" in out
+
+
+def test_a_partial_sweep(demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What could be read is written, what not is named, and the code is 3."""
+    words = ["--profile", *demo.accounts.values(), "--region", *demo.regions]
+    with emulator.faulty(unauthorized=["111122223333"]):
+        _, err = swept(capsys, *words, "--out", str(tmp_path / "images.csv"), code=3)
+        assert set(pd.read_csv(tmp_path / "images.csv")["account_id"]) == {123456789012}
+        lines = [line for line in err.splitlines() if "failed: " in line]
+        assert len(lines) == 3
+        assert all("game-servers" in line and "Allow the IAM action" in line for line in lines)
+        strictly = tmp_path / "strict.csv"
+        out, err = swept(capsys, *words, "--strict", "--out", str(strictly), code=1)
+        assert out == ""
+        assert len([line for line in err.splitlines() if "failed: " in line]) == 3
+        assert not strictly.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--out", "images.xlsx"], "ends in none of .parquet, .csv, .json"),
+        (["--out", "nowhere/images.csv"], "There is no folder 'nowhere'"),
+        (["--accounts", "111122223333"], "need role"),
+        (["--organization", "--role", "x", "--skip", "?"], "no part of an organization"),
+        (["--region", "US EAST"], "a region's name"),
+        (["--workers", "0"], "max_workers is 0"),
+    ],
+)
+def test_sweep_refused(
+    words: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What can not be asked is refused before anything is sent."""
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", lambda *_: pytest.fail("sent"))
+    _, err = swept(capsys, *words, code=2)
+    assert says in err

@@ -271,6 +271,14 @@ def test_a_region_that_is_not_opted_in(demo: Demo) -> None:
     assert caught.value.code == "AuthFailure"
 
 
+def test_a_region_that_is_none(demo: Demo, caplog: pytest.LogCaptureFixture) -> None:
+    """A region that AWS does not have is refused as cleanly; nothing breaks in the embedded EC2."""
+    with pytest.raises(fl.ReadError, match="AuthFailure") as caught:
+        fl.describe(region="xx-nowhere-1")
+    assert caught.value.code == "AuthFailure"
+    assert "Traceback" not in caplog.text
+
+
 def test_faults_of_the_demo() -> None:
     """Faults are on while the demo runs, and off after it; one that is none is refused by name."""
     with fl.demo(faults={"unauthorized": ["123456789012"]}):

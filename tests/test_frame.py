@@ -311,6 +311,7 @@ def test_a_count_is_what_ticking_it_alone_would_leave(filters: Filters) -> None:
             assert len(alone.apply(IMAGES)) == count
 
 
+@pytest.mark.filterwarnings("ignore:filters has the state 'some-new-state'")
 @given(filters=selections())
 def test_request_and_rest_make_the_whole(filters: Filters) -> None:
     """Law: what EC2 filters and what is left to do here keep the same rows as all at once."""

@@ -148,9 +148,9 @@ def test_hostile_text_is_text(images: pd.DataFrame) -> None:
     assert not any(box.description_allow_html for box in boxes(panel, "Account").values())
 
 
-@pytest.mark.parametrize("name", ["\u202eback", "\u05d0\u05d1 12", "\u2069\u2069\u202eback"])
+@pytest.mark.parametrize("name", ["\u05d0\u05d1 12", "\u0627 b", "12 \u0661 3"])
 def test_text_that_runs_leftwards_turns_nothing_around(images: pd.DataFrame, name: str) -> None:
-    """A name with right-to-left letters or marks stands apart from counts and other words."""
+    """A name with right-to-left letters or numbers stands apart from counts and other words."""
     panel = fl.panel(images.assign(launch_template_name=name, image_name=name))
     panel.filters = fl.Filters(launch_template=name, text=name)
     (label,) = boxes(panel, "Launch template")
@@ -161,16 +161,14 @@ def test_text_that_runs_leftwards_turns_nothing_around(images: pd.DataFrame, nam
 
 @given(st.text(st.sampled_from("a1 \u05d0\u202e\u2066\u2067\u2068\u2069\n\u2029")))
 def test_no_text_leaves_its_isolate(text: str) -> None:
-    """Law: where a text may turn around what is beside it, all of it is in closed isolates."""
+    """Law: what runs leftwards is in an isolate, and no mark that would end it is left in there."""
     shown = frame.one_line(text)
-    if not set(text) - set("a1 \n\u2029"):
+    if "\u05d0" in text:
+        assert (shown[0], shown[-1]) == ("\u2068", "\u2069")
+        shown = shown[1:-1]
+    assert shown.isprintable()
+    if text.isprintable():
         assert shown == " ".join(text.split())
-        return
-    depth = 0
-    for letter in shown:
-        depth = max(0, depth + (letter in "\u2066\u2067\u2068") - (letter == "\u2069"))
-        assert depth or letter == "\u2069"
-    assert depth == 0
 
 
 def test_formulas_are_text(images: pd.DataFrame) -> None:
@@ -207,7 +205,7 @@ def test_no_images() -> None:
     """A frame without rows makes a panel that says why, with nothing to tick or to type."""
     panel = fl.panel(frame.empty())
     for shown in (panel._table._html.value, panel._repr_mimebundle_()["text/html"]):
-        assert "This frame has no images" in shown
+        assert "No image has Fast Launch here." in shown
     assert repr(panel) == "FilterPanel: 0 of 0 images"
     assert len(panel.children) == 3
 

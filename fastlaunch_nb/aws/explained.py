@@ -135,7 +135,8 @@ def _answered(error: failures.ClientError, asked: str, words: Mapping[str, Any])
     remedy = _REMEDIES.get(code, "").format(**words)
     if error.operation_name == "AssumeRole" and code == "AccessDenied":
         remedy += _TRUST
-    message = f"{asked}: AWS answered {code}{to} (request {request_id}): {said} {remedy}"
+    answer = redact(f"{code}{to} (request {request_id})")
+    message = f"{asked}: AWS answered {answer}: {said} {remedy}"
     return ReadError(message.strip(), code=code, request_id=request_id)
 
 

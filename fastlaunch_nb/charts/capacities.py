@@ -45,7 +45,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     """
     images = fit_to_show(images, *KEY, "target_resource_count", "max_parallel_launches")
     if images.empty:
-        return look.empty("No image to show", images)
+        return look.empty(images)
     rows = images.assign(_label=image_labels(images)).sort_values(
         ["target_resource_count", "_label", *KEY],
         ascending=[False, True, True, True, True],
@@ -56,7 +56,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
         look.in_legend(_TARGET, "■", "target snapshots"),
         look.in_legend(_PARALLEL, "◆", "max parallel launches"),
     ]
-    figure = look.blank(_title(rows), rows, rows=len(rows), legend=legend)
+    figure = look.blank(_title(rows), words.images(len(rows)), rows, rows=len(rows), legend=legend)
     figure.add_trace(
         _counts(rows["target_resource_count"], said, go.Bar, "target snapshots",
                 orientation="h", width=0.62, marker={"color": _TARGET, "line": {"width": 0}})

@@ -15,7 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import words
-from fastlaunch_nb.frame import DEMO_MARK, STATES, image_labels, is_demo
+from fastlaunch_nb.frame import DEMO_MARK, STATES, image_labels, is_demo, why_empty
 
 
 class Look(NamedTuple):
@@ -60,12 +60,12 @@ def state_look(state: object) -> Look:
 
 
 def blank(
-    title: str, data: pd.DataFrame, *, rows: int, legend: Sequence[str], note: str = ""
+    title: str, under: str, data: pd.DataFrame, *, rows: int = 0, legend: Sequence[str] = ()
 ) -> go.Figure:
     """Return a figure without data: its head, with the legend in lines of three, and its look."""
     mark = f"{DEMO_MARK} · " if is_demo(data) else ""
     lines = [
-        f"{mark}{words.images(rows)}{note}",
+        f"{mark}{under}",
         *("   ".join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
     ]
     head = _HEAD + _LINE * len(lines)
@@ -122,9 +122,9 @@ def label_rows(figure: go.Figure, rows: pd.DataFrame) -> None:
     )
 
 
-def empty(why: str, data: pd.DataFrame) -> go.Figure:
-    """Return an empty figure that says why it is empty."""
-    figure = blank(why, data, rows=0, legend=())
+def empty(data: pd.DataFrame, why: tuple[str, str] | None = None) -> go.Figure:
+    """Return an empty figure that says why it is empty: in its title, and what helps under it."""
+    figure = blank(*(why or why_empty(data)), data)
     words.remember(figure, [])
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -16,7 +15,7 @@ from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import KEY, fit_to_show, severity
 
-_UNSEEN_ROWS = "No image to show: no row says when it was seen (from_pages takes observed_at)"
+_UNSEEN_ROWS = ("No image to show.", "No row says when it was seen: from_pages takes observed_at.")
 _SHORTEST = pd.Timedelta("1h")  # what the axis shows at least
 
 
@@ -53,10 +52,10 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     ['enabled']
     """
     window = _window(since)
-    intervals = _as_intervals(intervals)
-    drawn = intervals[intervals["last_seen"].notna()]
+    told = _as_intervals(intervals)
+    drawn = told[told["last_seen"].notna()]
     if drawn.empty:
-        return look.empty("No image to show" if intervals.empty else _UNSEEN_ROWS, intervals)
+        return look.empty(intervals, _UNSEEN_ROWS if len(told) else None)
     now = drawn["last_seen"].max()
     left = min(drawn["start"].min(), now - _SHORTEST)
     left = left if window is None else max(left, now - window)
@@ -67,10 +66,11 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     bars["words"] = [_interval_words(row) for row in bars.to_dict("records")]
     states = sorted(bars["state"].fillna("unknown").unique(), key=severity)
     title = f"Fast Launch states at {now:%Y-%m-%d %H:%M} UTC"
-    unseen = len(set(_keys(intervals)) - set(_keys(drawn)))
+    unseen = len(set(_keys(told)) - set(_keys(drawn)))
+    note = f" · {unseen} not drawn: never observed" if unseen else ""
     figure = look.blank(
-        title, bars, rows=len(rows), legend=_state_legend(states, rows),
-        note=f" · {unseen} not drawn: never observed" if unseen else "",
+        title, words.images(len(rows)) + note, bars,
+        rows=len(rows), legend=_state_legend(states, rows),
     )  # fmt: skip
     for state in states:
         same = bars[bars["state"].fillna("unknown") == state]
@@ -154,7 +154,7 @@ def _keys(frame: pd.DataFrame) -> list[tuple[str, ...]]:
 def _state_bars(state: str, bars: pd.DataFrame, *, marked: bool) -> go.Bar:
     drawn = look.state_look(state)
     return go.Bar(
-        name=escape(state),
+        name=words.safe(state),
         orientation="h",
         y=list(bars["y"]),
         base=[_iso(moment) for moment in bars["from"]],

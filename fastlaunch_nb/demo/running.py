@@ -184,6 +184,11 @@ class Demo:
         )
 
 
+def need_extra() -> None:
+    """Refuse where the embedded EC2 is not installed."""
+    _emulator()
+
+
 def _emulator() -> Any:
     try:
         from fastlaunch_nb import emulator

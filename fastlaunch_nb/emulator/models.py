@@ -30,6 +30,7 @@ UNKNOWN_PAGE = "InvalidNextToken"  # not InvalidPaginationToken
 NOT_WINDOWS = "InvalidParameterValue"  # the AMI is of another platform
 NOT_ENABLED = "InvalidParameterValue"  # there is nothing to disable
 STILL_CLEANING = "IncorrectState"  # enabling or disabling again before all snapshots are gone
+CLOSED_REGION = "AuthFailure"  # one that is not opted in to, or is none: AWS has no endpoint there
 DEFAULT_TARGET, DEFAULT_PARALLEL = 5, 6  # where a request names none
 # Further choices: results come in the order of their ids; a named image that is not
 # enabled is left out, not refused; MaxResults together with ImageIds is refused, as

@@ -24,7 +24,7 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.faults import FAULTS
 from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.journal import JOURNAL
-from fastlaunch_nb.emulator.models import EC2Error, FastLaunchBackend
+from fastlaunch_nb.emulator.models import CLOSED_REGION, EC2Error, FastLaunchBackend
 
 _REQUEST_ID = "x-amzn-requestid"
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
@@ -128,12 +128,16 @@ def _action(handle: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
 
 
 def _check_region(request: Any) -> None:
-    """Refuse a region that the account has not opted in to, as DescribeRegions has it."""
-    for region in request.ec2_backend.describe_regions([request.region]):
-        if region.opt_in_status == "not-opted-in":
-            raise EC2Error(
-                "AuthFailure", "AWS was not able to validate the provided access credentials", 401
-            )
+    """Refuse a region that is none, or that the account has not opted in to."""
+    try:
+        regions = request.ec2_backend.describe_regions([request.region])
+        closed = any(region.opt_in_status == "not-opted-in" for region in regions)
+    except KeyError:  # moto has no such region
+        closed = True
+    if closed:
+        raise EC2Error(
+            CLOSED_REGION, "AWS was not able to validate the provided access credentials", 401
+        )
 
 
 def _headers(request: Any, status: int, request_id: str) -> dict[str, Any]:

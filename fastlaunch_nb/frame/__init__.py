@@ -32,11 +32,13 @@ from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
 from fastlaunch_nb.frame.pages import date_of, empty, from_pages
 from fastlaunch_nb.frame.shown import (
     DEMO_MARK,
+    FILTERED,
     account_labels,
     image_labels,
     is_demo,
     one_line,
     severity,
+    why_empty,
 )
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "EXAMPLE_ACCOUNTS",
     "FACETS",
     "FAILED",
+    "FILTERED",
     "INTERRUPTED",
     "KEY",
     "NOT_OPTED_IN",
@@ -80,4 +83,5 @@ __all__ = [
     "is_demo",
     "one_line",
     "severity",
+    "why_empty",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.frame.columns import API_FILTERS
+from fastlaunch_nb.errors import FastLaunchWarning, InputError, did_you_mean
+from fastlaunch_nb.frame.columns import API_FILTERS, API_STATES
 
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
@@ -52,7 +53,7 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
 def api_filters(filters: Any) -> list[dict[str, Any]]:
     """Return filters, a dict or boto3's list of dicts, in boto3's form.
 
-    Refuses unknown names and missing values.
+    Refuses unknown names and missing values; warns of an unknown state, as AWS may add some.
 
     Examples
     --------
@@ -81,8 +82,21 @@ def api_filters(filters: Any) -> list[dict[str, Any]]:
             )
         if not values or None in values:
             raise InputError(f"filters has no values for {name!r}. Expected at least one, as text.")
+        if name == "state":
+            _doubt_states(values)
         checked.append({"Name": name, "Values": list(values)})
     return checked
+
+
+def _doubt_states(states: Iterable[str | None]) -> None:
+    for state in states:
+        if state not in API_STATES:
+            warnings.warn(
+                f"filters has the state {state!r}, which EC2 is not known to have."
+                f"{did_you_mean(str(state), API_STATES)}",
+                FastLaunchWarning,
+                stacklevel=5,  # whoever called describe
+            )
 
 
 def values_of(name: object, values: object) -> tuple[str | None, ...]:

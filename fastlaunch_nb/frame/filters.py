@@ -11,6 +11,7 @@ import pandas as pd
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame.asked import api_filters, check_image_ids, values_of
 from fastlaunch_nb.frame.columns import API_FILTERS, STATES
+from fastlaunch_nb.frame.shown import FILTERED
 
 Chosen: TypeAlias = str | Iterable[str | None] | None
 """Values of a facet as one may give them: one, or several; None is one of them."""
@@ -76,11 +77,17 @@ str or iterable of str, optional
         return self != Filters()
 
     def apply(self, images: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows that match, in their order and under their index labels."""
+        """Return the rows that match, in their order and under their index labels.
+
+        Where anything may be left out, ``attrs["filtered"]`` says so to the views.
+        """
         keep = self._text_mask(images)
         for mask in self._facet_masks(images).values():
             keep &= mask
-        return images[keep]
+        kept = images[keep]
+        if self:
+            kept.attrs[FILTERED] = True
+        return kept
 
     def counts(self, images: pd.DataFrame) -> dict[str, dict[str | None, int]]:
         """Count, for every facet, the rows of each value that all *other* filters keep.

@@ -10,9 +10,17 @@ from typing import Final
 
 import pandas as pd
 
+from fastlaunch_nb.errors import spelt_out
 from fastlaunch_nb.frame.columns import EXAMPLE_ACCOUNTS, TEXT, WORST_FIRST
 
 DEMO_MARK: Final = "Demo data"
+FILTERED: Final = "filtered"
+"""The name in ``attrs`` that says of a frame that rows may have been left out of it."""
+_NO_IMAGE = (
+    "No image has Fast Launch here.",
+    "EC2 lists only those that have it, of the account and region that was asked.",
+)
+_NO_MATCH = ("No image matches the filters.", "Take one away, or reset them, to see more.")
 
 
 def is_demo(images: pd.DataFrame) -> bool:
@@ -27,6 +35,11 @@ def is_demo(images: pd.DataFrame) -> bool:
 def severity(state: str) -> int:
     """Return the place of a state among all, the worst first; a new one is unknown."""
     return WORST_FIRST.index(state) if state in WORST_FIRST else WORST_FIRST.index("unknown")
+
+
+def why_empty(images: pd.DataFrame) -> tuple[str, str]:
+    """Say why a frame without rows has none: in a sentence, and in one more that helps."""
+    return _NO_MATCH if images.attrs.get(FILTERED) else _NO_IMAGE
 
 
 # --- names ----------------------------------------------------------------------------
@@ -50,21 +63,16 @@ def _names_over_ids(images: pd.DataFrame, name: str, key: str) -> pd.Series:
 # --- text -----------------------------------------------------------------------------
 
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
-_BEGINS = {"LRI", "RLI", "FSI"}
-_TURNS = {*_BEGINS, "PDI", "LRE", "RLE", "LRO", "RLO", "R", "AL", "AN"}
-"""Bidirectional classes of Unicode (UAX 9) that may change the order of what is beside them."""
+_LEFTWARDS = {"R", "AL", "AN"}
+"""Bidirectional classes of Unicode (UAX 9) that change the order of what is beside them."""
 
 
 def one_line(value: object) -> str:
-    """Return text for the eye: on one line, and leaving the order of what is beside it alone.
+    """Return text for the eye: on one line, with nothing in it that a screen would obey.
 
-    Where it has letters or marks that run from right to left, it stands in an
-    isolate of Unicode; in as many as it could end by itself, and one more.
+    Letters that run from right to left stay, in an isolate of Unicode, so that
+    they leave the order of what is beside them alone.
     """
-    line = " ".join(str(value).split())
-    kinds = [unicodedata.bidirectional(letter) for letter in line]
-    if _TURNS.isdisjoint(kinds):
-        return line
-    begins = 1 + kinds.count("PDI")
-    ends = begins + sum(kind in _BEGINS for kind in kinds)
-    return _ISOLATE * begins + line + _END_ISOLATE * ends
+    line = spelt_out(" ".join(str(value).split()))
+    leftwards = not _LEFTWARDS.isdisjoint(map(unicodedata.bidirectional, line))
+    return f"{_ISOLATE}{line}{_END_ISOLATE}" if leftwards else line

@@ -270,7 +270,10 @@ def _images(looks: Sequence[Look], local: Filters, earlier: pd.DataFrame | None)
         images = pd.concat([_still_good(earlier, looks), images], ignore_index=True)
         images = _in_order(images, looks)
     again = images.duplicated(list(frame.KEY), keep="last") & images["account_id"].notna()
-    return (images[~again] if again.any() else images).reset_index(drop=True)
+    images = (images[~again] if again.any() else images).reset_index(drop=True)
+    if any(look.scope for look in looks):
+        images.attrs[frame.FILTERED] = True
+    return images
 
 
 def _still_good(images: pd.DataFrame, looks: Sequence[Look]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any, TypeAlias
 
 from fastlaunch_nb import aws, frame
-from fastlaunch_nb.errors import FastLaunchError, ReadError, redact
+from fastlaunch_nb.errors import FastLaunchError, ReadError, did_you_mean, redact
 
 INTERRUPTION = "Interrupted"
 """The error code of a look that Ctrl-C ended."""
@@ -184,11 +184,14 @@ class Look:
         self.error_code, self.error_message = INTERRUPTION, "The sweep was stopped: resume it."
 
     def _tell_not_opted_in(self, access: aws.Access) -> None:
-        """Tell a region that is not opted in from credentials that are no good."""
+        """Tell a region that is not opted in, or is none, from credentials that are no good."""
         try:
-            open_to_it = access.regions().get(str(self.region), True)
+            regions = access.regions()
         except FastLaunchError:
             return
-        if not open_to_it:
+        if self.region not in regions:
+            meant = did_you_mean(str(self.region), regions)
+            self.error_message = f"{self.error_message} AWS lists no region {self.region!r}.{meant}"
+        elif not regions[self.region]:
             self.status = frame.NOT_OPTED_IN
             self.error_code = self.error_message = self.request_id = None

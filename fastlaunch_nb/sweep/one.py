@@ -60,7 +60,8 @@ def describe(
     pandas.DataFrame
         A row an image, with the columns of :func:`fastlaunch_nb.from_pages`, in
         EC2's order. ``attrs["next_token"]`` continues exactly where this read
-        stopped; None when there is no more.
+        stopped; None when there is no more. Where filters or image ids were given,
+        ``attrs["filtered"]`` is True.
 
     Raises
     ------
@@ -74,7 +75,8 @@ def describe(
     Warns
     -----
     FastLaunchWarning
-        The account's id could not be read, and is null.
+        The account's id could not be read, and is null; or a state that was asked
+        for is not known.
 
     Examples
     --------
@@ -102,6 +104,8 @@ def describe(
     images = frame.from_pages(page, account_id=_account_id(access), region=region)
     images = local.apply(images)
     images.attrs["next_token"] = reading.next_token
+    if request:
+        images.attrs[frame.FILTERED] = True
     return images
 
 

@@ -155,7 +155,8 @@ def failure_lines(failures: pd.DataFrame) -> Iterable[str]:
         name = row["account_name"] if pd.notna(row["account_name"]) else None
         parts = (name, row["account_id"], row["region"])
         where = " · ".join(frame.one_line(part) for part in parts if pd.notna(part))
-        yield f"{where or 'an account'}: {row['status']}: {row['error_message']}"
+        said = frame.one_line(row["error_message"])
+        yield f"{where or 'an account'}: {row['status']}: {said}"
 
 
 _DIM = "color-mix(in srgb, currentColor 14%, transparent)"
