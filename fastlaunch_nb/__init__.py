@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.aws import Target as Target
     from fastlaunch_nb.aws import targets as targets
     from fastlaunch_nb.charts import capacity as capacity
+    from fastlaunch_nb.charts import fleet_map as fleet_map
     from fastlaunch_nb.charts import text as text
     from fastlaunch_nb.charts import timeline as timeline
     from fastlaunch_nb.demo import demo as demo
@@ -53,6 +54,7 @@ _HOME = {
     "demo": "demo",
     "describe": "sweep",
     "embed": "report",
+    "fleet_map": "charts",
     "from_pages": "frame",
     "panel": "panel",
     "sweep": "sweep",

@@ -395,18 +395,14 @@ def _show(options: argparse.Namespace) -> None:
 
     asked = _asked(options, usual="")
     with demo() if asked.profile is None else nullcontext() as running:
-        targets = _profiles(running.accounts.values() if running else [asked.profile or ""])
+        profiles = running.accounts.values() if running else [asked.profile or ""]
         regions = asked.regions or (running.regions if running else None)
-        swept = sweep(targets, regions=regions, filters=asked.filters, progress=False)
+        swept = sweep(
+            aws.targets(profiles=profiles), regions=regions, filters=asked.filters, progress=False
+        )
     if not len(swept.failures) or len(swept.images):
         _print(swept.images, options.form)
     _tell_failures(swept)
-
-
-def _profiles(names: Iterable[str]) -> list[aws.Target]:
-    """Return targets of profiles; that of an empty name is what boto3 finds by itself."""
-    named = list(filter(None, names))
-    return aws.targets(profiles=named) if named else aws.targets()
 
 
 def _sweep(options: argparse.Namespace) -> None:
@@ -443,7 +439,7 @@ def _targets(options: argparse.Namespace, running: Demo | None) -> list[aws.Targ
     if not elsewhere and running:
         return aws.targets(profiles=running.accounts.values())
     return aws.targets(
-        profiles=list(filter(None, options.profile or ())) or None,
+        profiles=options.profile,
         accounts=options.accounts,
         organization=True if whole else options.organization,
         skip=options.skip,

@@ -136,6 +136,7 @@ PUBLIC = [
     "demo",
     "describe",
     "embed",
+    "fleet_map",
     "from_pages",
     "panel",
     "sweep",

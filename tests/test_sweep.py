@@ -385,7 +385,7 @@ def test_it_says_how_much_and_how_complete(demo: Demo, accounts: list[fl.Target]
         "8 reads of an account and region",
         "As of 2026-01-15 12:00 UTC",
         "UnauthorizedOperation",
-        "game-servers · eu-west-1",
+        "<b>game-servers</b> ap-east-1, ap-southeast-2, eu-west-1 and 1 more",
         "Allow the IAM action ec2:DescribeFastLaunchImages",
     ):
         assert words in html

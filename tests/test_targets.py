@@ -23,6 +23,13 @@ def test_this_session() -> None:
     assert fl.targets() == [fl.Target()]
 
 
+def test_an_empty_profile_is_what_boto3_finds() -> None:
+    """An empty name stands for no profile, here as at the command line and in the notebooks."""
+    assert fl.targets(profiles="") == fl.targets(profiles=[""]) == [fl.Target()]
+    [target] = fl.targets(profiles="", accounts="111122223333", role=READER)
+    assert target.profile is None
+
+
 def test_profiles_in_order_and_once() -> None:
     """Each profile is a target, under its own name."""
     found = fl.targets(profiles=["b", "a", "b"])
@@ -50,7 +57,7 @@ def test_accounts_by_a_role() -> None:
         ({"accounts": "111122223333", "role": "arn:aws:iam::1:role/x"}, "a role's name"),
         ({"profiles": ["a", "b"], "accounts": "111122223333", "role": READER}, "assumed from one"),
         ({"profiles": 5}, "profiles is 5"),
-        ({"profiles": [""]}, "profiles is"),
+        ({"profiles": [None]}, "profiles is"),
         ({"skip": ["111122223333"]}, "pass organization"),
         ({"organization": ["nonsense"], "role": READER}, "no part of an organization"),
         ({"organization": True, "role": READER, "skip": "us-east-1"}, "no part of an organization"),

@@ -75,8 +75,9 @@ def targets(
     Parameters
     ----------
     profiles : str or iterable of str, optional
-        Profiles of the AWS configuration, an account each. Together with
-        `accounts` or `organization`: the one profile to begin with.
+        Profiles of the AWS configuration, an account each; one with an empty
+        name is what boto3 finds by itself. Together with `accounts` or
+        `organization`: the one profile to begin with.
     accounts : str or iterable of str, optional
         Accounts in which to assume `role`, by their ids.
     role : str, optional
@@ -111,14 +112,14 @@ def targets(
     >>> target.account_id, target.role
     ('111122223333', 'FastLaunchReader')
     """
-    named = _texts("profiles", profiles)
+    named = _texts("profiles", profiles, least=0)
     listed, skipped = _texts("accounts", accounts), _texts("skip", skip)
     _check_role(named, bool(listed or organization), role, external_id)
     _check_parts(listed, organization, skipped)
     if not listed and not organization:
-        found = [Target(profile=name, account_name=name) for name in named] or [Target()]
+        found = [Target(name or None, account_name=name or None) for name in named] or [Target()]
     else:
-        first = named[0] if named else None
+        first = (named[0] or None) if named else None
         found = [Target(first, account_id, None, role, external_id) for account_id in listed]
         if organization:
             chosen = None if organization is True else _texts("organization", organization)
@@ -127,15 +128,15 @@ def targets(
     return [target for target in unique.values() if target.account_id not in skipped]
 
 
-def _texts(name: str, value: object) -> list[str]:
-    """Return one text or several as a list, each once."""
+def _texts(name: str, value: object, least: int = 1) -> list[str]:
+    """Return one text or several as a list, each once; one has so many letters at least."""
     values = [value] if isinstance(value, str) else value
     if values is None or values is False:
         return []
     if not isinstance(values, Iterable) or isinstance(values, bytes):
         raise InputError(f"{name} is {value!r}. Expected text, or a list of text.")
     texts = list(values)
-    if not texts or not all(isinstance(text, str) and text for text in texts):
+    if not texts or not all(isinstance(text, str) and len(text) >= least for text in texts):
         raise InputError(f"{name} is {texts!r}. Expected text, or a list of text; None is none.")
     return list(dict.fromkeys(texts))
 

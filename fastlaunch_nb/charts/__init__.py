@@ -4,8 +4,18 @@ Pure: no clock, no network, no state.
 """
 
 from fastlaunch_nb.charts.capacities import capacity
+from fastlaunch_nb.charts.fleets import fleet_map
 from fastlaunch_nb.charts.look import STATE_LOOKS, UNSEEN, Look, state_look
 from fastlaunch_nb.charts.timelines import timeline
 from fastlaunch_nb.charts.words import text
 
-__all__ = ["STATE_LOOKS", "UNSEEN", "Look", "capacity", "state_look", "text", "timeline"]
+__all__ = [
+    "STATE_LOOKS",
+    "UNSEEN",
+    "Look",
+    "capacity",
+    "fleet_map",
+    "state_look",
+    "text",
+    "timeline",
+]

@@ -133,7 +133,7 @@ def empty(data: pd.DataFrame, why: tuple[str, str] | None = None) -> go.Figure:
 
 def in_legend(colour: str, swatch: str, name: str) -> str:
     """Return an entry of a legend."""
-    size = 12 if swatch in "▩▨▧▦▒" else 17  # plain shapes are drawn smaller than patterned ones
+    size = 17 if swatch in "■◆" else 12  # plain shapes are drawn smaller than all else
     return f"<span style='color:{colour};font-size:{size}px'>{swatch}</span> {words.safe(name)}"
 
 

@@ -25,7 +25,8 @@ def text(figure: go.Figure) -> str:
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
-        A figure of :func:`fastlaunch_nb.timeline` or :func:`fastlaunch_nb.capacity`.
+        A figure of :func:`fastlaunch_nb.timeline`, :func:`fastlaunch_nb.capacity` or
+        :func:`fastlaunch_nb.fleet_map`.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def text(figure: go.Figure) -> str:
     """
     meta = figure.layout.meta if isinstance(figure, go.Figure) else None
     if not isinstance(meta, dict) or "words" not in meta:
-        raise InputError("Expected a figure that timeline or capacity made.")
+        raise InputError("Expected a figure that timeline, capacity or fleet_map made.")
     head = [figure.layout.title.text, *figure.layout.title.subtitle.text.split("<br>")]
     lines = [*map(_plain, head), *(f"- {_plain(words)}" for words in meta["words"])]
     return "\n".join(line for line in lines if line)
@@ -102,4 +103,4 @@ def shortened(label: str) -> str:
 
 def images(count: int) -> str:
     """Say how many images."""
-    return f"{count} image" if count == 1 else f"{count} images"
+    return "1 image" if count == 1 else f"{count:,} images"

@@ -20,7 +20,7 @@ _COLOURS = {
     frame.INTERRUPTED: "#cc79a7",
     frame.NOT_OPTED_IN: "#9a9a9a",
 }
-_PLACES, _CAUSES = 4, 8  # that are named, before "and N more"
+_PLACES, _REGIONS, _CAUSES = 4, 3, 8  # that are named, before "and N more"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -135,14 +135,17 @@ def _table(failures: pd.DataFrame) -> str:
 
 
 def _places(rows: pd.DataFrame) -> str:
-    places = list(dict.fromkeys(map(_place, rows.to_dict("records"))))
-    more = len(places) - _PLACES
-    return "<br>".join([*places[:_PLACES], *([f"and {more:,} more"] if more > 0 else [])])
+    """Name some of the places: an account a line, with some of its regions."""
+    regions = rows.groupby(frame.account_labels(rows), sort=False, dropna=False)["region"]
+    lines = [f"<b>{_text(account)}</b> {_some(list(names.dropna()))}" for account, names in regions]
+    more = len(lines) - _PLACES
+    return "<br>".join([*lines[:_PLACES], *([f"and {more:,} more accounts"] if more > 0 else [])])
 
 
-def _place(row: dict[Any, Any]) -> str:
-    account = row["account_name"] if pd.notna(row["account_name"]) else row["account_id"]
-    return " · ".join(_text(part) for part in (account, row["region"]) if pd.notna(part))
+def _some(regions: Sequence[str]) -> str:
+    named = ", ".join(map(_text, regions[:_REGIONS]))
+    more = len(regions) - _REGIONS
+    return f"{named} and {more:,} more" if more > 0 else named
 
 
 def _text(value: Any) -> str:
@@ -176,5 +179,8 @@ _STYLE = f"""<style>
   line-height: 1.4; }}
 .fl-sweep th, .fl-sweep td {{ text-align: left; vertical-align: top; padding: 4px 14px 4px 0;
   border-bottom: 1px solid {_DIM}; max-width: none; white-space: normal; }}
+.fl-sweep td b {{ font-size: inherit; }}
+.fl-sweep td:nth-child(2) {{ overflow-wrap: anywhere; }}
+.fl-sweep td:nth-child(3) {{ min-width: 150px; }}
 .fl-sweep td:last-child {{ overflow-wrap: anywhere; min-width: 220px; }}
 </style>"""

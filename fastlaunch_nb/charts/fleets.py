@@ -1,0 +1,251 @@
+"""The map of a fleet: how many images each account has in each region, and what is not known."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from fastlaunch_nb.charts import look, words
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.frame import (
+    COMPLETE,
+    FAILED,
+    INTERRUPTED,
+    NOT_OPTED_IN,
+    PARTIAL,
+    STATUSES,
+    account_labels,
+)
+
+
+class _Tile(NamedTuple):
+    """How a kind of place is drawn: a colour, what is written on it, and in which colour."""
+
+    colour: str
+    mark: str
+    ink: str | None = None  # None is what reads best on that colour
+
+
+_FEW, _MANY, _GREY = "#a6d3f0", "#08528c", "#808080"
+_SOME, _NONE = _Tile(_FEW, "{}"), _Tile("rgba(128,128,128,0.16)", "0", _GREY)
+_TILES = {
+    PARTIAL: _Tile("#e69f00", "{}+"),
+    FAILED: _Tile("#d55e00", "×", "white"),
+    INTERRUPTED: _Tile("#cc79a7", "?"),
+    NOT_OPTED_IN: _Tile("rgba(128,128,128,0.06)", "–", _GREY),
+}
+_UNLISTED: Final = "regions not listed"
+_ROW, _ROOM = 26, 130  # pixels: of a row of tiles, and for the names of regions
+_LEGIBLE, _ROOMY = 60, 10  # rows of tiles with a number on each; columns with a large one
+_NEEDED = ("account_id", "account_name", "region", "status", "error_code", "rows")
+
+
+def fleet_map(coverage: pd.DataFrame) -> go.Figure:
+    r"""Draw how many images each account has in each region, and what could not be read.
+
+    Parameters
+    ----------
+    coverage : pandas.DataFrame
+        The coverage of a :class:`fastlaunch_nb.Sweep`.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A row an account, a column a region, the most images first; the darker
+        a tile, the more of them. What failed, broke off or is not opted in has
+        a mark of its own. Accounts and regions with nothing to tell are counted,
+        not drawn.
+
+    Raises
+    ------
+    InputError
+        It is no coverage.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> with fl.demo() as demo:
+    ...     swept = fl.sweep(fl.targets(profiles=demo.accounts.values()), regions=demo.regions)
+    >>> print(fl.text(fl.fleet_map(swept.coverage)).partition("\n- ")[2])
+    build-farm, ap-southeast-2: 8 images, eu-west-1: 8 images, us-east-1: 8 images
+    - game-servers, ap-southeast-2: 6 images, eu-west-1: 6 images, us-east-1: 6 images
+    """
+    places = _places(coverage)
+    told = places[places["_rows"].gt(0) | places["status"].isin([PARTIAL, FAILED, INTERRUPTED])]
+    if told.empty:
+        return look.empty(coverage, ("No image in any account and region", _read(places)))
+    accounts, regions = _ranked(told, "_account"), _ranked(told, "_region")
+    shown = places[places["_account"].isin(accounts) & places["_region"].isin(regions)]
+    figure = look.blank(
+        _title(places), _under(places, accounts, regions), coverage,
+        rows=len(accounts), legend=_legend(shown),
+    )  # fmt: skip
+    for trace in _tiles(shown, accounts, regions):
+        figure.add_trace(trace)
+    _name_places(figure, accounts, regions)
+    words.remember(figure, [_row_words(shown, account, regions) for account in accounts])
+    return figure
+
+
+def _places(coverage: object) -> pd.DataFrame:
+    expected = "Expected a coverage, such as sweep(...).coverage."
+    if not isinstance(coverage, pd.DataFrame):
+        raise InputError(f"{expected} Got a {type(coverage).__name__}.")
+    missing = [name for name in _NEEDED if name not in coverage]
+    if missing:
+        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+    return coverage.assign(
+        _account=account_labels(coverage).astype(object),
+        _region=coverage["region"].fillna(_UNLISTED).astype(object),
+        _rows=coverage["rows"].fillna(0).astype(int),
+    )
+
+
+def _ranked(places: pd.DataFrame, by: str) -> list[str]:
+    """Return accounts or regions, the most images first, then by name."""
+    images = places.groupby(by)["_rows"].sum()
+    return sorted(images.index, key=lambda name: (-images[name], name))
+
+
+# --- words ----------------------------------------------------------------------------
+
+
+def _title(places: pd.DataFrame) -> str:
+    there = places[places["_rows"] > 0]
+    accounts, regions = there["_account"].nunique(), there["_region"].nunique()
+    return (
+        f"{words.images(int(there['_rows'].sum()))} in {accounts} account{'s' * (accounts != 1)} "
+        f"and {regions} region{'s' * (regions != 1)}"
+    )
+
+
+def _read(places: pd.DataFrame) -> str:
+    """Say how complete it is."""
+    asked = places[places["status"] != NOT_OPTED_IN]
+    complete = (asked["status"] == COMPLETE).sum()
+    return f"{complete:,} of {len(asked):,} reads are complete"
+
+
+def _under(places: pd.DataFrame, accounts: list[str], regions: list[str]) -> str:
+    parts = [_read(places)]
+    for name, drawn in (("account", accounts), ("region", regions)):
+        left_out = places[f"_{name}"].nunique() - len(drawn)
+        if left_out:
+            parts.append(f"{left_out:,} {name}{'s' * (left_out != 1)} without images not drawn")
+    return " · ".join(parts)
+
+
+def _legend(shown: pd.DataFrame) -> list[str]:
+    present = set(shown["status"])
+    return [
+        f"{look.in_legend(_FEW, '■', 'fewer')} {look.in_legend(_MANY, '■', 'more images')}",
+        look.in_legend(_GREY, "0", "none"),
+        *(
+            look.in_legend(tile.ink if tile.ink == _GREY else tile.colour, tile.mark[-1], status)
+            for status, tile in _TILES.items()
+            if status in present
+        ),
+    ]
+
+
+def _row_words(shown: pd.DataFrame, account: str, regions: list[str]) -> str:
+    rows = shown[shown["_account"] == account].set_index("_region")
+    said = [
+        f"{words.safe(region)}: {_said(rows.loc[region].to_dict())}"
+        for region in regions
+        if region in rows.index
+    ]
+    return "<br>".join([f"<b>{words.safe(account)}</b>", *said])
+
+
+def _said(row: dict[Any, Any]) -> str:
+    images = words.images(row["_rows"])
+    if row["status"] == COMPLETE:
+        return images
+    why = "" if words.missing(row["error_code"]) else f" ({words.safe(row['error_code'])})"
+    counted = f"{images}, " if row["_rows"] else ""
+    return f"{counted}{words.safe(row['status'])}{why}"
+
+
+# --- tiles ----------------------------------------------------------------------------
+
+
+def _tiles(shown: pd.DataFrame, accounts: list[str], regions: list[str]) -> list[go.Heatmap]:
+    """Return a layer of tiles for each way in which a read may have ended."""
+    complete = shown["status"] == COMPLETE
+    kinds = [
+        (shown[complete & (shown["_rows"] > 0)], _SOME),
+        (shown[complete & (shown["_rows"] == 0)], _NONE),
+        *((shown[shown["status"] == status], tile) for status, tile in _TILES.items()),
+    ]
+    layers = [_layer(places, accounts, regions, tile) for places, tile in kinds if len(places)]
+    if kinds[0][1] is _SOME and len(kinds[0][0]):
+        layers[0].update(colorscale=[[0, _FEW], [1, _MANY]], zmin=1)
+        layers[0].update(zmax=max(2, int(kinds[0][0]["_rows"].max())))
+    return layers
+
+
+def _layer(
+    places: pd.DataFrame, accounts: list[str], regions: list[str], tile: _Tile
+) -> go.Heatmap:
+    """Return tiles of one kind; where there is none, the layer has a hole."""
+    legible = len(accounts) <= _LEGIBLE
+    marks = [tile.mark.format(f"{rows:,}") for rows in places["_rows"]]
+    hovers = [_hover(row) for row in places.to_dict("records")]
+    return go.Heatmap(
+        z=_grid(places, accounts, regions, places["_rows"], None),
+        text=_grid(places, accounts, regions, marks, ""),
+        texttemplate="%{text}" if legible else None,
+        textfont={"size": 12 if len(regions) <= _ROOMY else 10, "color": tile.ink},
+        hovertext=_grid(places, accounts, regions, hovers, ""),
+        hovertemplate="%{hovertext}<extra></extra>",
+        colorscale=[[0, tile.colour], [1, tile.colour]],
+        showscale=False,
+        hoverongaps=False,
+        xgap=2,
+        ygap=2 if legible else 0,
+    )
+
+
+def _grid(
+    places: pd.DataFrame, accounts: list[str], regions: list[str], values: Any, hole: Any
+) -> list[list[Any]]:
+    """Lay values out: a row an account, a column a region, a hole where there is no value."""
+    table: list[list[Any]] = [[hole] * len(regions) for _ in accounts]
+    across = {region: place for place, region in enumerate(regions)}
+    down = {account: place for place, account in enumerate(accounts)}
+    for account, region, value in zip(places["_account"], places["_region"], values, strict=True):
+        table[down[account]][across[region]] = value
+    return table
+
+
+def _hover(row: dict[Any, Any]) -> str:
+    meaning = STATUSES.get(row["status"], "")
+    lines = [_said(row), *([meaning] if row["status"] != COMPLETE else [])]
+    return words.hover({**row, "image_name": None, "image_id": None}, *map(str, lines))
+
+
+def _name_places(figure: go.Figure, accounts: list[str], regions: list[str]) -> None:
+    every = -(-len(accounts) // _LEGIBLE)
+    rows = range(0, len(accounts), every)
+    longest = max(len(words.shortened(account)) for account in accounts)
+    height = min(_ROW, 1400 / len(accounts)) * len(accounts)
+    top = figure.layout.margin.t
+    figure.update_layout(
+        height=top + height + _ROOM, margin={"b": _ROOM, "l": 16 + round(6.6 * longest)}
+    )
+    figure.update_yaxes(
+        range=[len(accounts) - 0.5, -0.5],
+        tickvals=list(rows),
+        ticktext=[words.safe(words.shortened(accounts[row])) for row in rows],
+    )
+    figure.update_xaxes(
+        range=[-0.5, len(regions) - 0.5],
+        tickvals=list(range(len(regions))),
+        ticktext=[words.safe(region) for region in regions],
+        tickangle=-45 if len(regions) > 4 else None,
+        showgrid=False,
+        nticks=None,
+    )
