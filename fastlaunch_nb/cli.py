@@ -426,9 +426,9 @@ def _sweep(options: argparse.Namespace) -> None:
         report.save(swept.coverage, options.coverage)
     if options.out is not None:
         report.save(swept.images, options.out)
-        _say(report.summary(swept.images))
-    else:
-        _print(swept.images, None)
+    elif len(swept.images):
+        _print_table(swept.images, "--out has")
+    _say(repr(swept))
     _tell_failures(swept)
 
 
@@ -470,7 +470,7 @@ def _print(images: pd.DataFrame, form: str | None) -> None:
             text = "\n".join(map(spelt_out, text.split("\n")))
         print(text, end="")
     elif len(images):
-        _print_table(images)
+        _print_table(images, "--json and --csv have")
     sys.stdout.flush()
     _say(report.summary(images))
 
@@ -478,7 +478,7 @@ def _print(images: pd.DataFrame, form: str | None) -> None:
 _ENDLESS = 100_000  # letters a line: a file has no edge
 
 
-def _print_table(images: pd.DataFrame) -> None:
+def _print_table(images: pd.DataFrame, whole: str) -> None:
     """Print as many columns as the terminal has room for; into a file, all of them."""
     from rich.console import Console
 
@@ -490,7 +490,7 @@ def _print_table(images: pd.DataFrame) -> None:
     console.print(table)
     left_out = report.HEADINGS[len(table.columns) :]
     if left_out:
-        _say(f"No room for {', '.join(left_out)}: --json and --csv have everything.")
+        _say(f"No room for {', '.join(left_out)}: {whole} everything.")
 
 
 # --- lab, serve, demo -----------------------------------------------------------------

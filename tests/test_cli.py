@@ -383,7 +383,7 @@ def test_sweep_into_a_file(
         "--out", str(images), "--coverage", str(coverage),
     )  # fmt: skip
     assert out == ""
-    assert err.startswith("42 images (demo data): ")
+    assert err == "Sweep: 42 images, 6 complete\n"
     read: Any = getattr(pd, f"read_{form}")
     assert len(read(images)) == 42
     assert read(coverage)["rows"].sum() == 42
