@@ -62,16 +62,22 @@ class ReadError(FastLaunchError):
         came at all, the name of botocore's exception.
     request_id : str or None
         AWS's id of the request, for a support case.
+    date : str or None
+        When AWS answered, as its ``Date`` header has it.
     """
 
-    def __init__(self, message: str, *, code: str, request_id: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str, request_id: str | None = None, date: str | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.request_id = request_id
+        self.date = date
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle: it may come home from another process."""
-        return partial(ReadError, code=self.code, request_id=self.request_id), self.args
+        made = partial(ReadError, code=self.code, request_id=self.request_id, date=self.date)
+        return made, self.args
 
 
 class SweepError(FastLaunchError):

@@ -93,6 +93,20 @@ def test_an_account_without_permission(demo: Demo) -> None:
     assert failures["error_message"].str.contains("Allow the IAM action ec2:Describe").all()
     assert failures["request_id"].str.startswith("fa571a00").all()
     assert failures[["pages", "rows"]].values.tolist() == [[0, 0]] * 3
+    assert failures["observed_at"].tolist() == [emulator.CLOCK.now()] * 3
+
+
+def test_every_look_has_a_time(demo: Demo) -> None:
+    """A look that AWS did not answer has the time of its sweep, by AWS's clock if any look has."""
+    demo.clock.advance(hours=3)
+    swept = fl.sweep(regions=[REGION, "ap-east-1", "cn-north-1"])
+    assert swept.coverage["observed_at"].tolist() == [demo.clock.now()] * len(swept.coverage)
+    with emulator.faulty(unauthorized=[ACCOUNT]):
+        refused = fl.sweep(regions=REGION)
+    demo.clock.advance(hours=1)
+    assert fl.sweep(resume=refused).images["observed_at"].eq(demo.clock.now()).all()
+    nowhere = fl.sweep(fl.targets(profiles="default"), regions=["cn-north-1"])
+    assert nowhere.coverage["observed_at"].tolist() == [nowhere.started_at]
 
 
 def test_strict_names_them_all(demo: Demo) -> None:

@@ -127,7 +127,8 @@ def _answered(error: failures.ClientError, asked: str, words: Mapping[str, Any])
         return _not_aws(asked, f"no error code in {error.operation_name}'s answer")
     code = str(error.response["Error"]["Code"])
     said = _sentence(redact(str(error.response.get("Error", {}).get("Message", "")))[:300])
-    request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
+    metadata = error.response.get("ResponseMetadata", {})
+    request_id, date = metadata.get("RequestId"), metadata.get("HTTPHeaders", {}).get("date")
     to = ""
     if error.operation_name != words["operation"]:  # botocore asked on the way: for credentials
         to = f" to {error.operation_name}"
@@ -137,7 +138,7 @@ def _answered(error: failures.ClientError, asked: str, words: Mapping[str, Any])
         remedy += _TRUST
     answer = redact(f"{code}{to} (request {request_id})")
     message = f"{asked}: AWS answered {answer}: {said} {remedy}"
-    return ReadError(message.strip(), code=code, request_id=request_id)
+    return ReadError(message.strip(), code=code, request_id=request_id, date=date)
 
 
 def _unanswered(

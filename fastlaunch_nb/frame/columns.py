@@ -76,7 +76,11 @@ COVERAGE = (
     Column("rows", COUNT, "images in them"),
     Column("seconds", NUMBER, "how long it took, waiting included"),
     Column("retries", COUNT, "requests that had to be sent again"),
-    Column("observed_at", TIME, "when AWS first answered, by its clock"),
+    Column(
+        "observed_at",
+        TIME,
+        "when AWS first answered, by its clock; where it did not, when the sweep was under way",
+    ),
     Column("checkpoint", TEXT, "the page token where a partial read goes on"),
 )
 """The columns of a coverage: a row for each account and region that was to be read."""

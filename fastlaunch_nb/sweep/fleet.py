@@ -248,6 +248,8 @@ def _result(plan: Plan, looks: Sequence[Look], began: pd.Timestamp, resume: Swee
     sweep_id = resume.sweep_id if resume else f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     images = _images(looks, plan.local, None if resume is None else resume.images)
     coverage = frame.coverage({"sweep_id": sweep_id, **vars(look)} for look in looks)
+    under_way = max((look.observed_at for look in looks if look.observed_at), default=began)
+    coverage["observed_at"] = coverage["observed_at"].fillna(under_way)
     return Sweep(
         sweep_id,
         images,

@@ -107,6 +107,7 @@ class Look:
             source=source,
             status=frame.INTERRUPTED,
             continues=self.checkpoint is not None,
+            observed_at=self.observed_at if self.pages else None,
             afresh=False,
             **fresh,  # type: ignore[arg-type]
         )
@@ -142,6 +143,7 @@ class Look:
         self.status = frame.PARTIAL if self.pages else frame.FAILED
         self.error_code = getattr(error, "code", type(error).__name__)
         self.request_id = getattr(error, "request_id", None)
+        self.observed_at = self.observed_at or frame.date_of(getattr(error, "date", None))
         said = str(error) if isinstance(error, FastLaunchError) else redact(str(error))
         for in_a_column_of_its_own in (f" (request {self.request_id})", f" in {self.region}"):
             said = said.replace(in_a_column_of_its_own, "", 1)

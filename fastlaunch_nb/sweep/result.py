@@ -82,9 +82,10 @@ class Sweep:
         return frame.is_demo(self.images) or frame.is_demo(self.coverage)
 
     def _when(self) -> str:
-        seen = self.coverage["observed_at"].dropna()
-        if seen.empty:
+        answered = self.coverage["pages"] > 0
+        if not answered.any():
             return "AWS answered no read."
+        seen = self.coverage.loc[answered, "observed_at"]
         first, last = f"{seen.min():%Y-%m-%d %H:%M}", f"{seen.max():%Y-%m-%d %H:%M}"
         return f"As of {first if first == last else f'{first} to {last}'} UTC, by AWS's clock."
 
