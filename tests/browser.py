@@ -1,7 +1,8 @@
 """The browser that tests and pictures look through: where it is, and how to get one.
 
 ``make setup-browser`` runs this file: it finds a Chromium or Chrome, else gets
-one, by Playwright's own download or by the system's package manager.
+one, by Playwright's own download or by the system's package manager. Kaleido
+does not know of Playwright's: whoever draws pictures tells it by BROWSER_PATH.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 def find() -> str | None:
-    """Return the path of a browser on this machine, Playwright's own download included."""
-    for name in NAMES:
+    """Return the path of a browser on this machine, Playwright's own download included.
+
+    The one that BROWSER_PATH names comes first: Kaleido, too, looks there.
+    """
+    for name in (os.environ.get("BROWSER_PATH", ""), *NAMES):
         if path := shutil.which(name):
             return path
     with sync_playwright() as playwright:
@@ -135,4 +139,4 @@ if __name__ == "__main__":
     found = find() or get()
     if found is None:
         sys.exit("No browser could be had. Install Chromium or Chrome by hand, then try again.")
-    print(f"Browser: {found}")
+    print(found)

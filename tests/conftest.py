@@ -19,8 +19,13 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
+from . import browser
+
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")
+
+if found := browser.find():
+    os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
