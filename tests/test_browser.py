@@ -13,11 +13,11 @@ from typing import Any
 import nbformat
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import fastlaunch_nb as fl
 
-from .browser import ROOT, SLOW, lab_started, launched, opened, run_all, started
+from .browser import ROOT, SLOW, lab_started, opened, run_all, started
 from .conftest import HOSTILE, item
 
 expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
@@ -26,20 +26,6 @@ PLOT = ".js-plotly-plot"
 EVIL = f"{HOSTILE} $x^2$ \u05d0\u05d1"
 LINE = " ".join(EVIL.split()).replace("\x9b", r"\x9b").replace("\u202e", r"\u202e")
 MARKUP = "img, script, mjx-container, .MathJax"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless browser."""
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page, 1280 pixels wide, that may not talk to anything but this machine."""
-    with opened(browser) as new:
-        yield new
 
 
 @pytest.fixture(scope="module")
@@ -203,19 +189,6 @@ def _overlaps(plot: Any, selector: str) -> list[str]:
         selector,
     )
     return found
-
-
-@pytest.fixture
-def alerts(page: Page) -> list[str]:
-    """What scripts on the page have said in dialogs, none of which should ever run."""
-    heard: list[str] = []
-
-    def hear(dialog: Dialog) -> None:
-        heard.append(dialog.message)
-        dialog.dismiss()
-
-    page.on("dialog", hear)
-    return heard
 
 
 def test_hostile_text_in_jupyterlab(page: Page, lab: str, alerts: list[str]) -> None:

@@ -6,6 +6,16 @@ Pure: no clock, no network, no state.
 from fastlaunch_nb.charts.capacities import capacity
 from fastlaunch_nb.charts.look import STATE_LOOKS, UNSEEN, Look, state_look
 from fastlaunch_nb.charts.timelines import timeline
-from fastlaunch_nb.charts.words import text
+from fastlaunch_nb.charts.words import Said, said_by, text
 
-__all__ = ["STATE_LOOKS", "UNSEEN", "Look", "capacity", "state_look", "text", "timeline"]
+__all__ = [
+    "STATE_LOOKS",
+    "UNSEEN",
+    "Look",
+    "Said",
+    "capacity",
+    "said_by",
+    "state_look",
+    "text",
+    "timeline",
+]

@@ -66,7 +66,7 @@ def blank(
     mark = f"{DEMO_MARK} · " if is_demo(data) else ""
     lines = [
         f"{mark}{under}",
-        *("   ".join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
+        *(words.BETWEEN.join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
     ]
     head = _HEAD + _LINE * len(lines)
     figure = go.Figure()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape, unescape
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -16,7 +16,17 @@ import plotly.graph_objects as go
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import one_line
 
+BETWEEN: Final = "   "
+"""What stands between the entries of a legend; no text of AWS's has it."""
 _LABEL = 30  # characters
+
+
+class Said(NamedTuple):
+    """A figure in words, each of them plain text on one line."""
+
+    title: str
+    under: list[str]  # what stands under the title; the legend is the last
+    rows: list[str]  # from the top of the figure to its bottom
 
 
 def text(figure: go.Figure) -> str:
@@ -46,15 +56,26 @@ def text(figure: go.Figure) -> str:
     >>> print(fl.text(fl.capacity(images)))
     Target: 10 snapshots for 1 image
     1 image
-    target snapshots   max parallel launches
+    target snapshots, max parallel launches
     - ami-0abcdef1234567890, target 10 snapshots, at most 6 parallel launches, state unknown
     """
+    said = said_by(figure)
+    return "\n".join([said.title, *said.under, *(f"- {row}" for row in said.rows)])
+
+
+def said_by(figure: go.Figure) -> Said:
+    """Return what a figure says; refuse one that is not ours."""
     meta = figure.layout.meta if isinstance(figure, go.Figure) else None
     if not isinstance(meta, dict) or "words" not in meta:
         raise InputError("Expected a figure that timeline or capacity made.")
-    head = [figure.layout.title.text, *figure.layout.title.subtitle.text.split("<br>")]
-    lines = [*map(_plain, head), *(f"- {_plain(words)}" for words in meta["words"])]
-    return "\n".join(line for line in lines if line)
+    head = figure.layout.title
+    note, *legend = head.subtitle.text.split("<br>")
+    under = [note, BETWEEN.join(legend)]
+    return Said(
+        _plain(head.text),
+        [line for line in map(_plain, under) if line],
+        [_plain(row) for row in meta["words"]],
+    )
 
 
 def remember(figure: go.Figure, words: Iterable[str]) -> None:
@@ -64,7 +85,7 @@ def remember(figure: go.Figure, words: Iterable[str]) -> None:
 
 def _plain(drawn: str) -> str:
     """Return what plotly draws as plain text: lines joined, its markup gone, escapes undone."""
-    joined = drawn.replace("<br>", ", ").replace(" · ", ", ")
+    joined = drawn.replace("<br>", ", ").replace(" · ", ", ").replace(BETWEEN, ", ")
     swatches = r"<span [^>]*>.</span> "
     return unescape(re.sub(r"</?[bi]>", "", re.sub(swatches, "", joined)))
 
