@@ -57,7 +57,7 @@ pictures: setup-browser
 
 binder: $(READY)
 	@head -1 binder/requirements.txt > binder/new
-	@echo notebook | $(BIN)/uv pip compile - pyproject.toml --quiet --extra demo --extra lab \
+	@echo notebook | $(BIN)/uv pip compile - pyproject.toml --quiet --extra demo --extra lab --extra image \
 	  --python-version 3.11 --python-platform linux --no-annotate --no-header >> binder/new
 	@echo ./ >> binder/new && mv binder/new binder/requirements.txt
 

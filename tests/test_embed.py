@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import fastlaunch_nb as fl
 
+from . import conftest
 from .browser import NBCONVERTS_OWN, ROOT, opened
 from .conftest import HOSTILE, item
 
@@ -33,11 +33,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(module: str, *arguments: str | Path) -> None:
+def run(module: str, *arguments: str | Path, **variables: str) -> None:
     """Run a tool as its users do; where it fails, show what it said."""
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    conftest.run(sys.executable, "-m", module, *arguments, cwd=ROOT, **variables)
 
 
 def see_live_charts(page: Page) -> None:
@@ -131,6 +129,16 @@ def test_markdown_in_a_name_is_text(
     assert set(tags) == {"P", "IMG", "STRONG", "BR", "UL", "LI"}
     assert page.locator("img").evaluate("picture => picture.width") == 700
     assert alerts == []
+
+
+def test_a_report_without_a_browser(tmp_path: Path) -> None:
+    """Where there is no Chrome the notebook says so, ends, and its Markdown has all the words."""
+    arguments = (NOTEBOOK, tmp_path / NOTEBOOK.name, "-p", "folder", tmp_path)
+    run("papermill", *arguments, BROWSER_PATH=str(tmp_path / "none"))
+    assert "needs Chrome or Chromium" in (tmp_path / NOTEBOOK.name).read_text()
+    rendered = MarkdownIt().render((tmp_path / "report.md").read_text("utf-8"))
+    assert rendered.count("<pre>") == 2
+    assert rendered.count("\n- ") == 2 * 14
 
 
 def test_the_notebook_as_a_page(reports: Path, browser: Browser) -> None:
