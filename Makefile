@@ -6,6 +6,7 @@ PORT ?=
 NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
+WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
@@ -43,20 +44,20 @@ test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(WITH_BROWSER) $(BIN)/python -m pytest
 
 bench: $(READY)
 	@for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
 
-notebooks: $(READY)
-	$(BIN)/python notebooks/store.py notebooks/*.ipynb
+notebooks: setup-browser
+	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb
 
 pictures: setup-browser
-	$(BIN)/python -m tests.pictures
+	$(WITH_BROWSER) $(BIN)/python -m tests.pictures
 
 binder: $(READY)
 	@head -1 binder/requirements.txt > binder/new
-	@echo notebook | $(BIN)/uv pip compile - pyproject.toml --quiet --extra demo --extra lab \
+	@echo notebook | $(BIN)/uv pip compile - pyproject.toml --quiet --extra demo --extra lab --extra image \
 	  --python-version 3.11 --python-platform linux --no-annotate --no-header >> binder/new
 	@echo ./ >> binder/new && mv binder/new binder/requirements.txt
 

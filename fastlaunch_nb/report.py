@@ -12,6 +12,7 @@ import importlib.util
 import json
 import re
 import secrets
+import string
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -61,7 +62,8 @@ def embed(
         that need no network; a CDN; or what is on the page already, for every
         figure after the first.
     width : int, default 900
-        Pixels, for pictures. HTML takes the width that it is given.
+        Pixels of a picture, which a page shows as wide. HTML takes the width
+        that it is given.
 
     Returns
     -------
@@ -88,11 +90,11 @@ def embed(
     if form not in _FORMS:
         meant = did_you_mean(str(form), _FORMS)
         raise InputError(f"form is {form!r}. Expected one of {', '.join(_FORMS)}.{meant}")
-    words = charts.text(figure)  # refuses what is no figure of ours
+    said = charts.said_by(figure)  # refuses what is no figure of ours
     if form == "html":
         return _html(figure, plotlyjs)
     if form == "md":
-        return _markdown(words, _picture(figure, "png", width))
+        return _markdown(said, _picture(figure, "png", width))
     picture = _picture(figure, form, width)
     return picture if form == "png" else picture.decode()
 
@@ -114,7 +116,7 @@ def _picture(figure: go.Figure, form: str, width: int) -> bytes:
     if importlib.util.find_spec("kaleido") is None:
         raise MissingExtraError("image", f"A chart as {form.upper()}")
     try:
-        picture: bytes = figure.to_image(form, width=width, scale=2 if form == "png" else 1)
+        picture: bytes = figure.to_image(form, width=width, scale=1)  # as wide as was asked
     except RuntimeError as error:
         if "Chrome" not in str(error):
             raise
@@ -125,16 +127,28 @@ def _picture(figure: go.Figure, form: str, width: int) -> bytes:
     return picture
 
 
-def _markdown(words: str, picture: bytes) -> str:
-    """Return the picture and its words; characters that Markdown would read are escaped."""
-    for character in "\\`*_{}[]<>#|!":
-        words = words.replace(character, f"\\{character}")
-    title, *lines = words.split("\n")
-    lines = [line if line.startswith("- ") else f"{line}  " for line in lines]  # breaks the line
-    data = base64.b64encode(picture).decode()
+def _markdown(said: charts.Said, picture: bytes) -> str:
+    """Return the picture and its words: nothing in them is Markdown."""
+    title, data = _literal(said.title), base64.b64encode(picture).decode()
     return "\n".join(
-        [f"![{title}](data:image/png;base64,{data})", "", f"**{title}**", "", *lines, ""]
+        [
+            *(f"![{title}](data:image/png;base64,{data})", "", f"**{title}**", ""),
+            *(f"{_literal(line)}  " for line in said.under),  # two spaces break the line
+            *("", *(f"- {_literal(row)}" for row in said.rows), ""),
+        ]
     )
+
+
+_PUNCTUATION = re.compile(f"([{re.escape(string.punctuation)}])")
+
+
+def _literal(text: str) -> str:
+    """Return text as Markdown that says just that: all that could mean something is escaped.
+
+    CommonMark lets a backslash stand before any punctuation of ASCII, and no
+    other letter begins anything.
+    """
+    return _PUNCTUATION.sub(r"\\\1", text)
 
 
 # --- rows -----------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The browser that tests and pictures look through: where it is, and how to get one.
 
 ``make setup-browser`` runs this file: it finds a Chromium or Chrome, else gets
-one, by Playwright's own download or by the system's package manager.
+one, by Playwright's own download or by the system's package manager. Kaleido
+does not know of Playwright's: whoever draws pictures tells it by BROWSER_PATH.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
@@ -30,8 +31,11 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 def find() -> str | None:
-    """Return the path of a browser on this machine, Playwright's own download included."""
-    for name in NAMES:
+    """Return the path of a browser on this machine, Playwright's own download included.
+
+    The one that BROWSER_PATH names comes first: Kaleido, too, looks there.
+    """
+    for name in (os.environ.get("BROWSER_PATH", ""), *NAMES):
         if path := shutil.which(name):
             return path
     with sync_playwright() as playwright:
@@ -117,6 +121,7 @@ def lab_started(home: Path) -> Iterator[str]:
         yield address
 
 
+PLOT = ".js-plotly-plot"
 PANEL = ".fl-facet input[type=checkbox]"
 
 
@@ -131,8 +136,33 @@ def run_all(page: Page, address: str, *, until: str = PANEL) -> None:
     page.locator(until).first.wait_for(timeout=SLOW)
 
 
+def overlaps(plot: Locator, selector: str, marks: str = "") -> list[str]:
+    """Return the texts of a chart that lie on one another, or on marks, or reach out of it."""
+    found: list[str] = plot.evaluate(
+        """(plot, [selector, marks]) => {
+            const boxes = selector => [...plot.querySelectorAll(selector)].map(
+                element => ({element, box: element.getBoundingClientRect()}));
+            const name = ({element}) => element.textContent || element.getAttribute("class");
+            const page = plot.getBoundingClientRect();
+            const texts = boxes(selector), others = boxes(marks || "none");
+            const wrong = texts
+                .filter(({box}) => box.left < page.left - 1 || box.right > page.right + 1)
+                .map(text => `cut: ${name(text)}`);
+            texts.forEach((a, i) => [...texts.slice(i + 1), ...others].forEach(b => {
+                const across = Math.min(a.box.right, b.box.right) -
+                    Math.max(a.box.left, b.box.left);
+                const down = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
+                if (across > 1 && down > 2) wrong.push(`${name(a)} / ${name(b)}`);
+            }));
+            return wrong;
+        }""",
+        [selector, marks],
+    )
+    return found
+
+
 if __name__ == "__main__":
     found = find() or get()
     if found is None:
         sys.exit("No browser could be had. Install Chromium or Chrome by hand, then try again.")
-    print(f"Browser: {found}")
+    print(found)

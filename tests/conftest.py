@@ -1,4 +1,4 @@
-"""What tests share: an embedded EC2 in-process, a running demo, a small zoo of items."""
+"""What tests share: an embedded EC2, a running demo, a small zoo of items, a browser."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 from moto import mock_aws
+from playwright.sync_api import Browser, Dialog, Page
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
+from .browser import find, launched, opened
+
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")
+
+if found := find():
+    os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -64,6 +70,33 @@ def images() -> pd.DataFrame:
         for account, region, items in ZOO
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless browser."""
+    with launched() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page, 1280 pixels wide, that may not talk to anything but this machine."""
+    with opened(browser) as new:
+        yield new
+
+
+@pytest.fixture
+def alerts(page: Page) -> list[str]:
+    """What scripts on the page have said in dialogs, none of which should ever run."""
+    heard: list[str] = []
+
+    def hear(dialog: Dialog) -> None:
+        heard.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", hear)
+    return heard
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

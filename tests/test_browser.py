@@ -8,38 +8,22 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import fastlaunch_nb as fl
 
-from .browser import ROOT, SLOW, lab_started, launched, opened, run_all, started
+from .browser import PLOT, ROOT, SLOW, lab_started, opened, overlaps, run_all, started
 from .conftest import HOSTILE, item
 
 expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
 
-PLOT = ".js-plotly-plot"
 EVIL = f"{HOSTILE} $x^2$ \u05d0\u05d1"
 LINE = " ".join(EVIL.split()).replace("\x9b", r"\x9b").replace("\u202e", r"\u202e")
 MARKUP = "img, script, mjx-container, .MathJax"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless browser."""
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page, 1280 pixels wide, that may not talk to anything but this machine."""
-    with opened(browser) as new:
-        yield new
 
 
 @pytest.fixture(scope="module")
@@ -179,43 +163,7 @@ def test_labels_do_not_overlap(browser: Browser, lab: str, width: int) -> None:
             plot.scroll_into_view_if_needed()
             expect(plot.locator(".ytick text")).to_have_count(42)
             for part in (".ytick text", ".gtitle, .gtitle-subtitle, .ytick text"):
-                assert _overlaps(plot, part) == []
-
-
-def _overlaps(plot: Any, selector: str) -> list[str]:
-    """Return pairs of texts whose boxes overlap, and texts that begin left of the figure."""
-    found: list[str] = plot.evaluate(
-        """(plot, selector) => {
-            const left = plot.getBoundingClientRect().left;
-            const texts = [...plot.querySelectorAll(selector)].map(t => {
-                const box = t.getBoundingClientRect();
-                return {text: t.textContent, box};
-            });
-            const wrong = texts.filter(t => t.box.left < left - 1).map(t => `cut: ${t.text}`);
-            texts.forEach((a, i) => texts.slice(i + 1).forEach(b => {
-                const across = Math.min(a.box.right, b.box.right) -
-                    Math.max(a.box.left, b.box.left);
-                const down = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
-                if (across > 1 && down > 2) wrong.push(`${a.text} / ${b.text}`);
-            }));
-            return wrong;
-        }""",
-        selector,
-    )
-    return found
-
-
-@pytest.fixture
-def alerts(page: Page) -> list[str]:
-    """What scripts on the page have said in dialogs, none of which should ever run."""
-    heard: list[str] = []
-
-    def hear(dialog: Dialog) -> None:
-        heard.append(dialog.message)
-        dialog.dismiss()
-
-    page.on("dialog", hear)
-    return heard
+                assert overlaps(plot, part) == []
 
 
 def test_hostile_text_in_jupyterlab(page: Page, lab: str, alerts: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb import charts, frame
 from fastlaunch_nb import intervals as reckoning
+from fastlaunch_nb.charts import look, words
 
 from .conftest import HOSTILE, item
 
@@ -70,7 +72,7 @@ def test_hundreds_of_rows_stay_legible() -> None:
     figure = fl.capacity(images)
     assert figure.data[1].marker.size < 9
     assert [note.text for note in figure.layout.annotations] == [
-        "<i>target unknown<br>for 40 images</i>"
+        "<i>target unknown for 40 images</i>"
     ]
     assert "◀" in str(fl.timeline(images.head(20)).to_dict())
 
@@ -199,9 +201,41 @@ def test_hostile_text_is_text(images: pd.DataFrame, chart: Any) -> None:
 
 def test_quotes_stay_quotes(images: pd.DataFrame) -> None:
     """plotly decodes no quotes: they are drawn as they are."""
-    assert 'my "golden" image · us-east-1' in labels(
-        fl.capacity(images.assign(image_name='my "golden" image'))
-    )
+    named = images.head(1).assign(image_name='my "golden" image')
+    assert labels(fl.capacity(named)) == ['my "golden" image · us-east-1']
+
+
+JENKINS, GITLAB = (f"windows-2022-{kind}-agent-2026.01-x86_64" for kind in ("jenkins", "gitlab"))
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_rows_are_told_apart(chart: Any) -> None:
+    """Long names that differ in their middle, and one AMI in two accounts, have labels apart."""
+    frames = [
+        fl.from_pages([item(1), item(2)], account_id=account, region="us-east-1", observed_at=LOOK)
+        for account in ("123456789012", "111122223333")
+    ]
+    rows = pd.concat(frames, ignore_index=True).assign(image_name=[JENKINS, GITLAB] * 2)
+    shown = labels(chart(rows))
+    assert len(set(shown)) == len(shown)
+    assert sum("jenkins" in label for label in shown) == sum("gitlab" in label for label in shown)
+    assert all(re.search("123456789012|111122223333", label) for label in shown)
+    alone = labels(chart(rows.assign(image_name="base").head(2)))
+    assert sorted(alone) == [f"base · us-east-1 · ami-0…0000{n}" for n in (1, 2)]
+
+
+@given(
+    st.lists(st.text("ab-\u05d0\u202e ", max_size=40), min_size=1, max_size=12),
+    st.integers(12, 30),
+)
+def test_no_two_texts_become_alike(texts: list[str], room: int) -> None:
+    """Law: texts that differ before the eye differ in labels too; short ones stay as they are."""
+    short = words.short(texts, room)
+    seen = {text: frame.one_line(text) for text in texts}
+    assert len({short[text] for text in texts}) == len(set(seen.values()))
+    for text in texts:
+        if len(frame.one_line(text)) <= room and text.isascii():
+            assert short[text] == frame.one_line(text)
 
 
 def _strings(node: Any) -> list[str]:
@@ -226,6 +260,26 @@ def test_nothing_can_be_uploaded(images: pd.DataFrame, chart: Any) -> None:
     """plotly's button that sends the data to its cloud is off in the figure itself."""
     assert "sendChartToCloud" in chart(images).layout.modebar.remove
     assert "sendChartToCloud" in chart(frame.empty()).layout.modebar.remove
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a colour, as WCAG 2.2 has it."""
+    parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return sum(part * weight for part, weight in zip(linear, (0.2126, 0.7152, 0.0722), strict=True))
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#111111", "#212121"])
+def test_what_matters_stands_out(page: str) -> None:
+    """Text has as much contrast as any grey can on light and dark; the colour of a failure 3:1."""
+    wanted = {look.GREY: 4.0}
+    failed = [state for state in frame.STATES if state.endswith("-failed")]
+    wanted |= {charts.state_look(state).colour: 3.0 for state in failed}
+    for colour, least in wanted.items():
+        dark, light = sorted((luminance(page), luminance(colour)))
+        assert (light + 0.05) / (dark + 0.05) >= least
 
 
 def test_state_looks_differ() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -15,28 +14,15 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import fastlaunch_nb as fl
 
-from .browser import NBCONVERTS_OWN, ROOT, launched, opened
-from .conftest import HOSTILE
+from . import conftest
+from .browser import NBCONVERTS_OWN, ROOT, opened
+from .conftest import HOSTILE, item
 
 NOTEBOOK = ROOT / "notebooks" / "04_embed.ipynb"
 HEADS = [
     "Fast Launch states at 2026-01-15 12:00 UTC",
     "Target: 190 snapshots for 13 images, unknown for 1",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless browser."""
-    with launched() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page that may talk to nobody."""
-    with opened(browser) as new:
-        yield new
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +33,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(module: str, *arguments: str | Path) -> None:
+def run(module: str, *arguments: str | Path, **variables: str) -> None:
     """Run a tool as its users do; where it fails, show what it said."""
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    conftest.run(sys.executable, "-m", module, *arguments, cwd=ROOT, **variables)
 
 
 def see_live_charts(page: Page) -> None:
@@ -81,7 +65,9 @@ def test_a_page_of_your_own(reports: Path, page: Page) -> None:
         expect(words).to_contain_text(head)
 
 
-def test_the_page_escapes_what_it_writes(images: pd.DataFrame, page: Page, tmp_path: Path) -> None:
+def test_the_page_escapes_what_it_writes(
+    images: pd.DataFrame, page: Page, tmp_path: Path, alerts: list[str]
+) -> None:
     """Markup in a name or a reason is text on the hand-written page, and runs nothing."""
     hostile = images.assign(account_name=HOSTILE, image_name=HOSTILE)
     names = {"images": hostile, "fl": fl, "folder": str(tmp_path)}
@@ -93,6 +79,7 @@ def test_the_page_escapes_what_it_writes(images: pd.DataFrame, page: Page, tmp_p
     expect(page.locator("h1 + p")).to_contain_text("<img src=x onerror=alert(1)> </script>")
     expect(page.locator("pre").first).to_contain_text("<img src=x onerror=alert(1)> </script>")
     assert page.locator("img").count() == 0
+    assert alerts == []
 
 
 def test_a_sphinx_page(reports: Path, page: Page) -> None:
@@ -114,6 +101,44 @@ def test_a_markdown_report(reports: Path, page: Page) -> None:
     expect(page.locator("strong")).to_have_text(HEADS)
     expect(page.locator("li")).to_have_count(2 * 14)
     expect(page.locator("li").first).to_contain_text("enabling-failed for 9 h 57 min")
+
+
+MARKDOWN = [
+    *("~~~", "```", "1. x", "1) x", "+ x", "- x", "* x", "# x", "> x", "===", "---", "| a |"),
+    *("&lt;b&gt;", "~~x~~", "**x**", "_x_", "`x`", "[x](y)", "![x](y)", "<b>x</b>", "<!-- x"),
+    *("https://example.com", "<https://example.com>", "a\\", "[x]: y", "$x^2$", "&#60;", "x  y"),
+]
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_markdown_in_a_name_is_text(
+    page: Page, tmp_path: Path, alerts: list[str], chart: Any
+) -> None:
+    """Whatever Markdown is in a name, a state or a reason comes out as itself, in its own row."""
+    items = [item(n, text, StateTransitionReason=text) for n, text in enumerate(MARKDOWN)]
+    rows = fl.from_pages(items, observed_at="2026-01-15T12:00:00Z")
+    rows = rows.assign(image_name=MARKDOWN, account_name=MARKDOWN)
+    markdown = fl.embed(chart(rows), "md", width=700)
+    rendered = MarkdownIt().enable(["table", "strikethrough"]).render(markdown)
+    (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{rendered}", "utf-8")
+    page.goto((tmp_path / "page.html").as_uri())
+    said = fl.text(chart(rows)).split("\n")
+    expect(page.locator("li")).to_have_text([line.removeprefix("- ") for line in said[3:]])
+    expect(page.locator("p").nth(2)).to_have_text(f"{said[1]} {said[2]}")
+    tags = page.locator("body *").evaluate_all("all => [...new Set(all.map(e => e.tagName))]")
+    assert set(tags) == {"P", "IMG", "STRONG", "BR", "UL", "LI"}
+    assert page.locator("img").evaluate("picture => picture.width") == 700
+    assert alerts == []
+
+
+def test_a_report_without_a_browser(tmp_path: Path) -> None:
+    """Where there is no Chrome the notebook says so, ends, and its Markdown has all the words."""
+    arguments = (NOTEBOOK, tmp_path / NOTEBOOK.name, "-p", "folder", tmp_path)
+    run("papermill", *arguments, BROWSER_PATH=str(tmp_path / "none"))
+    assert "needs Chrome or Chromium" in (tmp_path / NOTEBOOK.name).read_text()
+    rendered = MarkdownIt().render((tmp_path / "report.md").read_text("utf-8"))
+    assert rendered.count("<pre>") == 2
+    assert rendered.count("\n- ") == 2 * 14
 
 
 def test_the_notebook_as_a_page(reports: Path, browser: Browser) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 import socket
 import subprocess
@@ -15,6 +16,8 @@ import pytest
 from pytest_socket import SocketConnectBlockedError
 
 import fastlaunch_nb as fl
+
+from . import browser
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "fastlaunch_nb"
@@ -186,6 +189,29 @@ def test_importing_it_loads_nothing_heavy() -> None:
     loaded = printed(script).split()
     assert "fastlaunch_nb" in loaded
     assert not {"pandas", "boto3", "plotly", "ipywidgets", "moto"} & set(loaded)
+
+
+# --- the browser ----------------------------------------------------------------------
+
+
+def test_browser_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser that BROWSER_PATH names is taken, if it is one; the tests tell Kaleido theirs."""
+    assert os.environ.get("BROWSER_PATH") == browser.find()
+    mine = tmp_path / "mine"
+    mine.touch(mode=0o755)
+    monkeypatch.setenv("BROWSER_PATH", str(mine))
+    assert browser.find() == str(mine)
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "gone"))
+    assert browser.find() != str(mine)
+
+
+@pytest.mark.parametrize("target", ["test", "notebooks", "pictures"])
+def test_make_tells_kaleido_the_browser(target: str) -> None:
+    """Whatever draws pictures gets the browser that make setup-browser found, wherever it is."""
+    command = ["make", target, "--dry-run", "--always-make"]
+    planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "-m tests.browser" in planned
+    assert planned.strip().splitlines()[-1].startswith('BROWSER_PATH="$(')
 
 
 # --- documents ------------------------------------------------------------------------

@@ -7,14 +7,16 @@ from fastlaunch_nb.charts.capacities import capacity
 from fastlaunch_nb.charts.fleets import fleet_map
 from fastlaunch_nb.charts.look import STATE_LOOKS, UNSEEN, Look, state_look
 from fastlaunch_nb.charts.timelines import timeline
-from fastlaunch_nb.charts.words import text
+from fastlaunch_nb.charts.words import Said, said_by, text
 
 __all__ = [
     "STATE_LOOKS",
     "UNSEEN",
     "Look",
+    "Said",
     "capacity",
     "fleet_map",
+    "said_by",
     "state_look",
     "text",
     "timeline",

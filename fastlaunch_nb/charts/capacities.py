@@ -45,7 +45,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     """
     images = fit_to_show(images, *KEY, "target_resource_count", "max_parallel_launches")
     if images.empty:
-        return look.empty(images)
+        return look.empty("capacity", images)
     rows = images.assign(_label=image_labels(images)).sort_values(
         ["target_resource_count", "_label", *KEY],
         ascending=[False, True, True, True, True],
@@ -63,17 +63,18 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     )  # fmt: skip
     figure.add_trace(
         _counts(rows["max_parallel_launches"], said, go.Scatter, "max parallel launches",
-                mode="markers", marker=_diamond(len(rows)))
+                mode="markers", marker=_diamond(roomy=look.roomy(figure, len(rows))))
     )  # fmt: skip
     look.label_rows(figure, rows)
-    figure.update_xaxes(title="snapshots · launches", rangemode="tozero")
-    _say_unknown(figure, rows)
+    largest = rows[["target_resource_count", "max_parallel_launches"]].max().max()
+    end = 1.0 if pd.isna(largest) else float(largest) * 1.06
+    figure.update_xaxes(title="snapshots · launches", range=[0, end])
+    _say_unknown(figure, rows, end)
     words.remember(figure, said)
     return figure
 
 
-def _diamond(rows: int) -> dict[str, Any]:
-    roomy = look.row_height(rows) >= look.READABLE
+def _diamond(*, roomy: bool) -> dict[str, Any]:
     line = {"color": "white", "width": 1 if roomy else 0}
     return {"color": _PARALLEL, "symbol": "diamond", "size": 9 if roomy else 5, "line": line}
 
@@ -87,22 +88,38 @@ def _title(rows: pd.DataFrame) -> str:
     return title + (f", unknown for {unknown}" if unknown else "")
 
 
-def _say_unknown(figure: go.Figure, rows: pd.DataFrame) -> None:
-    """Write it at the right edge, where the axis makes room, of each row without a target."""
+def _say_unknown(figure: go.Figure, rows: pd.DataFrame, end: float) -> None:
+    """Say of each row without a target that it has none: no bar stands for that.
+
+    In the row itself, on that side of its diamond where there is more room, at any
+    width. Where rows are too tight for words, once for all of them, in the margin:
+    they are the last.
+    """
     unknown = [place for place, target in enumerate(rows["target_resource_count"].isna()) if target]
-    if not unknown:
+    if unknown and not look.roomy(figure, len(rows)):
+        _say_in_margin(figure, unknown)
         return
-    largest = rows[["target_resource_count", "max_parallel_launches"]].max().max()
-    figure.update_xaxes(range=[0, 1 if pd.isna(largest) else float(largest) * 1.35])
-    said = dict.fromkeys(unknown, "target unknown")
-    if look.row_height(len(rows)) < look.READABLE:  # they stand together, below all others
-        middle = unknown[len(unknown) // 2]
-        said = {middle: f"target unknown<br>for {words.images(len(unknown))}"}
-    for place, text in said.items():
+    for place in unknown:
+        parallel = rows["max_parallel_launches"].iloc[place]
+        x = 0.0 if pd.isna(parallel) else float(parallel)
+        after = x <= end / 2
         figure.add_annotation(
-            text=f"<i>{text}</i>", font={"size": 11}, showarrow=False,
-            x=1, xref="paper", xanchor="right", y=-place,
+            text="<i>target unknown</i>", font={"size": 11}, showarrow=False,
+            x=x, xanchor="left" if after else "right", xshift=9 if after else -9, y=-place,
         )  # fmt: skip
+
+
+def _say_in_margin(figure: go.Figure, unknown: list[int]) -> None:
+    """Draw a line beside the last rows, and words that go up along it."""
+    last = -unknown[-1] - 0.5
+    beside = {"xref": "paper", "x0": 1.0, "x1": 1.0, "y0": -unknown[0] + 0.5, "y1": last}
+    figure.add_shape(type="line", line={"color": look.GREY, "width": 2}, **beside)
+    figure.update_layout(margin_r=30)
+    figure.add_annotation(
+        text=f"<i>target unknown for {words.images(len(unknown))}</i>", font={"size": 11},
+        textangle=-90, showarrow=False,
+        x=1, xref="paper", xanchor="left", xshift=4, y=last, yanchor="bottom",
+    )  # fmt: skip
 
 
 def _counts(values: pd.Series, said: list[str], kind: Any, name: str, **drawn: Any) -> Any:

@@ -15,7 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import words
-from fastlaunch_nb.frame import DEMO_MARK, STATES, image_labels, is_demo, why_empty
+from fastlaunch_nb.frame import DEMO_MARK, STATES, account_labels, image_labels, is_demo, why_empty
 
 
 class Look(NamedTuple):
@@ -35,7 +35,7 @@ STATE_LOOKS = {
     "enabled": Look("#009e73"),
     "enabled-failed": Look("#cc79a7", "/", "▨"),
     "disabling": Look("#e69f00"),
-    "disabling-failed": Look("#8c510a", "\\", "▧"),
+    "disabling-failed": Look("#a6611a", "\\", "▧"),
     "disabled": Look("#8a8a8a"),
     "absent": Look("#c8c8c8"),
     "unknown": Look("#b0b0b0", ".", "▒"),
@@ -45,10 +45,11 @@ colour vision tell apart; failures carry a pattern as well."""
 UNSEEN = Look("#b0b0b0", "+", "▦")
 """How a state is drawn that AWS has added since."""
 
-READABLE: Final = 12
-"""Pixels a row needs for a mark or words of its own."""
-_GREY, _FAINT = "#7a7a7a", "rgba(128,128,128,0.22)"
+GREY: Final = "#7f7f7f"
+"""Of text. No grey has a contrast of 4.5 on white and on a dark page's #212121; this has 4.0."""
+_FAINT = "rgba(128,128,128,0.22)"
 _ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
+_READABLE = 14  # pixels a row needs for a mark or words of its own
 
 
 def state_look(state: object) -> Look:
@@ -66,7 +67,7 @@ def blank(
     mark = f"{DEMO_MARK} · " if is_demo(data) else ""
     lines = [
         f"{mark}{under}",
-        *("   ".join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
+        *(words.BETWEEN.join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
     ]
     head = _HEAD + _LINE * len(lines)
     figure = go.Figure()
@@ -86,10 +87,10 @@ def blank(
         margin={"l": 12, "r": 16, "t": head, "b": _FOOT},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": _GREY, "size": 12},
+        font={"color": GREY, "size": 12},
         barmode="overlay",
         showlegend=False,
-        modebar={"remove": ["sendChartToCloud"], "bgcolor": "rgba(0,0,0,0)", "color": _GREY},
+        modebar={"remove": ["sendChartToCloud"], "bgcolor": "rgba(0,0,0,0)", "color": GREY},
         hoverlabel={"align": "left"},
     )
     figure.update_xaxes(
@@ -99,33 +100,59 @@ def blank(
     return figure
 
 
-def row_height(rows: int) -> float:
-    """Return how many pixels a row gets: less where a figure would become too tall."""
-    return min(_ROW, (_TALLEST - _HEAD - _FOOT) / max(rows, 1))
+def roomy(figure: go.Figure, rows: int) -> bool:
+    """Tell whether a row is high enough for a mark or words of its own."""
+    layout = figure.layout
+    return bool(rows * _READABLE <= layout.height - layout.margin.t - layout.margin.b)
 
 
 def label_rows(figure: go.Figure, rows: pd.DataFrame) -> None:
-    """Name the rows by image and region; fewer labels where it is tight."""
+    """Name the rows; fewer labels where it is tight."""
     every = max(1, -(-len(rows) * 13 // (_TALLEST - _FOOT - figure.layout.margin.t)))
-    labels = [
-        [words.shortened(part) for part in (name, region) if not words.missing(part)]
-        for name, region in zip(image_labels(rows), rows["region"], strict=True)
-    ]
-    longest = max(len(" · ".join(label)) for label in labels)
+    labels = row_labels(rows)
+    longest = max(map(len, labels))
     figure.update_layout(margin_l=16 + round(_LETTER * longest))
     figure.update_yaxes(
         range=[-len(rows) + 0.4, 0.6],
         tickmode="array",
         tickvals=[-position for position in range(0, len(rows), every)],
-        ticktext=[" · ".join(map(words.safe, label)) for label in labels[::every]],
+        ticktext=[words.safe(label) for label in labels[::every]],
         tickfont={"size": 11},
     )
 
 
-def empty(data: pd.DataFrame, why: tuple[str, str] | None = None) -> go.Figure:
-    """Return an empty figure that says why it is empty: in its title, and what helps under it."""
+def row_labels(rows: pd.DataFrame) -> list[str]:
+    """Return an image's name and region for each row; where these are alike, what tells it apart.
+
+    That is the account, else the image's id, or both: as little as will do.
+    """
+    named = zip(_shown(image_labels(rows), 30), _shown(rows["region"], 20), strict=True)
+    labels = [" · ".join(filter(None, parts)) for parts in named]
+    accounts, ids = _shown(account_labels(rows), 12), _shown(rows["image_id"], 12)
+    both = [f"{account} · {image_id}" for account, image_id in zip(accounts, ids, strict=True)]
+    for places in words.places_alike(labels):
+        more = next(
+            (m for m in (accounts, ids) if len({m[n] for n in places}) == len(places)), both
+        )
+        for place in places:
+            labels[place] += f" · {more[place]}"
+    return labels
+
+
+def _shown(values: pd.Series, room: int) -> list[str]:
+    texts = values.fillna("").tolist()
+    short = words.short(texts, room)
+    return [short[text] for text in texts]
+
+
+def empty(chart: str, data: pd.DataFrame, why: tuple[str, str] | None = None) -> go.Figure:
+    """Return an empty figure that says why it is empty: in its title, and what helps under it.
+
+    It is no other chart's, so that two on a page are two: what is the same has the same id there.
+    """
     figure = blank(*(why or why_empty(data)), data)
-    words.remember(figure, [])
+    figure.update_layout(height=figure.layout.margin.t, margin_b=0)  # there is no more to see
+    words.remember(figure, [], chart=chart)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return figure

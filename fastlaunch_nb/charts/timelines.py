@@ -16,6 +16,11 @@ from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import KEY, fit_to_show, severity
 
 _UNSEEN_ROWS = ("No image to show.", "No row says when it was seen: from_pages takes observed_at.")
+_DAY = 86_400_000  # milliseconds
+_TICKS = (  # plotly's own name the year under each hour, and so stand aslant where it is narrow
+    {"dtickrange": [None, _DAY - 1], "value": "%H:%M\n%b %-d"},
+    {"dtickrange": [_DAY, "M1"], "value": "%b %-d\n%Y"},
+)
 _SHORTEST = pd.Timedelta("1h")  # what the axis shows at least
 
 
@@ -55,7 +60,7 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     told = _as_intervals(intervals)
     drawn = told[told["last_seen"].notna()]
     if drawn.empty:
-        return look.empty(intervals, _UNSEEN_ROWS if len(told) else None)
+        return look.empty("timeline", intervals, _UNSEEN_ROWS if len(told) else None)
     now = drawn["last_seen"].max()
     left = min(drawn["start"].min(), now - _SHORTEST)
     left = left if window is None else max(left, now - window)
@@ -74,12 +79,11 @@ def timeline(intervals: pd.DataFrame, *, since: str | pd.Timedelta | None = "14D
     )  # fmt: skip
     for state in states:
         same = bars[bars["state"].fillna("unknown") == state]
-        figure.add_trace(
-            _state_bars(state, same, marked=look.row_height(len(rows)) >= look.READABLE)
-        )
+        figure.add_trace(_state_bars(state, same, marked=look.roomy(figure, len(rows))))
     look.label_rows(figure, rows)
     words.remember(figure, bars.sort_values(["y", "from"], ascending=[False, True])["words"])
-    figure.update_xaxes(type="date", range=[_iso(left), _iso(now + (now - left) * 0.02)])
+    end = _iso(now + (now - left) * 0.02)
+    figure.update_xaxes(type="date", range=[_iso(left), end], tickformatstops=_TICKS)
     return figure
 
 
@@ -100,10 +104,9 @@ def _as_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
 
 def _state_legend(states: Sequence[str], rows: pd.DataFrame) -> list[str]:
     counts = rows["state"].fillna("unknown").value_counts()
+    names = words.short(states)
     return [
-        look.in_legend(
-            look.state_look(state).colour, look.state_look(state).swatch, words.shortened(state)
-        )
+        look.in_legend(look.state_look(state).colour, look.state_look(state).swatch, names[state])
         + (f" {count}" if (count := counts.get(state)) else "")
         for state in states
     ]

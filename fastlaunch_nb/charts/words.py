@@ -8,15 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from html import escape, unescape
-from typing import Any
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.errors import InputError, spelt_out
 from fastlaunch_nb.frame import one_line
 
-_LABEL = 30  # characters
+BETWEEN: Final = "   "
+"""What stands between the entries of a legend; no text of AWS's has it."""
+
+
+class Said(NamedTuple):
+    """A figure in words, each of them plain text on one line."""
+
+    title: str
+    under: list[str]  # what stands under the title; the legend is the last
+    rows: list[str]  # from the top of the figure to its bottom
 
 
 def text(figure: go.Figure) -> str:
@@ -47,25 +57,36 @@ def text(figure: go.Figure) -> str:
     >>> print(fl.text(fl.capacity(images)))
     Target: 10 snapshots for 1 image
     1 image
-    target snapshots   max parallel launches
+    target snapshots, max parallel launches
     - ami-0abcdef1234567890, target 10 snapshots, at most 6 parallel launches, state unknown
     """
+    said = said_by(figure)
+    return "\n".join([said.title, *said.under, *(f"- {row}" for row in said.rows)])
+
+
+def said_by(figure: go.Figure) -> Said:
+    """Return what a figure says; refuse one that is not ours."""
     meta = figure.layout.meta if isinstance(figure, go.Figure) else None
     if not isinstance(meta, dict) or "words" not in meta:
         raise InputError("Expected a figure that timeline, capacity or fleet_map made.")
-    head = [figure.layout.title.text, *figure.layout.title.subtitle.text.split("<br>")]
-    lines = [*map(_plain, head), *(f"- {_plain(words)}" for words in meta["words"])]
-    return "\n".join(line for line in lines if line)
+    head = figure.layout.title
+    note, *legend = head.subtitle.text.split("<br>")
+    under = [note, BETWEEN.join(legend)]
+    return Said(
+        _plain(head.text),
+        [line for line in map(_plain, under) if line],
+        [_plain(row) for row in meta["words"]],
+    )
 
 
-def remember(figure: go.Figure, words: Iterable[str]) -> None:
+def remember(figure: go.Figure, words: Iterable[str], **more: str) -> None:
     """Keep the words of the rows in the figure itself, for its twin in text."""
-    figure.update_layout(meta={"words": list(words)})
+    figure.update_layout(meta={"words": list(words), **more})
 
 
 def _plain(drawn: str) -> str:
     """Return what plotly draws as plain text: lines joined, its markup gone, escapes undone."""
-    joined = drawn.replace("<br>", ", ").replace(" · ", ", ")
+    joined = drawn.replace("<br>", ", ").replace(" · ", ", ").replace(BETWEEN, ", ")
     swatches = r"<span [^>]*>.</span> "
     return unescape(re.sub(r"</?[bi]>", "", re.sub(swatches, "", joined)))
 
@@ -95,10 +116,50 @@ def safe(value: Any, otherwise: str = "?") -> str:
     return escape(one_line(value), quote=False).replace("$", "&#36;")
 
 
-def shortened(label: str) -> str:
-    """Shorten a long label in its middle: names differ at their ends."""
-    keep = (_LABEL - 1) // 2
-    return label if len(label) <= _LABEL else f"{label[:keep]}…{label[-keep:]}"
+def short(texts: Iterable[str], room: int = 30) -> dict[str, str]:
+    """Return what stands for each text in a label of some letters; no two become alike.
+
+    What is long is cut in its middle, as names differ at their ends. Where that
+    makes two alike, they are cut so that their first difference is seen; where
+    that is not enough, they are given more room.
+    """
+    whole = {text: spelt_out(" ".join(text.split())) for text in texts}
+    lines = list(dict.fromkeys(whole.values()))
+    labels = [_cut(line, room) for line in lines]
+    for places in places_alike(labels):
+        alike = [lines[place] for place in places]
+        for place in places:
+            labels[place] = _cut_to_difference(lines[place], alike, room)
+    while groups := places_alike(labels):
+        room += 10
+        for place in chain.from_iterable(groups):
+            labels[place] = _cut(lines[place], room)
+    found = dict(zip(lines, labels, strict=True))
+    return {text: found[line] for text, line in whole.items()}
+
+
+def places_alike(labels: Sequence[str]) -> list[list[int]]:
+    """Return the places of labels that are alike, a list for each such label."""
+    sharing: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        sharing.setdefault(label, []).append(place)
+    return [places for places in sharing.values() if len(places) > 1]
+
+
+def _cut(line: str, room: int) -> str:
+    keep = (room - 1) // 2
+    return line if len(line) <= room else f"{line[:keep]}…{line[-keep:]}"
+
+
+def _cut_to_difference(line: str, others: Sequence[str], room: int) -> str:
+    begin = max(0, _alike_until(others) - 1)
+    return f"{line[:5]}…{_cut(line[begin:], room - 6)}"
+
+
+def _alike_until(lines: Sequence[str]) -> int:
+    """Return how many letters all lines begin with in common."""
+    columns = enumerate(zip(*lines, strict=False))
+    return next((place for place, letters in columns if len(set(letters)) > 1), 0)
 
 
 def images(count: int) -> str:
