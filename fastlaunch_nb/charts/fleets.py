@@ -28,13 +28,13 @@ class _Tile(NamedTuple):
     ink: str | None = None  # None is what reads best on that colour
 
 
-_FEW, _MANY, _GREY = "#a6d3f0", "#08528c", "#808080"
-_SOME, _NONE = _Tile(_FEW, "{}"), _Tile("rgba(128,128,128,0.16)", "0", _GREY)
+_FEW, _MANY = "#a6d3f0", "#08528c"
+_SOME, _NONE = _Tile(_FEW, "{}"), _Tile("rgba(128,128,128,0.16)", "0", look.GREY)
 _TILES = {
     PARTIAL: _Tile("#e69f00", "{}+"),
     FAILED: _Tile("#d55e00", "×", "white"),
     INTERRUPTED: _Tile("#cc79a7", "?"),
-    NOT_OPTED_IN: _Tile("rgba(128,128,128,0.06)", "–", _GREY),
+    NOT_OPTED_IN: _Tile("rgba(128,128,128,0.06)", "–", look.GREY),
 }
 _UNLISTED: Final = "regions not listed"
 _ROW, _ROOM = 26, 130  # pixels: of a row of tiles, and for the names of regions
@@ -75,7 +75,8 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     places = _places(coverage)
     told = places[places["_rows"].gt(0) | places["status"].isin([PARTIAL, FAILED, INTERRUPTED])]
     if told.empty:
-        return look.empty(coverage, ("No image in any account and region", _read(places)))
+        why = ("No image in any account and region", _read(places))
+        return look.empty("fleet_map", coverage, why)
     accounts, regions = _ranked(told, "_account"), _ranked(told, "_region")
     shown = places[places["_account"].isin(accounts) & places["_region"].isin(regions)]
     figure = look.blank(
@@ -141,9 +142,11 @@ def _legend(shown: pd.DataFrame) -> list[str]:
     present = set(shown["status"])
     return [
         f"{look.in_legend(_FEW, '■', 'fewer')} {look.in_legend(_MANY, '■', 'more images')}",
-        look.in_legend(_GREY, "0", "none"),
+        look.in_legend(look.GREY, "0", "none"),
         *(
-            look.in_legend(tile.ink if tile.ink == _GREY else tile.colour, tile.mark[-1], status)
+            look.in_legend(
+                tile.ink if tile.ink == look.GREY else tile.colour, tile.mark[-1], status
+            )
             for status, tile in _TILES.items()
             if status in present
         ),
@@ -230,16 +233,17 @@ def _hover(row: dict[Any, Any]) -> str:
 def _name_places(figure: go.Figure, accounts: list[str], regions: list[str]) -> None:
     every = -(-len(accounts) // _LEGIBLE)
     rows = range(0, len(accounts), every)
-    longest = max(len(words.shortened(account)) for account in accounts)
+    short = words.short(accounts, 30)
+    names = [short[account] for account in accounts]
     height = min(_ROW, 1400 / len(accounts)) * len(accounts)
-    top = figure.layout.margin.t
     figure.update_layout(
-        height=top + height + _ROOM, margin={"b": _ROOM, "l": 16 + round(6.6 * longest)}
+        height=figure.layout.margin.t + height + _ROOM,
+        margin={"b": _ROOM, "l": 16 + round(6.6 * max(map(len, names)))},
     )
     figure.update_yaxes(
         range=[len(accounts) - 0.5, -0.5],
         tickvals=list(rows),
-        ticktext=[words.safe(words.shortened(accounts[row])) for row in rows],
+        ticktext=[words.safe(names[row]) for row in rows],
     )
     figure.update_xaxes(
         range=[-0.5, len(regions) - 0.5],
