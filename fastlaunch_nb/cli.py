@@ -251,6 +251,9 @@ def _add_demo(commands: _Commands) -> None:
         "fastlaunch-nb demo --port 5001 > demo.env &",
         "until grep -sq no_proxy= demo.env; do sleep 1; done; . ./demo.env",
         "aws ec2 describe-fast-launch-images",
+        "curl $AWS_ENDPOINT_URL/fastlaunch/clock -d '{\"hours\": 6}'  # moves its clock; "
+        "without -d, reads it",
+        "curl $AWS_ENDPOINT_URL/fastlaunch/events  # what EventBridge has told, a line each",
         "fastlaunch-nb demo --speed 60 --throttle-rate 0.3",
     )
     command.add_argument("--port", type=int, default=0, help="default: a free one")

@@ -24,7 +24,8 @@ class Pool:
     max_parallel : int
         Preparation instances at work at once (MaxParallelLaunches), 1 or more.
     fill_time : float
-        Seconds that one of them takes, above 0.
+        Seconds that one of them takes, above 0; an attribute as well, for those that
+        begin from then on.
     stock : int, default 0
         Snapshots that are there at the start, at most `target`.
     now : float, default 0
@@ -64,8 +65,6 @@ class Pool:
         stock: int = 0,
         now: float = 0,
     ) -> None:
-        if not fill_time > 0:
-            raise InputError(f"fill_time is {fill_time!r}. Expected seconds above 0.")
         if not 0 <= stock <= max(target, 0):
             raise InputError(f"stock is {stock!r}. Expected 0 up to the target, {target!r}.")
         self.fill_time = fill_time
@@ -80,6 +79,17 @@ class Pool:
             f"Pool({self.stock} of {self.target} in stock, {self.in_preparation} in preparation, "
             f"{self.used} used, {self.missed} missed)"
         )
+
+    @property
+    def fill_time(self) -> float:
+        """Seconds that a preparation instance takes that begins from now on."""
+        return self._fill_time
+
+    @fill_time.setter
+    def fill_time(self, seconds: float) -> None:
+        if not seconds > 0:
+            raise InputError(f"fill_time is {seconds!r}. Expected seconds above 0.")
+        self._fill_time = seconds
 
     @property
     def in_preparation(self) -> int:
@@ -142,4 +152,4 @@ class Pool:
             return
         free = min(self.target - self.stock, self.max_parallel) - len(self._due)
         for _ in range(free):
-            heappush(self._due, self.now + self.fill_time)
+            heappush(self._due, self.now + self._fill_time)

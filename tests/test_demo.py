@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -19,6 +23,8 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import emulator, frame
 from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.demo.history import looks
+
+from .conftest import ROOT, run
 
 
 def fleet(demo: Demo) -> pd.DataFrame:
@@ -32,15 +38,41 @@ def fleet(demo: Demo) -> pd.DataFrame:
 
 
 def test_the_fleet(demo: Demo) -> None:
-    """Two accounts, three regions, about 40 images, all six states, nulls included."""
+    """Two accounts, three regions, 42 images, all six states, nulls included."""
     images = fleet(demo)
-    assert set(images["account_id"]) == set(demo.accounts) == frame.EXAMPLE_ACCOUNTS
+    assert set(images["account_id"]) == set(demo.accounts) < frame.EXAMPLE_ACCOUNTS
     assert set(images["region"]) == set(demo.regions)
-    assert 38 <= len(images) <= 44
+    assert len(images) == demo.images == 42
     assert set(images["state"]) == set(frame.API_STATES)
     for column in ("owner_id", "target_resource_count", "launch_template_name"):
         assert 0 < images[column].isna().sum() < len(images)
     assert not images.duplicated(list(frame.KEY)).any()
+
+
+def test_a_shared_image(demo: Demo) -> None:
+    """One AMI is build-farm's, and Fast Launch of it game-servers': AWS leaves its owner out."""
+    images = fleet(demo)
+    [shared] = images[images["owner_id"].isna()].to_dict("records")
+    assert demo.accounts[shared["account_id"]] == "game-servers"
+    user = boto3.Session(profile_name="game-servers").client("ec2", region_name=shared["region"])
+    [ami] = user.describe_images(ExecutableUsers=["self"])["Images"]
+    assert ami["ImageId"] == shared["image_id"]
+    assert demo.accounts[ami["OwnerId"]] == "build-farm"
+    assert images["owner_id"].dropna().eq(images["account_id"]).all()
+
+
+def test_launch_templates_have_their_versions(demo: Demo) -> None:
+    """The version that an image was enabled with is one of its template's."""
+    images = fleet(demo).dropna(subset="launch_template_id")
+    for image in images.drop_duplicates("launch_template_id").to_dict("records"):
+        session = boto3.Session(profile_name=demo.accounts[image["account_id"]])
+        ec2 = session.client("ec2", region_name=image["region"])
+        asked = {"LaunchTemplateName": image["launch_template_name"]}
+        found = ec2.describe_launch_template_versions(**asked)["LaunchTemplateVersions"]
+        assert {version["LaunchTemplateId"] for version in found} == {image["launch_template_id"]}
+        same = images["launch_template_id"] == image["launch_template_id"]
+        used = set(images.loc[same, "launch_template_version"])
+        assert used <= {str(version["VersionNumber"]) for version in found}
 
 
 def test_images_have_names(demo: Demo) -> None:
@@ -52,26 +84,62 @@ def test_images_have_names(demo: Demo) -> None:
     assert all(name.startswith("win") for name in names.values())
 
 
-def test_the_same_seed_is_the_same_fleet_in_every_process() -> None:
-    """Another process with the same seed has the same rows and events; another seed has others."""
-    script = (
-        "import sys, fastlaunch_nb as fl\n"
-        "with fl.demo(int(sys.argv[1])) as demo:\n"
-        "    print(fl.describe(region='eu-west-1').to_csv() + demo.history.events.to_csv())\n"
-    )
+SCRIPT = """
+import sys, boto3, fastlaunch_nb as fl
+from fastlaunch_nb import emulator
 
-    def made(seed: str) -> str:
-        command = [sys.executable, "-c", script, seed]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+WHAT = ("fast_launch_images", "images", "snapshots", "launch_templates", "regions")
 
-    def told(demo: Demo) -> str:
-        return (fl.describe(region="eu-west-1").to_csv() + demo.history.events.to_csv()).strip()
+def ask(client, operation, **parameters):
+    client.meta.events.register("before-parse", lambda response_dict, **_: print(response_dict))
+    getattr(client, operation)(**parameters)
 
-    with fl.demo(7) as demo:
-        here = told(demo)
-    assert made("7") == here
-    with fl.demo(8) as demo:
-        assert told(demo) != here
+with fl.demo(int(sys.argv[1])) as demo:
+    for profile in demo.accounts.values():
+        for region in demo.regions:
+            session = boto3.Session(profile_name=profile)
+            for what in WHAT:
+                ask(session.client("ec2", region_name=region), f"describe_{what}")
+    for operation in ("list_accounts", "list_roots"):
+        ask(demo.session.client("organizations"), operation)
+    [root] = demo.session.client("organizations").list_roots()["Roots"]
+    for operation in ("list_organizational_units_for_parent", "list_accounts_for_parent"):
+        ask(demo.session.client("organizations"), operation, ParentId=root["Id"])
+    print(emulator.json_lines(emulator.JOURNAL))
+    for frame in demo.history:
+        print(frame.to_csv())
+"""
+
+
+def test_the_same_seed_is_the_same_in_every_process() -> None:
+    """Every kind of answer, headers and all, is the same byte for byte; another seed's is not."""
+
+    def told(**variables: str) -> str:
+        command = [sys.executable, "-c", SCRIPT, "7"]
+        env = {**os.environ, **variables}
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
+
+    here = told(PYTHONHASHSEED="1", TZ="UTC")
+    assert told(PYTHONHASHSEED="2", TZ="Asia/Tokyo") == here
+    times = re.findall(r"\d{4}-\d\d-\d\dT[\d:.]+", here)
+    assert len(times) > 500
+    assert max(times) <= "2026-01-15T12:00:00.000"  # none is the wall clock's
+    with fl.demo(8):
+        assert not any(image_id in here for image_id in fl.describe()["image_id"])
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_garbage_collector_is_as_it_was(wanted: bool) -> None:
+    """It waits while the demo starts, and then collects, or does not, as before."""
+    before = gc.isenabled()
+    try:
+        (gc.enable if wanted else gc.disable)()
+        with fl.demo() as demo:
+            assert gc.isenabled() is wanted
+            assert len(demo.history.coverage)
+            assert (gc.isenabled(), gc.get_freeze_count()) == (wanted, 0)
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_it_owns_and_restores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +247,24 @@ def test_history_is_a_week(demo: Demo) -> None:
     assert len(gone) == 3
 
 
+def test_history_is_as_fine_as_real_reads(demo: Demo) -> None:
+    """Where the clock shows a fraction of a second, a look has whole ones, as AWS's clock does."""
+    demo.clock.advance(seconds=90.25)
+    for rows in demo.history[:2]:
+        assert (rows["observed_at"].dt.microsecond == 0).all()
+    assert demo.history.observations["observed_at"].max() == fl.describe()["observed_at"].max()
+
+
+def test_history_of_a_quiet_week(demo: Demo) -> None:
+    """A week in which nothing happened has no events, with the columns that events have."""
+    before = demo.history.events
+    demo.clock.advance(days=30)
+    _, coverage, events = demo.history
+    assert len(coverage) == 29 * 6
+    assert len(events) == 0 < len(before)
+    pd.testing.assert_frame_equal(events, before.head(0), check_index_type=False)
+
+
 def test_history_is_what_real_reads_see(demo: Demo) -> None:
     """Over a window in which much happens, the journal gives what reading over HTTP gives."""
     ec2 = demo.session.client("ec2", region_name="us-east-1")
@@ -237,6 +323,17 @@ def test_other_processes_move_the_clock(demo: Demo) -> None:
     assert demo.clock.now() == before + timedelta(hours=6)
 
 
+def test_curl_of_readme(demo: Demo, tmp_path: Path) -> None:
+    """What README does with curl gives what README shows; the events are all there are."""
+    [block] = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    if not shutil.which("curl"):
+        pytest.skip("There is no curl here.")
+    for command, expected in re.findall(r"\$ (.+)\n([^$]*)", block):
+        assert run("sh", "-c", command, cwd=tmp_path).stdout.strip() == expected.strip()
+    told = (tmp_path / "events.jsonl").read_text()
+    assert told == emulator.json_lines(emulator.JOURNAL)
+
+
 def fetched(demo: Demo, page: str, content: object = None) -> str:
     """Return one of the embedded EC2's own pages; content is posted."""
     body = None if content is None else json.dumps(content).encode()
@@ -249,15 +346,35 @@ def fetched(demo: Demo, page: str, content: object = None) -> str:
 
 
 def test_the_organization(demo: Demo) -> None:
-    """The accounts are an organization's; a role that is assumed leads into each."""
+    """Its accounts are listed, those without images too; a role leads into each of the others."""
     listed = demo.session.client("organizations").list_accounts()["Accounts"]
-    assert {account["Id"]: account["Name"] for account in listed} == demo.accounts
+    assert {account["Id"] for account in listed} == frame.EXAMPLE_ACCOUNTS
+    status = {account["Name"]: account["Status"] for account in listed}
+    active = dict.fromkeys(("build-farm", "game-servers", "sandbox"), "ACTIVE")
+    assert status == {**active, "retired": "SUSPENDED"}
+    joined = [account["JoinedTimestamp"] for account in listed]
+    assert max(joined) <= min(change.time for change in emulator.JOURNAL)
     sts = demo.session.client("sts")
     for account_id in demo.accounts:
         role = f"arn:aws:iam::{account_id}:role/demo"
         keys = sts.assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
         session = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
         assert fl.describe(session)["account_id"].unique().tolist() == [account_id]
+
+
+def test_the_units_of_the_organization(demo: Demo) -> None:
+    """From the root, units lead to their accounts, each of which is in one place."""
+    client = demo.session.client("organizations")
+    [root] = client.list_roots()["Roots"]
+
+    def accounts(parent_id: str) -> list[str]:
+        found = client.list_accounts_for_parent(ParentId=parent_id)["Accounts"]
+        return [account["Name"] for account in found]
+
+    below = client.list_organizational_units_for_parent(ParentId=root["Id"])["OrganizationalUnits"]
+    tree = {unit["Name"]: accounts(unit["Id"]) for unit in below}
+    assert tree == {"Production": ["build-farm", "game-servers"], "Sandbox": ["sandbox", "retired"]}
+    assert accounts(root["Id"]) == []
 
 
 def test_a_region_that_is_not_opted_in(demo: Demo) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -13,9 +13,14 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.test import Client
 
 from fastlaunch_nb import emulator
-from fastlaunch_nb.emulator import FastLaunchImage
+from fastlaunch_nb.emulator import FastLaunchImage, models
+from fastlaunch_nb.emulator.server import application
+from fastlaunch_nb.emulator.shelf import Shelf
 
 from .conftest import ACCOUNT, HOSTILE, REGION, SINCE
 
@@ -34,24 +39,42 @@ FULL = FastLaunchImage(
 BARE = FastLaunchImage("ami-00000001", resource_type=None)
 
 
+Connect = Callable[..., Any]
+
+
 @pytest.fixture(params=["in-process", "http"])
-def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A plain boto3 client of an embedded EC2 with two images, by either way."""
+def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+    """Make plain boto3 clients of an embedded EC2 with two images, by either way."""
+    server = None
     if request.param == "in-process":
         request.getfixturevalue("ec2")
-        server = None
     else:
         monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         server = emulator.Server()
         emulator.forget_everything()
-    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
     backend = emulator.backend(ACCOUNT, REGION)
     for image in (FULL, BARE):
         backend.add_fast_launch_image(image)
     endpoint = server.endpoint_url if server else None
-    yield boto3.client("ec2", region_name=REGION, endpoint_url=endpoint, **keys)
+
+    def client(region: str = REGION, account_id: str = ACCOUNT) -> Any:
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        made = boto3.client("ec2", region_name=region, endpoint_url=endpoint, **keys)
+        made.meta.events.register(
+            "before-sign",
+            lambda request, **_: request.headers.add_header("x-moto-account-id", account_id),
+        )
+        return made
+
+    yield client
     if server:
         server.stop()
+
+
+@pytest.fixture
+def client(connect: Connect) -> Any:
+    """A plain boto3 client of it."""
+    return connect()
 
 
 def ids(answer: dict[str, Any]) -> list[str]:
@@ -197,6 +220,244 @@ def test_one_date_header_over_http() -> None:
             assert len(answer.headers.get_all("Date")) == 1
     finally:
         server.stop()
+
+
+# --- accounts and regions -------------------------------------------------------------
+
+MINE, THEIRS, PUBLIC = (f"ami-{number:017x}" for number in (1, 2, 3))
+OTHER = "111122223333"
+
+
+@pytest.fixture
+def shared(connect: Connect) -> Any:
+    """A client of an account to which another has given one AMI, and one to everybody."""
+    owner = emulator.backend(OTHER, REGION)
+    for image_id in (THEIRS, PUBLIC):
+        owner.add_windows_image(image_id, name="theirs", owner_id=OTHER)
+    emulator.backend(ACCOUNT, REGION).add_windows_image(MINE, name="mine", owner_id=ACCOUNT)
+    give(connect, "Add", THEIRS, {"UserId": ACCOUNT})
+    give(connect, "Add", PUBLIC, {"Group": "all"})
+    return connect()
+
+
+def give(connect: Connect, how: str, image_id: str, permission: dict[str, str]) -> None:
+    """Have the owner add a launch permission, or take it back."""
+    permissions = {how: [permission]}
+    owner = connect(account_id=OTHER)
+    owner.modify_image_attribute(ImageId=image_id, LaunchPermission=permissions)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, {MINE, THEIRS, PUBLIC}),
+        ({"ImageIds": [THEIRS]}, {THEIRS}),
+        ({"Owners": ["self"]}, {MINE}),
+        ({"Owners": [OTHER]}, {THEIRS, PUBLIC}),
+        ({"ExecutableUsers": ["self"]}, {THEIRS}),
+        ({"ExecutableUsers": [ACCOUNT]}, {THEIRS}),
+        ({"ExecutableUsers": ["all"]}, {PUBLIC}),
+        ({"Filters": [{"Name": "name", "Values": ["theirs"]}]}, {THEIRS, PUBLIC}),
+    ],
+)
+def test_images_that_are_shared(shared: Any, asked: dict[str, Any], expected: set[str]) -> None:
+    """DescribeImages has what an account owns, what it may launch by name, and what all may."""
+    assert {image["ImageId"] for image in shared.describe_images(**asked)["Images"]} == expected
+
+
+def test_fast_launch_for_a_shared_image(shared: Any, connect: Connect) -> None:
+    """A shared AMI is enabled like one's own, without an OwnerId; until it is shared no more."""
+    assert "OwnerId" not in shared.enable_fast_launch(ImageId=THEIRS)
+    assert THEIRS in ids(shared.describe_fast_launch_images())
+    assert ids(connect(account_id=OTHER).describe_fast_launch_images()) == []
+    give(connect, "Remove", THEIRS, {"UserId": ACCOUNT})
+    asks: list[Callable[[], Any]] = [
+        lambda: shared.enable_fast_launch(ImageId=THEIRS),
+        lambda: shared.describe_images(ImageIds=[THEIRS]),
+        lambda: connect("eu-west-1").enable_fast_launch(ImageId=PUBLIC),
+    ]
+    for ask in asks:
+        with pytest.raises(ClientError) as caught:
+            ask()
+        assert code(caught) == ("InvalidAMIID.NotFound", 400)
+
+
+@pytest.mark.parametrize("region", ["ap-east-1", "us-nowhere-7"])
+@pytest.mark.parametrize(
+    ("action", "parameters"),
+    [
+        ("describe_fast_launch_images", {}),
+        ("enable_fast_launch", {"ImageId": MINE}),
+        ("describe_images", {}),
+        ("describe_snapshots", {}),
+        ("describe_regions", {}),
+        ("create_volume", {"Size": 1, "AvailabilityZone": "us-east-1a"}),
+    ],
+)
+def test_closed_regions(
+    connect: Connect, region: str, action: str, parameters: dict[str, Any]
+) -> None:
+    """No action is answered in a region that is not opted in, or unknown."""
+    with pytest.raises(ClientError) as caught:
+        getattr(connect(region), action)(**parameters)
+    assert code(caught) == ("AuthFailure", 401)
+    assert caught.value.response["ResponseMetadata"]["RequestId"].startswith("fa571a00-")
+
+
+# --- requests that no SDK sends -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"Action": "DescribeFastLaunchImages", "MaxResults": "many"}, "InvalidParameterValue"),
+        ({"Action": "EnableFastLaunch", "MaxParallelLaunches": "6.5"}, "InvalidParameterValue"),
+        ({"Action": "DescribeSnapshots", "MaxResults": ""}, "InvalidParameterValue"),
+        ({"Action": "DescribeSlowLaunchImages"}, "InvalidAction"),
+    ],
+)
+def test_what_can_not_be_parsed(ec2: Any, asked: dict[str, str], expected: str) -> None:
+    """Text where a number is expected is refused by name, as is what is no action."""
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential=x/20260115/{REGION}/ec2/aws4_request"}
+    answer = Client(application()).post("/", data=asked, headers=headers)
+    assert answer.status_code == 400
+    assert f"<Code>{expected}</Code>" in answer.text
+    assert list(asked)[-1] in answer.text or asked["Action"] in answer.text
+
+
+# --- what is not documented -----------------------------------------------------------
+
+
+def test_another_choice_for_tokens(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token leads on for ever, unless a lifetime is chosen."""
+    token = client.describe_fast_launch_images(MaxResults=1)["NextToken"]
+    emulator.CLOCK.advance(days=400)
+    assert ids(client.describe_fast_launch_images(NextToken=token)) == [FULL.image_id]
+    monkeypatch.setattr(models, "TOKEN_LIFETIME", timedelta(days=399))
+    with pytest.raises(ClientError, match="has expired") as caught:
+        client.describe_fast_launch_images(NextToken=token)
+    assert code(caught) == ("InvalidNextToken", 400)
+
+
+def test_another_choice_for_what_is_not_enabled(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A named image without Fast Launch is left out, unless a code is chosen."""
+    monkeypatch.setattr(models, "NAMED_NOT_ENABLED", "InvalidAMIID.Unavailable")
+    with pytest.raises(ClientError) as caught:
+        client.describe_fast_launch_images(ImageIds=["ami-00000009"])
+    assert code(caught) == ("InvalidAMIID.Unavailable", 400)
+
+
+def test_another_choice_for_dry_runs(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run looks at the arguments first, unless that is chosen otherwise."""
+    monkeypatch.setattr(models, "DRY_RUN_IS_LAST", False)
+    asks: list[Callable[[], Any]] = [
+        lambda: client.describe_fast_launch_images(MaxResults=1000, DryRun=True),
+        lambda: client.enable_fast_launch(ImageId="i-1", DryRun=True),
+        lambda: client.disable_fast_launch(ImageId="i-1", DryRun=True),
+    ]
+    for ask in asks:
+        with pytest.raises(ClientError) as caught:
+            ask()
+        assert code(caught) == ("DryRunOperation", 412)
+
+
+# --- what is made up ------------------------------------------------------------------
+
+
+def test_reads_change_nothing_that_is_made_up_later(client: Any) -> None:
+    """However much is read before, the same ids come afterwards; only requests are counted."""
+
+    def made(reads: int) -> list[str]:
+        emulator.forget_everything()
+        ec2 = emulator.backend(ACCOUNT, REGION)
+        for _ in range(reads):
+            client.describe_images()
+            client.describe_fast_launch_images()
+        ec2.add_windows_image(MINE, name="mine", owner_id=ACCOUNT)
+        ec2.enable_fast_launch(MINE)
+        emulator.CLOCK.advance(minutes=30)
+        ec2.break_preparation(MINE)
+        return [*sorted(ec2.snapshots), *ec2.pace.broken_preparation.values()]
+
+    assert len(made(0)) == 7
+    assert made(0) == made(3)
+
+
+def test_request_ids_begin_again(client: Any) -> None:
+    """Forgetting everything starts the requests at one."""
+
+    def request_ids() -> list[str]:
+        emulator.forget_everything()
+        answers = (client.describe_images(), client.describe_fast_launch_images())
+        return [answer["ResponseMetadata"]["RequestId"] for answer in answers]
+
+    first = request_ids()
+    assert [request_id[-4:] for request_id in first] == ["0001", "0002"]
+    assert request_ids() == first
+
+
+def test_a_reset_over_http_ends_every_life(ec2: Any) -> None:
+    """POST /moto-api/reset leaves nothing that happens later."""
+    ec2.add_windows_image(MINE, name="mine", owner_id=ACCOUNT)
+    ec2.enable_fast_launch(MINE)
+    assert Client(application()).post("/moto-api/reset").status_code == 200
+    emulator.CLOCK.advance(hours=1)
+    assert emulator.JOURNAL == []
+
+
+# --- its parts ------------------------------------------------------------------------
+
+STATES = st.sampled_from(["enabled", "enabling", None])
+OWNERS = st.sampled_from([ACCOUNT, None])
+CHANGES = st.lists(st.tuples(st.integers(0, 9), STATES, OWNERS, st.booleans()), max_size=30)
+NAMES = {"state": "state", "owner-id": "owner_id", "resource-type": "resource_type"}
+VALUES = st.lists(st.sampled_from(["enabled", "enabling", ACCOUNT, "snapshot"]), max_size=2)
+FILTERS = st.lists(st.tuples(st.sampled_from(list(NAMES)), VALUES), max_size=2)
+
+
+@given(CHANGES, FILTERS, st.integers(0, 9))
+def test_a_shelf_is_a_sorted_dict(
+    changes: list[tuple[int, str | None, str | None, bool]],
+    filters: list[tuple[str, list[str]]],
+    after: int,
+) -> None:
+    """Law: whatever was put there and taken away, it answers as the plainest loop does."""
+    shelf, plain = Shelf(), dict[str, FastLaunchImage]()
+    shelf.put_all([])
+    for number, state, owner, stays in changes:
+        image = FastLaunchImage(f"ami-{number}", state=state, owner_id=owner)
+        (shelf.put if number % 2 else lambda image: shelf.put_all([image]))(image)
+        plain[image.image_id] = image
+        if not stays:
+            shelf.drop(image.image_id)
+            del plain[image.image_id]
+    matching = [
+        plain[image_id]
+        for image_id in sorted(plain)
+        if all(getattr(plain[image_id], NAMES[name]) in values for name, values in filters)
+    ]
+    later = [image for image in matching if image.image_id > f"ami-{after}"]
+    assert list(shelf.after(f"ami-{after}", filters)) == later
+    assert shelf.named(plain, filters) == matching
+
+
+def test_time_stands_while_a_request_is_answered() -> None:
+    """A clock that runs is read once for what belongs together, and goes on afterwards."""
+    seconds = 0.0
+    clock = emulator.Clock(counter=lambda: seconds)
+    clock.run()
+    start = clock.now()
+    seconds = 5
+    with clock.still() as now:
+        seconds = 7
+        assert clock.now() == now == start + timedelta(seconds=5)
+        clock.advance(seconds=1)
+        seconds = 9
+        assert clock.now() == start + timedelta(seconds=6)
+    seconds = 10
+    assert clock.now() == start + timedelta(seconds=9)
 
 
 def test_the_clock_only_goes_forward() -> None:

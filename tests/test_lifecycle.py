@@ -1,22 +1,18 @@
-"""The life of Fast Launch in the embedded EC2: by plain boto3, and by its laws."""
+"""The life of Fast Launch in the embedded EC2, by plain boto3."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from fastlaunch_nb import emulator
-from fastlaunch_nb.emulator.models import EC2Error
-from fastlaunch_nb.frame import API_STATES
 
 from .conftest import ACCOUNT, REGION
 
@@ -208,12 +204,109 @@ def test_preparation_takes_as_long_as_is_set(client: Any) -> None:
     assert state(client) == "enabled"
 
 
+def test_another_preparation_time_is_for_those_that_begin_from_then_on(client: Any) -> None:
+    """A pool that is there already takes it over with the next instances; 0 is refused."""
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 7})
+    later(minutes=10)
+    ec2.pace.preparation = timedelta(minutes=5)
+    seen = []
+    for minutes in (19, 1, 4, 1):
+        later(minutes=minutes)
+        seen.append(len(snapshots(client)))
+    assert seen == [0, 6, 6, 7]
+    for name, wrong in (("preparation", 0), ("preparation", -1), ("clean_up", -1)):
+        with pytest.raises(ValueError, match=f"{name} is .* Expected a timedelta"):
+            setattr(ec2.pace, name, timedelta(minutes=wrong))
+
+
+def test_launches_take_from_the_pool(client: Any) -> None:
+    """A launch takes the oldest snapshot at once, and another is prepared in its place."""
+    client.enable_fast_launch(ImageId=AMI)
+    later(minutes=30)
+    life = emulator.backend(ACCOUNT, REGION).lives[AMI]
+    oldest, *others = life.snapshots
+    assert life.take()
+    assert {snapshot["SnapshotId"] for snapshot in snapshots(client)} == set(others)
+    later(minutes=29)
+    assert len(snapshots(client)) == 4
+    later(minutes=1)
+    assert len(snapshots(client)) == 5
+    assert oldest not in life.snapshots
+    assert events() == ["enabling", "enabled"]
+
+
+def test_launches_from_an_empty_pool_are_cold(client: Any) -> None:
+    """Where there is no snapshot none is taken, and the pool fills up again afterwards."""
+    client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 2})
+    life = emulator.backend(ACCOUNT, REGION).lives[AMI]
+    assert not life.take()
+    later(minutes=30)
+    assert [life.take() for _ in range(3)] == [True, True, False]
+    assert snapshots(client) == []
+    assert (life.pool.used, life.pool.missed) == (2, 2)
+    later(minutes=30)
+    assert len(snapshots(client)) == 2
+
+
+def test_a_launch_at_the_very_time_of_a_snapshot(client: Any) -> None:
+    """Who comes when something is due, before the clock gets to it, finds it done."""
+    launched: list[bool] = []
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    due = emulator.CLOCK.now() + timedelta(minutes=30)
+    emulator.CLOCK.at(due, lambda: launched.append(ec2.lives[AMI].take()))
+    client.enable_fast_launch(ImageId=AMI)
+    later(minutes=30)
+    assert launched == [True]
+    assert len(snapshots(client)) == ec2.lives[AMI].pool.stock == 4
+    assert events() == ["enabling", "enabled"]
+
+
+def test_an_image_of_no_known_state_is_disabled(client: Any) -> None:
+    """What was put there without a state is disabled as it is: it is not enabled first."""
+    emulator.backend(ACCOUNT, REGION).add_fast_launch_image(emulator.FastLaunchImage(AMI))
+    client.disable_fast_launch(ImageId=AMI)
+    later(minutes=10)
+    assert events() == ["disabling", "disabled"]
+
+
+def test_a_reset_ends_every_life(client: Any) -> None:
+    """What was on its way before moto is reset does not come, nor is it remembered."""
+    client.enable_fast_launch(ImageId=AMI)
+    later(minutes=30)
+    client.disable_fast_launch(ImageId=AMI)
+    client.enable_fast_launch(ImageId=SHARED)
+    emulator.backend(ACCOUNT, REGION).reset()
+    later(hours=1)
+    assert client.describe_fast_launch_images()["FastLaunchImages"] == []
+    assert (events(), snapshots(client)) == ([], [])
+
+
+def test_one_request_is_at_one_time(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the clock runs, a change has one time: in the answer, and in the event."""
+    seconds = count()
+    monkeypatch.setattr(emulator.CLOCK, "_counter", lambda: next(seconds))
+    emulator.CLOCK.run()
+    since = client.enable_fast_launch(ImageId=AMI)["StateTransitionTime"]
+    assert [change.time for change in emulator.JOURNAL] == [since]
+    assert emulator.CLOCK.now() > since
+
+
 def test_an_image_that_another_account_shared(client: Any) -> None:
     """OwnerId is not given for an AMI that another account owns."""
     assert "OwnerId" not in client.enable_fast_launch(ImageId=SHARED)
     image = described(client, SHARED)
     assert image is not None
     assert "OwnerId" not in image
+
+
+@pytest.mark.parametrize("version", ["1", "2", "$Latest", "$Default"])
+def test_versions_of_a_launch_template(client: Any, version: str) -> None:
+    """A version that is there is taken, by its number or as EC2 names it."""
+    emulator.backend(ACCOUNT, REGION).add_launch_template("two", 2)
+    asked = {"LaunchTemplateName": "two", "Version": version}
+    answer = client.enable_fast_launch(ImageId=AMI, LaunchTemplate=asked)
+    assert answer["LaunchTemplate"]["Version"] == version
 
 
 # --- what is refused ------------------------------------------------------------------
@@ -247,6 +340,13 @@ def test_an_image_that_another_account_shared(client: Any) -> None:
             "MissingParameter",
         ),
         ({"ImageId": AMI, "LaunchTemplate": {"Version": "1"}}, "MissingParameter"),
+        *(
+            (
+                {"ImageId": AMI, "LaunchTemplate": {"LaunchTemplateName": "two", "Version": wrong}},
+                "InvalidLaunchTemplateId.VersionNotFound",
+            )
+            for wrong in ("0", "3", "99", "abc", "$latest", "01")
+        ),
         (
             {"ImageId": AMI, "LaunchTemplate": {"LaunchTemplateName": "x", "Version": "1"}},
             "InvalidLaunchTemplateName.NotFoundException",
@@ -259,6 +359,7 @@ def test_an_image_that_another_account_shared(client: Any) -> None:
 )
 def test_enabling_is_refused(client: Any, parameters: dict[str, Any], code: str) -> None:
     """Arguments are checked as EC2 does, before anything happens, in a dry run too."""
+    emulator.backend(ACCOUNT, REGION).add_launch_template("two", 2)
     for dry_run in (False, True):
         with pytest.raises(ClientError) as caught:
             client.enable_fast_launch(**parameters, DryRun=dry_run)
@@ -283,130 +384,3 @@ def test_what_can_not_be_now_is_refused(client: Any) -> None:
     assert refusal(client.enable_fast_launch) == "IncorrectState"
     assert refusal(client.disable_fast_launch) == "IncorrectState"
     assert events() == ["enabling", "disabling"]
-
-
-# --- laws -----------------------------------------------------------------------------
-
-IMAGES = [f"ami-{number:017x}" for number in range(3)]
-MOVES = {
-    (None, "enabling"),
-    ("enabling", "enabled"),
-    ("enabling", "enabling-failed"),
-    ("enabling-failed", "enabling"),
-    ("enabled", "enabled-failed"),
-    ("enabled-failed", "enabled"),
-    *((before, "disabling") for before in API_STATES if before != "disabling"),
-    ("disabling", "disabled"),
-    ("disabling", "disabling-failed"),
-    ("disabled", "enabling"),
-}
-images = st.sampled_from(IMAGES)
-
-
-def refusal(ask: Callable[[], object]) -> str | None:
-    """Return the code that a request is refused with, or None."""
-    try:
-        ask()
-    except EC2Error as error:
-        return error.code
-    return None
-
-
-class Lives(RuleBasedStateMachine):
-    """Anything that may be asked of a few images, in any order, while time passes."""
-
-    @initialize()
-    def begin(self) -> None:
-        """Begin with Windows images that nobody has enabled."""
-        emulator.install()
-        emulator.forget_everything()
-        self.ec2 = emulator.backend(ACCOUNT, REGION)
-        for image_id in IMAGES:
-            self.ec2.add_windows_image(image_id, name="an image", owner_id=ACCOUNT)
-
-    @rule(image_id=images, numbers=st.tuples(st.integers(1, 9), st.integers(6, 8)))
-    def enable(self, image_id: str, numbers: tuple[int, int]) -> None:
-        """Enable, or change what was asked for."""
-        target, parallel = numbers
-        asked = {"target_resource_count": target, "max_parallel_launches": parallel}
-        code = refusal(lambda: self.ec2.enable_fast_launch(image_id, **asked))
-        assert code in (None, "IncorrectState")
-
-    @rule(image_id=images, force=st.booleans())
-    def disable(self, image_id: str, force: bool) -> None:
-        """Disable."""
-        code = refusal(lambda: self.ec2.disable_fast_launch(image_id, force=force))
-        assert code in (None, "IncorrectState", "InvalidParameterValue")
-
-    @rule(minutes=st.sampled_from([1, 9, 10, 29, 30, 31, 90]))
-    def time_passes(self, minutes: int) -> None:
-        """Let what is due happen."""
-        emulator.CLOCK.advance(minutes=minutes)
-
-    @rule(image_id=images, what=st.sampled_from(["break_preparation", "break_clean_up"]))
-    def something_breaks(self, image_id: str, what: str) -> None:
-        """Have the next preparation or clean-up fail."""
-        getattr(self.ec2, what)(image_id)
-
-    @rule(image_id=images)
-    def an_instance_is_launched(self, image_id: str) -> None:
-        """Take a snapshot, where there is one."""
-        life = self.ec2.lives.get(image_id)
-        if life:
-            there = len(life.snapshots) > 0
-            assert life.take() is there
-
-    @invariant()
-    def never_more_than_asked_for(self) -> None:
-        """Law: never more at work than allowed, never more snapshots than asked for."""
-        for life in self.ec2.lives.values():
-            pool, image = life.pool, life.image
-            assert pool.in_preparation <= image.max_parallel_launches
-            assert len(life.snapshots) == pool.stock <= image.target_resource_count
-
-    @invariant()
-    def no_snapshot_without_an_image(self) -> None:
-        """Law: a disabled image leaves no snapshot, and no other is there."""
-        kept = {name for life in self.ec2.lives.values() for name in life.snapshots}
-        there = self.ec2.snapshots.values()
-        assert kept == {s.id for s in there if s.description.startswith("This is Fast Launch")}
-
-    @invariant()
-    def the_journal_is_true(self) -> None:
-        """Law: time never runs backwards, every move is a known one, the last is what is seen."""
-        journal = emulator.JOURNAL
-        assert [c.time for c in journal] == sorted(c.time for c in journal)
-        last: dict[str, str | None] = dict.fromkeys(IMAGES)
-        for change in journal:
-            image = change.image
-            if change.is_transition:
-                assert (last[image.image_id], image.state) in MOVES
-            last[image.image_id] = image.state
-        seen, _ = self.ec2.describe_fast_launch_images([], [], None, None)
-        there = {name: now for name, now in last.items() if now not in (None, "disabled")}
-        assert {image.image_id: image.state for image in seen} == there
-        assert set(there.values()) <= set(API_STATES)
-
-
-TestLives = Lives.TestCase
-TestLives.settings = settings(stateful_step_count=30)
-
-
-def test_the_same_seed_is_the_same_story() -> None:
-    """Two runs with one seed are the same byte for byte: events, ids and all."""
-
-    def played() -> str:
-        emulator.install()
-        emulator.forget_everything(5)
-        ec2 = emulator.backend(ACCOUNT, REGION)
-        for image_id in IMAGES:
-            ec2.add_windows_image(image_id, name="an image", owner_id=ACCOUNT)
-            ec2.break_preparation(image_id)
-            ec2.enable_fast_launch(image_id)
-            emulator.CLOCK.advance(minutes=20)
-        ec2.enable_fast_launch(IMAGES[0])
-        emulator.CLOCK.advance(hours=3)
-        return emulator.json_lines(emulator.JOURNAL) + str(sorted(ec2.snapshots))
-
-    assert played() == played()
-    assert "snap-" in played()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -76,6 +76,7 @@ class Played(RuleBasedStateMachine):
 
 
 TestPool = Played.TestCase
+TestPool.settings = settings(phases=[Phase.explicit, Phase.generate])  # shrinking takes minutes
 
 
 @given(targets, parallels, st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=30))
@@ -104,6 +105,15 @@ def test_steps_do_not_matter(steps: list[int], target: int, max_parallel: int) -
     pieces, whole = Pool(target, max_parallel, FILL), Pool(target, max_parallel, FILL)
     arrived = [when for step in steps for when in pieces.advance(pieces.now + step)]
     assert arrived == whole.advance(sum(steps))
+
+
+def test_another_fill_time_is_for_what_begins_from_then_on() -> None:
+    """What is in preparation keeps the time that it began with."""
+    pool = Pool(2, 1, FILL)
+    pool.fill_time = 1
+    assert pool.advance(FILL + 1) == [FILL, FILL + 1]
+    with pytest.raises(InputError, match="fill_time is 0"):
+        pool.fill_time = 0
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from itertools import product
 from typing import Any
 
 ACCOUNTS = {"123456789012": "build-farm", "111122223333": "game-servers"}
+_WITHOUT_IMAGES = {"444455556666": "sandbox", "777788889999": "retired"}
+_SUSPENDED = "777788889999"
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
 
 _FAMILIES = {  # account name: what its images are for, each with its launch template
@@ -46,8 +48,10 @@ _HOURS_AGO = {  # how long ago an image may have got into its state
     "disabling": (0.02, 0.15),
     "disabling-failed": (20, 200),
 }
+_VERSIONS = 9  # of each launch template
 _PREPARATION, _CLEAN_UP = timedelta(minutes=30), timedelta(minutes=10)
 _BEFORE = timedelta(days=60)  # when the fleet's story begins, before now
+_SHARED = ("us-east-1", "win2025-game-server-2026.01")  # build-farm's, shared with game-servers
 _RETIRED = "win2019-legacy-lobby-2025.09"  # was disabled within the last week
 
 
@@ -63,19 +67,37 @@ class _Story:
     state: str
     since: datetime
 
+    @property
+    def owner_id(self) -> str:
+        """The account that made the AMI: all but one are the account's own."""
+        return next(iter(ACCOUNTS)) if (self.region, self.name) == _SHARED else self.account_id
+
 
 def populate(emulator: Any, seed: int) -> int:
     """Have the embedded EC2 live through the fleet's story; return how many images it has now."""
     emulator.forget_everything(seed)
-    emulator.organize(ACCOUNTS)
     clock, now = emulator.CLOCK, emulator.CLOCK.now()
     clock.reset(now - _BEFORE)
+    _organize(emulator)
     rng = random.Random(seed)
     fleet = [*_fleet(rng, now), *_retired(rng, now)]
     for story in fleet:
         _tell(emulator, story, rng)
     clock.advance(seconds=_BEFORE.total_seconds())
     return sum(story.state != emulator.GONE for story in fleet)
+
+
+def _organize(emulator: Any) -> None:
+    """Make the organization: what is at work, and what is not."""
+
+    def unit(name: str, accounts: dict[str, str]) -> Any:
+        members = (
+            emulator.Account(*account, account[0] != _SUSPENDED) for account in accounts.items()
+        )
+        return emulator.Unit(name, tuple(members))
+
+    units = unit("Production", ACCOUNTS), unit("Sandbox", _WITHOUT_IMAGES)
+    emulator.organize(emulator.Unit("Root", units=units))
 
 
 def _fleet(rng: random.Random, now: datetime) -> Iterator[_Story]:
@@ -112,7 +134,7 @@ def _settings(rng: random.Random, template: str | None) -> dict[str, Any]:
         "max_parallel_launches": rng.choice((6, 6, 6, 10, 20)),
     }
     if template:
-        version = str(rng.randint(1, 9))
+        version = str(rng.randint(1, _VERSIONS))
         settings["launch_template"] = {"LaunchTemplateName": template, "Version": version}
     return settings
 
@@ -121,14 +143,23 @@ def _moment(time: datetime) -> datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)  # as fine as EC2 tells
 
 
+def _provide(emulator: Any, story: _Story) -> None:
+    """Put there what an image needs: the AMI, and the launch template with all its versions."""
+    ec2 = emulator.backend(story.account_id, story.region)
+    template = story.settings.get("launch_template", {}).get("LaunchTemplateName")
+    if template and template not in ec2.launch_template_name_to_ids:
+        ec2.add_launch_template(template, _VERSIONS)
+    shared_with = {story.account_id} - {story.owner_id}
+    emulator.backend(story.owner_id, story.region).add_windows_image(
+        story.image_id, name=story.name, owner_id=story.owner_id, shared_with=shared_with
+    )
+
+
 def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
     """Put a story into the clock of the embedded EC2: what somebody asks, and what breaks."""
     ec2 = emulator.backend(story.account_id, story.region)
     image_id, since = story.image_id, story.since
-    template = story.settings.get("launch_template", {}).get("LaunchTemplateName")
-    if template and template not in ec2.launch_template_name_to_ids:
-        ec2.create_launch_template(template, "", {}, {})
-    ec2.add_windows_image(image_id, name=story.name, owner_id=story.account_id)
+    _provide(emulator, story)
     if rng.random() < 0.2:
         ec2.left_out[image_id] = (rng.choice(_GAPS),)
 
@@ -167,6 +198,7 @@ def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
 
 
 _GAPS = (  # fields that EC2 leaves out now and then: any of them may be missing
-    *("owner_id", "target_resource_count"),
-    *("max_parallel_launches", "state_transition_reason"),
+    "target_resource_count",
+    "max_parallel_launches",
+    "state_transition_reason",
 )

@@ -7,9 +7,11 @@ reads would take most of a minute.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
 from itertools import product
+from operator import getitem
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
@@ -50,27 +52,37 @@ def history_of(emulator: Any, now: datetime) -> History:
     times = [now - _WEEK + _LOOKS * look for look in range(_WEEK // _LOOKS + 1)]
     observations, coverage = looks(emulator.JOURNAL, times)
     told = [change for change in emulator.JOURNAL if change.time >= times[0]]
-    events = pd.DataFrame(
-        {
-            "event_id": event["id"],
-            "time": event["time"],
-            "account_id": event["account"],
-            "region": event["region"],
-            "image_id": event["detail"]["imageId"],
-            "resource_type": event["detail"]["resourceType"],
-            "state": event["detail"]["state"],
-            "state_transition_reason": event["detail"]["stateTransitionReason"],
-        }
-        for event in emulator.notifications(told)
-    ).astype(frame.TEXT)
-    events["time"] = pd.to_datetime(events["time"], utc=True).astype(frame.TIME)
-    return History(observations, coverage, events)
+    return History(observations, coverage, _events(emulator.notifications(told)))
+
+
+_EVENT_COLUMNS = {  # column of the events: where a notification has it
+    "event_id": ("id",),
+    "time": ("time",),
+    "account_id": ("account",),
+    "region": ("region",),
+    "image_id": ("detail", "imageId"),
+    "resource_type": ("detail", "resourceType"),
+    "state": ("detail", "state"),
+    "state_transition_reason": ("detail", "stateTransitionReason"),
+}
+
+
+def _events(notifications: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    rows = [
+        [reduce(getitem, path, notification) for path in _EVENT_COLUMNS.values()]
+        for notification in notifications
+    ]
+    events = pd.DataFrame(rows, columns=list(_EVENT_COLUMNS)).astype(frame.TEXT)
+    return events.assign(time=pd.to_datetime(events["time"], utc=True).astype(frame.TIME))
 
 
 def looks(
     journal: Sequence[Change], times: Sequence[datetime]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what a reader who looks at these times sees, and what each look covers."""
+    """Return what a reader who looks at these times sees, and what each look covers.
+
+    AWS says in whole seconds when it answered.
+    """
     there: dict[tuple[str, str], dict[str, Any]] = {
         place: {} for place in product(ACCOUNTS, REGIONS)
     }
@@ -80,11 +92,11 @@ def looks(
     for time in times:
         while changes and changes[0].time <= time:
             _apply(changes.popleft(), there)
-        for (account_id, region), images in there.items():
-            seen += [(account_id, region, time, images[name].to_api()) for name in sorted(images)]
-            covered.append(
-                (f"demo-{time:%Y%m%dT%H%MZ}", account_id, region, "", "complete", len(images), time)
-            )
+        answered = time.replace(microsecond=0)
+        sweep_id = f"demo-{answered:%Y%m%dT%H%MZ}"
+        for place, images in there.items():
+            seen += [(*place, answered, images[name].to_api()) for name in sorted(images)]
+            covered.append((sweep_id, *place, "", "complete", len(images), answered))
     return _observations(seen), _coverage(covered)
 
 

@@ -7,9 +7,11 @@ the proxies, boto3's default session. It puts all of it back when it stops.
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -119,18 +121,22 @@ class Demo:
         self._default_session = aws.swap_default_session(None)
         self._saved: dict[str, str] | None = _take_over_environment()
         try:
-            emulator = _emulator()
-            self.clock: Clock = emulator.CLOCK
-            self._server = _serve(emulator, port, host)
-            self.endpoint_url: str = self._server.endpoint_url
-            self.environment = _write_profiles(Path(self._folder.name), self.endpoint_url)
-            os.environ.update(self.environment)
-            self._session = aws.keyed_session(KEY, KEY, REGIONS[0])
-            self.images = populate(emulator, seed)
-            _set_faults(emulator, faults or {})
+            with _uncollected():
+                self._start(seed, port, host)
+            _set_faults(_emulator(), faults or {})
         except BaseException:
             self.stop()
             raise
+
+    def _start(self, seed: int, port: int, host: str) -> None:
+        emulator = _emulator()
+        self.clock: Clock = emulator.CLOCK
+        self._server = _serve(emulator, port, host)
+        self.endpoint_url: str = self._server.endpoint_url
+        self.environment = _write_profiles(Path(self._folder.name), self.endpoint_url)
+        os.environ.update(self.environment)
+        self._session = aws.keyed_session(KEY, KEY, REGIONS[0])
+        self.images = populate(emulator, seed)
 
     @property
     def session(self) -> boto3.Session:
@@ -147,9 +153,11 @@ class Demo:
         """The week that ends now, as a reader who looked every six hours would have it."""
         if self._saved is None:
             raise FastLaunchError(_STOPPED)
-        from fastlaunch_nb.demo.history import history_of  # which loads pandas
+        with _uncollected():
+            from fastlaunch_nb.demo.history import history_of  # which loads pandas
 
-        return history_of(_emulator(), self.clock.now())
+        with self.clock.still() as now:
+            return history_of(_emulator(), now)
 
     def stop(self) -> None:
         """Stop the embedded EC2 and put the environment back; again does no harm."""
@@ -195,6 +203,25 @@ def _emulator() -> Any:
     except ImportError as error:
         raise MissingExtraError("demo", "The demo") from error
     return emulator
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Have Python's garbage collector wait while much is loaded that stays.
+
+    It would look through all of it again and again, for a fifth of the time that
+    the demo takes to start. Afterwards all of it counts as old.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():  # else these are somebody's, and stay frozen
+            gc.freeze()
+            gc.unfreeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _set_faults(emulator: Any, faults: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from fastlaunch_nb.emulator.clock import CLOCK, Clock
 from fastlaunch_nb.emulator.faults import FAULTS, Faults, faulty
 from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.journal import GONE, JOURNAL, Change, json_lines, notifications
-from fastlaunch_nb.emulator.organization import organize
+from fastlaunch_nb.emulator.organization import Account, Unit, organize
 from fastlaunch_nb.emulator.protocol import backend, forget_everything, install
 from fastlaunch_nb.emulator.server import Server
 
@@ -17,11 +17,13 @@ __all__ = [
     "FAULTS",
     "GONE",
     "JOURNAL",
+    "Account",
     "Change",
     "Clock",
     "FastLaunchImage",
     "Faults",
     "Server",
+    "Unit",
     "backend",
     "faulty",
     "forget_everything",

@@ -7,7 +7,8 @@ by a counter that nobody can set. The wall clock is never read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
@@ -55,10 +56,22 @@ class Clock:
     def now(self) -> datetime:
         """Return the time it shows, in UTC; where it runs, do what has become due."""
         with self.lock:
-            if self._speed and not self._is_going:
+            if self._speed and not self._is_held:
                 seconds = self._speed * (self._counter() - self._counted_from)
                 self._go_on(self._ran_from + timedelta(seconds=seconds))
             return self._now
+
+    @contextmanager
+    def still(self) -> Iterator[datetime]:
+        """Read the clock once for all that belongs together: it stands until that is done.
+
+        What has become due is done before. It can be moved by a call meanwhile, but
+        only from within.
+        """
+        with self.lock:
+            now = self.now()
+            with self._held():
+                yield now
 
     def at(self, when: datetime, action: Callable[[], None]) -> None:
         """Have something done at a time; what is due at the same time goes in this order."""
@@ -89,20 +102,25 @@ class Clock:
         with self.lock:
             self._now = now
             self._speed = 0.0
-            self._is_going = False
+            self._is_held = False  # or it would go on with real time, where it runs
             self._due: list[tuple[datetime, int, Callable[[], None]]] = []
             self._count_from_here()
 
     def _go_on(self, until: datetime) -> None:
-        self._is_going = True  # what is due finds the clock at its own time
-        try:
+        with self._held():  # what is due finds the clock at its own time
             while self._due and self._due[0][0] <= until:
                 when, _, action = heappop(self._due)
                 self._now = max(self._now, when)
                 action()
             self._now = max(self._now, until)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        before, self._is_held = self._is_held, True
+        try:
+            yield
         finally:
-            self._is_going = False
+            self._is_held = before
 
     def _count_from_here(self) -> None:
         self._counted_from, self._ran_from = self._counter(), self._now

@@ -24,13 +24,13 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
 
-from fastlaunch_nb.emulator.models import UNKNOWN_PAGE, EC2Error, _token
+from fastlaunch_nb.emulator.choices import UNKNOWN_PAGE
+from fastlaunch_nb.emulator.models import EC2Error, _token
 
 _SERVER_ERRORS = (
     ("InternalError", "An internal error has occurred", 500),
     ("Unavailable", "The service is unavailable. Please try again shortly.", 503),
 )
-_FIRST_PAGE = _token("")
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Counter = Callable[[], float]
@@ -72,7 +72,7 @@ class Faults:
         Ids of accounts that get UnauthorizedOperation (403), for a dry run too.
     expire_tokens : bool, default False
         Refuse every page token as one that has expired. That tokens expire is
-        documented; the code they get is our choice, as ``models`` makes it.
+        documented; the code they get is our choice, as ``choices`` has it.
     repeat_token : bool, default False
         Give each page the token it was asked with for the next one, and a first
         page one that leads on even where it is all there is. AWS documents no
@@ -275,7 +275,7 @@ class Switch:
         course = self.course
         if course is None or not course.faults.repeat_token or "NextToken" not in result:
             return result
-        token = request._get_param("NextToken") or result["NextToken"] or _FIRST_PAGE
+        token = request._get_param("NextToken") or result["NextToken"] or _token("")
         return {**result, "NextToken": token}
 
 

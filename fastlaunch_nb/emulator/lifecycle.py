@@ -8,26 +8,21 @@ disabling-failed. Each happens at its own time on the virtual clock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from moto.ec2.models.elastic_block_store import Snapshot, Volume
+
+from fastlaunch_nb.emulator.choices import CLEAN_UP_TIME, ROOT_GIB
 from fastlaunch_nb.emulator.clock import CLOCK, START
+from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.journal import GONE, JOURNAL, Change
 from fastlaunch_nb.pool import Pool
 
-# What AWS does not document; each choice stands here and nowhere else. An image
-# that was enabled before is enabled again at once, whatever is in its pool, and a
-# change of settings does not change its state. What was prepared stays after a
-# failure; nothing more is prepared until the image is enabled again. A target that
-# is lowered gives up what is above it at once. Snapshots all go at the end of the
-# clean-up, and Force ends it in their absence of any error.
-CLEAN_UP_TIME = timedelta(minutes=10)
 PREPARATION_TIME = timedelta(minutes=30)
 """What the EC2 User Guide names for a preparation instance."""
-ROOT_GIB = 50
-"""The root volume of the example in AWS's page on the cost of EC2 Fast Launch."""
 USER_INITIATED = "Client.UserInitiated"
 UNABLE_TO_STOP = "Unable to stop instance ID={instance_id} for snapshot creation."
 DESCRIPTION = "This is Fast Launch snapshot for image {image_id}"
@@ -40,21 +35,34 @@ class Pace:
     Attributes
     ----------
     preparation : timedelta
-        What one preparation instance takes, for pools that are made from now on.
+        What a preparation instance takes, above 0. Another value is for those that
+        begin from then on, of images that are enabled already too.
     clean_up : timedelta
-        From disabling to disabled.
+        From disabling to disabled, 0 or more, for images that are disabled from then on.
     broken_preparation, broken_clean_up : dict
         Image id to the reason why its next preparation, or its clean-up, fails.
+
+    Raises
+    ------
+    ValueError
+        A time is set that can not be.
     """
 
-    preparation: timedelta
-    clean_up: timedelta
-    broken_preparation: dict[str, str]
-    broken_clean_up: dict[str, str]
+    preparation: timedelta = PREPARATION_TIME
+    clean_up: timedelta = CLEAN_UP_TIME
+    broken_preparation: dict[str, str] = field(default_factory=dict)
+    broken_clean_up: dict[str, str] = field(default_factory=dict)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "preparation" and not value > timedelta():
+            raise ValueError(f"preparation is {value!r}. Expected a timedelta above 0.")
+        if name == "clean_up" and not value >= timedelta():
+            raise ValueError(f"clean_up is {value!r}. Expected a timedelta of 0 or more.")
+        super().__setattr__(name, value)
 
 
 class Life:
-    """Fast Launch for one image: from now on, or going on from a state that it is in.
+    """Fast Launch for one image: going on from the state that it is in, or beginning.
 
     Attributes
     ----------
@@ -64,11 +72,10 @@ class Life:
         Ids of those snapshots that are real ones of moto, oldest first.
     """
 
-    def __init__(self, ec2: Any, image: FastLaunchImage, forget: Callable[[str], None]) -> None:
+    def __init__(self, ec2: Any, image: FastLaunchImage) -> None:
         self.snapshots: list[str] = []
         self._image = image
         self._ec2 = ec2
-        self._forget = forget
         self._was_enabled = image.state not in (None, "enabling", "enabling-failed")
         self._plan = 0  # numbers what was planned last: all that was planned before is void
         target = image.target_resource_count or 0
@@ -79,9 +86,6 @@ class Life:
             stock=target if self._was_enabled else 0,
             now=(CLOCK.now() - START).total_seconds(),
         )
-        if image.state is None:
-            self._become("enabling", USER_INITIATED)
-            self._plan_preparation()
 
     @property
     def image(self) -> FastLaunchImage:
@@ -94,8 +98,14 @@ class Life:
         pace: Pace = self._ec2.pace
         return pace
 
+    def begin(self) -> None:
+        """Be enabled for the first time."""
+        self._become("enabling", USER_INITIATED)
+        self._plan_preparation()
+
     def enable_again(self, image: FastLaunchImage) -> None:
         """Take other settings; a failed one starts over."""
+        self._catch_up()
         before = self._image
         self._image = replace(
             image,
@@ -103,7 +113,6 @@ class Life:
             state_transition_reason=before.state_transition_reason,
             state_transition_time=before.state_transition_time,
         )
-        self.pool.advance(self._now())
         self.pool.resize(image.target_resource_count or 0, image.max_parallel_launches or 1)
         self._give_up(len(self.snapshots) - self.pool.stock)
         state = "enabled" if self._was_enabled else "enabling"
@@ -115,35 +124,56 @@ class Life:
 
     def disable(self, *, force: bool) -> None:
         """Begin to clean up."""
+        self._catch_up()
         self.pool.stop()
         self._become("disabling", USER_INITIATED)
         self._at(CLOCK.now() + self._pace.clean_up, lambda: self._clean_up(force=force))
 
     def take(self) -> bool:
         """Launch an instance: take a snapshot from the pool, and say whether there was one."""
-        self.pool.advance(self._now())
+        self._catch_up()
         taken = self.pool.take()
         if taken:
             self._give_up(1)
             self._plan_preparation()
         return taken
 
+    def end(self) -> None:
+        """Be no more, and leave no snapshot."""
+        self._give_up(len(self.snapshots))
+
     # --- what happens by itself -------------------------------------------------------
 
     def _plan_preparation(self) -> None:
         self._plan += 1
-        due = self.pool.next_due
-        if due is not None:
-            self._at(START + timedelta(seconds=due), lambda: self._prepared(due))
+        when = self._next_due()
+        if when is not None:
+            self._at(when, self._catch_up)
 
-    def _prepared(self, due: float) -> None:
+    def _next_due(self) -> datetime | None:
+        """When the next preparation instance comes to its end, as fine as the clock tells."""
+        due = self.pool.next_due
+        return None if due is None else START + timedelta(seconds=due)
+
+    def _catch_up(self) -> None:
+        """Bring it up to now.
+
+        Who asks may come at the very time at which something is due, and before the
+        clock gets to it.
+        """
+        self.pool.fill_time = self._pace.preparation.total_seconds()
+        while (when := self._next_due()) is not None and when <= CLOCK.now():
+            self._prepared()
+        self.pool.advance(max(self.pool.now, (CLOCK.now() - START).total_seconds()))
+
+    def _prepared(self) -> None:
         """One or more preparation instances have come to their end."""
         reason = self._pace.broken_preparation.pop(self._image.image_id, None)
         if reason is not None:
             self.pool.stop()
             self._become("enabled-failed" if self._was_enabled else "enabling-failed", reason)
             return
-        for _ in self.pool.advance(due):
+        for _ in self.pool.advance(self.pool.next_due or self.pool.now):
             self._add_snapshot()
         if self._image.state == "enabling":
             self._was_enabled = True
@@ -155,20 +185,21 @@ class Life:
         if reason is not None and not force:
             self._become("disabling-failed", reason)
             return
-        self._give_up(len(self.snapshots))
-        self._forget(self._image.image_id)
+        self.end()
         self._become(GONE, self._image.state_transition_reason)
 
     # --- its parts --------------------------------------------------------------------
 
-    def _now(self) -> float:
-        return max(self.pool.now, (CLOCK.now() - START).total_seconds())
-
     def _at(self, when: datetime, action: Callable[[], None]) -> None:
-        """Have something done at a time, unless something else is planned before."""
+        """Have something done at a time, unless something else is planned before, or a reset."""
         self._plan += 1
-        plan = self._plan
-        CLOCK.at(when, lambda: action() if plan == self._plan else None)
+        plan, image_id, ec2 = self._plan, self._image.image_id, self._ec2
+
+        def act() -> None:
+            if plan == self._plan and ec2.lives.get(image_id) is self:
+                action()
+
+        CLOCK.at(when, act)
 
     def _become(self, state: str, reason: str | None) -> None:
         now = CLOCK.now()
@@ -182,17 +213,22 @@ class Life:
         self._tell(is_transition=True)
 
     def _tell(self, *, is_transition: bool) -> None:
+        """Have the change seen, by who describes the image and who listens to events."""
+        if self._image.state == GONE:
+            self._ec2.forget(self._image.image_id)
+        else:
+            self._ec2.shelf.put(self.image)
         place = (self._ec2.account_id, self._ec2.region_name)
         JOURNAL.append(Change(CLOCK.now(), *place, self.image, is_transition))
 
     def _add_snapshot(self) -> None:
         """Make a snapshot of moto's, with the tags and the description that AWS documents."""
-        volume = self._ec2.create_volume(ROOT_GIB, f"{self._ec2.region_name}a")
+        volume = Volume(self._ec2, IDS.of("vol"), ROOT_GIB, None)  # type: ignore[abstract]
         description = DESCRIPTION.format(image_id=self._image.image_id)
-        snapshot = self._ec2.create_snapshot(volume.id, description, self._ec2.account_id)
-        del self._ec2.volumes[volume.id]  # it went with the preparation instance
+        snapshot = Snapshot(self._ec2, IDS.of("snap"), volume, description)
         snapshot.start_time = CLOCK.now().replace(tzinfo=None)  # moto's own is the wall clock's
         snapshot.add_tags(self._tags())
+        self._ec2.snapshots[snapshot.id] = snapshot
         self.snapshots.append(snapshot.id)
 
     def _tags(self) -> dict[str, str]:

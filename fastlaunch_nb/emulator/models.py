@@ -6,37 +6,37 @@ import base64
 import hashlib
 import json
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
-from moto.ec2.models.amis import Ami
-from moto.moto_api._internal import mock_random
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.amis import Ami, AmiBackend
 
+from fastlaunch_nb.emulator.choices import (
+    DEFAULT_PAGE,
+    DEFAULT_PARALLEL,
+    DEFAULT_TARGET,
+    DRY_RUN_IS_LAST,
+    NAMED_NOT_ENABLED,
+    NO_DISABLING_FROM,
+    NO_ENABLING_FROM,
+    NO_SUCH_VERSION,
+    NOT_ENABLED,
+    NOT_WINDOWS,
+    PAGE_OF_NAMED,
+    STILL_CLEANING,
+    TOKEN_LIFETIME,
+    UNKNOWN_PAGE,
+)
 from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.journal import JOURNAL, Change
-from fastlaunch_nb.emulator.lifecycle import (
-    CLEAN_UP_TIME,
-    PREPARATION_TIME,
-    UNABLE_TO_STOP,
-    Life,
-    Pace,
-)
-
-# What AWS does not document; each choice stands here and nowhere else.
-DEFAULT_PAGE = 200  # items a page where the request names no MaxResults, or 0
-UNKNOWN_PAGE = "InvalidNextToken"  # not InvalidPaginationToken
-NOT_WINDOWS = "InvalidParameterValue"  # the AMI is of another platform
-NOT_ENABLED = "InvalidParameterValue"  # there is nothing to disable
-STILL_CLEANING = "IncorrectState"  # enabling or disabling again before all snapshots are gone
-CLOSED_REGION = "AuthFailure"  # one that is not opted in to, or is none: AWS has no endpoint there
-DEFAULT_TARGET, DEFAULT_PARALLEL = 5, 6  # where a request names none
-# Further choices: results come in the order of their ids; a named image that is not
-# enabled is left out, not refused; MaxResults together with ImageIds is refused, as
-# EC2's general rule for paging says. A template is answered with its id and its name,
-# whichever was given, and the version as it was given; where none was given, none is
-# answered (AWS makes one and names it).
+from fastlaunch_nb.emulator.lifecycle import UNABLE_TO_STOP, Life, Pace
+from fastlaunch_nb.emulator.shelf import FILTERED, Filters, Shelf
 
 MAX_RESULTS = 200
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
@@ -52,11 +52,6 @@ class EC2Error(Exception):
         self.status = status
 
 
-Filters = Sequence[tuple[str, Sequence[str]]]
-"""Names and values as they came: a name may come twice, and both must hold."""
-_FILTERED = {"resource-type": "resource_type", "owner-id": "owner_id", "state": "state"}
-
-
 class FastLaunchBackend:
     """Fast Launch in one account and region; a base of moto's EC2Backend, reset with it.
 
@@ -67,35 +62,53 @@ class FastLaunchBackend:
     lives : dict
         Image id to the life of each image that was enabled by a request.
     left_out : dict
-        Image id to the fields that EC2 leaves out of its answers: any may be missing.
+        Image id to the fields that EC2 leaves out of its answers, from the next
+        change of the image on: any may be missing.
+    shelf : Shelf
+        The images as they are answered.
     """
 
     def __init__(self) -> None:
-        self.pace = Pace(PREPARATION_TIME, CLEAN_UP_TIME, {}, {})
+        self.pace = Pace()
         self.lives: dict[str, Life] = {}
         self.left_out: dict[str, tuple[str, ...]] = {}
-        self._still: dict[str, FastLaunchImage] = {}
-        self._order: list[str] | None = None
+        self.shelf = Shelf()
+        self._forget_the_past()
+
+    def _forget_the_past(self) -> None:
+        """Take out of the journal what was here before a reset: it can not be read any more."""
+        ec2: Any = self
+        here = (ec2.account_id, ec2.region_name)
+        JOURNAL[:] = [change for change in JOURNAL if (change.account_id, change.region) != here]
 
     # --- what is there ----------------------------------------------------------------
 
     def add_fast_launch_image(self, image: FastLaunchImage) -> None:
-        """Put an image there, as it is; it stays so until it is disabled."""
-        self.add_fast_launch_images([image])
+        """Put an image there, as it is; it stays so until it is enabled again or disabled."""
+        self.shelf.put(image)
+        self._note([image])
 
     def add_fast_launch_images(self, images: Iterable[FastLaunchImage]) -> None:
         """Put many images there. Their snapshots are only numbers: none is made in EC2."""
+        images = list(images)
+        self.shelf.put_all(images)
+        self._note(images)
+
+    def _note(self, images: Iterable[FastLaunchImage]) -> None:
         ec2: Any = self
+        here = (ec2.account_id, ec2.region_name)
         now = CLOCK.now()
         for image in images:
-            self._still[image.image_id] = image
-            JOURNAL.append(Change(now, ec2.account_id, ec2.region_name, image, False))
-        self._order = None
+            if image.image_id in self.lives:
+                self.lives.pop(image.image_id).end()
+            JOURNAL.append(Change(now, *here, image, is_transition=False))
 
-    def add_windows_image(self, image_id: str, *, name: str, owner_id: str) -> None:
+    def add_windows_image(
+        self, image_id: str, *, name: str, owner_id: str, shared_with: Iterable[str] = ()
+    ) -> None:
         """Put a Windows AMI there, for DescribeImages to find; another's is one shared with it."""
         ec2: Any = self
-        ec2.amis[image_id] = Ami(
+        ami = ec2.amis[image_id] = Ami(
             ec2,
             image_id,
             name=name,
@@ -107,6 +120,20 @@ class FastLaunchBackend:
             creation_date=CLOCK.now(),
             region_name=f"{ec2.region_name}a",
         )
+        ami.launch_permissions += [{"UserId": account_id} for account_id in shared_with]
+        snapshot = ec2.snapshots.pop(ami.ebs_snapshot.id)
+        snapshot.id, snapshot.volume.id = IDS.of("snap"), IDS.of("vol")
+        snapshot.start_time = _now()
+        ec2.snapshots[snapshot.id] = snapshot
+
+    def add_launch_template(self, name: str, versions: int) -> None:
+        """Put a launch template there, with versions 1 up to a number."""
+        ec2: Any = self
+        template = ec2.create_launch_template(name, "", {}, {})
+        while len(template.versions) < versions:
+            template.create_version({}, "")
+        for made in (template, *template.versions):
+            made.create_time = _now()
 
     def break_preparation(self, image_id: str, reason: str | None = None) -> None:
         """Have the next preparation instance of an image fail, once."""
@@ -116,9 +143,10 @@ class FastLaunchBackend:
         """Have the next clean-up of an image fail, once."""
         self.pace.broken_clean_up[image_id] = reason or _unable_to_stop()
 
-    def _image(self, image_id: str) -> FastLaunchImage | None:
-        life = self.lives.get(image_id)
-        return life.image if life else self._still.get(image_id)
+    def forget(self, image_id: str) -> None:
+        """Know nothing more of the Fast Launch of an image."""
+        self.lives.pop(image_id, None)
+        self.shelf.drop(image_id)
 
     # --- what may be asked ------------------------------------------------------------
 
@@ -135,27 +163,21 @@ class FastLaunchBackend:
 
         See DescribeFastLaunchImages in the EC2 API Reference.
         """
+        _end_dry_run(dry_run and not DRY_RUN_IS_LAST)
         _check_request(image_ids, filters, max_results)
         after = _position(next_token) if next_token is not None else ""
+        self._check_enabled(image_ids)
         _end_dry_run(dry_run)
+        if image_ids:
+            return self.shelf.named(image_ids, filters), None
         size = max_results or DEFAULT_PAGE
-        page: list[FastLaunchImage] = []
-        for image in self._after(after, image_ids):
-            if _matches(image, filters):
-                if len(page) == size:
-                    return page, _token(page[-1].image_id)
-                page.append(image)
-        return page, None
+        page = list(islice(self.shelf.after(after, filters), size + 1))
+        return page[:size], _token(page[size - 1].image_id) if len(page) > size else None
 
-    def _after(self, after: str, image_ids: Sequence[str]) -> Iterator[FastLaunchImage]:
-        """Yield the images whose ids come after one, in order; named ones only, where some are."""
-        if self._order is None:
-            self._order = sorted({*self._still, *self.lives})
-        order = sorted(set(image_ids)) if image_ids else self._order
-        for place in range(bisect_right(order, after), len(order)):
-            image = self._image(order[place])
-            if image:
-                yield image
+    def _check_enabled(self, image_ids: Iterable[str]) -> None:
+        for image_id in image_ids:
+            if NAMED_NOT_ENABLED and self.shelf.get(image_id) is None:
+                raise EC2Error(NAMED_NOT_ENABLED, f"Fast Launch is not enabled for {image_id}.")
 
     def enable_fast_launch(
         self,
@@ -171,6 +193,7 @@ class FastLaunchBackend:
 
         See EnableFastLaunch in the EC2 API Reference.
         """
+        _end_dry_run(dry_run and not DRY_RUN_IS_LAST)
         image = FastLaunchImage(
             image_id,
             resource_type=_resource_type(resource_type),
@@ -183,25 +206,22 @@ class FastLaunchBackend:
             owner_id=self._owner(image_id),
             **self._template(launch_template),
         )
-        present = self._image(image_id)
-        if present and str(present.state).startswith("disabling"):
+        present = self.shelf.get(image_id)
+        if present and present.state in NO_ENABLING_FROM:
             raise EC2Error(STILL_CLEANING, f"Snapshots of {image_id} are still being removed.")
         _end_dry_run(dry_run)
-        return self._enabled(image)
-
-    def _enabled(self, image: FastLaunchImage) -> FastLaunchImage:
-        present = self._image(image.image_id)
         life = self._life(present or image)
         if present:
             life.enable_again(image)
+        else:
+            life.begin()
         return life.image
 
     def _life(self, image: FastLaunchImage) -> Life:
-        """Return the life of an image, which begins now where it has none."""
+        """Return the life of an image, which goes on from how it is where it has none."""
         life = self.lives.get(image.image_id)
         if life is None:
-            life = self.lives[image.image_id] = Life(self, image, self._forget)
-            self._order = None
+            life = self.lives[image.image_id] = Life(self, image)
         return life
 
     def disable_fast_launch(
@@ -211,27 +231,57 @@ class FastLaunchBackend:
 
         See DisableFastLaunch in the EC2 API Reference.
         """
+        _end_dry_run(dry_run and not DRY_RUN_IS_LAST)
         _check_image_id(image_id)
-        present = self._image(image_id)
+        present = self.shelf.get(image_id)
         if present is None:
             raise EC2Error(NOT_ENABLED, f"Fast Launch is not enabled for {image_id}.")
-        if present.state == "disabling":
+        if present.state in NO_DISABLING_FROM:
             raise EC2Error(STILL_CLEANING, f"Fast Launch of {image_id} is being disabled already.")
         _end_dry_run(dry_run)
         life = self._life(present)
         life.disable(force=force)
         return life.image
 
-    def _forget(self, image_id: str) -> None:
-        del self.lives[image_id]
-        self._still.pop(image_id, None)
-        self._order = None
+    def describe_available_images(
+        self,
+        image_ids: list[str],
+        filters: dict[str, Any],
+        owners: list[str],
+        executable_by: Collection[str],
+    ) -> list[Ami]:
+        """Return AMIs as moto does, of all that the account may launch.
+
+        See DescribeImages and "Shared AMI usage" in the EC2 documentation.
+        """
+        ec2: Any = self
+        amis = self._available()
+        if executable_by and not image_ids:
+            users = {ec2.account_id if user == "self" else user for user in executable_by}
+            amis = {name: ami for name, ami in amis.items() if _is_executable(ami, users)}
+        there: Any = SimpleNamespace(
+            amis=amis, deleted_amis=ec2.deleted_amis, account_id=ec2.account_id
+        )
+        return AmiBackend.describe_images(there, image_ids, filters, None, owners)
+
+    def _available(self) -> dict[str, Ami]:
+        """Return the AMIs of this region that are the account's own, shared with it, or public."""
+        ec2: Any = self
+        users = {ec2.account_id, "all"}
+        others = [backends.get(ec2.region_name) for backends in list(ec2_backends.values())]
+        shared = {
+            image_id: ami
+            for other in others
+            for image_id, ami in (other.amis.items() if other else ())
+            if _is_executable(ami, users)
+        }
+        return {**ec2.amis, **{name: shared[name] for name in shared.keys() - ec2.amis.keys()}}
 
     def _owner(self, image_id: str) -> str | None:
-        """Return the owner of a Windows AMI that is here; None of one that another shared."""
+        """Return the owner of a Windows AMI; None of one that another account has shared."""
         _check_image_id(image_id)
         ec2: Any = self
-        ami = ec2.amis.get(image_id)
+        ami = self._available().get(image_id)
         if ami is None:
             raise EC2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         if ami.platform != "windows":
@@ -263,10 +313,18 @@ class FastLaunchBackend:
                 f"InvalidLaunchTemplate{kind}",
                 f"The specified launch template, with {name or template_id}, does not exist.",
             )
+        version = given["Version"]
+        numbers = [str(existing.number) for existing in template.versions]
+        if version not in ("$Latest", "$Default", *numbers):
+            raise EC2Error(
+                NO_SUCH_VERSION,
+                f"Could not find the specified version {version} for the launch template with "
+                f"ID {template.id}.",
+            )
         return {
             "launch_template_id": template.id,
             "launch_template_name": template.name,
-            "launch_template_version": given["Version"],
+            "launch_template_version": version,
         }
 
 
@@ -278,7 +336,20 @@ def _end_dry_run(dry_run: bool) -> None:
 
 
 def _unable_to_stop() -> str:
-    return UNABLE_TO_STOP.format(instance_id=f"i-{mock_random.getrandbits(68):017x}")
+    return UNABLE_TO_STOP.format(instance_id=IDS.of("i"))
+
+
+def _now() -> datetime:
+    """Return the time as moto keeps it, in place of that of the wall clock."""
+    return CLOCK.now().replace(tzinfo=None)
+
+
+def _is_executable(ami: Ami, users: Collection[str]) -> bool:
+    """Say whether an AMI's launch permissions name one of these accounts, or `all`."""
+    return any(
+        permission.get("UserId", permission.get("Group")) in users
+        for permission in ami.launch_permissions
+    )
 
 
 def _check_image_id(image_id: str) -> None:
@@ -304,7 +375,7 @@ def _check_request(image_ids: Sequence[str], filters: Filters, max_results: int 
     for image_id in image_ids:
         _check_image_id(image_id)
     for name, _ in filters:
-        if name not in _FILTERED:
+        if name not in FILTERED:
             raise EC2Error("InvalidParameterValue", f"The filter '{name}' is invalid")
     if max_results is not None and not 0 <= max_results <= MAX_RESULTS:
         raise EC2Error(
@@ -314,13 +385,14 @@ def _check_request(image_ids: Sequence[str], filters: Filters, max_results: int 
         )
     if max_results is not None and image_ids:
         raise EC2Error(
-            "InvalidParameterCombination",
+            PAGE_OF_NAMED,
             "The parameter imageIds cannot be used with the parameter maxResults",
         )
 
 
-def _matches(image: FastLaunchImage, filters: Filters) -> bool:
-    return all(getattr(image, _FILTERED[name]) in values for name, values in filters)
+# --- page tokens ----------------------------------------------------------------------
+
+_SEAL_SIZE, _ISSUED_SIZE = 12, 6
 
 
 def _token(image_id: str) -> str:
@@ -328,24 +400,27 @@ def _token(image_id: str) -> str:
 
     Base64 of JSON, as tokens of EC2's other actions are; botocore's own look the same.
     """
-    content = {"v": "1", "c": base64.b64encode(_seal(image_id) + image_id.encode()).decode()}
-    return base64.b64encode(json.dumps(content).encode()).decode()
+    issued = int(CLOCK.now().timestamp())
+    content = issued.to_bytes(_ISSUED_SIZE, "big") + image_id.encode()
+    sealed = {"v": "1", "c": base64.b64encode(_seal(content) + content).decode()}
+    return base64.b64encode(json.dumps(sealed).encode()).decode()
 
 
 def _position(token: str) -> str:
     """Return the image that a token's page comes after; refuse what is no token of ours."""
     try:
         raw = base64.b64decode(json.loads(base64.b64decode(token))["c"])
-        image_id = raw[_SEAL_SIZE:].decode()
     except (ValueError, TypeError, KeyError):
-        raw, image_id = b"", ""
-    if not raw or raw[:_SEAL_SIZE] != _seal(image_id):
+        raw = b""
+    seal, content = raw[:_SEAL_SIZE], raw[_SEAL_SIZE:]
+    if not raw or seal != _seal(content):
         raise EC2Error(UNKNOWN_PAGE, "The token is not valid.")
-    return image_id
+    issued = int.from_bytes(content[:_ISSUED_SIZE], "big")
+    age = timedelta(seconds=CLOCK.now().timestamp() - issued)
+    if TOKEN_LIFETIME is not None and age > TOKEN_LIFETIME:
+        raise EC2Error(UNKNOWN_PAGE, "The token has expired.")
+    return content[_ISSUED_SIZE:].decode()
 
 
-_SEAL_SIZE = 12
-
-
-def _seal(image_id: str) -> bytes:
-    return hashlib.sha256(b"DescribeFastLaunchImages:" + image_id.encode()).digest()[:_SEAL_SIZE]
+def _seal(content: bytes) -> bytes:
+    return hashlib.sha256(b"DescribeFastLaunchImages:" + content).digest()[:_SEAL_SIZE]

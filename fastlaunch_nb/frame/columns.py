@@ -125,7 +125,7 @@ WORST_FIRST = (
     "absent",
 )
 
-EXAMPLE_ACCOUNTS = frozenset({"111122223333", "123456789012"})
+EXAMPLE_ACCOUNTS = frozenset({"111122223333", "123456789012", "444455556666", "777788889999"})
 """Accounts of AWS's own documentation: nobody's, so their rows are demo data."""
 
 API_FILTERS = {"state": "state", "owner-id": "owner_id", "resource-type": "resource_type"}
