@@ -1,7 +1,7 @@
 """The command line: parse, call, print; nothing else.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 it could
-not be done, or not all of it, 2 it was asked wrongly.
+not be done, or not all of it, 2 it was asked wrongly, 130 Ctrl-C ended it.
 """
 
 from __future__ import annotations
