@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import Page, ViewportSize, expect
 
 from .browser import ROOT, lab_started, launched, opened, run_all
 
 FOLDER = ROOT / "pictures"
+expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
+TALL: ViewportSize = {"width": 1280, "height": 1400}
 
 
 def take(page: Page) -> None:
-    """Take the panel as it stands in JupyterLab, and both charts."""
-    page.set_viewport_size({"width": 1280, "height": 1400})
+    """Take the panel with JupyterLab around it, and both charts."""
+    page.set_viewport_size(TALL)
     panel = page.locator(".fl-panel").first
     panel.locator(".fl-facet label", has_text="build-agent").locator("input").click()
     expect(panel.locator(".fl-summary")).to_contain_text("6 of 42 images")
     page.mouse.move(0, 0)
-    panel.screenshot(path=FOLDER / "panel.png")
+    page.set_viewport_size({**TALL, "height": 900})
+    page.locator("h2", has_text="Filter").evaluate("heading => heading.scrollIntoView()")
+    expect(panel.locator("tbody tr").last).to_be_in_viewport()
+    page.screenshot(path=FOLDER / "panel.png")
+    page.set_viewport_size(TALL)
     for number, name in enumerate(("timeline", "capacity")):
         plot = page.locator(".js-plotly-plot").nth(number)
         plot.scroll_into_view_if_needed()
         plot.locator(".ytick text").first.wait_for()
-        plot.screenshot(path=FOLDER / f"{name}.png")
+        picture = io.BytesIO(plot.screenshot())
+        whole = Image.open(picture)
+        whole.crop((0, 0, whole.width, whole.height - 2)).save(FOLDER / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     )  # fmt: skip
     look.label_rows(figure, rows)
     largest = rows[["target_resource_count", "max_parallel_launches"]].max().max()
-    end = 1.0 if pd.isna(largest) else float(largest) * 1.06
+    end = 1.0 if pd.isna(largest) else round(float(largest) * 1.06, 2)
     figure.update_xaxes(title="snapshots · launches", range=[0, end])
     _say_unknown(figure, rows, end)
     words.remember(figure, said)
