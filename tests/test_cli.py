@@ -299,7 +299,7 @@ def test_the_example_of_demo_works_as_it_is_written(
     """The lines that --help shows lead the shell they are typed into to the demo."""
     with pytest.raises(SystemExit):
         cli.main(["demo", "--help"])
-    start, wait, aws, _ = capsys.readouterr().out.split("examples:\n")[1].strip().splitlines()
+    start, wait, aws, *_ = capsys.readouterr().out.split("examples:\n")[1].strip().splitlines()
     assert aws.strip() == "aws ec2 describe-fast-launch-images"
     start = start.replace("5001", "0").replace("fastlaunch-nb", " ".join(COMMAND))
     script = f"{start}\n{wait}\necho $AWS_ENDPOINT_URL\nkill -INT $!\nwait"
