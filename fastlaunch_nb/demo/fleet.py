@@ -161,7 +161,7 @@ def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
     image_id, since = story.image_id, story.since
     _provide(emulator, story)
     if rng.random() < 0.2:
-        ec2.left_out[image_id] = (rng.choice(_GAPS),)
+        ec2.left_out[image_id] = rng.choice(_GAPS)
 
     def enable(target: int | None = None) -> None:
         wanted = target or story.settings["target_resource_count"]
@@ -197,8 +197,9 @@ def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
         emulator.CLOCK.at(when, action)
 
 
-_GAPS = (  # fields that EC2 leaves out now and then: any of them may be missing
-    "target_resource_count",
-    "max_parallel_launches",
-    "state_transition_reason",
+_GAPS: tuple[tuple[str, ...], ...] = (  # EC2 leaves a field out now and then: any may be missing
+    (),
+    ("target_resource_count",),
+    ("max_parallel_launches",),
+    ("state_transition_reason",),
 )
