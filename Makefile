@@ -46,7 +46,9 @@ test: $(READY) setup-browser
 	$(BIN)/python -m pytest
 
 bench: $(READY)
-	@for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
+	@$(BIN)/python -m benchmarks.emulator
+	@echo
+	@$(BIN)/python -m benchmarks.sweep
 
 notebooks: $(READY)
 	$(BIN)/python notebooks/store.py notebooks/*.ipynb
