@@ -47,7 +47,9 @@ test: $(READY) setup-browser
 	$(WITH_BROWSER) $(BIN)/python -m pytest
 
 bench: $(READY)
-	@for file in benchmarks/*.py; do $(BIN)/python "$$file"; done
+	@$(BIN)/python -m benchmarks.emulator
+	@echo
+	@$(BIN)/python -m benchmarks.sweep
 
 notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb

@@ -163,6 +163,17 @@ def test_the_sessions_own_settings_are_used(
     assert aws.Access(session).client("ec2", REGION).meta.config.connect_timeout == 3
 
 
+def test_hooks_of_other_services_are_left_behind(demo: Demo) -> None:
+    """A client, and who collects its garbage, is spared botocore's hooks for other services."""
+    session = boto3.Session()
+    own = aws.Access(session).client("ec2", REGION).meta.events
+    kept, full = str(vars(own._handlers)), str(vars(session.events._emitter._handlers))
+    assert "UploadPart" in full
+    assert "UploadPart" not in kept
+    assert "decode_console_output" in kept  # one for EC2
+    assert len(kept) < len(full) / 2
+
+
 def test_another_account_by_its_profile(demo: Demo) -> None:
     """A profile with a role reads the other account, and the rows say so."""
     images = describe(boto3.Session(profile_name="game-servers"))

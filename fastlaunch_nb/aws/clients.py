@@ -7,6 +7,7 @@ that could change an account, and is cheap to make.
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from botocore.config import Config
 from botocore.credentials import RefreshableCredentials, create_assume_role_refresher
 from botocore.exceptions import UnknownRegionError
 from botocore.loaders import Loader
+from botocore.regions import EndpointResolver
 
 from fastlaunch_nb.aws.explained import UNREADABLE, check_answer, explained
 from fastlaunch_nb.errors import InputError, SetupError, redact
@@ -270,13 +272,33 @@ class Access:
 def _core(session: boto3.Session, credentials: Any) -> botocore.session.Session:
     """Return a session of botocore's that makes read-only clients with these credentials."""
     theirs = session._session
-    hooks = theirs.get_component("event_emitter")
-    core = botocore.session.Session(event_hooks=hooks, include_builtin_handlers=False)
+    core = botocore.session.Session(include_builtin_handlers=False)
+    core.register_component("event_emitter", _lean(theirs.get_component("event_emitter")))
     core.register_component("config_store", theirs.get_component("config_store"))
     core.register_component("credential_provider", _Given(credentials))
     core.register_component("data_loader", _LOADER)
     core.set_default_client_config(theirs.get_default_client_config())
     return core
+
+
+def _lean(hooks: Any) -> Any:
+    """Return a copy of a session's event hooks without those of services that we never call.
+
+    botocore copies them for each client, and hooks nine in ten for other services:
+    to copy them and to collect them as garbage is a third of what a read costs.
+    Where botocore's insides are not as they were, all are kept: dear, but right.
+    """
+    lean = copy.copy(hooks)
+    try:
+        emitter = lean._emitter  # below what translates services' old names
+        kinds = emitter._handlers._root["children"]
+        for kind in kinds.values():
+            for service in kind["children"].keys() - {"*", *READ_ONLY}:
+                del kind["children"][service]
+        kinds.pop("docs", None)  # what help() shows
+    except (AttributeError, KeyError, TypeError):
+        return copy.copy(hooks)
+    return emitter
 
 
 @functools.cache
@@ -288,9 +310,12 @@ def partition_of(region: str) -> str:
     >>> partition_of("eu-west-1"), partition_of("cn-north-1")
     ('aws', 'aws-cn')
     """
-    core = botocore.session.Session()
-    core.register_component("data_loader", _LOADER)
     try:
-        return str(core.get_partition_for_region(region))
+        return str(_partitions().get_partition_for_region(region))
     except UnknownRegionError:
         return "aws"
+
+
+@functools.cache
+def _partitions() -> EndpointResolver:
+    return EndpointResolver(_LOADER.load_data("endpoints"))
