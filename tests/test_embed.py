@@ -58,6 +58,7 @@ def see_pictures(pictures: Locator) -> None:
 
 def test_a_page_of_your_own(reports: Path, page: Page) -> None:
     """The hand-written page draws both charts, and says the same in words."""
+    assert (reports / "page.html").read_text("utf-8").count("* plotly.js v") == 1
     page.goto((reports / "page.html").as_uri())
     see_live_charts(page)
     expect(page.locator("h1 + p")).to_contain_text("14 of 42 images")

@@ -208,7 +208,7 @@ def test_browser_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("target", ["test", "notebooks", "pictures"])
 def test_make_tells_kaleido_the_browser(target: str) -> None:
     """Whatever draws pictures gets the browser that make setup-browser found, wherever it is."""
-    command = ["make", target, "--dry-run", "--always-make"]
+    command = ["make", target, "--dry-run", "--always-make", "--no-print-directory"]
     planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "-m tests.browser" in planned
     assert planned.strip().splitlines()[-1].startswith('BROWSER_PATH="$(')
