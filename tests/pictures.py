@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, ViewportSize, expect
 
-from .browser import ROOT, lab_started, launched, opened, run_all
+from .browser import PLOT, ROOT, lab_started, launched, opened, run_all
 
 FOLDER = ROOT / "pictures"
 expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
@@ -17,7 +17,7 @@ TALL: ViewportSize = {"width": 1280, "height": 1400}
 
 
 def take(page: Page) -> None:
-    """Take the panel with JupyterLab around it, and both charts."""
+    """Take the panel of 01_explore with JupyterLab around it, and both charts."""
     page.set_viewport_size(TALL)
     panel = page.locator(".fl-panel").first
     panel.locator(".fl-facet label", has_text="build-agent").locator("input").click()
@@ -29,12 +29,17 @@ def take(page: Page) -> None:
     page.screenshot(path=FOLDER / "panel.png")
     page.set_viewport_size(TALL)
     for number, name in enumerate(("timeline", "capacity")):
-        plot = page.locator(".js-plotly-plot").nth(number)
-        plot.scroll_into_view_if_needed()
-        plot.locator(".ytick text").first.wait_for()
-        picture = io.BytesIO(plot.screenshot())
-        whole = Image.open(picture)
-        whole.crop((0, 0, whole.width, whole.height - 2)).save(FOLDER / f"{name}.png")
+        take_chart(page, number, name)
+
+
+def take_chart(page: Page, number: int, name: str) -> None:
+    """Take a chart by its number on the page, but for JupyterLab's line below it."""
+    plot = page.locator(PLOT).nth(number)
+    plot.scroll_into_view_if_needed()
+    plot.locator(".ytick text").first.wait_for()
+    picture = io.BytesIO(plot.screenshot())
+    whole = Image.open(picture)
+    whole.crop((0, 0, whole.width, whole.height - 2)).save(FOLDER / f"{name}.png")
 
 
 if __name__ == "__main__":
@@ -47,3 +52,5 @@ if __name__ == "__main__":
     ):
         run_all(page, address)
         take(page)
+        run_all(page, address.replace("01_explore", "05_fleet"), until=f"{PLOT} .ytick text")
+        take_chart(page, 0, "fleet")

@@ -119,7 +119,8 @@ def test_voila(page: Page, voila: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("notebook", "rows"), [("02_state_timeline", (42, 8)), ("03_snapshot_capacity", (42,))]
+    ("notebook", "rows"),
+    [("02_state_timeline", (42, 8)), ("03_snapshot_capacity", (42,)), ("05_fleet", (3,))],
 )
 def test_every_story_in_jupyterlab(
     page: Page, lab: str, notebook: str, rows: tuple[int, ...]

@@ -178,10 +178,10 @@ _STYLE = f"""<style>
 .fl-sweep .fl-when {{ opacity: 0.75; }}
 .fl-sweep table {{ border-collapse: collapse; table-layout: auto; margin: 8px 0 0; font-size: 13px;
   line-height: 1.4; }}
-.fl-sweep th, .fl-sweep td {{ text-align: left; vertical-align: top; padding: 4px 14px 4px 0;
+.fl-sweep table :is(th, td) {{ text-align: left; vertical-align: top; padding: 4px 14px 4px 0;
   border-bottom: 1px solid {_DIM}; max-width: none; white-space: normal; }}
 .fl-sweep td b {{ font-size: inherit; }}
-.fl-sweep td:nth-child(2) {{ overflow-wrap: anywhere; }}
+.fl-sweep table :is(th, td):nth-child(-n+2) {{ white-space: nowrap; }}
 .fl-sweep td:nth-child(3) {{ min-width: 150px; }}
 .fl-sweep td:last-child {{ overflow-wrap: anywhere; min-width: 220px; }}
 </style>"""
