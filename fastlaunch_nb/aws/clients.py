@@ -234,8 +234,11 @@ class Access:
             "RoleSessionName": "fastlaunch_nb",
             **({"ExternalId": external_id} if external_id else {}),
         }
+
+        def refresh() -> Any:  # by a client that goes again: a thousand accounts keep none
+            return create_assume_role_refresher(self.client("sts", self.home), asked)()
+
         with explained("AssumeRole", self.home, self.session, service="sts"):
-            refresh = create_assume_role_refresher(self.client("sts", self.home), asked)
             credentials = RefreshableCredentials.create_from_metadata(
                 refresh(),  # now: who may not assume it is told so at once
                 refresh_using=refresh,
