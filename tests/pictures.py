@@ -33,13 +33,14 @@ def take(page: Page) -> None:
 
 
 def take_chart(page: Page, number: int, name: str) -> None:
-    """Take a chart by its number on the page, but for JupyterLab's line below it."""
+    """Take a chart by its number on the page, but for JupyterLab's lines around it."""
+    page.mouse.move(0, 0)  # its buttons show where the mouse is
     plot = page.locator(PLOT).nth(number)
     plot.scroll_into_view_if_needed()
     plot.locator(".ytick text").first.wait_for()
     picture = io.BytesIO(plot.screenshot())
     whole = Image.open(picture)
-    whole.crop((0, 0, whole.width, whole.height - 2)).save(FOLDER / f"{name}.png")
+    whole.crop((0, 2, whole.width, whole.height - 2)).save(FOLDER / f"{name}.png")
 
 
 if __name__ == "__main__":
