@@ -213,6 +213,18 @@ def test_each_partition_has_its_own_roles(demo: Demo, monkeypatch: pytest.Monkey
     assert [arn.split(":")[1] for arn in asked] == ["aws-us-gov", "aws-cn", "aws"]
 
 
+def test_a_proxy_is_for_the_addresses_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one region is reached by a proxy and another without, neither goes the other's way."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "ec2.us-east-1.amazonaws.com")
+    access = aws.Access(boto3.Session("x", "y", region_name="us-east-1"))
+    ways = [
+        access.client("ec2", region)._endpoint.http_session._proxy_config.proxy_url_for("https://")
+        for region in ("us-east-1", "eu-west-1", "us-east-1")
+    ]
+    assert ways == [None, "http://127.0.0.1:9", None]
+
+
 def test_clients_of_one_access_share_their_connections(demo: Demo) -> None:
     """Whoever reads many accounts by roles opens connections once."""
     vault = aws.Vault(connections=7)

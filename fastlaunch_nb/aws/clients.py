@@ -196,14 +196,14 @@ class Access:
         self.home = home or session.region_name or _FIRST_REGIONS["aws"]
         self.partition = partition_of(self.home)
         self._connections = connections
-        self._http: Any = None
+        self._connected: dict[str, Any] = {}  # an address to its pool of connections
         with explained("credentials", None, session):
             # Before anybody waits for _MAKING: to find them may take a program or a network.
             self._credentials = credentials or session.get_credentials()
         self._core = _core(session, self._credentials)
 
     def client(self, service: str, region: str) -> Any:
-        """Return a client. All of one access share their connections: TLS is dear."""
+        """Return a client. Those of one address share their connections: TLS is dear."""
         try:
             config = Config(max_pool_connections=self._connections, **self._patience())
             with _MAKING:
@@ -211,7 +211,8 @@ class Access:
         except ValueError as error:  # botocore's word for an address or a number it can not read
             raise SetupError(UNREADABLE.format(redact(str(error)))) from None
         endpoint = client._endpoint  # botocore's before-send would go past whoever mocks it
-        self._http = endpoint.http_session = self._http or endpoint.http_session
+        address = client.meta.endpoint_url  # for each its own: NO_PROXY may tell them apart
+        endpoint.http_session = self._connected.setdefault(address, endpoint.http_session)
         return client
 
     def _patience(self) -> dict[str, Any]:
@@ -247,7 +248,7 @@ class Access:
         access = Access(
             self.session, credentials=credentials, home=self.home, connections=self._connections
         )
-        access._http = self._http
+        access._connected = self._connected
         return access
 
     def account_id(self) -> str:
