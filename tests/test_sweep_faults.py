@@ -174,6 +174,33 @@ def test_a_session_is_asked_for_again(pages: pd.DataFrame) -> None:
     assert_same(fl.sweep(boto3.Session(), resume=swept), pages)
 
 
+def test_resumed_with_some_of_the_targets(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever resumes one account of several leaves the others as they were, to be resumed too."""
+    real = BaseClient._make_api_call
+    denying = True
+
+    def call(self: Any, name: str, asked: Any) -> Any:
+        if denying and name in ("GetCallerIdentity", "AssumeRole", "DescribeRegions"):
+            error = {"Error": {"Code": "ExpiredToken", "Message": "no"}}
+            raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
+        return real(self, name, asked)
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
+    profiles = list(demo.accounts.values())
+    swept = fl.sweep(fl.targets(profiles=profiles))
+    assert swept.failures["account_name"].tolist() == profiles
+    assert swept.failures["region"].isna().all()
+    denying = False
+    one = fl.sweep(boto3.Session(profile_name=profiles[1]), resume=swept)
+    assert set(one.images["account_id"]) == {OTHER}
+    assert profiles[0] in one.failures["account_name"].tolist()
+    both = fl.sweep(resume=one)
+    assert len(both.images) == demo.images
+    assert both.coverage["region"].notna().sum() == 2 * len(
+        fl.sweep(fl.targets(profiles=profiles[0])).coverage
+    )
+
+
 # --- broken off, and resumed ----------------------------------------------------------
 
 

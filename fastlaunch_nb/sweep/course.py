@@ -109,8 +109,7 @@ class Course:
             self._opened(job)
 
     def _opened(self, opening: Opening) -> None:
-        """Send a look to each region of an account."""
-        del self._waiting[opening.number]
+        """Send a look to each region of an account; Ctrl-C may come at any line of this."""
         if opening.error:
             for look in self._asked(opening):
                 look.fail(opening.error)
@@ -122,14 +121,18 @@ class Course:
                 stacklevel=2,
             )
         else:
-            if opening.account_id:
-                self._seen.add(opening.account_id)
-            self._forget_what_could_not_be_told(opening)
-            looks = [look for look in map(self._or_earlier, self._asked(opening)) if look.is_left]
-            self._bar.expect(len(looks))
-            for look in looks:
-                self._looks[look.key] = look
-                self._look(look, opening)
+            self._look_everywhere(opening)
+        del self._waiting[opening.number]
+
+    def _look_everywhere(self, opening: Opening) -> None:
+        if opening.account_id:
+            self._seen.add(opening.account_id)
+        looks = [look for look in map(self._or_earlier, self._asked(opening)) if look.is_left]
+        self._bar.expect(len(looks))
+        for look in looks:
+            self._looks[look.key] = look
+            self._look(look, opening)
+        self._forget_what_could_not_be_told(opening)
 
     def _forget_what_could_not_be_told(self, opening: Opening) -> None:
         """Forget looks of an earlier sweep whose account or region was not known then."""

@@ -64,7 +64,8 @@ def sweep(
     resume : Sweep, optional
         Go on with an earlier sweep: read what it could not, from where each
         read broke off. It keeps its regions and filters, and its targets too
-        unless others are given, such as a session with fresh credentials.
+        unless others are given, such as a session with fresh credentials: as
+        many in the same order, or those of some of the accounts.
 
     Returns
     -------
@@ -132,7 +133,7 @@ def _check(executor: Any, max_workers: Any, progress: Any, strict: Any, resume: 
 class Plan:
     """What a sweep is to read: the accounts, and what to ask of each."""
 
-    sources: tuple[aws.Source | None, ...]
+    sources: Mapping[int, aws.Source | None]  # by number; None is a session that is not kept
     regions: tuple[str, ...] | None
     request: Mapping[str, Any]
     local: Filters
@@ -155,17 +156,20 @@ class Plan:
 
     def without_secrets(self) -> Plan:
         """Return the same without the sessions, and without what was to be done."""
-        recipes = (source if isinstance(source, aws.Target) else None for source in self.sources)
-        return replace(self, sources=tuple(recipes), openings=(), before=())
+        recipes = {
+            number: source if isinstance(source, aws.Target) else None
+            for number, source in self.sources.items()
+        }
+        return replace(self, sources=recipes, openings=(), before=())
 
 
 def _planned(targets: Any, regions: Any, filters: Any) -> Plan:
-    sources = _sources(targets)
+    sources = dict(enumerate(_sources(targets)))
     request, local = as_request(filters)
     named = _regions(regions)
     openings = tuple(
         Opening(source, number, named, account_id=getattr(source, "account_id", None))
-        for number, source in enumerate(sources)
+        for number, source in sources.items()
     )
     return Plan(sources, named, request, local, openings)
 
@@ -175,24 +179,28 @@ def _resumed(earlier: Sweep, targets: Any, regions: Any, filters: Any) -> Plan:
     if regions is not None or filters is not None:
         raise InputError("resume keeps the regions and filters of that sweep: leave them out.")
     plan: Plan = earlier._plan
-    sources = plan.sources if targets is None else _sources(targets)
-    if None in sources:
-        raise InputError(
-            "resume needs targets: that sweep read with a session, and keeps none. Pass it again."
-        )
     left = {look.number: look.account_id for look in earlier._looks if look.is_left}
     known: dict[str, tuple[str, ...]] = {}
     for look in earlier._looks:
         if look.account_id and look.region:
             known[look.account_id] = (*known.get(look.account_id, ()), look.region)
-    openings = [
-        Opening(source, number, plan.regions, known)
-        if targets is not None
-        else _reopened(source, number, plan.regions, known, left[number])
-        for number, source in enumerate(sources)
-        if left and (targets is not None or number in left)
-    ]
-    return replace(plan, sources=sources, openings=tuple(openings), before=earlier._looks)
+    if targets is None:
+        openings = [
+            _reopened(plan.sources[number], number, plan.regions, known, account_id)
+            for number, account_id in left.items()
+        ]
+        return replace(plan, openings=tuple(openings), before=earlier._looks)
+    given = _sources(targets)
+    # As many as there were are the same ones, in their order; else they are others.
+    first = 0 if len(given) == len(plan.sources) else max(plan.sources) + 1
+    fresh = dict(enumerate(given, first))
+    openings = [Opening(source, number, plan.regions, known) for number, source in fresh.items()]
+    return replace(
+        plan,
+        sources={**plan.sources, **fresh},
+        openings=tuple(openings if left else ()),
+        before=earlier._looks,
+    )
 
 
 def _reopened(
@@ -203,6 +211,10 @@ def _reopened(
     account_id: str | None,
 ) -> Opening:
     """Return the opening of an account of which an earlier sweep knows what there is to know."""
+    if source is None:
+        raise InputError(
+            "resume needs targets: that sweep read with a session, and keeps none. Pass it again."
+        )
     own = {account_id: known[account_id]} if account_id and account_id in known else {}
     return Opening(source, number, named, own, account_id)
 
