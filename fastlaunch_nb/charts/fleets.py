@@ -37,8 +37,9 @@ _TILES = {
     NOT_OPTED_IN: _Tile("rgba(128,128,128,0.06)", "–", look.GREY),
 }
 _UNLISTED: Final = "regions not listed"
-_ROW, _ROOM = 26, 130  # pixels: of a row of tiles, and for the names of regions
+_ROW, _LEVEL, _SLANTED = 26, 44, 100  # pixels: of a row of tiles, and below for the regions' names
 _LEGIBLE, _ROOMY = 60, 10  # rows of tiles with a number on each; columns with a large one
+_FEW_REGIONS = 4  # whose names have room beside each other
 _NEEDED = ("account_id", "account_name", "region", "status", "error_code", "rows")
 
 
@@ -236,9 +237,11 @@ def _name_places(figure: go.Figure, accounts: list[str], regions: list[str]) -> 
     short = words.short(accounts, 30)
     names = [short[account] for account in accounts]
     height = min(_ROW, 1400 / len(accounts)) * len(accounts)
+    slanted = len(regions) > _FEW_REGIONS
+    room = _SLANTED if slanted else _LEVEL
     figure.update_layout(
-        height=figure.layout.margin.t + height + _ROOM,
-        margin={"b": _ROOM, "l": 16 + round(6.6 * max(map(len, names)))},
+        height=figure.layout.margin.t + height + room,
+        margin={"b": room, "l": 16 + round(6.6 * max(map(len, names)))},
     )
     figure.update_yaxes(
         range=[len(accounts) - 0.5, -0.5],
@@ -249,7 +252,7 @@ def _name_places(figure: go.Figure, accounts: list[str], regions: list[str]) -> 
         range=[-0.5, len(regions) - 0.5],
         tickvals=list(range(len(regions))),
         ticktext=[words.safe(region) for region in regions],
-        tickangle=-45 if len(regions) > 4 else None,
+        tickangle=-45 if slanted else 0,
         showgrid=False,
         nticks=None,
     )
