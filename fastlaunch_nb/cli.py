@@ -47,11 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _exit_code(error)
     except KeyboardInterrupt:
         _say("Stopped.")
-        return 130  # what a shell says of a program that Ctrl-C ended
+        return _ENDED_BY_CTRL_C
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+_ENDED_BY_CTRL_C = 130  # as a shell says it
 
 
 class _PartialError(FastLaunchError):
@@ -409,13 +412,17 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> None:
-    from fastlaunch_nb import report
+    from fastlaunch_nb import frame, report
     from fastlaunch_nb.sweep import sweep
 
     filters = _filters(options)
+    for region in options.region or ():
+        frame.check_region(region)
     files = [path for path in (options.out, options.coverage) if path is not None]
     for path in files:
         report.check_file(path)
+    if len(set(files)) < len(files):
+        raise InputError("--out and --coverage name the same file. Name two.")
     with demo() if options.demo else nullcontext() as running:
         swept = sweep(
             _targets(options, running),
@@ -438,8 +445,8 @@ def _sweep(options: argparse.Namespace) -> None:
 def _targets(options: argparse.Namespace, running: Demo | None) -> list[aws.Target]:
     """Return whom a sweep is to read."""
     whole = options.organization == []  # the option alone, without any part of it
-    elsewhere = options.accounts or options.organization is not None
-    if not elsewhere and running:
+    elsewhere = (options.accounts, options.organization, options.role, options.skip)
+    if running and elsewhere == (None, None, None, None):
         return aws.targets(profiles=running.accounts.values())
     return aws.targets(
         profiles=options.profile,
@@ -571,5 +578,14 @@ def _set_speed(running: Demo, speed: float) -> None:
 _UNSET = r"unset $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p') no_proxy"
 
 
+def run() -> None:
+    """Run a command and end: reads that get no answer do not hold the end up after Ctrl-C."""
+    code = main()
+    if code == _ENDED_BY_CTRL_C:
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

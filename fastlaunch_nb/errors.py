@@ -30,8 +30,9 @@ from typing import Any
 _SECRETS = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # access key ids
     r"|Signature=\S+"
-    r"|(?<=//)[^/\s@]+@"  # user and password in the address of an endpoint or a proxy
+    r"|(?<=//)\S+@"  # user and password in the address of an endpoint or a proxy
     r"|(?s:(?<=Invalid header value ).*)"  # what urllib3 refuses to send, in full
+    r"|(?<![\w+/=-])[A-Za-z0-9+/]{40}(?![\w+/=-])"  # secret access keys
     r"|[A-Za-z0-9+/=_%-]{60,}"  # session tokens, encoded authorization messages
 )
 

@@ -269,6 +269,8 @@ def check_file(path: Path) -> None:
         raise InputError(f"{str(path)!r} ends in none of {', '.join(_WRITERS)}. Name the form so.")
     if not path.parent.is_dir():
         raise InputError(f"There is no folder {str(path.parent)!r} to write {path.name!r} into.")
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder. Name a file.")
 
 
 def save(rows: pd.DataFrame, path: Path) -> None:
@@ -280,6 +282,8 @@ def save(rows: pd.DataFrame, path: Path) -> None:
     try:
         new.write_bytes(_WRITERS[path.suffix](plain))
         new.replace(path)
+    except OSError as error:
+        raise SetupError(f"{str(path)!r} could not be written: {error.strerror}.") from None
     finally:
         new.unlink(missing_ok=True)
 

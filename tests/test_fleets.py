@@ -126,6 +126,21 @@ def test_an_account_that_did_not_open() -> None:
     assert tiles(figure)["000000000002", "regions not listed"] == "×"
 
 
+def test_accounts_of_one_name() -> None:
+    """Two accounts may have the same name: their ids tell them apart; unknown ones share a row."""
+    same = coverage((1, "us-east-1", "complete", 3), (2, "us-east-1", "complete", 5)).assign(
+        account_name="build"
+    )
+    assert tiles(fl.fleet_map(same)) == {
+        ("build · 000000000002", "us-east-1"): "5",
+        ("build · 000000000001", "us-east-1"): "3",
+    }
+    lost = coverage((1, None, "failed", 0), (2, None, "failed", 0)).assign(account_id=None)
+    assert tiles(fl.fleet_map(lost.astype(same.dtypes))) == {
+        ("unknown account", "regions not listed"): "×"
+    }
+
+
 def test_no_image_anywhere() -> None:
     """A fleet without images is an empty figure that says why, and how complete the look was."""
     figure = fl.fleet_map(coverage((1, "us-east-1", "complete", 0)))

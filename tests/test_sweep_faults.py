@@ -201,6 +201,83 @@ def test_resumed_with_some_of_the_targets(demo: Demo, monkeypatch: pytest.Monkey
     )
 
 
+def test_given_targets_are_known_by_their_accounts(demo: Demo) -> None:
+    """Targets of a resumed sweep come in any order: whose rows they bring is told by AWS."""
+    accounts = fl.targets(profiles=demo.accounts.values())
+    expected = fl.sweep(accounts, regions=REGIONS).images
+    with emulator.faulty(unauthorized=[OTHER]):
+        swept = fl.sweep(accounts, regions=REGIONS)
+        swept = fl.sweep(accounts[::-1], resume=swept)
+        assert set(swept.failures["account_id"]) == {OTHER}
+    swept = fl.sweep(resume=swept)
+    assert swept.failures.empty
+    pd.testing.assert_frame_equal(swept.images, expected, check_flags=False)
+
+
+def test_no_account_is_taken_for_another(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the credentials have come to lead elsewhere, that is a failure, and no row of it."""
+    with emulator.faulty(unauthorized=[ACCOUNT]):
+        swept = fl.sweep(regions=REGIONS)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(profile_name="game-servers"))
+    again = fl.sweep(resume=swept)
+    assert again.images.empty
+    assert again.failures["account_id"].tolist() == [ACCOUNT] * 2
+    assert again.failures["error_message"].str.contains(f"account {OTHER}, and the sweep").all()
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    assert fl.sweep(resume=again).failures.empty
+    wrong = fl.sweep(fl.Target(account_id=OTHER), regions=REGIONS)
+    assert wrong.images.empty
+    assert wrong.failures["error_message"].str.contains(f"not to {OTHER}").all()
+
+
+def test_what_was_read_outlives_a_failed_resume(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that can not be opened any more keeps what it brought, and where to go on."""
+    role = fl.targets(accounts=OTHER, role="FastLaunchReader")
+    whole = fl.sweep(role, regions=REGIONS)
+    real, denying, numbers = BaseClient._make_api_call, False, {1}
+
+    def call(self: Any, name: str, asked: Any) -> Any:
+        if denying and name == "AssumeRole":
+            error = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+            raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
+        return real(self, name, asked)
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
+    with monkeypatch.context() as patch:
+        Breaking(patch, "InternalFailure", numbers)
+        swept = fl.sweep(role, regions=[*REGIONS, "cn-north-1"], max_workers=1)
+    assert sorted(swept.coverage["status"]) == ["complete", "failed"]
+    denying = True
+    again = fl.sweep(resume=swept)
+    assert sorted(again.coverage["status"]) == ["complete", "failed"]
+    assert len(again.images) == len(swept.images) > 0
+    assert again.failures["error_code"].tolist() == ["AccessDenied"]
+    denying = False
+    pd.testing.assert_frame_equal(fl.sweep(resume=again).images, whole.images, check_flags=False)
+
+
+def test_regions_of_another_partition_are_forgotten_once_it_is_known(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that did not open failed in every region named; opened, it has only its own."""
+    regions = ["cn-north-1", REGION]
+    real, denying = BaseClient._make_api_call, True
+
+    def call(self: Any, name: str, asked: Any) -> Any:
+        if denying and name == "AssumeRole":
+            error = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+            raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
+        return real(self, name, asked)
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
+    swept = fl.sweep(fl.targets(accounts=OTHER, role="FastLaunchReader"), regions=regions)
+    assert swept.failures["region"].tolist() == regions
+    denying = False
+    assert fl.sweep(resume=swept).coverage["region"].tolist() == [REGION]
+
+
 # --- broken off, and resumed ----------------------------------------------------------
 
 
@@ -314,13 +391,12 @@ def test_what_had_to_start_anew_is_not_mixed(pages: pd.DataFrame) -> None:
     emulator.CLOCK.advance(hours=2)
 
     def expire(request: Any) -> None:
-        if request._get_param("NextToken") == token and not over:
+        if request.region == "eu-west-1" and not over:
             over.append(True)
             raise EC2Error("InvalidNextToken", "The token has expired.")
         expiring(request)
 
     over: list[bool] = []
-    token = swept.coverage.set_index("region")["checkpoint"]["eu-west-1"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FAULTS, "before", expire)
         again = fl.sweep(resume=swept)

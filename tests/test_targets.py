@@ -56,6 +56,8 @@ def test_accounts_by_a_role() -> None:
         ({"accounts": [], "role": READER}, "accounts is"),
         ({"accounts": "111122223333", "role": "arn:aws:iam::1:role/x"}, "a role's name"),
         ({"profiles": ["a", "b"], "accounts": "111122223333", "role": READER}, "assumed from one"),
+        ({"accounts": "111122223333", "role": "ops//Reader"}, "a role's name"),
+        ({"accounts": "111122223333", "role": READER, "external_id": 5}, "external_id is no"),
         ({"profiles": 5}, "profiles is 5"),
         ({"profiles": [None]}, "profiles is"),
         ({"skip": ["111122223333"]}, "pass organization"),
@@ -67,6 +69,14 @@ def test_refused(wrong: dict[str, Any], says: str) -> None:
     """Arguments that do not fit together are refused before anything is sent."""
     with pytest.raises(fl.InputError, match=says):
         fl.targets(**wrong)
+
+
+def test_a_target_made_by_hand_is_whole() -> None:
+    """A role without an account is refused where it is made."""
+    with pytest.raises(fl.InputError, match="account_id says not where"):
+        fl.Target(role=READER)
+    [target] = fl.targets(accounts="111122223333", role="/ops/Reader")
+    assert target.role == "ops/Reader"
 
 
 def test_there_is_no_secret_in_a_target(demo: Demo) -> None:
@@ -153,8 +163,17 @@ def test_an_account_that_the_organization_lacks(demo: Demo) -> None:
 def test_who_may_not_list_it_is_told(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the permission the action is named."""
     deny(monkeypatch, "ListAccounts")
-    with pytest.raises(fl.ReadError, match="Allow the IAM action organizations:ListAccounts"):
+    with pytest.raises(fl.ReadError, match=r"Allow the IAM action organizations:ListAccounts\."):
         fl.targets(organization=True, role=READER)
+
+
+def test_who_may_not_list_a_unit_is_told(
+    demo: Demo, units: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each action of Organizations is named as what it is."""
+    deny(monkeypatch, "ListAccountsForParent")
+    with pytest.raises(fl.ReadError, match="organizations:ListAccountsForParent"):
+        fl.targets(organization=units["outer"], role=READER)
 
 
 def deny(monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
@@ -260,4 +279,5 @@ def test_a_session_with_keys_has_no_recipe() -> None:
 def test_a_session_of_a_profile_has_one(demo: Demo) -> None:
     """A session that a configuration explains becomes a recipe with its profile and region."""
     session = boto3.Session(profile_name="game-servers", region_name="eu-west-1")
-    assert aws.portable(session) == fl.Target(profile="game-servers", home="eu-west-1")
+    found = aws.portable(session)
+    assert found == fl.Target("game-servers", "111122223333", "game-servers", home="eu-west-1")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import boto3
+from botocore import xform_name
 
 from fastlaunch_nb.aws.clients import Access, has_literal_keys, named_session, open_session
 from fastlaunch_nb.aws.explained import explained
-from fastlaunch_nb.errors import InputError, ReadError
+from fastlaunch_nb.errors import FastLaunchError, InputError, SetupError
 from fastlaunch_nb.frame import check_account_id
 
-_ROLE = re.compile(r"[\w+=,.@/-]{1,576}", re.ASCII)
+_ROLE = re.compile(r"/?[\w+=,.@-]+(/[\w+=,.@-]+)*", re.ASCII)
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 _PART = re.compile(r"(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|[0-9]{12})")
 
 
@@ -49,6 +52,10 @@ class Target:
     role: str | None = None
     external_id: str | None = field(default=None, repr=False)
     home: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.role and not self.account_id:
+            raise InputError(f"role is {self.role!r}, and account_id says not where it is.")
 
 
 Source: TypeAlias = Target | boto3.Session
@@ -120,6 +127,7 @@ def targets(
         found = [Target(name or None, account_name=name or None) for name in named] or [Target()]
     else:
         first = (named[0] or None) if named else None
+        role = str(role).removeprefix("/")
         found = [Target(first, account_id, None, role, external_id) for account_id in listed]
         if organization:
             chosen = None if organization is True else _texts("organization", organization)
@@ -158,6 +166,10 @@ def _check_role(
         raise InputError("role and external_id go with accounts or organization: name either.")
     if role is not None and not (isinstance(role, str) and _ROLE.fullmatch(role)):
         raise InputError(f"role is {role!r}. Expected a role's name, such as 'FastLaunchReader'.")
+    if external_id is not None and not (
+        isinstance(external_id, str) and _EXTERNAL_ID.fullmatch(external_id)
+    ):
+        raise InputError("external_id is no such id. Expected text of 2 to 1,224 letters.")
 
 
 def _check_parts(accounts: Collection[str], organization: Any, skip: Collection[str]) -> None:
@@ -188,15 +200,13 @@ def _of_organization(
     """Return a target for each active account of the chosen parts, by account id."""
     access = Vault().open(Target(profile))
     caller = access.account_id()
-    with explained("ListAccounts", access.home, access.session, service="organizations"):
-        client = access.client("organizations", access.home)
-        active = {
-            account["Id"]: account.get("Name")
-            for account in _listed(client, "list_accounts", "Accounts")
-            if account.get("State", account.get("Status")) == "ACTIVE"
-        }
-        left_out = _accounts_of(client, skip)
-        wanted = set(active) if chosen is None else _accounts_of(client, chosen)
+    active = {
+        account["Id"]: account.get("Name")
+        for account in _listed(access, "ListAccounts", "Accounts")
+        if account.get("State", account.get("Status")) == "ACTIVE"
+    }
+    left_out = _accounts_of(access, skip)
+    wanted = set(active) if chosen is None else _accounts_of(access, chosen)
     unknown = {part for part in chosen or () if part.isdigit()} - active.keys()
     if unknown:
         raise InputError(
@@ -210,23 +220,25 @@ def _of_organization(
     ]
 
 
-def _accounts_of(client: Any, parts: Collection[str]) -> set[str]:
+def _accounts_of(access: Access, parts: Collection[str]) -> set[str]:
     """Return the accounts among some parts of an organization, and all below them."""
     found = {part for part in parts if part.isdigit()}
     waiting = [part for part in parts if not part.isdigit()]
     while waiting:
         parent = waiting.pop()
-        accounts = _listed(client, "list_accounts_for_parent", "Accounts", ParentId=parent)
+        accounts = _listed(access, "ListAccountsForParent", "Accounts", ParentId=parent)
         found |= {account["Id"] for account in accounts}
-        name = "list_organizational_units_for_parent"
-        units = _listed(client, name, "OrganizationalUnits", ParentId=parent)
+        operation = "ListOrganizationalUnitsForParent"
+        units = _listed(access, operation, "OrganizationalUnits", ParentId=parent)
         waiting += [unit["Id"] for unit in units]
     return found
 
 
-def _listed(client: Any, operation: str, items: str, **asked: str) -> Iterator[dict[str, Any]]:
-    for page in client.get_paginator(operation).paginate(**asked):
-        yield from page[items]
+def _listed(access: Access, operation: str, items: str, **asked: str) -> list[dict[str, Any]]:
+    with explained(operation, access.home, access.session, service="organizations"):
+        client = access.client("organizations", access.home)
+        pages = client.get_paginator(xform_name(operation)).paginate(**asked)
+        return [item for page in pages for item in page[items]]
 
 
 # --- opening --------------------------------------------------------------------------
@@ -247,33 +259,45 @@ class Vault:
         self._locks: dict[Any, threading.Lock] = {}
         self._opened: dict[Any, Access] = {}
 
-    def open(self, source: Source) -> Access:
-        """Return the way into an account; what goes wrong is raised, and tried anew next time."""
+    def open(self, source: Source, region: str | None = None) -> Access:
+        """Return the way into an account; what goes wrong is raised, and tried anew next time.
+
+        `region` is where to ask about it if its configuration names none.
+        """
         with self._lock:
             lock = self._locks.setdefault(source, threading.Lock())
         with lock:
             if source not in self._opened:
-                self._opened[source] = self._new(source)
+                self._opened[source] = self._new(source, region)
             return self._opened[source]
 
-    def _new(self, source: Source) -> Access:
-        if isinstance(source, boto3.Session):
-            return Access(source, connections=self._connections)
-        if source.role and source.account_id:
-            base = self.open(Target(source.profile, home=source.home))
+    def _new(self, source: Source, region: str | None) -> Access:
+        if isinstance(source, Target) and source.role and source.account_id:
+            base = self.open(Target(source.profile, home=source.home), region)
             return base.assume(source.account_id, source.role, source.external_id)
-        session = open_session() if source.profile is None else named_session(source.profile)
-        return Access(session, home=source.home, connections=self._connections)
+        if isinstance(source, boto3.Session):
+            session, home = source, None
+        else:
+            home = source.home
+            session = open_session() if source.profile is None else named_session(source.profile)
+        home = home or session.region_name or region
+        return Access(session, home=home, connections=self._connections)
 
 
 def portable(source: Source) -> Target:
-    """Return a recipe that works in another process; refuse what only this one has."""
+    """Return a recipe that works in another process; refuse what only this one has.
+
+    Where the credentials are of a session, it says whose they are, so that
+    whoever finds others elsewhere notices.
+    """
+    if isinstance(source, boto3.Session):
+        return _recipe(source)
     default = boto3.DEFAULT_SESSION
-    if isinstance(source, Target):
-        if source.profile is None and default is not None:
-            _recipe(default)  # refuses
+    if source.profile is not None or default is None:
         return source
-    return _recipe(source)
+    found = _recipe(default)
+    whose = {} if source.account_id else {"account_id": found.account_id}
+    return replace(source, profile=found.profile, home=source.home or found.home, **whose)
 
 
 def _recipe(session: boto3.Session) -> Target:
@@ -283,7 +307,11 @@ def _recipe(session: boto3.Session) -> Target:
             "outside it can not use them. Pass targets(profiles=...) or targets(accounts=..., "
             "role=...), or leave executor out."
         )
-    return Target(profile=session._session.profile, home=session.region_name)
+    account_id = None
+    with suppress(FastLaunchError):  # which the read itself will tell
+        account_id = Access(session).account_id()
+    profile: str | None = session._session.profile
+    return Target(profile, account_id, profile, home=session.region_name)
 
 
 def is_source(source: object) -> bool:
@@ -299,11 +327,15 @@ def name_of(source: Source) -> str | None:
     return name
 
 
-def identify(access: Access, source: Source) -> str | None:
-    """Return the account's id; None where AWS does not say, which hinders no read."""
-    if isinstance(source, Target) and source.account_id:
-        return source.account_id
-    try:
-        return access.account_id()
-    except ReadError:
-        return None  # the reads themselves will tell
+def identify(access: Access, source: Source) -> str:
+    """Return the id of an account that was opened; refuse one that is not the target's."""
+    wanted = source.account_id if isinstance(source, Target) else None
+    if wanted and isinstance(source, Target) and source.role:
+        return wanted
+    found = access.account_id()
+    if wanted and found != wanted:
+        raise SetupError(
+            f"The credentials found lead to account {found}, not to {wanted}. Check the profile, "
+            "or pass targets that lead there."
+        )
+    return found

@@ -16,7 +16,6 @@ from fastlaunch_nb.frame import (
     NOT_OPTED_IN,
     PARTIAL,
     STATUSES,
-    account_labels,
 )
 
 
@@ -37,6 +36,7 @@ _TILES = {
     NOT_OPTED_IN: _Tile("rgba(128,128,128,0.06)", "–", look.GREY),
 }
 _UNLISTED: Final = "regions not listed"
+_UNTOLD: Final = "unknown account"
 _ROW, _LEVEL, _SLANTED = 26, 44, 100  # pixels: of a row of tiles, and below for the regions' names
 _LEGIBLE, _ROOMY = 60, 10  # rows of tiles with a number on each; columns with a large one
 _FEW_REGIONS = 4  # whose names have room beside each other
@@ -99,10 +99,18 @@ def _places(coverage: object) -> pd.DataFrame:
     if missing:
         raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
     return coverage.assign(
-        _account=account_labels(coverage).astype(object),
+        _account=_accounts(coverage),
         _region=coverage["region"].fillna(_UNLISTED).astype(object),
         _rows=coverage["rows"].fillna(0).astype(int),
-    )
+    ).drop_duplicates(["_account", "_region"])
+
+
+def _accounts(coverage: pd.DataFrame) -> pd.Series:
+    """Return each row's account by its name; by its id as well where two have the same name."""
+    ids = coverage["account_id"].fillna(_UNTOLD)
+    names = coverage["account_name"].fillna(ids)
+    shared = ids.groupby(names).transform("nunique") > 1
+    return names.where(~shared, names + " · " + ids).astype(object)
 
 
 def _ranked(places: pd.DataFrame, by: str) -> list[str]:

@@ -64,7 +64,7 @@ COLUMNS = (
 
 COVERAGE = (
     Column("sweep_id", TEXT, "the sweep that looked"),
-    Column("account_id", TEXT, "the account, 12 digits as text; null where it could not be told"),
+    Column("account_id", TEXT, "the account, 12 digits as text; null where it could not be opened"),
     Column("account_name", TEXT, "its name, or the profile that leads to it"),
     Column("region", TEXT, "the region; null where the account's regions could not be listed"),
     Column("scope", TEXT, "what was asked for, as JSON; empty: every image"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import warnings
 from collections import Counter, deque
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from heapq import heappop, heappush
 from threading import Event
 from typing import Any, Self, TypeAlias
@@ -58,17 +59,20 @@ class Course:
         self._waiting: dict[int, Opening] = {}
         self._looks: dict[Key, Look] = {}
         self._seen: set[str] = set()
+        self._twice: list[str] = []
+        self._was_alone = False
         self._stopped = Event()
 
     def run(self, before: dict[Key, Look]) -> list[Look]:
         """Do it all; return the looks, those of an earlier sweep included. Ctrl-C ends it early."""
         self._looks = dict(before)
+        self._was_alone = len({look.number for look in before.values()}) == 1
         for opening in self._openings:
             self._waiting[opening.number] = opening
             self._queue.add(opening)
-        with _pool(self._executor, self._workers) as pool, _Bar(self._progress) as self._bar:
+        bar = _Bar(self._progress, len(self._openings))
+        with _pool(self._executor, self._workers) as pool, bar as self._bar:
             submit = _submitter(pool, aws.Vault(self._workers), self._stopped)
-            self._bar.expect(len(self._openings))
             try:
                 while self._queue or self._under_way:
                     self._send(submit)
@@ -78,6 +82,12 @@ class Course:
         for opening in self._waiting.values():
             for look in self._asked(opening):
                 self._looks.setdefault(look.key, look)
+        for account_id in self._twice:
+            warnings.warn(
+                f"Two targets lead to account {account_id}. It is read once.",
+                FastLaunchWarning,
+                stacklevel=3,
+            )
         return [look.settled() for look in self._looks.values()]
 
     def _send(self, submit: Callable[[Job], futures.Future[Job]]) -> None:
@@ -111,34 +121,52 @@ class Course:
     def _opened(self, opening: Opening) -> None:
         """Send a look to each region of an account; Ctrl-C may come at any line of this."""
         if opening.error:
-            for look in self._asked(opening):
-                look.fail(opening.error)
-                self._looks[look.key] = look
+            self._not_opened(opening, opening.error)
         elif opening.account_id in self._seen:
-            warnings.warn(
-                f"Two targets lead to account {opening.account_id}. It is read once.",
-                FastLaunchWarning,
-                stacklevel=2,
-            )
+            self._twice.append(str(opening.account_id))
         else:
             self._look_everywhere(opening)
         del self._waiting[opening.number]
 
+    def _not_opened(self, opening: Opening, error: BaseException) -> None:
+        """Note it in what is left of an account; what an earlier sweep brought stays."""
+        earlier = [
+            look
+            for look in self._looks.values()
+            if look.number == opening.number
+            or (look.account_id and look.account_id == opening.account_id)
+        ]
+        left = [look.again(opening.source) for look in earlier if look.is_left]
+        for look in left if earlier else self._asked(opening):
+            look.fail(error)
+            self._looks[look.key] = look
+
     def _look_everywhere(self, opening: Opening) -> None:
-        if opening.account_id:
-            self._seen.add(opening.account_id)
-        looks = [look for look in map(self._or_earlier, self._asked(opening)) if look.is_left]
+        self._seen.add(str(opening.account_id))
+        asked = self._asked(opening)
+        looks = [look for look in map(self._or_earlier, asked) if look.is_left]
         self._bar.expect(len(looks))
         for look in looks:
             self._looks[look.key] = look
             self._look(look, opening)
-        self._forget_what_could_not_be_told(opening)
+        self._forget(opening, {look.region for look in asked})
 
-    def _forget_what_could_not_be_told(self, opening: Opening) -> None:
-        """Forget looks of an earlier sweep whose account or region was not known then."""
-        for key in list(self._looks):
-            if key[0] == opening.number or key == (opening.account_id, None):
+    def _forget(self, opening: Opening, regions: set[str | None]) -> None:
+        """Forget what could not be told of an account until now: whose it is, or which regions."""
+        for key, look in list(self._looks.items()):
+            told = look.account_id is None and self._may_be(look, opening)
+            settled = look.account_id == opening.account_id and look.region not in regions
+            if look.is_left and (told or settled):
                 del self._looks[key]
+
+    def _may_be(self, look: Look, opening: Opening) -> bool:
+        """Tell a look at an account that could not be told from one at the account opened now."""
+        name = aws.name_of(opening.source)
+        return (
+            look.number == opening.number
+            or (name is not None and look.account_name == name)
+            or self._was_alone
+        )
 
     def _or_earlier(self, look: Look) -> Look:
         """Return what an earlier sweep began in the place of a look."""
@@ -254,15 +282,17 @@ def _submitter(
 ) -> Callable[[Job], futures.Future[Job]]:
     if is_here(pool):
         return lambda job: pool.submit(job.go, vault, stopped)
-    return lambda job: pool.submit(_go_elsewhere, job)
+    sweep = secrets.token_hex(8)
+    return lambda job: pool.submit(_go_elsewhere, job, sweep)
 
 
-def _go_elsewhere(job: Job) -> Job:
-    return job.go(_vault_of_this_process(), None)
+def _go_elsewhere(job: Job, sweep: str) -> Job:
+    return job.go(_vault_of(sweep), None)
 
 
-@cache
-def _vault_of_this_process() -> aws.Vault:
+@lru_cache(maxsize=4)
+def _vault_of(_sweep: str) -> aws.Vault:
+    """Return this process's vault for a sweep: another one may find other credentials."""
     return aws.Vault()
 
 
@@ -272,13 +302,13 @@ def _vault_of_this_process() -> aws.Vault:
 class _Bar:
     """A bar of tqdm's: how many are done, how many failed, how many rows there are."""
 
-    def __init__(self, wanted: bool | None) -> None:
+    def __init__(self, wanted: bool | None, total: int) -> None:
         shown = _is_watched() if wanted is None else wanted
         self._bar: Any = None
         if shown:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=0, desc="Sweep", unit=" reads", leave=False)
+            self._bar = tqdm(total=total, desc="Sweep", unit=" reads", leave=False)
         self._failed = self._rows = 0
 
     def __enter__(self) -> Self:
@@ -292,7 +322,9 @@ class _Bar:
     def expect(self, more: int) -> None:
         """Note that there is more to do than was known."""
         if self._bar is not None:
-            self._bar.total += more
+            done = self._bar.n
+            self._bar.reset(self._bar.total + more)  # a notebook's bar has no other way
+            self._bar.update(done)
 
     def tell(self, job: Job) -> None:
         """Note that a job has ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, replace
@@ -64,8 +65,8 @@ def sweep(
     resume : Sweep, optional
         Go on with an earlier sweep: read what it could not, from where each
         read broke off. It keeps its regions and filters, and its targets too
-        unless others are given, such as a session with fresh credentials: as
-        many in the same order, or those of some of the accounts.
+        unless others are given, such as sessions with fresh credentials, for
+        all of the accounts or for some.
 
     Returns
     -------
@@ -168,7 +169,7 @@ def _planned(targets: Any, regions: Any, filters: Any) -> Plan:
     request, local = as_request(filters)
     named = _regions(regions)
     openings = tuple(
-        Opening(source, number, named, account_id=getattr(source, "account_id", None))
+        Opening(source, number, named, account_id=_account_of(source))
         for number, source in sources.items()
     )
     return Plan(sources, named, request, local, openings)
@@ -190,17 +191,12 @@ def _resumed(earlier: Sweep, targets: Any, regions: Any, filters: Any) -> Plan:
             for number, account_id in left.items()
         ]
         return replace(plan, openings=tuple(openings), before=earlier._looks)
-    given = _sources(targets)
-    # As many as there were are the same ones, in their order; else they are others.
-    first = 0 if len(given) == len(plan.sources) else max(plan.sources) + 1
-    fresh = dict(enumerate(given, first))
-    openings = [Opening(source, number, plan.regions, known) for number, source in fresh.items()]
-    return replace(
-        plan,
-        sources={**plan.sources, **fresh},
-        openings=tuple(openings if left else ()),
-        before=earlier._looks,
-    )
+    fresh = dict(enumerate(_sources(targets), max(plan.sources) + 1))
+    openings = [
+        Opening(source, number, plan.regions, known, account_id=_account_of(source))
+        for number, source in fresh.items()
+    ]
+    return replace(plan, openings=tuple(openings if left else ()), before=earlier._looks)
 
 
 def _reopened(
@@ -216,7 +212,11 @@ def _reopened(
             "resume needs targets: that sweep read with a session, and keeps none. Pass it again."
         )
     own = {account_id: known[account_id]} if account_id and account_id in known else {}
-    return Opening(source, number, named, own, account_id)
+    return Opening(source, number, named, own, account_id, account_id)
+
+
+def _account_of(source: aws.Source) -> str | None:
+    return source.account_id if isinstance(source, aws.Target) else None
 
 
 def _sources(targets: Any) -> tuple[aws.Source, ...]:
@@ -225,7 +225,7 @@ def _sources(targets: Any) -> tuple[aws.Source, ...]:
         return (aws.Target(),)
     if isinstance(targets, str) or not isinstance(targets, Iterable):
         targets = [targets]
-    sources = tuple(dict.fromkeys(targets))
+    sources = tuple(targets)
     for source in sources:
         if not aws.is_source(source):
             raise InputError(
@@ -234,7 +234,7 @@ def _sources(targets: Any) -> tuple[aws.Source, ...]:
             )
     if not sources:
         raise InputError("targets is empty: there is no account to read.")
-    return sources
+    return tuple(dict.fromkeys(sources))
 
 
 def _regions(regions: Any) -> tuple[str, ...] | None:
@@ -259,6 +259,10 @@ def _result(plan: Plan, looks: Sequence[Look], began: pd.Timestamp, resume: Swee
     looks = sorted(looks, key=lambda look: (look.number, look.region or ""))
     sweep_id = resume.sweep_id if resume else f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     images = _images(looks, plan.local, None if resume is None else resume.images)
+    if plan.local:
+        looks = _counted(looks, images)
+    sources = {look.number: look.source for look in looks if look.source is not None}
+    plan = replace(plan, sources={**plan.sources, **sources})
     coverage = frame.coverage({"sweep_id": sweep_id, **vars(look)} for look in looks)
     under_way = max((look.observed_at for look in looks if look.observed_at), default=began)
     coverage["observed_at"] = coverage["observed_at"].fillna(under_way)
@@ -273,6 +277,12 @@ def _result(plan: Plan, looks: Sequence[Look], began: pd.Timestamp, resume: Swee
     )
 
 
+def _counted(looks: Sequence[Look], images: pd.DataFrame) -> list[Look]:
+    """Return looks that count the images which a filter of ours has left."""
+    left = Counter(zip(images["account_id"], images["region"], strict=True))
+    return [replace(look, rows=left[look.account_id, look.region]) for look in looks]
+
+
 def _images(looks: Sequence[Look], local: Filters, earlier: pd.DataFrame | None) -> pd.DataFrame:
     """Return the images of all looks, in their order; each image once."""
     images = frame.from_batches(batch for look in looks for batch in look.batches)
@@ -283,7 +293,7 @@ def _images(looks: Sequence[Look], local: Filters, earlier: pd.DataFrame | None)
     if earlier is not None:
         images = pd.concat([_still_good(earlier, looks), images], ignore_index=True)
         images = _in_order(images, looks)
-    again = images.duplicated(list(frame.KEY), keep="last") & images["account_id"].notna()
+    again = images.duplicated(list(frame.KEY), keep="last")
     images = (images[~again] if again.any() else images).reset_index(drop=True)
     if any(look.scope for look in looks):
         images.attrs[frame.FILTERED] = True

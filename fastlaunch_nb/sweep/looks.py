@@ -14,7 +14,13 @@ from threading import Event
 from typing import Any, TypeAlias
 
 from fastlaunch_nb import aws, frame
-from fastlaunch_nb.errors import FastLaunchError, ReadError, did_you_mean, redact
+from fastlaunch_nb.errors import (
+    FastLaunchError,
+    ReadError,
+    SetupError,
+    did_you_mean,
+    redact,
+)
 
 INTERRUPTION = "Interrupted"
 """The error code of a look that Ctrl-C ended."""
@@ -27,13 +33,15 @@ class Opening:
     """The opening of an account: whose it is, and which regions it has.
 
     `named` are the regions that were asked for; None is all that are enabled.
-    `known` says of accounts which regions an earlier sweep found.
+    `known` says of accounts which regions an earlier sweep found, and `expected`
+    which account that was, where it knew.
     """
 
     source: Any  # aws.Source
     number: int
     named: tuple[str, ...] | None
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    expected: str | None = None
     account_id: str | None = None
     partition: str = ""
     regions: Mapping[str, bool] = field(default_factory=dict)
@@ -42,15 +50,23 @@ class Opening:
     def go(self, vault: aws.Vault, _stopped: Event | None) -> Opening:
         """Open the account; list its regions where they are not known."""
         try:
-            access = vault.open(self.source)
-            self.account_id = self.account_id or aws.identify(access, self.source)
+            access = vault.open(self.source, self.named[0] if self.named else None)
+            self.account_id = self._identified(aws.identify(access, self.source))
             self.partition = access.partition
             if self.named is None:
-                known = self.known.get(self.account_id or "")
+                known = self.known.get(self.account_id)
                 self.regions = dict.fromkeys(known, True) if known else access.regions()
         except FastLaunchError as error:
             self.error = error
         return self
+
+    def _identified(self, found: str) -> str:
+        if self.expected not in (None, found):
+            raise SetupError(
+                f"The credentials now lead to account {found}, and the sweep read "
+                f"{self.expected}. Pass targets that lead there."
+            )
+        return found
 
     def to_look_at(self) -> Sequence[str | None]:
         """Return the regions to look at; None alone where they can not be known."""
@@ -115,7 +131,9 @@ class Look:
     def settled(self) -> Look:
         """Return it as it is now, for good: whoever is still at work on it may go on."""
         now = replace(self)
-        if now.status == frame.INTERRUPTED:
+        if now.status == frame.INTERRUPTED and now.pages and now.checkpoint is None:
+            now.status = frame.COMPLETE  # stopped between its last page and saying so
+        elif now.status == frame.INTERRUPTED:
             now.interrupt()
         return now
 
@@ -125,7 +143,7 @@ class Look:
         pages = self.pages
         access = reader = None
         try:
-            access = vault.open(self.source)
+            access = vault.open(self.source, self.region)
             reader = aws.Reader(access, str(self.region))
             self._read_or_start_over(reader, stopped)
         except FastLaunchError as error:
@@ -134,7 +152,7 @@ class Look:
                 self._tell_not_opted_in(access)
         self.seconds += time.perf_counter() - began
         if reader:
-            asked = self.pages - (0 if self.afresh else pages) + bool(self.error_code)
+            asked = self.pages - (0 if self.afresh else pages) + (self.status != frame.COMPLETE)
             self.retries += max(0, reader.sent - asked)
         return self
 
