@@ -35,8 +35,8 @@ class History(NamedTuple):
         The rows of every look, with the columns of :func:`fastlaunch_nb.from_pages`;
         `observed_at` tells the looks apart.
     coverage : pandas.DataFrame
-        A row for each account, region and look: sweep_id, account_id, region,
-        scope, status, rows, observed_at. A look that saw no image is here as well.
+        A row for each account, region and look, with the columns of a sweep's
+        coverage. A look that saw no image is here as well.
     events : pandas.DataFrame
         A row for each state-change notification: event_id, time, account_id,
         region, image_id, resource_type, state, state_transition_reason.
@@ -96,8 +96,17 @@ def looks(
         sweep_id = f"demo-{answered:%Y%m%dT%H%MZ}"
         for place, images in there.items():
             seen += [(*place, answered, images[name].to_api()) for name in sorted(images)]
-            covered.append((sweep_id, *place, "", "complete", len(images), answered))
-    return _observations(seen), _coverage(covered)
+            covered.append(
+                {
+                    "sweep_id": sweep_id,
+                    **dict(zip(("account_id", "region"), place, strict=True)),
+                    "scope": "",
+                    "status": frame.COMPLETE,
+                    "rows": len(images),
+                    "observed_at": answered,
+                }
+            )
+    return _observations(seen), frame.coverage(covered)
 
 
 def _apply(change: Change, there: dict[tuple[str, str], dict[str, Any]]) -> None:
@@ -115,9 +124,3 @@ def _observations(seen: Sequence[tuple[str, str, datetime, dict[str, Any]]]) -> 
         region=pd.array([region for _, region, *_ in seen], dtype=frame.TEXT),
         observed_at=pd.Series([time for _, _, time, _ in seen]).astype(frame.TIME),
     )
-
-
-def _coverage(covered: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-    names = ("sweep_id", "account_id", "region", "scope", "status", "rows", "observed_at")
-    dtypes = dict(zip(names, (*[frame.TEXT] * 5, frame.COUNT, frame.TIME), strict=True))
-    return pd.DataFrame(covered, columns=list(names)).astype(dtypes)
