@@ -22,6 +22,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import aws, emulator
 from fastlaunch_nb.aws.reading import split_token
 from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.errors import redact
 from fastlaunch_nb.sweep import describe
 
 from .conftest import ACCOUNT, REGION, SINCE
@@ -355,6 +356,25 @@ def test_no_secret_reaches_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = f"{caught.value!r} {caught.value.__cause__!r}"
     assert caught.value.__suppress_context__
     assert not any(secret in shown for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AKIAIOSFODNN7EXAMPLE",
+        "FwoGZXIvYXdzE" + "x" * 200 + "==",
+    ],
+)
+def test_secrets_are_redacted(secret: str) -> None:
+    """Keys and tokens go wherever they stand; a proxy's user and password go whole."""
+    said = redact(f"The request with '{secret}' and {secret}, by http://user:pa/ss@proxy:80 failed")
+    assert secret not in said
+    assert "pa/ss" not in said
+    assert said.startswith("The request with '***' and ***, by http://")
+    assert redact("ec2:DescribeFastLaunchImages in us-east-1") == (
+        "ec2:DescribeFastLaunchImages in us-east-1"
+    )
 
 
 def test_a_role_that_is_denied_names_its_own_action(monkeypatch: pytest.MonkeyPatch) -> None:
