@@ -1,0 +1,58 @@
+"""What the looks at a place tell of any moment: the complete ones beside it, the next failure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import narwhals.stable.v2 as nw
+
+from fastlaunch_nb.intervals.given import PLACE, SECOND, Frame, later
+
+
+def beside(looks: Frame) -> Frame:
+    """Return, for each place and moment in these rows, the looks before and after it.
+
+    Parameters
+    ----------
+    looks : LazyFrame
+        PLACE, `at`, `complete` and `failed`; both null where a moment is no look.
+
+    Returns
+    -------
+    LazyFrame
+        A row a moment: PLACE, `at`; `complete`, whether it is a complete look: the
+        moment or null; `before` and `after`, the last complete look earlier and the
+        first one later; `failed`, the first look after it that failed. Within a second
+        none can be told to come after: AWS tells a look's time in whole ones.
+    """
+    earlier = nw.when(nw.col("failed").is_null()).then("at").otherwise(
+        later(nw.col("at"), -SECOND)
+    )  # so that the next failure is the first of these that is no earlier
+    moments = (
+        looks.with_columns(at=earlier)
+        .group_by(*PLACE, "at")
+        .agg(nw.col("complete").max(), nw.col("failed").min())
+    )
+    complete = nw.col("complete")
+    return moments.with_columns(
+        before=complete.shift(1).over(*PLACE, order_by="at"),
+        after=complete.shift(-1).over(*PLACE, order_by="at"),
+    ).with_columns(
+        nw.col("before").fill_null(strategy="forward").over(*PLACE, order_by="at"),
+        nw.col("after", "failed").fill_null(strategy="backward").over(*PLACE, order_by="at"),
+    )
+
+
+def cut(
+    certain: str, failed: str, gap: tuple[timedelta, ...], *, until: nw.Expr, last: nw.Expr
+) -> nw.Expr:
+    """Return when what was `certain` ceases to be; null where it does not before `until`.
+
+    That is at the next look that failed, or after a silence of `gap`. After the
+    `last` of all that is certain, every such look counts.
+    """
+    failure = nw.when(last | (nw.col(failed) < until)).then(failed)
+    if not gap:
+        return failure
+    silence = later(nw.col(certain), *gap)
+    return nw.min_horizontal(failure, nw.when(silence < until).then(silence))
