@@ -38,11 +38,11 @@ class Given(NamedTuple):
     Attributes
     ----------
     facts : LazyFrame
-        A row an observation: KEY, state, reason, `seen` (the look), `since` (the
-        transition, where it can be), `at` (the moment at which it was surely so).
+        A row an observation: KEY, state, reason, `seen` (the look, in whole seconds),
+        `since` (the transition, where it can be), `at` (when it was surely so, then).
     looks : LazyFrame
         A row a look at a place: PLACE, `at`, and `complete` and `failed`, that time
-        again where it was such a look.
+        again where it was such a look; in whole seconds.
     max_gap : tuple of timedelta
         How long a silence may last, in what is to be added one by one; empty: for ever.
     """
@@ -99,10 +99,10 @@ def _steps(span: timedelta | None, zone: nw.dtypes.DType) -> tuple[timedelta, ..
 
 
 def _facts(seen: Frame) -> Frame:
-    look, since = nw.col("observed_at"), nw.col("state_transition_time")
     # AWS tells a look's time in whole seconds, so that a transition may seem to come
     # after it. One that comes later still can not be believed.
-    facts = seen.filter(~look.is_null()).select(
+    look, since = nw.col("observed_at").dt.truncate("1s"), nw.col("state_transition_time")
+    facts = seen.filter(~nw.col("observed_at").is_null()).select(
         *(nw.col(name).fill_null(NOTHING) for name in KEY),
         state=nw.col("state").fill_null(UNKNOWN),
         reason=nw.col("state_transition_reason").fill_null(NOTHING),
@@ -115,7 +115,7 @@ def _facts(seen: Frame) -> Frame:
 def _looks(covered: Frame) -> Frame:
     asked = ["asked_at"] if "asked_at" in covered.collect_schema() else []
     everything = nw.col("scope").fill_null("") == ""
-    looks = covered.with_columns(at=nw.coalesce("observed_at", *asked))
+    looks = covered.with_columns(at=nw.coalesce("observed_at", *asked).dt.truncate("1s"))
     return looks.filter(~nw.col("at").is_null()).select(
         *(nw.col(name).fill_null(NOTHING) for name in PLACE),
         "at",

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import narwhals.stable.v2 as nw
 
-from fastlaunch_nb.intervals.given import PLACE, SECOND, Frame, later
+from fastlaunch_nb.intervals.given import PLACE, Frame, later
 
 
 def beside(looks: Frame) -> Frame:
@@ -20,23 +20,16 @@ def beside(looks: Frame) -> Frame:
     Returns
     -------
     LazyFrame
-        A row a moment: PLACE, `at`; `complete`, whether it is a complete look: the
-        moment or null; `before` and `after`, the last complete look earlier and the
-        first one later; `failed`, the first look after it that failed. Within a second
-        none can be told to come after: AWS tells a look's time in whole ones.
+        A row a moment: PLACE, `at`; `complete`, the moment where it is a complete look;
+        `before` and `after`, the last complete look earlier and the first one later;
+        `failed`, the first later look that failed.
     """
-    earlier = nw.when(nw.col("failed").is_null()).then("at").otherwise(
-        later(nw.col("at"), -SECOND)
-    )  # so that the next failure is the first of these that is no earlier
-    moments = (
-        looks.with_columns(at=earlier)
-        .group_by(*PLACE, "at")
-        .agg(nw.col("complete").max(), nw.col("failed").min())
-    )
+    moments = looks.group_by(*PLACE, "at").agg(nw.col("complete").max(), nw.col("failed").max())
     complete = nw.col("complete")
     return moments.with_columns(
         before=complete.shift(1).over(*PLACE, order_by="at"),
         after=complete.shift(-1).over(*PLACE, order_by="at"),
+        failed=nw.col("failed").shift(-1).over(*PLACE, order_by="at"),
     ).with_columns(
         nw.col("before").fill_null(strategy="forward").over(*PLACE, order_by="at"),
         nw.col("after", "failed").fill_null(strategy="backward").over(*PLACE, order_by="at"),

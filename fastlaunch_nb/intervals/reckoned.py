@@ -58,9 +58,10 @@ def _intervals(told: Given) -> Frame:
     moments = told.facts.select(*PLACE, at="seen", complete=never, failed=never)
     moments = beside(nw.concat([moments, told.looks]))
     ends = _ends(_numbered(told.facts, images, words, moments), told.max_gap)
-    runs = _started(_runs(ends, _known(images, moments), words))
+    runs = _started(_runs(ends, images, words))
     changes = _changes(_gaps(runs, told), told)
-    return _named(_merged(changes), images)
+    # The names come before the windows: a join also numbers pandas' rows anew, as those need.
+    return _named(_merged(changes.join(images.select(*KEY, "image"), on="image")))
 
 
 # --- numbers instead of text ----------------------------------------------------------
@@ -68,7 +69,7 @@ def _intervals(told: Given) -> Frame:
 
 def _images(facts: Frame) -> Frame:
     """Return each image, its number, and when it was first seen."""
-    found = facts.group_by(*KEY).agg(first_seen=nw.col("seen").min(), first_at=nw.col("at").min())
+    found = facts.group_by(*KEY).agg(first_seen=nw.col("seen").min())
     return found.with_row_index("image", order_by=KEY)
 
 
@@ -84,24 +85,21 @@ def _words(facts: Frame) -> Frame:
 def _numbered(facts: Frame, images: Frame, words: Frame, moments: Frame) -> Frame:
     looks = moments.select(*PLACE, "before", "after", "failed", seen="at")
     return (
-        facts.join(images.select(*KEY, "image"), on=list(KEY))
+        facts.join(images, on=list(KEY))
         .join(words.select("state", "reason", "word"), on=["state", "reason"])
         .join(looks, on=[*PLACE, "seen"])
-        .select("image", "word", "since", "seen", "at", "before", "after", "failed")
+        .drop(*KEY, "state", "reason")
     )
-
-
-def _known(images: Frame, moments: Frame) -> Frame:
-    """Add the last complete look before an image was first seen: so it was not there then."""
-    looks = moments.select(*PLACE, first_seen="at", first_before="before")
-    return images.join(looks, on=[*PLACE, "first_seen"])
 
 
 # --- runs: observations that tell the same --------------------------------------------
 
 
 def _ends(facts: Frame, gap: tuple[timedelta, ...]) -> Frame:
-    """Keep an observation if the next one of its image tells something new, or is none."""
+    """Keep an observation if the next one of its image tells something new, or is none.
+
+    The first of an image stays as well: it says when that was first seen.
+    """
     following = nw.col("word", "since", "at", "before").shift(-1).over("image", order_by=_IN_TURN)
     since, next_since = nw.col("since"), nw.col("next_since")
     lost = cut("at", "failed", gap, until=nw.col("next_at"), last=nw.lit(value=False))
@@ -112,8 +110,8 @@ def _ends(facts: Frame, gap: tuple[timedelta, ...]) -> Frame:
     away = (nw.col("next_before") > nw.col("seen")).fill_null(False)
     return (
         facts.with_columns(following.name.prefix("next_"))
-        .filter(~(told & same & ~away))
-        .drop("before", "next_word", "next_since")
+        .filter(~(told & same & ~away) | (nw.col("seen") == nw.col("first_seen")))
+        .drop("first_seen", "next_word", "next_since")
     )
 
 
@@ -123,15 +121,15 @@ def _runs(ends: Frame, images: Frame, words: Frame) -> Frame:
     `certain` is when the image was last seen in another state or was last absent,
     `block` counts such changes: an image that was absent meanwhile begins anew.
     """
-    runs = ends.join(images, on="image").join(words, on="word")
+    runs = ends.join(images.drop("first_seen"), on="image").join(words, on="word")
     former = nw.col("state", "reason", "at", "seen", "next_at", "next_before").shift(1)
     runs = runs.with_columns(
         former.over("image", order_by=_IN_TURN).name.prefix("last_"), last=nw.col("next_at").is_null()
     )
     first = nw.col("last_at").is_null()
     runs = runs.with_columns(
-        began=nw.when(first).then("first_at").otherwise("last_next_at"),
-        before=nw.when(first).then("first_before").otherwise("last_next_before"),
+        began=nw.when(first).then("at").otherwise("last_next_at"),
+        before=nw.when(first).then("before").otherwise("last_next_before"),
     )
     away = (first & ~nw.col("before").is_null()) | (nw.col("before") > nw.col("last_seen"))
     changed = first | (nw.col("state") != nw.col("last_state"))
@@ -156,16 +154,18 @@ def _started(runs: Frame) -> Frame:
     since, block = nw.col("since"), ("image", "block")
     runs = runs.with_columns(nw.col("certain").max().over(*block)).with_columns(
         believed=nw.when(nw.col("certain").is_null() | (since > nw.col("certain"))).then(since),
-        proven=since.cum_min(reverse=True).over(*block, order_by=_IN_TURN),
+        proven=since.cum_min(reverse=True).over(*block, order_by="turn"),
     )
-    proven = nw.col("proven").fill_null(strategy="backward").over(*block, order_by=_IN_TURN)
-    runs = runs.with_columns(proven, believed=nw.col("believed").min().over(*block))
+    runs = runs.with_columns(
+        nw.col("proven").fill_null(strategy="backward").over(*block, order_by="turn"),
+        believed=nw.col("believed").min().over(*block),
+    )
     new = nw.col("new") == 1
-    runs = runs.with_columns(since=nw.when(new).then("believed").otherwise("proven"))
     goes_on = ~new & (nw.col("proven") <= nw.col("last_at")).fill_null(False)  # noqa: FBT003
+    earliest = nw.when(new).then("believed").otherwise("proven")
     return runs.with_columns(
-        start=nw.when(~goes_on).then(nw.min_horizontal("since", "began")),
-        start_exact=(since <= nw.col("began")).fill_null(False),  # noqa: FBT003
+        start=nw.when(~goes_on).then(nw.min_horizontal(earliest, "began")),
+        start_exact=(earliest <= nw.col("began")).fill_null(False),  # noqa: FBT003
     )
 
 
@@ -184,7 +184,7 @@ def _gaps(runs: Frame, told: Given) -> Frame:
     failures = beside(told.looks).select(*PLACE, missed="at", failed_again="failed")
     last, after = nw.col("last"), nw.col("after")
     runs = runs.join(places, on=list(PLACE), how="left").with_columns(
-        nw.col("start").shift(-1).over("image", order_by=_IN_TURN).alias("next_start"),
+        nw.col("start").shift(-1).over("image", order_by="turn").alias("next_start"),
         missed=nw.when(last).then("last_complete").otherwise("next_before"),
         last_seen_there=nw.col("seen").max().over(*PLACE),
     )
@@ -201,7 +201,7 @@ def _gaps(runs: Frame, told: Given) -> Frame:
         lost=cut("at", "failed", told.max_gap, until=sooner, last=last & here),
         lost_again=cut("missed", "failed_again", told.max_gap, until=until, last=last),
         lack=nw.when(nw.col("state") == DISABLED).then("state").otherwise(nw.lit(ABSENT)),
-    )
+    ).with_columns(nw.col("lost").shift(1).over("image", order_by="turn").alias("last_lost"))
 
 
 def _changes(gaps: Frame, told: Given) -> Frame:
@@ -211,12 +211,13 @@ def _changes(gaps: Frame, told: Given) -> Frame:
     the last of each image.
     """
     unknown, certain = nw.lit(UNKNOWN), nw.max_horizontal("at", "missed")
+    anew = gaps.filter((nw.col("new") == 1) | ~nw.col("last_lost").is_null())
     end = later(nw.max_horizontal("at", "missed", "lost", "lost_again"), SECOND)
     seen = nw.when(nw.col("away")).then("before").otherwise("last_at")
     breaks = _breaks(gaps, told)
     return nw.concat(
         [
-            _begins(gaps, nw.col("start"), nw.col("state"), seen, "last_reason", exact="start_exact"),
+            _begins(anew, nw.col("start"), nw.col("state"), seen, "last_reason", exact="start_exact"),
             _begins(gaps, nw.col("lost"), unknown, nw.col("at")),
             _begins(gaps, nw.col("gone"), nw.col("lack"), nw.col("at")),
             _begins(breaks, nw.col("broken"), unknown, nw.col("look")),
@@ -289,15 +290,15 @@ def _merged(changes: Frame) -> Frame:
     return changes.with_columns(following).filter(nw.col("state") != _END)
 
 
-def _named(merged: Frame, images: Frame) -> Frame:
-    """Return intervals with their columns, and names instead of numbers."""
+def _named(merged: Frame) -> Frame:
+    """Return intervals with their columns, and nulls where they were."""
 
     def given_back(name: str) -> nw.Expr:
         return nw.when(nw.col(name) != NOTHING).then(name)
 
     state = nw.col("state")
     reasoned = ~state.is_in([ABSENT, UNKNOWN]) & (nw.col("next_reason") != NOTHING)
-    return merged.join(images.select(*KEY, "image"), on="image").select(
+    return merged.select(
         *(given_back(name).alias(name) for name in KEY),
         "state",
         start="time",
