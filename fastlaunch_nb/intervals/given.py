@@ -38,8 +38,8 @@ class Given(NamedTuple):
     Attributes
     ----------
     facts : LazyFrame
-        A row an observation: KEY, state, reason, `seen` (the look, in whole seconds),
-        `since` (the transition, where it can be), `at` (when it was surely so, then).
+        A row an observation: KEY, state, reason, `look` and `since`, the times of the
+        look and of the transition.
     looks : LazyFrame
         A row a look at a place: PLACE, `at`, and `complete` and `failed`, that time
         again where it was such a look; in whole seconds.
@@ -99,17 +99,13 @@ def _steps(span: timedelta | None, zone: nw.dtypes.DType) -> tuple[timedelta, ..
 
 
 def _facts(seen: Frame) -> Frame:
-    # AWS tells a look's time in whole seconds, so that a transition may seem to come
-    # after it. One that comes later still can not be believed.
-    look, since = nw.col("observed_at").dt.truncate("1s"), nw.col("state_transition_time")
-    facts = seen.filter(~nw.col("observed_at").is_null()).select(
+    return seen.filter(~nw.col("observed_at").is_null()).select(
         *(nw.col(name).fill_null(NOTHING) for name in KEY),
         state=nw.col("state").fill_null(UNKNOWN),
         reason=nw.col("state_transition_reason").fill_null(NOTHING),
-        seen=look,
-        since=nw.when(since < later(look, SECOND)).then(since),
+        look="observed_at",
+        since="state_transition_time",
     )
-    return facts.with_columns(at=nw.max_horizontal("seen", "since"))
 
 
 def _looks(covered: Frame) -> Frame:

@@ -9,6 +9,16 @@ import narwhals.stable.v2 as nw
 from fastlaunch_nb.intervals.given import PLACE, Frame, later
 
 
+def moments(facts: Frame, looks: Frame) -> Frame:
+    """Return each `look` of the facts, `seen` in whole seconds, with what is beside it."""
+    look = nw.col("look")
+    when = facts.group_by(*PLACE, "look").agg(nw.len()).with_columns(seen=look.dt.truncate("1s"))
+    never = nw.when(look.is_null()).then("seen")
+    seen = when.select(*PLACE, at="seen", complete=never, failed=never)
+    told = beside(nw.concat([seen, looks])).rename({"at": "seen"})
+    return when.join(told, on=[*PLACE, "seen"]).drop("len", "complete")
+
+
 def beside(looks: Frame) -> Frame:
     """Return, for each place and moment in these rows, the looks before and after it.
 

@@ -27,7 +27,7 @@ from fastlaunch_nb.intervals.given import (
     later,
     like,
 )
-from fastlaunch_nb.intervals.looks import beside, cut
+from fastlaunch_nb.intervals.looks import beside, cut, moments
 
 COLUMNS: Final = (
     *KEY, "state", "start", "end", "last_seen", "start_exact", "state_transition_reason",
@@ -54,10 +54,8 @@ def intervals(
 
 def _intervals(told: Given) -> Frame:
     images, words = _images(told.facts), _words(told.facts)
-    never = nw.when(nw.col("seen").is_null()).then("seen")
-    moments = told.facts.select(*PLACE, at="seen", complete=never, failed=never)
-    moments = beside(nw.concat([moments, told.looks]))
-    ends = _ends(_numbered(told.facts, images, words, moments), told.max_gap)
+    facts = _numbered(told.facts, images, words, moments(told.facts, told.looks))
+    ends = _ends(_timed(facts), told.max_gap)
     runs = _started(_runs(ends, images, words))
     changes = _changes(_gaps(runs, told), told)
     # The names come before the windows: a join also numbers pandas' rows anew, as those need.
@@ -69,7 +67,9 @@ def _intervals(told: Given) -> Frame:
 
 def _images(facts: Frame) -> Frame:
     """Return each image, its number, and when it was first seen."""
-    found = facts.group_by(*KEY).agg(first_seen=nw.col("seen").min())
+    found = facts.group_by(*KEY).agg(first_look=nw.col("look").min())
+    first_seen = nw.col("first_look").dt.truncate("1s")
+    found = found.select(*KEY, first_seen=first_seen)
     return found.with_row_index("image", order_by=KEY)
 
 
@@ -78,18 +78,28 @@ def _words(facts: Frame) -> Frame:
     rank: Any = nw.lit(len(_LIFE))
     for place, state in enumerate(_LIFE):
         rank = nw.when(nw.col("state") == state).then(nw.lit(place)).otherwise(rank)
-    found = facts.select("state", "reason").unique().with_columns(rank=rank)
-    return found.with_row_index("word", order_by=("rank", "state", "reason"))
+    found = facts.group_by("state", "reason").agg(nw.len())
+    return found.select("state", "reason", rank=rank).with_row_index("word", order_by=("rank", "state", "reason"))
 
 
-def _numbered(facts: Frame, images: Frame, words: Frame, moments: Frame) -> Frame:
-    looks = moments.select(*PLACE, "before", "after", "failed", seen="at")
+def _numbered(facts: Frame, images: Frame, words: Frame, looks: Frame) -> Frame:
     return (
         facts.join(images, on=list(KEY))
         .join(words.select("state", "reason", "word"), on=["state", "reason"])
-        .join(looks, on=[*PLACE, "seen"])
-        .drop(*KEY, "state", "reason")
+        .join(looks, on=[*PLACE, "look"])
+        .select("image", "word", "since", "seen", "first_seen", "before", "after", "failed")
     )
+
+
+def _timed(facts: Frame) -> Frame:
+    """Add `at`, the moment at which it was surely so.
+
+    AWS tells a look's time in whole seconds, so that a transition may seem to come
+    after it. One that comes later still can not be believed.
+    """
+    since = nw.col("since")
+    facts = facts.with_columns(since=nw.when(since < later(nw.col("seen"), SECOND)).then(since))
+    return facts.with_columns(at=nw.max_horizontal("seen", "since"))
 
 
 # --- runs: observations that tell the same --------------------------------------------
@@ -122,9 +132,12 @@ def _runs(ends: Frame, images: Frame, words: Frame) -> Frame:
     `block` counts such changes: an image that was absent meanwhile begins anew.
     """
     runs = ends.join(images.drop("first_seen"), on="image").join(words, on="word")
+    # Of rows that are alike, the one that something else comes after is the last.
+    runs = runs.with_columns(then=nw.coalesce("next_at", later(nw.col("at"), SECOND)))
+    in_turn = (*_IN_TURN, "then")
     former = nw.col("state", "reason", "at", "seen", "next_at", "next_before").shift(1)
     runs = runs.with_columns(
-        former.over("image", order_by=_IN_TURN).name.prefix("last_"), last=nw.col("next_at").is_null()
+        former.over("image", order_by=in_turn).name.prefix("last_"), last=nw.col("next_at").is_null()
     )
     first = nw.col("last_at").is_null()
     runs = runs.with_columns(
@@ -140,8 +153,8 @@ def _runs(ends: Frame, images: Frame, words: Frame) -> Frame:
         new=(nw.col("away") | nw.col("changed")).cast(nw.Int64),
         one=nw.lit(1),
     ).with_columns(
-        block=nw.col("new").cum_sum().over("image", order_by=_IN_TURN),
-        turn=nw.col("one").cum_sum().over("image", order_by=_IN_TURN),
+        block=nw.col("new").cum_sum().over("image", order_by=in_turn),
+        turn=nw.col("one").cum_sum().over("image", order_by=in_turn),
     )
 
 
