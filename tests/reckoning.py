@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -87,7 +86,11 @@ def oracle(case: Case, max_gap: timedelta | None = None) -> list[tuple[Any, ...]
     facts = sorted(case.facts, key=lambda fact: (str(fact.place), fact.image, fact.order))
     rows = []
     for (place, image), seen in groupby(facts, lambda fact: (fact.place, fact.image)):
-        looks = [look._replace(at=look.at.replace(microsecond=0)) for look in case.looks if look.place == place]
+        looks = [
+            look._replace(at=look.at.replace(microsecond=0))
+            for look in case.looks
+            if look.place == place
+        ]
         there = [fact.second for fact in case.facts if fact.place == place]
         until = max([look.at for look in looks] + there)
         rows += [(*place, image, *rest) for rest in _of_image(list(seen), looks, until, max_gap)]
@@ -203,7 +206,13 @@ def frames(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a case as observations and coverage."""
     observations = pd.DataFrame(
         [(*f.place, f.image, f.state, f.reason, f.since, f.seen) for f in case.facts],
-        columns=[*frame.KEY, "state", "state_transition_reason", "state_transition_time", "observed_at"],
+        columns=[
+            *frame.KEY,
+            "state",
+            "state_transition_reason",
+            "state_transition_time",
+            "observed_at",
+        ],
     )
     coverage = pd.DataFrame(
         [(*look.place, look.scope, look.status, look.at) for look in case.looks],

@@ -11,7 +11,17 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.frame import COMPLETE, FAILED, INTERRUPTED, KEY, NOT_OPTED_IN, PARTIAL, TEXT, TIME, INTERVAL_TIMES
+from fastlaunch_nb.frame import (
+    COMPLETE,
+    FAILED,
+    INTERRUPTED,
+    INTERVAL_TIMES,
+    KEY,
+    NOT_OPTED_IN,
+    PARTIAL,
+    TEXT,
+    TIME,
+)
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
 
@@ -21,7 +31,7 @@ UNKNOWN, ABSENT, DISABLED = "unknown", "absent", "disabled"
 SECOND: Final = timedelta(seconds=1)
 PLACE: Final = KEY[:2]
 
-_UTC = nw.Datetime("us", "UTC")
+UTC = nw.Datetime("us", "UTC")
 assert TIME == "datetime64[us, UTC]"  # noqa: S101  the same type, in the words of two libraries
 _TEXTS = (nw.String, nw.Categorical, nw.Enum)
 _OBSERVED = {
@@ -94,7 +104,7 @@ def _steps(span: timedelta | None, zone: nw.dtypes.DType) -> tuple[timedelta, ..
     """
     if span is None:
         return ()
-    most = span if zone == _UTC else timedelta(hours=20)
+    most = span if zone == UTC else timedelta(hours=20)
     return (*[most] * (span // most), *[span % most] * bool(span % most))
 
 
@@ -116,9 +126,9 @@ def _looks(covered: Frame) -> Frame:
         *(nw.col(name).fill_null(NOTHING) for name in PLACE),
         "at",
         complete=nw.when(everything & nw.col("status").is_in([COMPLETE, NOT_OPTED_IN])).then("at"),
-        failed=nw.when(
-            everything & nw.col("status").is_in([FAILED, PARTIAL, INTERRUPTED])
-        ).then("at"),
+        failed=nw.when(everything & nw.col("status").is_in([FAILED, PARTIAL, INTERRUPTED])).then(
+            "at"
+        ),
     )
 
 
@@ -151,11 +161,11 @@ def _fitted(what: str, frame: Any, name: str, kind: str, dtype: nw.dtypes.DType)
     if kind == "text" and isinstance(dtype, _TEXTS):
         return column if dtype == nw.String else column.cast(nw.String)
     if kind == "time" and isinstance(dtype, nw.Datetime) and dtype.time_zone:
-        if dtype == _UTC or not frame.implementation.value.startswith(("pandas", "polars")):
+        if dtype == UTC or not frame.implementation.value.startswith(("pandas", "polars")):
             return column  # elsewhere the zone is the connection's, and the unit this one
-        return column.dt.convert_time_zone("UTC").cast(_UTC)
+        return column.dt.convert_time_zone("UTC").cast(UTC)
     if isinstance(frame, nw.DataFrame) and frame[name].is_null().all():
-        return nw.lit(None, nw.String() if kind == "text" else _UTC).alias(name)
+        return nw.lit(None, nw.String() if kind == "text" else UTC).alias(name)
     raise InputError(
         f"In {what}, {name} is {dtype}. Expected {kind}"
         f"{' with a time zone' if kind == 'time' else ''}; a file of CSV keeps no types."
