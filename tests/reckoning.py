@@ -1,4 +1,4 @@
-"""The oracle of intervals: the same rules, look by look, in plain Python; and cases to try them on."""
+"""An oracle of intervals: the same rules, look by look, in plain Python; and its cases."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from fastlaunch_nb import frame
 MONDAY = datetime(2026, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 STATES = ("enabling", "enabling-failed", "enabled", "disabling", "disabled", None)
+COMPLETE = ("complete", "not-opted-in")
+FAILED = ("failed", "partial", "interrupted")
 LIFE = ["unknown", "absent", *frame.API_STATES, "disabled"]
 
 
@@ -64,6 +66,10 @@ class Look(NamedTuple):
     scope: str | None
     at: datetime
 
+    def is_one_of(self, statuses: Sequence[str]) -> bool:
+        """Tell whether it asked for everything, and ended so."""
+        return not self.scope and self.status in statuses
+
 
 class Point(NamedTuple):
     """Something certain: a fact, or that the image was not there."""
@@ -100,22 +106,31 @@ def oracle(case: Case, max_gap: timedelta | None = None) -> list[tuple[Any, ...]
 def _of_image(
     facts: list[Fact], looks: list[Look], until: datetime, max_gap: timedelta | None
 ) -> list[tuple[Any, ...]]:
-    whole = [look for look in looks if not look.scope]
-    complete = sorted({look.at for look in whole if look.status in ("complete", "not-opted-in")})
-    failed = sorted(
-        {look.at for look in whole if look.status in ("failed", "partial", "interrupted")}
-    )
+    complete = sorted({look.at for look in looks if look.is_one_of(COMPLETE)})
+    failed = sorted({look.at for look in looks if look.is_one_of(FAILED)})
     points = _points(facts, complete)
     pieces: list[list[Any]] = []  # start, state, exact, points
+
+    def lost(point: Point, start: datetime | None, until: datetime) -> bool:
+        """Add that it is unknown from where `point` holds no more."""
+        cuts = [f for f in failed if f > point.seen and (start is None or f < start)]
+        if max_gap is not None and point.at + max_gap < until:
+            cuts.append(point.at + max_gap)
+        if cuts and pieces:
+            pieces.append([min(cuts), "unknown", False, []])
+        return bool(cuts)
+
     for number, point in enumerate(points):
         start, exact = _start(points, number)
         before = points[number - 1] if number else None
-        lost = bool(before and _lose(pieces, before, failed, start, start, max_gap))
-        if before and before.fact and point.fact and before.state == point.state and not lost:
+        goes_on = before and before.fact and point.fact and before.state == point.state
+        if before and lost(before, start, start):
+            goes_on = False
+        if goes_on:
             pieces[-1][3].append(point)
         elif point.seen >= facts[0].second:
             pieces.append([start, point.state, exact, [point]])
-    _lose(pieces, points[-1], failed, None, until, max_gap)
+    lost(points[-1], None, until)
     return _merged(pieces, facts)
 
 
@@ -148,30 +163,14 @@ def _start(points: list[Point], number: int) -> tuple[datetime, bool]:
     while last + 1 < len(points) and alike(points[last + 1]):
         last += 1
     certain = points[first - 1].at if first else None
-    told = [p.fact.proven for p in points[number : last + 1] if p.fact and p.fact.proven]
-    if number == first:
-        told = [since for since in told if certain is None or since > certain]
+    facts = [p.fact for p in points[number : last + 1] if p.fact and p.fact.proven]
+    if number == first and certain:
+        facts = [f for f in facts if f.proven and (f.proven > certain or f.proven == f.at)]
+    told = [fact.proven for fact in facts if fact.proven]
     earliest = min(told, default=None)
     if earliest is None or earliest > point.at:
         return point.at, False
     return earliest, True
-
-
-def _lose(
-    pieces: list[list[Any]],
-    point: Point,
-    failed: list[datetime],
-    start: datetime | None,
-    until: datetime,
-    max_gap: timedelta | None,
-) -> bool:
-    """Add that it is unknown from where `point` no longer holds; `until` the next, or for good."""
-    cuts = [f for f in failed if f > point.seen and (start is None or f < start)]
-    if max_gap is not None and point.at + max_gap < until:
-        cuts.append(point.at + max_gap)
-    if cuts and pieces:
-        pieces.append([min(cuts), "unknown", False, []])
-    return bool(cuts)
 
 
 def _merged(pieces: list[list[Any]], facts: Sequence[Fact]) -> list[tuple[Any, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import narwhals.stable.v2 as nw
@@ -90,7 +89,7 @@ def like(native: Any, result: Frame) -> Any:
     """Return a result as a frame of the kind that was handed in."""
     if isinstance(nw.from_native(native), nw.LazyFrame):
         return result.to_native()
-    table = result.collect().to_native()
+    table: Any = result.collect().to_native()
     if isinstance(table, pd.DataFrame):
         kinds = {name: TIME if name in INTERVAL_TIMES else TEXT for name in table}
         return table.astype({**kinds, "start_exact": "bool"}).reset_index(drop=True)
@@ -120,15 +119,17 @@ def _facts(seen: Frame) -> Frame:
 
 def _looks(covered: Frame) -> Frame:
     asked = ["asked_at"] if "asked_at" in covered.collect_schema() else []
-    everything = nw.col("scope").fill_null("") == ""
     looks = covered.with_columns(at=nw.coalesce("observed_at", *asked).dt.truncate("1s"))
+
+    def of(*statuses: str) -> nw.Expr:
+        everything = nw.col("scope").fill_null("") == ""
+        return nw.when(everything & nw.col("status").is_in(statuses)).then("at")
+
     return looks.filter(~nw.col("at").is_null()).select(
         *(nw.col(name).fill_null(NOTHING) for name in PLACE),
         "at",
-        complete=nw.when(everything & nw.col("status").is_in([COMPLETE, NOT_OPTED_IN])).then("at"),
-        failed=nw.when(everything & nw.col("status").is_in([FAILED, PARTIAL, INTERRUPTED])).then(
-            "at"
-        ),
+        complete=of(COMPLETE, NOT_OPTED_IN),
+        failed=of(FAILED, PARTIAL, INTERRUPTED),
     )
 
 
@@ -151,13 +152,15 @@ def _checked(what: str, native: Any, expected: dict[str, str]) -> Frame:
         raise InputError(f"{what} has no column {', '.join(missing)}.{hint}")
     if what == "coverage" and "asked_at" in schema:
         expected = {**expected, "asked_at": "time"}
-    fitted = partial(_fitted, what, nw.from_native(native))
-    return frame.select(*(fitted(name, kind, schema[name]) for name, kind in expected.items()))
+    whole: Any = nw.from_native(native)
+    fitted = [_fitted(what, whole, name, kind) for name, kind in expected.items()]
+    chosen: Frame = frame.select(*fitted)
+    return chosen
 
 
-def _fitted(what: str, frame: Any, name: str, kind: str, dtype: nw.dtypes.DType) -> nw.Expr:
+def _fitted(what: str, frame: Any, name: str, kind: str) -> nw.Expr:
     """Return a column as text or as time in UTC; refuse what is neither."""
-    column = nw.col(name)
+    column, dtype = nw.col(name), frame.collect_schema()[name]
     if kind == "text" and isinstance(dtype, _TEXTS):
         return column if dtype == nw.String else column.cast(nw.String)
     if kind == "time" and isinstance(dtype, nw.Datetime) and dtype.time_zone:

@@ -235,8 +235,9 @@ def _started(runs: Frame) -> Frame:
     those that no earlier look contradicts, the earliest holds.
     """
     since, other = nw.col("since"), nw.col("other")
+    later_or_as_seen = other.is_null() | (since > other) | (since == nw.col("at"))
     runs = runs.with_columns(
-        believed=nw.when(other.is_null() | (since > other)).then(since),
+        believed=nw.when(later_or_as_seen).then(since),
         proven=since.cum_min(reverse=True).over("image", "block", order_by="turn"),
     )
     proven = nw.col("proven").fill_null(strategy="backward")
