@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import SweepError as SweepError
     from fastlaunch_nb.frame import Filters as Filters
     from fastlaunch_nb.frame import from_pages as from_pages
+    from fastlaunch_nb.intervals import intervals as intervals
     from fastlaunch_nb.panel import panel as panel
     from fastlaunch_nb.report import embed as embed
     from fastlaunch_nb.sweep.fleet import sweep as sweep
@@ -56,6 +57,7 @@ _HOME = {
     "embed": "report",
     "fleet_map": "charts",
     "from_pages": "frame",
+    "intervals": "intervals",
     "panel": "panel",
     "sweep": "sweep",
     "targets": "aws",

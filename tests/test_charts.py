@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import charts, frame
-from fastlaunch_nb import intervals as reckoning
 from fastlaunch_nb.charts import look, words
+from fastlaunch_nb.intervals import from_look
 
 from .conftest import HOSTILE, item
 
@@ -80,7 +80,7 @@ def test_hundreds_of_rows_stay_legible() -> None:
 def test_what_ended_before_the_axis_is_not_in_the_legend() -> None:
     """An interval that is not drawn is not spoken of; its image is one image."""
     look = fl.from_pages([item(1)], observed_at=LOOK)
-    told = reckoning.from_look(look)
+    told = from_look(look)
     ago = [pd.Timestamp(LOOK) - pd.Timedelta(days=days) for days in (30, 20)]
     before = told.assign(state="enabling-failed", start=ago[0], end=ago[1])
     unknown = told.assign(state="unknown", last_seen=pd.Series([None], dtype=frame.TIME))

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb import intervals as reckoning
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import KEY, fit_to_show, severity
+from fastlaunch_nb.intervals import from_look
 
 _UNSEEN_ROWS = ("No image to show.", "No row says when it was seen: from_pages takes observed_at.")
 _DAY = 86_400_000  # milliseconds
@@ -95,7 +95,7 @@ def _as_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
             raise InputError("An interval has no start. Expected one in each row of intervals.")
         return fit
     images = fit_to_show(intervals, *KEY, "state", "state_transition_time", "observed_at")
-    told = reckoning.from_look(images)
+    told = from_look(images)
     # Observed in whole seconds, a transition may seem to come up to one later.
     return told.assign(
         start=told["start"].where(told["start"] < told["last_seen"], told["last_seen"])

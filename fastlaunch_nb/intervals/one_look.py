@@ -1,7 +1,4 @@
-"""State intervals: from what was seen to since when and until when it was so.
-
-In narwhals and pure, so that the kind of frame that comes in goes out.
-"""
+"""What a single look tells: since when each image has been in its state."""
 
 from __future__ import annotations
 
@@ -10,10 +7,7 @@ from typing import Any, cast
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrameT
 
-from fastlaunch_nb.frame import TIME
-
-_TIME = nw.Datetime("us", "UTC")
-assert TIME == "datetime64[us, UTC]"  # noqa: S101  the same type, in the words of two libraries
+from fastlaunch_nb.intervals.given import UTC
 
 
 def from_look(images: IntoFrameT) -> IntoFrameT:
@@ -44,7 +38,7 @@ def from_look(images: IntoFrameT) -> IntoFrameT:
     look: Any = nw.from_native(cast("Any", images))
     told: IntoFrameT = look.with_columns(
         start=nw.coalesce(since, seen),
-        end=nw.lit(None, dtype=_TIME),
+        end=nw.lit(None, dtype=UTC),
         last_seen=seen,
         start_exact=~since.is_null(),
     ).to_native()

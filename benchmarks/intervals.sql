@@ -1,0 +1,165 @@
+-- The intervals of `observations` and `coverage` with a silence of an hour, by hand, for DuckDB.
+-- It sorts the observations once, and joins them once, to the few moments at which there was a look.
+with
+looks as (
+    select account_id, region, date_trunc('second', observed_at) as moment,
+        bool_or(coalesce(scope, '') = '' and status in ('complete', 'not-opted-in')) as complete,
+        bool_or(coalesce(scope, '') = '' and status in ('failed', 'partial', 'interrupted')) as failed
+    from coverage where observed_at is not null group by all
+),
+times as (
+    select account_id, region, observed_at, date_trunc('second', observed_at) as seen
+    from (select distinct account_id, region, observed_at from observations)
+    where observed_at is not null
+),
+moments as (
+    select account_id, region, moment, bool_or(complete) as complete, bool_or(failed) as failed
+    from (from looks union all select account_id, region, seen, false, false from times)
+    group by all
+),
+beside as (
+    select account_id, region, moment, complete,
+        max(moment) filter (complete) over (place rows between unbounded preceding and 1 preceding) as before,
+        min(moment) filter (complete) over (place rows between 1 following and unbounded following) as after,
+        min(moment) filter (failed) over (place rows between 1 following and unbounded following) as failed
+    from moments window place as (partition by account_id, region order by moment)
+),
+told as (
+    select times.*, before, after, failed
+    from times join beside on (times.account_id, times.region, seen) = (beside.account_id, beside.region, moment)
+),
+facts as (
+    select account_id, region, image_id, coalesce(state, 'unknown') as state,
+        state_transition_reason as reason, seen, before, after, failed,
+        case when state_transition_time < seen + interval 1 second then state_transition_time end as since,
+        greatest(seen, since) as moment
+    from observations join told using (account_id, region, observed_at)
+),
+compared as (
+    select *, lag(moment) over turn as previous_moment, lead(state) over turn as next_state,
+        lead(reason) over turn as next_reason, lead(since) over turn as next_since,
+        lead(moment) over turn as next_moment, lead(before) over turn as next_before
+    from facts
+    window turn as (
+        partition by account_id, region, image_id order by moment, since nulls first,
+            list_position(['unknown', 'absent', 'enabling', 'enabling-failed', 'enabled',
+                           'enabled-failed', 'disabling', 'disabling-failed', 'disabled'], state),
+            state, reason)
+),
+kept as (
+    from compared
+    where previous_moment is null or next_moment is null or state <> next_state
+        or reason is distinct from next_reason or since is distinct from next_since
+        or next_before > seen
+        or since is null and (failed < next_moment or moment + interval 1 hour < next_moment)
+),
+runs as (
+    select * exclude (previous_moment, next_state, next_reason, next_since, before),
+        row_number() over turn as turn, next_moment is null as is_last,
+        lag(state) over turn as last_state, lag(reason) over turn as last_reason, lag(moment) over turn as last_moment,
+        coalesce(lag(next_moment) over turn, moment) as began,
+        case when previous_moment is null then before else lag(next_before) over turn end as before,
+        coalesce(last_moment is null and before is not null
+                 or lag(next_before) over turn > lag(seen) over turn, false) as away,
+        last_moment is null or state <> last_state as changed
+    from kept
+    window turn as (partition by account_id, region, image_id
+                    order by moment, since nulls first, coalesce(next_moment, moment + interval 1 second))
+),
+blocks as (
+    select *, case when away then before when changed then last_moment end as certain_before,
+        count(*) filter (away or changed) over (
+            partition by account_id, region, image_id order by turn) as block
+    from runs
+),
+certain as (
+    select *, max(certain_before) over (partition by account_id, region, image_id, block) as certain
+    from blocks
+),
+proven as (
+    select *, away or changed as new,
+        min(since) filter (certain is null or since > certain) over block as believed,
+        min(since) over (block order by turn rows between current row and unbounded following) as proven,
+        case when new then believed else proven end as earliest
+    from certain window block as (partition by account_id, region, image_id, block)
+),
+started as (
+    select *, coalesce(earliest <= began, false) as start_exact,
+        case when new or proven is null or proven > last_moment then least(earliest, began) end as start
+    from proven
+),
+places as (
+    select account_id, region, max(moment) filter (complete) as last_complete, max(moment) as last_look
+    from looks group by all
+),
+bounded as (
+    select started.*,
+        case when is_last then last_complete else next_before end as last_without,
+        case when after <= last_without then after end as gone,
+        case when after <= last_without then last_without end as missed,
+        case when is_last then greatest(last_look, max(seen) over (partition by account_id, region))
+             else lead(start) over (partition by account_id, region, image_id order by turn) end as until
+    from started left join places using (account_id, region)
+),
+gaps as (
+    select bounded.*,
+        least(case when is_last and gone is null or bounded.failed < coalesce(gone, until) then bounded.failed end,
+              case when bounded.moment + interval 1 hour < coalesce(gone, until)
+                   then bounded.moment + interval 1 hour end) as lost,
+        least(case when is_last or beside.failed < until then beside.failed end,
+              case when missed + interval 1 hour < until then missed + interval 1 hour end) as lost_again,
+        case when state = 'disabled' then state else 'absent' end as lack
+    from bounded left join beside
+        on (bounded.account_id, bounded.region, missed) = (beside.account_id, beside.region, beside.moment)
+),
+breaks as (
+    select account_id, region, moment as look, after as mended,
+        least(case when failed < after then failed end,
+              case when moment + interval 1 hour < after then moment + interval 1 hour end) as broken
+    from beside where complete and broken is not null
+),
+interrupted as (
+    select gaps.*, look, mended, broken
+    from gaps join breaks using (account_id, region) where look >= gone and mended <= missed
+),
+changes as (
+    select account_id, region, image_id, turn, start as time, state,
+        case when away then before else last_moment end as seen, last_reason as reason, start_exact
+    from (select *, lag(lost) over (partition by account_id, region, image_id order by turn) as last_lost from gaps)
+    where start is not null and (new or last_lost is not null)
+    union all
+    select account_id, region, image_id, turn, lost, 'unknown', moment, reason, false from gaps where lost is not null
+    union all
+    select account_id, region, image_id, turn, gone, lack, moment, reason, false from gaps where gone is not null
+    union all
+    select account_id, region, image_id, turn, broken, 'unknown', look, reason, false from interrupted
+    union all
+    select account_id, region, image_id, turn, mended, lack, look, reason, false from interrupted
+    union all
+    select account_id, region, image_id, turn, lost_again, 'unknown', missed, reason, false
+    from gaps where lost_again is not null
+    union all
+    select account_id, region, image_id, turn, greatest(moment, missed, lost, lost_again) + interval 1 second,
+        'end', greatest(moment, missed), reason, false from gaps where is_last
+),
+holding as (
+    select account_id, region, image_id, time, last(state order by turn) as state,
+        last(start_exact order by turn) as start_exact,
+        first(seen order by turn) as seen, first(reason order by turn) as reason
+    from changes group by all
+),
+news as (
+    from holding
+    qualify lag(state, 1, '') over (partition by account_id, region, image_id order by time) <> state
+),
+ended as (
+    select *, lead(state) over turn as next_state, lead(time) over turn as next_time,
+        lead(seen) over turn as next_seen, lead(reason) over turn as next_reason
+    from news window turn as (partition by account_id, region, image_id order by time)
+)
+select account_id, region, image_id, state, time as start,
+    case when next_state <> 'end' then next_time end as "end",
+    case when state <> 'unknown' then next_seen end as last_seen, start_exact,
+    case when state not in ('absent', 'unknown') then next_reason end as state_transition_reason
+from ended where state <> 'end'
+order by account_id, region, image_id, start
