@@ -71,7 +71,7 @@ def spark() -> Iterator[Any]:
         pytest.fail("Spark needs Java 17 or later: install one, or say where it is in JAVA_HOME.")
     from pyspark.sql import SparkSession
 
-    options = {
+    options: dict[str, Any] = {
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.adaptive.enabled": "false",

@@ -80,7 +80,9 @@ def rows(table: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 def reckoned(known: Case, max_gap: Any = None) -> pd.DataFrame:
     """Return the intervals of a case, by way of Polars, which is the fastest with few rows."""
-    return fl.intervals(*on_polars(*frames(known)), max_gap=max_gap).to_pandas()
+    observations, coverage = on_polars(*frames(known))
+    table: pd.DataFrame = fl.intervals(observations, coverage, max_gap=max_gap).to_pandas()
+    return table
 
 
 def told(*facts: tuple[Any, ...], looks: str = "") -> Case:
@@ -105,8 +107,8 @@ def told(*facts: tuple[Any, ...], looks: str = "") -> Case:
 def story(known: Case, max_gap: Any = None) -> str:
     """Return the intervals of one image in words: state, start, and ``~`` where it is not exact."""
     return ", ".join(
-        f"{row.state} {'' if row.start_exact else '~'}{(row.start - START) / MINUTE:g}"
-        for row in reckoned(known, max_gap).itertuples()
+        f"{state} {'' if exact else '~'}{(start - START) / MINUTE:g}"
+        for _, _, _, state, start, _, _, exact, _ in rows(reckoned(known, max_gap))
     )
 
 
@@ -175,7 +177,8 @@ def test_spark_gives_the_same(spark: Any) -> None:
 
 def in_utc(table: pa.Table) -> pd.DataFrame:
     times = {name: table[name].cast(pa.timestamp("us", "UTC")) for name in COLUMNS[4:7]}
-    return table.to_pandas().assign(**{name: column.to_pandas() for name, column in times.items()})
+    read: pd.DataFrame = table.to_pandas()
+    return read.assign(**{name: column.to_pandas() for name, column in times.items()})
 
 
 # --- laws -----------------------------------------------------------------------------
@@ -199,9 +202,11 @@ def test_order_and_repetition_do_no_harm(draw: random.Random, max_gap: timedelta
     """However late, however often something comes in, the intervals are the same."""
     known = several(draw, 8)
     expected = rows(reckoned(known, max_gap))
-    again = Case(*(part + draw.choices(part, k=5) if part else part for part in known))
-    for part in again:
-        draw.shuffle(part)  # type: ignore[arg-type]
+    facts = known.facts + draw.choices(known.facts, k=5) if known.facts else []
+    looks = known.looks + draw.choices(known.looks, k=5) if known.looks else []
+    draw.shuffle(facts)
+    draw.shuffle(looks)
+    again = Case(facts, looks)
     assert expected == rows(reckoned(again, max_gap))
 
 
@@ -369,6 +374,7 @@ def test_other_kinds_of_text_and_time_will_do(images: pd.DataFrame) -> None:
     assert not fl.intervals(bare)["start_exact"].any()
 
 
+WRONG_GAPS: list[Any] = ["soon", 60, "0s", "-1h", "NaT", [], True]
 GOOD, LOOKS = frames(told((1, "enabled", 0), looks=" c"))
 
 
@@ -386,7 +392,7 @@ GOOD, LOOKS = frames(told((1, "enabled", 0), looks=" c"))
         (GOOD, LOOKS.drop(columns="scope"), None, "coverage has no column scope"),
         (GOOD, LOOKS.assign(asked_at=1.5), None, "In coverage, asked_at is Float64"),
         (GOOD, pl.from_pandas(LOOKS), None, "observations are of pandas, coverage is of polars"),
-        *((GOOD, LOOKS, gap, "max_gap is") for gap in ("soon", 60, "0s", "-1h", "NaT", [], True)),
+        *((GOOD, LOOKS, wrong, "max_gap is") for wrong in WRONG_GAPS),
     ],
 )
 def test_bad_input_is_refused(observations: Any, coverage: Any, max_gap: Any, said: str) -> None:
@@ -401,7 +407,7 @@ def test_a_lazy_frame_is_refused_before_it_is_computed() -> None:
     def never(_: Any) -> Any:
         raise AssertionError
 
-    schema = {name: pl.String() for name in GOOD}
+    schema = {str(name): pl.String() for name in GOOD}
     lazy = pl.from_pandas(GOOD).lazy().map_batches(never, schema=schema)
     with pytest.raises(fl.InputError, match="observed_at is String"):
         fl.intervals(lazy)
