@@ -78,7 +78,7 @@ certain as (
 ),
 proven as (
     select *, away or changed as new,
-        min(since) filter (certain is null or since > certain) over block as believed,
+        min(since) filter (certain is null or since > certain or since = moment) over block as believed,
         min(since) over (block order by turn rows between current row and unbounded following) as proven,
         case when new then believed else proven end as earliest
     from certain window block as (partition by account_id, region, image_id, block)
