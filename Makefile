@@ -50,6 +50,8 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.emulator
 	@echo
 	@$(BIN)/python -m benchmarks.sweep
+	@echo
+	@$(BIN)/python -m benchmarks.intervals
 
 notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb
