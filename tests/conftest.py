@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from hypothesis import settings
 from moto import mock_aws
 from playwright.sync_api import Browser, Dialog, Page
@@ -122,6 +125,22 @@ def alerts(page: Page) -> list[str]:
 
     page.on("dialog", hear)
     return heard
+
+
+@contextmanager
+def denied(*operations: str, code: str = "AccessDenied") -> Iterator[None]:
+    """Have AWS refuse some operations for a while, and answer all others."""
+    real = BaseClient._make_api_call
+
+    def call(self: Any, name: str, asked: Any) -> Any:
+        if name not in operations:
+            return real(self, name, asked)
+        error = {"Error": {"Code": code, "Message": "no"}}
+        raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", call)
+        yield
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

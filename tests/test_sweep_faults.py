@@ -10,8 +10,7 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
-from botocore.client import BaseClient
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +21,7 @@ from fastlaunch_nb.emulator import FAULTS, FastLaunchImage
 from fastlaunch_nb.emulator.models import EC2Error
 from fastlaunch_nb.sweep.looks import Look
 
-from .conftest import ACCOUNT, REGION
+from .conftest import ACCOUNT, REGION, denied
 
 OTHER = "111122223333"
 REGIONS = ["eu-west-1", "us-east-1"]
@@ -122,26 +121,15 @@ def test_strict_names_them_all(demo: Demo) -> None:
     assert len(again.images) == demo.images
 
 
-def test_an_account_that_does_not_open(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_does_not_open(demo: Demo) -> None:
     """A role that can not be assumed is a failure in every region that was named, else one row."""
-    real = BaseClient._make_api_call
-    denying = True
-
-    def call(self: Any, name: str, asked: Any) -> Any:
-        if denying and name == "AssumeRole":
-            error = {"Error": {"Code": "AccessDenied", "Message": "no"}}
-            raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
-        return real(self, name, asked)
-
-    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
     role = fl.targets(accounts=OTHER, role="FastLaunchReader")
-    named = fl.sweep(role, regions=REGIONS)
+    with denied("AssumeRole"):
+        named, listed = fl.sweep(role, regions=REGIONS), fl.sweep(role)
     assert named.failures[["account_id", "region"]].values.tolist() == [[OTHER, r] for r in REGIONS]
-    listed = fl.sweep(role)
     assert listed.failures["account_id"].tolist() == [OTHER]
     assert listed.failures["region"].isna().all()
     assert listed.failures["error_message"].str.contains("trust policy").all()
-    denying = False
     again = fl.sweep(resume=listed)
     assert again.failures.empty
     assert len(again.images) > 0
@@ -174,23 +162,13 @@ def test_a_session_is_asked_for_again(pages: pd.DataFrame) -> None:
     assert_same(fl.sweep(boto3.Session(), resume=swept), pages)
 
 
-def test_resumed_with_some_of_the_targets(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_with_some_of_the_targets(demo: Demo) -> None:
     """Whoever resumes one account of several leaves the others as they were, to be resumed too."""
-    real = BaseClient._make_api_call
-    denying = True
-
-    def call(self: Any, name: str, asked: Any) -> Any:
-        if denying and name in ("GetCallerIdentity", "AssumeRole", "DescribeRegions"):
-            error = {"Error": {"Code": "ExpiredToken", "Message": "no"}}
-            raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
-        return real(self, name, asked)
-
-    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
     profiles = list(demo.accounts.values())
-    swept = fl.sweep(fl.targets(profiles=profiles))
+    with denied("GetCallerIdentity", "AssumeRole", "DescribeRegions", code="ExpiredToken"):
+        swept = fl.sweep(fl.targets(profiles=profiles))
     assert swept.failures["account_name"].tolist() == profiles
     assert swept.failures["region"].isna().all()
-    denying = False
     one = fl.sweep(boto3.Session(profile_name=profiles[1]), resume=swept)
     assert set(one.images["account_id"]) == {OTHER}
     assert profiles[0] in one.failures["account_name"].tolist()
@@ -236,45 +214,24 @@ def test_what_was_read_outlives_a_failed_resume(
     """An account that can not be opened any more keeps what it brought, and where to go on."""
     role = fl.targets(accounts=OTHER, role="FastLaunchReader")
     whole = fl.sweep(role, regions=REGIONS)
-    real, denying, numbers = BaseClient._make_api_call, False, {1}
-
-    def call(self: Any, name: str, asked: Any) -> Any:
-        if denying and name == "AssumeRole":
-            error = {"Error": {"Code": "AccessDenied", "Message": "no"}}
-            raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
-        return real(self, name, asked)
-
-    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
     with monkeypatch.context() as patch:
-        Breaking(patch, "InternalFailure", numbers)
+        Breaking(patch, "InternalFailure", {1})
         swept = fl.sweep(role, regions=[*REGIONS, "cn-north-1"], max_workers=1)
     assert sorted(swept.coverage["status"]) == ["complete", "failed"]
-    denying = True
-    again = fl.sweep(resume=swept)
+    with denied("AssumeRole"):
+        again = fl.sweep(resume=swept)
     assert sorted(again.coverage["status"]) == ["complete", "failed"]
     assert len(again.images) == len(swept.images) > 0
     assert again.failures["error_code"].tolist() == ["AccessDenied"]
-    denying = False
     pd.testing.assert_frame_equal(fl.sweep(resume=again).images, whole.images, check_flags=False)
 
 
-def test_regions_of_another_partition_are_forgotten_once_it_is_known(
-    demo: Demo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_regions_of_another_partition_are_forgotten_once_it_is_known(demo: Demo) -> None:
     """An account that did not open failed in every region named; opened, it has only its own."""
     regions = ["cn-north-1", REGION]
-    real, denying = BaseClient._make_api_call, True
-
-    def call(self: Any, name: str, asked: Any) -> Any:
-        if denying and name == "AssumeRole":
-            error = {"Error": {"Code": "AccessDenied", "Message": "no"}}
-            raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
-        return real(self, name, asked)
-
-    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
-    swept = fl.sweep(fl.targets(accounts=OTHER, role="FastLaunchReader"), regions=regions)
+    with denied("AssumeRole"):
+        swept = fl.sweep(fl.targets(accounts=OTHER, role="FastLaunchReader"), regions=regions)
     assert swept.failures["region"].tolist() == regions
-    denying = False
     assert fl.sweep(resume=swept).coverage["region"].tolist() == [REGION]
 
 

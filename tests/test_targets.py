@@ -9,11 +9,12 @@ import boto3
 import botocore.session
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import aws
 from fastlaunch_nb.demo import Demo
+
+from .conftest import denied
 
 READER = "FastLaunchReader"
 
@@ -160,33 +161,18 @@ def test_an_account_that_the_organization_lacks(demo: Demo) -> None:
         fl.targets(organization=["999988887777"], role=READER)
 
 
-def test_who_may_not_list_it_is_told(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_may_not_list_it_is_told(demo: Demo) -> None:
     """Without the permission the action is named."""
-    deny(monkeypatch, "ListAccounts")
-    with pytest.raises(fl.ReadError, match=r"Allow the IAM action organizations:ListAccounts\."):
+    said = r"Allow the IAM action organizations:ListAccounts\."
+    with denied("ListAccounts"), pytest.raises(fl.ReadError, match=said):
         fl.targets(organization=True, role=READER)
 
 
-def test_who_may_not_list_a_unit_is_told(
-    demo: Demo, units: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_may_not_list_a_unit_is_told(demo: Demo, units: dict[str, str]) -> None:
     """Each action of Organizations is named as what it is."""
-    deny(monkeypatch, "ListAccountsForParent")
-    with pytest.raises(fl.ReadError, match="organizations:ListAccountsForParent"):
+    operation = "ListAccountsForParent"
+    with denied(operation), pytest.raises(fl.ReadError, match=f"organizations:{operation}"):
         fl.targets(organization=units["outer"], role=READER)
-
-
-def deny(monkeypatch: pytest.MonkeyPatch, operation: str) -> None:
-    """Have AWS deny one operation."""
-    real = botocore.client.BaseClient._make_api_call
-
-    def call(self: Any, name: str, asked: Any) -> Any:
-        if name == operation:
-            error = {"Error": {"Code": "AccessDenied", "Message": "no"}}
-            raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
-        return real(self, name, asked)
-
-    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
 
 
 # --- opening --------------------------------------------------------------------------
@@ -209,11 +195,11 @@ def test_an_account_is_opened_once(demo: Demo, monkeypatch: pytest.MonkeyPatch) 
     assert vault.open(target).account_id() == "111122223333"
 
 
-def test_a_role_that_can_not_be_assumed(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_role_that_can_not_be_assumed(demo: Demo) -> None:
     """The message names the permission here, and the trust there."""
-    deny(monkeypatch, "AssumeRole")
     [target] = fl.targets(accounts="111122223333", role=READER)
-    with pytest.raises(fl.ReadError, match=r"sts:AssumeRole.*trust policy.*external id"):
+    said = r"sts:AssumeRole.*trust policy.*external id"
+    with denied("AssumeRole"), pytest.raises(fl.ReadError, match=said):
         aws.Vault().open(target)
 
 
