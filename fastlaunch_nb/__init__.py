@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import ReadError as ReadError
     from fastlaunch_nb.errors import SetupError as SetupError
     from fastlaunch_nb.errors import SourceError as SourceError
+    from fastlaunch_nb.errors import StoreError as StoreError
     from fastlaunch_nb.errors import SweepError as SweepError
     from fastlaunch_nb.frame import Filters as Filters
     from fastlaunch_nb.frame import from_pages as from_pages
+    from fastlaunch_nb.history import History as History
     from fastlaunch_nb.intervals import intervals as intervals
     from fastlaunch_nb.panel import panel as panel
     from fastlaunch_nb.report import embed as embed
@@ -43,11 +45,13 @@ _HOME = {
     "FastLaunchError": "errors",
     "FastLaunchWarning": "errors",
     "Filters": "frame",
+    "History": "history",
     "InputError": "errors",
     "MissingExtraError": "errors",
     "ReadError": "errors",
     "SetupError": "errors",
     "SourceError": "errors",
+    "StoreError": "errors",
     "Sweep": "sweep",
     "SweepError": "errors",
     "Target": "aws",

@@ -14,6 +14,7 @@ tokens and signatures appear in no message: text that AWS sent passes through
     ├── SetupError                      no region, no credentials, an expired login
     ├── ReadError                       AWS, or the way to it, answered with an error
     ├── SweepError                      of many reads some failed, and all were wanted
+    ├── StoreError                      a history's store could not be read or written
     └── MissingExtraError (ImportError) an optional dependency is not installed
 
     FastLaunchWarning (UserWarning)     it worked, and there is something to know
@@ -97,6 +98,10 @@ class SweepError(FastLaunchError):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle: it may come home from another process."""
         return SweepError, (*self.args, self.sweep)
+
+
+class StoreError(FastLaunchError):
+    """A history's store could not be read or written; what was in it is still there."""
 
 
 class MissingExtraError(FastLaunchError, ImportError):

@@ -4,8 +4,14 @@ One row for each account, region and image, as a plain pandas DataFrame. Columns
 are declared once, in :data:`COLUMNS`; the documentation is generated from them.
 """
 
-from fastlaunch_nb.frame.asked import api_filters, check_account_id, check_image_ids, check_region
-from fastlaunch_nb.frame.batches import Batch, batch, coverage, from_batches
+from fastlaunch_nb.frame.asked import (
+    api_filters,
+    check_account_id,
+    check_image_ids,
+    check_region,
+    moment,
+)
+from fastlaunch_nb.frame.batches import Batch, as_frame, batch, coverage, from_batches
 from fastlaunch_nb.frame.columns import (
     API_FILTERS,
     API_STATES,
@@ -70,6 +76,7 @@ __all__ = [
     "Filters",
     "account_labels",
     "api_filters",
+    "as_frame",
     "batch",
     "check_account_id",
     "check_image_ids",
@@ -83,6 +90,7 @@ __all__ = [
     "from_pages",
     "image_labels",
     "is_demo",
+    "moment",
     "one_line",
     "severity",
     "why_empty",

@@ -1,11 +1,15 @@
-"""What may be asked: accounts, regions, image ids and filters, checked before anything is sent."""
+"""What may be asked: accounts, regions, images, filters and times, checked before all else."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
+
+import pandas as pd
 
 from fastlaunch_nb.errors import FastLaunchWarning, InputError, did_you_mean
 from fastlaunch_nb.frame.columns import API_FILTERS, API_STATES
@@ -44,6 +48,19 @@ def check_image_ids(image_ids: str | Iterable[str]) -> list[str]:
                 "Expected 'ami-' and 8 to 17 hexadecimal digits in lower case."
             )
     return ids
+
+
+def moment(name: str, value: datetime | str) -> pd.Timestamp:
+    """Return a time in UTC, which is meant where it names no zone; refuse what is none."""
+    found: object = None
+    if isinstance(value, datetime | str):
+        with suppress(ValueError):
+            found = pd.to_datetime(value, utc=True)
+    if not isinstance(found, pd.Timestamp):  # NaT is none
+        raise InputError(
+            f"{name} is {value!r}. Expected a datetime, or text such as '2026-01-15T12:00:00Z'."
+        )
+    return found.as_unit("us")
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:

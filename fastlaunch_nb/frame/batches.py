@@ -14,13 +14,22 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb.errors import SourceError
-from fastlaunch_nb.frame.columns import COLUMNS, COUNT, COVERAGE, TEXT, TIME
+from fastlaunch_nb.frame.columns import COLUMNS, COUNT, COVERAGE, NUMBER, TEXT, TIME, Column
 
 Batch: TypeAlias = pa.Table
 """Rows of the frame, in its columns, as Arrow."""
 
-_ARROW = {TEXT: pa.large_string(), COUNT: pa.int64(), TIME: pa.timestamp("us", "UTC")}
-_PANDAS = {pa.large_string(): pd.StringDtype(), pa.int64(): pd.Int64Dtype()}
+_ARROW = {
+    TEXT: pa.large_string(),
+    COUNT: pa.int64(),
+    NUMBER: pa.float64(),
+    TIME: pa.timestamp("us", "UTC"),
+}
+_PANDAS = {
+    pa.large_string(): pd.StringDtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.float64(): pd.Float64Dtype(),
+}
 
 
 def batch(
@@ -63,9 +72,19 @@ def from_batches(batches: Iterable[Batch]) -> pd.DataFrame:
     [['eu-west-1', 'enabled'], ['eu-west-1', 'enabled']]
     """
     nothing = batch({}, account_id=None, region=None, observed_at=None)
-    table = pa.concat_tables([nothing, *batches])
-    images: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS.get, split_blocks=True)
-    return images.astype({column.name: column.dtype for column in COLUMNS if column.dtype == TIME})
+    return as_frame(pa.concat_tables([nothing, *batches]), COLUMNS)
+
+
+def as_frame(table: Batch, columns: Iterable[Column]) -> pd.DataFrame:
+    """Make a frame of a table of Arrow that has these columns, with their dtypes.
+
+    Text may come as Arrow's dictionaries.
+    """
+    columns = tuple(columns)
+    schema = pa.schema([(column.name, _ARROW[column.dtype]) for column in columns])
+    plain = table.select(schema.names).cast(schema)
+    made: pd.DataFrame = plain.to_pandas(types_mapper=_PANDAS.get, split_blocks=True)
+    return made.astype({column.name: TIME for column in columns if column.dtype == TIME})
 
 
 def coverage(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from fastlaunch_nb.errors import InputError, SourceError
-from fastlaunch_nb.frame.asked import check_account_id, check_region
+from fastlaunch_nb.errors import SourceError
+from fastlaunch_nb.frame.asked import check_account_id, check_region, moment
 from fastlaunch_nb.frame.columns import COLUMNS, COUNT, TEXT, TIME, Column
 
 _ITEM_FIELDS = frozenset(column.path[0] for column in COLUMNS if column.path)
@@ -75,7 +75,7 @@ def from_pages(
     check_account_id(account_id)
     check_region(region)
     pages = list(_pages(source))
-    when = _moment(observed_at) if observed_at is not None else _first_date(pages)
+    when = moment("observed_at", observed_at) if observed_at is not None else _first_date(pages)
     items = [item for page in pages for item in _items(page)]
     images = _table(items, account_id=account_id, region=region, observed_at=when)
     last_token = pages[-1].get("NextToken") if pages else None
@@ -169,21 +169,8 @@ def _first_date(pages: Sequence[Mapping[str, Any]]) -> pd.Timestamp | None:
 def date_of(header: Any) -> pd.Timestamp | None:
     """Return the time of a ``Date`` header; None where there is none, or another text."""
     with suppress(ValueError, TypeError):
-        return _moment(parsedate_to_datetime(header))
+        return moment("Date", parsedate_to_datetime(header))
     return None
-
-
-def _moment(value: datetime | str) -> pd.Timestamp:
-    moment: object = None
-    if isinstance(value, datetime | str):
-        with suppress(ValueError):
-            moment = pd.to_datetime(value, utc=True)
-    if not isinstance(moment, pd.Timestamp):  # NaT is none
-        raise InputError(
-            f"observed_at is {value!r}. Expected a datetime, or text such as "
-            "'2026-01-15T12:00:00Z'."
-        )
-    return moment.as_unit("us")
 
 
 def _table(

@@ -63,7 +63,7 @@ class Given(NamedTuple):
 
 def given(observations: Any, coverage: Any, max_gap: Any) -> Given:
     """Check what is handed in, before anything is computed, and put it into shape."""
-    gap = _max_gap(max_gap)
+    gap = as_gap(max_gap)
     seen = _checked("observations", observations, _OBSERVED)
     if coverage is None:
         covered = seen.head(0).with_columns(scope=nw.lit(""), status=nw.lit(""))
@@ -175,7 +175,8 @@ def _fitted(what: str, frame: Any, name: str, kind: str) -> nw.Expr:
     )
 
 
-def _max_gap(value: Any) -> timedelta | None:
+def as_gap(value: Any) -> timedelta | None:
+    """Return how long a silence may last; refuse what is no duration."""
     if value is None:
         return None
     gap = pd.Timedelta(0)

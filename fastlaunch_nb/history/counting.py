@@ -1,0 +1,104 @@
+"""Which rows of a store count: of a sweep its fullest recording, of a row one copy.
+
+Rows are told apart by numbers: the looks of the coverage have one each.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from fastlaunch_nb import frame
+from fastlaunch_nb.history.kept import PLACE, RECORD
+
+Numbers: TypeAlias = "npt.NDArray[Any]"
+LOOK: Final = (*(column.name for column in RECORD), *PLACE)
+"""What names a look, in the images and in the coverage."""
+
+
+class Counted(NamedTuple):
+    """The images of a day that count, and the look of each, by its place in the coverage."""
+
+    rows: pa.Table
+    looks: Numbers
+
+
+def counting_looks(coverage: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the coverage that count, in the order of their times.
+
+    Of a sweep that was recorded again, because it was resumed or by mistake, the
+    recording that read the most counts.
+    """
+    coverage = coverage.drop_duplicates()
+    complete = coverage["status"].eq(frame.COMPLETE)
+    ids = [column.name for column in RECORD]
+    reads = coverage.assign(complete=complete, rows=coverage["rows"].fillna(0)).groupby(
+        ids, as_index=False, dropna=False
+    )[["complete", "rows"]].sum()
+    fullest = reads.sort_values(["complete", "rows", "record_id"]).drop_duplicates(
+        "sweep_id", keep="last"
+    )
+    chosen = coverage.merge(fullest[ids], on=ids)
+    return chosen.sort_values(["observed_at", *PLACE, "sweep_id"], ignore_index=True)
+
+
+def counting_images(rows: pa.Table, coverage: pd.DataFrame) -> Counted:
+    """Return the rows that some look of the coverage has seen, each once."""
+    looks = _numbers_of_looks(rows, coverage)
+    known = looks >= 0
+    if not known.all():
+        rows, looks = rows.filter(pa.array(known)), looks[known]
+    expected = coverage["images_recorded"].fillna(0).to_numpy(dtype="int64")
+    doubtful = counts_of(looks, coverage) > expected
+    if doubtful.any():  # a merged file and what it was merged from
+        ids = codes(rows["image_id"])
+        again = pd.DataFrame({"look": looks, "image": ids}).duplicated().to_numpy() & doubtful[looks]
+        rows, looks = rows.filter(pa.array(~again)), looks[~again]
+    return Counted(rows, looks)
+
+
+def counts_of(looks: Numbers, coverage: pd.DataFrame) -> Numbers:
+    """Return how many images each look has, of those whose looks these are."""
+    return np.bincount(looks, minlength=len(coverage))
+
+
+def copies(rows: pa.Table) -> Numbers:
+    """Tell the rows that are copies of an earlier one."""
+    columns = {
+        name: codes(rows[name])
+        if pa.types.is_dictionary(rows[name].type)
+        else rows[name].to_pandas()
+        for name in rows.column_names
+    }
+    return pd.DataFrame(columns).duplicated().to_numpy()
+
+
+def codes(column: pa.ChunkedArray) -> Numbers:
+    """Return the numbers that stand for the texts of a column; -1 is a null."""
+    numbers: Numbers = _coded(column).indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+
+
+def _numbers_of_looks(rows: pa.Table, coverage: pd.DataFrame) -> Numbers:
+    """Return the place of each row's look in the coverage; -1 where that has none."""
+    combined = np.zeros(len(rows), dtype="int64")
+    words = [[*_coded(rows[name]).dictionary.to_pylist(), None] for name in LOOK]
+    for name, known in zip(LOOK, words, strict=True):
+        combined = combined * len(known) + codes(rows[name]) % len(known)  # a null is the last
+    number, found = pd.factorize(combined)
+    names = []
+    for known in reversed(words):
+        found, word = np.divmod(found, len(known))
+        names.append([known[place] for place in word])
+    there = coverage[list(LOOK)].astype(object).itertuples(index=False, name=None)
+    places = {look: place for place, look in enumerate(there)}
+    looks = [places.get(look, -1) for look in zip(*reversed(names), strict=True)]
+    return np.array(looks, dtype="int64")[number]

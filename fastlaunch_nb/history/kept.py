@@ -1,0 +1,148 @@
+"""What a store keeps: the columns of its three kinds of files, and how rows get into them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from fastlaunch_nb import frame
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.frame import COUNT, COVERAGE, EVENTS, NUMBER, TEXT, TIME, Column
+
+PLACE: Final = frame.KEY[:2]
+NAMES: Final = (
+    Column("account_name", TEXT, "the account's name, where it was known"),
+    Column("image_name", TEXT, "the AMI's name, where it was known"),
+)
+RECORD: Final = (
+    Column("sweep_id", TEXT, "the sweep that saw it"),
+    Column("record_id", TEXT, "which recording of that sweep it is: the fullest one counts"),
+)
+KINDS: Final[Mapping[str, tuple[Column, ...]]] = {
+    "images": (*frame.COLUMNS, *NAMES, *RECORD),
+    "coverage": (
+        *(column for column in COVERAGE if column.name not in ("sweep_id", "checkpoint")),
+        Column("images_recorded", COUNT, "rows of images that were recorded for it"),
+        *RECORD,
+    ),
+    "events": EVENTS,
+}
+"""The columns of each kind of file. A page token is not kept: it is of no use later."""
+
+_ARROW = {
+    TEXT: pa.string(),
+    COUNT: pa.int64(),
+    NUMBER: pa.float64(),
+    TIME: pa.timestamp("us", "UTC"),
+}
+SCHEMAS: Final = {
+    kind: pa.schema([(column.name, _ARROW[column.dtype]) for column in columns])
+    for kind, columns in KINDS.items()
+}
+
+
+class Part(NamedTuple):
+    """What is to become one file."""
+
+    kind: str
+    date: str
+    name: str
+    rows: pa.Table
+
+
+def parts(what: object) -> list[Part]:
+    """Return the files that record a sweep, events, or both, in the order to write them.
+
+    Images come before the coverage: without that, a sweep never happened.
+    """
+    if isinstance(what, pd.DataFrame):
+        return list(_events(what))
+    images = getattr(what, "images", getattr(what, "observations", None))
+    coverage = getattr(what, "coverage", None)
+    if not isinstance(images, pd.DataFrame) or not isinstance(coverage, pd.DataFrame):
+        raise InputError(
+            f"record got a {type(what).__name__}. Expected a Sweep, what from_events returns, or "
+            "what has observations, coverage and events, such as the demo's history."
+        )
+    events = getattr(what, "events", None)
+    told = [] if events is None else list(_events(events))
+    return [*told, *_looks(images, coverage, getattr(what, "started_at", None))]
+
+
+def _events(events: pd.DataFrame) -> Iterator[Part]:
+    if "event_id" not in events:
+        raise InputError(
+            "record got a frame without event_id. Expected what from_events returns; of images, "
+            "record the Sweep: only its coverage tells what is absent."
+        )
+    fit = _with_columns("events", frame.fit_to_show(events, "event_id", *frame.KEY, "observed_at"))
+    if fit["observed_at"].isna().any():
+        raise InputError("An event has no time. Expected what from_events returns.")
+    for date, rows in fit.groupby(_dates(fit["observed_at"])):
+        yield _part("events", str(date), "events", rows, secrets.token_hex(8))
+
+
+def _looks(images: pd.DataFrame, coverage: pd.DataFrame, began: Any) -> Iterator[Part]:
+    """Yield the parts of looks, by the day on which each sweep began."""
+    record = secrets.token_hex(8)
+    covered = _with_columns("coverage", coverage).assign(record_id=record)
+    when = covered["observed_at"] if began is None else pd.Series(began, covered.index)
+    dates = _dates(when.groupby(covered["sweep_id"]).transform("min"))
+    if dates.isna().any():
+        raise InputError("A row of the coverage has no sweep_id or no observed_at.")
+    seen = _with_columns("images", frame.fit_to_show(images, *frame.KEY, "observed_at"))
+    look = _look_of(seen, covered)
+    found = look.to_numpy()
+    counts = look.value_counts()
+    covered["images_recorded"] = covered.index.map(counts).fillna(0).astype(COUNT)
+    looked = covered["observed_at"].take(found).set_axis(seen.index)
+    seen = seen.assign(
+        observed_at=seen["observed_at"].fillna(looked),
+        sweep_id=covered["sweep_id"].take(found).set_axis(seen.index),
+        record_id=record,
+    )
+    seen_on = dates.to_numpy()[found]
+    names = covered.groupby(dates)["sweep_id"].min()
+    for date in sorted(names.index):
+        yield _part("images", date, names[date], seen[seen_on == date], record)
+    for date in sorted(names.index):
+        yield _part("coverage", date, names[date], covered[dates == date], record)
+
+
+def _look_of(images: pd.DataFrame, coverage: pd.DataFrame) -> pd.Series:
+    """Return for each image the number of the look that saw it."""
+    by = list(PLACE)
+    looks = coverage.assign(_look=range(len(coverage))).dropna(subset=by)
+    if looks.duplicated(by).any():  # many sweeps at once: they differ in when they looked
+        by.append("observed_at")
+    if looks.duplicated(by).any() or looks.duplicated(["sweep_id", *PLACE]).any():
+        raise InputError("The coverage has two rows for one look. Expected a row for each.")
+    found = images[by].merge(looks[[*by, "_look"]], on=by, how="left")["_look"]
+    if found.isna().any():
+        lost = images.iloc[int(found.isna().to_numpy().argmax())]
+        raise InputError(
+            f"The image {lost['image_id']} in {lost['region']} of {lost['account_id']} is of no "
+            "look in the coverage. Expected the images and the coverage of one sweep."
+        )
+    return found.astype("int64")
+
+
+def _with_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the columns of a kind, in their order; what is not there is null."""
+    fit = rows.reset_index(drop=True).reindex(columns=[column.name for column in KINDS[kind]])
+    return fit.astype({column.name: column.dtype for column in KINDS[kind]})
+
+
+def _dates(times: pd.Series) -> pd.Series:
+    return times.dt.strftime("%Y-%m-%d")
+
+
+def _part(kind: str, date: str, name: str, rows: pd.DataFrame, record: str) -> Part:
+    table = pa.Table.from_pandas(rows, SCHEMAS[kind], preserve_index=False)
+    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:60]  # any text may be a sweep's name
+    return Part(kind, date, f"{plain}.{record}", table.replace_schema_metadata())

@@ -1,0 +1,162 @@
+"""Reading a store: what counts of its files, all of it or what tells something new."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from itertools import groupby
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from fastlaunch_nb import frame
+from fastlaunch_nb.errors import FastLaunchWarning, StoreError
+from fastlaunch_nb.history.counting import (
+    Numbers,
+    counting_images,
+    counting_looks,
+    counts_of,
+)
+from fastlaunch_nb.history.files import Files, GoneError, StoredFile
+from fastlaunch_nb.history.kept import KINDS, SCHEMAS
+from fastlaunch_nb.history.sieving import Sieve
+
+_TRIES = 20
+_T = TypeVar("_T")
+_DAMAGED: Final = "DamagedFile"
+_WHY_DAMAGED: Final = "A file of the store that held some of its images is damaged or lost."
+
+
+class Held(NamedTuple):
+    """What a store holds.
+
+    Attributes
+    ----------
+    images : pandas.DataFrame
+        The rows of all looks, or of those that tell something new.
+    coverage : pandas.DataFrame
+        A row for each look.
+    events : pandas.DataFrame
+        A row for each event.
+    told_anew : numpy.ndarray
+        Of each row of the coverage, whether the images have its rows.
+    """
+
+    images: pd.DataFrame
+    coverage: pd.DataFrame
+    events: pd.DataFrame
+    told_anew: Numbers
+
+
+def steadily(files: Files, take: Callable[[list[StoredFile]], _T]) -> _T:
+    """Return what is taken from the files of a store, while others may merge them.
+
+    Who lists a folder may miss a new file, and the old ones that it replaces as
+    well. So the files are listed again in the end: if any were merged, all is read anew.
+    """
+    for _ in range(_TRIES):
+        before = files.listed()
+        if not before and not files.exists():
+            raise StoreError(f"There is no store at {files.root!r} yet: record() makes one.")
+        try:
+            taken = take(before)
+        except GoneError:
+            continue
+        after = set(files.listed())
+        if after.issuperset(before) and not any(f.is_merged for f in after.difference(before)):
+            return taken
+    raise StoreError(f"The files of {files.root!r} are merged all the time. Try again later.")
+
+
+def held(
+    files: Files, listing: list[StoredFile], *, anew: bool = False, gap: timedelta | None = None
+) -> Held:
+    """Read what counts; with `anew`, only the looks that tell something new.
+
+    With a `gap`, looks stay as close to each other as that where they were.
+    """
+    reader = _Reader(files)
+    coverage, events = reader.covered(listing)
+    sieve = Sieve(coverage, events, gap) if anew else None
+    days, counts = [], np.zeros(len(coverage), dtype="int64")
+    for rows in reader.days(listing):
+        counted = counting_images(rows, coverage)
+        counts += counts_of(counted.looks, coverage)
+        counted = sieve.through(counted) if sieve else counted
+        days.append(counted.rows)
+    reader.warn_of_damage()
+    images = pa.concat_tables([SCHEMAS["images"].empty_table(), *map(_plain, days)])
+    dropped = sieve.dropped if sieve else np.zeros(len(coverage), dtype=bool)
+    return Held(
+        frame.as_frame(images, KINDS["images"]), _demoted(coverage, counts), events, ~dropped
+    )
+
+
+def covered(files: Files, listing: list[StoredFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the coverage and the events that count, without a look at the images."""
+    return _Reader(files).covered(listing)
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """Return rows with their text as text: the numbers of each day are others."""
+    return rows.cast(SCHEMAS["images"])
+
+
+def _once(events: pd.DataFrame) -> pd.DataFrame:
+    """Return each event once, in the order of their times."""
+    again = events.duplicated("event_id") & events["event_id"].notna()
+    by = ["observed_at", *frame.KEY, "event_id"]
+    return events[~again].sort_values(by, ignore_index=True)
+
+
+def _demoted(coverage: pd.DataFrame, found: Numbers) -> pd.DataFrame:
+    """Return the coverage, in which a look that lost images proves no absence any more."""
+    short = found < coverage["images_recorded"].fillna(0).to_numpy(dtype="int64")
+    if not short.any():
+        return coverage
+    lost = {"error_code": _DAMAGED, "error_message": _WHY_DAMAGED}
+    coverage = coverage.copy()
+    coverage.loc[short, list(lost)] = list(lost.values())
+    coverage.loc[short, "status"] = np.where(found[short] > 0, frame.PARTIAL, frame.FAILED)
+    return coverage
+
+
+class _Reader:
+    """The files of a store as tables; remembers which are damaged."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self.damaged: list[str] = []
+
+    def _table(self, kind: str, files: Iterable[StoredFile]) -> pa.Table:
+        table, damaged = self._files.read(list(files), SCHEMAS[kind])
+        self.damaged += damaged
+        return table
+
+    def covered(self, listing: list[StoredFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        coverage = counting_looks(self._frame("coverage", listing))
+        return coverage, _once(self._frame("events", listing))
+
+    def _frame(self, kind: str, listing: list[StoredFile]) -> pd.DataFrame:
+        chosen = [file for file in listing if file.kind == kind]
+        return frame.as_frame(self._table(kind, chosen), KINDS[kind])
+
+    def days(self, listing: list[StoredFile]) -> Iterator[pa.Table]:
+        """Yield the images a day at a time: all at once may be more than there is room for."""
+        images = (file for file in listing if file.kind == "images")
+        for _, files in groupby(images, key=lambda file: file.date):
+            yield self._table("images", files)
+
+    def warn_of_damage(self) -> None:
+        """Name the files that could not be read."""
+        if self.damaged:
+            several = "s are" if len(self.damaged) > 1 else " is"
+            warnings.warn(
+                f"{len(self.damaged)} file{several} damaged and left out, all else was read: "
+                f"{', '.join(self.damaged)}",
+                FastLaunchWarning,
+                stacklevel=6,  # whoever asked the history
+            )
