@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import StoreError as StoreError
     from fastlaunch_nb.errors import SweepError as SweepError
     from fastlaunch_nb.frame import Filters as Filters
+    from fastlaunch_nb.frame import from_events as from_events
     from fastlaunch_nb.frame import from_pages as from_pages
     from fastlaunch_nb.history import History as History
     from fastlaunch_nb.intervals import intervals as intervals
@@ -60,6 +61,7 @@ _HOME = {
     "describe": "sweep",
     "embed": "report",
     "fleet_map": "charts",
+    "from_events": "frame",
     "from_pages": "frame",
     "intervals": "intervals",
     "panel": "panel",

@@ -10,7 +10,7 @@ tokens and signatures appear in no message: text that AWS sent passes through
 
     FastLaunchError
     ├── InputError (ValueError)         what was asked can not be asked; nothing was sent
-    │   └── SourceError                 what was handed over is no Fast Launch result
+    │   └── SourceError                 what was handed over is nothing of Fast Launch
     ├── SetupError                      no region, no credentials, an expired login
     ├── ReadError                       AWS, or the way to it, answered with an error
     ├── SweepError                      of many reads some failed, and all were wanted
@@ -47,7 +47,7 @@ class InputError(FastLaunchError, ValueError):
 
 
 class SourceError(InputError):
-    """What was handed over is not a DescribeFastLaunchImages result."""
+    """What was handed over is neither pages nor events of Fast Launch, or can not be read."""
 
 
 class SetupError(FastLaunchError):

@@ -140,6 +140,7 @@ PUBLIC = [
     "describe",
     "embed",
     "fleet_map",
+    "from_events",
     "from_pages",
     "intervals",
     "panel",

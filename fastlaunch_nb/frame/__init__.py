@@ -19,6 +19,7 @@ from fastlaunch_nb.frame.columns import (
     COMPLETE,
     COUNT,
     COVERAGE,
+    EVENTS,
     EXAMPLE_ACCOUNTS,
     FAILED,
     INTERRUPTED,
@@ -35,6 +36,7 @@ from fastlaunch_nb.frame.columns import (
     Column,
     fit_to_show,
 )
+from fastlaunch_nb.frame.events import from_events
 from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
 from fastlaunch_nb.frame.pages import date_of, empty, from_pages
 from fastlaunch_nb.frame.shown import (
@@ -56,6 +58,7 @@ __all__ = [
     "COUNT",
     "COVERAGE",
     "DEMO_MARK",
+    "EVENTS",
     "EXAMPLE_ACCOUNTS",
     "FACETS",
     "FAILED",
@@ -87,6 +90,7 @@ __all__ = [
     "facet_values",
     "fit_to_show",
     "from_batches",
+    "from_events",
     "from_pages",
     "image_labels",
     "is_demo",

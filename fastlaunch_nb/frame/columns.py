@@ -62,6 +62,9 @@ COLUMNS = (
     Column("observed_at", TIME, "when AWS answered, by its clock, in whole seconds"),
 )
 
+EVENTS = (*COLUMNS, Column("event_id", TEXT, "EventBridge's id of the event"))
+"""The columns of events, each of which is an observation at the time that it tells."""
+
 COVERAGE = (
     Column("sweep_id", TEXT, "the sweep that looked"),
     Column("account_id", TEXT, "the account, 12 digits as text; null where it could not be opened"),

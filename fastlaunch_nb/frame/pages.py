@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
 from fastlaunch_nb.errors import SourceError
 from fastlaunch_nb.frame.asked import check_account_id, check_region, moment
-from fastlaunch_nb.frame.columns import COLUMNS, COUNT, TEXT, TIME, Column
+from fastlaunch_nb.frame.columns import COLUMNS
+from fastlaunch_nb.frame.sources import described, document, elements, is_text, read, table
 
 _ITEM_FIELDS = frozenset(column.path[0] for column in COLUMNS if column.path)
 _PAGE_FIELDS = frozenset({"FastLaunchImages", "NextToken", "ResponseMetadata"})
@@ -77,7 +75,8 @@ def from_pages(
     pages = list(_pages(source))
     when = moment("observed_at", observed_at) if observed_at is not None else _first_date(pages)
     items = [item for page in pages for item in _items(page)]
-    images = _table(items, account_id=account_id, region=region, observed_at=when)
+    asked = {"account_id": account_id, "region": region, "observed_at": when}
+    images = table(items, COLUMNS, _EXPECTED, **asked)
     last_token = pages[-1].get("NextToken") if pages else None
     images.attrs["next_token"] = getattr(source, "resume_token", last_token)
     return images
@@ -90,24 +89,18 @@ def empty() -> pd.DataFrame:
 
 def _pages(source: object) -> Iterator[Mapping[str, Any]]:
     """Bring every accepted kind of source into one form, pages."""
-    if isinstance(source, pd.DataFrame):
-        raise SourceError(f"{_EXPECTED} Got a DataFrame: it is a frame already.")
-    if isinstance(source, (str, bytes, os.PathLike)) or hasattr(source, "read"):
-        source = _json(source)
-    if isinstance(source, Mapping):
-        source = [source]
-    if not isinstance(source, Iterable):
-        raise SourceError(f"{_EXPECTED} Got {_described(source)}.")
-    for element in source:
+    if is_text(source):
+        source = document(read(source, _EXPECTED), _EXPECTED)
+    for element in elements(source, _EXPECTED):
         if _is_page(element):
             yield element
         elif isinstance(element, Mapping) and _ITEM_FIELDS & element.keys():
             yield {"FastLaunchImages": [element]}
         else:
-            raise SourceError(f"{_EXPECTED} Got {_described(element)}.")
+            raise SourceError(f"{_EXPECTED} Got {described(element)}.")
 
 
-def _is_page(element: object) -> bool:
+def _is_page(element: object) -> TypeGuard[Mapping[str, Any]]:
     """Tell a page. One without images is told by having nothing that is not a page's."""
     return isinstance(element, Mapping) and (
         "FastLaunchImages" in element or (bool(element) and element.keys() <= _PAGE_FIELDS)
@@ -117,47 +110,8 @@ def _is_page(element: object) -> bool:
 def _items(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     items = page.get("FastLaunchImages") or []
     if not isinstance(items, Sequence) or not all(isinstance(item, Mapping) for item in items):
-        raise SourceError(f"{_EXPECTED} Got FastLaunchImages with {_described(items)}.")
+        raise SourceError(f"{_EXPECTED} Got FastLaunchImages with {described(items)}.")
     return items
-
-
-def _json(source: Any) -> object:
-    """Read and parse JSON. Bytes tell their encoding: PowerShell's ``>`` writes UTF-16."""
-    text, name = source, "the text"
-    if hasattr(source, "read"):
-        text, name = source.read(), "the file"
-    elif isinstance(source, os.PathLike) or not _looks_like_json(source):
-        text, name = _file(source), f"the file {os.fspath(source)!r}"
-    if isinstance(text, str):
-        text = text.removeprefix("\ufeff")
-    try:
-        return json.loads(text)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-        empty = " It is empty." if not text.strip() else ""
-        raise SourceError(f"{_EXPECTED} In {name} is no JSON: {error}.{empty}") from None
-
-
-def _looks_like_json(text: str | bytes) -> bool:
-    return isinstance(text, bytes) or text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[", "")
-
-
-def _file(path: Any) -> bytes:
-    try:
-        return Path(path).expanduser().read_bytes()
-    except OSError as error:
-        shown = str(path) if len(str(path)) <= 80 else f"{str(path)[:77]}..."
-        raise SourceError(
-            f"{_EXPECTED} Got {shown!r}, which is neither JSON text nor a readable file "
-            f"({error.strerror})."
-        ) from None
-
-
-def _described(value: object) -> str:
-    """Say what came, without repeating values that may be long or secret."""
-    if isinstance(value, Mapping):
-        keys = ", ".join(map(repr, list(value)[:5]))
-        return f"a dict with the keys {keys}" if keys else "an empty dict"
-    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
 
 
 def _first_date(pages: Sequence[Mapping[str, Any]]) -> pd.Timestamp | None:
@@ -171,55 +125,3 @@ def date_of(header: Any) -> pd.Timestamp | None:
     with suppress(ValueError, TypeError):
         return moment("Date", parsedate_to_datetime(header))
     return None
-
-
-def _table(
-    items: Sequence[Mapping[str, Any]],
-    *,
-    account_id: str | None,
-    region: str | None,
-    observed_at: pd.Timestamp | None,
-) -> pd.DataFrame:
-    asked = {"account_id": account_id, "region": region, "observed_at": observed_at}
-    return pd.DataFrame(
-        {
-            column.name: _array(
-                column,
-                [_field(item, column.path) for item in items]
-                if column.path
-                else [asked[column.name]] * len(items),
-            )
-            for column in COLUMNS
-        }
-    )
-
-
-def _field(item: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    value: Any = item
-    for name in path:
-        if value is None:
-            return None
-        if not isinstance(value, Mapping):
-            raise SourceError(f"{_EXPECTED} Above {'.'.join(path)} stands {_described(value)}.")
-        value = value.get(name)
-    return value
-
-
-def _array(column: Column, values: list[Any]) -> Any:
-    kinds: tuple[type, ...] = {TEXT: (str,), COUNT: (int,), TIME: (datetime, str)}[column.dtype]
-    for value in values:
-        if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
-            raise SourceError(
-                f"{_EXPECTED} Got {'.'.join(column.path)} with {_described(value)}, "
-                f"not {' or '.join(kind.__name__ for kind in kinds)}."
-            )
-    if column.dtype != TIME:
-        return pd.array(values, dtype=column.dtype)
-    try:
-        return pd.to_datetime(pd.Series(values, dtype=object), utc=True, format="ISO8601").astype(
-            TIME
-        )
-    except ValueError:
-        raise SourceError(
-            f"{_EXPECTED} Got {'.'.join(column.path)} with what is no ISO 8601 time."
-        ) from None

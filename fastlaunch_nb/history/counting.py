@@ -36,9 +36,11 @@ def counting_looks(coverage: pd.DataFrame) -> pd.DataFrame:
     coverage = coverage.drop_duplicates()
     complete = coverage["status"].eq(frame.COMPLETE)
     ids = [column.name for column in RECORD]
-    reads = coverage.assign(complete=complete, rows=coverage["rows"].fillna(0)).groupby(
-        ids, as_index=False, dropna=False
-    )[["complete", "rows"]].sum()
+    reads = (
+        coverage.assign(complete=complete, rows=coverage["rows"].fillna(0))
+        .groupby(ids, as_index=False, dropna=False)[["complete", "rows"]]
+        .sum()
+    )
     fullest = reads.sort_values(["complete", "rows", "record_id"]).drop_duplicates(
         "sweep_id", keep="last"
     )
@@ -56,7 +58,9 @@ def counting_images(rows: pa.Table, coverage: pd.DataFrame) -> Counted:
     doubtful = counts_of(looks, coverage) > expected
     if doubtful.any():  # a merged file and what it was merged from
         ids = codes(rows["image_id"])
-        again = pd.DataFrame({"look": looks, "image": ids}).duplicated().to_numpy() & doubtful[looks]
+        again = (
+            pd.DataFrame({"look": looks, "image": ids}).duplicated().to_numpy() & doubtful[looks]
+        )
         rows, looks = rows.filter(pa.array(~again)), looks[~again]
     return Counted(rows, looks)
 

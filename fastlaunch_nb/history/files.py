@@ -83,7 +83,9 @@ class Files:
             yield
         except OSError as error:
             why = error.strerror if error.errno and error.strerror else str(error)
-            raise StoreError(f"The store {self.root!r} could not be {done}: {redact(why)}") from None
+            raise StoreError(
+                f"The store {self.root!r} could not be {done}: {redact(why)}"
+            ) from None
 
     def exists(self) -> bool:
         """Tell whether there is such a folder; on S3 there are none, only what is in them."""
@@ -217,7 +219,9 @@ def _checked(root: Any) -> str:
         return str(Path(text).expanduser())
     parts = urlsplit(text)
     if "@" in parts.netloc:
-        raise InputError("The store's address holds credentials. Leave them to AWS's configuration.")
+        raise InputError(
+            "The store's address holds credentials. Leave them to AWS's configuration."
+        )
     if parts.scheme != "s3" or not parts.netloc:
         raise InputError(f"The path of the store is {text!r}. {expected}")
     return text

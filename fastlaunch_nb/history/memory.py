@@ -170,9 +170,11 @@ class History:
 
         A look that lost images, because a file is damaged, is ``partial`` or ``failed``.
         """
-        return self._held().coverage.reindex(
-            columns=[column.name for column in frame.COVERAGE]
-        ).astype({"checkpoint": frame.TEXT})
+        return (
+            self._held()
+            .coverage.reindex(columns=[column.name for column in frame.COVERAGE])
+            .astype({"checkpoint": frame.TEXT})
+        )
 
     def intervals(self, *, max_gap: str | timedelta | None = None) -> pd.DataFrame:
         """Return since when and until when each image was in which state.
@@ -314,7 +316,9 @@ def _last(known: Known) -> pd.Timestamp:
 
 def _summary(coverage: pd.DataFrame, events: pd.DataFrame) -> str:
     sweeps = coverage["sweep_id"].nunique()
-    counts = f"{sweeps:,} sweep{'s' * (sweeps != 1)}, {len(events):,} event{'s' * (len(events) != 1)}"
+    counts = (
+        f"{sweeps:,} sweep{'s' * (sweeps != 1)}, {len(events):,} event{'s' * (len(events) != 1)}"
+    )
     times = pd.concat([coverage["observed_at"], events["observed_at"]])
     if times.empty:
         return counts

@@ -40,9 +40,7 @@ class Sieve:
         Looks that were no further apart than this stay so.
     """
 
-    def __init__(
-        self, coverage: pd.DataFrame, events: pd.DataFrame, gap: timedelta | None
-    ) -> None:
+    def __init__(self, coverage: pd.DataFrame, events: pd.DataFrame, gap: timedelta | None) -> None:
         self._coverage = coverage
         self._expected = coverage["images_recorded"].fillna(0).to_numpy(dtype="int64")
         moments = _moments(coverage, coverage)  # which orders them by place and second
