@@ -102,10 +102,10 @@ ENGINES: dict[str, Callable[[Any], Any]] = {"pandas": as_pandas, "Polars": as_po
 # --- what is seen ---------------------------------------------------------------------
 
 
-def history(looks: int) -> list[Any]:
-    """Return observations and coverage: a look each five minutes, changes, failures, an outage."""
+def history(looks: int, every: int = 300) -> list[Any]:
+    """Return observations and coverage: a look `every` so many seconds, failures, an outage."""
     draw = np.random.default_rng(0)
-    times = START + (np.arange(looks) * 300 + draw.integers(0, 20, (PLACES, looks))) * SECOND
+    times = START + (np.arange(looks) * every + draw.integers(0, 20, (PLACES, looks))) * SECOND
     times[:, looks // 3 :] += 6 * 3600 * SECOND
     fine = draw.random((PLACES, looks)) > 0.01
     seen = [

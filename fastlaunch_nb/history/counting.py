@@ -48,26 +48,51 @@ def counting_looks(coverage: pd.DataFrame) -> pd.DataFrame:
     return chosen.sort_values(["observed_at", *PLACE, "sweep_id"], ignore_index=True)
 
 
-def counting_images(rows: pa.Table, coverage: pd.DataFrame) -> Counted:
-    """Return the rows that some look of the coverage has seen, each once."""
-    looks = _numbers_of_looks(rows, coverage)
-    known = looks >= 0
-    if not known.all():
-        rows, looks = rows.filter(pa.array(known)), looks[known]
-    expected = coverage["images_recorded"].fillna(0).to_numpy(dtype="int64")
-    doubtful = counts_of(looks, coverage) > expected
-    if doubtful.any():  # a merged file and what it was merged from
-        ids = codes(rows["image_id"])
-        again = (
-            pd.DataFrame({"look": looks, "image": ids}).duplicated().to_numpy() & doubtful[looks]
-        )
-        rows, looks = rows.filter(pa.array(~again)), looks[~again]
-    return Counted(rows, looks)
+class Tally:
+    """Tells which look has seen each row, and which rows count.
 
+    Attributes
+    ----------
+    expected : numpy.ndarray
+        How many images were recorded for each look of the coverage.
+    """
 
-def counts_of(looks: Numbers, coverage: pd.DataFrame) -> Numbers:
-    """Return how many images each look has, of those whose looks these are."""
-    return np.bincount(looks, minlength=len(coverage))
+    def __init__(self, coverage: pd.DataFrame) -> None:
+        there = coverage[list(LOOK)].astype(object).itertuples(index=False, name=None)
+        self._places = {look: place for place, look in enumerate(there)}
+        self.expected: Numbers = coverage["images_recorded"].fillna(0).to_numpy(dtype="int64")
+
+    def counting(self, rows: pa.Table) -> Counted:
+        """Return the rows that some look of the coverage has seen, each once."""
+        looks = self._looks_of(rows)
+        known = looks >= 0
+        if not known.all():
+            rows, looks = rows.filter(pa.array(known)), looks[known]
+        doubtful = self.found(looks) > self.expected
+        if doubtful.any():  # a merged file and what it was merged from
+            ids = codes(rows["image_id"])
+            again = pd.DataFrame({"look": looks, "image": ids}).duplicated().to_numpy()
+            again &= doubtful[looks]
+            rows, looks = rows.filter(pa.array(~again)), looks[~again]
+        return Counted(rows, looks)
+
+    def found(self, looks: Numbers) -> Numbers:
+        """Return how many images each look has, of those whose looks these are."""
+        return np.bincount(looks, minlength=len(self.expected))
+
+    def _looks_of(self, rows: pa.Table) -> Numbers:
+        """Return the place of each row's look in the coverage; -1 where that has none."""
+        combined = np.zeros(len(rows), dtype="int64")
+        words = [[*_coded(rows[name]).dictionary.to_pylist(), None] for name in LOOK]
+        for name, known in zip(LOOK, words, strict=True):
+            combined = combined * len(known) + codes(rows[name]) % len(known)  # a null is the last
+        number, found = pd.factorize(combined)
+        names = []
+        for known in reversed(words):
+            found, word = np.divmod(found, len(known))
+            names.append([known[place] for place in word])
+        looks = [self._places.get(look, -1) for look in zip(*reversed(names), strict=True)]
+        return np.array(looks, dtype="int64")[number]
 
 
 def copies(rows: pa.Table) -> Numbers:
@@ -89,20 +114,3 @@ def codes(column: pa.ChunkedArray) -> Numbers:
 
 def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
     return column.chunk(0) if column.num_chunks else pa.array([], column.type)
-
-
-def _numbers_of_looks(rows: pa.Table, coverage: pd.DataFrame) -> Numbers:
-    """Return the place of each row's look in the coverage; -1 where that has none."""
-    combined = np.zeros(len(rows), dtype="int64")
-    words = [[*_coded(rows[name]).dictionary.to_pylist(), None] for name in LOOK]
-    for name, known in zip(LOOK, words, strict=True):
-        combined = combined * len(known) + codes(rows[name]) % len(known)  # a null is the last
-    number, found = pd.factorize(combined)
-    names = []
-    for known in reversed(words):
-        found, word = np.divmod(found, len(known))
-        names.append([known[place] for place in word])
-    there = coverage[list(LOOK)].astype(object).itertuples(index=False, name=None)
-    places = {look: place for place, look in enumerate(there)}
-    looks = [places.get(look, -1) for look in zip(*reversed(names), strict=True)]
-    return np.array(looks, dtype="int64")[number]

@@ -99,7 +99,7 @@ def _looks(images: pd.DataFrame, coverage: pd.DataFrame, began: Any) -> Iterator
     look = _look_of(seen, covered)
     found = look.to_numpy()
     counts = look.value_counts()
-    covered["images_recorded"] = covered.index.map(counts).fillna(0).astype(COUNT)
+    covered["images_recorded"] = counts.reindex(covered.index, fill_value=0).astype(COUNT)
     looked = covered["observed_at"].take(found).set_axis(seen.index)
     seen = seen.assign(
         observed_at=seen["observed_at"].fillna(looked),
@@ -139,7 +139,8 @@ def _with_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _dates(times: pd.Series) -> pd.Series:
-    return times.dt.strftime("%Y-%m-%d")
+    dates: pd.Series = times.dt.strftime("%Y-%m-%d")
+    return dates
 
 
 def _part(kind: str, date: str, name: str, rows: pd.DataFrame, record: str) -> Part:

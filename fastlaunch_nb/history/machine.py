@@ -144,6 +144,5 @@ def _rows(
     both: pd.DataFrame, which: pd.Series, change: str, before: pd.Series, after: pd.Series
 ) -> pd.DataFrame:
     named = {name: both[f"{name}_2"].fillna(both[f"{name}_1"]) for name in NAMED}
-    told = {"change": change, "before": before, "after": after}
-    rows = both[list(KEY)].assign(**named, **told)[which]
+    rows = both[list(KEY)].assign(**named, change=change, before=before, after=after)[which]
     return rows.astype(TEXT)

@@ -24,6 +24,8 @@ from fastlaunch_nb.history.reading import Held, covered, held, steadily
 from fastlaunch_nb.intervals import as_gap, intervals
 
 _SMALL: Final = 32 << 20  # bytes up to which a file is small; merged ones are about as large
+_NAMED_BY: Final = (("account_name", ["account_id"]), ("image_name", list(KEY)))
+"""Names, and what has them."""
 _OBSERVED: Final = (
     *frame.EVENTS,
     *NAMES,
@@ -190,8 +192,7 @@ class History:
             What :func:`fastlaunch_nb.intervals` makes of :meth:`observations` and
             :meth:`coverage`, only sooner; and ``account_name`` and ``image_name``.
         """
-        known = self._all_known(max_gap)
-        return _named(known.intervals, known.images)
+        return self._all_known(max_gap).intervals.copy()
 
     def images(self, at: datetime | str | None = None) -> pd.DataFrame:
         """Return the fleet as it was at a moment.
@@ -295,16 +296,17 @@ def _known(found: Held, gap: timedelta | None) -> Known:
     columns = [column.name for column in frame.COLUMNS]
     told = pd.concat([found.images[columns], found.events[columns]], ignore_index=True)
     anew = pd.Series(found.told_anew, index=found.coverage.index)
-    looks = found.coverage
-    return Known(found.images, looks, intervals(told, looks, max_gap=gap), anew)
+    reckoned = intervals(told, found.coverage[anew], max_gap=gap)
+    names = found.images[[*KEY, *(name for name, _ in _NAMED_BY)]]
+    return Known(_named(found.images, names), found.coverage, _named(reckoned, names), anew)
 
 
-def _named(told: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """Add the names that were known last."""
-    for column, key in ((NAMES[0].name, [KEY[0]]), (NAMES[1].name, list(KEY))):
-        known = images.dropna(subset=[column]).drop_duplicates(key, keep="last")
-        told = told.merge(known[[*key, column]], on=key, how="left")
-    return told
+def _named(rows: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
+    """Add the names that were known last, or put them where they were not known."""
+    for name, key in _NAMED_BY:
+        known = names.dropna(subset=[name]).drop_duplicates(key, keep="last")[[*key, name]]
+        rows = rows.drop(columns=name, errors="ignore").merge(known, on=key, how="left")
+    return rows
 
 
 def _last(known: Known) -> pd.Timestamp:

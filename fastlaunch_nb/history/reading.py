@@ -16,9 +16,8 @@ from fastlaunch_nb import frame
 from fastlaunch_nb.errors import FastLaunchWarning, StoreError
 from fastlaunch_nb.history.counting import (
     Numbers,
-    counting_images,
+    Tally,
     counting_looks,
-    counts_of,
 )
 from fastlaunch_nb.history.files import Files, GoneError, StoredFile
 from fastlaunch_nb.history.kept import KINDS, SCHEMAS
@@ -80,18 +79,22 @@ def held(
     """
     reader = _Reader(files)
     coverage, events = reader.covered(listing)
-    sieve = Sieve(coverage, events, gap) if anew else None
+    tally = Tally(coverage)
+    sieve = Sieve(tally, coverage, events, gap) if anew else None
     days, counts = [], np.zeros(len(coverage), dtype="int64")
     for rows in reader.days(listing):
-        counted = counting_images(rows, coverage)
-        counts += counts_of(counted.looks, coverage)
+        counted = tally.counting(rows)
+        counts += tally.found(counted.looks)
         counted = sieve.through(counted) if sieve else counted
         days.append(counted.rows)
     reader.warn_of_damage()
     images = pa.concat_tables([SCHEMAS["images"].empty_table(), *map(_plain, days)])
     dropped = sieve.dropped if sieve else np.zeros(len(coverage), dtype=bool)
     return Held(
-        frame.as_frame(images, KINDS["images"]), _demoted(coverage, counts), events, ~dropped
+        frame.as_frame(images, KINDS["images"]),
+        _demoted(coverage, counts, counts < tally.expected),
+        events,
+        ~dropped,
     )
 
 
@@ -112,9 +115,8 @@ def _once(events: pd.DataFrame) -> pd.DataFrame:
     return events[~again].sort_values(by, ignore_index=True)
 
 
-def _demoted(coverage: pd.DataFrame, found: Numbers) -> pd.DataFrame:
+def _demoted(coverage: pd.DataFrame, found: Numbers, short: Numbers) -> pd.DataFrame:
     """Return the coverage, in which a look that lost images proves no absence any more."""
-    short = found < coverage["images_recorded"].fillna(0).to_numpy(dtype="int64")
     if not short.any():
         return coverage
     lost = {"error_code": _DAMAGED, "error_message": _WHY_DAMAGED}

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb import frame
-from fastlaunch_nb.history.counting import Counted, Numbers, codes, counts_of
+from fastlaunch_nb.history.counting import Counted, Numbers, Tally, codes
 from fastlaunch_nb.history.kept import KINDS, PLACE, RECORD
 
 _SECOND = 1_000_000  # in microseconds, as Arrow and pandas count here
@@ -32,6 +32,8 @@ class Sieve:
 
     Parameters
     ----------
+    tally : Tally
+        Of the coverage.
     coverage : pandas.DataFrame
         All looks, whether their images come through or not.
     events : pandas.DataFrame
@@ -40,9 +42,10 @@ class Sieve:
         Looks that were no further apart than this stay so.
     """
 
-    def __init__(self, coverage: pd.DataFrame, events: pd.DataFrame, gap: timedelta | None) -> None:
-        self._coverage = coverage
-        self._expected = coverage["images_recorded"].fillna(0).to_numpy(dtype="int64")
+    def __init__(
+        self, tally: Tally, coverage: pd.DataFrame, events: pd.DataFrame, gap: timedelta | None
+    ) -> None:
+        self._tally = tally
         moments = _moments(coverage, coverage)  # which orders them by place and second
         self._order = np.argsort(moments, kind="stable")
         ordered = moments[self._order]
@@ -61,9 +64,9 @@ class Sieve:
 
     def through(self, day: Counted) -> Counted:
         """Return the rows of a day that tell something new; note which looks are dropped."""
-        told = np.zeros(len(self._coverage), dtype="uint64")
+        told = np.zeros(len(self.dropped), dtype="uint64")
         np.add.at(told, day.looks, _fingerprints(day.rows))  # in any order
-        sound = self._whole & (counts_of(day.looks, self._coverage) == self._expected)
+        sound = self._whole & (self._tally.found(day.looks) == self._tally.expected)
         told, sound = told[self._order], sound[self._order]
         same = self._beside & (told[1:] == told[:-1]) & sound[1:] & sound[:-1]
         self.dropped[self._order[1:-1]] |= same[1:] & same[:-1]
@@ -80,7 +83,8 @@ def _moments(rows: pd.DataFrame, coverage: pd.DataFrame) -> Numbers:
     places = pd.MultiIndex.from_frame(coverage[list(PLACE)].drop_duplicates().fillna(""))
     place = places.get_indexer(pd.MultiIndex.from_frame(rows[list(PLACE)].fillna("")))
     seconds: Any = rows["observed_at"].astype("int64").to_numpy() // _SECOND
-    return place * _FAR + seconds
+    moments: Numbers = place * _FAR + seconds
+    return moments
 
 
 def _event_between(looks: Numbers, events: Numbers) -> Numbers:
@@ -111,4 +115,5 @@ def _stirred(numbers: Numbers) -> Numbers:
     numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+    stirred: Numbers = numbers ^ (numbers >> np.uint64(31))
+    return stirred

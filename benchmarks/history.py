@@ -1,0 +1,99 @@
+"""How fast a history answers: a month of looks each quarter of an hour. ``make bench`` prints it.
+
+Figures of one run on one machine: compare them with each other, and with what is
+to be reached, not with those of another day.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+import fastlaunch_nb as fl
+from benchmarks.intervals import IMAGES
+from benchmarks.intervals import history as looks
+from fastlaunch_nb import frame
+
+SWEEPS = 30 * 24 * 4  # a month, one each quarter of an hour
+
+
+class Looks(NamedTuple):
+    """One sweep, or many, as a history takes them."""
+
+    images: pd.DataFrame
+    coverage: pd.DataFrame
+
+
+def main() -> None:
+    """Measure, and print a Markdown table."""
+    sweeps = month()
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store"
+        writing = seconds(lambda: record(store, sweeps))
+        print("| what | measured | to reach |\n|---|---|---|")
+        print(f"| a sweep of {IMAGES:,} images recorded | {1000 * writing / SWEEPS:.0f} ms | |")
+        measure(store, f"{SWEEPS:,} sweeps, a file each")
+        merging = seconds(fl.History(store).compact)
+        print(f"| `compact()` of them | {merging:.1f} s | |")
+        measure(store, "the same after `compact()`")
+
+
+def measure(store: Path, what: str) -> None:
+    """Print how long a store takes to answer somebody who opens it."""
+    whole = seconds(lambda: fl.timeline(fl.History(store).intervals(), since=None))
+    at_length = seconds(lambda: everything(fl.History(store)))
+    size = sum(file.stat().st_size for file in store.rglob("*.parquet")) / 1e6
+    print(f"| {what} ({size:.0f} MB): timeline | {whole:.1f} s | 3 s |")
+    print(
+        f"| the same through `observations()` and `coverage()` | {at_length / whole:.1f} times | |"
+    )
+    history = fl.History(store)
+    history.intervals()
+    print(f"| `images(at=...)`, once it is read | {seconds(lambda: then(history)):.2f} s | |")
+
+
+def everything(history: fl.History) -> Any:
+    """Draw the timeline of all rows, as one would without the history's own intervals."""
+    return fl.timeline(fl.intervals(history.observations(), history.coverage()), since=None)
+
+
+def then(history: fl.History) -> pd.DataFrame:
+    """Return the fleet as it was within the month."""
+    return history.images(at="2026-01-15T12:00:00Z")
+
+
+def seconds(way: Callable[[], object]) -> float:
+    """Return how long it takes."""
+    began = time.perf_counter()
+    way()
+    return time.perf_counter() - began
+
+
+def month() -> list[Looks]:
+    """Return the sweeps of a month, one after the other."""
+    seen, covered = (table.to_pandas() for table in looks(SWEEPS, every=900))
+    number = covered.groupby(["account_id", "region"]).cumcount()
+    sweep_id = number.map("sweep-{:05d}".format)
+    coverage = frame.coverage(covered.assign(sweep_id=sweep_id, rows=0).to_dict("records"))
+    by = ["account_id", "region", "observed_at"]
+    whose = seen[by].merge(covered[by].assign(number=number), on=by)["number"]
+    columns = [column.name for column in frame.COLUMNS]
+    images = frame.empty().reindex(seen.index).assign(**{name: seen[name] for name in seen})
+    images = images.assign(resource_type="snapshot", target_resource_count=5)[columns]
+    return [Looks(images[whose == n], coverage[number == n]) for n in range(SWEEPS)]
+
+
+def record(store: Path, sweeps: list[Looks]) -> None:
+    """Record each sweep, as a timer would."""
+    history = fl.History(store)
+    for sweep in sweeps:
+        history.record(sweep)
+
+
+if __name__ == "__main__":
+    main()
