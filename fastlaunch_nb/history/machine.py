@@ -93,7 +93,7 @@ def _last_rows(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
 
 def difference(known: Known, first: pd.Timestamp, second: pd.Timestamp) -> pd.DataFrame:
     """Return a row for each way in which an image differs between two moments."""
-    both = _side(known, first).join(_side(known, second), how="outer", lsuffix="_1", rsuffix="_2")
+    both = _side(known, first).join(_side(known, second), how="outer", suffixes=("_1", "_2"))
     both = both.reset_index()
     never_seen = _lacked(known, both, first).map({True: "absent", False: UNKNOWN})
     was = both["was_1"].fillna(never_seen.astype(TEXT))

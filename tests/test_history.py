@@ -1,0 +1,264 @@
+"""The history: what is kept, what is told of it, and that no way of keeping changes an answer."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastlaunch_nb as fl
+from fastlaunch_nb import frame
+from fastlaunch_nb.demo import Demo
+
+from .conftest import HOSTILE, item
+
+START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # a day ends within, and clocks are put forward
+MINUTE = timedelta(minutes=1)
+PLACES = (("111122223333", "eu-west-1"), ("111122223333", "us-east-1"), ("123456789012", "x-1"))
+COLUMNS = [column.name for column in frame.COLUMNS]
+KEY = list(frame.KEY)
+
+
+class Swept(NamedTuple):
+    """What a history needs of a sweep."""
+
+    sweep_id: str
+    images: pd.DataFrame
+    coverage: pd.DataFrame
+    started_at: pd.Timestamp
+
+
+# --- a world that is looked at --------------------------------------------------------
+
+
+def looked(
+    minute: float, *places: tuple[tuple[str, str], list[dict[str, Any]] | str], name: str = ""
+) -> Swept:
+    """Return a sweep at a minute: of each place the items that it found, or how it ended."""
+    at = pd.Timestamp(START + minute * MINUTE)
+    rows, looks = [frame.empty()], []
+    for (account, region), found in places:
+        status = found if isinstance(found, str) else "complete"
+        items = [] if isinstance(found, str) else found
+        rows.append(fl.from_pages(items, account_id=account, region=region, observed_at=at))
+        look = {"account_id": account, "region": region, "scope": "", "status": status}
+        looks.append({**look, "rows": len(items), "pages": 1, "observed_at": at.floor("s")})
+    sweep_id = name or f"sweep-{minute:07.2f}"
+    coverage = frame.coverage({"sweep_id": sweep_id, **look} for look in looks)
+    images = pd.concat(rows, ignore_index=True)
+    return Swept(sweep_id, images.assign(observed_at=images["observed_at"].dt.floor("s")),
+                 coverage, at)  # fmt: skip
+
+
+def world(draw: random.Random, looks: int = 40) -> tuple[list[Swept], pd.DataFrame]:
+    """Return sweeps of places where little happens, as in life, and the events of it."""
+    there: dict[tuple[str, str], dict[int, dict[str, Any]]] = {place: {} for place in PLACES}
+    sweeps, told = [], []
+    for minute in range(looks):
+        for place, images in there.items():
+            for _ in range(draw.choice([0, 0, 0, 0, 1, 2])):
+                told += _happens(draw, place, images, START + (minute - draw.random()) * MINUTE)
+        sweeps.append(looked(minute, *_seen(draw, there)))
+    return sweeps, fl.from_events(told)
+
+
+def _happens(
+    draw: random.Random, place: tuple[str, str], images: dict[int, Any], when: datetime
+) -> Iterator[dict[str, Any]]:
+    """Let something happen to an image; yield the event, if EventBridge tells it."""
+    number, kind = draw.randrange(4), draw.choice(["state", "state", "target", "gone", "back"])
+    when = when.replace(microsecond=when.microsecond // 1000 * 1000)
+    if number not in images or kind == "back":
+        images[number] = item(number, draw.choice(["enabling", None]), StateTransitionTime=when)
+    elif kind == "gone":
+        del images[number]
+    elif kind == "target":
+        images[number] = {**images[number], "MaxParallelLaunches": draw.randrange(6, 9)}
+    else:
+        state, since = draw.choice(frame.API_STATES), draw.choice([when, None])
+        target = images[number]["SnapshotConfiguration"]
+        images[number] = {
+            **item(number, state, SnapshotConfiguration=target, StateTransitionTime=since)
+        }
+    state = images[number].get("State") if number in images else "disabled"
+    if state and draw.random() < 0.3:
+        yield event(place, number, state, when)
+
+
+def event(place: tuple[str, str], number: int, state: str, when: datetime) -> dict[str, Any]:
+    """Return a notification of EventBridge's."""
+    return {
+        "id": f"{place}{number}{when}",
+        "source": "aws.ec2",
+        "detail-type": "EC2 Fast Launch State-change Notification",
+        "account": place[0],
+        "region": place[1],
+        "time": f"{when:%Y-%m-%dT%H:%M:%SZ}",
+        "detail": {"imageId": f"ami-{number:017x}", "resourceType": "snapshot", "state": state},
+    }
+
+
+def _seen(draw: random.Random, there: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    for place, images in there.items():
+        if draw.random() < 0.9:
+            yield place, draw.choice([[*images.values()]] * 12 + ["failed"])
+
+
+@contextmanager
+def kept(*parts: Any) -> Iterator[fl.History]:
+    """Yield a history of these parts."""
+    with tempfile.TemporaryDirectory() as folder:
+        history = fl.History(Path(folder) / "store")
+        for part in parts:
+            history.record(part)
+        yield history
+
+
+def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
+    """Refuse two frames that differ."""
+    pd.testing.assert_frame_equal(left, right, check_index_type=False)
+
+
+randoms = st.randoms(use_true_random=False)
+gaps = st.sampled_from([None, "1min", "2min", "7min"])
+
+
+# --- laws -----------------------------------------------------------------------------
+
+
+@settings(max_examples=15)
+@given(randoms, gaps)
+def test_leaving_out_what_tells_nothing_new_changes_no_interval(
+    draw: random.Random, max_gap: str | None
+) -> None:
+    """A history's own intervals are those of all its observations and all its coverage."""
+    sweeps, told = world(draw)
+    with kept(*sweeps, told) as history:
+        quick = history.intervals(max_gap=max_gap)
+        at_length = fl.intervals(history.observations(), history.coverage(), max_gap=max_gap)
+    same(quick[list(at_length)], at_length)
+
+
+@settings(max_examples=10)
+@given(randoms)
+def test_how_it_was_kept_changes_no_answer(draw: random.Random) -> None:
+    """In any order, all of it twice, merged now and then: the answers are the same."""
+    sweeps, told = world(draw, 15)
+    parts: list[Any] = [*sweeps, told]
+    again = [*parts, *parts]
+    draw.shuffle(again)
+    with kept(*parts) as plain, kept() as other:
+        for part in again:
+            other.record(part)
+            if draw.random() < 0.2:
+                other.compact()
+        for ask in (answers, answers):
+            same_answers(ask(plain), ask(other))
+        other.compact()
+        same_answers(answers(plain), answers(other))
+
+
+def answers(history: fl.History) -> list[pd.DataFrame]:
+    """Return all that a history has to say."""
+    first, last = START + 3 * MINUTE, START + 12 * MINUTE
+    return [
+        history.observations(),
+        history.coverage(),
+        history.intervals(),
+        history.images(),
+        history.images(at=first),
+        history.diff(first, last),
+    ]
+
+
+def same_answers(left: list[pd.DataFrame], right: list[pd.DataFrame]) -> None:
+    """Refuse answers that differ."""
+    for one, other in zip(left, right, strict=True):
+        same(one, other)
+
+
+@settings(max_examples=15)
+@given(randoms)
+def test_the_time_machine_shows_what_a_look_saw(draw: random.Random) -> None:
+    """Without events, the images at the moment of a complete look are those that it saw."""
+    sweeps, _ = world(draw)
+    with kept(*sweeps) as history:
+        for sweep in draw.sample(sweeps, 8):
+            then = history.images(at=sweep.started_at)
+            looks = sweep.coverage[sweep.coverage["status"] == "complete"]
+            for place in looks[KEY[:2]].itertuples(index=False, name=None):
+                found, saw = (
+                    rows[(rows[KEY[0]] == place[0]) & (rows[KEY[1]] == place[1])][COLUMNS]
+                    for rows in (then, sweep.images)
+                )
+                same(found.reset_index(drop=True), saw.sort_values(KEY, ignore_index=True))
+
+
+@settings(max_examples=15)
+@given(randoms)
+def test_a_difference_leads_from_one_fleet_to_the_other(draw: random.Random) -> None:
+    """Who has the images of one moment and what changed knows states and targets of the other."""
+    sweeps, told = world(draw)
+    first, last = sorted(START + draw.randrange(40) * MINUTE for _ in range(2))
+    with kept(*sweeps, told) as history:
+        before, after = facts(history.images(at=first)), facts(history.images(at=last))
+        changed = history.diff(first, last)
+    for row in changed.to_dict("records"):
+        image = tuple(row[name] for name in KEY)
+        if row["change"] in ("gone", "not known after"):
+            assert before.pop(image)
+            if row["change"] == "gone":
+                assert image not in after
+            else:
+                assert after.pop(image, ("unknown",))[0] in ("unknown", None)
+        elif row["change"] in ("appeared", "not known before"):
+            assert before.pop(image, ("unknown",))[0] in ("unknown", None)
+            before[image] = after[image]
+            assert row["after"] == after[image][0]
+        else:
+            place = ["state", "target", "parallel launches", "template"].index(row["change"])
+            assert before[image][place] == row["before"] != row["after"]
+            before[image] = (*before[image][:place], row["after"], *before[image][place + 1 :])
+    unknown = {image for image, (state, *_) in after.items() if state in ("unknown", None)}
+    assert {k: v for k, v in before.items() if k not in unknown} == {
+        k: v for k, v in after.items() if k not in unknown
+    }
+
+
+def facts(images: pd.DataFrame) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what may change of each image, by its key, as text."""
+    template = images["launch_template_name"] + ":" + images["launch_template_version"]
+    told = images.assign(template=template, target=images["target_resource_count"].astype("string"),
+                         parallel=images["max_parallel_launches"].astype("string"))  # fmt: skip
+    told = told.astype(object).where(told.notna(), None)
+    names = [*KEY, "state", "target", "parallel", "template"]
+    return {row[:3]: row[3:] for row in told[names].itertuples(index=False, name=None)}
+
+
+# --- what is kept ---------------------------------------------------------------------
+
+
+def test_everything_that_a_sweep_saw_comes_back(demo: Demo, tmp_path: Path) -> None:
+    """The rows of a sweep come back with their dtypes, names included; of coverage, all but
+    the page token."""
+    swept = fl.sweep(
+        fl.targets(profiles=demo.accounts.values()), regions=demo.regions, progress=False
+    )
+    history = fl.History(tmp_path)
+    history.record(swept)
+    by = ["observed_at", *KEY]
+    seen = history.observations()
+    expected = swept.images.sort_values(by, ignore_index=True)
+    same(seen[list(expected)], expected)
+    assert seen["sweep_id"].eq(swept.sweep_id).all() and seen["event_id"].isna().all()
+    covered = swept.coverage.sort_values(["observed_at", *KEY[:2]], ignore_index=True)
+    same(history.coverage(), covered.assign(checkpoint=pd.array([None] * 6, dtype="string")))
