@@ -13,7 +13,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -305,15 +304,17 @@ def test_history_is_what_real_sweeps_see(demo: Demo) -> None:
 
 
 def swept(demo: Demo, denial: Denial) -> Iterator[fl.Sweep]:
-    """Yield a sweep of each place of which the journal knows; one of them may be denied now."""
+    """Yield sweeps that together read each place the journal knows of; one may be denied now."""
     now = demo.clock.now()
-    has_begun = any(change.region == "sa-east-1" for change in emulator.JOURNAL)
-    places = [*product(demo.accounts, demo.regions), *[("123456789012", "sa-east-1")] * has_begun]
-    for account_id, region in places:
-        denied = (account_id, region) == denial[:2] and denial.start <= now < denial.end
-        with emulator.faulty(unauthorized=[account_id] if denied else []):
-            target = fl.targets(profiles=[demo.accounts[account_id]])
-            yield fl.sweep(target, regions=region, progress=False)
+    for account_id, profile in demo.accounts.items():
+        there = {change.region for change in emulator.JOURNAL if change.account_id == account_id}
+        is_denied = account_id == denial.account_id and denial.start <= now < denial.end
+        denied = there & {denial.region} if is_denied else set()
+        for regions, unauthorized in ((denied, [account_id]), (there - denied, [])):
+            with emulator.faulty(unauthorized=unauthorized):
+                if regions:
+                    target = fl.targets(profiles=[profile])
+                    yield fl.sweep(target, regions=regions, progress=False)
 
 
 RETRIED, SLOW = "win2022-gitlab-runner-2025.11", "win2025-game-server-2026.01"
