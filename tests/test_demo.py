@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator, frame
 from fastlaunch_nb.demo import Demo
-from fastlaunch_nb.demo.history import looks
+from fastlaunch_nb.demo.history import Denial, looks
 
 from .conftest import ROOT, run
 
@@ -231,17 +232,19 @@ def test_the_clock_moves_what_is_observed(demo: Demo) -> None:
 
 
 def test_history_is_a_week(demo: Demo) -> None:
-    """Looks six hours apart, each complete; images that came and went; every state there is."""
+    """Looks six hours apart, of which three are denied; images that went; every state there is."""
     observations, coverage, events = demo.history
     looks = coverage["observed_at"].drop_duplicates()
     assert len(looks) == 29
     assert (looks.max(), looks.max() - looks.min()) == (demo.clock.now(), timedelta(days=7))
     assert len(coverage) == 29 * 6
-    assert set(coverage["status"]) == {"complete"}
+    assert coverage["status"].value_counts().to_dict() == {"complete": 171, "failed": 3}
+    assert list(coverage) == [column.name for column in frame.COVERAGE]
     assert coverage["rows"].sum() == len(observations)
     assert observations.dtypes.equals(frame.empty().dtypes)
+    assert list(events) == [column.name for column in frame.EVENTS]
     assert set(events["state"]) == {*frame.API_STATES, "disabled"}
-    assert events["time"].is_monotonic_increasing
+    assert events["observed_at"].is_monotonic_increasing
     gone = set(observations["image_id"]) - set(fleet(demo)["image_id"])
     assert set(events[events["state"] == "disabled"]["image_id"]) == gone
     assert len(gone) == 3
@@ -261,12 +264,13 @@ def test_history_of_a_quiet_week(demo: Demo) -> None:
     demo.clock.advance(days=30)
     _, coverage, events = demo.history
     assert len(coverage) == 29 * 6
+    assert set(coverage["status"]) == {"complete"}
     assert len(events) == 0 < len(before)
     pd.testing.assert_frame_equal(events, before.head(0), check_index_type=False)
 
 
-def test_history_is_what_real_reads_see(demo: Demo) -> None:
-    """Over a window in which much happens, the journal gives what reading over HTTP gives."""
+def test_history_is_what_real_sweeps_see(demo: Demo) -> None:
+    """Over a window in which much happens, and is denied, it is what sweeps over HTTP give."""
     ec2 = demo.session.client("ec2", region_name="us-east-1")
     images = fl.describe(region="us-east-1")
     settled = images.loc[images["state"] == "enabled", "image_id"].tolist()
@@ -275,24 +279,87 @@ def test_history_is_what_real_reads_see(demo: Demo) -> None:
     emulator.backend("123456789012", "sa-east-1").add_windows_image(
         "ami-0123456789abcdef0", name="new", owner_id="123456789012"
     )
-    read, times = [], []
-    for step in range(8):
-        if step == 1:
+    sweeps, times = [], []
+    start, end = (demo.clock.now() + timedelta(minutes=minutes) for minutes in (14, 35))
+    denial = Denial("123456789012", "us-east-1", start, end)
+    for number in range(8):
+        if number == 1:
             ec2.disable_fast_launch(ImageId=settled[0])
             ec2.enable_fast_launch(
                 ImageId=settled[1], SnapshotConfiguration={"TargetResourceCount": 60}
             )
             elsewhere.enable_fast_launch(ImageId="ami-0123456789abcdef0")
-        read += [fleet(demo), fl.describe(region="sa-east-1")]
         times.append(demo.clock.now())
+        sweeps += [*swept(demo, denial)]
         demo.clock.advance(minutes=7)
-    polled = pd.concat(read, ignore_index=True)
-    made, coverage = looks(emulator.JOURNAL, times)
-    order = ["observed_at", "account_id", "region", "image_id"]
-    expected, actual = (rows.sort_values(order, ignore_index=True) for rows in (polled, made))
-    pd.testing.assert_frame_equal(expected, actual, check_flags=False)
-    assert coverage["rows"].sum() == len(polled)
-    assert polled["state"].nunique() == 6
+    seen, covered = looks(emulator.JOURNAL, times, denial)
+    assert seen["state"].nunique() == 6
+    assert covered["error_code"].dropna().tolist() == ["UnauthorizedOperation"] * 3
+    said = [*covered.dropna(axis="columns", how="all").drop(columns="sweep_id")]
+    for made, what, columns in ((seen, "images", [*seen]), (covered, "coverage", said)):
+        real = pd.concat([getattr(sweep, what) for sweep in sweeps])[columns]
+        order = [name for name in ("observed_at", *frame.KEY) if name in columns]
+        one, other = (rows.sort_values(order, ignore_index=True) for rows in (real, made[columns]))
+        pd.testing.assert_frame_equal(one, other, check_flags=False)
+
+
+def swept(demo: Demo, denial: Denial) -> Iterator[fl.Sweep]:
+    """Yield sweeps that together read each place the journal knows of; one may be denied now."""
+    now = demo.clock.now()
+    for account_id, profile in demo.accounts.items():
+        there = {change.region for change in emulator.JOURNAL if change.account_id == account_id}
+        is_denied = account_id == denial.account_id and denial.start <= now < denial.end
+        denied = there & {denial.region} if is_denied else set()
+        for regions, unauthorized in ((denied, [account_id]), (there - denied, [])):
+            with emulator.faulty(unauthorized=unauthorized):
+                if regions:
+                    target = fl.targets(profiles=[profile])
+                    yield fl.sweep(target, regions=regions, progress=False)
+
+
+RETRIED, SLOW = "win2022-gitlab-runner-2025.11", "win2025-game-server-2026.01"
+GONE = {  # images of win2019-legacy-lobby-2025.09, which is deregistered
+    "ap-southeast-2": "ami-ad138d1508557716a",
+    "eu-west-1": "ami-c73f660d8e9f41cc0",
+    "us-east-1": "ami-d79c147c719a5711b",
+}
+
+
+def test_the_week_tells_a_story(demo: Demo) -> None:
+    """What the history's docstring tells is there: in looks, and to the second with events."""
+    seen, covered, events = demo.history
+    amis = {
+        ami.name: image_id
+        for account_id in demo.accounts
+        for image_id, ami in emulator.backend(account_id, "us-east-1").amis.items()
+    }
+    looks = lives(fl.intervals(seen, covered))
+    both = lives(fl.intervals(pd.concat([seen, events], ignore_index=True), covered))
+    failed = "enabling 09 11:24, enabling-failed 09 11:54, enabling 09 18:24, enabled 09 18:54"
+    assert looks[amis[RETRIED]] == "enabling-failed 09 11:54, enabled 09 18:54"
+    assert both[amis[RETRIED]] == failed
+    for told in (looks, both):
+        assert told[amis[SLOW]] == "enabling 12 03:05, enabled 12 17:05"
+        assert {name for name in told if "unknown" in told[name]} == {GONE["us-east-1"]}
+    assert looks[GONE["us-east-1"]].endswith(", unknown 13 00:00, absent 13 18:00")
+    for region, when in {"ap-southeast-2": "11 10:", "eu-west-1": "12 11:"}.items():
+        assert re.search(r"enabled [^,]+, absent [^,]+$", looks[GONE[region]])
+        assert re.search(rf"disabling {when}.., disabled {when}..$", both[GONE[region]])
+    assert ", disabling 13 04:00, disabled 13 04:10, unknown" in both[GONE["us-east-1"]]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_every_seed_has_a_gap(seed: int) -> None:
+    """Whatever the seed, the looks that were denied leave unknown when an image was disabled."""
+    with fl.demo(seed) as demo:
+        told = lives(fl.intervals(*demo.history[:2]))
+    assert any(story.endswith(", unknown 13 00:00, absent 13 18:00") for story in told.values())
+
+
+def lives(intervals: pd.DataFrame) -> dict[str, str]:
+    """Return the life of each image in words: its states, and the day and time of each."""
+    words = intervals["state"] + intervals["start"].dt.strftime(" %d %H:%M")
+    return dict(words.groupby(intervals["image_id"]).agg(", ".join))
 
 
 def test_events_are_notifications(demo: Demo) -> None:

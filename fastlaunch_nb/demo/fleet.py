@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
@@ -50,6 +50,7 @@ _HOURS_AGO = {  # how long ago an image may have got into its state
 }
 _VERSIONS = 9  # of each launch template
 _PREPARATION, _CLEAN_UP = timedelta(minutes=30), timedelta(minutes=10)
+_SLOW = timedelta(hours=14)  # what preparation took the image that was enabled last
 _BEFORE = timedelta(days=60)  # when the fleet's story begins, before now
 _SHARED = ("us-east-1", "win2025-game-server-2026.01")  # build-farm's, shared with game-servers
 _RETIRED = "win2019-legacy-lobby-2025.09"  # was disabled within the last week
@@ -66,6 +67,7 @@ class _Story:
     settings: dict[str, Any]
     state: str
     since: datetime
+    preparation: timedelta = _PREPARATION
 
     @property
     def owner_id(self) -> str:
@@ -80,7 +82,7 @@ def populate(emulator: Any, seed: int) -> int:
     clock.reset(now - _BEFORE)
     _organize(emulator)
     rng = random.Random(seed)
-    fleet = [*_fleet(rng, now), *_retired(rng, now)]
+    fleet = _slowed([*_fleet(rng, now), *_retired(rng, now)])
     for story in fleet:
         _tell(emulator, story, rng)
     clock.advance(seconds=_BEFORE.total_seconds())
@@ -128,6 +130,12 @@ def _retired(rng: random.Random, now: datetime) -> Iterator[_Story]:
         yield _Story("111122223333", region, _RETIRED, image_id, settings, "disabled", since)
 
 
+def _slowed(fleet: list[_Story]) -> list[_Story]:
+    """Return the stories, in which preparation is slow for the image that was enabled last."""
+    last = max((story for story in fleet if story.state == "enabled"), key=lambda it: it.since)
+    return [replace(it, preparation=_SLOW) if it is last else it for it in fleet]
+
+
 def _settings(rng: random.Random, template: str | None) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "target_resource_count": rng.choice((5, 5, 10, 20, 40)),
@@ -165,7 +173,9 @@ def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
 
     def enable(target: int | None = None) -> None:
         wanted = target or story.settings["target_resource_count"]
+        ec2.pace.preparation = story.preparation  # for what begins now, so for this image only
         ec2.enable_fast_launch(image_id, **{**story.settings, "target_resource_count": wanted})
+        ec2.pace.preparation = _PREPARATION
 
     def enable_in_vain() -> None:
         ec2.break_preparation(image_id)
@@ -182,8 +192,9 @@ def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
         del ec2.amis[image_id]
 
     long_before = since - timedelta(days=rng.uniform(9, 9.5))
-    asked = since - _PREPARATION
-    first_try = [(asked - timedelta(hours=7), enable_in_vain)] if rng.random() < 0.3 else []
+    asked = since - story.preparation
+    fails_first = rng.random() < 0.3 and story.preparation == _PREPARATION
+    first_try = [(asked - timedelta(hours=7), enable_in_vain)] if fails_first else []
     script: dict[str, list[tuple[datetime, Callable[[], None]]]] = {
         "enabling": [(since, enable)],
         "enabled": [*first_try, (asked, enable)],

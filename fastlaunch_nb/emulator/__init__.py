@@ -4,7 +4,7 @@ An extension of moto, in-process and over HTTP. It shares no code with the part
 of the toolkit that reads, so that one proves the other.
 """
 
-from fastlaunch_nb.emulator.clock import CLOCK, Clock
+from fastlaunch_nb.emulator.clock import CLOCK, START, Clock
 from fastlaunch_nb.emulator.faults import FAULTS, Faults, faulty
 from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.journal import GONE, JOURNAL, Change, json_lines, notifications
@@ -17,6 +17,7 @@ __all__ = [
     "FAULTS",
     "GONE",
     "JOURNAL",
+    "START",
     "Account",
     "Change",
     "Clock",
