@@ -16,6 +16,7 @@ from fastlaunch_nb.frame import COLUMNS, COMPLETE, KEY, NOT_OPTED_IN, TEXT
 from fastlaunch_nb.history.kept import NAMES, PLACE
 
 UNKNOWN, GONE = "unknown", ("absent", "disabled")
+STATELESS: Final = ""  # of an image that was seen, without a state
 TOLD: Final = ("state", "target", "parallel launches", "template")
 CHANGES: Final = ("appeared", "gone", "not known before", "not known after", *TOLD)
 """What may be said of an image: that it came or went, or which of these changed."""
@@ -56,7 +57,8 @@ def images_at(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
 def _then(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
     """Return a row for each image that was known until a moment; `was` is its state then.
 
-    Times of looks are whole seconds: what came later within one belongs to it.
+    Times of looks are whole seconds: what came later within one belongs to it. What
+    the last look saw is `own` to a row; else an event or a later look told its state.
     """
     moment = moment.floor("s") + pd.Timedelta("999999us")
     told = known.intervals
@@ -65,13 +67,17 @@ def _then(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
     rows = told[[*KEY, "was", "why", "start", "start_exact"]].merge(
         _last_rows(known, moment), on=list(KEY), how="left"
     )
-    own = rows["was"].eq(rows["state"].fillna(UNKNOWN))  # else an event or a later look told it
-    exact = rows["start"].where(rows["start_exact"])
+    seen, since = rows["observed_at"], rows["start"]
+    stateless = rows["state"].isna() & (seen >= since.dt.floor("s"))
+    own = rows["was"].eq(rows["state"].fillna(UNKNOWN)) & (rows["state"].notna() | stateless)
+    known_since = seen.where(rows["was"].eq(UNKNOWN), rows[["observed_at", "start"]].max(axis=1))
+    exact = since.where(rows["start_exact"])
     return rows.assign(
+        was=rows["was"].mask(own & stateless, STATELESS),
         state=rows["state"].where(own, rows["was"]),
         state_transition_reason=rows["state_transition_reason"].where(own, rows["why"]),
         state_transition_time=rows["state_transition_time"].where(own, exact),
-        observed_at=rows["observed_at"].where(own, rows[["observed_at", "start"]].max(axis=1)),
+        observed_at=seen.where(own, known_since).fillna(since),
     )
 
 
@@ -93,8 +99,8 @@ def _last_rows(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
 
 def difference(known: Known, first: pd.Timestamp, second: pd.Timestamp) -> pd.DataFrame:
     """Return a row for each way in which an image differs between two moments."""
-    both = _side(known, first).join(_side(known, second), how="outer", suffixes=("_1", "_2"))
-    both = both.reset_index()
+    sides = _side(known, first), _side(known, second)
+    both = sides[0].merge(sides[1], how="outer", on=list(KEY), suffixes=("_1", "_2"))
     never_seen = _lacked(known, both, first).map({True: "absent", False: UNKNOWN})
     was = both["was_1"].fillna(never_seen.astype(TEXT))
     is_now = both["was_2"].fillna(UNKNOWN)
@@ -103,7 +109,7 @@ def difference(known: Known, first: pd.Timestamp, second: pd.Timestamp) -> pd.Da
     rows = [
         _rows(both, was.isin(GONE) & after, "appeared", was, is_now),
         _rows(both, before & is_now.isin(GONE), "gone", was, is_now),
-        _rows(both, was.eq(UNKNOWN) & after, "not known before", none, is_now),
+        _rows(both, was.eq(UNKNOWN) & is_now.ne(UNKNOWN), "not known before", none, is_now),
         _rows(both, before & is_now.eq(UNKNOWN), "not known after", was, none),
     ]
     for change in TOLD:
@@ -127,7 +133,7 @@ def _side(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
             "parallel launches": rows["max_parallel_launches"].astype(TEXT),
             "template": template.astype(TEXT) + (":" + version).fillna(""),
         }
-    ).set_index(list(KEY))
+    )
 
 
 def _lacked(known: Known, places: pd.DataFrame, moment: pd.Timestamp) -> pd.Series:
@@ -145,4 +151,4 @@ def _rows(
 ) -> pd.DataFrame:
     named = {name: both[f"{name}_2"].fillna(both[f"{name}_1"]) for name in NAMED}
     rows = both[list(KEY)].assign(**named, change=change, before=before, after=after)[which]
-    return rows.astype(TEXT)
+    return rows.replace(STATELESS, pd.NA).astype(TEXT)
