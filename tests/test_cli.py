@@ -22,7 +22,7 @@ from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.emulator import FastLaunchImage
 from fastlaunch_nb.emulator.models import EC2Error
 
-COMMANDS = ["show", "sweep", "serve", "lab", "demo"]
+COMMANDS = ["show", "sweep", "record", "serve", "lab", "demo"]
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
 
 
@@ -220,6 +220,97 @@ def test_a_failure_names_whose_region_it_is(capsys: pytest.CaptureFixture[str]) 
         assert line.startswith(f"fastlaunch-nb: {profile} · ")
         assert "us-east-11: failed: " in line
         assert line.endswith("AWS lists no region 'us-east-11'. Did you mean 'us-east-1'?")
+
+
+# --- record ---------------------------------------------------------------------------
+
+
+def test_record_keeps_a_sweep_and_says_what_in_a_line(
+    demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line of name=value is on stdout; the sweep that it names is in the store, whole."""
+    words = ["--profile", *demo.accounts.values(), "--region", *demo.regions, "--compact"]
+    assert cli.main(["record", str(tmp_path / "store"), *words]) == 0
+    out, err = capsys.readouterr()
+    said = dict(part.split("=") for part in out.removeprefix("recorded ").split())
+    assert (out.count("\n"), err) == (1, "")
+    history = fl.History(tmp_path / "store")
+    assert history.coverage()["sweep_id"].unique().tolist() == [said.pop("sweep_id")]
+    assert len(history.images()) == 42
+    counts = {"images": "42", "reads": "6", "complete": "6", "partial": "0", "failed": "0"}
+    assert said == {**counts, "not-opted-in": "0", "interrupted": "0"}
+
+
+def test_record_keeps_what_failed(
+    demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What could not be read is kept as such; the code is 3, or 1 where there is nothing else."""
+    words = ["--profile", *demo.accounts.values(), "--region", "eu-west-1"]
+    for denied, code in ((["123456789012"], 3), (list(demo.accounts), 1)):
+        store = tmp_path / str(code)
+        with emulator.faulty(unauthorized=denied):
+            assert cli.main(["record", str(store), *words]) == code
+        out, err = capsys.readouterr()
+        assert f" failed={len(denied)} " in out
+        assert err.count("Allow the IAM action") == len(denied)
+        assert fl.History(store).coverage()["status"].eq("failed").sum() == len(denied)
+
+
+def test_record_keeps_events(
+    demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Events of a folder are kept, once each however often they are recorded; AWS is not asked."""
+    told = emulator.notifications(emulator.JOURNAL)
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / "1").write_text("".join(map(json.dumps, told)))
+    with emulator.faulty(unauthorized=list(demo.accounts)):
+        for _ in range(2):
+            words = [str(tmp_path / "store"), "--events", str(tmp_path / "events")]
+            assert cli.main(["record", *words]) == 0
+    assert capsys.readouterr().out == f"recorded events={len(told)}\n" * 2
+    assert len(fl.History(tmp_path / "store").observations()) == len(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["gs://bucket/x"], "Expected a folder, or s3://bucket/prefix"),
+        (["store", "--region", "Mars"], "region is 'Mars'"),
+        (["store", "--demo", "--events", "x"], "--events reads nothing of AWS"),
+        (["store", "--events", "nowhere"], "neither JSON text nor a readable file"),
+    ],
+)
+def test_record_is_asked_wrongly(
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What can not be done ends with 2 before anything is read or written."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["record", *words]) == 2
+    assert says in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_that_can_not_be_written(
+    demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing could be kept nothing is said to be, and the code is 1."""
+    (tmp_path / "file").touch()
+    words = ["--profile", "build-farm", "--region", "eu-west-1"]
+    assert cli.main(["record", str(tmp_path / "file" / "store"), *words]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "could not be written" in err
+
+
+def test_help_waits_for_nothing() -> None:
+    """Who asks for help does not wait until pandas is loaded."""
+    code = "import sys; from fastlaunch_nb import cli; cli.words.parser(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"pandas", "boto3", "plotly"}.isdisjoint(done.stdout.split())
 
 
 def test_a_warning_is_one_line(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,202 @@
+"""The commands that read: show, sweep and record; and what they are asked to read."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import pandas as pd
+from rich.console import Console
+
+from fastlaunch_nb import aws, frame, report
+from fastlaunch_nb.cli.endings import PartialError, say
+from fastlaunch_nb.demo import Demo, demo
+from fastlaunch_nb.errors import InputError, spelt_out
+from fastlaunch_nb.history import History
+from fastlaunch_nb.sweep import Sweep, failure_lines, sweep
+
+# --- what to read ---------------------------------------------------------------------
+
+
+class Asked(NamedTuple):
+    """What to read; its names are those of the notebooks' marked cell."""
+
+    profile: str | None  # None is the demo fleet, "" what boto3 finds by itself
+    regions: list[str] | None  # None is all of the demo
+    filters: dict[str, list[str]] | None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what a notebook that reads the demo fleet must be told."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def asked(options: argparse.Namespace, *, usual: str | None) -> Asked:
+    """Return what to read, checked; `usual` is the profile where no option says."""
+    for region in options.region or ():
+        frame.check_region(region)
+    filters = filters_of(options)
+    profile = usual if options.profile is None else options.profile
+    if options.demo or profile is None:
+        return Asked(None, options.region, filters or None)
+    session = aws.named_session(profile)
+    return Asked(profile, options.region or [aws.region_of(session, None)], filters or None)
+
+
+def filters_of(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the filters as they were typed, checked."""
+    filters: dict[str, list[str]] = {}
+    for word in options.filters or ():
+        name, _, values = _SHORTHAND.sub(r"\1=\2", word).partition("=")
+        filters.setdefault(name, []).extend(filter(None, values.split(",")))
+    frame.api_filters(filters)
+    return filters
+
+
+_SHORTHAND = re.compile(r"^Name=(.*?),Values=(.*)$")  # as the AWS CLI has it
+
+
+# --- show, sweep, record --------------------------------------------------------------
+
+
+def show_images(options: argparse.Namespace) -> None:
+    """Print the images of an account."""
+    reading = asked(options, usual="")
+    with demo() if reading.profile is None else nullcontext() as running:
+        targets = aws.targets(
+            profiles=running.accounts.values() if running else [reading.profile or ""]
+        )
+        regions = reading.regions or (running.regions if running else None)
+        swept = sweep(targets, regions=regions, filters=reading.filters, progress=False)
+    if not len(swept.failures) or len(swept.images):
+        _print(swept.images, options.form)
+    _tell_failures(swept)
+
+
+def sweep_accounts(options: argparse.Namespace) -> None:
+    """Read many accounts; print the images, or write them to a file."""
+    files = [path for path in (options.out, options.coverage) if path is not None]
+    for path in files:
+        report.check_file(path)
+    if len(set(files)) < len(files):
+        raise InputError("--out and --coverage name the same file. Name two.")
+    swept = _swept(options, strict=options.strict)
+    if options.coverage is not None:
+        report.save(swept.coverage, options.coverage)
+    if options.out is not None:
+        report.save(swept.images, options.out)
+    elif len(swept.images):
+        _print_table(swept.images, "--out has")
+    say(repr(swept))
+    _tell_failures(swept)
+
+
+def record_sweep(options: argparse.Namespace) -> None:
+    """Keep a sweep, or events, in a store; print a line that says what was kept."""
+    history = History(options.store)
+    if options.events is not None:
+        _refuse_reading(options)
+        events = frame.from_events(options.events)
+        history.record(events)
+        print(f"recorded events={len(events)}", flush=True)
+    else:
+        swept = _swept(options, strict=False)
+        history.record(swept)
+        print(f"recorded {_counted(swept)}", flush=True)
+    if options.compact:
+        history.compact()
+    if options.events is None:
+        _tell_failures(swept)
+
+
+def _refuse_reading(options: argparse.Namespace) -> None:
+    """Refuse to be told both to read AWS and to keep what EventBridge told."""
+    names = ("profile", "demo", "region", "filters", "accounts", "organization", "skip", "role")
+    given = [name for name in names if getattr(options, name) not in (None, False)]
+    if given:
+        raise InputError(
+            f"--events reads nothing of AWS, so --{given[0]} has no use. Leave one out."
+        )
+
+
+def _counted(swept: Sweep) -> str:
+    """Return what a sweep brought, in words that a monitor can read."""
+    ended = swept.coverage["status"].value_counts()
+    counts = {
+        "sweep_id": swept.sweep_id,
+        "images": len(swept.images),
+        "reads": len(swept.coverage),
+        **{status: ended.get(status, 0) for status in frame.STATUSES},
+    }
+    return " ".join(f"{name}={count}" for name, count in counts.items())
+
+
+def _swept(options: argparse.Namespace, *, strict: bool) -> Sweep:
+    """Sweep what the options name, which are checked before anything is sent."""
+    filters = filters_of(options)
+    for region in options.region or ():
+        frame.check_region(region)
+    with demo() if options.demo else nullcontext() as running:
+        return sweep(
+            _targets(options, running),
+            regions=options.region,
+            filters=filters or None,
+            max_workers=options.workers,
+            progress=False if options.no_progress else sys.stderr.isatty(),
+            strict=strict,
+        )
+
+
+def _targets(options: argparse.Namespace, running: Demo | None) -> list[aws.Target]:
+    """Return whom a sweep is to read."""
+    whole = options.organization == []  # the option alone, without any part of it
+    elsewhere = (options.accounts, options.organization, options.role, options.skip)
+    if running and elsewhere == (None, None, None, None):
+        return aws.targets(profiles=running.accounts.values())
+    return aws.targets(
+        profiles=options.profile,
+        accounts=options.accounts,
+        organization=True if whole else options.organization,
+        skip=options.skip,
+        role=options.role,
+        external_id=options.external_id,
+    )
+
+
+def _tell_failures(swept: Sweep) -> None:
+    if not len(swept.failures):
+        return
+    if swept.was_interrupted:
+        raise KeyboardInterrupt
+    nothing = len(swept.failures) == len(swept.coverage) and swept.images.empty
+    raise PartialError(failure_lines(swept.failures), nothing=nothing)
+
+
+def _print(images: pd.DataFrame, form: str | None) -> None:
+    if form == "json":
+        print(report.to_json(images))
+    elif form == "csv":
+        text = report.to_csv(images)
+        if sys.stdout.isatty():  # a file gets what AWS sent, a terminal nothing to obey
+            text = "\n".join(map(spelt_out, text.split("\n")))
+        print(text, end="")
+    elif len(images):
+        _print_table(images, "--json and --csv have")
+    sys.stdout.flush()
+    say(report.summary(images))
+
+
+_ENDLESS = 100_000  # letters a line: a file has no edge
+
+
+def _print_table(images: pd.DataFrame, whole: str) -> None:
+    """Print as many columns as the terminal has room for; into a file, all of them."""
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _ENDLESS)
+    table = report.to_table(images, console.width if terminal else None)
+    console.print(table)
+    left_out = report.HEADINGS[len(table.columns) :]
+    if left_out:
+        say(f"No room for {', '.join(left_out)}: {whole} everything.")
