@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
-from fastlaunch_nb.charts.told import Told
+from fastlaunch_nb.charts.told import Told, within
 
 _SLIVER: Final = 0.006  # of the axis: how long a bar is at least
 _EARLIER, _INEXACT, _STILL = "◀", "○", "▶"
@@ -24,8 +24,9 @@ def state_bars(there: Told, rows: pd.Series, said: list[str]) -> list[go.Bar]:
     """
     since, until = there.runs["shown_from"], there.runs["shown_to"]
     sliver = (there.end - there.begin) * _SLIVER
-    since = since.where(until - since > sliver, until - sliver).clip(lower=there.begin)
-    until = until.where(until - since > sliver, since + sliver)
+    short = until - since < sliver
+    since = within(since.where(~short, until - sliver), there.begin, there.end)
+    until = until.where(~short, since + sliver)
     texts = pd.Series(said, index=rows.index)
     traces = []
     for state in reversed(there.states):
@@ -97,15 +98,15 @@ def interval_words(row: dict[Any, Any], there: Told) -> str:
     still = pd.isna(row["end"])
     until = row["end"] if not still else row["last_seen"]
     until = there.end if pd.isna(until) else until
-    state, start = words.safe(row["state"]), f"{row['start']:%Y-%m-%d %H:%M} UTC"
+    state, start = words.safe(row["state"]), words.minute(row["start"])
     lines = [
         f"<b>{state}</b> for {words.duration(until - row['start'])}",
         f"since {start}" if row["start_exact"] else f"first seen {start}",
     ]
     if not still:
-        lines.append(f"until {until:%Y-%m-%d %H:%M} UTC")
+        lines.append(f"until {words.minute(until)}")
     elif not there.once:
-        lines.append(f"still so {until:%Y-%m-%d %H:%M} UTC")
+        lines.append(f"still so {words.minute(until)}")
     reason = words.safe(
         row.get("state_transition_reason"), _NO_REASON.get(row["state"], "no reason given")
     )

@@ -6,18 +6,18 @@ look at them. A state is a number here, the worst one 0.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Numbers = npt.NDArray[np.int64]
+Numbers: TypeAlias = npt.NDArray[Any]
 
 MOST: Final = 400
 """How many parts there are at most: a screen has few pixels more to draw them with."""
-_UNITS: Final = {"min": (1, 2, 5, 10, 15, 30), "h": (1, 2, 3, 6, 12), "D": (1, 2, 7, 14, 28)}
-_WIDTHS: Final = [pd.Timedelta(n, unit) for unit, steps in _UNITS.items() for n in steps]
+_MINUTES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 20_160, 40_320)
+_WIDTHS: Final = [pd.Timedelta(minutes, "min") for minutes in _MINUTES]
 _MICROSECOND: Final = pd.Timedelta(1, "us")
 
 
@@ -26,7 +26,7 @@ class Bins(NamedTuple):
 
     begin: pd.Timestamp
     width: pd.Timedelta
-    count: int
+    total: int
 
     def middle(self, of: int) -> pd.Timestamp:
         """Return the middle of a part."""
@@ -58,11 +58,11 @@ def cells(runs: pd.DataFrame, parts: Bins) -> Cells:
         ((runs[name] - parts.begin) // _MICROSECOND).to_numpy(dtype=np.int64)
         for name in ("shown_from", "shown_to")
     )
-    first = np.clip(since // width, 0, parts.count - 1)
-    return Cells(first, np.clip((until - 1) // width, first, parts.count - 1))
+    first = np.clip(since // width, 0, parts.total - 1)
+    return Cells(first, np.clip((until - 1) // width, first, parts.total - 1))
 
 
-def worst(rows: Numbers, at: Cells, states: Numbers, shape: tuple[int, int]) -> npt.NDArray[Any]:
+def worst(rows: Numbers, at: Cells, states: Numbers, shape: tuple[int, int]) -> Numbers:
     """Return the worst state of each row and part, counted from 1; 0 where there is none."""
     found = np.zeros(shape, dtype=np.uint8)
     width = shape[1] + 1
@@ -76,9 +76,7 @@ def worst(rows: Numbers, at: Cells, states: Numbers, shape: tuple[int, int]) -> 
     return found
 
 
-def counts(
-    images: Numbers, at: Cells, states: Numbers, shape: tuple[int, int]
-) -> npt.NDArray[np.int64]:
+def counts(images: Numbers, at: Cells, states: Numbers, shape: tuple[int, int]) -> Numbers:
     """Return how many images have which worst state in each part: a row a state.
 
     Runs of an image do not overlap: only where one begins or ends may there be others.
@@ -96,5 +94,5 @@ def counts(
     _, where = np.unique(edges[in_turn], return_index=True)
     chosen = in_turn[where]
     ends_in = np.bincount(state[chosen] * count + edges[chosen] % count, minlength=within.size)
-    whole: npt.NDArray[np.int64] = within + ends_in.reshape(within.shape)
+    whole: Numbers = within + ends_in.reshape(within.shape)
     return whole

@@ -58,6 +58,7 @@ GREY: Final = "#7f7f7f"
 CLEAR: Final = "rgba(0,0,0,0)"
 _FAINT = "rgba(128,128,128,0.22)"
 _ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
+_MARK = 8  # pixels beside the data for what goes on
 _READABLE = 14  # pixels a row needs for a mark or words of its own
 
 
@@ -75,6 +76,11 @@ def state_marker(state: object) -> dict[str, Any]:
         return {"color": drawn.colour, "line": {"width": 0}, "pattern": pattern}
     pattern |= {"fgcolor": drawn.colour, "bgcolor": CLEAR}
     return {"color": CLEAR, "line": {"width": 1, "color": drawn.colour}, "pattern": pattern}
+
+
+def ink_on(state: object) -> str:
+    """Return the colour of words on a bar of a state."""
+    return "white" if state_look(state).solid else GREY
 
 
 def state_fill(state: object) -> dict[str, Any]:
@@ -123,7 +129,7 @@ def blank(
             "y": 1,
             "yanchor": "top",
         },
-        height=min(_TALLEST, head + _FOOT + _ROW * max(rows, 4)),
+        height=min(_TALLEST, head + _FOOT + _ROW * max(rows, 3)),
         margin={"l": 12, "r": 16, "t": head, "b": _FOOT},
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
@@ -136,7 +142,9 @@ def blank(
     figure.update_xaxes(
         gridcolor=_FAINT, zeroline=False, linecolor=_FAINT, autotickangles=[0, 45], nticks=7
     )
-    figure.update_yaxes(showgrid=False, zeroline=False, ticks="outside", tickcolor=CLEAR)
+    figure.update_yaxes(
+        showgrid=False, zeroline=False, ticks="outside", tickcolor=CLEAR, ticklen=_MARK
+    )
     return figure
 
 
@@ -146,16 +154,15 @@ def roomy(figure: go.Figure, rows: int) -> bool:
     return bool(rows * _READABLE <= layout.height - layout.margin.t - layout.margin.b)
 
 
-def label_rows(
-    figure: go.Figure, rows: pd.DataFrame, places: Sequence[int] | None = None, total: int = 0
+def name_rows(
+    figure: go.Figure, labels: Sequence[str], places: Sequence[int] | None = None, total: int = 0
 ) -> None:
     """Name the rows; fewer labels where it is tight.
 
     They are in these places of a `total`, else one after the other.
     """
-    total = total or len(rows)
+    total = total or len(labels)
     every = label_every(figure, total)
-    labels = row_labels(rows)
     make_room(figure, labels)
     named = [*zip(places or range(total), labels, strict=True)][::every]
     figure.update_yaxes(
@@ -169,12 +176,13 @@ def label_rows(
 
 def label_every(figure: go.Figure, rows: int) -> int:
     """Return how many rows share a label, so that labels do not stand too close."""
-    return max(1, -(-rows * 13 // (_TALLEST - _FOOT - figure.layout.margin.t)))
+    room = int(_TALLEST - _FOOT - figure.layout.margin.t)
+    return max(1, -(-rows * 13 // room))
 
 
 def make_room(figure: go.Figure, labels: Iterable[str]) -> None:
     """Give labels of rows the room that the longest of them needs."""
-    figure.update_layout(margin_l=16 + round(_LETTER * max(map(len, labels))))
+    figure.update_layout(margin_l=12 + _MARK + round(_LETTER * max(map(len, labels))))
 
 
 def row_labels(rows: pd.DataFrame) -> list[str]:
@@ -212,6 +220,12 @@ def empty(chart: str, data: pd.DataFrame, why: tuple[str, str] | None = None) ->
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return figure
+
+
+def state_in_legend(state: str, name: str) -> str:
+    """Return a state's entry of a legend."""
+    drawn = state_look(state)
+    return in_legend(drawn.colour, drawn.swatch, name)
 
 
 def in_legend(colour: str, swatch: str, name: str) -> str:

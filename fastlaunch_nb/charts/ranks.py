@@ -17,11 +17,12 @@ _NEWEST_ON_TOP = ("worst", "recent")
 
 
 class Heading(NamedTuple):
-    """What stands above the rows of a group, and in which row."""
+    """What stands above the rows of a group, from which row on, and how many rows it takes."""
 
     name: str
     images: int
     row: int
+    height: int
 
 
 class Ranks(NamedTuple):
@@ -54,12 +55,12 @@ def check(name: str, value: object, known: Iterable[str | None]) -> None:
     """Refuse what is none of the known values."""
     if value not in (names := list(known)):
         meant = did_you_mean(str(value), [text for text in names if text])
-        raise InputError(f"{name} is {value!r}. Expected one of {', '.join(map(repr, names))}.{meant}")
+        raise InputError(
+            f"{name} is {value!r}. Expected one of {', '.join(map(repr, names))}.{meant}"
+        )
 
 
-def ranked(
-    runs: pd.DataFrame, sort: str, group: str | None, *, most: int, heading: float
-) -> Ranks:
+def ranked(runs: pd.DataFrame, sort: str, group: str | None, *, most: int, heading: float) -> Ranks:
     """Put images into rows.
 
     Parameters
@@ -70,7 +71,7 @@ def ranked(
         What part of all rows a heading takes at least.
     """
     images = _sorted(runs.drop_duplicates("image", keep="last"), sort)
-    of, names = _grouped(images, group)
+    of, names = grouped(images, group)
     images = images.iloc[of.argsort(kind="stable")]
     of = of.loc[images.index]
     counts = of.value_counts(sort=False).sort_index()
@@ -81,7 +82,7 @@ def ranked(
     first = (sizes + gap).cumsum() - sizes
     rows = int((sizes + gap).sum())
     headings = [
-        Heading(names[place], int(counts.loc[place]), int(first.loc[place]) - gap)
+        Heading(names[place], int(counts.loc[place]), int(first.loc[place]) - gap, gap)
         for place in range(len(names) if gap else 0)
     ]
     return Ranks(images.assign(row=in_group + of.map(first)), headings, rows, per_row)
@@ -107,12 +108,10 @@ def _sorted(images: pd.DataFrame, sort: str) -> pd.DataFrame:
         by["_newest"] = -images["start"].astype("int64")
     else:
         by["_name"] = names
-    return (
-        images.assign(**by).sort_values([*by, *KEY], kind="stable").drop(columns=list(by))
-    )
+    return images.assign(**by).sort_values([*by, *KEY], kind="stable").drop(columns=list(by))
 
 
-def _grouped(images: pd.DataFrame, group: str | None) -> tuple[pd.Series, list[str]]:
+def grouped(images: pd.DataFrame, group: str | None) -> tuple[pd.Series, list[str]]:
     """Return the group of each image by its number, in the order of first images, and the names."""
     if group is None:
         return pd.Series(0, index=images.index), [""]

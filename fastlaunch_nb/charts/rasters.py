@@ -35,9 +35,8 @@ def raster(
     colours = [look.CLEAR, *(look.state_look(state).cell for state in states), look.CLEAR]
     drawn = worst.copy()
     if UNKNOWN in states:
-        down, across = np.indices(worst.shape, sparse=True)
-        unknown = worst == states.index(UNKNOWN) + 1
-        drawn[unknown & ((down + across) % 2 == 1)] = len(states) + 1
+        odd = np.add.outer(*map(np.arange, worst.shape)) % 2 == 1
+        drawn[odd & (worst == states.index(UNKNOWN) + 1)] = len(states) + 1
     half = words.duration(parts.width / 2)
     return go.Heatmap(
         name="worst state",

@@ -81,11 +81,11 @@ def _hover(counts: npt.NDArray[np.int64], states: Sequence[str], parts: Bins) ->
         dx=parts.width.total_seconds() * 1000,
         y0=0.5,
         dy=1,
-        z=np.zeros((1, parts.count), dtype=np.uint8),
+        z=np.zeros((1, parts.total), dtype=np.uint8),
         yaxis="y2",
         colorscale=[[0, look.CLEAR], [1, look.CLEAR]],
         showscale=False,
-        hovertext=[[_words(counts[:, part], states, parts, part) for part in range(parts.count)]],
+        hovertext=[[_words(counts[:, part], states, parts, part) for part in range(parts.total)]],
         hovertemplate="%{hovertext}<extra></extra>",
     )
 

@@ -9,24 +9,25 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb.charts import bins, bars, bins, look, ranks, strips, words
+from fastlaunch_nb.charts import bars, bins, look, ranks, strips, words
 from fastlaunch_nb.charts.ranks import Ranks, ranked
 from fastlaunch_nb.charts.rasters import raster
 from fastlaunch_nb.charts.told import Told, told, why_nothing
-from fastlaunch_nb.frame import severity
 
 MOST_BARS: Final = 3_000
 """How many runs are drawn as bars; a browser takes seconds for more."""
 MOST_ROWS: Final = 500
 """How many rows a figure has; each is two pixels high then."""
+_MOST_MARKED: Final = 80  # rows that are high enough for marks of their own
 _SAID: Final = 20  # images that a raster says in words
+_NOTHING: Final = "\u200b"  # a letter that is not seen
 _HEADING = 0.015  # of all rows: how high a heading is where they are many
 _DAY = 86_400_000  # milliseconds
 _TICKS = (  # plotly's own name the year under each hour, and so stand aslant where it is narrow
     {"dtickrange": [None, _DAY - 1], "value": "%H:%M\n%b %-d"},
     {"dtickrange": [_DAY, "M1"], "value": "%b %-d\n%Y"},
 )
-_BUTTONS, _BUTTON_ROW = (1, 7, 14, 30), 32  # days; pixels
+_BUTTONS, _BUTTON_ROW = (1, 7, 14, 30), 22  # days; pixels
 
 
 def timeline(
@@ -92,20 +93,21 @@ def timeline(
     there = told(intervals, coverage, since)
     if there.runs.empty:
         return look.empty("timeline", intervals, why_nothing(there))
-    images = there.runs["image"].nunique()
-    many = len(there.runs) > MOST_BARS or images > MOST_ROWS
+    many = len(there.runs) > MOST_BARS or there.images > MOST_ROWS
     order = ranked(there.runs, sort, group, most=MOST_ROWS, heading=_HEADING)
+    marked = order.rows <= _MOST_MARKED
     figure = look.blank(
-        f"Fast Launch states {'at' if there.once else 'until'} {_minute(there.end)}",
-        _under(there, images, order if many else None), there.runs,
-        rows=order.rows, legend=_legend(there, order), marks=[] if many else bars.marks_in_legend(there),
+        f"Fast Launch states {'at' if there.once else 'until'} {words.minute(there.end)}",
+        _under(there, order if many else None), there.runs,
+        rows=order.rows, legend=_legend(there, order),
+        marks=bars.marks_in_legend(there) if marked else [],
     )  # fmt: skip
     if many:
         _draw_cells(figure, there, order)
     else:
-        _draw_bars(figure, there, order)
+        _draw_bars(figure, there, order, marked=marked)
     _name_groups(figure, order, by_index=many)
-    _put_strip_above(figure, there, images)
+    _put_strip_above(figure, there)
     _draw_time(figure, there)
     return figure
 
@@ -113,20 +115,12 @@ def timeline(
 # --- words ----------------------------------------------------------------------------
 
 
-def _minute(moment: pd.Timestamp) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def _under(there: Told, images: int, cells: Ranks | None) -> str:
-    parts = [words.images(images)]
+def _under(there: Told, cells: Ranks | None) -> str:
+    parts = [words.images(there.images)]
     if not there.once:
-        parts[0] += f" over {words.duration(there.end - there.begin)}"
+        parts[0] += f" over {there.span}"
         parts.append("of each state: images now, share of time")
-    if there.unseen:
-        parts.append(f"{there.unseen:,} not drawn: never observed")
-    if there.earlier:
-        parts.append(f"{there.earlier:,} not drawn: not seen in this time")
-    said = " · ".join(parts)
+    said = " · ".join([*parts, *there.not_drawn])
     return said if cells is None else f"{said}<br>{_of_cells(there, cells)}"
 
 
@@ -137,28 +131,26 @@ def _of_cells(there: Told, cells: Ranks) -> str:
 
 
 def _legend(there: Told, order: Ranks) -> list[str]:
-    now = order.images["state"].value_counts()
-    names, shares = words.short(there.states), there.shares
+    now, shares = order.images["state"].value_counts(), there.shares
+    names = words.short(there.states)
     return [
-        look.in_legend(look.state_look(state).colour, look.state_look(state).swatch, names[state])
-        + (f" {now.get(state, 0):,} · {words.percent(shares[state])}" if not there.once else
-           f" {now[state]:,}")
+        f"{look.state_in_legend(state, names[state])} {now.get(state, 0):,}"
+        + ("" if there.once else f" · {words.percent(shares[state])}")
         for state in there.states
-    ]  # fmt: skip
+    ]
 
 
 # --- parts of the figure --------------------------------------------------------------
 
 
-def _draw_bars(figure: go.Figure, there: Told, order: Ranks) -> None:
-    roomy = look.roomy(figure, order.rows)
+def _draw_bars(figure: go.Figure, there: Told, order: Ranks, *, marked: bool) -> None:
     rows = order.of(there.runs)
     said = [bars.interval_words(row, there) for row in there.runs.to_dict("records")]
     for trace in bars.state_bars(there, rows, said):
         figure.add_trace(trace)
-    if roomy:
+    if marked:
         figure.add_trace(bars.marks(there, rows))
-    look.label_rows(figure, order.images, list(order.images["row"]), order.rows)
+    look.name_rows(figure, look.row_labels(order.images), list(order.images["row"]), order.rows)
     in_turn = sorted(zip(rows, there.runs["shown_from"], said, strict=True))
     words.remember(figure, [text for *_, text in in_turn])
 
@@ -167,11 +159,11 @@ def _draw_cells(figure: go.Figure, there: Told, order: Ranks) -> None:
     parts = bins.bins(there.begin, there.end)
     worst = bins.worst(
         order.of(there.runs).to_numpy(), bins.cells(there.runs, parts), _numbers(there),
-        (order.rows, parts.count),
+        (order.rows, parts.total),
     )  # fmt: skip
     names = _names_of_rows(order)
     figure.add_trace(raster(worst, there.states, parts, names))
-    look.make_room(figure, names)
+    look.make_room(figure, [name for name in names if _NOTHING not in name])
     every = look.label_every(figure, order.rows)
     figure.update_yaxes(
         type="category", range=[order.rows - 0.5, -0.5], tickfont={"size": 11},
@@ -183,15 +175,18 @@ def _draw_cells(figure: go.Figure, there: Told, order: Ranks) -> None:
 
 
 def _names_of_rows(order: Ranks) -> list[str]:
-    """Return what each row is called: by its first image, and how many more there are."""
-    names = [f"<b>{words.safe(heading.name)}</b>" for heading in order.headings]
-    named = dict(zip((heading.row for heading in order.headings), names, strict=True))
-    first = order.images.drop_duplicates("row")
+    """Return what each row is called: by its first image, and how many more there are.
+
+    Those that headings take have names that are not seen; no two rows have the same.
+    """
     counts = order.images["row"].value_counts()
-    for row, label in zip(first["row"], look.row_labels(first), strict=True):
-        more = counts[row] - 1
-        named[row] = words.safe(label) + (f" + {more:,}" if more else "")
-    return [named.get(row, " " * (row + 1)) for row in range(order.rows)]
+    first = order.images.drop_duplicates("row")
+    named = {
+        row: words.safe(label) + (f" + {counts[row] - 1:,}" if counts[row] > 1 else "")
+        for row, label in zip(first["row"], look.row_labels(first), strict=True)
+    }
+    unseen = (_NOTHING * count for count in range(1, order.rows + 1))
+    return [named.get(row) or next(unseen) for row in range(order.rows)]
 
 
 def _numbers(there: Told) -> bins.Numbers:
@@ -201,24 +196,26 @@ def _numbers(there: Told) -> bins.Numbers:
 
 
 def _name_groups(figure: go.Figure, order: Ranks, *, by_index: bool) -> None:
+    short = words.short([heading.name for heading in order.headings])
     for heading in order.headings:
+        middle = heading.row + (heading.height - 1) / 2
         figure.add_annotation(
-            text=f"<b>{words.safe(heading.name)}</b> · {words.images(heading.images)}",
+            text=f"<b>{words.safe(short[heading.name])}</b> · {words.images(heading.images)}",
             font={"size": 12}, showarrow=False, x=0, xref="paper", xanchor="left", xshift=2,
-            y=heading.row if by_index else -heading.row, yanchor="middle",
+            y=middle if by_index else -middle, yanchor="middle",
         )  # fmt: skip
 
 
-def _put_strip_above(figure: go.Figure, there: Told, images: int) -> None:
+def _put_strip_above(figure: go.Figure, there: Told) -> None:
     if there.once:
         return
     parts, shape = bins.bins(there.begin, there.end), (len(there.states),)
     counts = bins.counts(
         there.runs["image"].to_numpy(), bins.cells(there.runs, parts), _numbers(there),
-        (*shape, parts.count),
+        (*shape, parts.total),
     )  # fmt: skip
     strips.put_above(figure, counts, there.states, parts)
-    strips.label(figure, f"all {words.images(images)}" if images > 1 else "1 image")
+    strips.label(figure, "all " * (there.images > 1) + words.images(there.images))
 
 
 def _draw_time(figure: go.Figure, there: Told) -> None:
@@ -245,7 +242,7 @@ def _add_buttons(figure: go.Figure, days: Sequence[int]) -> None:
     figure.update_xaxes(
         rangeselector={
             "buttons": [*back, {"step": "all", "label": "all"}],
-            "x": 0, "xanchor": "left", "y": 1 + 6 / inside, "yanchor": "bottom",
+            "x": 0, "xanchor": "left", "y": 1 + 8 / inside, "yanchor": "bottom",
             "bgcolor": "rgba(128,128,128,0.12)", "activecolor": "rgba(128,128,128,0.38)",
             "font": {"size": 11, "color": look.GREY},
         }

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
+from fastlaunch_nb.charts import words
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import KEY, fit_to_show, severity
 from fastlaunch_nb.intervals import from_look
@@ -53,12 +54,27 @@ class Told(NamedTuple):
         """The states that are drawn, the worst first."""
         return sorted(self.runs["state"].unique(), key=lambda state: (severity(state), state))
 
-
     @property
     def shares(self) -> dict[str, float]:
         """The share of each state in the time of all images."""
-        spent = self.runs.groupby("state")["spent"].sum()
-        return dict(spent / max(spent.sum(), pd.Timedelta(1, "us")))
+        spent = self.runs.groupby("state")["spent"].sum().dt.total_seconds()
+        return dict(spent / (spent.sum() or 1))
+
+    @property
+    def images(self) -> int:
+        """How many images are drawn."""
+        return int(self.runs["image"].nunique())
+
+    @property
+    def span(self) -> str:
+        """How long the time of the axis is, in words."""
+        return words.duration(self.end - self.begin)
+
+    @property
+    def not_drawn(self) -> list[str]:
+        """What is left out, in words."""
+        why = {"never observed": self.unseen, "not seen in this time": self.earlier}
+        return [f"{images:,} not drawn: {reason}" for reason, images in why.items() if images]
 
 
 def told(intervals: object, coverage: object, since: Any) -> Told:
@@ -160,18 +176,21 @@ def _first_look(rows: pd.DataFrame) -> pd.Timestamp | None:
 def _merged(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows by image and start; what goes on in the same state is one run."""
     rows = rows.sort_values(["image", "start"], kind="stable", ignore_index=True)
-    former = rows[["image", "state", "end"]].shift()
-    goes_on = (rows["image"] == former["image"]) & (rows["state"] == former["state"])
-    goes_on &= rows["start"] <= former["end"]
+    image, state = rows["image"].to_numpy(), pd.factorize(rows["state"])[0]
+    goes_on = (image[1:] == image[:-1]) & (state[1:] == state[:-1])
+    start, end = (rows[name].to_numpy("datetime64[us]") for name in ("start", "end"))
+    goes_on &= start[1:] <= end[:-1]
     if not goes_on.any():
         return rows
-    run = (~goes_on).cumsum()
-    last = rows.drop_duplicates("image", keep="last").index
-    kept = rows[~goes_on].reset_index(drop=True)
-    ends = rows.groupby(run, sort=False)[["end", "last_seen"]].max().reset_index(drop=True)
-    open_ones = rows.loc[last, "end"].isna()
-    ends.loc[run.loc[last[open_ones]] - 1, "end"] = pd.NaT
-    return kept.assign(end=ends["end"], last_seen=ends["last_seen"])
+    first, last = rows[[True, *~goes_on]], rows[[*~goes_on, True]]
+    ends = {name: last[name].array for name in ("end", "last_seen", "state_transition_reason")}
+    return first.assign(**{name: ends[name] for name in ends if name in rows})
+
+
+def within(moments: pd.Series, begin: pd.Timestamp, end: pd.Timestamp) -> pd.Series:
+    """Return moments, those outside of a time at its begin or its end."""
+    moments = moments.where(moments > begin, begin)
+    return moments.where(moments < end, end)
 
 
 def _cut(rows: pd.DataFrame, begin: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
@@ -181,8 +200,7 @@ def _cut(rows: pd.DataFrame, begin: pd.Timestamp, end: pd.Timestamp) -> pd.DataF
     """
     over = rows["end"].fillna(rows["last_seen"]).fillna(end)
     shown = rows.assign(
-        shown_from=rows["start"].clip(lower=begin, upper=end),
-        shown_to=over.clip(lower=begin, upper=end),
+        shown_from=within(rows["start"], begin, end), shown_to=within(over, begin, end)
     )
     shown["spent"] = shown["shown_to"] - shown["shown_from"]
     return shown[over > begin].reset_index(drop=True)

@@ -176,6 +176,11 @@ def iso(moment: pd.Timestamp) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
+def minute(moment: pd.Timestamp) -> str:
+    """Say when, to the minute."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
 def duration(span: pd.Timedelta) -> str:
     """Say how long something took, in two units at most."""
     minutes = max(0, round(span.total_seconds() / 60))
