@@ -46,7 +46,7 @@ STATE_LOOKS = {
     "disabling-failed": Look("#a6611a", "\\", "▧"),
     "disabled": Look("#8a8a8a"),
     "absent": Look("#8a8a8a", "", "▭", solid=False, height=0.2),
-    "unknown": Look("#8a8a8a", "/", "▒", solid=False),
+    "unknown": Look("#767676", "/", "▒", solid=False),
 }
 """The palette of Okabe and Ito (Color Universal Design, 2008), which people with any kind of
 colour vision tell apart; failures carry a pattern as well."""
@@ -182,7 +182,7 @@ def label_every(figure: go.Figure, rows: int) -> int:
 
 def make_room(figure: go.Figure, labels: Iterable[str]) -> None:
     """Give labels of rows the room that the longest of them needs."""
-    figure.update_layout(margin_l=12 + _MARK + round(_LETTER * max(map(len, labels))))
+    figure.update_layout(margin_l=16 + _MARK + round(_LETTER * max(map(len, labels))))
 
 
 def row_labels(rows: pd.DataFrame) -> list[str]:

@@ -181,6 +181,7 @@ def _bars(state: str, rows: Sequence[_Row], *, written: bool) -> go.Bar:
         insidetextanchor="middle",
         textangle=0,
         constraintext="none",
+        cliponaxis=False,
         insidetextfont={"color": look.ink_on(state), "size": 11},
         hovertext=[_hover(row, state) for row in rows],
         hovertemplate="%{hovertext}<extra></extra>",
