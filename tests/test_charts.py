@@ -34,7 +34,7 @@ def test_timeline_has_a_bar_an_image(images: pd.DataFrame) -> None:
     figure = fl.timeline(images)
     assert sum(len(trace.y) for trace in bars(figure).values()) == len(images)
     for name, trace in bars(figure).items():
-        assert trace.marker.color == charts.state_look(name).colour
+        assert trace.marker == trace.marker.update(look.state_marker(name))
         assert all(span > 0 for span in trace.x)
         for base, span in zip(trace.base, trace.x, strict=True):
             end = pd.Timestamp(base, tz="UTC") + pd.Timedelta(milliseconds=span)

@@ -37,7 +37,7 @@ def state_bars(there: Told, rows: pd.Series, said: list[str]) -> list[go.Bar]:
                 orientation="h",
                 y=list(-rows[same]),
                 base=[words.iso(moment) for moment in since[same]],
-                x=[span // pd.Timedelta("1ms") for span in until[same] - since[same]],
+                x=[round(span / pd.Timedelta("1ms")) for span in until[same] - since[same]],
                 width=look.state_look(state).height,
                 marker=look.state_marker(state),
                 hovertext=list(texts[same]),
