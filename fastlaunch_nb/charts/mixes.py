@@ -160,7 +160,8 @@ def _how_good(spent: dict[str, float]) -> tuple[float, ...]:
     total, unknown = sum(spent.values()) or 1, severity(UNKNOWN)
     failed = sum(time for state, time in spent.items() if severity(state) < unknown)
     unsure = sum(time for state, time in spent.items() if severity(state) == unknown)
-    return -failed / total, -unsure / total, spent.get("enabled", 0) / total
+    shares = -failed / total, -unsure / total, spent.get("enabled", 0) / total
+    return tuple(round(share, 9) for share in shares)  # so that what is as good is alike
 
 
 # --- bars -----------------------------------------------------------------------------
