@@ -110,6 +110,7 @@ def test_one_look_shows_what_it_tells() -> None:
 
 def test_what_is_not_drawn_is_counted() -> None:
     """An image that was not seen any more when the axis begins is spoken of, not left out."""
+    assert not fl.timeline(told((1, "enabled", 9, None)).head(0)).data
     runs = told((1, "enabled", 9, 8), (1, "absent", 8, 7), (2, "enabled", 9, None))
     under = fl.timeline(runs, since="2D").layout.title.subtitle.text
     assert "1 image over 2 d" in under
@@ -246,6 +247,16 @@ def test_rows_of_a_group_stand_together(group: str, headings: list[str], order: 
         range(-len(rows) - len(notes) + 1, 1)
     )
     assert notes[0].y == 0
+
+
+def test_too_many_groups_have_no_headings() -> None:
+    """Headings leave the rows their room: of very many groups there is none, which is said."""
+    many = told(*((n, "enabled", 2, None) for n in range(80)))
+    few = many.assign(account_id=[f"{n % 30:012}" for n in range(80)])
+    assert len(fl.timeline(few, group="account").layout.annotations) == 30
+    figure = fl.timeline(many.assign(account_id=[f"{n:012}" for n in range(80)]), group="account")
+    assert not figure.layout.annotations
+    assert "by account, too many for headings" in fl.text(figure)
 
 
 def test_accounts_of_one_name_are_two_groups() -> None:

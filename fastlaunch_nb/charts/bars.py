@@ -53,7 +53,7 @@ def _marked(there: Told) -> dict[str, pd.Series]:
     earlier = runs["start"] < there.begin
     return {
         _EARLIER: earlier,
-        _INEXACT: ~runs["start_exact"].astype(bool) & ~earlier,
+        _INEXACT: ~runs["start_exact"] & ~earlier,
         _STILL: runs["end"].isna(),
     }
 

@@ -90,6 +90,8 @@ def ranked(runs: pd.DataFrame, sort: str, group: str | None, *, most: int, headi
 
 def _gap(rows: int, groups: int, heading: float) -> int:
     """Return how many rows a heading takes; none where headings would take half of the figure."""
+    if groups and rows + groups <= 1 / heading:
+        return 1
     if not groups or groups * heading > 0.5:
         return 0
     return max(1, round(heading * rows / (1 - groups * heading)))

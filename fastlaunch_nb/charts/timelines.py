@@ -98,7 +98,7 @@ def timeline(
     marked = order.rows <= _MOST_MARKED
     figure = look.blank(
         f"Fast Launch states {'at' if there.once else 'until'} {words.minute(there.end)}",
-        _under(there, order if many else None), there.runs,
+        _under(there, order, group, many=many), there.runs,
         rows=order.rows, legend=_legend(there, order),
         marks=bars.marks_in_legend(there) if marked else [],
     )  # fmt: skip
@@ -115,13 +115,15 @@ def timeline(
 # --- words ----------------------------------------------------------------------------
 
 
-def _under(there: Told, cells: Ranks | None) -> str:
+def _under(there: Told, order: Ranks, group: str | None, *, many: bool) -> str:
     parts = [words.images(there.images)]
     if not there.once:
         parts[0] += f" over {there.span}"
         parts.append("of each state: images now, share of time")
+    if group and not order.headings:
+        parts.append(f"by {group}, too many for headings")
     said = " · ".join([*parts, *there.not_drawn])
-    return said if cells is None else f"{said}<br>{_of_cells(there, cells)}"
+    return f"{said}<br>{_of_cells(there, order)}" if many else said
 
 
 def _of_cells(there: Told, cells: Ranks) -> str:

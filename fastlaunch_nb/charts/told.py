@@ -119,8 +119,12 @@ def _as_intervals(intervals: object) -> pd.DataFrame:
         # Observed in whole seconds, a transition may seem to come up to one later.
         start = told["start"].where(told["start"] < told["last_seen"], told["last_seen"])
         fit, seen = told.assign(start=start), told["last_seen"].notna()
-    image = fit.groupby(list(KEY), dropna=False).ngroup()
-    return fit.assign(image=image, told=seen.fillna(True), state=fit["state"].fillna(UNKNOWN))
+    return fit.assign(
+        image=fit.groupby(list(KEY), dropna=False).ngroup(),
+        told=seen.fillna(value=True),
+        state=fit["state"].fillna(UNKNOWN),
+        start_exact=fit["start_exact"].fillna(value=False).astype(bool),
+    )
 
 
 def _is_of_images(intervals: object) -> bool:
