@@ -94,6 +94,8 @@ def test_without_a_coverage_intervals_prove_looks() -> None:
     """An exact first start proves none; what is seen for the first time, and what follows, do."""
     first = (1, "enabled", 900, None)
     assert span(fl.timeline(told(first, (2, "enabling", 8, 3), (2, "enabled", 3, None)))) == (3, 0)
+    after_unknown = told(first, (2, "unknown", 8, 4), (2, "enabled", 4, None))
+    assert span(fl.timeline(after_unknown)) == (4, 0)
     seen_first = told((2, "enabled", 6, None), start_exact=False)
     assert span(fl.timeline(pd.concat([told(first), seen_first]))) == (6, 0)
 
@@ -115,6 +117,8 @@ def test_what_is_not_drawn_is_counted() -> None:
     under = fl.timeline(runs, since="2D").layout.title.subtitle.text
     assert "1 image over 2 d" in under
     assert "1 not drawn: not seen in this time" in under
+    just_over = fl.timeline(runs, coverage=looks(7, 0), since=None)
+    assert {*bars(just_over)} == {"enabled"}
     gone = fl.timeline(runs.head(2), coverage=looks(3, 0))
     assert gone.layout.title.subtitle.text.startswith("None was seen in the time that is shown")
 

@@ -3,7 +3,7 @@
 A figure is transparent and its grey text reads on white and on black, so that
 it fits any theme it is put into. The legend is text under the title: plotly's
 own takes the width that row labels leave, and climbs over the title on a narrow
-screen. plotly's button that uploads the data is off.
+screen. plotly's button that uploads the data is off, and those that select nothing.
 """
 
 from __future__ import annotations
@@ -136,7 +136,11 @@ def blank(
         font={"color": GREY, "size": 12},
         barmode="overlay",
         showlegend=False,
-        modebar={"remove": ["sendChartToCloud"], "bgcolor": CLEAR, "color": GREY},
+        modebar={
+            "remove": ["sendChartToCloud", "select2d", "lasso2d"],
+            "bgcolor": CLEAR,
+            "color": GREY,
+        },
         hoverlabel={"align": "left"},
     )
     figure.update_xaxes(
