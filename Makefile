@@ -52,6 +52,8 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.sweep
 	@echo
 	@$(BIN)/python -m benchmarks.intervals
+	@echo
+	@$(BIN)/python -m benchmarks.timelines
 
 notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.aws import targets as targets
     from fastlaunch_nb.charts import capacity as capacity
     from fastlaunch_nb.charts import fleet_map as fleet_map
+    from fastlaunch_nb.charts import state_mix as state_mix
     from fastlaunch_nb.charts import text as text
     from fastlaunch_nb.charts import timeline as timeline
     from fastlaunch_nb.demo import demo as demo
@@ -65,6 +66,7 @@ _HOME = {
     "from_pages": "frame",
     "intervals": "intervals",
     "panel": "panel",
+    "state_mix": "charts",
     "sweep": "sweep",
     "targets": "aws",
     "text": "charts",

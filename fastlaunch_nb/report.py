@@ -53,7 +53,7 @@ def embed(
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
-        A figure of :func:`fastlaunch_nb.timeline` or :func:`fastlaunch_nb.capacity`.
+        A figure that :func:`fastlaunch_nb.text` takes, such as :func:`fastlaunch_nb.timeline`.
     form : {"html", "png", "svg", "md"}, default "html"
         A fragment of HTML that stays interactive; a picture; or Markdown with
         the picture and, under it, the same in words.
@@ -115,8 +115,10 @@ def _html(figure: go.Figure, plotlyjs: str) -> str:
 def _picture(figure: go.Figure, form: str, width: int) -> bytes:
     if importlib.util.find_spec("kaleido") is None:
         raise MissingExtraError("image", f"A chart as {form.upper()}")
+    still = go.Figure(figure)
+    still.update_xaxes(rangeselector_visible=False)  # nobody can press a button of a picture
     try:
-        picture: bytes = figure.to_image(form, width=width, scale=1)  # as wide as was asked
+        picture: bytes = still.to_image(form, width=width, scale=1)  # as wide as was asked
     except RuntimeError as error:
         if "Chrome" not in str(error):
             raise

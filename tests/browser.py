@@ -79,10 +79,17 @@ def launched() -> Iterator[Browser]:
 
 @contextmanager
 def opened(
-    browser: Browser, width: int = 1280, *, templates_own: re.Pattern[str] = VOILAS_OWN
+    browser: Browser,
+    width: int = 1280,
+    *,
+    templates_own: re.Pattern[str] = VOILAS_OWN,
+    zone: str | None = None,
 ) -> Iterator[Page]:
-    """Give a page of some width; nothing outside this machine is reached, or asked for by us."""
-    context = browser.new_context(viewport={"width": width, "height": 1000})
+    """Give a page of some width, to a viewer in some time zone.
+
+    Nothing outside this machine is reached, or asked for by us.
+    """
+    context = browser.new_context(viewport={"width": width, "height": 1000}, timezone_id=zone)
     page = context.new_page()
     outside: list[str] = []
 

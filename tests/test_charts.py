@@ -22,7 +22,7 @@ LOOK = "2026-01-15T12:00:00Z"
 
 
 def bars(figure: Any) -> dict[str, Any]:
-    return {trace.name: trace for trace in figure.data}
+    return {trace.name: trace for trace in figure.data if trace.type == "bar"}
 
 
 def labels(figure: Any) -> list[str]:
@@ -32,9 +32,9 @@ def labels(figure: Any) -> list[str]:
 def test_timeline_has_a_bar_an_image(images: pd.DataFrame) -> None:
     """Every image that was seen has one bar, in the colour of its state, until it was seen."""
     figure = fl.timeline(images)
-    assert sum(len(trace.y) for trace in figure.data) == len(images)
+    assert sum(len(trace.y) for trace in bars(figure).values()) == len(images)
     for name, trace in bars(figure).items():
-        assert trace.marker.color == charts.state_look(name).colour
+        assert trace.marker == trace.marker.update(look.state_marker(name))
         assert all(span > 0 for span in trace.x)
         for base, span in zip(trace.base, trace.x, strict=True):
             end = pd.Timestamp(base, tz="UTC") + pd.Timedelta(milliseconds=span)
@@ -45,7 +45,7 @@ def test_timeline_starts_at_the_transition() -> None:
     """An exact start is where the bar begins, to the millisecond; else the first look."""
     items = [item(1), item(2, StateTransitionTime=None)]
     figure = fl.timeline(fl.from_pages(items, observed_at=LOOK), since=None)
-    (trace,) = figure.data
+    (trace,) = bars(figure).values()
     assert trace.base[0] == "2026-01-14T09:30:15.552"
     exact, inexact = trace.hovertext
     assert "since 2026-01-14 09:30 UTC" in exact
@@ -83,9 +83,8 @@ def test_what_ended_before_the_axis_is_not_in_the_legend() -> None:
     told = from_look(look)
     ago = [pd.Timestamp(LOOK) - pd.Timedelta(days=days) for days in (30, 20)]
     before = told.assign(state="enabling-failed", start=ago[0], end=ago[1])
-    unknown = told.assign(state="unknown", last_seen=pd.Series([None], dtype=frame.TIME))
-    figure = fl.timeline(pd.concat([before, told.assign(start=ago[1]), unknown]))
-    assert [trace.name for trace in figure.data] == ["enabled"]
+    figure = fl.timeline(pd.concat([before, told.assign(start=ago[1])]))
+    assert [*bars(figure)] == ["enabled"]
     subtitle = figure.layout.title.subtitle.text
     assert "enabling-failed" not in subtitle
     assert "1 image" in subtitle
@@ -125,7 +124,9 @@ def test_timeline_is_clamped() -> None:
     images = fl.from_pages([old, item(2)], observed_at=LOOK)
     figure = fl.timeline(images, since="7D")
     assert figure.layout.xaxis.range[0] == "2026-01-08T12:00:00.000"
-    assert sorted(figure.data[0].text) == ["", "◀"]
+    marks = figure.data[-1]
+    assert list(marks.marker.symbol).count("triangle-left") == 1
+    assert marks.x[0] == "2026-01-08T12:00:00.000"
     assert fl.timeline(images, since=None).layout.xaxis.range[0].startswith("2020-01-01")
 
 

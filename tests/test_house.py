@@ -146,6 +146,7 @@ PUBLIC = [
     "from_pages",
     "intervals",
     "panel",
+    "state_mix",
     "sweep",
     "targets",
     "text",

@@ -65,7 +65,7 @@ def capacity(images: pd.DataFrame) -> go.Figure:
         _counts(rows["max_parallel_launches"], said, go.Scatter, "max parallel launches",
                 mode="markers", marker=_diamond(roomy=look.roomy(figure, len(rows))))
     )  # fmt: skip
-    look.label_rows(figure, rows)
+    look.name_rows(figure, look.row_labels(rows))
     largest = rows[["target_resource_count", "max_parallel_launches"]].max().max()
     end = 1.0 if pd.isna(largest) else round(float(largest) * 1.06, 2)
     figure.update_xaxes(title="snapshots · launches", range=[0, end])

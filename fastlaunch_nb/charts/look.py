@@ -3,13 +3,13 @@
 A figure is transparent and its grey text reads on white and on black, so that
 it fits any theme it is put into. The legend is text under the title: plotly's
 own takes the width that row labels leave, and climbs over the title on a narrow
-screen. plotly's button that uploads the data is off.
+screen. plotly's button that uploads the data is off, and those that select nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -21,12 +21,20 @@ from fastlaunch_nb.frame import DEMO_MARK, STATES, account_labels, image_labels,
 class Look(NamedTuple):
     """How a state is drawn: a colour, and a pattern so that colour is never the only sign.
 
-    The swatch is the pattern once more, as a letter of a legend.
+    The swatch is the pattern once more, as a letter of a legend. What is not
+    `solid` shows the page through: nothing was seen there.
     """
 
     colour: str
     pattern: str = ""
     swatch: str = "■"
+    solid: bool = True
+    height: float = 0.72  # of a row
+
+    @property
+    def cell(self) -> str:
+        """The colour of a cell that is too small for a pattern."""
+        return self.colour if self.solid or self.pattern else _FAINT
 
 
 STATE_LOOKS = {
@@ -37,8 +45,8 @@ STATE_LOOKS = {
     "disabling": Look("#e69f00"),
     "disabling-failed": Look("#a6611a", "\\", "▧"),
     "disabled": Look("#8a8a8a"),
-    "absent": Look("#c8c8c8"),
-    "unknown": Look("#b0b0b0", ".", "▒"),
+    "absent": Look("#8a8a8a", "", "▭", solid=False, height=0.2),
+    "unknown": Look("#767676", "/", "▒", solid=False),
 }
 """The palette of Okabe and Ito (Color Universal Design, 2008), which people with any kind of
 colour vision tell apart; failures carry a pattern as well."""
@@ -47,8 +55,10 @@ UNSEEN = Look("#b0b0b0", "+", "▦")
 
 GREY: Final = "#7f7f7f"
 """Of text. No grey has a contrast of 4.5 on white and on a dark page's #212121; this has 4.0."""
+CLEAR: Final = "rgba(0,0,0,0)"
 _FAINT = "rgba(128,128,128,0.22)"
 _ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
+_MARK = 8  # pixels beside the data for what goes on
 _READABLE = 14  # pixels a row needs for a mark or words of its own
 
 
@@ -57,17 +67,53 @@ def state_look(state: object) -> Look:
     return STATE_LOOKS.get(str(state), UNSEEN)
 
 
+def state_marker(state: object) -> dict[str, Any]:
+    """Return how a bar of a state is drawn."""
+    drawn = state_look(state)
+    pattern = {"shape": drawn.pattern, "size": 6, "solidity": 0.35}
+    if drawn.solid:
+        pattern["fgcolor"] = "white"
+        return {"color": drawn.colour, "line": {"width": 0}, "pattern": pattern}
+    pattern |= {"fgcolor": drawn.colour, "bgcolor": CLEAR}
+    return {"color": CLEAR, "line": {"width": 1, "color": drawn.colour}, "pattern": pattern}
+
+
+def ink_on(state: object) -> str:
+    """Return the colour of words on a bar of a state."""
+    return "white" if state_look(state).solid else GREY
+
+
+def state_fill(state: object) -> dict[str, Any]:
+    """Return how an area of a state is drawn."""
+    drawn = state_look(state)
+    if not drawn.pattern:
+        return {"fillcolor": drawn.cell}
+    behind, before = (drawn.colour, "white") if drawn.solid else (CLEAR, drawn.colour)
+    shape = {"shape": drawn.pattern, "size": 5, "solidity": 0.35}
+    return {"fillpattern": {**shape, "bgcolor": behind, "fgcolor": before}}
+
+
 # --- the figure around the data -------------------------------------------------------
 
 
 def blank(
-    title: str, under: str, data: pd.DataFrame, *, rows: int = 0, legend: Sequence[str] = ()
+    title: str,
+    under: str,
+    data: pd.DataFrame,
+    *,
+    rows: int = 0,
+    legend: Sequence[str] = (),
+    marks: Sequence[str] = (),
 ) -> go.Figure:
-    """Return a figure without data: its head, with the legend in lines of three, and its look."""
+    """Return a figure without data: its head, with the legend in lines of three, and its look.
+
+    What explains marks stands in a line of its own below the legend.
+    """
     mark = f"{DEMO_MARK} · " if is_demo(data) else ""
     lines = [
-        f"{mark}{under}",
+        *f"{mark}{under}".split("<br>"),
         *(words.BETWEEN.join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
+        *([f"{words.MARKS}{words.BETWEEN.join(marks)}</i>"] if marks else []),
     ]
     head = _HEAD + _LINE * len(lines)
     figure = go.Figure()
@@ -83,20 +129,26 @@ def blank(
             "y": 1,
             "yanchor": "top",
         },
-        height=min(_TALLEST, head + _FOOT + _ROW * max(rows, 4)),
+        height=min(_TALLEST, head + _FOOT + _ROW * max(rows, 3)),
         margin={"l": 12, "r": 16, "t": head, "b": _FOOT},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
         font={"color": GREY, "size": 12},
         barmode="overlay",
         showlegend=False,
-        modebar={"remove": ["sendChartToCloud"], "bgcolor": "rgba(0,0,0,0)", "color": GREY},
+        modebar={
+            "remove": ["sendChartToCloud", "select2d", "lasso2d"],
+            "bgcolor": CLEAR,
+            "color": GREY,
+        },
         hoverlabel={"align": "left"},
     )
     figure.update_xaxes(
         gridcolor=_FAINT, zeroline=False, linecolor=_FAINT, autotickangles=[0, 45], nticks=7
     )
-    figure.update_yaxes(showgrid=False, zeroline=False, ticks="outside", tickcolor="rgba(0,0,0,0)")
+    figure.update_yaxes(
+        showgrid=False, zeroline=False, ticks="outside", tickcolor=CLEAR, ticklen=_MARK
+    )
     return figure
 
 
@@ -106,19 +158,35 @@ def roomy(figure: go.Figure, rows: int) -> bool:
     return bool(rows * _READABLE <= layout.height - layout.margin.t - layout.margin.b)
 
 
-def label_rows(figure: go.Figure, rows: pd.DataFrame) -> None:
-    """Name the rows; fewer labels where it is tight."""
-    every = max(1, -(-len(rows) * 13 // (_TALLEST - _FOOT - figure.layout.margin.t)))
-    labels = row_labels(rows)
-    longest = max(map(len, labels))
-    figure.update_layout(margin_l=16 + round(_LETTER * longest))
+def name_rows(
+    figure: go.Figure, labels: Sequence[str], places: Sequence[int] | None = None, total: int = 0
+) -> None:
+    """Name the rows; fewer labels where it is tight.
+
+    They are in these places of a `total`, else one after the other.
+    """
+    total = total or len(labels)
+    every = label_every(figure, total)
+    make_room(figure, labels)
+    named = [*zip(places or range(total), labels, strict=True)][::every]
     figure.update_yaxes(
-        range=[-len(rows) + 0.4, 0.6],
+        range=[-total + 0.4, 0.6],
         tickmode="array",
-        tickvals=[-position for position in range(0, len(rows), every)],
-        ticktext=[words.safe(label) for label in labels[::every]],
+        tickvals=[-place for place, _ in named],
+        ticktext=[words.safe(label) for _, label in named],
         tickfont={"size": 11},
     )
+
+
+def label_every(figure: go.Figure, rows: int) -> int:
+    """Return how many rows share a label, so that labels do not stand too close."""
+    room = int(_TALLEST - _FOOT - figure.layout.margin.t)
+    return max(1, -(-rows * 13 // room))
+
+
+def make_room(figure: go.Figure, labels: Iterable[str]) -> None:
+    """Give labels of rows the room that the longest of them needs."""
+    figure.update_layout(margin_l=16 + _MARK + round(_LETTER * max(map(len, labels))))
 
 
 def row_labels(rows: pd.DataFrame) -> list[str]:
@@ -156,6 +224,12 @@ def empty(chart: str, data: pd.DataFrame, why: tuple[str, str] | None = None) ->
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return figure
+
+
+def state_in_legend(state: str, name: str) -> str:
+    """Return a state's entry of a legend."""
+    drawn = state_look(state)
+    return in_legend(drawn.colour, drawn.swatch, name)
 
 
 def in_legend(colour: str, swatch: str, name: str) -> str:

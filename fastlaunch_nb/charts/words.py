@@ -20,6 +20,9 @@ from fastlaunch_nb.frame import one_line
 BETWEEN: Final = "   "
 """What stands between the entries of a legend; no text of AWS's has it."""
 
+MARKS: Final = "<i>"
+"""What a line begins with that explains marks: in its twin in text, words stand for those."""
+
 
 class Said(NamedTuple):
     """A figure in words, each of them plain text on one line."""
@@ -35,8 +38,8 @@ def text(figure: go.Figure) -> str:
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
-        A figure of :func:`fastlaunch_nb.timeline`, :func:`fastlaunch_nb.capacity` or
-        :func:`fastlaunch_nb.fleet_map`.
+        A figure of :func:`fastlaunch_nb.timeline`, :func:`fastlaunch_nb.state_mix`,
+        :func:`fastlaunch_nb.capacity` or :func:`fastlaunch_nb.fleet_map`.
 
     Returns
     -------
@@ -68,10 +71,11 @@ def said_by(figure: go.Figure) -> Said:
     """Return what a figure says; refuse one that is not ours."""
     meta = figure.layout.meta if isinstance(figure, go.Figure) else None
     if not isinstance(meta, dict) or "words" not in meta:
-        raise InputError("Expected a figure that timeline, capacity or fleet_map made.")
+        raise InputError("Expected a figure that timeline, state_mix, capacity or fleet_map made.")
     head = figure.layout.title
-    note, *legend = head.subtitle.text.split("<br>")
-    under = [note, BETWEEN.join(legend)]
+    lines = [line for line in head.subtitle.text.split("<br>") if not line.startswith(MARKS)]
+    legend = [line for line in lines if line.startswith("<span")]
+    under = [*(line for line in lines if line not in legend), BETWEEN.join(legend)]
     return Said(
         _plain(head.text),
         [line for line in map(_plain, under) if line],
@@ -165,3 +169,29 @@ def _alike_until(lines: Sequence[str]) -> int:
 def images(count: int) -> str:
     """Say how many images."""
     return "1 image" if count == 1 else f"{count:,} images"
+
+
+def iso(moment: pd.Timestamp) -> str:
+    """Return a time in UTC as plotly takes it: without a zone, so that no viewer's is applied."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+
+
+def minute(moment: pd.Timestamp) -> str:
+    """Say when, to the minute."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def duration(span: pd.Timedelta) -> str:
+    """Say how long something took, in two units at most."""
+    minutes = max(0, round(span.total_seconds() / 60))
+    parts = {"d": minutes // 1440, "h": minutes // 60 % 24, "min": minutes % 60}
+    units = ("d", "h") if parts["d"] else ("h", "min")
+    said = [f"{parts[unit]:,} {unit}" for unit in units if parts[unit]]
+    return " ".join(said) or "0 min"
+
+
+def percent(share: float) -> str:
+    """Say a share; only nothing is 0 %, and only all of it is 100 %."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    return ">99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", " %")

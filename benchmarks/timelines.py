@@ -1,0 +1,119 @@
+"""How fast a timeline is built, and how fast it appears. ``make bench`` prints a table.
+
+Figures of one run on one machine: compare them with each other, and with what is
+to be reached, not with those of another day.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from playwright.sync_api import Browser
+
+import fastlaunch_nb as fl
+from fastlaunch_nb.charts.timelines import MOST_BARS
+from fastlaunch_nb.frame import KEY, TEXT, TIME
+from tests.browser import launched
+
+DAYS, DAY, START = 28, 86_400_000_000, 1_767_225_600_000_000  # in microseconds; 2026-01-01
+STATES = ("enabled", "enabling", "disabling", "enabled-failed", "enabling-failed", "unknown")
+SHARES = (0.7, 0.12, 0.08, 0.04, 0.02, 0.04)
+RUNS = 5
+
+
+def main() -> None:
+    """Measure, and print a Markdown table."""
+    print("| what | measured | to reach |\n|---|---|---|")
+    many, few = history(images=5_000, each=20), history(images=MOST_BARS // 20, each=20)
+    wide = history(images=100_000, each=1)
+    sizes = [f"{len(rows):,} intervals of {rows['image_id'].nunique():,} images"
+             for rows in (many, wide, few)]  # fmt: skip
+    fl.timeline(few)  # plotly's parts are loaded when they are first needed
+    for size, rows, goal in zip(sizes, (many, wide, few), ("1 s", "", ""), strict=True):
+        print(f"| {size}: to build | {built(rows):.2f} s | {goal} |")
+    figures = [fl.timeline(rows, since=None) for rows in (many, few)]
+    empty, *drawn = appeared([go.Figure(), *figures])
+    print(f"| an empty figure: to appear in Chromium | {empty:.2f} s | |")
+    print(f"| {sizes[0]}: to appear | {drawn[0] / empty:.2f} of that | 1.3 |")
+    print(f"| {sizes[2]}, the most that are bars: to appear | {drawn[1] / empty:.2f} of that | |")
+
+
+def built(intervals: pd.DataFrame) -> float:
+    """Return the median seconds that it takes to make the figure."""
+    took = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        fl.timeline(intervals, since=None)
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def appeared(figures: list[Any]) -> list[float]:
+    """Return the median seconds until each figure is drawn, in turn: all have the same weather."""
+    runs: list[list[float]] = [[] for _ in figures]
+    with tempfile.TemporaryDirectory() as folder, launched() as browser:
+        files = [Path(folder) / f"{number}.html" for number in range(len(figures))]
+        for file, figure in zip(files, figures, strict=True):
+            figure.write_html(file)  # with plotly.js in it
+        for _ in range(RUNS):
+            for file, took in zip(files, runs, strict=True):
+                took.append(until_drawn(browser, file.as_uri()))
+    return [statistics.median(took) for took in runs]
+
+
+def until_drawn(browser: Browser, page: str) -> float:
+    """Return the seconds from opening a page until the screen has what its script draws."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 1000})
+    began = time.perf_counter()
+    tab.goto(page)
+    tab.locator(".main-svg").first.wait_for()
+    tab.evaluate(_NEXT_PICTURE)
+    took = time.perf_counter() - began
+    tab.close()
+    return took
+
+
+_NEXT_PICTURE = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+
+
+# --- what is drawn --------------------------------------------------------------------
+
+
+def history(*, images: int, each: int) -> pd.DataFrame:
+    """Return intervals of four weeks: so many of each image, one after the other."""
+    draw, size = np.random.default_rng(0), images * each
+    start = START + np.sort(draw.integers(0, DAYS * DAY, (images, each)), axis=1)
+    end = np.concatenate([start[:, 1:], np.full((images, 1), START + DAYS * DAY)], axis=1)
+    image = np.repeat(np.arange(images), each)
+    over = pd.Series(pd.to_datetime(end.ravel(), unit="us", utc=True)).astype(TIME)
+    texts = {
+        **dict(zip(KEY, placed(image), strict=True)),
+        "state": draw.choice(STATES, size=size, p=SHARES),
+        "state_transition_reason": ["Client.UserInitiated"] * size,
+    }
+    return pd.DataFrame(texts).astype(TEXT).assign(
+        start=pd.Series(pd.to_datetime(start.ravel(), unit="us", utc=True)).astype(TIME),
+        end=over.mask(np.arange(size) % each == each - 1),
+        last_seen=over,
+        start_exact=draw.random(size) < 0.7,
+    )  # fmt: skip
+
+
+def placed(image: Any) -> list[list[str]]:
+    """Return account, region and id of images by their numbers."""
+    return [
+        [f"{1 + n % 8:012}" for n in image],
+        [f"eu-west-{n % 5}" for n in image],
+        [f"ami-{n:017x}" for n in image],
+    ]
+
+
+if __name__ == "__main__":
+    main()

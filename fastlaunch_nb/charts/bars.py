@@ -1,0 +1,113 @@
+"""The bars of a timeline: a trace a state, the marks at their ends, and what each says."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from fastlaunch_nb.charts import look, words
+from fastlaunch_nb.charts.told import Told, within
+
+_SLIVER: Final = 0.006  # of the axis: how long a bar is at least
+_EARLIER, _INEXACT, _STILL = "◀", "○", "▶"
+_SYMBOLS = {_EARLIER: "triangle-left", _INEXACT: "circle", _STILL: "triangle-right"}
+_MEANINGS = {_EARLIER: "began earlier", _INEXACT: "start not exact", _STILL: "still so"}
+_NO_REASON = {"unknown": "no look tells", "absent": "no look lists it"}
+
+
+def state_bars(there: Told, rows: pd.Series, said: list[str]) -> list[go.Bar]:
+    """Return a trace for each state, the worst one last, so that it lies on all others.
+
+    What has only just begun still gets a sliver.
+    """
+    since, until = there.runs["shown_from"], there.runs["shown_to"]
+    sliver = (there.end - there.begin) * _SLIVER
+    short = until - since < sliver
+    since = within(since.where(~short, until - sliver), there.begin, there.end)
+    until = until.where(~short, since + sliver)
+    texts = pd.Series(said, index=rows.index)
+    traces = []
+    for state in reversed(there.states):
+        same = there.runs["state"] == state
+        traces.append(
+            go.Bar(
+                name=words.safe(state),
+                orientation="h",
+                y=list(-rows[same]),
+                base=[words.iso(moment) for moment in since[same]],
+                x=[round(span / pd.Timedelta("1ms")) for span in until[same] - since[same]],
+                width=look.state_look(state).height,
+                marker=look.state_marker(state),
+                hovertext=list(texts[same]),
+                hovertemplate="%{hovertext}<extra></extra>",
+            )
+        )
+    return traces
+
+
+def _marked(there: Told) -> dict[str, pd.Series]:
+    """Return of each mark which runs have it."""
+    runs = there.runs
+    earlier = runs["start"] < there.begin
+    return {
+        _EARLIER: earlier,
+        _INEXACT: ~runs["start_exact"] & ~earlier,
+        _STILL: runs["end"].isna(),
+    }
+
+
+def marks(there: Told, rows: pd.Series) -> go.Scatter:
+    """Return the marks at the ends of bars: heads of arrows, where they go on, and circles."""
+    x, y, symbols, colours = [], [], [], []
+    for mark, which in _marked(there).items():
+        ends = there.runs["shown_to" if mark == _STILL else "shown_from"]
+        x += [words.iso(moment) for moment in ends[which]]
+        y += list(-rows[which])
+        symbols += [_SYMBOLS[mark]] * int(which.sum())
+        states = there.runs["state"][which]
+        colours += [
+            "white" if mark == _INEXACT else look.state_look(state).colour for state in states
+        ]
+    circles = [symbol == _SYMBOLS[_INEXACT] for symbol in symbols]
+    return go.Scatter(
+        name="marks",
+        mode="markers",
+        x=x,
+        y=y,
+        marker={
+            "symbol": symbols,
+            "color": colours,
+            "opacity": 1,
+            "size": [8 if circle else 12 for circle in circles],
+            "line": {"color": look.GREY, "width": [1.5 if circle else 0 for circle in circles]},
+        },
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+
+
+def marks_in_legend(there: Told) -> list[str]:
+    """Return what explains the marks that there are."""
+    return [f"{mark} {_MEANINGS[mark]}" for mark, which in _marked(there).items() if which.any()]
+
+
+def interval_words(row: dict[Any, Any], there: Told) -> str:
+    """Say of a run what it is, since when, until when, and why."""
+    still = pd.isna(row["end"])
+    until = row["end"] if not still else row["last_seen"]
+    until = there.end if pd.isna(until) else until
+    state, start = words.safe(row["state"]), words.minute(row["start"])
+    lines = [
+        f"<b>{state}</b> for {words.duration(until - row['start'])}",
+        f"since {start}" if row["start_exact"] else f"first seen {start}",
+    ]
+    if not still:
+        lines.append(f"until {words.minute(until)}")
+    elif not there.once:
+        lines.append(f"still so {words.minute(until)}")
+    reason = words.safe(
+        row.get("state_transition_reason"), _NO_REASON.get(row["state"], "no reason given")
+    )
+    return words.hover(row, *lines, reason)

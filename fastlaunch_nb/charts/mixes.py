@@ -1,0 +1,207 @@
+"""The mix of states: which share of the time was spent in each, by the fleet and by its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from fastlaunch_nb.charts import look, ranks, words
+from fastlaunch_nb.charts.told import UNKNOWN, Told, told, why_nothing
+from fastlaunch_nb.frame import severity
+
+_BY: Final = (None, "account", "region", "image")
+_MOST: Final = 500  # rows
+_WRITTEN: Final = 0.1  # of all time: what share has room for its number
+_BAR: Final = 0.72  # of a row
+_MARGIN: Final = 28  # pixels at the right, for half of "100 %"
+
+
+class _Row(NamedTuple):
+    """A bar: what it is called, what hovering says first, and the seconds in each state."""
+
+    label: str
+    head: str
+    spent: dict[str, float]
+
+    @property
+    def total(self) -> float:
+        """All seconds in it."""
+        return sum(self.spent.values())
+
+    def share(self, state: str) -> float:
+        """The share of a state; 0 where there is no time at all."""
+        return self.spent[state] / (self.total or 1)
+
+
+def state_mix(
+    intervals: pd.DataFrame,
+    *,
+    coverage: pd.DataFrame | None = None,
+    by: str | None = None,
+    since: str | pd.Timedelta | None = "14D",
+) -> go.Figure:
+    """Draw which share of the time images spent in each state.
+
+    Parameters
+    ----------
+    intervals : pandas.DataFrame
+        As :func:`fastlaunch_nb.timeline` takes them.
+    coverage : pandas.DataFrame, optional
+        The looks that the intervals were reckoned from; of the time outside nothing counts.
+    by : {"account", "region", "image"}, optional
+        Of what there is a bar each, besides the one of all images.
+    since : str or pandas.Timedelta, default "14D"
+        How far it goes back from the last look, at most; None is all that was covered.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A bar of 100 % for all images, and one for each account, region or image, those
+        that failed the longest on top. The time of each image counts from its first
+        sight; what no look tells is unknown, and drawn so.
+
+    Raises
+    ------
+    InputError
+        It is no frame of images or intervals, no coverage, `since` is no duration, or
+        `by` is none of these.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import fastlaunch_nb as fl
+    >>> looks = [("2026-01-14T12:00:00Z", "enabling", "2026-01-14T11:00:00Z"),
+    ...          ("2026-01-15T12:00:00Z", "enabled", "2026-01-14T18:00:00Z")]
+    >>> seen = [fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "State": state,
+    ...                         "StateTransitionTime": since}], observed_at=look)
+    ...         for look, state, since in looks]
+    >>> print(fl.text(fl.state_mix(fl.intervals(pd.concat(seen)))))
+    Share of time in each state until 2026-01-15 12:00 UTC
+    1 image over 1 d
+    enabling 25 %, enabled 75 %
+    - all images, 1 d in all, enabling 25 % (6 h), enabled 75 % (18 h)
+    """
+    ranks.check("by", by, _BY)
+    there = told(intervals, coverage, since)
+    if there.runs.empty:
+        return look.empty("state_mix", intervals, why_nothing(there))
+    rows, parts = _rows(there, by)
+    figure = look.blank(
+        f"Share of time in each state until {words.minute(there.end)}",
+        _under(there, by, parts), there.runs, rows=len(rows), legend=_legend(there),
+    )  # fmt: skip
+    for state in there.states:
+        figure.add_trace(_bars(state, rows, written=look.roomy(figure, len(rows))))
+    look.name_rows(figure, [row.label for row in rows])
+    figure.update_layout(barmode="stack", margin_r=_MARGIN)
+    figure.update_xaxes(range=[0, 100], ticksuffix=" %", minallowed=0, maxallowed=100)
+    words.remember(figure, [_words_of(row) for row in rows])
+    return figure
+
+
+def _under(there: Told, by: str | None, parts: int) -> str:
+    said = [f"{words.images(there.images)} over {there.span}", *there.not_drawn]
+    if there.once:
+        said.append("one look: only the time since each state began")
+    if parts > _MOST:
+        said.append(f"the worst {_MOST:,} of {parts:,} {by}s are drawn")
+    return " · ".join(said)
+
+
+def _legend(there: Told) -> list[str]:
+    names, shares = words.short(there.states), there.shares
+    return [
+        f"{look.state_in_legend(state, names[state])} {words.percent(shares[state])}"
+        for state in there.states
+    ]
+
+
+# --- rows -----------------------------------------------------------------------------
+
+
+def _rows(there: Told, by: str | None) -> tuple[list[_Row], int]:
+    """Return a row for all images and one for each part, the worst first; how many parts are."""
+    images = there.runs.drop_duplicates("image", keep="last")
+    names = ["all images"]
+    numbers = pd.Series(range(len(images)), index=images.index)
+    if by in ranks.GROUPS:
+        numbers, names = ranks.grouped(images, by)
+    whole = _Row("all images", "<b>all images</b>", _spent(there, [0] * len(there.runs))[0])
+    if by is None:
+        return [whole], 0
+    of = there.runs["image"].map(dict(zip(images["image"], numbers, strict=True)))
+    spent = _spent(there, of)
+    worst = sorted(spent, key=lambda part: _how_good(spent[part]))[:_MOST]
+    if by == "image":
+        shown = images.iloc[worst]
+        labels = look.row_labels(shown)
+        heads = [words.hover(row) for row in shown.to_dict("records")]
+    else:
+        short = words.short(names)
+        labels = [short[names[part]] for part in worst]
+        heads = [f"<b>{words.safe(names[part])}</b>" for part in worst]
+    found = zip(labels, heads, (spent[part] for part in worst), strict=True)
+    return [whole, *(_Row(*row) for row in found)], len(spent)
+
+
+def _spent(there: Told, of: Any) -> dict[int, dict[str, float]]:
+    """Return the seconds that each part of the fleet spent in each state."""
+    seconds = there.runs["spent"].dt.total_seconds()
+    table = seconds.groupby([of, there.runs["state"]]).sum().unstack()
+    found: Any = table.fillna(0.0)[there.states].to_dict("index")
+    return dict(found)
+
+
+def _how_good(spent: dict[str, float]) -> tuple[float, ...]:
+    """Return what sorts rows: those that failed the longest first, then the least known."""
+    total, unknown = sum(spent.values()) or 1, severity(UNKNOWN)
+    failed = sum(time for state, time in spent.items() if severity(state) < unknown)
+    unsure = sum(time for state, time in spent.items() if severity(state) == unknown)
+    shares = -failed / total, -unsure / total, spent.get("enabled", 0) / total
+    return tuple(round(share, 9) for share in shares)  # so that what is as good is alike
+
+
+# --- bars -----------------------------------------------------------------------------
+
+
+def _bars(state: str, rows: Sequence[_Row], *, written: bool) -> go.Bar:
+    shares = [row.share(state) for row in rows]
+    written = written and not look.state_look(state).pattern  # where nobody reads a number
+    return go.Bar(
+        name=words.safe(state),
+        orientation="h",
+        y=[-place for place in range(len(rows))],
+        x=[round(100 * share, 3) for share in shares],
+        width=_BAR,
+        marker=look.state_marker(state),
+        text=[words.percent(share) if written and share > _WRITTEN else "" for share in shares],
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        constraintext="none",
+        cliponaxis=False,
+        insidetextfont={"color": look.ink_on(state), "size": 11},
+        hovertext=[_hover(row, state) for row in rows],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _hover(row: _Row, state: str) -> str:
+    share, spent = words.percent(row.share(state)), _long(row.spent[state])
+    return f"{row.head}<br><b>{words.safe(state)}</b> {share}: {spent} of {_long(row.total)}"
+
+
+def _words_of(row: _Row) -> str:
+    said = [
+        f"{words.safe(state)} {words.percent(row.share(state))} ({_long(spent)})"
+        for state, spent in row.spent.items()
+        if spent
+    ]
+    return "<br>".join([row.head, f"{_long(row.total)} in all", *said])
+
+
+def _long(seconds: float) -> str:
+    return words.duration(pd.Timedelta(seconds=seconds))
