@@ -53,6 +53,8 @@ bench: $(READY)
 	@echo
 	@$(BIN)/python -m benchmarks.intervals
 	@echo
+	@$(BIN)/python -m benchmarks.history
+	@echo
 	@$(BIN)/python -m benchmarks.timelines
 
 notebooks: setup-browser

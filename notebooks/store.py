@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-import plotly.io
+import plotly.graph_objects as go
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from PIL import Image
@@ -56,9 +56,9 @@ def _shown(notebook: NotebookNode) -> Iterator[NotebookNode]:
 
 
 def _picture(figure: NotebookNode) -> str:
-    png = plotly.io.to_image(
-        {"data": figure["data"], "layout": figure["layout"]}, "png", width=WIDTH, scale=SCALE
-    )
+    still = go.Figure({"data": figure["data"], "layout": figure["layout"]}, skip_invalid=True)
+    still.update_xaxes(rangeselector_visible=False)  # nobody can press a button of a picture
+    png = still.to_image("png", width=WIDTH, scale=SCALE)
     small = io.BytesIO()
     colours = Image.Quantize.FASTOCTREE  # the method that keeps transparency
     Image.open(io.BytesIO(png)).quantize(256, colours).save(small, "PNG", optimize=True)

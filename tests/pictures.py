@@ -17,7 +17,7 @@ TALL: ViewportSize = {"width": 1280, "height": 1400}
 
 
 def take(page: Page) -> None:
-    """Take the panel of 01_explore with JupyterLab around it, and both charts."""
+    """Take the panel of 01_explore with JupyterLab around it, and the chart of its stock."""
     page.set_viewport_size(TALL)
     panel = page.locator(".fl-panel").first
     panel.locator(".fl-facet label", has_text="build-agent").locator("input").click()
@@ -28,8 +28,7 @@ def take(page: Page) -> None:
     expect(panel.locator("tbody tr").last).to_be_in_viewport()
     page.screenshot(path=FOLDER / "panel.png")
     page.set_viewport_size(TALL)
-    for number, name in enumerate(("timeline", "capacity")):
-        take_chart(page, number, name)
+    take_chart(page, 1, "capacity")
 
 
 def take_chart(page: Page, number: int, name: str) -> None:
@@ -53,5 +52,6 @@ if __name__ == "__main__":
     ):
         run_all(page, address)
         take(page)
-        run_all(page, address.replace("01_explore", "05_fleet"), until=f"{PLOT} .ytick text")
-        take_chart(page, 0, "fleet")
+        for notebook, name in (("02_state_timeline", "timeline"), ("05_fleet", "fleet")):
+            run_all(page, address.replace("01_explore", notebook), until=f"{PLOT} .ytick text")
+            take_chart(page, 0, name)

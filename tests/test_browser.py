@@ -120,7 +120,12 @@ def test_voila(page: Page, voila: str) -> None:
 
 @pytest.mark.parametrize(
     ("notebook", "rows"),
-    [("02_state_timeline", (42, 8)), ("03_snapshot_capacity", (42,)), ("05_fleet", (3,))],
+    [
+        ("02_state_timeline", (46, 2, 6, 4)),
+        ("03_snapshot_capacity", (42,)),
+        ("05_fleet", (3,)),
+        ("06_history", (46, 4)),
+    ],
 )
 def test_every_story_in_jupyterlab(
     page: Page, lab: str, notebook: str, rows: tuple[int, ...]

@@ -80,5 +80,5 @@ def test_parameters(tmp_path: Path, demo: Demo) -> None:
     output = tmp_path / "out.ipynb"
     failed = {"state": ["enabling-failed", "enabled-failed"]}
     assert "6 images" in told(timeline, output, filters=failed)
-    assert "14 images" in told(timeline, output, regions=["eu-west-1"])
+    assert "15 images" in told(timeline, output, regions=["eu-west-1"])
     assert "6 images" in told(timeline, output, profile="game-servers", regions=["eu-west-1"])

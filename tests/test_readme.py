@@ -52,11 +52,11 @@ def test_readme_names_the_permissions() -> None:
     assert sorted(actions) == sorted(called)
 
 
-def test_readme_code_runs() -> None:
+def test_readme_code_runs(tmp_path: Path) -> None:
     """The Python of README runs, from top to bottom."""
     assert blocks("python")
     script = "\n".join([*blocks("python"), "demo.stop()"])
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, cwd=tmp_path)
 
 
 # --- commands -------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_readme_has_commands() -> None:
     known = " ".join(commands())
     for command in ("make lab", "make test"):
         assert command in known
-    for command in ("show", "sweep", "serve", "lab", "demo"):
+    for command in ("show", "sweep", "record", "serve", "lab", "demo"):
         assert f"fastlaunch-nb {command}" in known
     assert {command.split()[0] for command in commands()} == {"make", "fastlaunch-nb"}
 
