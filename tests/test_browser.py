@@ -121,10 +121,10 @@ def test_voila(page: Page, voila: str) -> None:
 @pytest.mark.parametrize(
     ("notebook", "rows"),
     [
-        ("02_state_timeline", (46, 2, 6, 4)),
+        ("02_state_timeline", (45, 1, 5, 4)),
         ("03_snapshot_capacity", (42,)),
         ("05_fleet", (3,)),
-        ("06_history", (46, 4)),
+        ("06_history", (45, 3)),
     ],
 )
 def test_every_story_in_jupyterlab(
