@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -52,6 +53,18 @@ def small(minute: float, name: str = "") -> Swept:
     return looked(minute, (PLACES[0], found), (PLACES[1], found), name=name)
 
 
+def eventful(store: Path) -> fl.History:
+    """Return a history of three looks at two places, and of events."""
+    history = fl.History(store)
+    for minute in range(3):
+        history.record(small(minute))
+    detail = {"imageId": f"ami-{1:017x}", "resourceType": "snapshot", "state": "enabling"}
+    told = {"source": "aws.ec2", "account": PLACES[0][0], "region": PLACES[0][1], "detail": detail,
+            "detail-type": "EC2 Fast Launch State-change Notification"}  # fmt: skip
+    history.record(fl.from_events([{**told, "id": "e", "time": f"{START:%Y-%m-%dT%H:%M:%SZ}"}]))
+    return history
+
+
 def answers(history: fl.History) -> list[pd.DataFrame]:
     """Return all that a history has to say."""
     first, last = START + 2 * MINUTE, START + 7 * MINUTE
@@ -74,3 +87,13 @@ def same_answers(left: list[pd.DataFrame], right: list[pd.DataFrame]) -> None:
 def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
     """Refuse two frames that differ."""
     pd.testing.assert_frame_equal(left, right, check_index_type=False)
+
+
+def counts(history: fl.History) -> dict[str, int]:
+    """Return how many images each sweep has."""
+    return {str(k): v for k, v in history.observations()["sweep_id"].value_counts().items()}
+
+
+def files(store: Path, kind: str = "*") -> list[Path]:
+    """Return the files of a store, without hidden ones."""
+    return sorted(store.glob(f"{kind}/date=*/[!.]*.parquet"))

@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,19 +21,19 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
 from fastlaunch_nb.errors import InputError, StoreError, redact
-from fastlaunch_nb.history.kept import NEEDED, SCHEMAS
+from fastlaunch_nb.history.kept import SCHEMAS
 
 MERGED: Final = "merged-"
 """How the name of a file begins that holds what others held before."""
 _ENDING: Final = ".parquet"
 _HIDDEN = re.compile(r"\..+\.parquet\.[0-9a-f]{8}")  # the name of a file that is being written
 _FORGOTTEN = 24 * 3600  # seconds after which nobody is still writing it
-_UNREADABLE = (pa.ArrowException, OSError, ValueError)
+_AT_ONCE: Final = 8  # files that are read: on S3 each one takes a while to come
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 _EXPECTED = "Expected a folder, or s3://bucket/prefix."
 _REMEDIES: Final = {
     "NO_SUCH_BUCKET": " Make the bucket first, or name another one.",
@@ -107,17 +108,21 @@ class Files:
                 f"The store {self.root!r} could not be {done}: {redact(why)}{remedy}"
             ) from None
 
-    def exists(self) -> bool:
-        """Tell whether there is such a folder; on S3 there are none, only what is in them."""
-        return not self.is_remote and Path(self._absolute).is_dir()
-
     def listed(self) -> list[StoredFile]:
         """Return all files of the store, by kind, day and name.
 
         Folders are listed in the reverse of the order in which a sweep writes to them:
         where its coverage is listed, its images are.
+
+        Raises
+        ------
+        StoreError
+            There is none; on S3, where there are no folders, one without files is none.
         """
-        return sorted(file for kind in reversed(SCHEMAS) for file in self._listed(kind))
+        found = sorted(file for kind in reversed(SCHEMAS) for file in self._listed(kind))
+        if not found and (self.is_remote or not Path(self._absolute).is_dir()):
+            raise StoreError(f"There is no store at {self.root!r} yet: record() makes one.")
+        return found
 
     def _listed(self, kind: str) -> Iterator[StoredFile]:
         system, root = self._place
@@ -157,23 +162,11 @@ class Files:
             A file does not come, which does not make it a damaged one.
         """
         paths = [file.path for file in files]
-        try:
-            return _table(kind, paths, self._place[0]), []
-        except FileNotFoundError as error:
-            raise GoneError(str(error)) from None
-        except MemoryError:  # one of Arrow's as well
-            raise
-        except _UNREADABLE:
-            content = self._content(paths[0])  # raises if the place is not to be reached
-        if len(files) > 1:  # half of them at a time: the damaged one among many is soon found
-            middle = len(files) // 2
-            (left, lost), (right, also_lost) = (
-                self.read(kind, half) for half in (files[:middle], files[middle:])
-            )
-            return _even(pa.concat_tables([left, right])), [*lost, *also_lost]
-        with suppress(*_UNREADABLE):
-            return _table(kind, content), []
-        return _table(kind, []), paths
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            tables = list(pool.map(lambda path: _table(kind, self._content(path)), paths))
+        found = [_coded(kind).empty_table(), *(table for table in tables if table is not None)]
+        damaged = [path for path, table in zip(paths, tables, strict=True) if table is None]
+        return pa.concat_tables(found).unify_dictionaries().combine_chunks(), damaged
 
     def _content(self, path: str) -> pa.Buffer:
         try:
@@ -204,24 +197,29 @@ class Files:
                         path.unlink()
 
 
-def _table(kind: str, source: Sequence[str] | pa.Buffer, system: Any = None) -> pa.Table:
-    """Return the rows of files, or of the content of one; refuse one that is not a store's."""
+def _table(kind: str, content: pa.Buffer) -> pa.Table | None:
+    """Return the rows of a file's content; None if it is damaged, or not a store's."""
+    schema = _coded(kind)
     texts = [field.name for field in SCHEMAS[kind] if pa.types.is_string(field.type)]
+    try:
+        file = pq.ParquetFile(
+            pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True
+        )
+        rows = file.read(schema.names)
+        rows.validate(full=True)  # what has no checksum: that numbers are in their dictionary
+    except MemoryError:  # one of Arrow's as well: the file may be sound
+        raise
+    except _UNREADABLE:
+        return None
+    return rows.replace_schema_metadata() if rows.schema.equals(schema) else None
+
+
+def _coded(kind: str) -> pa.Schema:
+    """Return the schema of a kind of files in which text is numbers into a dictionary."""
     coded = pa.dictionary(pa.int32(), pa.string())
-    schema = pa.schema([(f.name, coded if f.name in texts else f.type) for f in SCHEMAS[kind]])
-    form = ds.ParquetFileFormat(dictionary_columns=texts, page_checksum_verification=True)
-    if isinstance(source, pa.Buffer):
-        rows = form.make_fragment(source).to_table(schema=schema)
-    else:
-        rows = ds.dataset(source, schema=schema, format=form, filesystem=system).to_table()
-    if any(rows[name].null_count for name in NEEDED[kind]):
-        raise ValueError("A file has other columns than those of a store.")
-    return _even(rows)
-
-
-def _even(rows: pa.Table) -> pa.Table:
-    """Return rows in which equal text has equal numbers."""
-    return rows.unify_dictionaries().combine_chunks()
+    return pa.schema(
+        [(f.name, coded if pa.types.is_string(f.type) else f.type) for f in SCHEMAS[kind]]
+    )
 
 
 def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:

@@ -46,14 +46,6 @@ SCHEMAS: Final = {
 }
 
 
-NEEDED: Final = {
-    "images": ("sweep_id", "record_id", "observed_at"),
-    "coverage": ("sweep_id", "record_id", "observed_at"),
-    "events": ("observed_at",),
-}
-"""The columns that have no null: a file of Parquet in which they have is somebody else's."""
-
-
 class Part(NamedTuple):
     """What is to become one file."""
 
@@ -165,5 +157,6 @@ def _dates(times: pd.Series) -> pd.Series:
 
 def _part(kind: str, date: str, name: str, rows: pd.DataFrame, record: str) -> Part:
     table = pa.Table.from_pandas(rows, SCHEMAS[kind], preserve_index=False)
-    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:60]  # any text may be a sweep's name
+    # Any text may be a sweep's name, but what begins with _ or a dot is hidden from some readers.
+    plain = re.sub(r"[^A-Za-z0-9-]", "-", name)[:60] or kind
     return Part(kind, date, f"{plain}.{record}", table.replace_schema_metadata())

@@ -123,13 +123,10 @@ class History:
         StoreError
             There is no store, or it can not be written to. Nothing is lost.
         """
-        for files in _groups(self._listed()):
+        for files in _groups(self._files.listed()):
             with suppress(GoneError):  # somebody else is merging them
                 self._merge(files)
         self._files.remove_forgotten()
-
-    def _listed(self) -> list[StoredFile]:
-        return steadily(self._files, lambda listing: listing)
 
     def _merge(self, files: list[StoredFile]) -> None:
         kind, date = files[0].kind, files[0].date

@@ -20,7 +20,7 @@ from fastlaunch_nb.history.files import Files, GoneError, StoredFile
 from fastlaunch_nb.history.kept import KINDS, SCHEMAS
 from fastlaunch_nb.history.sieving import Sieve
 
-_TRIES = 20
+_TRIES = 200  # each of which takes as long as a read; to merge takes longer
 _T = TypeVar("_T")
 _DAMAGED: Final = "DamagedFile"
 _WHY_DAMAGED: Final = "A file of the store that held some of its images is damaged or lost."
@@ -55,8 +55,6 @@ def steadily(files: Files, take: Callable[[list[StoredFile]], _T]) -> _T:
     that it lacks.
     """
     listing = files.listed()
-    if not listing and not files.exists():
-        raise StoreError(f"There is no store at {files.root!r} yet: record() makes one.")
     for _ in range(_TRIES):
         following = files.listed()
         new = set(following).difference(listing)
