@@ -1,4 +1,4 @@
-"""The store in other places and other hands: on S3; read by DuckDB, Polars and Spark where it is."""
+"""The store in other places and hands: on S3; read in place by DuckDB, Polars and Spark."""
 
 from __future__ import annotations
 
@@ -17,14 +17,25 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import frame
 from fastlaunch_nb.history.files import Files
 
 from .conftest import item
-from .worlds import PLACES, answers, counts, eventful, files, looked, same, same_answers, small
+from .worlds import (
+    PLACES,
+    answers,
+    counts,
+    eventful,
+    files,
+    in_place,
+    looked,
+    same,
+    same_answers,
+    small,
+)
 
 KEY = list(frame.KEY)
 
@@ -57,13 +68,18 @@ class S3:
         return self._moto(environ, start)
 
 
+class Quiet(WSGIRequestHandler):
+    """Answers, and says nothing of it."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  the base class's
+        """Say nothing."""
+
+
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     """An S3 with one empty bucket, named ``bucket``."""
     s3 = S3()
-    server = make_server(
-        "127.0.0.1", 0, s3, threaded=True, request_handler=emulator.server._Handler
-    )
+    server = make_server("127.0.0.1", 0, s3, threaded=True, request_handler=Quiet)
     thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     for name, value in {
@@ -123,7 +139,7 @@ def test_any_prefix(s3: S3, prefix: str) -> None:
 
 
 def test_s3_refuses(s3: S3) -> None:
-    """What S3 refuses is a StoreError that says what it takes, and no secret; no file is damaged."""
+    """What S3 refuses is a StoreError that says what it takes and no secret; no file is damaged."""
     history = fl.History("s3://bucket/fleet")
     for minute in range(2):
         history.record(small(minute))
@@ -189,14 +205,6 @@ def test_an_address_with_a_secret(address: Any) -> None:
 
 
 # --- read in place --------------------------------------------------------------------
-
-
-def in_place(store: Path) -> str:
-    """Return how DuckDB reads the looks of a store where it is."""
-    return (
-        f"from read_parquet('{store}/images/*/*.parquet', hive_partitioning=true) semi join "
-        f"'{store}/coverage/*/*.parquet' using (sweep_id, record_id)"
-    )
 
 
 def varied(store: Path) -> fl.History:

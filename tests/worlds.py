@@ -97,3 +97,11 @@ def counts(history: fl.History) -> dict[str, int]:
 def files(store: Path, kind: str = "*") -> list[Path]:
     """Return the files of a store, without hidden ones."""
     return sorted(store.glob(f"{kind}/date=*/[!.]*.parquet"))
+
+
+def in_place(store: Path) -> str:
+    """Return how DuckDB reads the looks of a store where it is."""
+    return (
+        f"from read_parquet('{store}/images/*/*.parquet', hive_partitioning=true) semi join "
+        f"'{store}/coverage/*/*.parquet' using (sweep_id, record_id)"
+    )

@@ -85,7 +85,7 @@ def _tear(is_last: Callable[[], bool]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         real(number)
 
-    os.fsync = fsync
+    os.fsync = fsync  # type: ignore[assignment]
 
 
 # --- killed from outside --------------------------------------------------------------
