@@ -6,7 +6,7 @@ import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +19,8 @@ from fastlaunch_nb import frame
 from fastlaunch_nb.demo import Demo
 
 from .conftest import item
+from .worlds import MINUTE, PLACES, START, Swept, answers, looked, same, same_answers
 
-START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # a day ends within, and clocks are put forward
-MINUTE = timedelta(minutes=1)
-PLACES = (("111122223333", "eu-west-1"), ("111122223333", "us-east-1"), ("123456789012", "x-1"))
 COLUMNS = [column.name for column in frame.COLUMNS]
 KEY = list(frame.KEY)
 
@@ -35,35 +33,7 @@ class Week(NamedTuple):
     events: pd.DataFrame
 
 
-class Swept(NamedTuple):
-    """What a history needs of a sweep."""
-
-    sweep_id: str
-    images: pd.DataFrame
-    coverage: pd.DataFrame
-    started_at: pd.Timestamp
-
-
 # --- a world that is looked at --------------------------------------------------------
-
-
-def looked(
-    minute: float, *places: tuple[tuple[str, str], list[dict[str, Any]] | str], name: str = ""
-) -> Swept:
-    """Return a sweep at a minute: of each place the items that it found, or how it ended."""
-    at = pd.Timestamp(START + minute * MINUTE)
-    rows, looks = [frame.empty()], []
-    for (account, region), found in places:
-        status = found if isinstance(found, str) else "complete"
-        items = [] if isinstance(found, str) else found
-        rows.append(fl.from_pages(items, account_id=account, region=region, observed_at=at))
-        look = {"account_id": account, "region": region, "scope": "", "status": status}
-        looks.append({**look, "rows": len(items), "pages": 1, "observed_at": at.floor("s")})
-    sweep_id = name or f"sweep-{minute:07.2f}"
-    coverage = frame.coverage({"sweep_id": sweep_id, **look} for look in looks)
-    images = pd.concat(rows, ignore_index=True)
-    return Swept(sweep_id, images.assign(observed_at=images["observed_at"].dt.floor("s")),
-                 coverage, at)  # fmt: skip
 
 
 def world(draw: random.Random, looks: int = 25) -> tuple[list[Swept], pd.DataFrame]:
@@ -138,11 +108,6 @@ def kept(*parts: Any) -> Iterator[fl.History]:
         yield history
 
 
-def same(left: pd.DataFrame, right: pd.DataFrame) -> None:
-    """Refuse two frames that differ."""
-    pd.testing.assert_frame_equal(left, right, check_index_type=False)
-
-
 randoms = st.randoms(use_true_random=False)
 gaps = st.sampled_from([None, "1min", "2min", "7min"])
 
@@ -178,25 +143,6 @@ def test_how_it_was_kept_changes_no_answer(draw: random.Random) -> None:
         same_answers(answers(plain), answers(other))
         other.compact()
         same_answers(answers(plain), answers(other))
-
-
-def answers(history: fl.History) -> list[pd.DataFrame]:
-    """Return all that a history has to say."""
-    first, last = START + 2 * MINUTE, START + 7 * MINUTE
-    return [
-        history.observations(),
-        history.coverage(),
-        history.intervals(),
-        history.images(),
-        history.images(at=first),
-        history.diff(first, last),
-    ]
-
-
-def same_answers(left: list[pd.DataFrame], right: list[pd.DataFrame]) -> None:
-    """Refuse answers that differ."""
-    for one, other in zip(left, right, strict=True):
-        same(one, other)
 
 
 @settings(max_examples=6)

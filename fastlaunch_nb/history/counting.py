@@ -72,7 +72,7 @@ class Tally:
         if doubtful.any():  # a merged file and what it was merged from
             ids = codes(rows["image_id"])
             again = pd.DataFrame({"look": looks, "image": ids}).duplicated().to_numpy()
-            again &= doubtful[looks]
+            again = again & doubtful[looks]
             rows, looks = rows.filter(pa.array(~again)), looks[~again]
         return Counted(rows, looks)
 

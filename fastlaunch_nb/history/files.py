@@ -1,34 +1,48 @@
 """Where the files of a store are: written whole or not at all, listed, read, taken away.
 
 A folder, or a prefix on S3, of Parquet files that never change. Locally a file
-is written under a hidden name and renamed; on S3 its bytes are sent in one
-request, so that nobody ever sees half of it.
+is written under a hidden name and renamed. On S3 its bytes are sent in one
+request, or beyond 10 MB in parts that are nothing until the last one is there.
+Nobody ever sees half of it.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
 from fastlaunch_nb.errors import InputError, StoreError, redact
+from fastlaunch_nb.history.kept import SCHEMAS
 
 MERGED: Final = "merged-"
 """How the name of a file begins that holds what others held before."""
 _ENDING: Final = ".parquet"
-_FORGOTTEN = 24 * 3600  # seconds after which nobody is still writing a hidden file
-_UNREADABLE = (pa.ArrowException, OSError, ValueError)
+_HIDDEN = re.compile(r"\..+\.parquet\.[0-9a-f]{8}")  # the name of a file that is being written
+_FORGOTTEN = 24 * 3600  # seconds after which nobody is still writing it
+_AT_ONCE: Final = 8  # files that are read: on S3 each one takes a while to come
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
+_EXPECTED = "Expected a folder, or s3://bucket/prefix."
+_REMEDIES: Final = {
+    "NO_SUCH_BUCKET": " Make the bucket first, or name another one.",
+    "ACCESS_DENIED": (
+        " It takes s3:ListBucket on the bucket and, on what is in it, s3:GetObject to read, "
+        "s3:PutObject to record, and s3:DeleteObject too to compact."
+    ),
+}
+"""What to do about S3's answers, which pyarrow names."""
 
 
 class StoredFile(NamedTuple):
@@ -66,51 +80,66 @@ class Files:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = _checked(root)
         self.is_remote = self.root.startswith("s3://")
+        # A store stays where it is if the process goes to another folder.
+        self._absolute = self.root if self.is_remote else os.path.abspath(self.root)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without the connection, which belongs to this process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_place"}
 
     @cached_property
     def _place(self) -> tuple[fs.FileSystem, str]:
         """The file system, and the path in it."""
         if not self.is_remote:
-            return fs.LocalFileSystem(), Path(self.root).absolute().as_posix()
-        mark = "&" if "?" in self.root else "?"
+            return fs.LocalFileSystem(), Path(self._absolute).as_posix().rstrip("/")
+        path = "/".join(filter(None, self._absolute.removeprefix("s3://").split("/")))
         with self._in_words("opened"):  # with this option a file that is closed is one request
-            system, path = fs.FileSystem.from_uri(f"{self.root}{mark}allow_delayed_open=true")
-        return system, path.rstrip("/")
+            system, _ = fs.FileSystem.from_uri(f"s3://{quote(path)}?allow_delayed_open=true")
+        return system, path
 
     @contextmanager
     def _in_words(self, done: str) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            why = error.strerror if error.errno and error.strerror else str(error)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            remedy = "".join(text for code, text in _REMEDIES.items() if code in why)
             raise StoreError(
-                f"The store {self.root!r} could not be {done}: {redact(why)}"
+                f"The store {self.root!r} could not be {done}: {redact(why)}{remedy}"
             ) from None
 
-    def exists(self) -> bool:
-        """Tell whether there is such a folder; on S3 there are none, only what is in them."""
-        return not self.is_remote and Path(self.root).is_dir()
-
     def listed(self) -> list[StoredFile]:
-        """Return all files of the store, by kind, day and name."""
+        """Return all files of the store, by kind, day and name.
+
+        Folders are listed in the reverse of the order in which a sweep writes to them:
+        where its coverage is listed, its images are.
+
+        Raises
+        ------
+        StoreError
+            There is none; on S3, where there are no folders, one without files is none.
+        """
+        found = sorted(file for kind in reversed(SCHEMAS) for file in self._listed(kind))
+        if not found and (self.is_remote or not Path(self._absolute).is_dir()):
+            raise StoreError(f"There is no store at {self.root!r} yet: record() makes one.")
+        return found
+
+    def _listed(self, kind: str) -> Iterator[StoredFile]:
         system, root = self._place
+        folder = f"{root}/{kind}"
         with self._in_words("listed"):
-            found = system.get_file_info(
-                fs.FileSelector(root, allow_not_found=True, recursive=True)
-            )
-        files = []
+            selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
+            found = system.get_file_info(selector)
         for info in found:
-            kind, _, rest = info.path.removeprefix(f"{root}/").partition("/")
-            date, _, name = rest.partition("/")
+            date, _, name = info.path.removeprefix(f"{folder}/").partition("/")
             whole = name.endswith(_ENDING) and not name.startswith(".") and "/" not in name
             if info.type == fs.FileType.File and whole and date.startswith("date="):
-                files.append(StoredFile(kind, date.removeprefix("date="), info.path, info.size))
-        return sorted(files)
+                yield StoredFile(kind, date.removeprefix("date="), info.path, info.size)
 
     def write(self, kind: str, date: str, name: str, table: pa.Table) -> None:
         """Put a file there, whole or not at all."""
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         system, root = self._place
         folder = f"{root}/{kind}/date={date}"
         with self._in_words("written to"):
@@ -120,8 +149,8 @@ class Files:
             else:
                 _write_local(Path(folder), f"{name}{_ENDING}", sink.getvalue())
 
-    def read(self, files: Sequence[StoredFile], schema: pa.Schema) -> tuple[pa.Table, list[str]]:
-        """Return what files hold, and the paths of those that are damaged, which are left out.
+    def read(self, kind: str, files: Sequence[StoredFile]) -> tuple[pa.Table, list[str]]:
+        """Return what files of a kind hold, and the paths of the damaged, which are left out.
 
         Text comes as numbers into a dictionary: most of it is the same few words.
 
@@ -129,34 +158,26 @@ class Files:
         ------
         GoneError
             A file is not there any more.
+        StoreError
+            A file does not come, which does not make it a damaged one.
         """
-        try:
-            return self._table([file.path for file in files], schema), []
-        except _UNREADABLE:
-            damaged = [file.path for file in files if not self._is_sound(file.path, schema)]
-        sound = [file.path for file in files if file.path not in damaged]
-        with self._in_words("read"):
-            return self._table(sound, schema), damaged
+        paths = [file.path for file in files]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            tables = list(pool.map(lambda path: _table(kind, self._content(path)), paths))
+        found = [_coded(kind).empty_table(), *(table for table in tables if table is not None)]
+        damaged = [path for path, table in zip(paths, tables, strict=True) if table is None]
+        return pa.concat_tables(found).unify_dictionaries().combine_chunks(), damaged
 
-    def _table(self, paths: list[str], schema: pa.Schema) -> pa.Table:
-        coded, form = _coded(schema)
-        found = ds.dataset(paths, schema=coded, format=form, filesystem=self._place[0])
-        return found.to_table().unify_dictionaries().combine_chunks()
-
-    def _is_sound(self, path: str, schema: pa.Schema) -> bool:
-        """Tell a file that is damaged from one that is gone, or that does not come."""
+    def _content(self, path: str) -> pa.Buffer:
         try:
             with self._in_words("read"), self._place[0].open_input_file(path) as file:
-                content = file.read_buffer()
+                return file.read_buffer()
         except StoreError:
-            if self._place[0].get_file_info(path).type == fs.FileType.NotFound:
+            with self._in_words("read"):
+                is_gone = self._place[0].get_file_info(path).type == fs.FileType.NotFound
+            if is_gone:
                 raise GoneError(path) from None
             raise
-        coded, form = _coded(schema)
-        with suppress(*_UNREADABLE):
-            form.make_fragment(content).to_table(schema=coded)
-            return True
-        return False
 
     def remove(self, files: Iterable[StoredFile]) -> None:
         """Take files away, if they are still there."""
@@ -169,18 +190,36 @@ class Files:
         if self.is_remote:
             return  # nothing half-written ever was there
         oldest = time.time() - _FORGOTTEN
-        for path in Path(self._place[1]).glob(f"*/date=*/.*{_ENDING}.*"):
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
+        with self._in_words("tidied"):
+            for path in Path(self._absolute).glob("*/date=*/.*"):
+                with suppress(FileNotFoundError):
+                    if _HIDDEN.fullmatch(path.name) and path.stat().st_mtime < oldest:
+                        path.unlink()
 
 
-def _coded(schema: pa.Schema) -> tuple[pa.Schema, ds.ParquetFileFormat]:
-    """Return the schema, and the form of files, in which text is numbers into a dictionary."""
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+def _table(kind: str, content: pa.Buffer) -> pa.Table | None:
+    """Return the rows of a file's content; None if it is damaged, or not a store's."""
+    schema = _coded(kind)
+    texts = [field.name for field in SCHEMAS[kind] if pa.types.is_string(field.type)]
+    try:
+        file = pq.ParquetFile(
+            pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True
+        )
+        rows = file.read(schema.names)
+        rows.validate(full=True)  # what has no checksum: that numbers are in their dictionary
+    except MemoryError:  # one of Arrow's as well: the file may be sound
+        raise
+    except _UNREADABLE:
+        return None
+    return rows.replace_schema_metadata() if rows.schema.equals(schema) else None
+
+
+def _coded(kind: str) -> pa.Schema:
+    """Return the schema of a kind of files in which text is numbers into a dictionary."""
     coded = pa.dictionary(pa.int32(), pa.string())
-    fields = [field.with_type(coded) if field.name in texts else field for field in schema]
-    return pa.schema(fields), ds.ParquetFileFormat(dictionary_columns=texts)
+    return pa.schema(
+        [(f.name, coded if pa.types.is_string(f.type) else f.type) for f in SCHEMAS[kind]]
+    )
 
 
 def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:
@@ -209,19 +248,29 @@ def _sync_folder(folder: Path) -> None:
 
 def _checked(root: Any) -> str:
     """Return where a store is to be; refuse what is no folder and no prefix of S3."""
-    expected = "Expected a folder, or s3://bucket/prefix."
-    if not isinstance(root, str | os.PathLike) or not os.fspath(root):
-        raise InputError(f"The path of the store is {root!r}. {expected}")
-    text = str(os.fspath(root))
-    if "://" not in text:
-        if Path(text).expanduser().is_file():
-            raise InputError(f"{text!r} is a file. {expected}")
-        return str(Path(text).expanduser())
-    parts = urlsplit(text)
-    if "@" in parts.netloc:
+    text = os.fspath(root) if isinstance(root, str | os.PathLike) else ""
+    if not isinstance(text, str) or not text:
+        raise InputError(f"The path of the store is {root!r}. {_EXPECTED}")
+    scheme, mark, rest = text.partition("://")
+    if not mark:
+        return _checked_folder(text)
+    bucket, _, prefix = rest.partition("/")
+    if not {"@", ":"}.isdisjoint(bucket) or "?" in rest:  # the address may hold secrets
         raise InputError(
-            "The store's address holds credentials. Leave them to AWS's configuration."
+            "The store's address holds credentials or options. Leave them to AWS's configuration "
+            f"and environment variables. {_EXPECTED}"
         )
-    if parts.scheme != "s3" or not parts.netloc:
-        raise InputError(f"The path of the store is {text!r}. {expected}")
-    return text
+    if scheme.lower() != "s3" or not bucket:
+        raise InputError(f"The path of the store is {text!r}. {_EXPECTED}")
+    return f"s3://{bucket}/{prefix}".rstrip("/")
+
+
+def _checked_folder(text: str) -> str:
+    if re.match("(?i)s3a?:", text):  # as pathlib leaves it, with one slash
+        raise InputError(
+            f"The store's address has one slash after s3. {_EXPECTED} Give it as text."
+        )
+    folder = os.path.expanduser(text)
+    if os.path.isfile(folder):
+        raise InputError(f"{text!r} is a file. {_EXPECTED}")
+    return folder

@@ -91,10 +91,9 @@ def _looks(images: pd.DataFrame, coverage: pd.DataFrame, began: Any) -> Iterator
     """Yield the parts of looks, by the day on which each sweep began."""
     record = secrets.token_hex(8)
     covered = _with_columns("coverage", coverage).assign(record_id=record)
-    when = covered["observed_at"] if began is None else pd.Series(began, covered.index)
-    dates = _dates(when.groupby(covered["sweep_id"]).transform("min"))
-    if dates.isna().any():
-        raise InputError("A row of the coverage has no sweep_id or no observed_at.")
+    if covered[["sweep_id", "status", "observed_at"]].isna().any(axis=None):
+        raise InputError("A row of the coverage has no sweep_id, no status or no observed_at.")
+    dates = _dates(_days(covered, began))
     seen = _with_columns("images", frame.fit_to_show(images, *frame.KEY, "observed_at"))
     look = _look_of(seen, covered)
     found = look.to_numpy()
@@ -112,6 +111,14 @@ def _looks(images: pd.DataFrame, coverage: pd.DataFrame, began: Any) -> Iterator
         yield _part("images", date, names[date], seen[seen_on == date], record)
     for date in sorted(names.index):
         yield _part("coverage", date, names[date], covered[dates == date], record)
+
+
+def _days(coverage: pd.DataFrame, began: Any) -> pd.Series:
+    """Return a time on the day on which the sweep of each row began."""
+    if began is not None:
+        return pd.Series(frame.moment("started_at", began), coverage.index)
+    first: pd.Series = coverage.groupby("sweep_id")["observed_at"].transform("min")
+    return first
 
 
 def _look_of(images: pd.DataFrame, coverage: pd.DataFrame) -> pd.Series:
@@ -135,7 +142,12 @@ def _look_of(images: pd.DataFrame, coverage: pd.DataFrame) -> pd.Series:
 def _with_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows with the columns of a kind, in their order; what is not there is null."""
     fit = rows.reset_index(drop=True).reindex(columns=[column.name for column in KINDS[kind]])
-    return fit.astype({column.name: column.dtype for column in KINDS[kind]})
+    try:
+        return fit.astype({column.name: column.dtype for column in KINDS[kind]})
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The {kind} have a column of another kind than expected: {error}"
+        ) from None
 
 
 def _dates(times: pd.Series) -> pd.Series:
@@ -145,5 +157,6 @@ def _dates(times: pd.Series) -> pd.Series:
 
 def _part(kind: str, date: str, name: str, rows: pd.DataFrame, record: str) -> Part:
     table = pa.Table.from_pandas(rows, SCHEMAS[kind], preserve_index=False)
-    plain = re.sub(r"[^A-Za-z0-9_-]", "-", name)[:60]  # any text may be a sweep's name
+    # Any text may be a sweep's name, but what begins with _ or a dot is hidden from some readers.
+    plain = re.sub(r"[^A-Za-z0-9-]", "-", name)[:60] or kind
     return Part(kind, date, f"{plain}.{record}", table.replace_schema_metadata())

@@ -123,17 +123,14 @@ class History:
         StoreError
             There is no store, or it can not be written to. Nothing is lost.
         """
-        for files in _groups(self._listed()):
+        for files in _groups(self._files.listed()):
             with suppress(GoneError):  # somebody else is merging them
                 self._merge(files)
         self._files.remove_forgotten()
 
-    def _listed(self) -> list[StoredFile]:
-        return steadily(self._files, lambda listing: listing)
-
     def _merge(self, files: list[StoredFile]) -> None:
         kind, date = files[0].kind, files[0].date
-        table, damaged = self._files.read(files, SCHEMAS[kind])
+        table, damaged = self._files.read(kind, files)
         sound = [file for file in files if file.path not in damaged]
         if len(sound) > 1:
             merged = table.filter(pa.array(~copies(table))).cast(SCHEMAS[kind])
@@ -217,8 +214,9 @@ class History:
         InputError
             `at` is no time.
         """
+        moment = frame.moment("at", at) if at is not None else None
         known = self._all_known()
-        return images_at(known, frame.moment("at", at) if at is not None else _last(known))
+        return images_at(known, _last(known) if moment is None else moment)
 
     def diff(self, a: datetime | str, b: datetime | str) -> pd.DataFrame:
         """Return what changed between two moments.
@@ -265,6 +263,10 @@ class History:
 
         return steadily(self._files, know)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle where the store is, without what has been read of it."""
+        return {**self.__dict__, "_known": None}
+
     def __repr__(self) -> str:
         try:
             found = steadily(self._files, lambda listing: covered(self._files, listing))
@@ -278,11 +280,13 @@ def _groups(listing: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
     small = [file for file in listing if file.kind in SCHEMAS and file.size < _SMALL]
     for _, files in groupby(small, key=lambda file: (file.kind, file.date)):
         group: list[StoredFile] = []
+        size = 0
         for file in files:
             group.append(file)
-            if sum(size for *_, size in group) >= _SMALL:
+            size += file.size
+            if size >= _SMALL:
                 yield group
-                group = []
+                group, size = [], 0
         if len(group) > 1:
             yield group
 

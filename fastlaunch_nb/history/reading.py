@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from itertools import groupby
 from typing import Final, NamedTuple, TypeVar
@@ -13,17 +14,13 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb import frame
-from fastlaunch_nb.errors import FastLaunchWarning, StoreError
-from fastlaunch_nb.history.counting import (
-    Numbers,
-    Tally,
-    counting_looks,
-)
+from fastlaunch_nb.errors import FastLaunchWarning, StoreError, spelt_out
+from fastlaunch_nb.history.counting import Numbers, Tally, counting_looks
 from fastlaunch_nb.history.files import Files, GoneError, StoredFile
 from fastlaunch_nb.history.kept import KINDS, SCHEMAS
 from fastlaunch_nb.history.sieving import Sieve
 
-_TRIES = 20
+_TRIES = 200  # each of which takes as long as a read; to merge takes longer
 _T = TypeVar("_T")
 _DAMAGED: Final = "DamagedFile"
 _WHY_DAMAGED: Final = "A file of the store that held some of its images is damaged or lost."
@@ -54,19 +51,17 @@ def steadily(files: Files, take: Callable[[list[StoredFile]], _T]) -> _T:
     """Return what is taken from the files of a store, while others may merge them.
 
     Who lists a folder may miss a new file, and the old ones that it replaces as
-    well. So the files are listed again in the end: if any were merged, all is read anew.
+    well. So a listing counts only if the next one has all of it, and no merged file
+    that it lacks.
     """
+    listing = files.listed()
     for _ in range(_TRIES):
-        before = files.listed()
-        if not before and not files.exists():
-            raise StoreError(f"There is no store at {files.root!r} yet: record() makes one.")
-        try:
-            taken = take(before)
-        except GoneError:
-            continue
-        after = set(files.listed())
-        if after.issuperset(before) and not any(f.is_merged for f in after.difference(before)):
-            return taken
+        following = files.listed()
+        new = set(following).difference(listing)
+        if len(following) - len(new) == len(listing) and not any(file.is_merged for file in new):
+            with suppress(GoneError):
+                return take(listing)
+        listing = following
     raise StoreError(f"The files of {files.root!r} are merged all the time. Try again later.")
 
 
@@ -134,7 +129,7 @@ class _Reader:
         self.damaged: list[str] = []
 
     def _table(self, kind: str, files: Iterable[StoredFile]) -> pa.Table:
-        table, damaged = self._files.read(list(files), SCHEMAS[kind])
+        table, damaged = self._files.read(kind, list(files))
         self.damaged += damaged
         return table
 
@@ -158,7 +153,7 @@ class _Reader:
             several = "s are" if len(self.damaged) > 1 else " is"
             warnings.warn(
                 f"{len(self.damaged)} file{several} damaged and left out, all else was read: "
-                f"{', '.join(self.damaged)}",
+                f"{spelt_out(', '.join(self.damaged))}",
                 FastLaunchWarning,
-                stacklevel=6,  # whoever asked the history
+                stacklevel=7,  # whoever asked the history
             )
