@@ -79,7 +79,7 @@ class History:
     ...     history.record(fl.sweep(fl.targets(profiles=demo.accounts.values()),
     ...                             regions=demo.regions, progress=False))
     ...     print(len(history.images()), len(history.images(at="2026-01-10T12:00:00Z")))
-    42 41
+    42 39
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
