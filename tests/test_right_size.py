@@ -66,6 +66,7 @@ def test_in_portions(times: list[int], target: int, max_parallel: int, fill: int
     whole = played.found(np.array(times), *pools, fill)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(played, "_CELLS", 13)
+        patch.setattr(played, "_BLOCK", 3)
         assert (played.found(np.array(times), *pools, fill) == whole).all()
 
 
@@ -152,6 +153,13 @@ def test_max_parallel_may_be_given() -> None:
     assert (few.max_parallel, few.target > free.target) == (6, True)
     assert fl.right_size(words, max_parallel=free.max_parallel, **options).target == free.target  # type: ignore[arg-type]
     assert fl.right_size(words, max_parallel=50, **options).max_parallel == 50  # type: ignore[arg-type]
+
+
+def test_more_instances_than_there_is_work_for() -> None:
+    """However many may be at work, it is as if they were as many as are wanted."""
+    size = fl.right_size("7 at 08:00", quota=10**12)
+    assert (size.target, size.max_parallel) == (7, 6)
+    assert fl.right_size("7 at 08:00", max_parallel=10**12).target == 7
 
 
 def test_what_it_says() -> None:

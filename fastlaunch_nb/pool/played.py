@@ -36,6 +36,8 @@ Whole: TypeAlias = NDArray[np.int64]
 _LONG_AGO = np.iinfo(np.int64).min // 2
 _CELLS = 1 << 22
 """How many times are held at once, about: more pools than fit are played after one another."""
+_BLOCK = 1 << 10
+"""After so many launches, what is no longer needed of them is given up."""
 
 
 def warm_counts(times: Whole, targets: Whole, parallels: Whole, fill_time: int) -> Whole:
@@ -77,6 +79,7 @@ def found(times: Whole, targets: Whole, parallels: Whole, fill_time: int) -> NDA
     longest_first = np.argsort(-length, kind="stable")
     first, length = first[longest_first], length[longest_first]
     seen = np.empty((len(targets), len(times)), dtype=bool)
+    parallels = np.minimum(parallels, targets)  # more are never at work
     for pools, some in _portions(targets, parallels, length):
         pair = (targets[pools][:, None], parallels[pools][:, None])
         _play(times, first[some], length[some], *pair, fill_time=fill_time, seen=seen[pools])
@@ -94,6 +97,7 @@ def ends(times: Whole, max_parallel: int, fill_time: int) -> Whole:
     >>> ends(np.array([0, 0, 0, 500]), 2, 60)
     array([ 60,  60, 120, 560])
     """
+    max_parallel = min(max_parallel, len(times))
     rows = -(-len(times) // max_parallel)
     chains = np.full(rows * max_parallel, times[-1])
     chains[: len(times)] = times
@@ -123,7 +127,7 @@ def _stretches(times: Whole, replaced: Whole) -> Whole:
 def _portions(targets: Whole, parallels: Whole, length: Whole) -> Iterator[tuple[slice, slice]]:
     """Yield pools and stretches to be played at once, so that what is held stays small."""
     depth = int(max(targets.max(), parallels.max()))
-    columns = max(1, _CELLS // depth)
+    columns = max(1, _CELLS // (depth + min(_BLOCK, int(length[0]))))
     wide = min(columns, len(length))
     high = max(1, columns // wide)
     for pool in range(0, len(targets), high):
@@ -143,21 +147,25 @@ def _play(
 ) -> None:
     """Play stretches, the longest first, launch after launch, and fill in what was found.
 
-    Of the ends only the last `depth` are ever asked for. They go round in a ring, in
-    which what was not yet written came long ago: the stock at the beginning.
+    Each pool and stretch has a row of ends. What is asked for of before the first came long
+    ago: the stock at the beginning. What is written after a cold launch is written over.
     """
     depth = int(max(target.max(), max_parallel.max()))
     shape = (len(target), len(first))
-    begins = np.arange(shape[0] * shape[1]).reshape(shape) * depth
-    ring = np.full(begins.size * depth, _LONG_AGO)
-    taken = np.zeros(shape, dtype=np.int64)
+    block = min(_BLOCK, int(length[0]))
+    rows = np.full((*shape, depth + block), _LONG_AGO)
+    begins = np.arange(rows.size, step=depth + block).reshape(shape) + depth
+    where = np.stack([begins - target, begins - max_parallel, begins])
     active = np.searchsorted(-length, -np.arange(length[0]), side="left")
     for step, many in enumerate(active):
-        at, begin, so_far = first[:many] + step, begins[:, :many], taken[:, :many]
+        if step and step % block == 0:  # the rows are full: only the last ends are needed
+            last = where[2, ..., None] + np.arange(-depth, 0)
+            rows[..., :depth] = rows.take(last)
+            where -= where[2] - begins
+        at, here = first[:many] + step, where[..., :many]
         now = times[at]
-        warm = ring.take(begin + (so_far - target) % depth) <= now
-        free = ring.take(begin + (so_far - max_parallel) % depth)
-        slot = (begin + so_far % depth)[warm]
-        ring[slot] = (np.maximum(now, free) + fill_time)[warm]
+        given, free = rows.take(here[:2])
+        warm = given <= now
+        rows.put(here[2], np.maximum(now, free) + fill_time)
         seen[:, at] = warm
-        so_far += warm
+        here += warm

@@ -145,9 +145,9 @@ def right_size(
     if max_parallel is not None:
         _check("max_parallel", max_parallel, FEWEST_PARALLEL)
     times = _spread_out(launch_times(launches, days), spread, seed)
-    trials = _Trials(times, fill_time, max_target)
-    target = _smallest_target(trials, warm, max_parallel or quota)
-    parallel = max_parallel or _fewest_parallel(trials, warm, target, quota)
+    trials = _Trials(times, float(fill_time), int(max_target))
+    target = _smallest_target(trials, warm, int(max_parallel or quota))
+    parallel = int(max_parallel or 0) or _fewest_parallel(trials, warm, target, quota)
     return _result(trials, target, parallel)
 
 
@@ -181,7 +181,8 @@ class _Trials:
 def _smallest_target(trials: _Trials, warm: float, parallel: int) -> int:
     """Search between a target that is too small and one that is enough; see `played`."""
     low, high = 0, trials.top(parallel)
-    best = trials.shares(np.array([high]), np.array([parallel]))[0]
+    tried = np.append(_between(low, high), high)  # that one too: one run costs as much as many
+    best = trials.shares(tried, np.full(len(tried), parallel))[-1]
     if best < warm:
         raise InputError(
             f"With {high:,} snapshots and {parallel} preparation instances, which make "
@@ -199,7 +200,8 @@ def _smallest_target(trials: _Trials, warm: float, parallel: int) -> int:
 
 def _fewest_parallel(trials: _Trials, warm: float, target: int, quota: int) -> int:
     """Return how many instances are enough for a target that does with `quota` of them."""
-    tried = np.arange(FEWEST_PARALLEL, quota + 1)
+    most = max(FEWEST_PARALLEL, min(quota, target))  # more than are wanted are never at work
+    tried = np.arange(FEWEST_PARALLEL, most + 1)
     return int(tried[trials.shares(np.full(len(tried), target), tried) >= warm].min())
 
 
