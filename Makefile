@@ -56,6 +56,8 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.history
 	@echo
 	@$(BIN)/python -m benchmarks.timelines
+	@echo
+	@$(BIN)/python -m benchmarks.pool
 
 notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb

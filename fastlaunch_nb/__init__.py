@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from fastlaunch_nb.history import History as History
     from fastlaunch_nb.intervals import intervals as intervals
     from fastlaunch_nb.panel import panel as panel
+    from fastlaunch_nb.pool import Pool as Pool
+    from fastlaunch_nb.pool import right_size as right_size
     from fastlaunch_nb.report import embed as embed
     from fastlaunch_nb.sweep.fleet import sweep as sweep
     from fastlaunch_nb.sweep.one import describe as describe
@@ -50,6 +52,7 @@ _HOME = {
     "History": "history",
     "InputError": "errors",
     "MissingExtraError": "errors",
+    "Pool": "pool",
     "ReadError": "errors",
     "SetupError": "errors",
     "SourceError": "errors",
@@ -66,6 +69,7 @@ _HOME = {
     "from_pages": "frame",
     "intervals": "intervals",
     "panel": "panel",
+    "right_size": "pool",
     "state_mix": "charts",
     "sweep": "sweep",
     "targets": "aws",

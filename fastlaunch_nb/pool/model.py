@@ -1,7 +1,7 @@
-"""The model of a snapshot pool: launches take from it, preparation instances refill it.
+"""The model of one snapshot pool: launches take from it, preparation instances refill it.
 
 Pure: time is a number of seconds that the caller says, and nothing is random.
-The embedded EC2 plays this model; what forecasts a pool stands on the same.
+The embedded EC2 plays this model; `played` plays many of them at once.
 """
 
 from __future__ import annotations
