@@ -21,7 +21,7 @@ from PIL import Image
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-WIDTH, SCALE = 900, 1.5
+WIDTH = 840  # pixels: JupyterLab shows a picture in full size until its chart is touched
 
 
 def store(path: Path) -> None:
@@ -39,7 +39,6 @@ def store(path: Path) -> None:
         output.data.pop(WIDGET, None)
         if PLOTLY in output.data:
             output.data["image/png"] = _picture(output.data[PLOTLY])
-            output.metadata["image/png"] = {"width": WIDTH}
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -58,7 +57,7 @@ def _shown(notebook: NotebookNode) -> Iterator[NotebookNode]:
 def _picture(figure: NotebookNode) -> str:
     still = go.Figure({"data": figure["data"], "layout": figure["layout"]}, skip_invalid=True)
     still.update_xaxes(rangeselector_visible=False)  # nobody can press a button of a picture
-    png = still.to_image("png", width=WIDTH, scale=SCALE)
+    png = still.to_image("png", width=WIDTH)
     small = io.BytesIO()
     colours = Image.Quantize.FASTOCTREE  # the method that keeps transparency
     Image.open(io.BytesIO(png)).quantize(256, colours).save(small, "PNG", optimize=True)

@@ -5,6 +5,8 @@ That they show what is committed, nbval proves; that people can use them, test_b
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,14 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
+from PIL import Image
 
 from fastlaunch_nb.demo import Demo
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PLOTLY = "application/vnd.plotly.v1+json"
+COLUMN = 848  # pixels of JupyterLab's outputs in a window of 1280
 
 
 def cells(path: Path) -> Iterator[nbformat.NotebookNode]:
@@ -47,7 +51,9 @@ def test_notebooks_hold_what_everyone_can_see(path: Path) -> None:
     assert (
         charts or path.stem == "dashboard"
     )  # whose charts are in a widget, redrawn as one filters
-    assert all("image/png" in data for data in charts)
+    for data in charts:
+        picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+        assert picture.width <= COLUMN
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

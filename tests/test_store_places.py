@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import boto3
 import duckdb
+import nbformat
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -23,7 +25,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import frame
 from fastlaunch_nb.history.files import Files
 
-from .conftest import item
+from .conftest import ROOT, item
 from .worlds import (
     PLACES,
     answers,
@@ -38,6 +40,7 @@ from .worlds import (
 )
 
 KEY = list(frame.KEY)
+SPARKS = re.compile(r"```python\n(looks = spark\.read.*?)```", re.DOTALL)
 
 # --- S3 -------------------------------------------------------------------------------
 
@@ -283,8 +286,10 @@ def test_polars_reads_it_in_place(tmp_path: Path) -> None:
 
 
 def test_spark_reads_it_in_place(tmp_path: Path, spark: Any) -> None:
-    """Spark does as well, of whole folders."""
+    """Spark does as well, of whole folders, by the code that the notebook has for it."""
     history = varied(tmp_path)
-    images, coverage = (spark.read.parquet(f"{tmp_path}/{kind}") for kind in ("images", "coverage"))
-    looks = images.join(coverage, ["sweep_id", "record_id"], "left_semi")
-    agree(history, looks, coverage, lambda table: table.toArrow())
+    cells = nbformat.read(ROOT / "notebooks" / "06_history.ipynb", as_version=4).cells
+    (code,) = (block for cell in cells for block in SPARKS.findall(cell.source))
+    names = {"spark": spark, "store": tmp_path, "fl": fl}
+    exec(code, names)  # noqa: S102  a cell of our own
+    agree(history, names["seen"], names["looks"], lambda table: table.toArrow())

@@ -6,15 +6,13 @@ axis, counts the same hours and leaves out the same.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from fastlaunch_nb.charts import words
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import KEY, fit_to_show, severity
+from fastlaunch_nb.frame import KEY, duration, fit_to_show, severity
 from fastlaunch_nb.intervals import from_look
 
 UNKNOWN: Final = "unknown"
@@ -83,7 +81,8 @@ def told(intervals: object, coverage: object, since: Any) -> Told:
     A frame of images is a look at each. Without a coverage the axis begins where the
     intervals themselves prove that somebody looked.
     """
-    window, looks = _window(since), _looks(coverage)
+    window = duration("since", since, "14D", least=pd.Timedelta(1, "ns"))
+    looks = _looks(coverage)
     given = _as_intervals(intervals)
     rows = _merged(given[given["told"]])
     moments = [rows[name] for name in ("start", "end", "last_seen")]
@@ -129,18 +128,6 @@ def _as_intervals(intervals: object) -> pd.DataFrame:
 
 def _is_of_images(intervals: object) -> bool:
     return not isinstance(intervals, pd.DataFrame) or "start" not in intervals
-
-
-def _window(since: Any) -> pd.Timedelta | None:
-    if since is None:
-        return None
-    window = pd.Timedelta(0)
-    if isinstance(since, str | timedelta):  # a bare number would be nanoseconds
-        with suppress(ValueError):
-            window = pd.Timedelta(since)
-    if not window > pd.Timedelta(0):
-        raise InputError(f"since is {since!r}. Expected a duration such as '14D', or None.")
-    return window
 
 
 # --- what was covered -----------------------------------------------------------------

@@ -35,9 +35,7 @@ class Asked(NamedTuple):
 
 def asked(options: argparse.Namespace, *, usual: str | None) -> Asked:
     """Return what to read, checked; `usual` is the profile where no option says."""
-    for region in options.region or ():
-        frame.check_region(region)
-    filters = filters_of(options)
+    filters = _filters(options)
     profile = usual if options.profile is None else options.profile
     if options.demo or profile is None:
         return Asked(None, options.region, filters or None)
@@ -45,8 +43,10 @@ def asked(options: argparse.Namespace, *, usual: str | None) -> Asked:
     return Asked(profile, options.region or [aws.region_of(session, None)], filters or None)
 
 
-def filters_of(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the filters as they were typed, checked."""
+def _filters(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the filters as they were typed; they are checked, and the regions with them."""
+    for region in options.region or ():
+        frame.check_region(region)
     filters: dict[str, list[str]] = {}
     for word in options.filters or ():
         name, _, values = _SHORTHAND.sub(r"\1=\2", word).partition("=")
@@ -135,9 +135,7 @@ def _counted(swept: Sweep) -> str:
 
 def _swept(options: argparse.Namespace, *, strict: bool) -> Sweep:
     """Sweep what the options name, which are checked before anything is sent."""
-    filters = filters_of(options)
-    for region in options.region or ():
-        frame.check_region(region)
+    filters = _filters(options)
     with demo() if options.demo else nullcontext() as running:
         return sweep(
             _targets(options, running),

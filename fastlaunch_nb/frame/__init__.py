@@ -9,6 +9,7 @@ from fastlaunch_nb.frame.asked import (
     check_account_id,
     check_image_ids,
     check_region,
+    duration,
     moment,
 )
 from fastlaunch_nb.frame.batches import Batch, as_frame, batch, coverage, from_batches
@@ -36,7 +37,7 @@ from fastlaunch_nb.frame.columns import (
     Column,
     fit_to_show,
 )
-from fastlaunch_nb.frame.events import from_events
+from fastlaunch_nb.frame.events import from_events, once
 from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
 from fastlaunch_nb.frame.pages import date_of, empty, from_pages
 from fastlaunch_nb.frame.shown import (
@@ -86,6 +87,7 @@ __all__ = [
     "check_region",
     "coverage",
     "date_of",
+    "duration",
     "empty",
     "facet_values",
     "fit_to_show",
@@ -95,6 +97,7 @@ __all__ = [
     "image_labels",
     "is_demo",
     "moment",
+    "once",
     "one_line",
     "severity",
     "why_empty",

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -61,6 +61,18 @@ def moment(name: str, value: datetime | str) -> pd.Timestamp:
             f"{name} is {value!r}. Expected a datetime, or text such as '2026-01-15T12:00:00Z'."
         )
     return found.as_unit("us")
+
+
+def duration(name: str, value: object, example: str, least: pd.Timedelta) -> pd.Timedelta | None:
+    """Return a span of time, at least so long; None is fine; refuse what is no duration."""
+    if value is None:
+        return None
+    if isinstance(value, str | timedelta):  # a bare number would be nanoseconds
+        with suppress(ValueError):
+            found = pd.Timedelta(value)
+            if found >= least:
+                return found
+    raise InputError(f"{name} is {value!r}. Expected a duration such as {example!r}, or None.")
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:

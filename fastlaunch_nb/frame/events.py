@@ -109,10 +109,10 @@ def from_events(source: object) -> pd.DataFrame:
     if others:
         left_out = f"Left out what is not of Fast Launch: {_named(others)}."
         warnings.warn(left_out, FastLaunchWarning, stacklevel=2)
-    return _once(table(ours, _FIELDS, _EXPECTED))
+    return once(table(ours, _FIELDS, _EXPECTED))
 
 
-def _once(events: pd.DataFrame) -> pd.DataFrame:
+def once(events: pd.DataFrame) -> pd.DataFrame:
     """Return each event once, in an order that does not depend on that in which they came."""
     rest = [name for name in _PATHS if name not in _ORDER]
     events = events.sort_values(_ORDER + rest, kind="stable")

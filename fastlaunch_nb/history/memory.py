@@ -315,8 +315,12 @@ def _named(rows: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
 
 def _last(known: Known) -> pd.Timestamp:
     """Return the last moment of which anything is known."""
-    times = [known.coverage["observed_at"].max(), known.intervals["start"].max()]
-    times.append(known.intervals["last_seen"].max())
+    columns = (
+        known.coverage["observed_at"],
+        known.intervals["start"],
+        known.intervals["last_seen"],
+    )
+    times = [column.max() for column in columns]
     return max((time for time in times if pd.notna(time)), default=pd.Timestamp(0, tz="UTC"))
 
 

@@ -103,13 +103,6 @@ def _plain(rows: pa.Table) -> pa.Table:
     return rows.cast(SCHEMAS["images"])
 
 
-def _once(events: pd.DataFrame) -> pd.DataFrame:
-    """Return each event once, in the order of their times."""
-    again = events.duplicated("event_id") & events["event_id"].notna()
-    by = ["observed_at", *frame.KEY, "event_id"]
-    return events[~again].sort_values(by, ignore_index=True)
-
-
 def _demoted(coverage: pd.DataFrame, found: Numbers, short: Numbers) -> pd.DataFrame:
     """Return the coverage, in which a look that lost images proves no absence any more."""
     if not short.any():
@@ -135,7 +128,7 @@ class _Reader:
 
     def covered(self, listing: list[StoredFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
         coverage = counting_looks(self._frame("coverage", listing))
-        return coverage, _once(self._frame("events", listing))
+        return coverage, frame.once(self._frame("events", listing))
 
     def _frame(self, kind: str, listing: list[StoredFile]) -> pd.DataFrame:
         chosen = [file for file in listing if file.kind == kind]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -20,6 +19,7 @@ from fastlaunch_nb.frame import (
     PARTIAL,
     TEXT,
     TIME,
+    duration,
 )
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
@@ -177,12 +177,5 @@ def _fitted(what: str, frame: Any, name: str, kind: str) -> nw.Expr:
 
 def as_gap(value: Any) -> timedelta | None:
     """Return how long a silence may last; refuse what is no duration."""
-    if value is None:
-        return None
-    gap = pd.Timedelta(0)
-    if isinstance(value, str | timedelta):  # a bare number would be nanoseconds
-        with suppress(ValueError):
-            gap = pd.Timedelta(value)
-    if not gap >= pd.Timedelta(1, "us"):
-        raise InputError(f"max_gap is {value!r}. Expected a duration such as '1h', or None.")
-    return gap.to_pytimedelta()
+    gap = duration("max_gap", value, "1h", least=pd.Timedelta(1, "us"))
+    return None if gap is None else gap.to_pytimedelta()
