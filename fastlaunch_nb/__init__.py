@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import StoreError as StoreError
     from fastlaunch_nb.errors import SweepError as SweepError
     from fastlaunch_nb.frame import Filters as Filters
+    from fastlaunch_nb.frame import Prices as Prices
     from fastlaunch_nb.frame import from_events as from_events
     from fastlaunch_nb.frame import from_pages as from_pages
     from fastlaunch_nb.history import History as History
@@ -53,6 +54,7 @@ _HOME = {
     "InputError": "errors",
     "MissingExtraError": "errors",
     "Pool": "pool",
+    "Prices": "frame",
     "ReadError": "errors",
     "SetupError": "errors",
     "SourceError": "errors",

@@ -131,6 +131,7 @@ PUBLIC = [
     "InputError",
     "MissingExtraError",
     "Pool",
+    "Prices",
     "ReadError",
     "SetupError",
     "SourceError",

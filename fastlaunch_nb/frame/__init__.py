@@ -35,15 +35,24 @@ from fastlaunch_nb.frame.columns import (
     TIME,
     WORST_FIRST,
     Column,
-    fit_to_show,
 )
 from fastlaunch_nb.frame.events import from_events, once
 from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
+from fastlaunch_nb.frame.joined import (
+    DEFAULT_QUOTA,
+    JOINED,
+    JOINS,
+    METRICS,
+    SNAPSHOTS,
+    Prices,
+    stock,
+)
 from fastlaunch_nb.frame.pages import date_of, empty, from_pages
 from fastlaunch_nb.frame.shown import (
     DEMO_MARK,
     FILTERED,
     account_labels,
+    fit_to_show,
     image_labels,
     is_demo,
     one_line,
@@ -58,6 +67,7 @@ __all__ = [
     "COMPLETE",
     "COUNT",
     "COVERAGE",
+    "DEFAULT_QUOTA",
     "DEMO_MARK",
     "EVENTS",
     "EXAMPLE_ACCOUNTS",
@@ -66,10 +76,14 @@ __all__ = [
     "FILTERED",
     "INTERRUPTED",
     "INTERVAL_TIMES",
+    "JOINED",
+    "JOINS",
     "KEY",
+    "METRICS",
     "NOT_OPTED_IN",
     "NUMBER",
     "PARTIAL",
+    "SNAPSHOTS",
     "STATES",
     "STATUSES",
     "TEXT",
@@ -78,6 +92,7 @@ __all__ = [
     "Batch",
     "Column",
     "Filters",
+    "Prices",
     "account_labels",
     "api_filters",
     "as_frame",
@@ -100,5 +115,6 @@ __all__ = [
     "once",
     "one_line",
     "severity",
+    "stock",
     "why_empty",
 ]

@@ -1,12 +1,8 @@
-"""The schema: columns, dtypes, meanings, states; and what a frame must be to be shown."""
+"""The schema: columns, dtypes, meanings, states."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
-
-import pandas as pd
-
-from fastlaunch_nb.errors import InputError
 
 TEXT: Final = "string"
 COUNT: Final = "Int64"
@@ -133,45 +129,3 @@ EXAMPLE_ACCOUNTS = frozenset({"111122223333", "123456789012", "444455556666", "7
 
 API_FILTERS = {"state": "state", "owner-id": "owner_id", "resource-type": "resource_type"}
 """The filters of DescribeFastLaunchImages, and the column each is about."""
-
-
-def fit_to_show(images: object, *columns: str) -> pd.DataFrame:
-    """Return a frame that views can rely on: these columns are there, times are in UTC.
-
-    Refuse what is no frame of images, one that lacks columns, and one whose
-    columns hold something else, as they do after a round trip through CSV.
-    """
-    expected = "Expected a frame as describe and from_pages make it."
-    if not isinstance(images, pd.DataFrame):
-        raise InputError(f"{expected} Got a {type(images).__name__}.")
-    missing = [column for column in columns if column not in images]
-    if missing:
-        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
-    declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES}
-    fitting = {}
-    for name in declared.keys() & set(images):
-        fitting[name] = _fitted(images[name], declared[name])
-        if fitting[name] is None:
-            raise InputError(
-                f"{expected} In this one {name} is {images[name].dtype}, not {declared[name]}; "
-                "a file of CSV keeps no types."
-            )
-    fit = images.assign(**fitting)
-    fit.index.names = [None] * fit.index.nlevels  # an index may bear the name of a column
-    return fit
-
-
-def _fitted(values: pd.Series, dtype: Any) -> pd.Series | None:
-    """Return values as this dtype; None where they are of another kind."""
-    if values.isna().all():
-        return pd.Series(pd.array([None] * len(values), dtype=dtype), index=values.index)
-    if dtype == TIME:
-        aware = isinstance(values.dtype, pd.DatetimeTZDtype)
-        return values.dt.tz_convert("UTC").dt.as_unit("us") if aware else None
-    if dtype == COUNT:
-        # Other writers of Parquet make a count with nulls a float.
-        number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        whole = number and bool((values.dropna() % 1 == 0).all())
-        return values.astype(COUNT) if whole else None
-    text = pd.api.types.is_string_dtype(values) or values.dtype == object
-    return values.astype(TEXT) if text else None

@@ -1,4 +1,4 @@
-"""What comes from AWS, as it is put before the eye: on a line, by its name, in its order.
+"""What comes from AWS, as it is put before the eye: fit for it, on a line, by its name, in order.
 
 Every view asks here, so that all of them say the same and are kept from the same tricks.
 """
@@ -6,12 +6,22 @@ Every view asks here, so that all of them say the same and are kept from the sam
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.errors import spelt_out
-from fastlaunch_nb.frame.columns import EXAMPLE_ACCOUNTS, TEXT, WORST_FIRST
+from fastlaunch_nb.errors import InputError, spelt_out
+from fastlaunch_nb.frame.columns import (
+    COLUMNS,
+    COUNT,
+    EXAMPLE_ACCOUNTS,
+    INTERVAL_TIMES,
+    NUMBER,
+    TEXT,
+    TIME,
+    WORST_FIRST,
+)
+from fastlaunch_nb.frame.joined import JOINED
 
 DEMO_MARK: Final = "Demo data"
 FILTERED: Final = "filtered"
@@ -40,6 +50,53 @@ def severity(state: str) -> int:
 def why_empty(images: pd.DataFrame) -> tuple[str, str]:
     """Say why a frame without rows has none: in a sentence, and in one more that helps."""
     return _NO_MATCH if images.attrs.get(FILTERED) else _NO_IMAGE
+
+
+# --- what a frame must be --------------------------------------------------------------
+
+
+def fit_to_show(images: object, *columns: str) -> pd.DataFrame:
+    """Return a frame that views can rely on: these columns are there, times are in UTC.
+
+    Refuse what is no frame of images, one that lacks columns, and one whose
+    columns hold something else, as they do after a round trip through CSV.
+    """
+    expected = "Expected a frame as describe and from_pages make it."
+    if not isinstance(images, pd.DataFrame):
+        raise InputError(f"{expected} Got a {type(images).__name__}.")
+    missing = [column for column in columns if column not in images]
+    if missing:
+        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+    declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES, **JOINED}
+    fitting = {}
+    for name in declared.keys() & set(images):
+        fitting[name] = _fitted(images[name], declared[name])
+        if fitting[name] is None:
+            raise InputError(
+                f"{expected} In this one {name} is {images[name].dtype}, not {declared[name]}; "
+                "a file of CSV keeps no types."
+            )
+    fit = images.assign(**fitting)
+    fit.index.names = [None] * fit.index.nlevels  # an index may bear the name of a column
+    return fit
+
+
+def _fitted(values: pd.Series, dtype: Any) -> pd.Series | None:
+    """Return values as this dtype; None where they are of another kind."""
+    if values.isna().all():
+        return pd.Series(pd.array([None] * len(values), dtype=dtype), index=values.index)
+    if dtype == TIME:
+        aware = isinstance(values.dtype, pd.DatetimeTZDtype)
+        return values.dt.tz_convert("UTC").dt.as_unit("us") if aware else None
+    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if dtype == COUNT:
+        # Other writers of Parquet make a count with nulls a float.
+        whole = number and bool((values.dropna() % 1 == 0).all())
+        return values.astype(COUNT) if whole else None
+    if dtype == NUMBER:
+        return values.astype(NUMBER) if number else None
+    text = pd.api.types.is_string_dtype(values) or values.dtype == object
+    return values.astype(TEXT) if text else None
 
 
 # --- names ----------------------------------------------------------------------------
