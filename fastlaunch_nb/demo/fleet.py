@@ -51,6 +51,7 @@ _HOURS_AGO = {  # how long ago an image may have got into its state
 _VERSIONS = 9  # of each launch template
 _PREPARATION, _CLEAN_UP = timedelta(minutes=30), timedelta(minutes=10)
 _SLOW = timedelta(hours=14)  # what preparation took the image that was enabled last
+_STUCK = timedelta(hours=9)  # since when the image is enabling that has been for longest
 _BEFORE = timedelta(days=60)  # when the fleet's story begins, before now
 _SHARED = ("us-east-1", "win2025-game-server-2026.01")  # build-farm's, shared with game-servers
 _RETIRED = "win2019-legacy-lobby-2025.09"  # was disabled within the last week
@@ -82,7 +83,7 @@ def populate(emulator: Any, seed: int) -> int:
     clock.reset(now - _BEFORE)
     _organize(emulator)
     rng = random.Random(seed)
-    fleet = _slowed([*_fleet(rng, now), *_retired(rng, now)])
+    fleet = _slowed(_agreed([*_fleet(rng, now), *_retired(rng, now)]), now)
     for story in fleet:
         _tell(emulator, story, rng)
     clock.advance(seconds=_BEFORE.total_seconds())
@@ -130,10 +131,21 @@ def _retired(rng: random.Random, now: datetime) -> Iterator[_Story]:
         yield _Story("111122223333", region, _RETIRED, image_id, settings, "disabled", since)
 
 
-def _slowed(fleet: list[_Story]) -> list[_Story]:
-    """Return the stories, in which preparation is slow for the image that was enabled last."""
-    last = max((story for story in fleet if story.state == "enabled"), key=lambda it: it.since)
-    return [replace(it, preparation=_SLOW) if it is last else it for it in fleet]
+def _agreed(fleet: list[_Story]) -> list[_Story]:
+    """Return the stories with the same settings for the same name, in all of its regions."""
+    first = {(it.account_id, it.name): it.settings for it in reversed(fleet)}
+    return [replace(it, settings=first[it.account_id, it.name]) for it in fleet]
+
+
+def _slowed(fleet: list[_Story], now: datetime) -> list[_Story]:
+    """Return the stories; preparation is slow for the image enabled last, and for one stuck."""
+    last = max((it for it in fleet if it.state == "enabled"), key=lambda it: it.since)
+    stuck = min((it for it in fleet if it.state == "enabling"), key=lambda it: it.since)
+    slow = {
+        last.image_id: replace(last, preparation=_SLOW),
+        stuck.image_id: replace(stuck, preparation=_SLOW, since=_moment(now - _STUCK)),
+    }
+    return [slow.get(it.image_id, it) for it in fleet]
 
 
 def _settings(rng: random.Random, template: str | None) -> dict[str, Any]:
