@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import SourceError as SourceError
     from fastlaunch_nb.errors import StoreError as StoreError
     from fastlaunch_nb.errors import SweepError as SweepError
+    from fastlaunch_nb.findings import RULES as RULES
+    from fastlaunch_nb.findings import Rule as Rule
+    from fastlaunch_nb.findings import findings as findings
     from fastlaunch_nb.frame import Filters as Filters
     from fastlaunch_nb.frame import Prices as Prices
     from fastlaunch_nb.frame import from_events as from_events
@@ -55,7 +58,9 @@ _HOME = {
     "MissingExtraError": "errors",
     "Pool": "pool",
     "Prices": "frame",
+    "RULES": "findings",
     "ReadError": "errors",
+    "Rule": "findings",
     "SetupError": "errors",
     "SourceError": "errors",
     "StoreError": "errors",
@@ -66,6 +71,7 @@ _HOME = {
     "demo": "demo",
     "describe": "sweep",
     "embed": "report",
+    "findings": "findings",
     "fleet_map": "charts",
     "from_events": "frame",
     "from_pages": "frame",

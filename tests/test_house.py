@@ -132,7 +132,9 @@ PUBLIC = [
     "MissingExtraError",
     "Pool",
     "Prices",
+    "RULES",
     "ReadError",
+    "Rule",
     "SetupError",
     "SourceError",
     "StoreError",
@@ -143,6 +145,7 @@ PUBLIC = [
     "demo",
     "describe",
     "embed",
+    "findings",
     "fleet_map",
     "from_events",
     "from_pages",
@@ -162,7 +165,7 @@ def test_public_names() -> None:
     assert fl.__all__ == PUBLIC
     assert set(PUBLIC) < set(dir(fl))
     for name in PUBLIC:
-        assert getattr(fl, name).__name__ == name
+        assert name.isupper() or getattr(fl, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'sweeep'"):
         fl.sweeep  # noqa: B018
 

@@ -40,6 +40,7 @@ from fastlaunch_nb.frame.events import from_events, once
 from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
 from fastlaunch_nb.frame.joined import (
     DEFAULT_QUOTA,
+    FINDINGS,
     JOINED,
     JOINS,
     METRICS,
@@ -74,6 +75,7 @@ __all__ = [
     "FACETS",
     "FAILED",
     "FILTERED",
+    "FINDINGS",
     "INTERRUPTED",
     "INTERVAL_TIMES",
     "JOINED",

@@ -117,6 +117,18 @@ METRICS = (
 )
 """The columns of metrics: a row for each image and period that CloudWatch has numbers for."""
 
+FINDINGS = (
+    Column("severity", TEXT, "`high`, `medium` or `low`"),
+    Column("finding", TEXT, "the rule that found it"),
+    Column("account_id", TEXT, "the account"),
+    Column("region", TEXT, "the region"),
+    Column("image_id", TEXT, "the AMI; null where it is about all of them"),
+    Column("evidence", TEXT, "the numbers"),
+    Column("remedy", TEXT, "what to do; commands are for a person to run"),
+    Column("monthly_usd", NUMBER, "what it costs a month, where that is known"),
+)
+"""The columns of findings: a row for each thing that is wrong."""
+
 DEFAULT_QUOTA: Final = 40
 """Parallel launches a region, across all AMIs, where no other quota was granted (EC2 User Guide;
 Service Quotas: `ec2fastlaunch`, `L-DC79B53E`)."""

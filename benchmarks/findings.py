@@ -1,0 +1,86 @@
+"""How fast findings are, beside rules that look at one row after the other. ``make bench``.
+
+Figures of one run on one machine: compare them with each other, and with what is
+to be reached, not with those of another day.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import fastlaunch_nb as fl
+from benchmarks.pool import seconds
+from fastlaunch_nb import frame
+
+IMAGES = 100_000
+AT = pd.Timestamp("2026-01-15T12:00:00Z")
+
+
+def main() -> None:
+    """Measure, and print a Markdown table."""
+    images = fleet(IMAGES)
+    found = fl.findings(images)
+    at_once = seconds(lambda: fl.findings(images))
+    alone = {"below-target", "unused", "slow-to-fill"}
+    some = [rule for rule in fl.RULES if rule.name in alone]
+    part = fl.findings(images, rules=some)
+    one_by_one = seconds(lambda: naive(images))
+    naively = naive(images)
+    assert len(part) == len(naively), (len(part), len(naively))  # noqa: S101
+    three = seconds(lambda: fl.findings(images, rules=some))
+    print("| what | measured | to reach |\n|---|---|---|")
+    what = f"findings over {IMAGES:,} enriched images, {len(fl.RULES)} rules, {len(found):,} found"
+    print(f"| {what} | {at_once:.2f} s | 2 s |")
+    print(f"| three of the rules, row by row with `iterrows` | {one_by_one:.1f} s | |")
+    print(f"| the same three here | {one_by_one / three:.0f} times as fast | |")
+
+
+def fleet(count: int) -> pd.DataFrame:
+    """Return enriched images, of which one in ten or so is not as it should be."""
+    rng = np.random.default_rng(0)
+    target = rng.choice([5, 10, 20, 40], count)
+    short = rng.random(count) < 0.02
+    columns: dict[str, Any] = {
+        "account_id": rng.choice([f"{n:012}" for n in range(200)], count),
+        "region": rng.choice(["us-east-1", "eu-west-1", "ap-southeast-2"], count),
+        "image_id": [f"ami-{n:017x}" for n in range(count)],
+        "image_name": [f"win2022-{n // 3}" for n in range(count)],
+        "image_state": np.where(rng.random(count) < 0.01, "absent", "available"),
+        "state": rng.choice(["enabled"] * 48 + ["enabling", "enabled-failed"], count),
+        "state_transition_time": [AT - pd.Timedelta(days=30)] * count,
+        "observed_at": [AT] * count,
+        "target_resource_count": target,
+        "max_parallel_launches": rng.choice([6, 10], count),
+        "available_snapshots": np.where(short, target // 2, target),
+        "fast_launches": np.where(rng.random(count) < 0.02, 0, 9),
+        "cold_launches": np.where(rng.random(count) < 0.01, 3, 0),
+        "metrics_since": [AT - pd.Timedelta(days=14)] * count,
+        "metrics_until": [AT] * count,
+        "monthly_usd": target * 2.5,
+    }
+    dtypes = {**{column.name: column.dtype for column in frame.COLUMNS}, **frame.JOINED}
+    return pd.DataFrame(columns).reindex(columns=list(dtypes)).astype(dtypes)
+
+
+def naive(images: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return what three of the rules find, looking at one row after the other."""
+    found = []
+    for _, row in images.iterrows():
+        if row["state"] == "enabled":
+            if row["available_snapshots"] < row["target_resource_count"]:
+                found.append(("below-target", row["image_id"]))
+            launched = row["fast_launches"] or row["cold_launches"]
+            if row["available_snapshots"] > 0 and not launched:
+                found.append(("unused", row["image_id"]))
+        rounds = math.ceil(row["target_resource_count"] / row["max_parallel_launches"])
+        if row["state"] in ("enabling", "enabled") and rounds > 8:
+            found.append(("slow-to-fill", row["image_id"]))
+    return found
+
+
+if __name__ == "__main__":
+    main()

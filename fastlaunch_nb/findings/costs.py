@@ -1,0 +1,176 @@
+"""Rules about what is paid for: unused, for images that are gone, left over.
+
+Where the stock is not known, nothing here is said to cost anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from fastlaunch_nb import frame
+from fastlaunch_nb.findings import remedies
+from fastlaunch_nb.findings.rules import Facts, Rule, chosen, each, known, since, span, told
+
+_LEAST = pd.Timedelta(days=7)
+_KEPT = ("enabling", "enabling-failed", "enabled", "enabled-failed")
+_LISTED = 20  # commands in one remedy
+
+
+def unused(facts: Facts) -> pd.DataFrame:
+    """Find pools that nothing was launched from in the whole window."""
+    images = facts.images.assign(_stock=facts.stock)
+    window = images["metrics_until"] - images["metrics_since"]
+    mask = (
+        (images["state"] == "enabled")
+        & (images["_stock"] > 0)
+        & (images["fast_launches"] == 0)
+        & ~(images["cold_launches"] > 0).fillna(False)
+        & (window >= _LEAST)
+        & (images["state_transition_time"] <= images["metrics_since"])
+    )
+    rows = chosen(images.assign(_window=window), mask)
+    said = each(
+        rows,
+        lambda stock, window: f"no launch in {span(window)}, with {stock} snapshots in stock",
+        *("_stock", "_window"),
+    )
+    remedy = each(rows, remedies.disable, "region", "image_id")
+    return told(rows, said, remedy, rows["monthly_usd"])
+
+
+def image_gone(facts: Facts) -> pd.DataFrame:
+    """Find images that can not be launched any more, and have Fast Launch all the same."""
+    images = facts.images
+    gone = images["image_state"].notna() & (images["image_state"] != "available")
+    rows = chosen(images, gone & images["state"].isin(_KEPT))
+    said = each(rows, _gone, "image_state", "state")
+    return told(rows, said, each(rows, remedies.disable, "region", "image_id"), _paid(rows, facts))
+
+
+def _gone(image_state: str, state: str) -> str:
+    what = (
+        "EC2 lists it no more"
+        if image_state == "absent"
+        else f"the AMI is {frame.one_line(image_state)}"
+    )
+    return f"{what}, and Fast Launch is {state}"
+
+
+def image_deprecated(facts: Facts) -> pd.DataFrame:
+    """Find images that are deprecated, and have Fast Launch all the same."""
+    images = facts.images
+    over = images["image_deprecation_time"] <= facts.at
+    rows = chosen(images, over & images["state"].isin(_KEPT))
+    said = each(
+        rows, lambda moment: f"deprecated {since(moment, facts.at)}", "image_deprecation_time"
+    )
+    return told(rows, said, each(rows, remedies.disable, "region", "image_id"), _paid(rows, facts))
+
+
+def _paid(rows: pd.DataFrame, facts: Facts) -> pd.Series:
+    """Return what images cost; null where the stock is not known."""
+    return rows["monthly_usd"].where(facts.stock[rows.index].notna())
+
+
+def left_over(facts: Facts) -> pd.DataFrame:
+    """Find images that have more snapshots than they are to keep."""
+    rows = chosen(facts.images, facts.images["leftover_snapshots"] > 0)
+    said = each(
+        rows,
+        lambda left, all_of, state: (
+            f"{left} of {all_of} snapshots are left over; it is {frame.one_line(state)}"
+        ),
+        *("leftover_snapshots", "snapshots", "state"),
+    )
+    share = (rows["leftover_snapshots"] / rows["snapshots"]).astype(frame.NUMBER)
+    remedy = each(rows, _remove, "state", "region", "image_id")
+    return told(rows, said, remedy, rows["snapshots_monthly_usd"] * share)
+
+
+def _remove(state: Any, region: Any, image_id: Any) -> str:
+    look = f"See them: {remedies.list_snapshots(region, image_id)}"
+    if known(state) and state == "disabling-failed":
+        return f"{look} and then: {remedies.disable(region, image_id, force=True)}"
+    return look
+
+
+def orphaned(facts: Facts) -> pd.DataFrame:
+    """Find snapshots of images that have no Fast Launch any more, where all images are known."""
+    names = ["account_id", "region", "image_id"]
+    if facts.snapshots is None or facts.coverage is None:
+        return facts.images.head(0).assign(evidence="", remedy="")
+    whole = facts.coverage[
+        (facts.coverage["status"] == frame.COMPLETE) & facts.coverage["scope"].fillna("").eq("")
+    ]
+    left = facts.snapshots[facts.snapshots["image_id"].notna()]
+    left = left.merge(whole[names[:2]].drop_duplicates(), on=names[:2])
+    kept = facts.images[names].drop_duplicates().assign(_kept=True)
+    left = left.merge(kept, on=names, how="left")
+    left = left[left["_kept"].isna()].sort_values([*names, "snapshot_id"])
+    rows = left.groupby(names, as_index=False).agg(
+        count=("snapshot_id", "size"),
+        gib=("volume_gib", "sum"),
+        oldest=("snapshot_time", "min"),
+        ids=("snapshot_id", list),
+    )
+    price = frame.Prices().snapshot_gib_month
+    said = each(
+        rows,
+        lambda count, gib, oldest: (
+            f"{count} snapshots of {gib} GiB in all, "
+            f"{since(oldest, facts.at)}, at {price} USD a GiB-month at most"
+        ),
+        *("count", "gib", "oldest"),
+    )
+    remedy = each(rows, _delete, "region", "image_id", "ids")
+    return told(rows, said, remedy, rows["gib"].astype(frame.NUMBER) * price)
+
+
+def _delete(region: Any, image_id: Any, ids: list[str]) -> str:
+    if len(ids) > _LISTED:
+        return f"Delete what this lists: {remedies.list_snapshots(region, image_id)}"
+    return " && ".join(
+        remedies.command("ec2", "delete-snapshot", region, "--snapshot-id", snapshot_id)
+        for snapshot_id in ids
+    )
+
+
+RULES = (
+    Rule(
+        "unused",
+        "medium",
+        "snapshots are kept, and nothing was launched from them in a week or more",
+        "EC2 User Guide: Manage costs for EC2 Fast Launch; karpenter-provider-aws 9014",
+        unused,
+    ),
+    Rule(
+        "image-gone",
+        "medium",
+        "the AMI is deregistered or not available, and Fast Launch goes on",
+        "packer-plugin-amazon 570; EC2 API Reference: DescribeImages",
+        image_gone,
+    ),
+    Rule(
+        "image-deprecated",
+        "low",
+        "the AMI is deprecated, and Fast Launch goes on",
+        "EC2 User Guide: Deprecate an AMI",
+        image_deprecated,
+    ),
+    Rule(
+        "left-over",
+        "low",
+        "more snapshots than the target, or some after disabling has failed",
+        "EC2 User Guide: Monitor EC2 Fast Launch, disabling-failed",
+        left_over,
+    ),
+    Rule(
+        "orphaned",
+        "medium",
+        "snapshots of Fast Launch whose image has it no more",
+        "jenkins-infra helpdesk 4548; packer-plugin-amazon 570",
+        orphaned,
+    ),
+)

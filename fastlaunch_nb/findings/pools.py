@@ -1,0 +1,213 @@
+"""Rules about pools: too small, passed by, slow to fill, too many at once."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from fastlaunch_nb import frame
+from fastlaunch_nb.findings import remedies
+from fastlaunch_nb.findings.rules import (
+    PREPARATION,
+    Facts,
+    Rule,
+    chosen,
+    each,
+    known,
+    since,
+    span,
+    told,
+)
+
+_SLOW = pd.Timedelta(hours=4)
+_AT_WORK = ("enabling", "enabled")
+
+
+def below_target(facts: Facts) -> pd.DataFrame:
+    """Find pools with fewer snapshots than their target, and tell a refill from a fault."""
+    images = facts.images.assign(_stock=facts.stock)
+    target = images["target_resource_count"]
+    rows = chosen(images, (images["state"] == "enabled") & (images["_stock"] < target))
+    rounds = ((rows["target_resource_count"] - rows["_stock"]) / rows["max_parallel_launches"]).map(
+        math.ceil, na_action="ignore"
+    )
+    rows = rows.assign(
+        _refill=pd.to_timedelta(rounds.astype("Float64") * PREPARATION.total_seconds(), unit="s"),
+        _lasted=facts.at - rows["below_target_since"],
+    )
+    late = (rows["_lasted"] > rows["_refill"] + PREPARATION).fillna(False).astype(bool)
+    severity = late.map({True: "medium", False: "low"}).where(
+        ~(late & rows["_stock"].eq(0).fillna(False)), "high"
+    )
+    said = each(
+        rows,
+        lambda stock, target, moment, refill: _shortage(facts, stock, target, moment, refill),
+        *("_stock", "target_resource_count", "below_target_since", "_refill"),
+    )
+    return told(rows, said, each(rows, _refill, "region", "image_id")).assign(severity=severity)
+
+
+def _shortage(facts: Facts, stock: int, target: int, moment: Any, refill: Any) -> str:
+    takes = f"; a refill takes {span(refill)}" if known(refill) else ""
+    return f"{stock} of {target} snapshots in stock, {since(moment, facts.at)}{takes}"
+
+
+def _refill(region: Any, image_id: Any) -> str:
+    return f"See whether it is being filled: {remedies.preparing(region, image_id)}"
+
+
+def cold_launches(facts: Facts) -> pd.DataFrame:
+    """Find images whose launches found no snapshot."""
+    images = facts.images
+    rows = chosen(images, (images["cold_launches"] > 0) & ~_passed_by(facts))
+    days = (rows["metrics_until"] - rows["metrics_since"]).dt.total_seconds() / 86400
+    more = (rows["cold_launches"] / days).map(math.ceil, na_action="ignore")
+    rows = rows.assign(_target=rows["target_resource_count"] + more.astype(frame.COUNT))
+    share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))
+    said = each(rows, _cold, "cold_launches", "fast_launches", "metrics_since",
+                "target_resource_count")  # fmt: skip
+    columns = ["_target" if name == "target_resource_count" else name
+               for name in remedies.ENABLE_COLUMNS]  # fmt: skip
+    return told(rows, said, each(rows, _raise, *columns)).assign(
+        severity=share.gt(0.1).map({True: "high", False: "medium"})
+    )
+
+
+def _cold(cold: int, fast: Any, moment: Any, target: Any) -> str:
+    of = f"{cold} of {cold + fast} launches" if known(fast) else f"{cold} launches"
+    when = f" since {moment:%Y-%m-%d}" if known(moment) else ""
+    return f"{of}{when} found no snapshot; the target is {target if known(target) else 'unknown'}"
+
+
+def _raise(*settings: Any) -> str:
+    return (
+        "Size it by fl.right_size with the launches of fl.metrics; as a first step, by as many "
+        f"more as are missing on an average day: {remedies.enable(*settings)}"
+    )
+
+
+def passed_by(facts: Facts) -> pd.DataFrame:
+    """Find full pools that launches do not take from."""
+    rows = chosen(facts.images.assign(_stock=facts.stock), _passed_by(facts))
+    said = each(rows, _passed, "_stock", "target_resource_count", "cold_launches",
+                "instances_cold")  # fmt: skip
+    remedy = (
+        "See how they are launched: with BlockDeviceMappings, in the request or its launch "
+        "template, snapshots are not used: {}"
+    )
+    looks = each(
+        rows,
+        lambda region, image_id: remedy.format(
+            remedies.command("ec2", "describe-instances", region, "--filters",
+                             f"Name=image-id,Values={image_id}")
+        ),
+        "region", "image_id",
+    )  # fmt: skip
+    return told(rows, said, looks, rows["monthly_usd"])
+
+
+def _passed_by(facts: Facts) -> pd.Series:
+    images = facts.images
+    full = (facts.stock >= images["target_resource_count"]) & (facts.stock > 0)
+    by_metrics = (images["cold_launches"] > 0) & (images["fast_launches"] == 0)
+    by_volumes = (images["instances_cold"] > 0) & (images["instances_fast"] == 0)
+    none = (images["fast_launches"] > 0).fillna(False)
+    found = by_metrics.fillna(False) | by_volumes.fillna(False)
+    return (full.fillna(False) & found & ~none).astype(bool)
+
+
+def _passed(stock: int, target: int, cold: Any, instances: Any) -> str:
+    launched = f"{cold} launches" if known(cold) and cold else f"{instances} instances"
+    return f"{launched} booted from the AMI's own snapshot, with {stock} of {target} in stock"
+
+
+def slow_to_fill(facts: Facts) -> pd.DataFrame:
+    """Find targets that their parallel launches fill too slowly."""
+    images = facts.images
+    target, parallel = images["target_resource_count"], images["max_parallel_launches"]
+    rounds = -(-target // parallel.where(parallel > 0))
+    most = int(_SLOW / PREPARATION)
+    rows = chosen(images.assign(_rounds=rounds), images["state"].isin(_AT_WORK) & (rounds > most))
+    rows = rows.assign(_parallel=-(-rows["target_resource_count"] // most))
+    said = each(
+        rows,
+        lambda target, parallel, rounds: (
+            f"{target} snapshots, {parallel} at once, take {span(rounds * PREPARATION)} to fill"
+        ),
+        *("target_resource_count", "max_parallel_launches", "_rounds"),
+    )
+    columns = ["_parallel" if name == "max_parallel_launches" else name
+               for name in remedies.ENABLE_COLUMNS]  # fmt: skip
+    return told(rows, said, each(rows, remedies.enable, *columns))
+
+
+def over_quota(facts: Facts) -> pd.DataFrame:
+    """Find places whose images may together start more instances than the quota allows."""
+    images = facts.images
+    at_work = chosen(images, images["state"].isin(_AT_WORK))
+    places = at_work.groupby(["account_id", "region"], dropna=False, as_index=False).agg(
+        images=("image_id", "size"),
+        asked=("max_parallel_launches", "sum"),
+        quota=("parallel_launches_quota", "max"),
+    )
+    places = places.assign(_assumed=places["quota"].isna(), image_id=None)
+    places["quota"] = places["quota"].fillna(frame.DEFAULT_QUOTA)
+    rows = chosen(places, places["asked"] > places["quota"])
+    said = each(rows, _asked, "images", "asked", "quota", "_assumed")
+    return told(rows, said, each(rows, _ask_for_more, "region", "asked"))
+
+
+def _asked(images: int, asked: int, quota: int, assumed: bool) -> str:
+    default = ", AWS's default" if assumed else ""
+    return (
+        f"{images} images may start {asked} preparation instances at once; "
+        f"the quota is {quota}{default}"
+    )
+
+
+def _ask_for_more(region: Any, asked: int) -> str:
+    return remedies.command(
+        "service-quotas", "request-service-quota-increase", region,
+        "--service-code", "ec2fastlaunch", "--quota-code", "L-DC79B53E", "--desired-value", asked,
+    )  # fmt: skip
+
+
+RULES = (
+    Rule(
+        "below-target",
+        "low",
+        "fewer snapshots in stock than the target; worse where a refill should be over",
+        "EC2 User Guide: Monitor EC2 Fast Launch, its CloudWatch metrics",
+        below_target,
+    ),
+    Rule(
+        "cold-launches",
+        "medium",
+        "launches found no snapshot and booted cold",
+        "EC2 User Guide: Monitor EC2 Fast Launch; cdk-github-runners 466",
+        cold_launches,
+    ),
+    Rule(
+        "passed-by",
+        "high",
+        "the pool is full, and launches do not take from it",
+        "karpenter-provider-aws 9014: BlockDeviceMappings bypass the snapshots",
+        passed_by,
+    ),
+    Rule(
+        "slow-to-fill",
+        "low",
+        "an empty pool takes more than 4 hours to fill",
+        "EC2 User Guide: 30 minutes for a preparation instance, so many at once",
+        slow_to_fill,
+    ),
+    Rule(
+        "over-quota",
+        "low",
+        "images of a region may together start more instances than its quota allows",
+        "Service Quotas: Parallel instance launches (ec2fastlaunch, L-DC79B53E)",
+        over_quota,
+    ),
+)

@@ -1,0 +1,85 @@
+"""Rules about states: what has failed, and what is stuck."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from fastlaunch_nb import frame
+from fastlaunch_nb.findings import reasons, remedies
+from fastlaunch_nb.findings.rules import Facts, Rule, chosen, each, known, since, told
+
+_FAILED = ("enabling-failed", "enabled-failed", "disabling-failed")
+_PATIENCE = {"enabling": pd.Timedelta(hours=2), "disabling": pd.Timedelta(hours=1)}
+
+
+def failed(facts: Facts) -> pd.DataFrame:
+    """Find images in a failed state, and say what may mend them."""
+    rows = chosen(facts.images, facts.images["state"].isin(_FAILED))
+    before = _times_failed(facts.intervals)
+    keys = zip(*(rows[name] for name in (*frame.KEY, "state")), strict=True)
+    again = [before.get(key, 0) for key in keys]
+    said = each(
+        rows.assign(_times=again),
+        lambda state, moment, reason, times: _failure(facts, state, moment, reason, times),
+        *("state", "state_transition_time", "state_transition_reason", "_times"),
+    )
+    return told(rows, said, each(rows, _mend, "state", "state_transition_reason",
+                                 *remedies.ENABLE_COLUMNS))  # fmt: skip
+
+
+def _failure(facts: Facts, state: str, moment: Any, reason: Any, times: int) -> str:
+    why = frame.one_line(reason) if known(reason) else "no reason is given"
+    often = f"; {times} times in what was seen" if times > 1 else ""
+    return f"{state} {since(moment, facts.at)}{often}: {why}"
+
+
+def _times_failed(intervals: pd.DataFrame | None) -> dict[Any, int]:
+    if intervals is None:
+        return {}
+    bad = intervals[intervals["state"].isin(_FAILED)]
+    return bad.groupby([*frame.KEY, "state"]).size().to_dict()
+
+
+def _mend(state: str, reason: Any, *settings: Any) -> str:
+    region, image_id, *_ = settings
+    if state == "disabling-failed":
+        return remedies.disable(region, image_id, force=True)
+    return f"{reasons.advice(reason)}. Then: {remedies.enable(*settings)}"
+
+
+def stuck(facts: Facts) -> pd.DataFrame:
+    """Find images that have been enabling or disabling for too long."""
+    patience = facts.images["state"].map(_PATIENCE).astype("timedelta64[us]")
+    rows = chosen(facts.images, facts.age > patience)
+    return told(
+        rows,
+        each(rows, lambda state, moment: f"{state} {since(moment, facts.at)}",
+             "state", "state_transition_time"),
+        each(rows, _look, "state", "region", "image_id"),
+    )  # fmt: skip
+
+
+def _look(state: str, region: Any, image_id: Any) -> str:
+    if state == "disabling":
+        return f"See what is left: {remedies.list_snapshots(region, image_id)}"
+    return f"See what its preparation instances do: {remedies.preparing(region, image_id)}"
+
+
+RULES = (
+    Rule(
+        "failed",
+        "high",
+        "enabling, a later round or disabling has failed",
+        "EC2 User Guide: Monitor EC2 Fast Launch",
+        failed,
+    ),
+    Rule(
+        "stuck",
+        "medium",
+        "enabling for more than 2 hours, or disabling for more than 1",
+        "EC2 User Guide: 30 minutes for a preparation instance; packer-plugin-amazon 445",
+        stuck,
+    ),
+)
