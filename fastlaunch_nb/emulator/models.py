@@ -429,6 +429,8 @@ def _time_text(time: datetime) -> str:
 
 def _template_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy of what a launch template says, as moto keeps it; refuse unknown settings."""
+    if not data:
+        return {}  # at once: the demo has many
     known = get_service_model("ec2").shape_for("RequestLaunchTemplateData").members
     if unknown := sorted(data.keys() - known.keys()):
         raise ValueError(f"data has {unknown}. Expected settings of LaunchTemplateData.")
