@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +57,35 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
         emulator.forget_everything()
         yield emulator.backend(ACCOUNT, REGION)
+
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(params=["in-process", "http"])
+def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+    """Make plain boto3 clients of any service of an empty embedded EC2, by either way."""
+    server = None
+    if request.param == "in-process":
+        request.getfixturevalue("ec2")
+    else:
+        monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        server = emulator.Server()
+        emulator.forget_everything()
+    endpoint = server.endpoint_url if server else None
+
+    def client(service: str, account_id: str = ACCOUNT) -> Any:
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        made = boto3.client(service, region_name=REGION, endpoint_url=endpoint, **keys)
+        made.meta.events.register(
+            "before-sign",
+            lambda request, **_: request.headers.add_header("x-moto-account-id", account_id),
+        )
+        return made
+
+    yield client
+    if server:
+        server.stop()
 
 
 @pytest.fixture

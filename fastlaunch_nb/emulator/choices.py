@@ -72,3 +72,30 @@ ROOT_GIB = 50
 # nothing more is prepared until the image is enabled again. A target that is lowered gives
 # up what is above it at once. Snapshots all go at the end of the clean-up, and Force ends
 # it in their absence of any error. An AMI that is no longer shared keeps Fast Launch.
+
+# --- launches -------------------------------------------------------------------------
+
+COLD_WHILE = frozenset({"disabling", "disabling-failed"})
+"""States in which nothing is taken from a pool, whatever is left in it, and nothing counted."""
+
+# Any block device mapping, of the request or of its launch template, keeps a launch from the
+# pool. Two accounts may have Fast Launch for a shared AMI: a launch counts in the metrics of
+# that account whose snapshot it took; where none had one, of its own before the owner's.
+
+# --- CloudWatch and Service Quotas ----------------------------------------------------
+
+METRIC_DIMENSION = "ImageId"
+"""The one dimension of the metrics of Fast Launch."""
+
+METRIC_PERIOD = 300
+"""Seconds between two values of the stock, and the shortest period of all five metrics."""
+
+LISTED_FOR, LISTED_RECENT = timedelta(days=14), timedelta(hours=3)
+"""How long ListMetrics lists what has no more values: by its documentation, plain and recent."""
+
+PARALLEL_QUOTA = 40
+"""The default of the quota "Parallel instance launches", by the EC2 User Guide."""
+
+# The stock is counted from the request that enables an image, with 0, and until it is gone.
+# Where nothing was launched or prepared there is no value, and no 0. An image that was put
+# there with Fast Launch has metrics from the first request or launch on that concerns it.

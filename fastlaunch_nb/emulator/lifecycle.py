@@ -14,11 +14,12 @@ from typing import Any
 
 from moto.ec2.models.elastic_block_store import Snapshot, Volume
 
-from fastlaunch_nb.emulator.choices import CLEAN_UP_TIME, ROOT_GIB
+from fastlaunch_nb.emulator.choices import CLEAN_UP_TIME, COLD_WHILE, ROOT_GIB
 from fastlaunch_nb.emulator.clock import CLOCK, START
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.journal import GONE, JOURNAL, Change
+from fastlaunch_nb.emulator.meters import Meter
 from fastlaunch_nb.pool import Pool
 
 PREPARATION_TIME = timedelta(minutes=30)
@@ -69,7 +70,8 @@ class Life:
     pool : Pool
         Its snapshots, in seconds since :data:`START`.
     snapshots : list of str
-        Ids of those snapshots that are real ones of moto, oldest first.
+        Ids of those snapshots that are real ones of moto, oldest first. Those that are
+        only numbers, as an image was put there with them, are older.
     """
 
     def __init__(self, ec2: Any, image: FastLaunchImage) -> None:
@@ -86,6 +88,10 @@ class Life:
             stock=target if self._was_enabled else 0,
             now=(CLOCK.now() - START).total_seconds(),
         )
+        if image.state not in (None, "enabling", "enabled"):
+            self.pool.stop()  # nothing is prepared after a failure, nor for one that goes
+        self._meter: Meter = ec2.meters.setdefault(image.image_id, Meter())
+        self._meter.follow(self.pool)
 
     @property
     def image(self) -> FastLaunchImage:
@@ -114,6 +120,7 @@ class Life:
             state_transition_time=before.state_transition_time,
         )
         self.pool.resize(image.target_resource_count or 0, image.max_parallel_launches or 1)
+        self._meter.follow(self.pool)
         self._give_up(len(self.snapshots) - self.pool.stock)
         state = "enabled" if self._was_enabled else "enabling"
         if state != before.state:
@@ -126,21 +133,53 @@ class Life:
         """Begin to clean up."""
         self._catch_up()
         self.pool.stop()
+        self._meter.follow(self.pool)
         self._become("disabling", USER_INITIATED)
         self._at(CLOCK.now() + self._pace.clean_up, lambda: self._clean_up(force=force))
 
+    @property
+    def is_used(self) -> bool:
+        """Whether launches take from its pool, or would if anything were in it."""
+        return self._image.state not in COLD_WHILE
+
+    def has_snapshot(self) -> bool:
+        """Say whether a launch finds a snapshot now."""
+        self._catch_up()
+        return self.is_used and self.pool.stock > 0
+
     def take(self) -> bool:
         """Launch an instance: take a snapshot from the pool, and say whether there was one."""
+        return self.launch() is not None
+
+    def launch(self) -> str | None:
+        """Launch an instance: take the oldest snapshot, and return its id; None: it boots cold.
+
+        One that was only a number gets an id now. In EC2 it is deleted as it is used.
+        """
         self._catch_up()
-        taken = self.pool.take()
-        if taken:
-            self._give_up(1)
-            self._plan_preparation()
-        return taken
+        if not self.is_used:
+            return None
+        is_real = self.pool.stock <= len(self.snapshots)
+        is_fast = self.pool.take()
+        self._meter.launched(is_fast=is_fast)
+        if not is_fast:
+            return None
+        snapshot_id = self.snapshots[0] if is_real else IDS.of("snap")
+        self._give_up(int(is_real))
+        self._meter.follow(self.pool, used=True)
+        self._plan_preparation()
+        return snapshot_id
+
+    def launch_beside(self) -> None:
+        """Launch an instance that says itself what its volumes are: it takes no snapshot."""
+        self._catch_up()
+        if self.is_used:
+            self._meter.launched(is_fast=False)
 
     def end(self) -> None:
         """Be no more, and leave no snapshot."""
         self._give_up(len(self.snapshots))
+        self._meter.end()
 
     # --- what happens by itself -------------------------------------------------------
 
@@ -171,10 +210,13 @@ class Life:
         reason = self._pace.broken_preparation.pop(self._image.image_id, None)
         if reason is not None:
             self.pool.stop()
+            self._meter.follow(self.pool)
             self._become("enabled-failed" if self._was_enabled else "enabling-failed", reason)
             return
-        for _ in self.pool.advance(self.pool.next_due or self.pool.now):
+        arrived = self.pool.advance(self.pool.next_due or self.pool.now)
+        for _ in arrived:
             self._add_snapshot()
+        self._meter.follow(self.pool, arrived=len(arrived))
         if self._image.state == "enabling":
             self._was_enabled = True
             self._become("enabled", self._image.state_transition_reason)

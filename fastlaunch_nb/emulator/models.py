@@ -7,13 +7,17 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
+from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
+from moto.ec2.utils import parse_user_data
 
 from fastlaunch_nb.emulator.choices import (
     DEFAULT_PAGE,
@@ -27,6 +31,8 @@ from fastlaunch_nb.emulator.choices import (
     NOT_ENABLED,
     NOT_WINDOWS,
     PAGE_OF_NAMED,
+    PARALLEL_QUOTA,
+    ROOT_GIB,
     STILL_CLEANING,
     TOKEN_LIFETIME,
     UNKNOWN_PAGE,
@@ -34,8 +40,9 @@ from fastlaunch_nb.emulator.choices import (
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.images import FastLaunchImage
-from fastlaunch_nb.emulator.journal import JOURNAL, Change
+from fastlaunch_nb.emulator.journal import GONE, JOURNAL, Change
 from fastlaunch_nb.emulator.lifecycle import UNABLE_TO_STOP, Life, Pace
+from fastlaunch_nb.emulator.meters import Meter
 from fastlaunch_nb.emulator.shelf import FILTERED, Filters, Shelf
 
 MAX_RESULTS = 200
@@ -52,6 +59,18 @@ class EC2Error(Exception):
         self.status = status
 
 
+class WindowsAmi(Ami):
+    """An AMI as moto has it, but with what DescribeImages says of its root volume."""
+
+    deprecation_time: str | None = None
+
+    @property
+    def block_device_mappings(self) -> list[dict[str, Any]]:
+        """The root volume, as large as its snapshot says."""
+        (root,) = super().block_device_mappings
+        return [{**root, "Ebs": {**root["Ebs"], "VolumeSize": self.ebs_snapshot.volume_size}}]
+
+
 class FastLaunchBackend:
     """Fast Launch in one account and region; a base of moto's EC2Backend, reset with it.
 
@@ -66,6 +85,10 @@ class FastLaunchBackend:
         change of the image on: any may be missing.
     shelf : Shelf
         The images as they are answered.
+    meters : dict
+        Image id to what CloudWatch knows of each image that had a life.
+    parallel_quota : int
+        What Service Quotas answers for parallel instance launches; nothing is held to it.
     """
 
     def __init__(self) -> None:
@@ -73,6 +96,8 @@ class FastLaunchBackend:
         self.lives: dict[str, Life] = {}
         self.left_out: dict[str, tuple[str, ...]] = {}
         self.shelf = Shelf()
+        self.meters: dict[str, Meter] = {}
+        self.parallel_quota = PARALLEL_QUOTA
         self._forget_the_past()
 
     def _forget_the_past(self) -> None:
@@ -104,11 +129,17 @@ class FastLaunchBackend:
             JOURNAL.append(Change(now, *here, image, is_transition=False))
 
     def add_windows_image(
-        self, image_id: str, *, name: str, owner_id: str, shared_with: Iterable[str] = ()
+        self,
+        image_id: str,
+        *,
+        name: str,
+        owner_id: str,
+        shared_with: Iterable[str] = (),
+        deprecation_time: datetime | None = None,
     ) -> None:
         """Put a Windows AMI there, for DescribeImages to find; another's is one shared with it."""
         ec2: Any = self
-        ami = ec2.amis[image_id] = Ami(
+        ami = ec2.amis[image_id] = WindowsAmi(
             ec2,
             image_id,
             name=name,
@@ -121,17 +152,47 @@ class FastLaunchBackend:
             region_name=f"{ec2.region_name}a",
         )
         ami.launch_permissions += [{"UserId": account_id} for account_id in shared_with]
+        ami.deprecation_time = _time_text(deprecation_time) if deprecation_time else None
         snapshot = ec2.snapshots.pop(ami.ebs_snapshot.id)
         snapshot.id, snapshot.volume.id = IDS.of("snap"), IDS.of("vol")
+        snapshot.volume.size = ROOT_GIB
         snapshot.start_time = _now()
         ec2.snapshots[snapshot.id] = snapshot
 
-    def add_launch_template(self, name: str, versions: int) -> None:
-        """Put a launch template there, with versions 1 up to a number."""
+    def deregister(self, image_id: str) -> None:
+        """Take an AMI away; as in EC2, its Fast Launch goes on, and its snapshots stay."""
         ec2: Any = self
-        template = ec2.create_launch_template(name, "", {}, {})
+        if image_id not in ec2.amis:
+            raise ValueError(f"{image_id} is no AMI of {ec2.account_id} in {ec2.region_name}.")
+        ec2.deregister_image(image_id)
+
+    def abandon(self, image_id: str) -> None:
+        """Know nothing more of the Fast Launch of an image, and leave its snapshots there.
+
+        Nobody is told, so there is no event.
+        """
+        ec2: Any = self
+        image = self.shelf.get(image_id)
+        if image is None:
+            raise ValueError(f"{image_id} has no Fast Launch in {ec2.region_name}.")
+        self.forget(image_id)
+        if image_id in self.meters:
+            self.meters[image_id].end()
+        here = (ec2.account_id, ec2.region_name)
+        gone = replace(image, state=GONE)
+        JOURNAL.append(Change(CLOCK.now(), *here, gone, is_transition=False))
+
+    def add_launch_template(
+        self, name: str, versions: int, data: Mapping[str, Any] | None = None
+    ) -> None:
+        """Put a launch template there, with versions 1 up to a number.
+
+        `data` is what each version says, as CreateLaunchTemplate takes it (LaunchTemplateData).
+        """
+        ec2: Any = self
+        template = ec2.create_launch_template(name, "", _template_data(data or {}), {})
         while len(template.versions) < versions:
-            template.create_version({}, "")
+            template.create_version(_template_data(data or {}), "")
         for made in (template, *template.versions):
             made.create_time = _now()
 
@@ -217,6 +278,17 @@ class FastLaunchBackend:
             life.begin()
         return life.image
 
+    def life_for_launches(self, image_id: str) -> Life | None:
+        """Return the life of an image whose pool launches take from, or None where none is.
+
+        One that was put there gets a life with that, where its state says that it has a
+        stock: then its pool is full, though its snapshots are only numbers.
+        """
+        life, present = self.lives.get(image_id), self.shelf.get(image_id)
+        if life is None and present and present.state in ("enabled", "enabled-failed"):
+            life = self._life(present)
+        return life if life and life.is_used else None
+
     def _life(self, image: FastLaunchImage) -> Life:
         """Return the life of an image, which goes on from how it is where it has none."""
         life = self.lives.get(image.image_id)
@@ -255,7 +327,7 @@ class FastLaunchBackend:
         See DescribeImages and "Shared AMI usage" in the EC2 documentation.
         """
         ec2: Any = self
-        amis = self._available()
+        amis = self.available_images()
         if executable_by and not image_ids:
             users = {ec2.account_id if user == "self" else user for user in executable_by}
             amis = {name: ami for name, ami in amis.items() if _is_executable(ami, users)}
@@ -264,7 +336,7 @@ class FastLaunchBackend:
         )
         return AmiBackend.describe_images(there, image_ids, filters, None, owners)
 
-    def _available(self) -> dict[str, Ami]:
+    def available_images(self) -> dict[str, Ami]:
         """Return the AMIs of this region that are the account's own, shared with it, or public."""
         ec2: Any = self
         users = {ec2.account_id, "all"}
@@ -281,7 +353,7 @@ class FastLaunchBackend:
         """Return the owner of a Windows AMI; None of one that another account has shared."""
         _check_image_id(image_id)
         ec2: Any = self
-        ami = self._available().get(image_id)
+        ami = self.available_images().get(image_id)
         if ami is None:
             raise EC2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         if ami.platform != "windows":
@@ -328,6 +400,12 @@ class FastLaunchBackend:
         }
 
 
+def existing(account_id: str | None, region: str) -> Any:
+    """Return the state of one account and region, or None: asking for it must not make it."""
+    regions = ec2_backends.get(account_id or "")
+    return regions.get(region) if regions else None
+
+
 def _end_dry_run(dry_run: bool) -> None:
     """End a dry run that has got this far: it would have succeeded."""
     if dry_run:
@@ -342,6 +420,24 @@ def _unable_to_stop() -> str:
 def _now() -> datetime:
     """Return the time as moto keeps it, in place of that of the wall clock."""
     return CLOCK.now().replace(tzinfo=None)
+
+
+def _time_text(time: datetime) -> str:
+    """Return a time as DescribeImages has it, where it is text."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
+
+
+def _template_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of what a launch template says, as moto keeps it; refuse unknown settings."""
+    if not data:
+        return {}  # at once: the demo has many
+    known = get_service_model("ec2").shape_for("RequestLaunchTemplateData").members
+    if unknown := sorted(data.keys() - known.keys()):
+        raise ValueError(f"data has {unknown}. Expected settings of LaunchTemplateData.")
+    kept = deepcopy(dict(data))
+    if "UserData" in kept:
+        kept["UserData"] = parse_user_data(kept["UserData"])
+    return kept
 
 
 def _is_executable(ami: Ami, users: Collection[str]) -> bool:

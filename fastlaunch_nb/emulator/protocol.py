@@ -20,6 +20,7 @@ from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.moto_api._internal import mock_random
 
+from fastlaunch_nb.emulator import cloudwatch, launches, quotas
 from fastlaunch_nb.emulator.choices import NOT_A_NUMBER
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.faults import FAULTS
@@ -52,6 +53,9 @@ def install() -> None:
     }
     for name, method in ours.items():
         setattr(EC2Response, name, method)
+    launches.install()
+    quotas.install()
+    cloudwatch.install()
 
 
 def backend(account_id: str, region: str) -> Any:
