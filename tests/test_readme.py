@@ -48,7 +48,7 @@ def test_readme_names_the_permissions() -> None:
     """README's IAM policy is made of the operations that the toolkit calls."""
     policy = json.loads(blocks("json")[0])
     actions = [action for statement in policy["Statement"] for action in statement["Action"]]
-    called = [f"{s}:{name}" for s, names in aws.READ_ONLY.items() for name in names]
+    called = [aws.iam_action(s, name) for s, names in aws.READ_ONLY.items() for name in names]
     assert sorted(actions) == sorted(called)
 
 
