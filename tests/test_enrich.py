@@ -143,6 +143,14 @@ def test_amis_are_as_ec2_lists_them(demo: Demo, images: pd.DataFrame) -> None:
         assert row["root_volume_gib"] == device["Ebs"]["VolumeSize"]
 
 
+def test_amis_that_ec2_hides_are_asked_for(demo: Demo, images: pd.DataFrame) -> None:
+    """Deprecated and disabled AMIs, which EC2 lists only when told to, are asked for."""
+    with recorded(demo) as calls:
+        fl.enrich(images, "ami")
+    [asked] = [asked for action, _, asked in calls if action == "ec2:DescribeImages"]
+    assert asked["IncludeDeprecated"] == asked["IncludeDisabled"] == "true"
+
+
 def test_an_ami_that_is_gone_is_absent(demo: Demo, images: pd.DataFrame) -> None:
     """EC2 lists a deregistered AMI no more: its state says so, and the rest is unknown."""
     gone = images["image_id"].iloc[2]

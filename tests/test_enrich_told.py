@@ -13,7 +13,7 @@ from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.enrich import ACTIONS
 
 from .conftest import ACCOUNT, REGION, denied
-from .joins import COLUMNS, SECRET_KEY, ec2_of, give_quotas, put, recorded, refused, run_one, told
+from .joins import COLUMNS, SECRET_KEY, give_quotas, put, recorded, refused, run_one, told
 
 OTHER, ELSEWHERE = "111122223333", "eu-west-1"
 
@@ -43,13 +43,13 @@ def test_accounts_that_no_target_leads_to(
     demo: Demo, targets: list[fl.Target], images: pd.DataFrame
 ) -> None:
     """Their rows are null, and one warning names them; the other rows are as ever."""
-    both = pd.concat([images, images.assign(account_id="999988887777")], ignore_index=True).astype(
-        images.dtypes
-    )
+    both = pd.concat(
+        [images, images.assign(account_id="9999\x1b88887777")], ignore_index=True
+    ).astype(images.dtypes)
     with told() as messages:
         found = fl.enrich(both, "ami", "snapshots", targets=targets)
     [message] = messages
-    assert message.startswith("No target leads to 999988887777: ")
+    assert message.startswith("No target leads to 9999\\x1b88887777: ")
     ours = found[found["account_id"] == ACCOUNT]
     assert ours[["image_name", "snapshots"]].notna().all(axis=None)
     theirs = found[found["account_id"] != ACCOUNT]
@@ -122,6 +122,19 @@ def test_snapshots_of_places_that_can_not_be_read(demo: Demo, targets: list[fl.T
         fl.snapshots(targets, regions=demo.regions)
 
 
+def test_metrics_of_places_that_can_not_be_read(demo: Demo, targets: list[fl.Target]) -> None:
+    """The rest is there, and a warning names the place; where nothing is, that is raised."""
+    images = fl.sweep(targets, regions=demo.regions, progress=False).images
+    put(demo, images, {60: 3})
+    with refused("GetMetricData", region=ELSEWHERE), told() as messages:
+        found = fl.metrics(images, targets=targets)
+    assert set(found["region"]) == {*demo.regions} - {ELSEWHERE}
+    [message] = messages
+    assert message.startswith(f"metrics could not be read in {ACCOUNT} {ELSEWHERE}, {OTHER}")
+    with refused("ListMetrics"), pytest.raises(fl.ReadError, match="ListMetrics"):
+        fl.metrics(images, targets=targets)
+
+
 # --- what is asked, and what is told --------------------------------------------------
 
 
@@ -147,30 +160,22 @@ def test_actions_are_of_the_read_only_table() -> None:
     ("join", "action"),
     [(join, action) for join, actions in ACTIONS.items() for action in actions if join != "cost"],
 )
-def test_what_is_refused_is_null(
-    demo: Demo, targets: list[fl.Target], join: str, action: str
-) -> None:
+def test_what_is_refused_is_null(demo: Demo, images: pd.DataFrame, join: str, action: str) -> None:
     """A join whose action is not allowed is null, told once with what to allow; others go on."""
-    images = fl.sweep(targets, regions=demo.regions, progress=False).images
     put(demo, images, {60: 1})
-    run_one(demo.session.client("ec2"), next(iter(ec2_of().amis)), "snap-0123")
-    whole = fl.enrich(images, "quota", join, targets=targets)
+    run_one(demo.session.client("ec2"), images["image_id"].iloc[0], "snap-0123")
     with refused(action.partition(":")[2]), told() as messages:
-        found = fl.enrich(images, "quota", join, targets=targets)
+        found = fl.enrich(images, "quota", "ami", join)
     [message] = [message for message in messages if message.startswith(f"{join} could not")]
     assert f"Allow the IAM action {action}." in message
     assert SECRET_KEY not in message
-    unread = found[COLUMNS[join]].isna().all(axis=1)
-    assert unread.any()
-    if join == "template":  # one that is not there needs no read
-        unread |= images["launch_template_name"].isna()
-    elif join == "launches":  # nor do volumes, where there is no instance
-        unread |= found["instances"].eq(0)
-    assert unread.all()
-    if join != "quota":
-        pd.testing.assert_series_equal(
-            found["parallel_launches_quota"], whole["parallel_launches_quota"]
-        )
+    known = found[COLUMNS[join]].notna().any(axis=1)
+    if join == "template":  # a row without one needs no read
+        assert known.equals(images["launch_template_name"].isna())
+    else:
+        assert not known.any()
+    assert found["parallel_launches_quota"].eq(40).all() or join == "quota"
+    assert found["image_state"].notna().all() or action == "ec2:DescribeImages"
 
 
 def test_warnings_come_in_order(demo: Demo, targets: list[fl.Target]) -> None:

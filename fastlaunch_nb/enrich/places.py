@@ -12,7 +12,7 @@ import pandas as pd
 from fastlaunch_nb import aws
 from fastlaunch_nb.enrich.joining import places_in
 from fastlaunch_nb.enrich.reads import Place, Row
-from fastlaunch_nb.errors import FastLaunchError, InputError
+from fastlaunch_nb.errors import FastLaunchError, InputError, spelt_out
 from fastlaunch_nb.frame import JOINS
 
 A = TypeVar("A")
@@ -188,8 +188,9 @@ def told_unreached(account_ids: Sequence[str], nameless: int) -> list[str]:
     """Return a sentence on rows of accounts that no target leads to, and one on rows of none."""
     said = []
     if account_ids:
+        where = _some([spelt_out(account_id) for account_id in account_ids])
         said.append(
-            f"No target leads to {_some(account_ids)}: what is joined to images there is null. "
+            f"No target leads to {where}: what is joined to images there is null. "
             "Pass targets that lead there."
         )
     if nameless:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb import aws, frame
-from fastlaunch_nb.errors import FastLaunchError, ReadError
+from fastlaunch_nb.errors import FastLaunchError, ReadError, spelt_out
 
 Row: TypeAlias = dict[str, Any]
 
@@ -102,23 +102,23 @@ class Place:
         """Return the account's own Windows AMIs of these names; say which have Fast Launch."""
         windows = _filter("platform", ["windows"])
         found = [
-            {**self.key, "image_id": image["ImageId"], "image_name": image.get("Name")}
+            {**self.key, "image_id": image.get("ImageId"), "image_name": image.get("Name")}
             for some in batches(names, _VALUES)
             for image in self._images(
                 {"Owners": ["self"], "Filters": [_filter("name", some), windows]}
             )
         ]
-        having = self._having([row["image_id"] for row in found])
+        having = self._having([row["image_id"] for row in found if row["image_id"]])
         return [{**row, "has": int(row["image_id"] in having)} for row in found]
 
-    def _having(self, image_ids: Sequence[str]) -> set[str]:
+    def _having(self, image_ids: Sequence[str]) -> set[str | None]:
         """Return which images have Fast Launch: those that it lists, unless it is disabled."""
         reads = (
             aws.read_fast_launch_images(self.asker.access, self.asker.region, {"ImageIds": ids})
             for ids in batches(image_ids, aws.MAX_PAGE_SIZE)
         )
         items = [item for read in reads for item in read.items]
-        return {item["ImageId"] for item in items if item.get("State") != "disabled"}
+        return {item.get("ImageId") for item in items if item.get("State") != "disabled"}
 
 
 def batches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
@@ -150,7 +150,7 @@ def answered_at(answer: aws.Answer) -> pd.Timestamp | None:
 def _image(image: Mapping[str, Any]) -> Row:
     root = _root(image)
     return {
-        "image_id": image["ImageId"],
+        "image_id": image.get("ImageId"),
         "image_name": image.get("Name"),
         "image_state": image.get("State"),
         "image_creation_time": _time(image.get("CreationDate")),
@@ -195,7 +195,7 @@ def _template(place: Place, template: Template) -> Row:
     operation, part = "DescribeLaunchTemplateVersions", "LaunchTemplateVersions"
     found = list(place.ec2(operation, part, {**which, "Versions": [version]}))
     if not found:
-        message = f"{operation} in {place.asker.region}: AWS lists no version {version}."
+        message = f"{operation} in {place.asker.region}: AWS lists no version {spelt_out(version)}."
         raise ReadError(message, code="NoSuchVersion")
     settings = found[0].get("LaunchTemplateData") or {}
     return {**template._asdict(), "template_forbidden": ", ".join(forbidden(settings))}
@@ -237,7 +237,7 @@ def made_snapshots(place: Place) -> list[Row]:
 
 
 def _snapshot(snapshot: Mapping[str, Any]) -> Row:
-    tags = {tag["Key"]: tag.get("Value") for tag in snapshot.get("Tags", ())}
+    tags = {tag.get("Key"): tag.get("Value") for tag in snapshot.get("Tags", ())}
     of_image = _IMAGE_ID.search(snapshot.get("Description") or "")
     return {
         "snapshot_id": snapshot.get("SnapshotId"),
@@ -255,7 +255,7 @@ def instances(place: Place) -> list[Row]:
     """Return the instances of the AMIs, and where their root volumes came from."""
     own = {row["image_id"]: row["root_snapshot_id"] for row in place.listed}
     there = [
-        (instance["ImageId"], _root(instance).get("VolumeId"))
+        (instance.get("ImageId"), _root(instance).get("VolumeId"))
         for ids in batches(place.image_ids, _VALUES)
         for reservation in place.ec2(
             "DescribeInstances",
@@ -278,16 +278,16 @@ def instances(place: Place) -> list[Row]:
 def _sources(place: Place, volumes: Sequence[str]) -> dict[str | None, str | None]:
     """Return the snapshot that each volume was made of."""
     found = place.filtered("DescribeVolumes", "Volumes", "volume-id", volumes, _VOLUMES_PAGE)
-    return {volume["VolumeId"]: volume.get("SnapshotId") or None for volume in found}
+    return {volume.get("VolumeId"): volume.get("SnapshotId") or None for volume in found}
 
 
-def _are_made(place: Place, snapshots: Sequence[str]) -> dict[str, bool]:
+def _are_made(place: Place, snapshots: Sequence[str]) -> dict[str | None, bool]:
     """Return of the snapshots that are still there whether Fast Launch has made them."""
     found = place.filtered("DescribeSnapshots", "Snapshots", "snapshot-id", snapshots, _PAGE)
-    return {snapshot["SnapshotId"]: _TAG in snapshot.get("Tags", ()) for snapshot in found}
+    return {snapshot.get("SnapshotId"): _TAG in snapshot.get("Tags", ()) for snapshot in found}
 
 
-def _launched(source: str | None, own: str | None, is_made: Mapping[str, bool]) -> Row:
+def _launched(source: str | None, own: str | None, is_made: Mapping[str | None, bool]) -> Row:
     """Tell a launch from the pool: its snapshot is deleted as soon as it is used.
 
     So one that is gone was of the pool, unless it was that of an AMI which is gone too.

@@ -113,7 +113,7 @@ def _found(place: Place, columns: Iterable[str]) -> list[_Series]:
     for column in columns:
         for metric in _listed(place, _METRICS[column][0]):
             dimensions = metric.get("Dimensions", [])
-            for image_id in wanted_ids & {it["Value"] for it in dimensions}:
+            for image_id in wanted_ids & {it.get("Value") for it in dimensions}:
                 known = best.setdefault((column, image_id), metric)
                 best[column, image_id] = min(known, metric, key=_plainness)
     return [_Series(*key, best[key]) for key in sorted(best)]
@@ -121,7 +121,7 @@ def _found(place: Place, columns: Iterable[str]) -> list[_Series]:
 
 def _plainness(metric: Mapping[str, Any]) -> tuple[int, str]:
     dimensions = metric.get("Dimensions", [])
-    return len(dimensions), repr(sorted((it["Name"], it["Value"]) for it in dimensions))
+    return len(dimensions), repr(sorted((it.get("Name"), it.get("Value")) for it in dimensions))
 
 
 def _listed(place: Place, name: str) -> Iterator[Mapping[str, Any]]:
