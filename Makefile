@@ -60,6 +60,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.pool
 	@echo
 	@$(BIN)/python -m benchmarks.findings
+	@$(BIN)/python -m benchmarks.enrich
 
 notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb

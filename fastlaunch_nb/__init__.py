@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fastlaunch_nb.charts import text as text
     from fastlaunch_nb.charts import timeline as timeline
     from fastlaunch_nb.demo import demo as demo
+    from fastlaunch_nb.enrich import enrich as enrich
+    from fastlaunch_nb.enrich import metrics as metrics
+    from fastlaunch_nb.enrich import snapshots as snapshots
     from fastlaunch_nb.errors import FastLaunchError as FastLaunchError
     from fastlaunch_nb.errors import FastLaunchWarning as FastLaunchWarning
     from fastlaunch_nb.errors import InputError as InputError
@@ -71,13 +74,16 @@ _HOME = {
     "demo": "demo",
     "describe": "sweep",
     "embed": "report",
+    "enrich": "enrich",
     "findings": "findings",
     "fleet_map": "charts",
     "from_events": "frame",
     "from_pages": "frame",
     "intervals": "intervals",
+    "metrics": "enrich",
     "panel": "panel",
     "right_size": "pool",
+    "snapshots": "enrich",
     "state_mix": "charts",
     "sweep": "sweep",
     "targets": "aws",

@@ -145,13 +145,16 @@ PUBLIC = [
     "demo",
     "describe",
     "embed",
+    "enrich",
     "findings",
     "fleet_map",
     "from_events",
     "from_pages",
     "intervals",
+    "metrics",
     "panel",
     "right_size",
+    "snapshots",
     "state_mix",
     "sweep",
     "targets",
@@ -187,7 +190,7 @@ def printed(script: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-@pytest.mark.parametrize("name", ["demo", "intervals", "panel", "sweep"])
+@pytest.mark.parametrize("name", ["demo", "enrich", "intervals", "panel", "sweep"])
 def test_a_submodule_does_not_hide_the_function(name: str) -> None:
     """Whoever imports the submodule first still finds the function under the public name."""
     script = f"import fastlaunch_nb.{name}; import fastlaunch_nb as fl; print(fl.{name}.__name__)"

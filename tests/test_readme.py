@@ -15,6 +15,7 @@ import pytest
 
 from fastlaunch_nb import aws, frame
 from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.enrich import ACTIONS
 
 from .conftest import ROOT, run
 
@@ -44,11 +45,28 @@ def test_readme_has_the_columns() -> None:
     assert table in README, f"README should have:\n{table}"
 
 
+def test_readme_has_the_joins() -> None:
+    """README's tables of joins are what the frame declares, and what joins ask for."""
+    columns = [
+        f"| `{join}` | `{c.name}` | {c.dtype} | {c.meaning} |"
+        for join, joined in frame.JOINS.items()
+        for c in joined
+    ]
+    actions = [
+        f"| `{join}` | {', '.join(f'`{action}`' for action in asked)} |"
+        for join, asked in ACTIONS.items()
+    ]
+    for head, rows in (("| join | column | dtype | meaning |", columns),
+                       ("| join | IAM actions |", actions)):  # fmt: skip
+        table = "\n".join([head, "|---" * (head.count("|") - 1) + "|", *rows])
+        assert table in README, f"README should have:\n{table}"
+
+
 def test_readme_names_the_permissions() -> None:
     """README's IAM policy is made of the operations that the toolkit calls."""
     policy = json.loads(blocks("json")[0])
     actions = [action for statement in policy["Statement"] for action in statement["Action"]]
-    called = [f"{s}:{name}" for s, names in aws.READ_ONLY.items() for name in names]
+    called = [aws.iam_action(s, name) for s, names in aws.READ_ONLY.items() for name in names]
     assert sorted(actions) == sorted(called)
 
 

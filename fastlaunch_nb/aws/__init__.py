@@ -12,11 +12,14 @@ from fastlaunch_nb.aws.accounts import (
     is_source,
     name_of,
     portable,
+    sources,
     targets,
 )
+from fastlaunch_nb.aws.asking import Answer, Asker
 from fastlaunch_nb.aws.clients import (
     READ_ONLY,
     Access,
+    iam_action,
     keyed_session,
     named_session,
     open_session,
@@ -40,12 +43,15 @@ __all__ = [
     "NOT_OPEN",
     "READ_ONLY",
     "Access",
+    "Answer",
+    "Asker",
     "Page",
     "Reader",
     "Reading",
     "Source",
     "Target",
     "Vault",
+    "iam_action",
     "identify",
     "is_source",
     "keyed_session",
@@ -56,6 +62,7 @@ __all__ = [
     "portable",
     "read_fast_launch_images",
     "region_of",
+    "sources",
     "swap_default_session",
     "targets",
 ]

@@ -339,3 +339,21 @@ def identify(access: Access, source: Source) -> str:
             "or pass targets that lead there."
         )
     return found
+
+
+def sources(targets: Any) -> tuple[Source, ...]:
+    """Return targets as recipes and sessions, each once; None is boto3's own credentials."""
+    if targets is None:
+        return (Target(),)
+    if isinstance(targets, str) or not isinstance(targets, Iterable):
+        targets = [targets]
+    given = tuple(targets)
+    for source in given:
+        if not is_source(source):
+            raise InputError(
+                f"targets has a {type(source).__name__}. Expected what targets(...) returns, or "
+                "boto3.Session objects; for profiles, targets(profiles=[...])."
+            )
+    if not given:
+        raise InputError("targets is empty: there is no account to read.")
+    return tuple(dict.fromkeys(given))

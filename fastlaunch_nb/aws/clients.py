@@ -25,15 +25,37 @@ from fastlaunch_nb.aws.explained import UNREADABLE, check_answer, explained
 from fastlaunch_nb.errors import InputError, SetupError, redact
 
 READ_ONLY: Mapping[str, tuple[str, ...]] = {
-    "ec2": ("DescribeFastLaunchImages", "DescribeRegions"),
+    "cloudwatch": ("GetMetricData", "ListMetrics"),
+    "ec2": (
+        "DescribeFastLaunchImages",
+        "DescribeImages",
+        "DescribeInstances",
+        "DescribeLaunchTemplateVersions",
+        "DescribeRegions",
+        "DescribeSnapshots",
+        "DescribeVolumes",
+    ),
     "organizations": (
         "ListAccounts",
         "ListAccountsForParent",
         "ListOrganizationalUnitsForParent",
     ),
+    "service-quotas": ("GetServiceQuota",),
     "sts": ("AssumeRole", "GetCallerIdentity"),
 }
-"""Service to the operations that are called; nothing else can be."""
+"""Service, by boto3's name, to the operations that are called; nothing else can be."""
+_IAM_SERVICES = {"service-quotas": "servicequotas"}  # where IAM has another name than boto3
+
+
+def iam_action(service: str, operation: str) -> str:
+    """Return what IAM calls an operation.
+
+    Examples
+    --------
+    >>> iam_action("ec2", "DescribeImages"), iam_action("service-quotas", "GetServiceQuota")
+    ('ec2:DescribeImages', 'servicequotas:GetServiceQuota')
+    """
+    return f"{_IAM_SERVICES.get(service, service)}:{operation}"
 
 
 # --- service models -------------------------------------------------------------------
@@ -44,9 +66,9 @@ class ReadOnlyLoader(Loader):  # type: ignore[misc, unused-ignore]
 
     Examples
     --------
-    >>> model = ReadOnlyLoader().load_service_model("ec2", "service-2")
+    >>> model = ReadOnlyLoader().load_service_model("sts", "service-2")
     >>> sorted(model["operations"])
-    ['DescribeFastLaunchImages', 'DescribeRegions']
+    ['AssumeRole', 'GetCallerIdentity']
     """
 
     def load_service_model(

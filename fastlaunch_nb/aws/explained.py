@@ -40,6 +40,7 @@ _FROM_START = "Page tokens expire: read again from the start, without starting_t
 _REMEDIES = {
     "UnauthorizedOperation": _ALLOW,
     "AccessDenied": _ALLOW,
+    "AccessDeniedException": _ALLOW,
     "AuthFailure": "The credentials are not valid here, or the region is not enabled for this "
     "account: check `aws sts get-caller-identity` and "
     "`aws account get-region-opt-status --region-name {region}`.",
@@ -52,6 +53,9 @@ _REMEDIES = {
     "Unavailable": _SLOWER,
     "ServiceUnavailable": _SLOWER,
     "InternalError": _SLOWER,
+    "Throttling": _SLOWER,
+    "ThrottlingException": _SLOWER,
+    "TooManyRequestsException": _SLOWER,
     "InvalidNextToken": _FROM_START,
     "InvalidPaginationToken": _FROM_START,
     "InvalidAMIID.NotFound": "No such AMI in {region}: ids belong to one region.",
@@ -68,7 +72,8 @@ def explained(
 ) -> Iterator[None]:
     """Turn botocore's exceptions into ours: what was asked, what came, what to do next.
 
-    The original is not chained: its text may quote keys or signatures.
+    `service` is IAM's name of it. The original is not chained: its text may quote
+    keys or signatures.
     """
     words = {
         "service": service,

@@ -9,6 +9,7 @@ from fastlaunch_nb.frame.asked import (
     check_account_id,
     check_image_ids,
     check_region,
+    check_regions,
     duration,
     moment,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "check_account_id",
     "check_image_ids",
     "check_region",
+    "check_regions",
     "coverage",
     "date_of",
     "duration",

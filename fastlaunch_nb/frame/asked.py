@@ -31,6 +31,22 @@ def check_region(region: str | None) -> None:
         raise InputError(f"region is {region!r}. Expected a region's name, such as 'eu-west-1'.")
 
 
+def check_regions(regions: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the regions (one may come alone), each once; refuse what is none, and none at all."""
+    if not isinstance(regions, Iterable):
+        raise InputError(f"regions is {regions!r}. Expected names such as 'eu-west-1'.")
+    named = (regions,) if isinstance(regions, str) else tuple(dict.fromkeys(regions))
+    if not named:
+        raise InputError(
+            "regions is empty. Expected names such as 'eu-west-1', or None for all of them."
+        )
+    for region in named:
+        if region is None:
+            raise InputError("regions has None. Expected names such as 'eu-west-1'.")
+        check_region(region)
+    return named
+
+
 def check_image_ids(image_ids: str | Iterable[str]) -> list[str]:
     """Return the ids as a list (one may come alone); refuse malformed ones and none at all."""
     if not isinstance(image_ids, Iterable):

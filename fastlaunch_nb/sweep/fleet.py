@@ -165,9 +165,9 @@ class Plan:
 
 
 def _planned(targets: Any, regions: Any, filters: Any) -> Plan:
-    sources = dict(enumerate(_sources(targets)))
+    sources = dict(enumerate(aws.sources(targets)))
     request, local = as_request(filters)
-    named = _regions(regions)
+    named = None if regions is None else frame.check_regions(regions)
     openings = tuple(
         Opening(source, number, named, account_id=_account_of(source))
         for number, source in sources.items()
@@ -191,7 +191,7 @@ def _resumed(earlier: Sweep, targets: Any, regions: Any, filters: Any) -> Plan:
             for number, account_id in left.items()
         ]
         return replace(plan, openings=tuple(openings), before=earlier._looks)
-    fresh = dict(enumerate(_sources(targets), max(plan.sources) + 1))
+    fresh = dict(enumerate(aws.sources(targets), max(plan.sources) + 1))
     openings = [
         Opening(source, number, plan.regions, known, account_id=_account_of(source))
         for number, source in fresh.items()
@@ -217,39 +217,6 @@ def _reopened(
 
 def _account_of(source: aws.Source) -> str | None:
     return source.account_id if isinstance(source, aws.Target) else None
-
-
-def _sources(targets: Any) -> tuple[aws.Source, ...]:
-    """Return targets as recipes and sessions, each once."""
-    if targets is None:
-        return (aws.Target(),)
-    if isinstance(targets, str) or not isinstance(targets, Iterable):
-        targets = [targets]
-    sources = tuple(targets)
-    for source in sources:
-        if not aws.is_source(source):
-            raise InputError(
-                f"targets has a {type(source).__name__}. Expected what targets(...) returns, or "
-                "boto3.Session objects; for profiles, targets(profiles=[...])."
-            )
-    if not sources:
-        raise InputError("targets is empty: there is no account to read.")
-    return tuple(dict.fromkeys(sources))
-
-
-def _regions(regions: Any) -> tuple[str, ...] | None:
-    if regions is None:
-        return None
-    if not isinstance(regions, Iterable):
-        raise InputError(f"regions is {regions!r}. Expected names such as 'eu-west-1'.")
-    named = (regions,) if isinstance(regions, str) else tuple(dict.fromkeys(regions))
-    if not named:
-        raise InputError("regions is empty. Pass None for all that each account has enabled.")
-    for region in named:
-        if region is None:
-            raise InputError("regions has None. Expected names such as 'eu-west-1'.")
-        frame.check_region(region)
-    return named
 
 
 # --- what came of it ------------------------------------------------------------------

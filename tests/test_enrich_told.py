@@ -1,0 +1,259 @@
+"""Joins, when not all goes well: what is asked, whose rows stay null, and what is told of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import fastlaunch_nb as fl
+from fastlaunch_nb import aws, frame
+from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.enrich import ACTIONS
+
+from .conftest import ACCOUNT, REGION, denied
+from .joins import COLUMNS, SECRET_KEY, give_quotas, put, recorded, refused, run_one, told
+
+OTHER, ELSEWHERE = "111122223333", "eu-west-1"
+
+
+@pytest.fixture(autouse=True)
+def _quotas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Service Quotas knows of Fast Launch."""
+    give_quotas(monkeypatch)
+
+
+@pytest.fixture
+def images(demo: Demo) -> pd.DataFrame:
+    """The images of one account and region."""
+    return fl.describe(demo.session)
+
+
+@pytest.fixture
+def targets(demo: Demo) -> list[fl.Target]:
+    """Both accounts of the demo."""
+    return fl.targets(profiles=demo.accounts.values())
+
+
+# --- whose rows -----------------------------------------------------------------------
+
+
+def test_accounts_that_no_target_leads_to(
+    demo: Demo, targets: list[fl.Target], images: pd.DataFrame
+) -> None:
+    """Their rows are null, and one warning names them; the other rows are as ever."""
+    both = pd.concat(
+        [images, images.assign(account_id="9999\x1b88887777")], ignore_index=True
+    ).astype(images.dtypes)
+    with told() as messages:
+        found = fl.enrich(both, "ami", "snapshots", targets=targets)
+    [message] = messages
+    assert message.startswith("No target leads to 9999\\x1b88887777: ")
+    ours = found[found["account_id"] == ACCOUNT]
+    assert ours[["image_name", "snapshots"]].notna().all(axis=None)
+    theirs = found[found["account_id"] != ACCOUNT]
+    assert theirs[COLUMNS["ami"] + COLUMNS["snapshots"]].isna().all(axis=None)
+
+
+def test_an_account_that_does_not_open(
+    demo: Demo, targets: list[fl.Target], images: pd.DataFrame
+) -> None:
+    """What AWS says of the role is told, with the account; nothing is raised."""
+    role = fl.targets(accounts=OTHER, role="Reader")
+    rows = images.assign(account_id=pd.array([OTHER] * len(images), dtype=frame.TEXT))
+    with denied("AssumeRole"), told() as messages:
+        found = fl.enrich(rows, "ami", targets=role)
+    assert found["image_state"].isna().all()
+    assert messages[0].startswith(f"The account {OTHER} could not be opened: AssumeRole")
+    assert "Allow the IAM action sts:AssumeRole" in messages[0]
+    assert messages[1].startswith(f"No target leads to {OTHER}: ")
+
+
+def test_only_accounts_of_rows_are_opened(demo: Demo, images: pd.DataFrame) -> None:
+    """A target that says which account it is for is left alone where no row is of it."""
+    role = fl.targets(accounts=[OTHER], role="Reader")
+    with denied("AssumeRole"):
+        found = fl.enrich(images, "ami", targets=[demo.session, *role])
+    assert found["image_name"].notna().all()
+
+
+def test_rows_without_an_account(demo: Demo, targets: list[fl.Target]) -> None:
+    """They are of the account of the one target; where there are two, null, and that is told."""
+    page = demo.session.client("ec2").describe_fast_launch_images()
+    rows = fl.from_pages(page, region=REGION)
+    found = fl.enrich(rows, "ami", targets=demo.session)
+    assert found["image_name"].notna().all()
+    assert found["account_id"].isna().all()
+    with told() as messages:
+        found = fl.enrich(rows, "ami", targets=targets)
+    assert found["image_name"].isna().all()
+    [message] = messages
+    assert message.startswith(f"{len(rows)} rows do not say of which account and region")
+
+
+# --- places ---------------------------------------------------------------------------
+
+
+def test_siblings_of_places_that_can_not_be_read(demo: Demo, images: pd.DataFrame) -> None:
+    """What was read elsewhere counts, and the place that was not is named."""
+    with refused("DescribeImages", region="eu-west-1"), told() as messages:
+        found = fl.enrich(images, "siblings", regions=["eu-west-1", "ap-southeast-2"])
+    assert found["siblings"].eq(1).all()
+    [message] = messages
+    assert message.startswith(f"siblings could not be read in {ACCOUNT} eu-west-1: DescribeImages")
+    with refused("DescribeImages", region="eu-west-1"), told():
+        found = fl.enrich(images, "siblings", regions="eu-west-1")
+    assert found[COLUMNS["siblings"]].isna().all(axis=None)
+
+
+def test_snapshots_of_places_that_can_not_be_read(demo: Demo, targets: list[fl.Target]) -> None:
+    """The rest is there, and a warning names the place; where nothing is, that is raised."""
+    whole = fl.snapshots(targets, regions=demo.regions)
+    with refused("DescribeSnapshots", region=ELSEWHERE), told() as messages:
+        found = fl.snapshots(targets, regions=demo.regions)
+    expected = whole[whole["region"] != ELSEWHERE].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected)
+    [message] = messages
+    where = f"{ACCOUNT} {ELSEWHERE}, {OTHER} {ELSEWHERE}"
+    assert message.startswith(f"snapshots could not be read in {where}: DescribeSnapshots: AWS")
+    assert "Allow the IAM action ec2:DescribeSnapshots." in message
+    with refused("DescribeSnapshots"), pytest.raises(fl.ReadError, match="DescribeSnapshots"):
+        fl.snapshots(targets, regions=demo.regions)
+
+
+def test_metrics_of_places_that_can_not_be_read(demo: Demo, targets: list[fl.Target]) -> None:
+    """The rest is there, and a warning names the place; where nothing is, that is raised."""
+    images = fl.sweep(targets, regions=demo.regions, progress=False).images
+    put(demo, images, {60: 3})
+    with refused("GetMetricData", region=ELSEWHERE), told() as messages:
+        found = fl.metrics(images, targets=targets)
+    assert set(found["region"]) == {*demo.regions} - {ELSEWHERE}
+    [message] = messages
+    assert message.startswith(f"metrics could not be read in {ACCOUNT} {ELSEWHERE}, {OTHER}")
+    with refused("ListMetrics"), pytest.raises(fl.ReadError, match="ListMetrics"):
+        fl.metrics(images, targets=targets)
+
+
+# --- what is asked, and what is told --------------------------------------------------
+
+
+@pytest.mark.parametrize("join", frame.JOINS)
+def test_actions_are_what_is_asked(demo: Demo, images: pd.DataFrame, join: str) -> None:
+    """A join asks for the IAM actions that the table has, and for nothing else."""
+    image_id = images["image_id"].iloc[0]
+    put(demo, images, {60: 1})
+    run_one(demo.session.client("ec2"), image_id, "snap-0123")
+    with recorded(demo) as calls:
+        fl.enrich(images, join)
+    assert {name for name, *_ in calls} - {"sts:GetCallerIdentity"} == set(ACTIONS[join])
+
+
+def test_actions_are_of_the_read_only_table() -> None:
+    """Every action that a join needs is one that the toolkit may call."""
+    known = {aws.iam_action(s, name) for s, names in aws.READ_ONLY.items() for name in names}
+    assert set(ACTIONS) == set(frame.JOINS)
+    assert {action for actions in ACTIONS.values() for action in actions} <= known
+
+
+@pytest.mark.parametrize(
+    ("join", "action"),
+    [(join, action) for join, actions in ACTIONS.items() for action in actions if join != "cost"],
+)
+def test_what_is_refused_is_null(demo: Demo, images: pd.DataFrame, join: str, action: str) -> None:
+    """A join whose action is not allowed is null, told once with what to allow; others go on."""
+    put(demo, images, {60: 1})
+    run_one(demo.session.client("ec2"), images["image_id"].iloc[0], "snap-0123")
+    with refused(action.partition(":")[2]), told() as messages:
+        found = fl.enrich(images, "quota", "ami", join)
+    [message] = [message for message in messages if message.startswith(f"{join} could not")]
+    assert f"Allow the IAM action {action}." in message
+    assert SECRET_KEY not in message
+    known = found[COLUMNS[join]].notna().any(axis=1)
+    if join == "template":  # a row without one needs no read
+        assert known.equals(images["launch_template_name"].isna())
+    else:
+        assert not known.any()
+    assert found["parallel_launches_quota"].eq(40).all() or join == "quota"
+    assert found["image_state"].notna().all() or action == "ec2:DescribeImages"
+
+
+def test_warnings_come_in_order(demo: Demo, targets: list[fl.Target]) -> None:
+    """One a join and reason, in the order of the joins, each naming its places in theirs."""
+    images = fl.sweep(targets, regions=demo.regions, progress=False).images
+    operations = ("GetServiceQuota", "ListMetrics", "DescribeImages", "DescribeSnapshots")
+    heard = []
+    for workers in (1, 32, 5):
+        with refused(*operations), told() as messages:
+            fl.enrich(images, "quota", "snapshots", "metrics", "ami", targets=targets,
+                      max_workers=workers)  # fmt: skip
+        heard.append(messages)
+    assert heard[0] == heard[1] == heard[2]
+    assert [message.split()[0] for message in heard[0]] == ["ami", "snapshots", "metrics", "quota"]
+    assert all(f"{ACCOUNT} ap-southeast-2, " in message for message in heard[0])
+    assert all(" and 3 more: " in message for message in heard[0])
+
+
+def test_a_region_that_is_closed(demo: Demo) -> None:
+    """A region that the account has not opted in to is told, and its rows are null."""
+    rows = fl.from_pages([{"ImageId": "ami-01"}], account_id=ACCOUNT, region="me-south-1")
+    with told() as messages:
+        found = fl.enrich(rows, "ami")
+    assert found["image_state"].isna().all()
+    [message] = messages
+    assert "AuthFailure" in message
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"joins": ["snapshot"]}, "'snapshot' can not be joined.* Did you mean 'snapshots'"),
+        ({"joins": [7]}, "7 can not be joined"),
+        ({"targets": "build-farm"}, "targets has a str"),
+        ({"targets": []}, "targets is empty"),
+        ({"regions": []}, "regions is empty"),
+        ({"regions": "Europe"}, "region is 'Europe'"),
+        ({"prices": 0.05}, "prices is a float"),
+        ({"window": 14}, "window is 14"),
+        ({"window": None}, "window is None"),
+        ({"window": "500 days"}, "keeps numbers for 455 days"),
+        ({"max_workers": 0}, "max_workers is 0"),
+        ({"images": [1]}, "Got a list"),
+        ({"images": pd.DataFrame({"image_id": ["ami-1"]})}, "lacks account_id, region"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_sent(
+    demo: Demo, images: pd.DataFrame, asked: dict[str, Any], says: str
+) -> None:
+    """The error says what was given and what is expected; no request leaves."""
+    given_images, joins = asked.pop("images", images), asked.pop("joins", ())
+    with recorded(demo) as calls, pytest.raises(fl.InputError, match=says):
+        fl.enrich(given_images, *joins, **asked)
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"period": "90 seconds"}, "period is .*: expected that, or a multiple"),
+        ({"period": "1 minute", "since": "20 days"}, "for periods of 0 days 00:05:00"),
+        ({"period": 60}, "period is 60"),
+        ({"since": "1 second"}, "since is '1 second'"),
+        ({"targets": 3}, "targets has a int"),
+    ],
+)
+def test_metrics_that_are_not_kept(
+    demo: Demo, images: pd.DataFrame, asked: dict[str, Any], says: str
+) -> None:
+    """Periods and windows that CloudWatch does not keep numbers for are refused unasked."""
+    with recorded(demo) as calls, pytest.raises(fl.InputError, match=says):
+        fl.metrics(images, **asked)
+    assert not calls
+
+
+def test_a_region_of_the_rows_that_is_none(demo: Demo, images: pd.DataFrame) -> None:
+    """Text that is no region's name never becomes a part of an address."""
+    hostile = images.assign(region=pd.array(["x.example/"] * len(images), dtype=frame.TEXT))
+    with recorded(demo) as calls, pytest.raises(fl.InputError, match=r"region is 'x\.example/'"):
+        fl.enrich(hostile, "ami")
+    assert not calls
