@@ -166,6 +166,35 @@ def test_auto_scaling_takes_from_the_pool(client: Any, connect: Connect) -> None
     assert roots(client, reservation["Instances"]) == stock[:2]
 
 
+def test_a_fleet_takes_from_the_pool(client: Any) -> None:
+    """So does an EC2 Fleet, whose launch template names the AMI."""
+    stock = list(enable().snapshots)
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2.add_launch_template("runner", 1, {"ImageId": AMI, "InstanceType": "m5.large"})
+    template = {"LaunchTemplateName": "runner", "Version": "1"}
+    client.create_fleet(
+        LaunchTemplateConfigs=[{"LaunchTemplateSpecification": template}],
+        TargetCapacitySpecification={
+            "TotalTargetCapacity": 2,
+            "OnDemandTargetCapacity": 2,
+            "DefaultTargetCapacityType": "on-demand",
+        },
+        Type="instant",
+    )
+    found = client.describe_instances()["Reservations"]
+    instances = [instance for each in found for instance in each["Instances"]]
+    assert sorted(roots(client, instances)) == sorted(stock[:2])
+
+
+def test_what_moto_launches_without_an_ami_is_left_to_moto(ec2: Any) -> None:
+    """Its other services launch from AMIs that nobody has put there."""
+    emulator.forget_everything()
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2.run_instances("ami-12345678", 1, None, [], is_instance_type_default=True)
+    (volume,) = ec2.describe_volumes()
+    assert (volume.snapshot_id, volume.size) == (None, 8)
+
+
 # --- states ---------------------------------------------------------------------------
 
 
