@@ -130,6 +130,14 @@ def test_block_device_mappings_bypass_the_pool(
     assert len(client.describe_volumes()["Volumes"]) == len(names)
 
 
+def test_a_root_from_another_snapshot_is_made_from_that(client: Any) -> None:
+    """A mapping that names a snapshot for the root has it, and not the AMI's own."""
+    other = enable().snapshots[3]
+    ebs = {"SnapshotId": other, "VolumeSize": 50}
+    asked = [{"DeviceName": "/dev/sda1", "Ebs": ebs}]
+    assert roots(client, run(client, BlockDeviceMappings=asked)) == [other]
+
+
 def test_no_root_is_made_where_none_is_wanted(client: Any) -> None:
     """NoDevice takes the root volume away."""
     asked = [{"DeviceName": "/dev/sda1", "NoDevice": ""}]
@@ -164,6 +172,35 @@ def test_auto_scaling_takes_from_the_pool(client: Any, connect: Connect) -> None
     )
     (reservation,) = client.describe_instances()["Reservations"]
     assert roots(client, reservation["Instances"]) == stock[:2]
+
+
+def test_a_fleet_takes_from_the_pool(client: Any) -> None:
+    """So does an EC2 Fleet, whose launch template names the AMI."""
+    stock = list(enable().snapshots)
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2.add_launch_template("runner", 1, {"ImageId": AMI, "InstanceType": "m5.large"})
+    template = {"LaunchTemplateName": "runner", "Version": "1"}
+    client.create_fleet(
+        LaunchTemplateConfigs=[{"LaunchTemplateSpecification": template}],
+        TargetCapacitySpecification={
+            "TotalTargetCapacity": 2,
+            "OnDemandTargetCapacity": 2,
+            "DefaultTargetCapacityType": "on-demand",
+        },
+        Type="instant",
+    )
+    found = client.describe_instances()["Reservations"]
+    instances = [instance for each in found for instance in each["Instances"]]
+    assert sorted(roots(client, instances)) == sorted(stock[:2])
+
+
+def test_what_moto_launches_without_an_ami_is_left_to_moto(ec2: Any) -> None:
+    """Its other services launch from AMIs that nobody has put there."""
+    emulator.forget_everything()
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2.run_instances("ami-12345678", 1, None, [], is_instance_type_default=True)
+    (volume,) = ec2.describe_volumes()
+    assert (volume.snapshot_id, volume.size) == (None, 8)
 
 
 # --- states ---------------------------------------------------------------------------
@@ -211,6 +248,18 @@ def test_what_was_put_there_has_a_full_pool_of_numbers(
     emulator.CLOCK.advance(minutes=30)
     assert len(prepared(client)) == refilled
     assert client.describe_fast_launch_images()["FastLaunchImages"][0]["State"] == state
+
+
+def test_numbers_are_older_than_real_snapshots(client: Any) -> None:
+    """Of a pool of both what was only a number is taken first, and the real one stays."""
+    image = emulator.FastLaunchImage(AMI, state="enabled", target_resource_count=2)
+    emulator.backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    run(client)
+    emulator.CLOCK.advance(minutes=30)
+    (real,) = prepared(client)
+    first, second = roots(client, run(client, 2))
+    assert (first != real, second) == (True, real)
+    assert prepared(client) == []
 
 
 @pytest.mark.parametrize("state", ["enabling", "enabling-failed", "disabling", None])

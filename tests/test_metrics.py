@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import boto3
@@ -214,6 +215,45 @@ def test_a_target_that_is_lowered_gives_up_what_is_in_preparation(client: Any) -
     assert [*stock.values()][-3:] == [3, 3, 3]
 
 
+def test_what_was_wanted_before_is_prepared_before(client: Any) -> None:
+    """While a pool fills for the first time, what is used waits until all of that has begun."""
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2.enable_fast_launch(AMI, target_resource_count=20)
+    later(minutes=31)
+    launch(ec2, 1)
+    later(hours=2)
+    (waited,) = read(client, query(REFILL))
+    assert waited == {START + timedelta(minutes=90): 59 * 60}
+
+
+def test_what_is_no_longer_wanted_is_never_refilled(client: Any) -> None:
+    """Nor is what waited for its refill when the target was lowered, or Fast Launch forgotten."""
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    lowered = partial(ec2.enable_fast_launch, AMI, target_resource_count=6)
+    for given_up in (lowered, partial(ec2.abandon, AMI)):
+        ec2.enable_fast_launch(AMI, target_resource_count=10)
+        later(hours=1)
+        launch(ec2, 10)
+        given_up()
+        ec2.enable_fast_launch(AMI, target_resource_count=10)
+        later(hours=1)
+    refilled = read(client, query(REFILL, "SampleCount"))[0]
+    assert [*refilled.values()] == [6, 6]
+
+
+def test_a_pool_that_begins_anew_is_timed_anew(client: Any) -> None:
+    """What was in preparation when Fast Launch was forgotten is never told of."""
+    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2.enable_fast_launch(AMI)
+    later(minutes=10)
+    ec2.abandon(AMI)
+    ec2.pace.preparation = timedelta(minutes=25)
+    ec2.enable_fast_launch(AMI)
+    later(hours=1)
+    took = read(client, query(CREATION, "Average"))[0]
+    assert took == {START + timedelta(minutes=35): 25 * 60}
+
+
 def test_metrics_stay_when_fast_launch_ends(client: Any) -> None:
     """What was told stays to be read, and an image that is enabled again goes on."""
     ec2 = emulator.backend(ACCOUNT, REGION)
@@ -384,6 +424,14 @@ def test_a_window_begins_with_the_period_it_starts_in(client: Any) -> None:
     (result,) = answer["MetricDataResults"]
     assert result["Timestamps"] == [START, START + timedelta(hours=1)]
     assert result["Values"] == [12, 12]
+
+
+def test_a_shorter_period_has_the_same_points(client: Any) -> None:
+    """Nothing is finer than five minutes: a window of single ones holds those that begin in it."""
+    emulator.backend(ACCOUNT, REGION).enable_fast_launch(AMI)
+    later(minutes=16)
+    (points,) = read(client, query(STOCK, period=60), start=START + timedelta(minutes=7))
+    assert [*points] == [START + timedelta(minutes=minute) for minute in (10, 15)]
 
 
 def test_the_statistics_of_one_metric_are_the_same(client: Any) -> None:

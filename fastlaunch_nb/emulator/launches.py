@@ -35,31 +35,35 @@ def _answer_run_instances(request: Any) -> Any:
     least, most = (request._get_param(name, 1) for name in ("MinCount", "MaxCount"))
     if not 1 <= least <= most:
         raise InvalidParameterValueError(f"MinCount {least} and MaxCount {most} cannot be.")
+    ec2 = request.ec2_backend
+    template = _template(ec2, request._get_param("LaunchTemplate"))
+    image_id = request._get_param("ImageId") or template.get("ImageId")
+    if image_id and image_id not in ec2.available_images():
+        raise InvalidAMIIdError([image_id])
     request.params = {**request.params, "MinCount": most}
     return InstanceResponse.run_instances(request)
 
 
 def _run_instances(
-    ec2: Any, image_id: str | None, count: int, user_data: Any, groups: Any, **asked: Any
+    ec2: Any, image_id: Any, count: int, user_data: Any, security_group_names: Any, **asked: Any
 ) -> Any:
     """Launch instances: each takes a snapshot from the pool of its AMI, where there is one.
 
     With block device mappings, the request's or its launch template's, none does. An instance
-    that took none has its root volume from the AMI's own snapshot.
+    that took none has its root volume from the AMI's own snapshot. What other parts of moto
+    launch from AMIs that are not there is left to moto.
     """
-    template = _template(ec2, asked)
-    image_id = image_id or template.get("ImageId")
-    if not image_id:
-        return InstanceBackend.run_instances(ec2, image_id, count, user_data, groups, **asked)  # type: ignore[arg-type]
+    template = _template(ec2, asked.get("launch_template"))
     with CLOCK.still():  # after what has become due
-        ami = ec2.available_images().get(image_id)
-        if ami is None:
-            raise InvalidAMIIdError([image_id])
+        ami = ec2.available_images().get(image_id or template.get("ImageId"))
         given = _given_mappings(asked, template)
-        asked["block_device_mappings"] = _volumes(given, ami)
+        if ami is not None:
+            asked["block_device_mappings"] = _volumes(given, ami)
         with _ids_from_here():
-            made = InstanceBackend.run_instances(ec2, image_id, count, user_data, groups, **asked)
-        for instance in made.instances:
+            made = InstanceBackend.run_instances(
+                ec2, image_id, count, user_data, security_group_names, **asked
+            )
+        for instance in made.instances if ami is not None else ():
             snapshot_id = _taken(ec2, ami, is_explicit=bool(given))
             _finish(ec2, instance, ami, snapshot_id or ami.ebs_snapshot.id)
     return made
@@ -68,9 +72,8 @@ def _run_instances(
 # --- what is asked --------------------------------------------------------------------
 
 
-def _template(ec2: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _template(ec2: Any, named: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what the launch template says that a request names."""
-    named = asked.get("launch_template")
     data: dict[str, Any] = ec2._get_template_from_args(named).data if named else {}
     return data
 

@@ -132,7 +132,7 @@ class Meter:
         found: dict[int, Point] = {}
         for time, value in self._samples(name, low, high):
             begins = _floor(_floor(time, METRIC_PERIOD), period)
-            if first <= begins < end:
+            if begins >= first:
                 found.setdefault(begins, Point(begins)).add(value)
         return [found[begins] for begins in sorted(found)]
 
