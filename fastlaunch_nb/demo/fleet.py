@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
 
+from fastlaunch_nb.demo import defects
+
 ACCOUNTS = {"123456789012": "build-farm", "111122223333": "game-servers"}
 _WITHOUT_IMAGES = {"444455556666": "sandbox", "777788889999": "retired"}
 _SUSPENDED = "777788889999"
@@ -52,6 +54,7 @@ _VERSIONS = 9  # of each launch template
 _PREPARATION, _CLEAN_UP = timedelta(minutes=30), timedelta(minutes=10)
 _SLOW = timedelta(hours=14)  # what preparation took the image that was enabled last
 _STUCK = timedelta(hours=9)  # since when the image is enabling that has been for longest
+_DEPRECATED = timedelta(days=10)  # since when the image is that has outlived its AMI
 _BEFORE = timedelta(days=60)  # when the fleet's story begins, before now
 _SHARED = ("us-east-1", "win2025-game-server-2026.01")  # build-farm's, shared with game-servers
 _RETIRED = "win2019-legacy-lobby-2025.09"  # was disabled within the last week
@@ -84,8 +87,13 @@ def populate(emulator: Any, seed: int) -> int:
     _organize(emulator)
     rng = random.Random(seed)
     fleet = _slowed(_agreed([*_fleet(rng, now), *_retired(rng, now)]), now)
+    cast = defects.Cast(fleet, now)
+    fleet = [replace(story, settings=defects.settings_of(story, cast)) for story in fleet]
     for story in fleet:
+        old = now - _DEPRECATED if story.image_id == cast.deprecated else None
+        _provide(emulator, story, old)
         _tell(emulator, story, rng)
+    defects.plan(emulator, fleet, cast, now, seed)
     clock.advance(seconds=_BEFORE.total_seconds())
     return sum(story.state != emulator.GONE for story in fleet)
 
@@ -163,15 +171,19 @@ def _moment(time: datetime) -> datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)  # as fine as EC2 tells
 
 
-def _provide(emulator: Any, story: _Story) -> None:
+def _provide(emulator: Any, story: _Story, deprecated: datetime | None) -> None:
     """Put there what an image needs: the AMI, and the launch template with all its versions."""
     ec2 = emulator.backend(story.account_id, story.region)
     template = story.settings.get("launch_template", {}).get("LaunchTemplateName")
     if template and template not in ec2.launch_template_name_to_ids:
-        ec2.add_launch_template(template, _VERSIONS)
-    shared_with = {story.account_id} - {story.owner_id}
+        data = defects.template_data(template, story.region)
+        ec2.add_launch_template(template, _VERSIONS, data)
     emulator.backend(story.owner_id, story.region).add_windows_image(
-        story.image_id, name=story.name, owner_id=story.owner_id, shared_with=shared_with
+        story.image_id,
+        name=story.name,
+        owner_id=story.owner_id,
+        shared_with={story.account_id} - {story.owner_id},
+        deprecation_time=deprecated,
     )
 
 
@@ -179,7 +191,6 @@ def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
     """Put a story into the clock of the embedded EC2: what somebody asks, and what breaks."""
     ec2 = emulator.backend(story.account_id, story.region)
     image_id, since = story.image_id, story.since
-    _provide(emulator, story)
     if rng.random() < 0.2:
         ec2.left_out[image_id] = rng.choice(_GAPS)
 
