@@ -42,6 +42,17 @@ def targets(demo: Demo) -> list[fl.Target]:
     return fl.targets(profiles=demo.accounts.values())
 
 
+@pytest.fixture
+def strangers(demo: Demo) -> pd.DataFrame:
+    """Images that EC2 does not know, so that CloudWatch has no numbers but those of a test."""
+    items = [
+        {"ImageId": f"ami-{n:08}", "SnapshotConfiguration": {"TargetResourceCount": 4}}
+        for n in range(4)
+    ]
+    asked = {"account_id": ACCOUNT, "region": REGION, "observed_at": demo.clock.now()}
+    return fl.from_pages(items, **asked)  # type: ignore[arg-type]
+
+
 def new_columns(found: pd.DataFrame, before: pd.DataFrame) -> list[str]:
     return [str(name) for name in found if name not in before]
 
@@ -270,13 +281,15 @@ def test_snapshots_are_as_ec2_lists_them(demo: Demo) -> None:
     assert found["image_id"].tolist() == [it["Description"].split()[-1] for it in made]
     assert found["snapshot_time"].tolist() == [it["StartTime"] for it in made]
     assert found["volume_gib"].tolist() == [it["VolumeSize"] for it in made]
-    assert set(found["launch_template_name"].dropna()) == {"gitlab-runner"}
+    tags = [{tag["Key"]: tag["Value"] for tag in snapshot["Tags"]} for snapshot in made]
+    names = [tag.get("CreatedByLaunchTemplateName") for tag in tags]
+    assert found["launch_template_name"].replace({pd.NA: None}).tolist() == names
+    assert any(names)
     assert found["observed_at"].eq(demo.clock.now()).all()
     images = fl.describe(demo.session, region="ap-southeast-2")
     counts = Counter(found["image_id"])
     joined = fl.enrich(images, "snapshots").set_index("image_id")["snapshots"]
     assert joined.to_dict() == {image_id: counts[image_id] for image_id in images["image_id"]}
-    assert joined.eq(0).any()
 
 
 def test_snapshots_of_an_ami_that_is_gone(demo: Demo) -> None:
@@ -297,13 +310,12 @@ def test_snapshots_of_an_ami_that_is_gone(demo: Demo) -> None:
 # --- metrics --------------------------------------------------------------------------
 
 
-def test_metrics_are_found_under_any_dimension(demo: Demo, images: pd.DataFrame) -> None:
+def test_metrics_are_found_under_any_dimension(demo: Demo, strangers: pd.DataFrame) -> None:
     """The stock, since when it is short, and launches; of an image without numbers nothing."""
-    images["target_resource_count"] = pd.array([4] * len(images), dtype=frame.COUNT)
-    some = images.iloc[:2]
+    some = strangers.iloc[:2]
     put(demo, some, {600: 9, 240: 1, 120: 4, 60: 3, 30: 2})
     put(demo, some.iloc[:1], {60: 2, 61: 3, 30_000: 50}, "NumberOfInstancesFastLaunched")
-    found = fl.enrich(images, "metrics")
+    found = fl.enrich(strangers, "metrics")
     now = demo.clock.now()
     assert found["available_snapshots"].iloc[:2].tolist() == [2, 2]
     assert found["available_snapshots_time"].iloc[0] == now - timedelta(minutes=30)
@@ -316,20 +328,21 @@ def test_metrics_are_found_under_any_dimension(demo: Demo, images: pd.DataFrame)
     assert set(found["metrics_since"]) == {now - timedelta(days=14)}
 
 
-def test_the_plainest_series_is_an_images(demo: Demo, images: pd.DataFrame) -> None:
+def test_the_plainest_series_is_an_images(demo: Demo, strangers: pd.DataFrame) -> None:
     """Where CloudWatch has an image's numbers by more dimensions too, they count once."""
-    put(demo, images, {60: 2}, "NumberOfInstancesFastLaunched", InstanceType="m5.large")
-    put(demo, images, {60: 5}, "NumberOfInstancesFastLaunched")
-    assert fl.enrich(images, "metrics")["fast_launches"].eq(5).all()
+    put(demo, strangers, {60: 2}, "NumberOfInstancesFastLaunched", InstanceType="m5.large")
+    put(demo, strangers, {60: 5}, "NumberOfInstancesFastLaunched")
+    put(demo, strangers, {60: 3}, "NumberOfInstancesFastLaunched", InstanceType="m5.large")
+    assert fl.enrich(strangers, "metrics")["fast_launches"].eq(5).all()
 
 
-def test_metrics_period_by_period(demo: Demo, images: pd.DataFrame) -> None:
+def test_metrics_period_by_period(demo: Demo, strangers: pd.DataFrame) -> None:
     """A row an image and period: the least stock, launches added up, times on average."""
-    one = images.iloc[:1]
+    one = strangers.iloc[:1]
     put(demo, one, {59: 7, 50: 3, 130: 4})
     put(demo, one, {59: 2, 50: 3}, "NumberOfInstancesNotFastLaunched")
     put(demo, one, {59: 10, 50: 20}, "FastLaunchSnapshotCreationTime")
-    found = fl.metrics(images, since="1 day", period="1 hour")
+    found = fl.metrics(strangers, since="1 day", period="1 hour")
     assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in frame.METRICS}
     now = demo.clock.now()
     assert found["time"].tolist() == [now - timedelta(hours=3), now - timedelta(hours=1)]
@@ -337,21 +350,21 @@ def test_metrics_period_by_period(demo: Demo, images: pd.DataFrame) -> None:
     assert found["cold_launches"].fillna(-1).tolist() == [-1, 5]
     assert found["snapshot_creation_time"].fillna(-1).tolist() == [-1, 15]
     assert found["image_id"].unique().tolist() == one["image_id"].tolist()
-    assert fl.metrics(images, since="2 hours")["available_snapshots"].tolist() == [3]
+    assert fl.metrics(strangers, since="2 hours")["available_snapshots"].tolist() == [3]
 
 
-def test_a_window_ends_when_aws_answered(demo: Demo, images: pd.DataFrame) -> None:
+def test_a_window_ends_when_aws_answered(demo: Demo, strangers: pd.DataFrame) -> None:
     """Where rows do not say when they were seen, CloudWatch's own answer does."""
-    put(demo, images, {60: 3})
-    unseen = images.assign(observed_at=pd.Series(pd.NaT, images.index, dtype=frame.TIME))
+    put(demo, strangers, {60: 3})
+    unseen = strangers.assign(observed_at=pd.Series(pd.NaT, strangers.index, dtype=frame.TIME))
     found = fl.enrich(unseen, "metrics")
     assert set(found["metrics_until"]) == {demo.clock.now()}
     assert found["available_snapshots"].eq(3).all()
 
 
-def test_pages_of_numbers_are_put_together(demo: Demo, images: pd.DataFrame) -> None:
+def test_pages_of_numbers_are_put_together(demo: Demo, strangers: pd.DataFrame) -> None:
     """Numbers that come on several pages are of one series."""
-    put(demo, images.iloc[:1], {60: 1, 120: 2, 180: 4}, "NumberOfInstancesFastLaunched")
+    put(demo, strangers.iloc[:1], {60: 1, 120: 2, 180: 4}, "NumberOfInstancesFastLaunched")
     real = BaseClient._make_api_call
 
     def paged(self: Any, name: str, asked: Any) -> Any:
@@ -366,7 +379,7 @@ def test_pages_of_numbers_are_put_together(demo: Demo, images: pd.DataFrame) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", paged)
-        found = fl.enrich(images, "metrics")
+        found = fl.enrich(strangers, "metrics")
     assert found["fast_launches"].iloc[0] == 7
 
 
@@ -409,10 +422,12 @@ def test_the_quota_of_each_region(
     }
 
 
-def test_cost_takes_what_is_there(demo: Demo, images: pd.DataFrame) -> None:
+def test_cost_takes_what_is_there(demo: Demo, strangers: pd.DataFrame) -> None:
     """Snapshots that are joined already are not read again; launches count where they are known."""
-    put(demo, images, {60: 14}, "NumberOfInstancesFastLaunched")
-    joined = fl.enrich(images, "snapshots", "metrics")
+    put(demo, strangers, {60: 14}, "NumberOfInstancesFastLaunched")
+    joined = fl.enrich(strangers, "snapshots", "metrics")
+    assert joined["snapshots"].eq(0).all()
+    joined["snapshot_gib"] = pd.array([0, 50, 100, 7], dtype=frame.COUNT)
     with denied("DescribeSnapshots", "GetCallerIdentity"):
         found = fl.enrich(joined, "cost", prices=fl.Prices(0.1, 0.5))
     expected = joined["snapshot_gib"] * 0.1

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, frame
+from fastlaunch_nb import aws, emulator, frame
 from fastlaunch_nb.demo import Demo
-from fastlaunch_nb.enrich import ACTIONS
+from fastlaunch_nb.enrich import ACTIONS, stocks
+from fastlaunch_nb.enrich.reads import Place
 
 from .conftest import ACCOUNT, REGION, denied
 from .joins import COLUMNS, SECRET_KEY, give_quotas, put, recorded, refused, run_one, told
@@ -257,3 +258,57 @@ def test_a_region_of_the_rows_that_is_none(demo: Demo, images: pd.DataFrame) -> 
     with recorded(demo) as calls, pytest.raises(fl.InputError, match=r"region is 'x\.example/'"):
         fl.enrich(hostile, "ami")
     assert not calls
+
+
+# --- what is taken of several ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_plainest_series_in_any_order(step: int) -> None:
+    """Of an image's series the one with the fewest dimensions is taken, wherever it is listed."""
+    plain = {"MetricName": "m", "Dimensions": [{"Name": "A", "Value": "ami-1"}]}
+    finer = {**plain, "Dimensions": [*plain["Dimensions"], {"Name": "B", "Value": "b"}]}
+
+    class Lists:
+        def pages(self, *_: object) -> list[dict[str, Any]]:
+            return [{"Metrics": [plain, finer][::step]}]
+
+    asker: Any = Lists()
+    place = Place(ACCOUNT, asker, ["ami-1"])
+    assert [series.metric for series in stocks._found(place, [stocks.STOCK])] == [plain]
+
+
+def test_windows_begin_at_a_full_hour(demo: Demo, images: pd.DataFrame) -> None:
+    """However odd the time of the last look."""
+    odd = images.assign(observed_at=images["observed_at"] + pd.Timedelta(minutes=17))
+    found = fl.enrich(odd, "metrics", window="1 day")
+    assert set(found["metrics_until"]) == {demo.clock.now() + pd.Timedelta(minutes=17)}
+    assert set(found["metrics_since"]) == {demo.clock.now() - pd.Timedelta(days=1)}
+
+
+def test_siblings_are_windows_amis_of_accounts_themselves(demo: Demo, images: pd.DataFrame) -> None:
+    """An AMI of the name that is no Windows, or that another account shares, is none."""
+    there = emulator.backend(ACCOUNT, "eu-north-1")
+    name = emulator.backend(ACCOUNT, REGION).amis[images["image_id"].iloc[0]].name
+    for image_id, owner in (("ami-00000001", ACCOUNT), ("ami-00000002", OTHER)):
+        there.add_windows_image(image_id, name=name, owner_id=owner)
+    there.amis["ami-00000001"].platform = None
+    found = fl.enrich(images, "siblings", regions="eu-north-1")
+    assert found["siblings"].eq(0).all()
+
+
+def test_only_regions_of_an_accounts_partition_are_asked(demo: Demo) -> None:
+    """Regions of China are not asked with credentials of elsewhere."""
+    found = fl.snapshots(regions=[REGION, "cn-north-1"])
+    assert set(found["region"]) == {REGION}
+
+
+def test_siblings_are_looked_for_in_all_accounts(demo: Demo, images: pd.DataFrame) -> None:
+    """A target that no row is of is opened too, where siblings are asked for."""
+    name = emulator.backend(ACCOUNT, REGION).amis[images["image_id"].iloc[0]].name
+    there = emulator.backend(OTHER, "eu-north-1")
+    there.add_windows_image("ami-00000001", name=name, owner_id=OTHER)
+    role = fl.targets(accounts=OTHER, role="Reader")
+    found = fl.enrich(images, "siblings", targets=[demo.session, *role], regions="eu-north-1")
+    label = f"{OTHER}/eu-north-1/ami-00000001"
+    assert found["siblings_without_fast_launch"].iloc[0] == label
