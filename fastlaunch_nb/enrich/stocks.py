@@ -31,7 +31,7 @@ _KEPT = (  # how old numbers may be, and how fine they then are, at best (CloudW
     (pd.Timedelta(days=63), pd.Timedelta(minutes=5)),
     (pd.Timedelta(days=455), pd.Timedelta(hours=1)),
 )
-_HOUR, _FINE, _FINE_FOR = pd.Timedelta(hours=1), pd.Timedelta(minutes=5), pd.Timedelta(days=14)
+_HOUR, _FINE, _FINE_FOR = pd.Timedelta(hours=1), pd.Timedelta(minutes=15), pd.Timedelta(days=14)
 
 
 class Wanted(NamedTuple):
