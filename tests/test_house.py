@@ -149,6 +149,7 @@ PUBLIC = [
     "intervals",
     "panel",
     "right_size",
+    "sizing_curve",
     "state_mix",
     "sweep",
     "targets",
