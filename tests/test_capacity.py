@@ -391,10 +391,8 @@ def test_panels_go_by_cold_launches() -> None:
     figure = fl.capacity(images, metrics=seen, top=2)
     lines = fl.text(figure).split("\n- ")[1:]
     assert [line.split(",")[0][-1] for line in lines] == ["2", "1"]
-    assert "3 images over 1 h, the worst 2 are drawn; the other 1: 0 of 5 launches cold" in head(
-        figure
-    )
-    assert "1 without metrics" in head(figure)
+    assert "drawn: the worst 2; the other 1: 0 of 5 launches cold" in head(figure)
+    assert "3 images over 1 h, 1 without metrics" in head(figure)
     assert len(traces(figure, "in stock")) == 2
 
 

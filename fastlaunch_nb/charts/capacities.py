@@ -194,7 +194,8 @@ def _say_others(figure: go.Figure, there: Stocks, by: str) -> str:
     figure.update_yaxes(range=[-rows - taken + 0.4, 0.6])
     held = f"{bullets.held(row)} of" if there.told else "target"
     figure.add_annotation(
-        text=f"<i>{there.left:,} others: {held} {bullets.wanted(row)}</i>", font={"size": 11}, showarrow=False,
+        text=f"<i>{there.left:,} others: {held} {bullets.wanted(row)}</i>",
+        font={"size": 11}, showarrow=False,
         x=0, xanchor="left", xshift=2, y=-rows - taken / 2 + 0.5, yanchor="middle",
     )  # fmt: skip
     head = f"<b>{there.left:,} others</b>"

@@ -177,14 +177,15 @@ def _launches(fast: Any, cold: Any, verb: str = "") -> str:
 
 def _under(images: pd.DataFrame, sums: pd.DataFrame, shown: int, foreign: int, axis: _Axis) -> str:
     said = [f"{words.images(len(sums))} over {words.duration(axis.end - axis.begin)}"]
-    if left := sums.iloc[shown:].index.size:
-        others = _launches(*_totals(sums.iloc[shown:]))
-        said.append(f"the worst {shown:,} are drawn; the other {left:,}: {others}")
     if without := len(images) - len(sums):
         said.append(f"{without:,} without metrics")
     if foreign:
-        said.append(f"metrics of {words.images(foreign)} left out: not among these")
-    return " · ".join(said)
+        said.append(f"metrics of {words.images(foreign)} left out")
+    lines = [" · ".join(said)]
+    if left := len(sums) - shown:
+        others = _launches(*_totals(sums.iloc[shown:]))
+        lines.append(f"drawn: the worst {shown:,}; the other {left:,}: {others}")
+    return "<br>".join(lines)
 
 
 def _legend(drawn: list[_Course], gaps: bool) -> list[str]:
