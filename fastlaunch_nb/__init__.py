@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.aws import targets as targets
     from fastlaunch_nb.charts import capacity as capacity
     from fastlaunch_nb.charts import fleet_map as fleet_map
+    from fastlaunch_nb.charts import sizing_curve as sizing_curve
     from fastlaunch_nb.charts import state_mix as state_mix
     from fastlaunch_nb.charts import text as text
     from fastlaunch_nb.charts import timeline as timeline
@@ -83,6 +84,7 @@ _HOME = {
     "metrics": "enrich",
     "panel": "panel",
     "right_size": "pool",
+    "sizing_curve": "charts",
     "snapshots": "enrich",
     "state_mix": "charts",
     "sweep": "sweep",

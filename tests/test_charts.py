@@ -69,7 +69,7 @@ def test_hundreds_of_rows_stay_legible() -> None:
     old = [item(n, StateTransitionTime="2020-01-01T00:00:00Z") for n in range(300)]
     images = fl.from_pages([*old, *gaps], observed_at=LOOK)
     assert "◀" not in str(fl.timeline(images).to_dict())
-    figure = fl.capacity(images)
+    figure = fl.capacity(images, top=len(images))
     assert figure.data[1].marker.size < 9
     assert [note.text for note in figure.layout.annotations] == [
         "<i>target unknown for 40 images</i>"
@@ -146,7 +146,8 @@ def test_capacity_draws_numbers_and_says_what_is_unknown(images: pd.DataFrame) -
     said = [note for note in figure.layout.annotations if "target unknown" in note.text]
     assert len(said) == 2
     assert not {note.y for note in said} & set(target.y)
-    assert figure.layout.title.text == "Target: 30 snapshots for 6 images, unknown for 2"
+    assert figure.layout.title.text == "Target: 30 snapshots for 6 images, stock unknown"
+    assert "8 images · target unknown for 2" in figure.layout.title.subtitle.text
 
 
 def test_capacity_of_unknown_numbers_only() -> None:
@@ -300,8 +301,7 @@ def test_any_fleet_can_be_drawn(count: int, states: list[str | None]) -> None:
     images = fl.from_pages(
         [item(n, states[n % len(states)]) for n in range(count)], observed_at=LOOK
     )
-    for chart in (fl.timeline, fl.capacity):
-        figure = chart(images)
+    for figure in (fl.timeline(images), fl.capacity(images, top=count)):
         layout = figure.layout
         inside = layout.height - layout.margin.t - layout.margin.b
         assert inside / len(layout.yaxis.ticktext) >= 12

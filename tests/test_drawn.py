@@ -17,6 +17,7 @@ from fastlaunch_nb.charts import look, timelines
 
 from .browser import PLOT, opened, overlaps
 from .conftest import item
+from .test_capacity import metrics, stocked
 from .test_timelines import DAY, NOON, history, looks, told
 
 LEVEL_TICKS = ".xtick text:not([transform*='rotate(45'])"  # those aslant have boxes of air
@@ -41,6 +42,8 @@ FLEETS = {
     "40 images": fleet(40, STATES),
     "500 images": fleet(500, STATES),
     "one state": fleet(12, STATES[:1]),
+    "some stock": stocked(fleet(12, STATES)),
+    "much stock": stocked(fleet(120, STATES)).assign(snapshots=50, snapshots_pending=2),
     "no target": fleet(6, STATES, SnapshotConfiguration={}).assign(max_parallel_launches=40),
     "no number": fl.from_pages([{"ImageId": "ami-00000001"}], observed_at="2026-01-15T12:00:00Z"),
     "no match": fl.Filters(text="zzz").apply(fleet(5, STATES)),
@@ -77,11 +80,26 @@ def of_histories() -> list[Any]:
     ]
 
 
+def of_pools() -> list[Any]:
+    """Return charts of pools: of groups, with all rows, over time, and of sizes."""
+    images = stocked(fleet(120, STATES))
+    seen = metrics(images, *[(n, k, 300, k % 6, 1, n % 3) for n in range(9) for k in range(99)])
+    whole = "40 at 08:00 on weekdays"
+    asked = ((whole, 0.99, 0.0), (whole, 0.9, 7200.0), (whole, 0.2, 7200.0), ("1 at 08:00", 1, 0.0))
+    sizes = [(fl.right_size(text, warm=warm, spread=spread), warm) for text, warm, spread in asked]
+    return [
+        *(fl.capacity(images, by=by) for by in ("account", "region", "template")),
+        fl.capacity(images, top=100),
+        *(fl.capacity(images, metrics=seen, top=top) for top in (1, 9)),
+        *(fl.sizing_curve(size, warm=warm) for size, warm in sizes),
+    ]
+
+
 @pytest.mark.parametrize("width", [1280, 600])
 def test_words_and_marks_keep_apart(browser: Browser, tmp_path: Path, width: int) -> None:
     """No label or note lies on another, on a mark or off the figure, whatever the fleet is."""
     figures = [chart(images) for images in FLEETS.values() for chart in (fl.timeline, fl.capacity)]
-    figures += of_histories()
+    figures += [*of_histories(), *of_pools()]
     with opened(browser, width) as page:
         page.goto(page_with(tmp_path, *figures))
         expect(page.locator(PLOT)).to_have_count(len(figures))
@@ -89,7 +107,10 @@ def test_words_and_marks_keep_apart(browser: Browser, tmp_path: Path, width: int
             plot.scroll_into_view_if_needed()
             title = figure.layout.title.text
             expect(plot.locator(".gtitle").first).to_have_text(title)
-            words = ".gtitle, .gtitle-subtitle, .ytick text, .annotation text, .selector-text"
+            words = (
+                ".gtitle, .gtitle-subtitle, .ytick text, .y2tick text, .annotation text, "
+                ".selector-text, .textpoint text"
+            )
             assert overlaps(plot, words) == [], title
             marks = ".point path, path.point, .heatmaplayer image"
             assert overlaps(plot, ".annotation text", ".point path, path.point") == [], title

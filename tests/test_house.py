@@ -154,6 +154,7 @@ PUBLIC = [
     "metrics",
     "panel",
     "right_size",
+    "sizing_curve",
     "snapshots",
     "state_mix",
     "sweep",

@@ -53,7 +53,9 @@ def test_text_of_nothing() -> None:
 def test_other_figures_are_refused(other: Any) -> None:
     """What is no figure of ours is refused, by text and by embed."""
     for take in (fl.text, fl.embed):
-        with pytest.raises(fl.InputError, match="timeline, state_mix, capacity or fleet_map"):
+        with pytest.raises(
+            fl.InputError, match="timeline, state_mix, capacity, fleet_map or sizing_curve"
+        ):
             take(other)
 
 

@@ -7,6 +7,7 @@ from fastlaunch_nb.charts.capacities import capacity
 from fastlaunch_nb.charts.fleets import fleet_map
 from fastlaunch_nb.charts.look import STATE_LOOKS, UNSEEN, Look, state_look
 from fastlaunch_nb.charts.mixes import state_mix
+from fastlaunch_nb.charts.sizings import sizing_curve
 from fastlaunch_nb.charts.timelines import timeline
 from fastlaunch_nb.charts.words import Said, said_by, text
 
@@ -18,6 +19,7 @@ __all__ = [
     "capacity",
     "fleet_map",
     "said_by",
+    "sizing_curve",
     "state_look",
     "state_mix",
     "text",

@@ -40,9 +40,18 @@ class Cells(NamedTuple):
     last: Numbers
 
 
-def bins(begin: pd.Timestamp, end: pd.Timestamp) -> Bins:
-    """Return parts that cover a time, with borders at round times of UTC."""
-    asked = (end - begin) / MOST
+def bins(
+    begin: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    most: int = MOST,
+    least: pd.Timedelta = _MICROSECOND,
+) -> Bins:
+    """Return parts that cover a time, with borders at round times of UTC.
+
+    There are `most` at most, and each is as long as `least`, or longer.
+    """
+    asked = max((end - begin) / most, least)
     width = next((width for width in _WIDTHS if width >= asked), None)
     if width is None:
         width = _WIDTHS[-1] * -(-asked // _WIDTHS[-1])

@@ -1,39 +1,66 @@
-"""The capacity chart: how many snapshots are to be kept, how many may be prepared at once."""
+"""The capacity chart: how many snapshots are in stock, and how many are to be."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb.charts import look, words
-from fastlaunch_nb.frame import KEY, fit_to_show, image_labels
+from fastlaunch_nb.charts import bullets, look, ranks, words
+from fastlaunch_nb.charts.courses import courses
+from fastlaunch_nb.charts.stocks import BY, Stocks, stocks
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.frame import KEY, fit_to_show
 
-_TARGET, _PARALLEL = "#0072b2", "#e69f00"
+_MOST: Final = 50  # rows
+_MOST_PANELS: Final = 6
+_OTHERS: Final = 16  # pixels that words need for a row of their own
 
 
-def capacity(images: pd.DataFrame) -> go.Figure:
-    """Draw how many snapshots each image is to keep, and how many it may prepare at once.
+def capacity(
+    images: pd.DataFrame,
+    *,
+    by: str = "image",
+    top: int | None = None,
+    metrics: pd.DataFrame | None = None,
+) -> go.Figure:
+    """Draw how many snapshots are in stock, of how many that are to be.
 
     Parameters
     ----------
     images : pandas.DataFrame
         A frame of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
-        Columns ``image_name`` and ``account_name``, where they are there, are
-        shown instead of ids.
+        It knows the stock where it has a column ``available_snapshots``, or
+        ``snapshots`` and ``snapshots_pending``. Columns ``image_name`` and
+        ``account_name``, where they are there, are shown instead of ids.
+    by : {"image", "account", "region", "template"}, default "image"
+        Of what there is a row each. Templates go by their names, whatever
+        account and region they are in.
+    top : int, optional
+        How many rows there are, or panels over time; else 50 rows, or 6 panels. All
+        that is left is told as others: in one more row, or under the title.
+    metrics : pandas.DataFrame, optional
+        CloudWatch's numbers of these images over time: the columns of
+        ``frame.METRICS``. With them there is a panel an image.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        A row an image, the largest target on top: a bar for
-        ``target_resource_count``, a diamond for ``max_parallel_launches``.
-        A number that AWS does not give is said to be unknown, never drawn as 0.
+        A row an image, or a group of them; those that lack the most snapshots on
+        top, then those of which nobody knows. A wide bar is the target; in it stands
+        what is in stock, what is being prepared (``snapshots_pending``, else as many as
+        ``max_parallel_launches`` lets), and what is missing. Without any stock it
+        is the targets, with a diamond for ``max_parallel_launches``. With metrics it is
+        the stock over time in UTC, the target of now, and below the launches, those
+        marked that were cold; the most of these on top. A number that AWS does not
+        give is said to be unknown, never drawn as 0.
 
     Raises
     ------
     InputError
-        It is no frame of images.
+        It is no frame of images, `by` is none of these, `top` no whole number above 0,
+        `metrics` are none, or given where rows are groups.
 
     Examples
     --------
@@ -42,66 +69,155 @@ def capacity(images: pd.DataFrame) -> go.Figure:
     ...                          "SnapshotConfiguration": {"TargetResourceCount": 10}}])
     >>> [trace.name for trace in fl.capacity(images).data]
     ['target snapshots', 'max parallel launches']
+    >>> print(fl.text(fl.capacity(images.assign(available_snapshots=3))).splitlines()[0])
+    Stock: 3 of 10 snapshots, 1 image below target
     """
+    ranks.check("by", by, BY)
+    _check_top(top)
     images = fit_to_show(images, *KEY, "target_resource_count", "max_parallel_launches")
+    if metrics is not None:
+        if by != "image":
+            raise InputError(f"by is {by!r}. Expected 'image': with metrics a panel is an image.")
+        return courses(images, metrics, top or _MOST_PANELS)
     if images.empty:
         return look.empty("capacity", images)
-    rows = images.assign(_label=image_labels(images)).sort_values(
-        ["target_resource_count", "_label", *KEY],
-        ascending=[False, True, True, True, True],
-        na_position="last",
-    )
-    said = [_words(row) for row in rows.to_dict("records")]
-    legend = [
-        look.in_legend(_TARGET, "■", "target snapshots"),
-        look.in_legend(_PARALLEL, "◆", "max parallel launches"),
-    ]
-    figure = look.blank(_title(rows), words.images(len(rows)), rows, rows=len(rows), legend=legend)
-    figure.add_trace(
-        _counts(rows["target_resource_count"], said, go.Bar, "target snapshots",
-                orientation="h", width=0.62, marker={"color": _TARGET, "line": {"width": 0}})
+    return _bullets(images, by, top or _MOST)
+
+
+def _check_top(top: Any) -> None:
+    whole = isinstance(top, int) and not isinstance(top, bool)
+    if top is not None and not (whole and top > 0):
+        raise InputError(f"top is {top!r}. Expected how many rows: a whole number above 0.")
+
+
+def _bullets(images: pd.DataFrame, by: str, top: int) -> go.Figure:
+    there = stocks(images, by, top)
+    said = [_words(there, place) for place in there.rows.index]
+    rows = len(there.rows)
+    figure = look.blank(
+        _title(there), _under(there, by), images,
+        rows=rows + (there.left > 0), legend=bullets.legend(there),
     )  # fmt: skip
-    figure.add_trace(
-        _counts(rows["max_parallel_launches"], said, go.Scatter, "max parallel launches",
-                mode="markers", marker=_diamond(roomy=look.roomy(figure, len(rows))))
-    )  # fmt: skip
-    look.name_rows(figure, look.row_labels(rows))
-    largest = rows[["target_resource_count", "max_parallel_launches"]].max().max()
-    end = 1.0 if pd.isna(largest) else round(float(largest) * 1.06, 2)
-    figure.update_xaxes(title="snapshots · launches", range=[0, end])
-    _say_unknown(figure, rows, end)
+    roomy = look.roomy(figure, rows)
+    figure.add_trace(bullets.target_trace(there, said, roomy=roomy))
+    figure.add_traces(bullets.traces(there, said))
+    if not there.told:
+        figure.add_trace(bullets.parallel_trace(there, said, roomy=roomy))
+    look.name_rows(figure, _labels(there), total=rows)
+    last = max(map(float, bullets.ends(there)), default=0.0)
+    end = round(last * (1.02 if there.told else 1.06), 2) or 1.0
+    figure.update_xaxes(title="snapshots" if there.told else "snapshots · launches", range=[0, end])
+    if there.told and roomy:
+        bullets.write_numbers(figure, there)
+    _say_unknown(figure, there, end)
+    if there.left:
+        said.append(_say_others(figure, there, by))
     words.remember(figure, said)
     return figure
 
 
-def _diamond(*, roomy: bool) -> dict[str, Any]:
-    line = {"color": "white", "width": 1 if roomy else 0}
-    return {"color": _PARALLEL, "symbol": "diamond", "size": 9 if roomy else 5, "line": line}
+# --- words ----------------------------------------------------------------------------
 
 
-def _title(rows: pd.DataFrame) -> str:
-    targets = rows["target_resource_count"]
-    known, unknown = targets.count(), targets.isna().sum()
+def _title(there: Stocks) -> str:
+    whole = there.whole
+    known = whole["images"] - whole["no_target"]
     if not known:
-        return f"Target unknown for {words.images(unknown)}"
-    title = f"Target: {targets.sum()} snapshots for {words.images(known)}"
-    return title + (f", unknown for {unknown}" if unknown else "")
+        return f"Target unknown for {words.images(whole['no_target'])}"
+    if not there.told or pd.isna(whole["within"]):
+        return f"Target: {whole['target']:,} snapshots for {words.images(known)}, stock unknown"
+    of = whole["within"] + whole["short"]
+    below = f"{words.images(whole['below'])} below target" if whole["below"] else "none missing"
+    return f"Stock: {whole['within']:,} of {of:,} snapshots, {below}"
 
 
-def _say_unknown(figure: go.Figure, rows: pd.DataFrame, end: float) -> None:
+def _under(there: Stocks, by: str) -> str:
+    whole = there.whole
+    said = [words.images(whole["images"])]
+    if by != "image":
+        said[0] += f" by {by}"
+    unknown = {"stock": whole["no_stock"] if there.told else 0, "target": whole["no_target"]}
+    said += [f"{name} unknown for {count:,}" for name, count in unknown.items() if count]
+    if there.left:
+        said.append(f"{len(there.rows):,} of {len(there.rows) + there.left:,} rows are drawn")
+    return " · ".join(said)
+
+
+def _labels(there: Stocks) -> list[str]:
+    if not there.names:
+        return look.row_labels(there.images)
+    short = words.short(there.names)
+    return [short[name] for name in there.names]
+
+
+def _words(there: Stocks, place: int) -> str:
+    row = there.rows.loc[place].to_dict()
+    if there.names:
+        head = [f"<b>{words.safe(there.names[place])}</b>", words.images(row["images"])]
+        return "<br>".join([*head, *bullets.sentences(row, there.pending), _at_once(row)])
+    image = there.images.loc[place].to_dict()
+    told = bullets.sentences(row, there.pending) if there.told else bullets.sentences(row, "")[:1]
+    state = f"state {words.safe(image.get('state'), 'unknown')}"
+    return words.hover(image, *told, _at_once(row), *_of_metrics(image), state)
+
+
+def _at_once(row: Any) -> str:
+    return f"at most {words.safe(row['parallel'], 'unknown')} parallel launches"
+
+
+def _of_metrics(image: dict[Any, Any]) -> list[str]:
+    """Say what was joined of CloudWatch's numbers, as far as it is known."""
+    counts = {"fast_launches": "fast launches", "cold_launches": "cold launches"}
+    times = {"available_snapshots_time": "stock seen", "below_target_since": "below target since"}
+    return [
+        *(f"{image[name]} {said}" for name, said in counts.items() if _known(image, name)),
+        *(
+            f"{said} {words.minute(image[name])}"
+            for name, said in times.items()
+            if _known(image, name)
+        ),
+    ]
+
+
+def _known(image: dict[Any, Any], name: str) -> bool:
+    return not words.missing(image.get(name))
+
+
+# --- what is left, and what is unknown ------------------------------------------------
+
+
+def _say_others(figure: go.Figure, there: Stocks, by: str) -> str:
+    """Say in a row of its own what is left: a bar of their sum would dwarf all that are drawn."""
+    row, rows = there.others.to_dict(), len(there.rows)
+    inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    taken = max(1.0, rows * _OTHERS / max(1, inside - _OTHERS))
+    figure.update_yaxes(range=[-rows - taken + 0.4, 0.6])
+    held = f"{bullets.held(row)} of" if there.told else "target"
+    figure.add_annotation(
+        text=f"<i>{there.left:,} others: {held} {bullets.wanted(row)}</i>",
+        font={"size": 11}, showarrow=False,
+        x=0, xanchor="left", xshift=2, y=-rows - taken / 2 + 0.5, yanchor="middle",
+    )  # fmt: skip
+    head = f"<b>{there.left:,} others</b>"
+    if by != "image":
+        head += f"<br>{words.images(row['images'])}"
+    return "<br>".join([head, *bullets.sentences(row, there.pending), _at_once(row)])
+
+
+def _say_unknown(figure: go.Figure, there: Stocks, end: float) -> None:
     """Say of each row without a target that it has none: no bar stands for that.
 
-    In the row itself, on that side of its diamond where there is more room, at any
+    In the row itself, on that side of what it has where there is more room, at any
     width. Where rows are too tight for words, once for all of them, in the margin:
     they are the last.
     """
-    unknown = [place for place, target in enumerate(rows["target_resource_count"].isna()) if target]
-    if unknown and not look.roomy(figure, len(rows)):
+    unknown = [int(place) for place in there.rows.index[there.rows["target"].isna()]]
+    if unknown and not look.roomy(figure, len(there.rows)):
         _say_in_margin(figure, unknown)
         return
+    ends = bullets.ends(there)
     for place in unknown:
-        parallel = rows["max_parallel_launches"].iloc[place]
-        x = 0.0 if pd.isna(parallel) else float(parallel)
+        x = float(ends[place])
         after = x <= end / 2
         figure.add_annotation(
             text="<i>target unknown</i>", font={"size": 11}, showarrow=False,
@@ -120,24 +236,3 @@ def _say_in_margin(figure: go.Figure, unknown: list[int]) -> None:
         textangle=-90, showarrow=False,
         x=1, xref="paper", xanchor="left", xshift=4, y=last, yanchor="bottom",
     )  # fmt: skip
-
-
-def _counts(values: pd.Series, said: list[str], kind: Any, name: str, **drawn: Any) -> Any:
-    known = [position for position, value in enumerate(values) if pd.notna(value)]
-    return kind(
-        name=name,
-        x=[int(values.iloc[position]) for position in known],
-        y=[-position for position in known],
-        hovertext=[said[position] for position in known],
-        hovertemplate="%{hovertext}<extra></extra>",
-        **drawn,
-    )
-
-
-def _words(row: dict[Any, Any]) -> str:
-    return words.hover(
-        row,
-        f"target {words.safe(row['target_resource_count'], 'unknown')} snapshots",
-        f"at most {words.safe(row['max_parallel_launches'], 'unknown')} parallel launches",
-        f"state {words.safe(row.get('state'), 'unknown')}",
-    )

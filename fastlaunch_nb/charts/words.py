@@ -39,7 +39,8 @@ def text(figure: go.Figure) -> str:
     ----------
     figure : plotly.graph_objects.Figure
         A figure of :func:`fastlaunch_nb.timeline`, :func:`fastlaunch_nb.state_mix`,
-        :func:`fastlaunch_nb.capacity` or :func:`fastlaunch_nb.fleet_map`.
+        :func:`fastlaunch_nb.capacity`, :func:`fastlaunch_nb.fleet_map` or
+        :func:`fastlaunch_nb.sizing_curve`.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def text(figure: go.Figure) -> str:
     >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "MaxParallelLaunches": 6,
     ...                          "SnapshotConfiguration": {"TargetResourceCount": 10}}])
     >>> print(fl.text(fl.capacity(images)))
-    Target: 10 snapshots for 1 image
+    Target: 10 snapshots for 1 image, stock unknown
     1 image
     target snapshots, max parallel launches
     - ami-0abcdef1234567890, target 10 snapshots, at most 6 parallel launches, state unknown
@@ -71,7 +72,9 @@ def said_by(figure: go.Figure) -> Said:
     """Return what a figure says; refuse one that is not ours."""
     meta = figure.layout.meta if isinstance(figure, go.Figure) else None
     if not isinstance(meta, dict) or "words" not in meta:
-        raise InputError("Expected a figure that timeline, state_mix, capacity or fleet_map made.")
+        raise InputError(
+            "Expected a figure that timeline, state_mix, capacity, fleet_map or sizing_curve made."
+        )
     head = figure.layout.title
     lines = [line for line in head.subtitle.text.split("<br>") if not line.startswith(MARKS)]
     legend = [line for line in lines if line.startswith("<span")]
