@@ -20,7 +20,7 @@ from .conftest import HOSTILE, item
 NOON = pd.Timestamp("2026-01-15T12:00:00Z")
 HOUR = 3600
 STOPPED = ("enabling-failed", "enabled-failed", "disabling", "disabling-failed")
-PARTS = ("in stock", "may be prepared at once", "missing", "stock unknown", "beyond the target")
+PARTS = ("in stock", "being filled", "missing", "stock unknown", "beyond the target")
 
 Row = tuple[int | None, int | None, int | None, str | None]  # target, stock, parallel, state
 ROWS = st.lists(
@@ -237,18 +237,14 @@ def test_numbers_stand_beside_bars() -> None:
     assert list(written.text) == [" 12+ of 23"]
 
 
-def test_pending_snapshots_are_being_prepared() -> None:
-    """Where it is known what is pending, that is drawn, and never more than is short."""
-    images = pools((10, None, 6, "enabled"), (9, None, 6, "enabled"))
-    found = {"snapshots": [7, 9], "snapshots_pending": [2, 4]}
-    found |= {"available_snapshots": pd.array([None, 7], dtype=frame.COUNT)}  # type: ignore[dict-item]
-    figure = fl.capacity(images.assign(**found))
-    assert drawn(figure, "being prepared") == {0: 2, 1: 2}
-    assert drawn(figure, "in stock") == {0: 5, 1: 7}
-    assert drawn(figure, "missing") == {0: 3}
-    mixed = images.assign(available_snapshots=1, snapshots=1)
-    mixed["snapshots_pending"] = pd.array([0, None], dtype=frame.COUNT)
-    assert drawn(fl.capacity(mixed), "being prepared, or may be at once") == {1: 6}
+def test_what_is_being_filled() -> None:
+    """As many as may be prepared at once, or as are pending; never more than lack."""
+    images = pools((10, 1, 6, "enabled"), (9, 7, 6, "enabled"), (20, 2, 6, "enabled"))
+    assert drawn(fl.capacity(images), "being filled") == {0: 6, 1: 6, 2: 2}
+    pending = images.assign(snapshots=3, snapshots_pending=pd.array([0, None, 8], dtype="Int64"))
+    figure = fl.capacity(pending)
+    assert drawn(figure, "being filled") == {0: 8, 1: 6, 2: 2}
+    assert drawn(figure, "missing") == {0: 10, 1: 3}
 
 
 def test_nothing_is_prepared_after_a_failure() -> None:
@@ -256,7 +252,7 @@ def test_nothing_is_prepared_after_a_failure() -> None:
     for state in STOPPED:
         figure = fl.capacity(pools((10, 4, 6, state)))
         assert drawn(figure, "missing") == {0: 6}
-        assert drawn(figure, "may be prepared at once") == {}
+        assert drawn(figure, "being filled") == {}
 
 
 def test_hundreds_of_images_are_readable() -> None:
@@ -284,7 +280,7 @@ def test_templates_go_by_their_names() -> None:
         launch_template_id=pd.array(["lt-1", "lt-2", "lt-3", None], dtype=frame.TEXT),
     )
     figure = fl.capacity(images, by="template")
-    assert sorted(figure.layout.yaxis.ticktext) == ["a", "lt-3", "unknown template"]
+    assert sorted(figure.layout.yaxis.ticktext) == ["a", "lt-3", "no template named"]
 
 
 def test_joined_numbers_are_said() -> None:

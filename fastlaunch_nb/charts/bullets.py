@@ -18,11 +18,7 @@ from fastlaunch_nb.charts.stocks import Stocks
 _BLUE, _EDGE, _SHORT, _BEYOND, _PARALLEL = "#0072b2", "#3392d1", "#d55e00", "#56b4e9", "#e69f00"
 _FAINT, _CLEARER = "rgba(51,146,209,0.16)", "rgba(51,146,209,0.3)"  # the edge's colour, inside
 _WIDE, _NARROW, _ALONE = 0.74, 0.4, 0.62  # of a row; a target alone is a bar of its own
-_FILLING: Final = {
-    "pending": "being prepared",
-    "possible": "may be prepared at once",
-    "either": "being prepared, or may be at once",
-}
+_FILLING: Final = "being filled"
 
 
 class _Part(NamedTuple):
@@ -78,7 +74,7 @@ def _parts(there: Stocks) -> list[_Part]:
     unknown = look.state_look("unknown")
     found = [
         _Part("in stock", zero, here, _plain(_BLUE), (_BLUE, "■")),
-        _Part(_FILLING[there.pending], here, rows["filling"], hatched, (_EDGE, "▨")),
+        _Part(_FILLING, here, rows["filling"], hatched, (_EDGE, "▨")),
         _Part("missing", here + rows["filling"], rows["short"] - rows["filling"],
               _plain(_SHORT), (_SHORT, "■")),
         _Part("stock unknown", known, rows["unknown"],
@@ -178,14 +174,14 @@ def _bar(
 # --- words ----------------------------------------------------------------------------
 
 
-def sentences(row: Any, pending: str) -> list[str]:
+def sentences(row: Any) -> list[str]:
     """Say the numbers of a row: the target, the stock, what is short, what is unknown."""
     target = f"target {words.safe(row['target'], 'unknown')} snapshots"
     several = row["images"] > 1
     said = [target + _unknown(row["no_target"] if several and pd.notna(row["target"]) else 0)]
     if pd.notna(row["stock"]):
         stock = f"stock {row['stock']}" + _unknown(row["no_stock"] if several else 0)
-        said += [stock, *_short(row, pending)]
+        said += [stock, *_short(row)]
         if row["beyond"]:
             said.append(f"{row['beyond']} beyond the target")
     else:
@@ -197,11 +193,11 @@ def _unknown(images: int) -> str:
     return f", unknown for {words.images(images)}" if images else ""
 
 
-def _short(row: Any, pending: str) -> list[str]:
+def _short(row: Any) -> list[str]:
     if pd.isna(row["short"]):
         return []
     if not row["short"]:
         return ["no snapshot missing" if row["no_stock"] else "at its target"]
     of = f" in {words.images(row['below'])}" if row["images"] > 1 else ""
-    filling = words.safe(row["filling"], "unknown how many")
-    return [f"{row['short']} below target{of}", f"of these {filling} {_FILLING[pending]}"]
+    filling = words.safe(row["filling"], "an unknown number")
+    return [f"{row['short']} below target{of}", f"of these up to {filling} {_FILLING}"]

@@ -49,8 +49,8 @@ def capacity(
     plotly.graph_objects.Figure
         A row an image, or a group of them; those that lack the most snapshots on
         top, then those of which nobody knows. A wide bar is the target; in it stands
-        what is in stock, what is being prepared (``snapshots_pending``, else as many as
-        ``max_parallel_launches`` lets), and what is missing. Without any stock it
+        what is in stock, what is being filled (as many as ``max_parallel_launches`` lets at
+        once, unless it has failed), and what is missing. Without any stock it
         is the targets, with a diamond for ``max_parallel_launches``. With metrics it is
         the stock over time in UTC, the target of now, and below the launches, those
         marked that were cold; the most of these on top. A number that AWS does not
@@ -154,9 +154,9 @@ def _words(there: Stocks, place: int) -> str:
     row = there.rows.loc[place].to_dict()
     if there.names:
         head = [f"<b>{words.safe(there.names[place])}</b>", words.images(row["images"])]
-        return "<br>".join([*head, *bullets.sentences(row, there.pending), _at_once(row)])
+        return "<br>".join([*head, *bullets.sentences(row), _at_once(row)])
     image = there.images.loc[place].to_dict()
-    told = bullets.sentences(row, there.pending) if there.told else bullets.sentences(row, "")[:1]
+    told = bullets.sentences(row) if there.told else bullets.sentences(row)[:1]
     state = f"state {words.safe(image.get('state'), 'unknown')}"
     return words.hover(image, *told, _at_once(row), *_of_metrics(image), state)
 
@@ -201,7 +201,7 @@ def _say_others(figure: go.Figure, there: Stocks, by: str) -> str:
     head = f"<b>{there.left:,} others</b>"
     if by != "image":
         head += f"<br>{words.images(row['images'])}"
-    return "<br>".join([head, *bullets.sentences(row, there.pending), _at_once(row)])
+    return "<br>".join([head, *bullets.sentences(row), _at_once(row)])
 
 
 def _say_unknown(figure: go.Figure, there: Stocks, end: float) -> None:

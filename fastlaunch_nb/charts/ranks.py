@@ -13,6 +13,7 @@ from fastlaunch_nb.frame import KEY, account_labels, image_labels, severity
 
 SORTS: Final = ("worst", "recent", "name", "account", "region")
 GROUPS: Final = ("account", "region", "state")
+_UNNAMED = {"template": "no template named"}  # which EC2 leaves out where there is none
 _NEWEST_ON_TOP = ("worst", "recent")
 
 
@@ -119,7 +120,7 @@ def grouped(images: pd.DataFrame, group: str | None) -> tuple[pd.Series, list[st
         return pd.Series(0, index=images.index), [""]
     keys = images["account_id" if group == "account" else group].astype(object).fillna("")
     numbers, found = pd.factorize(keys)
-    names = [str(key) or f"unknown {group}" for key in found]
+    names = [str(key) or _UNNAMED.get(group, f"unknown {group}") for key in found]
     if group == "account":
         shown = account_labels(images).groupby(numbers).first()
         told = [str(name) for name in shown]

@@ -25,7 +25,7 @@ class Stocks(NamedTuple):
     rows : DataFrame
         The numbers of each row. Where it can not be known, a number is null. Of the target,
         `within` is in stock, `short` is not, and of `unknown` nobody knows; of what is short,
-        `filling` are, or may be, prepared at once. `stock` is all that there is of them,
+        `filling` are being filled, at most. `stock` is all that there is of them,
         `beyond` what is above a target, or where no target is told. `parallel` are the
         launches at once. `images`, `below`, `no_stock` and `no_target` count images: all,
         those below their target, those of which the one or the other is unknown.
@@ -37,9 +37,6 @@ class Stocks(NamedTuple):
         The same numbers of the rows that are left, and of all together.
     left : int
         How many rows are left.
-    pending : str
-        What `filling` is: ``"pending"``, as it was found; ``"possible"``, as many as may
-        be; ``"either"``.
     """
 
     rows: pd.DataFrame
@@ -48,7 +45,6 @@ class Stocks(NamedTuple):
     others: pd.Series
     whole: pd.Series
     left: int
-    pending: str
 
     @property
     def told(self) -> bool:
@@ -77,7 +73,7 @@ def stocks(images: pd.DataFrame, by: str, top: int) -> Stocks:
         numbers.iloc[shown].reset_index(drop=True),
         first.iloc[shown].drop(columns="_label").reset_index(drop=True),
         [names[place] for place in shown] if names else [],
-        _total(numbers.iloc[rest]), _total(numbers), len(rest), _kind(images, numbers),
+        _total(numbers.iloc[rest]), _total(numbers), len(rest),
     )  # fmt: skip
 
 
@@ -106,23 +102,20 @@ def _numbers(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _filling(images: pd.DataFrame, short: pd.Series) -> pd.Series:
-    """Return how many snapshots are prepared, or may be at once; null where nobody knows.
+    """Return how many snapshots are being filled at most; null where nobody knows.
 
-    Never more than are short, and none by assumption where a state says that it came to an end.
+    That is as many instances as may prepare some at once, or the snapshots that are pending, if
+    these are more; never more than are short. An instance prepares for a while before its
+    snapshot is pending. Where a state says that it came to an end, only what is pending counts.
     """
-    possible = images["max_parallel_launches"]
+    filling = images["max_parallel_launches"]
     if "state" in images:
-        possible = possible.mask(images["state"].isin(_NOT_FILLED), 0)
+        filling = filling.mask(images["state"].isin(_NOT_FILLED), 0)
     if "snapshots_pending" in images:
-        possible = images["snapshots_pending"].fillna(possible)
-    fitting = possible.where((possible <= short).fillna(False), short)
-    return fitting.mask(possible.isna() & short.gt(0).fillna(False))
-
-
-def _kind(images: pd.DataFrame, numbers: pd.DataFrame) -> str:
-    if "snapshots_pending" not in images or images["snapshots_pending"].isna().all():
-        return "possible"
-    return "either" if images["snapshots_pending"].isna().any() else "pending"
+        pending = images["snapshots_pending"]
+        filling = filling.where((filling >= pending).fillna(True), pending)
+    fitting = filling.where((filling <= short).fillna(False), short)
+    return fitting.mask(filling.isna() & short.gt(0).fillna(False))
 
 
 def _grouped(images: pd.DataFrame, by: str) -> tuple[pd.Series, list[str]]:
