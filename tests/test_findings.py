@@ -67,7 +67,16 @@ HEALTHY: dict[str, Any] = {
 }
 DTYPES = {**{column.name: column.dtype for column in frame.COLUMNS}, **frame.JOINED}
 COVERAGE = frame.coverage(
-    [{"account_id": "111122223333", "region": "eu-west-1", "status": "complete", "scope": ""}]
+    [
+        {
+            "account_id": "111122223333",
+            "region": "eu-west-1",
+            "status": "complete",
+            "scope": "",
+            "rows": 1,
+            "observed_at": AT,
+        }
+    ]
 )
 SICK: dict[str, list[dict[str, Any]]] = {  # what makes an image sick: the rule to fleets
     "failed": [
@@ -169,7 +178,9 @@ def test_orphans() -> None:
     assert found(fleet({}), snapshots=orphans(fleet({})["image_id"].item())) == []
 
 
-@pytest.mark.parametrize("change", [{"status": "partial"}, {"scope": '{"state": ["enabled"]}'}])
+@pytest.mark.parametrize(
+    "change", [{"status": "partial"}, {"scope": '{"state": ["enabled"]}'}, {"rows": 2}]
+)
 def test_orphans_need_a_whole_look(change: dict[str, str]) -> None:
     """Where not all images were read, no snapshot is said to have none."""
     told = fl.findings(fleet({}), coverage=COVERAGE.assign(**change), snapshots=orphans())
@@ -230,6 +241,21 @@ def test_settings_are_kept() -> None:
         "--max-parallel-launches 6 "
         "--launch-template LaunchTemplateId=lt-0abcdef1234567890,Version=4"
     )
+
+
+def test_a_template_is_never_left_out() -> None:
+    """Without the version of its template no command is given: it would enable without any."""
+    told = fl.findings(fleet({"state": "enabled-failed", "launch_template_version": None}))
+    assert "aws ec2 enable-fast-launch" not in told["remedy"].item()
+    assert "in the EC2 console" in told["remedy"].item()
+
+
+def test_templates_that_aws_makes_are_no_drift() -> None:
+    """Each image without a template has one of AWS's own, with a name of its own."""
+    names = [f"EC2FastLaunchDefaultResourceCreation-{n}" for n in range(3)]
+    same = [{**row, "target_resource_count": 10, "available_snapshots": 10} for row in DRIFT]
+    rows = [{**row, "launch_template_name": name} for row, name in zip(same, names, strict=True)]
+    assert fl.findings(fleet(*rows)).empty
 
 
 def test_the_worst_and_dearest_first() -> None:
@@ -320,7 +346,7 @@ def test_commands_are_of_the_cli() -> None:
         options = {botocore.xform_name(member, "-"): member for member in shape.members}
         for place, word in enumerate(words):
             if word.startswith("--") and word != "--region":
-                member = shape.members[options[word[2:]]]
+                member = shape.members[options[word[2:].partition("=")[0]]]
                 if member.type_name == "structure":
                     keys = [pair.split("=")[0] for pair in words[place + 1].split(",")]
                     assert set(keys) <= set(member.members)
@@ -385,7 +411,7 @@ def test_a_rule_that_fails_is_named() -> None:
         ({"rules": [1]}, "rules has a int"),
         ({"rules": [*RULES, RULES[0]]}, "rules has failed more than once"),
         ({"intervals": 3}, "intervals is a int"),
-        ({"coverage": fleet({})}, "coverage lacks status, scope"),
+        ({"coverage": fleet({})}, "coverage lacks sweep_id"),
         ({"snapshots": fleet({})}, "snapshots lacks snapshot_id"),
         ({"at": 3}, "at is 3"),
     ],

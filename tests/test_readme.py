@@ -16,6 +16,7 @@ import pytest
 from fastlaunch_nb import aws, frame
 from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.enrich import ACTIONS
+from fastlaunch_nb.findings import rules_table
 
 from .conftest import ROOT, run
 
@@ -60,6 +61,11 @@ def test_readme_has_the_joins() -> None:
                        ("| join | IAM actions |", actions)):  # fmt: skip
         table = "\n".join([head, "|---" * (head.count("|") - 1) + "|", *rows])
         assert table in README, f"README should have:\n{table}"
+
+
+def test_readme_has_the_rules() -> None:
+    """README's table of findings is made of the rules, with their sources."""
+    assert rules_table() in README, f"README should have:\n{rules_table()}"
 
 
 def test_readme_names_the_permissions() -> None:

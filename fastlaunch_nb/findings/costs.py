@@ -101,9 +101,7 @@ def orphaned(facts: Facts) -> pd.DataFrame:
     names = ["account_id", "region", "image_id"]
     if facts.snapshots is None or facts.coverage is None:
         return facts.images.head(0).assign(evidence="", remedy="")
-    whole = facts.coverage[
-        (facts.coverage["status"] == frame.COMPLETE) & facts.coverage["scope"].fillna("").eq("")
-    ]
+    whole = _whole(facts.coverage, facts.images)
     left = facts.snapshots[facts.snapshots["image_id"].notna()]
     left = left.merge(whole[names[:2]].drop_duplicates(), on=names[:2])
     kept = facts.images[names].drop_duplicates().assign(_kept=True)
@@ -126,6 +124,15 @@ def orphaned(facts: Facts) -> pd.DataFrame:
     )
     remedy = each(rows, _delete, "region", "image_id", "ids")
     return told(rows, said, remedy, rows["gib"].astype(frame.NUMBER) * price)
+
+
+def _whole(coverage: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """Return the places of which all images are known: read whole, and each of them is here."""
+    place = ["account_id", "region"]
+    last = coverage.sort_values("observed_at", kind="stable").drop_duplicates(place, keep="last")
+    whole = last[(last["status"] == frame.COMPLETE) & last["scope"].fillna("").eq("")]
+    here = whole[place].merge(images.groupby(place, as_index=False).size(), on=place, how="left")
+    return whole[(here["size"].fillna(0) == whole["rows"].to_numpy()).to_numpy()]
 
 
 def _delete(region: Any, image_id: Any, ids: list[str]) -> str:

@@ -39,7 +39,7 @@ def findings(
         What :func:`fastlaunch_nb.intervals` returns: how often an image has failed.
     coverage : pandas.DataFrame, optional
         A sweep's coverage. Snapshots are orphans only where it says that all images of
-        their account and region were read.
+        their account and region were read, and `images` has as many there.
     snapshots : pandas.DataFrame, optional
         What :func:`fastlaunch_nb.snapshots` returns, for orphans among them.
     rules : iterable of Rule, optional
@@ -122,7 +122,7 @@ def _facts(
     }
     shown = shown.assign(**missing)
     _check("intervals", intervals, (*frame.KEY, "state"))
-    _check("coverage", coverage, ("account_id", "region", "status", "scope"))
+    _check("coverage", coverage, tuple(column.name for column in frame.COVERAGE))
     _check("snapshots", snapshots, tuple(column.name for column in frame.SNAPSHOTS))
     now = shown["observed_at"].max() if at is None else frame.moment("at", at)
     return Facts(shown, frame.stock(shown), now, intervals, coverage, snapshots)

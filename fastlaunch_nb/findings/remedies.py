@@ -33,8 +33,10 @@ def enable(*settings: Any) -> str:
         words += ["--snapshot-configuration", f"TargetResourceCount={target}"]
     if known(parallel):
         words += ["--max-parallel-launches", max(parallel, _LEAST_PARALLEL)]
-    which = f"LaunchTemplateId={template}" if known(template) else f"LaunchTemplateName={name}"
-    if known(version) and (known(template) or known(name)):
+    if known(template) or known(name):
+        if not known(version):
+            return "Enable it again in the EC2 console: the version of its template is not known"
+        which = f"LaunchTemplateId={template}" if known(template) else f"LaunchTemplateName={name}"
         words += ["--launch-template", f"{which},Version={version}"]
     return command("ec2", "enable-fast-launch", region, *words)
 

@@ -16,6 +16,7 @@ _COMPARED = {
     "launch_template_name": "launch template",
     "launch_template_version": "template version",
 }
+_AWS_MADE = "EC2FastLaunchDefaultResourceCreation"  # one for each image without one of its own
 _HAVE_IT = ("enabling", "enabled")
 
 
@@ -57,10 +58,8 @@ def _forbidden(forbidden: str, template: Any, name: Any, version: Any) -> str:
 
 def _mend(*settings: Any) -> str:
     region, template, name = settings[0], settings[4], settings[5]
-    which = (
-        ["--launch-template-id", template] if known(template) else ["--launch-template-name", name]
-    )
-    look = remedies.command("ec2", "describe-launch-template-versions", region, *which)
+    which = "--launch-template-" + (f"id={template}" if known(template) else f"name={name}")
+    look = remedies.command("ec2", "describe-launch-template-versions", region, which)
     return f"Make a version without it ({look}), and enable with that: {remedies.enable(*settings)}"
 
 
@@ -68,6 +67,10 @@ def drift(facts: Facts) -> pd.DataFrame:
     """Find images of the same name and account whose settings differ between regions."""
     images = chosen(
         facts.images, facts.images["image_name"].notna() & facts.images["state"].isin(_HAVE_IT)
+    )
+    ours = images["launch_template_name"].fillna("").str.startswith(_AWS_MADE)
+    images = images.assign(
+        **{name: images[name].mask(ours) for name in _COMPARED if name.startswith("launch_")}
     )
     usual = {column: most for column in _COMPARED if (most := _usual(images, column)) is not None}
     if not usual:
