@@ -9,10 +9,16 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, ViewportSize, expect
 
-from .browser import PLOT, ROOT, lab_started, launched, opened, run_all
+from .browser import PLOT, ROOT, SLOW, lab_started, launched, opened, run_all
 
 FOLDER = ROOT / "pictures"
 expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
+CHARTS = (  # the notebook, which of its charts, and its name
+    ("02_state_timeline", 0, "timeline"),
+    ("03_snapshot_capacity", 0, "stock"),
+    ("05_fleet", 0, "fleet"),
+    ("07_right_size", 2, "sizing"),
+)
 TALL: ViewportSize = {"width": 1280, "height": 1400}
 
 
@@ -52,6 +58,7 @@ if __name__ == "__main__":
     ):
         run_all(page, address)
         take(page)
-        for notebook, name in (("02_state_timeline", "timeline"), ("05_fleet", "fleet")):
+        for notebook, number, name in CHARTS:
             run_all(page, address.replace("01_explore", notebook), until=f"{PLOT} .ytick text")
-            take_chart(page, 0, name)
+            page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
+            take_chart(page, number, name)
