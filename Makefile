@@ -58,6 +58,8 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.timelines
 	@echo
 	@$(BIN)/python -m benchmarks.pool
+	@echo
+	@$(BIN)/python -m benchmarks.filters
 
 notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb
