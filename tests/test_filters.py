@@ -1,4 +1,4 @@
-"""Filters: what they keep, count and spread, as JSON, and as code that runs."""
+"""Filters: what they keep, count and spread; as JSON."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def matches(row: Any, name: str, said: Any) -> bool:
         return all(any(w in v.casefold() for v in searched) for w in said.casefold().split())
     if name in RANGES:
         low, high = said or (None, None)
-        value = row[name]
+        value = row.get(name)
         return said is None or (
             value is not None
             and (low is None or low <= value)

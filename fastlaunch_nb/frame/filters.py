@@ -24,6 +24,7 @@ from fastlaunch_nb.frame.columns import API_FILTERS, TIME
 from fastlaunch_nb.frame.faceted import FACETS, RANGES, Faceted
 from fastlaunch_nb.frame.joined import JOINED
 from fastlaunch_nb.frame.shown import FILTERED
+from fastlaunch_nb.frame.written import as_code
 
 Chosen: TypeAlias = str | Iterable[str | None] | None
 """Values of a facet as one may give them: one, or several; None is one of them."""
@@ -202,6 +203,53 @@ pair of int, optional
                 )
         return cls(**given)
 
+    def to_code(
+        self,
+        kind: str = "fastlaunch",
+        *,
+        regions: Iterable[str] | None = None,
+        profiles: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return code that keeps the same rows, to paste somewhere else.
+
+        What EC2 can filter, EC2 is asked to; the rest is done with its answer.
+        Where a kind can not keep exactly these rows, the code is a comment that
+        says why. Names that were joined to a frame are searched in it alone.
+
+        Parameters
+        ----------
+        kind : {"fastlaunch", "boto3", "cli", "pandas"}
+            A call of this package, whose rows are `images`; a paginator of boto3,
+            whose items are `chosen`, each with its ``Region``; commands of the AWS
+            CLI, which print them; or a line of pandas that makes `chosen` of `images`.
+        regions : iterable of str, optional
+            Where to look if the filters choose no region; your own region if not
+            given. Not for pandas, as `images` have been read.
+        profiles : dict of str, optional
+            Account id to the profile that leads to it: look there, and of these in
+            the accounts that the filters choose. Not for pandas.
+
+        Raises
+        ------
+        InputError
+            There is no such kind, or pandas is told where to look; `profiles` lacks
+            an account that the filters choose.
+
+        Examples
+        --------
+        >>> print(Filters(region="eu-west-1", owner_id=[None]).to_code("cli"))
+        aws ec2 describe-fast-launch-images --region eu-west-1 \
+--query 'FastLaunchImages[?OwnerId == `null`]'
+        >>> print(Filters(region="eu-west-1", state="enabled").to_code())
+        import fastlaunch_nb as fl
+        <BLANKLINE>
+        images = fl.sweep(
+            regions=['eu-west-1'],
+            filters=fl.Filters(region=['eu-west-1'], state=['enabled']),
+        ).images
+        """
+        return as_code(self, kind, regions, profiles)
+
     def to_request(self) -> dict[str, Any]:
         """Return what EC2 itself can filter, as parameters of DescribeFastLaunchImages."""
         request: dict[str, Any] = {}
@@ -209,14 +257,17 @@ pair of int, optional
             request["ImageIds"] = check_image_ids(
                 [value for value in self.image_id if value is not None]
             )
-        chosen = {
+        if chosen := self.pushed():
+            request["Filters"] = api_filters(chosen)
+        return request
+
+    def pushed(self) -> dict[str, tuple[str | None, ...]]:
+        """Return the filters of EC2 that are used, by its names for them."""
+        return {
             name: getattr(self, facet)
             for name, facet in API_FILTERS.items()
             if self._pushable(facet)
         }
-        if chosen:
-            request["Filters"] = api_filters(chosen)
-        return request
 
     def check_answerable(self) -> None:
         """Refuse what is about joined columns, of which EC2's answer has none."""
