@@ -60,7 +60,10 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks.pool
 	@echo
 	@$(BIN)/python -m benchmarks.findings
+	@echo
 	@$(BIN)/python -m benchmarks.enrich
+	@echo
+	@$(BIN)/python -m benchmarks.filters
 
 notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -111,8 +112,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         """Take the selection from the controls, unless it is we who are moving them."""
         if not self._showing:
             chosen = {name: facet.chosen for name, facet in self._facets.items()}
-            others = {name: getattr(self.filters, name) for name in FACETS if name not in chosen}
-            self.filters = Filters(text=self._search.value, **chosen, **others)
+            self.filters = replace(self.filters, text=self._search.value, **chosen)
 
     @traitlets.observe("filters")
     def _show(self, _change: object) -> None:
@@ -141,6 +141,11 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             f"{_title(facet).lower()}: {', '.join(_label(v, names.get(facet, {})) for v in values)}"
             for facet in FACETS
             if (values := getattr(self.filters, facet))
+        ]
+        parts += [
+            f"{_title(name).lower()}: {_ends(*ends)}"
+            for name in frame.RANGES
+            if (ends := getattr(self.filters, name))
         ]
         text = self.filters.text
         return " · ".join(parts + ([f"text: {frame.one_line(text)}"] if text else []))
@@ -262,6 +267,12 @@ def _search_box() -> Any:
 
 def _button(description: str, icon: str, **more: Any) -> Any:
     return widgets.Button(description=description, icon=icon, layout={"width": "auto"}, **more)
+
+
+def _ends(low: Any, high: Any) -> str:
+    """Say a range: from where, to where, or both."""
+    parts = [("from", low), ("to", high)]
+    return " ".join(f"{word} {frame.one_line(end)}" for word, end in parts if end is not None)
 
 
 def _title(facet: str) -> str:

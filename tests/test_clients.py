@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -355,6 +356,25 @@ def test_another_profile_and_region_with_a_query(cli: AwsCli) -> None:
     assert len(ours) > 1
     unasked = ["account_id", "region", "observed_at"]  # what the rows themselves do not say
     assert_frame_equal(rows(answer).drop(columns=unasked), ours.drop(columns=unasked))
+
+
+def test_filters_written_for_the_aws_cli(cli: AwsCli) -> None:
+    """The commands of `Filters.to_code` bring the rows that the same filters keep here."""
+    there = rows([image.to_api() for image in FLEET])
+    since = FLEET[9].state_transition_time
+    assert since
+    for filters in (
+        fl.Filters(state=["enabled", "enabling"], target_resource_count=(1, 5)),
+        fl.Filters(state_transition_time=(since, None), owner_id=[None, ACCOUNT]),
+        fl.Filters(state_transition_time=(None, since), launch_template=["runner", None]),
+        fl.Filters(launch_template=HOSTILE, image_id=NAMED),
+        fl.Filters(text="0000001 6", state=[None, "enabled-failed", "`'"]),
+    ):
+        code = filters.to_code("cli", regions=[REGION], profiles={ACCOUNT: "default"})
+        aws, ec2, *words = shlex.split(code)
+        assert (aws, ec2) == ("aws", "ec2")
+        answer = rows(cli.ask(*words))
+        assert answer["image_id"].tolist() == filters.apply(there)["image_id"].tolist()
 
 
 # --- EnableFastLaunch and DisableFastLaunch -------------------------------------------

@@ -273,6 +273,7 @@ def test_max_items_of_zero(ec2: Any) -> None:
         ({"page_size": 201}, "from 0 to 200"),
         ({"page_size": 5, "image_ids": "ami-00000001"}, "leave page_size out"),
         ({"page_size": 5, "filters": fl.Filters(image_id="ami-00000001")}, "leave page_size out"),
+        ({"filters": fl.Filters(available_snapshots=(1, None))}, "Read without it, join"),
         ({"image_ids": "ami-00000001", "filters": fl.Filters(image_id="ami-00000002")}, "twice"),
         ({"starting_token": ""}, "starting_token"),
         ({"starting_token": 5}, "starting_token"),

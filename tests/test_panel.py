@@ -78,6 +78,17 @@ def test_filters_without_a_control_are_kept_and_said(images: pd.DataFrame) -> No
     assert panel.filtered["state"].tolist() == ["enabled-failed"]
 
 
+def test_ranges_are_kept_and_said(images: pd.DataFrame) -> None:
+    """A range has no control here: it stays when a box is ticked, and is said beside the count."""
+    panel = fl.panel(images)
+    panel.filters = fl.Filters(target_resource_count=(1, None), max_parallel_launches=(None, 50))
+    assert "target resource count: from 1" in panel._summary.value
+    assert "max parallel launches: to 50" in panel._summary.value
+    boxes(panel, "Region")["eu-west-1"].value = True
+    assert panel.filters.target_resource_count == (1, None)
+    assert panel.filtered["target_resource_count"].ge(1).all()
+
+
 def test_a_value_that_no_row_has_gets_a_box(images: pd.DataFrame) -> None:
     """What filters hold can always be seen and unticked."""
     panel = fl.panel(images)

@@ -116,6 +116,20 @@ def test_regions_of_the_accounts_own_partition(demo: Demo) -> None:
         ({"state": "enabled"}, {"Filters": [{"Name": "state", "Values": ["enabled"]}]}),
         (fl.Filters(state="enabled"), {"Filters": [{"Name": "state", "Values": ["enabled"]}]}),
         (fl.Filters(text="gitlab"), {"Here": {"text": "gitlab"}}),
+        (
+            fl.Filters(
+                owner_id=[None],
+                max_parallel_launches=(6, None),
+                state_transition_time=("2026-01-01", None),
+            ),
+            {
+                "Here": {
+                    "max_parallel_launches": [6, None],
+                    "owner_id": [None],
+                    "state_transition_time": ["2026-01-01T00:00:00+00:00", None],
+                }
+            },
+        ),
     ],
 )
 def test_filters(demo: Demo, filters: Any, scope: dict[str, Any]) -> None:

@@ -38,7 +38,8 @@ from fastlaunch_nb.frame.columns import (
     Column,
 )
 from fastlaunch_nb.frame.events import from_events, once
-from fastlaunch_nb.frame.filters import FACETS, Filters, facet_values
+from fastlaunch_nb.frame.faceted import FACETS, RANGES, SEARCHED, Faceted, Histogram, facet_values
+from fastlaunch_nb.frame.filters import Filters
 from fastlaunch_nb.frame.joined import (
     DEFAULT_QUOTA,
     FINDINGS,
@@ -86,6 +87,8 @@ __all__ = [
     "NOT_OPTED_IN",
     "NUMBER",
     "PARTIAL",
+    "RANGES",
+    "SEARCHED",
     "SNAPSHOTS",
     "STATES",
     "STATUSES",
@@ -94,7 +97,9 @@ __all__ = [
     "WORST_FIRST",
     "Batch",
     "Column",
+    "Faceted",
     "Filters",
+    "Histogram",
     "Prices",
     "account_labels",
     "api_filters",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -17,6 +18,8 @@ from fastlaunch_nb.frame.columns import API_FILTERS, API_STATES
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MOST = 2**63 - 1  # that a column of counts can hold
+_End = TypeVar("_End", int, pd.Timestamp)
 
 
 def check_account_id(account_id: str | None) -> None:
@@ -91,6 +94,40 @@ def duration(name: str, value: object, example: str, least: pd.Timedelta) -> pd.
     raise InputError(f"{name} is {value!r}. Expected a duration such as {example!r}, or None.")
 
 
+def count(name: str, value: object) -> int:
+    """Return a count as an int; refuse what is none."""
+    if not isinstance(value, bool):  # which Python takes for 0 or 1
+        with suppress(TypeError):
+            found = operator.index(value)  # type: ignore[arg-type]
+            if 0 <= found <= _MOST:
+                return found
+    raise InputError(f"{name} is {value!r}. Expected a whole number of 0 or more.")
+
+
+def span(
+    name: str, value: object, end: Callable[[str, Any], _End]
+) -> tuple[_End | None, _End | None] | None:
+    """Return a range as a pair, of ends as `end` reads them; None where neither end is given.
+
+    Examples
+    --------
+    >>> span("target_resource_count", [1, None], count)
+    (1, None)
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+        raise InputError(
+            f"{name} is {value!r}. Expected a pair, (low, high), in which None is an open end."
+        )
+    low, high = (None if given is None else end(name, given) for given in value)
+    if low is None and high is None:
+        return None
+    if low is not None and high is not None and low > high:
+        raise InputError(f"{name} is {value!r}. Expected low before high: swap them.")
+    return low, high
+
+
 def _matches(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
@@ -151,4 +188,14 @@ def values_of(name: object, values: object) -> tuple[str | None, ...]:
     found = tuple(values) if isinstance(values, Iterable) else (values,)
     if not all(value is None or isinstance(value, str) for value in found):
         raise InputError(f"The filter {name!r} has {values!r}. Expected text, or a list of text.")
+    for value in found:
+        check_unicode(name, value or "")
     return found
+
+
+def check_unicode(name: object, text: str) -> None:
+    """Refuse half a pair of surrogates, which can be neither sent nor compared."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"The filter {name!r} has {text!r}, which is no Unicode text.") from None

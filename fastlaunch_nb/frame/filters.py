@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from json import dumps, loads
+from typing import Any, Self, TypeAlias
 
 import pandas as pd
 
-from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame.asked import api_filters, check_image_ids, values_of
-from fastlaunch_nb.frame.columns import API_FILTERS, STATES
+from fastlaunch_nb.errors import InputError, did_you_mean
+from fastlaunch_nb.frame.asked import (
+    api_filters,
+    check_image_ids,
+    check_unicode,
+    count,
+    moment,
+    span,
+    values_of,
+)
+from fastlaunch_nb.frame.columns import API_FILTERS, TIME
+from fastlaunch_nb.frame.faceted import FACETS, RANGES, Faceted
+from fastlaunch_nb.frame.joined import JOINED
 from fastlaunch_nb.frame.shown import FILTERED
+from fastlaunch_nb.frame.written import as_code
 
 Chosen: TypeAlias = str | Iterable[str | None] | None
 """Values of a facet as one may give them: one, or several; None is one of them."""
+Counts: TypeAlias = tuple[int | None, int | None]
+Times: TypeAlias = tuple[pd.Timestamp | None, pd.Timestamp | None]
+"""Ranges, from one end to the other, both included; None is an open end."""
+Given: TypeAlias = Sequence[Any] | None
+"""A range as one may give it: a pair, or None."""
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, repr=False)
 class Filters:
-    """A selection of rows: facets, ANDed; within a facet its values, ORed; and a text.
+    """A selection of rows: facets, ranges and a text, ANDed; within a facet its values, ORed.
 
     Parameters
     ----------
@@ -31,6 +49,19 @@ str or iterable of str, optional
     text : str, optional
         Words that must all occur, in any case, anywhere in ids, names,
         templates, states and reasons.
+    target_resource_count, max_parallel_launches, available_snapshots : \
+pair of int, optional
+        From the first to the second, both included; None is an open end. A row
+        whose value is null is never in a range, as nothing is known of it; with
+        both ends open there is no range, and all rows stay. `available_snapshots`
+        is joined to a frame.
+    state_transition_time : pair of datetime or str, optional
+        The same for a time, in UTC where it names no zone.
+
+    Raises
+    ------
+    InputError
+        A value is no text; an end is no count or time; a range ends before it begins.
 
     Examples
     --------
@@ -42,6 +73,8 @@ str or iterable of str, optional
     ['ami-0abcdef1234567890']
     >>> filters.counts(images)["state"]
     {'enabling': 1, 'enabled': 1}
+    >>> fl.Filters(state_transition_time=("2026-01-15", None))
+    Filters(state_transition_time=('2026-01-15T00:00:00+00:00', None))
     """
 
     account_id: tuple[str | None, ...] = ()
@@ -51,6 +84,10 @@ str or iterable of str, optional
     image_id: tuple[str | None, ...] = ()
     owner_id: tuple[str | None, ...] = ()
     resource_type: tuple[str | None, ...] = ()
+    target_resource_count: Counts | None = None
+    max_parallel_launches: Counts | None = None
+    available_snapshots: Counts | None = None
+    state_transition_time: Times | None = None
     text: str = ""
 
     def __init__(
@@ -64,27 +101,37 @@ str or iterable of str, optional
         owner_id: Chosen = (),
         resource_type: Chosen = (),
         text: str = "",
+        target_resource_count: Given = None,
+        max_parallel_launches: Given = None,
+        available_snapshots: Given = None,
+        state_transition_time: Sequence[datetime | str | None] | None = None,
     ) -> None:
         if not isinstance(text, str):
             raise InputError(f"text is {text!r}. Expected words as text.")
+        check_unicode("text", text)
         given = locals()
         for facet in FACETS:
             object.__setattr__(self, facet, values_of(facet, given[facet]))
+        for name, dtype in RANGES.items():
+            ends = (
+                span(name, given[name], moment) if dtype == TIME else span(name, given[name], count)
+            )
+            object.__setattr__(self, name, ends)
         object.__setattr__(self, "text", text)
 
     def __bool__(self) -> bool:
         """Whether anything is left out."""
         return self != Filters()
 
+    def __repr__(self) -> str:
+        return f"Filters({', '.join(f'{name}={value!r}' for name, value in self.plain().items())})"
+
     def apply(self, images: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that match, in their order and under their index labels.
 
         Where anything may be left out, ``attrs["filtered"]`` says so to the views.
         """
-        keep = self._text_mask(images)
-        for mask in self._facet_masks(images).values():
-            keep &= mask
-        kept = images[keep]
+        kept = images[Faceted(images).keep(self)]
         if self:
             kept.attrs[FILTERED] = True
         return kept
@@ -99,15 +146,109 @@ str or iterable of str, optional
             rows too; states in the order of :data:`STATES`, all else sorted,
             null (None) last.
         """
-        masks, text = self._facet_masks(images), self._text_mask(images)
-        counts = {}
-        for facet in FACETS:
-            keep = text.copy()
-            for other, mask in masks.items():
-                if other != facet:
-                    keep &= mask
-            counts[facet] = _counted(facet, facet_values(images, facet), keep)
-        return counts
+        return Faceted(images).counts(self)
+
+    def said(self) -> dict[str, Any]:
+        """Return the parts that are given, by their names: what is not there leaves out nothing.
+
+        Examples
+        --------
+        >>> Filters(state="enabled", max_parallel_launches=(6, None)).said()
+        {'state': ('enabled',), 'max_parallel_launches': (6, None)}
+        """
+        return {name: value for name, value in vars(self).items() if value}
+
+    def plain(self) -> dict[str, Any]:
+        """Return :meth:`said` in values that JSON and Python's literals have."""
+        return {
+            name: tuple(map(_as_text, value)) if name in RANGES else _as_list(value)
+            for name, value in self.said().items()
+        }
+
+    def to_json(self) -> str:
+        """Return all of it as JSON, for a notebook's parameter or a file.
+
+        Examples
+        --------
+        >>> filters = Filters(state=["enabled", None], state_transition_time=("2026-01-15", None))
+        >>> filters.to_json()
+        '{"state": ["enabled", null], "state_transition_time": ["2026-01-15T00:00:00+00:00", null]}'
+        >>> Filters.from_json(filters.to_json()) == filters
+        True
+        """
+        return dumps(self.plain())
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the filters that :meth:`to_json` has written.
+
+        Raises
+        ------
+        InputError
+            It is not text, not JSON, or not the JSON of filters.
+        """
+        expected = 'Expected the text of Filters.to_json(), such as \'{"state": ["enabled"]}\'.'
+        if not isinstance(text, str):
+            raise InputError(f"{expected} Got a {type(text).__name__}.")
+        try:
+            given = loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{expected} This is no JSON: {error}.") from None
+        if not isinstance(given, Mapping):
+            raise InputError(f"{expected} Got JSON of something else.")
+        for name in given:
+            if name not in _PARTS:
+                raise InputError(
+                    f"{expected} This has {name!r}, which is no filter.{did_you_mean(name, _PARTS)}"
+                )
+        return cls(**given)
+
+    def to_code(
+        self,
+        kind: str = "fastlaunch",
+        *,
+        regions: Iterable[str] | None = None,
+        profiles: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return code that keeps the same rows, to paste somewhere else.
+
+        What EC2 can filter, EC2 is asked to; the rest is done with its answer.
+        Where a kind can not keep exactly these rows, the code is a comment that
+        says why. Names that were joined to a frame are searched in it alone.
+
+        Parameters
+        ----------
+        kind : {"fastlaunch", "boto3", "cli", "pandas"}
+            A call of this package, whose rows are `images`; a paginator of boto3,
+            whose items are `chosen`, each with its ``Region``; commands of the AWS
+            CLI, which print them; or a line of pandas that makes `chosen` of `images`.
+        regions : iterable of str, optional
+            Where to look if the filters choose no region; your own region if not
+            given. Not for pandas, as `images` have been read.
+        profiles : dict of str, optional
+            Account id to the profile that leads to it: look there, and of these in
+            the accounts that the filters choose. Not for pandas.
+
+        Raises
+        ------
+        InputError
+            There is no such kind, or pandas is told where to look; `profiles` lacks
+            an account that the filters choose.
+
+        Examples
+        --------
+        >>> print(Filters(region="eu-west-1", owner_id=[None]).to_code("cli"))
+        aws ec2 describe-fast-launch-images --region eu-west-1 \
+--query 'FastLaunchImages[?OwnerId == `null`]'
+        >>> print(Filters(region="eu-west-1", state="enabled").to_code())
+        import fastlaunch_nb as fl
+        <BLANKLINE>
+        images = fl.sweep(
+            regions=['eu-west-1'],
+            filters=fl.Filters(region=['eu-west-1'], state=['enabled']),
+        ).images
+        """
+        return as_code(self, kind, regions, profiles)
 
     def to_request(self) -> dict[str, Any]:
         """Return what EC2 itself can filter, as parameters of DescribeFastLaunchImages."""
@@ -116,14 +257,25 @@ str or iterable of str, optional
             request["ImageIds"] = check_image_ids(
                 [value for value in self.image_id if value is not None]
             )
-        chosen = {
+        if chosen := self.pushed():
+            request["Filters"] = api_filters(chosen)
+        return request
+
+    def pushed(self) -> dict[str, tuple[str | None, ...]]:
+        """Return the filters of EC2 that are used, by its names for them."""
+        return {
             name: getattr(self, facet)
             for name, facet in API_FILTERS.items()
             if self._pushable(facet)
         }
-        if chosen:
-            request["Filters"] = api_filters(chosen)
-        return request
+
+    def check_answerable(self) -> None:
+        """Refuse what is about joined columns, of which EC2's answer has none."""
+        for name in self.said().keys() & JOINED.keys():
+            raise InputError(
+                f"Filters have the range {name}, of a column that is joined to images when they "
+                "have been read. Read without it, join, and then use Filters.apply."
+            )
 
     def local(self) -> Filters:
         """Return the part that EC2 can not filter."""
@@ -135,54 +287,13 @@ str or iterable of str, optional
         values = getattr(self, facet)
         return bool(values) and None not in values
 
-    def _facet_masks(self, images: pd.DataFrame) -> dict[str, pd.Series]:
-        return {
-            facet: _is_in(facet_values(images, facet), chosen)
-            for facet in FACETS
-            if (chosen := getattr(self, facet))
-        }
 
-    def _text_mask(self, images: pd.DataFrame) -> pd.Series:
-        keep = pd.Series(True, index=images.index)
-        if words := self.text.casefold().split():
-            haystack = _haystack(images)
-            for word in words:
-                keep &= haystack.str.contains(word, regex=False)
-        return keep
+_PARTS = (*FACETS, *RANGES, "text")
 
 
-FACETS = tuple(field.name for field in fields(Filters) if field.name != "text")
-_SEARCHED = (
-    *("account_name", "account_id", "region", "image_name", "image_id", "owner_id"),
-    *("launch_template_name", "launch_template_id", "state", "state_transition_reason"),
-)
+def _as_text(end: int | pd.Timestamp | None) -> int | str | None:
+    return end.isoformat() if isinstance(end, pd.Timestamp) else end
 
 
-def facet_values(images: pd.DataFrame, facet: str) -> pd.Series:
-    """Return the values that a facet of :class:`Filters` is about, one a row."""
-    if facet == "launch_template":
-        return images["launch_template_name"].fillna(images["launch_template_id"])
-    return images[facet]
-
-
-def _is_in(values: pd.Series, chosen: Sequence[str | None]) -> pd.Series:
-    mask = values.isin([value for value in chosen if value is not None])
-    return (mask | values.isna() if None in chosen else mask).astype(bool)
-
-
-def _counted(facet: str, values: pd.Series, keep: pd.Series) -> dict[str | None, int]:
-    found = values[keep].value_counts()
-    known = sorted(values.dropna().unique())
-    if facet == "state":
-        known.sort(key=lambda state: STATES.index(state) if state in STATES else len(STATES))
-    counted: dict[str | None, int] = {value: int(found.get(value, 0)) for value in known}
-    if values.isna().any():
-        counted[None] = int((values.isna() & keep).sum())
-    return counted
-
-
-def _haystack(images: pd.DataFrame) -> pd.Series:
-    """Return all searched text of each row in one, a line a column so that no word spans two."""
-    searched = images[[name for name in _SEARCHED if name in images]]
-    text = searched.astype(object).fillna("").astype(str)
-    return text.iloc[:, 0].str.cat(text.iloc[:, 1:], sep="\n").str.casefold()
+def _as_list(value: str | tuple[str | None, ...]) -> str | list[str | None]:
+    return value if isinstance(value, str) else list(value)

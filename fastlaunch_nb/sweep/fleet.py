@@ -143,7 +143,7 @@ class Plan:
 
     def question(self) -> Look:
         """Return the look that all looks begin as."""
-        here = {name: value for name, value in vars(self.local).items() if value}
+        here = self.local.plain()
         asked = {**self.request, **({"Here": here} if here else {})}
         scope = json.dumps(asked, sort_keys=True) if asked else ""
         return Look(None, 0, None, request=self.request, scope=scope)

@@ -131,6 +131,7 @@ def as_request(filters: Any, image_ids: Any = None) -> tuple[dict[str, Any], Fil
     request: dict[str, Any] = {}
     local = Filters()
     if isinstance(filters, Filters):
+        filters.check_answerable()
         request, local = filters.to_request(), filters.local()
     elif filters is not None:
         request["Filters"] = frame.api_filters(filters)
