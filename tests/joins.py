@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,16 +18,31 @@ from botocore.exceptions import ClientError
 import fastlaunch_nb as fl
 from fastlaunch_nb import aws, emulator, frame
 from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.enrich import stocks
 
 from .conftest import ACCOUNT, REGION
 
 COLUMNS = {join: [column.name for column in columns] for join, columns in frame.JOINS.items()}
+NAMESPACE = "Tests"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
 def ec2_of(account_id: str = ACCOUNT, region: str = REGION) -> Any:
     """Return the embedded EC2's own state."""
     return emulator.backend(account_id, region)
+
+
+def add_images(region: str, names: Mapping[str, str]) -> None:
+    """Put Windows AMIs there, by id, and enable them; nobody launches them."""
+    ec2 = ec2_of(region=region)
+    for image_id, name in names.items():
+        ec2.add_windows_image(image_id, name=name, owner_id=ACCOUNT)
+        ec2.enable_fast_launch(image_id)
+
+
+def read_own_numbers(patch: pytest.MonkeyPatch) -> None:
+    """Have numbers read from where tests put them: AWS lets nobody put any into AWS/EC2."""
+    patch.setattr(stocks, "_NAMESPACE", NAMESPACE)
 
 
 def put(
@@ -43,7 +58,7 @@ def put(
         session = boto3.Session(profile_name=demo.accounts[account_id])
         dimensions = [{"Name": key, "Value": value} for key, value in more.items()]
         session.client("cloudwatch", region_name=region).put_metric_data(
-            Namespace="AWS/EC2",
+            Namespace=NAMESPACE,
             MetricData=[
                 {
                     "MetricName": name,
@@ -63,23 +78,10 @@ def run_one(client: Any, image_id: str, source: str | None, *, end: bool = False
     instance_id = answer["Instances"][0]["InstanceId"]
     [reservation] = client.describe_instances(InstanceIds=[instance_id])["Reservations"]
     [device] = reservation["Instances"][0]["BlockDeviceMappings"]
-    ec2_of().volumes[device["Ebs"]["VolumeId"]].snapshot_id = source
+    ec2 = ec2_of(region=client.meta.region_name)
+    ec2.volumes[device["Ebs"]["VolumeId"]].snapshot_id = source
     if end:
         client.terminate_instances(InstanceIds=[instance_id])
-
-
-def give_quotas(patch: pytest.MonkeyPatch) -> dict[str, float]:
-    """Have Service Quotas, whose moto knows none of Fast Launch, say 40, or what is put here."""
-    from moto.servicequotas.models import ServiceQuotasBackend
-
-    known: dict[str, float] = {}
-
-    def answer(self: Any, service_code: str, quota_code: str) -> dict[str, Any]:
-        assert (service_code, quota_code) == ("ec2fastlaunch", "L-DC79B53E")
-        return {"QuotaCode": quota_code, "Value": known.get(self.region_name, 40.0)}
-
-    patch.setattr(ServiceQuotasBackend, "get_service_quota", answer)
-    return known
 
 
 @contextmanager

@@ -77,11 +77,12 @@ def test_launch_templates_have_their_versions(demo: Demo) -> None:
 
 
 def test_images_have_names(demo: Demo) -> None:
-    """DescribeImages, on the same endpoint, names every image."""
+    """DescribeImages, on the same endpoint, names every image but one that is deregistered."""
     images = fl.describe(region="eu-west-1")
     amis = demo.session.client("ec2", region_name="eu-west-1").describe_images(Owners=["self"])
     names = {ami["ImageId"]: ami["Name"] for ami in amis["Images"]}
-    assert set(names) == set(images["image_id"])
+    assert set(names) < set(images["image_id"])
+    assert len(names) == len(images) - 1
     assert all(name.startswith("win") for name in names.values())
 
 

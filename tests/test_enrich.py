@@ -19,15 +19,10 @@ from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.enrich import reads, stocks
 
 from .conftest import ACCOUNT, REGION, denied
-from .joins import COLUMNS, ec2_of, give_quotas, put, recorded, run_one, told
+from .joins import COLUMNS, add_images, ec2_of, put, read_own_numbers, recorded, run_one, told
 
 ELSEWHERE = "eu-west-1"
-
-
-@pytest.fixture(autouse=True)
-def quotas(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """The quotas of regions that are not 40."""
-    return give_quotas(monkeypatch)
+QUIET = "eu-north-1"  # where the demo has nothing
 
 
 @pytest.fixture
@@ -43,8 +38,16 @@ def targets(demo: Demo) -> list[fl.Target]:
 
 
 @pytest.fixture
-def strangers(demo: Demo) -> pd.DataFrame:
-    """Images that EC2 does not know, so that CloudWatch has no numbers but those of a test."""
+def newcomers(demo: Demo) -> pd.DataFrame:
+    """Three images in a region of their own, that nobody has launched yet."""
+    add_images(QUIET, {f"ami-{number:08}": f"win-{number}" for number in range(3)})
+    return fl.describe(demo.session, region=QUIET)
+
+
+@pytest.fixture
+def strangers(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """Images that EC2 does not know; CloudWatch has no numbers of them but those of a test."""
+    read_own_numbers(monkeypatch)
     items = [
         {"ImageId": f"ami-{n:08}", "SnapshotConfiguration": {"TargetResourceCount": 4}}
         for n in range(4)
@@ -176,29 +179,23 @@ def test_batches_are_put_together(
     demo: Demo, targets: list[fl.Target], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many images are asked about in several requests, and that makes no difference."""
-    for _ in range(3):
-        demo.session.client("ec2").run_instances(
-            ImageId=next(iter(ec2_of().amis)), MinCount=1, MaxCount=1
-        )
     images = fl.sweep(targets, regions=demo.regions, progress=False).images
-    put(demo, images, {60: 3, 0: 2})
     whole = fl.enrich(images, targets=targets)
     assert whole["available_snapshots"].notna().all()
+    assert whole["instances"].gt(0).sum() > 2
     monkeypatch.setattr(reads, "_VALUES", 2)
     monkeypatch.setattr(stocks, "_QUERIES", 2)
     pd.testing.assert_frame_equal(fl.enrich(images, targets=targets, max_workers=1), whole)
 
 
-def test_siblings_without_fast_launch(demo: Demo, images: pd.DataFrame) -> None:
+def test_siblings_without_fast_launch(demo: Demo, newcomers: pd.DataFrame) -> None:
     """AMIs of the same name elsewhere are counted, and those without Fast Launch are named."""
-    name = ec2_of().amis[images["image_id"].iloc[0]].name
-    ec2_of(region="eu-north-1").add_windows_image("ami-00000001", name=name, owner_id=ACCOUNT)
-    found = fl.enrich(images, "siblings", regions=["eu-west-1", "eu-north-1", REGION])
-    row = found.iloc[0]
-    assert row["siblings"] == 2  # the demo's own in eu-west-1, and this one
-    assert row["siblings_without_fast_launch"] == f"{ACCOUNT}/eu-north-1/ami-00000001"
-    assert found["siblings"].iloc[1:].eq(1).all()
-    assert found["siblings_without_fast_launch"].iloc[1:].eq("").all()
+    add_images("eu-west-3", {f"ami-{number:08}": f"win-{number}" for number in range(3)})
+    ec2_of(region="sa-east-1").add_windows_image("ami-00000009", name="win-0", owner_id=ACCOUNT)
+    found = fl.enrich(newcomers, "siblings", regions=["eu-west-3", "sa-east-1", QUIET])
+    assert found["siblings"].tolist() == [2, 1, 1]
+    lacking = [f"{ACCOUNT}/sa-east-1/ami-00000009", "", ""]
+    assert found["siblings_without_fast_launch"].tolist() == lacking
 
 
 def test_wildcards_in_a_name_are_letters(demo: Demo) -> None:
@@ -251,7 +248,7 @@ def test_what_templates_forbid(demo: Demo, images: pd.DataFrame) -> None:
 
 def test_a_template_that_is_gone(demo: Demo, images: pd.DataFrame) -> None:
     """It is unknown and told; other templates of the place are read, and none forbids nothing."""
-    one = {"LaunchTemplateName": "build-agent", "Version": "1"}
+    one = {"LaunchTemplateName": "gitlab-runner", "Version": "1"}
     gone = {"LaunchTemplateName": "gone", "Version": "1"}
     rows = _with_template(images, gone, one, {})
     rows["max_parallel_launches"] = pd.array([6, 6, 6], dtype=frame.COUNT)
@@ -333,7 +330,7 @@ def test_the_plainest_series_is_an_images(demo: Demo, strangers: pd.DataFrame) -
     put(demo, strangers, {60: 2}, "NumberOfInstancesFastLaunched", InstanceType="m5.large")
     put(demo, strangers, {60: 5}, "NumberOfInstancesFastLaunched")
     put(demo, strangers, {60: 3}, "NumberOfInstancesFastLaunched", InstanceType="m5.large")
-    assert fl.enrich(strangers, "metrics")["fast_launches"].eq(5).all()
+    assert fl.enrich(strangers, "metrics")["fast_launches"].tolist() == [5] * len(strangers)
 
 
 def test_metrics_period_by_period(demo: Demo, strangers: pd.DataFrame) -> None:
@@ -359,7 +356,7 @@ def test_a_window_ends_when_aws_answered(demo: Demo, strangers: pd.DataFrame) ->
     unseen = strangers.assign(observed_at=pd.Series(pd.NaT, strangers.index, dtype=frame.TIME))
     found = fl.enrich(unseen, "metrics")
     assert set(found["metrics_until"]) == {demo.clock.now()}
-    assert found["available_snapshots"].eq(3).all()
+    assert found["available_snapshots"].tolist() == [3] * len(strangers)
 
 
 def test_pages_of_numbers_are_put_together(demo: Demo, strangers: pd.DataFrame) -> None:
@@ -386,11 +383,11 @@ def test_pages_of_numbers_are_put_together(demo: Demo, strangers: pd.DataFrame) 
 # --- instances, quotas and cost -------------------------------------------------------
 
 
-def test_how_instances_were_launched(demo: Demo, images: pd.DataFrame) -> None:
+def test_how_instances_were_launched(demo: Demo, newcomers: pd.DataFrame) -> None:
     """The snapshot of the root volume tells; of an AMI that is gone not always."""
-    first, second = images["image_id"].iloc[:2]
-    client = demo.session.client("ec2")
-    volume = client.create_volume(AvailabilityZone=f"{REGION}a", Size=7)["VolumeId"]
+    first, second = newcomers["image_id"].iloc[:2]
+    client = demo.session.client("ec2", region_name=QUIET)
+    volume = client.create_volume(AvailabilityZone=f"{QUIET}a", Size=7)["VolumeId"]
     mapped = client.create_snapshot(VolumeId=volume)["SnapshotId"]
     tags = [{"Key": "CreatedBy", "Value": "EC2 Fast Launch"}]
     spec = [{"ResourceType": "snapshot", "Tags": tags}]
@@ -402,18 +399,16 @@ def test_how_instances_were_launched(demo: Demo, images: pd.DataFrame) -> None:
     run_one(client, first, "snap-0789", end=True)
     run_one(client, second, "snap-0123")
     run_one(client, second, pooled)
-    del ec2_of().amis[second]
-    found = fl.enrich(images, "launches")[COLUMNS["launches"]].astype(int)
-    assert found.iloc[0].tolist() == [7, 3, 3]
-    assert found.iloc[1].tolist() == [2, 1, 0]
-    assert found.iloc[2:].eq(0).all(axis=None)
+    ec2_of(region=QUIET).deregister(second)
+    found = fl.enrich(newcomers, "launches")[COLUMNS["launches"]].astype(int)
+    assert found.values.tolist() == [[7, 3, 3], [2, 1, 0], [0, 0, 0]]
 
 
-def test_the_quota_of_each_region(
-    demo: Demo, targets: list[fl.Target], quotas: dict[str, Any]
-) -> None:
+def test_the_quota_of_each_region(demo: Demo, targets: list[fl.Target]) -> None:
     """Each row has the quota of its region, as a whole number."""
-    quotas[ELSEWHERE] = 75.0
+    for account_id in demo.accounts:
+        for region, quota in {REGION: 40, ELSEWHERE: 75}.items():
+            ec2_of(account_id, region).parallel_quota = quota
     images = fl.sweep(targets, regions=[REGION, ELSEWHERE], progress=False).images
     found = fl.enrich(images, "quota", targets=targets)
     assert found.groupby("region")["parallel_launches_quota"].unique().map(list).to_dict() == {

@@ -14,15 +14,9 @@ from fastlaunch_nb.enrich import ACTIONS, stocks
 from fastlaunch_nb.enrich.reads import Place
 
 from .conftest import ACCOUNT, REGION, denied
-from .joins import COLUMNS, SECRET_KEY, give_quotas, put, recorded, refused, run_one, told
+from .joins import COLUMNS, SECRET_KEY, recorded, refused, run_one, told
 
 OTHER, ELSEWHERE = "111122223333", "eu-west-1"
-
-
-@pytest.fixture(autouse=True)
-def _quotas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Service Quotas knows of Fast Launch."""
-    give_quotas(monkeypatch)
 
 
 @pytest.fixture
@@ -126,7 +120,6 @@ def test_snapshots_of_places_that_can_not_be_read(demo: Demo, targets: list[fl.T
 def test_metrics_of_places_that_can_not_be_read(demo: Demo, targets: list[fl.Target]) -> None:
     """The rest is there, and a warning names the place; where nothing is, that is raised."""
     images = fl.sweep(targets, regions=demo.regions, progress=False).images
-    put(demo, images, {60: 3})
     with refused("GetMetricData", region=ELSEWHERE), told() as messages:
         found = fl.metrics(images, targets=targets)
     assert set(found["region"]) == {*demo.regions} - {ELSEWHERE}
@@ -143,7 +136,6 @@ def test_metrics_of_places_that_can_not_be_read(demo: Demo, targets: list[fl.Tar
 def test_actions_are_what_is_asked(demo: Demo, images: pd.DataFrame, join: str) -> None:
     """A join asks for the IAM actions that the table has, and for nothing else."""
     image_id = images["image_id"].iloc[0]
-    put(demo, images, {60: 1})
     run_one(demo.session.client("ec2"), image_id, "snap-0123")
     with recorded(demo) as calls:
         fl.enrich(images, join)
@@ -163,7 +155,6 @@ def test_actions_are_of_the_read_only_table() -> None:
 )
 def test_what_is_refused_is_null(demo: Demo, images: pd.DataFrame, join: str, action: str) -> None:
     """A join whose action is not allowed is null, told once with what to allow; others go on."""
-    put(demo, images, {60: 1})
     run_one(demo.session.client("ec2"), images["image_id"].iloc[0], "snap-0123")
     with refused(action.partition(":")[2]), told() as messages:
         found = fl.enrich(images, "quota", "ami", join)
@@ -175,7 +166,7 @@ def test_what_is_refused_is_null(demo: Demo, images: pd.DataFrame, join: str, ac
         assert known.equals(images["launch_template_name"].isna())
     else:
         assert not known.any()
-    assert found["parallel_launches_quota"].eq(40).all() or join == "quota"
+    assert found["parallel_launches_quota"].notna().all() or join == "quota"
     assert found["image_state"].notna().all() or action == "ec2:DescribeImages"
 
 
