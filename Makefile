@@ -7,6 +7,7 @@ NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
+AT_ONCE ?= --numprocesses=logical --maxprocesses=4 --dist=loadfile  # a file is for one process
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
@@ -44,7 +45,7 @@ test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(WITH_BROWSER) $(BIN)/python -m pytest
+	$(WITH_BROWSER) $(BIN)/python -m pytest $(AT_ONCE)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.emulator

@@ -80,7 +80,9 @@ def test_every_field_has_its_place() -> None:
     }
 
 
-@pytest.mark.parametrize("nothing", [[], "", b"", "[]", "\n", io.StringIO()], ids=repr)
+@pytest.mark.parametrize(
+    "nothing", [[], "", b"", "[]", "\n", io.StringIO()], ids=lambda it: str(it)[:9]
+)
 def test_no_events(nothing: Any) -> None:
     """Of nothing comes a frame without rows, with the same columns and dtypes."""
     events = fl.from_events(nothing)

@@ -2,7 +2,8 @@
 
 Two weeks of launches, most of them in order, and one image or place for each thing
 that is not: which one follows from the seed. What DescribeFastLaunchImages answers
-is the same with them as without, but for the settings of the one that drifts.
+is the same with them as without, but for the settings of the one that drifts, and
+for the ids of instances in reasons.
 """
 
 from __future__ import annotations
