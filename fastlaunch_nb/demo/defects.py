@@ -39,7 +39,7 @@ class Cast:
         pool; deregistered; deprecated; with other settings than its siblings.
     """
 
-    def __init__(self, stories: Iterable[Any], now: datetime) -> None:
+    def __init__(self, stories: Sequence[Any], now: datetime) -> None:
         long_ago = now - _WEEKS - timedelta(days=2)
         able = [
             story
@@ -48,9 +48,16 @@ class Cast:
             if story.owner_id == story.account_id
         ]
         able.sort(key=lambda it: (it.settings["target_resource_count"], it.image_id))
-        ids = [story.image_id for story in able]
+        alike = Counter(_name(story) for story in stories if story.state == "enabled")
+        drifted = next(story for story in reversed(able) if alike[_name(story)] > 1)
+        ids = [story.image_id for story in able if story is not drifted]
+        self.drifted = drifted.image_id
         self.rushed, self.unused, self.gone, self.deprecated = ids[:4]
-        self.drifted, self.starved, self.passed_by = ids[:-4:-1]
+        self.starved, self.passed_by = ids[:-3:-1]
+
+
+def _name(story: Any) -> tuple[str, str]:
+    return story.account_id, story.name
 
 
 def settings_of(story: Any, cast: Cast) -> dict[str, Any]:
@@ -68,17 +75,26 @@ def plan(emulator: Any, stories: Sequence[Any], cast: Cast, now: datetime, seed:
     """Put launches and defects into the clock of the embedded EC2."""
     for number, story in enumerate(stories):
         ec2 = emulator.backend(story.account_id, story.region)
+        if story.image_id == cast.drifted:
+            ec2.left_out.pop(story.image_id, None)  # or nobody would see that it has
         rng = random.Random(f"launches of the demo, {seed}, {number}")
         for when, do in _course(ec2, story, cast, now, rng):
             emulator.CLOCK.at(when, do)
     for when, do in _orphan(emulator, now, f"ami-{random.Random(seed).getrandbits(68):017x}"):
         emulator.CLOCK.at(when, do)
+    for place in _places(emulator, stories)[1:]:
+        emulator.backend(*place).parallel_quota = _RAISED
+
+
+def _places(emulator: Any, stories: Iterable[Any]) -> list[tuple[str, str]]:
+    """Return the places, that first whose images tell of the most parallel launches."""
     asked: Counter[tuple[str, str]] = Counter()
     for story in stories:
-        if story.state == "enabled":
-            asked[story.account_id, story.region] += story.settings["max_parallel_launches"]
-    for place, _ in asked.most_common()[1:]:
-        emulator.backend(*place).parallel_quota = _RAISED
+        place = story.account_id, story.region
+        untold = emulator.backend(*place).left_out.get(story.image_id, ())
+        if story.state == "enabled" and "max_parallel_launches" not in untold:
+            asked[place] += story.settings["max_parallel_launches"]
+    return [place for place, _ in asked.most_common()]
 
 
 def _course(ec2: Any, story: Any, cast: Cast, now: datetime, rng: random.Random) -> Iterator[Deed]:
