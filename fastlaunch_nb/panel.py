@@ -28,7 +28,7 @@ _FORMULA = re.compile(r"\$.*\$|\\[(\[]|\\begin")
 _DARKER = "color-mix(in srgb, currentColor 14%, transparent)"
 
 
-def panel(images: pd.DataFrame) -> FilterPanel:
+def panel(images: pd.DataFrame, *, filters: Filters | None = None) -> FilterPanel:
     """Make a filter panel for a frame of images.
 
     Parameters
@@ -37,17 +37,21 @@ def panel(images: pd.DataFrame) -> FilterPanel:
         A frame of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
         Columns ``image_name`` and ``account_name``, where they are there, are
         shown instead of ids.
+    filters : Filters, optional
+        The selection to begin with, such as ``Filters.from_json(...)`` of a
+        notebook's parameter; all images if not given.
 
     Returns
     -------
     FilterPanel
         An ipywidget. ``filters`` is the selection, a :class:`fastlaunch_nb.Filters`:
-        set it, or observe it; ``filtered`` is the rows it keeps.
+        set it, or observe it; ``filtered`` is the rows it keeps, and ``to_code()``
+        says the same as code.
 
     Raises
     ------
     InputError
-        It is no frame of images.
+        It is no frame of images, or `filters` are none.
 
     Examples
     --------
@@ -62,7 +66,7 @@ def panel(images: pd.DataFrame) -> FilterPanel:
     ['ami-01234567890abcdef']
     """
     frame.fit_to_show(images, *(column.name for column in frame.COLUMNS))
-    return FilterPanel(images)
+    return FilterPanel(images, Filters() if filters is None else filters)
 
 
 class FilterPanel(widgets.VBox):  # type: ignore[misc]
@@ -76,8 +80,11 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
     filters = traitlets.Any()
 
-    def __init__(self, images: pd.DataFrame) -> None:
+    def __init__(self, images: pd.DataFrame, filters: Filters) -> None:
         self._images = images.copy()
+        self._faceted = frame.Faceted(self._images)
+        self._names = {"account_id": _account_names(self._images)}
+        self._is_demo = frame.is_demo(self._images)
         self._showing = False
         self._search = _search_box()
         self._search.observe(self._take, "value")
@@ -91,13 +98,39 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         above = [head, facets] if len(images) else [self._summary]
         super().__init__([widgets.HTML(_STYLE), *above, self._table])
         self.add_class("fl-panel")
-        self.filters = Filters()
+        self.filters = filters
 
     @property
     def filtered(self) -> pd.DataFrame:
         """The rows that the filters keep, as in the frame that was given."""
+        kept: pd.DataFrame = self._images[self._faceted.keep(self.filters)]
+        if self.filters:
+            kept.attrs[frame.FILTERED] = True
+        return kept
+
+    def to_code(
+        self, kind: str = "fastlaunch", *, profiles: Mapping[str, str] | None = None
+    ) -> str:
+        """Return the selection as code that keeps the same rows.
+
+        Parameters
+        ----------
+        kind : {"fastlaunch", "boto3", "cli", "pandas"}, default "fastlaunch"
+            What the code is for; see :meth:`fastlaunch_nb.Filters.to_code`.
+        profiles : dict, optional
+            Account id to the profile of the AWS configuration that leads there; not for
+            pandas, which asks nobody.
+
+        Returns
+        -------
+        str
+            The code. Where no region is chosen it reads those of the panel's images.
+        """
         filters: Filters = self.filters
-        return filters.apply(self._images)
+        if kind == "pandas":
+            return filters.to_code(kind, profiles=profiles)
+        regions = sorted(self._images["region"].dropna().unique()) or None
+        return filters.to_code(kind, regions=regions, profiles=profiles)
 
     @traitlets.validate("filters")
     def _check(self, proposal: Mapping[str, Any]) -> Filters:
@@ -117,8 +150,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     @traitlets.observe("filters")
     def _show(self, _change: object) -> None:
         """Show the selection: in every control, in the counts and in the table."""
-        counts = self.filters.counts(self._images)
-        names = self._names()
+        counts = self._faceted.counts(self.filters, self._facets)
+        names = self._names
         self._showing = True
         try:
             self._search.value = self.filters.text
@@ -130,13 +163,9 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._summary.value = self._summary_html(len(filtered))
         self._table.show(filtered)
 
-    def _names(self) -> dict[str, dict[str, str]]:
-        ids, labels = self._images["account_id"], frame.account_labels(self._images)
-        return {"account_id": dict(zip(ids.fillna(""), labels, strict=True))}
-
     def _words(self) -> str:
         """Say the selection in words; every part of it, also what has no control here."""
-        names = self._names()
+        names = self._names
         parts = [
             f"{_title(facet).lower()}: {', '.join(_label(v, names.get(facet, {})) for v in values)}"
             for facet in FACETS
@@ -152,7 +181,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
     def _summary_html(self, rows: int) -> str:
         mark = ""
-        if frame.is_demo(self._images):
+        if self._is_demo:
             mark = f"<span class='fl-demo'>{frame.DEMO_MARK}</span>"
         return (
             f"<div role='status' class='fl-summary'><b>{rows} of {len(self._images)}</b> images"
@@ -177,6 +206,12 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             f"{_more(len(self.filtered) - PAGE)}</div>"
         )
         return bundle
+
+
+def _account_names(images: pd.DataFrame) -> dict[str, str]:
+    """Return the name for the eye of each account, by its id."""
+    labels = images[["account_id"]].assign(label=frame.account_labels(images))
+    return dict(labels.dropna().drop_duplicates("account_id", keep="last").to_numpy())
 
 
 class _Facet(widgets.VBox):  # type: ignore[misc]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import frame
+from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.panel import PAGE
 
 from .conftest import HOSTILE, item
@@ -87,6 +88,26 @@ def test_ranges_are_kept_and_said(images: pd.DataFrame) -> None:
     boxes(panel, "Region")["eu-west-1"].value = True
     assert panel.filters.target_resource_count == (1, None)
     assert panel.filtered["target_resource_count"].ge(1).all()
+
+
+def test_it_begins_with_what_a_parameter_says(images: pd.DataFrame) -> None:
+    """A panel begins with filters that came as JSON; what are none is refused."""
+    chosen = fl.Filters(state="enabled", text="ami")
+    panel = fl.panel(images, filters=fl.Filters.from_json(chosen.to_json()))
+    assert panel.filters == chosen
+    assert panel._search.value == "ami"
+    pd.testing.assert_frame_equal(panel.filtered, chosen.apply(images))
+    with pytest.raises(InputError, match="filters is a dict"):
+        fl.panel(images, filters={"state": ["enabled"]})  # type: ignore[arg-type]
+
+
+def test_the_selection_as_code(images: pd.DataFrame) -> None:
+    """The panel's code keeps the panel's rows."""
+    panel = fl.panel(images, filters=fl.Filters(state="enabled"))
+    names: dict[str, Any] = {"images": images}
+    exec(panel.to_code("pandas"), names)  # noqa: S102  code of our own
+    pd.testing.assert_frame_equal(names["chosen"], panel.filtered)
+    assert "--region eu-west-1" in panel.to_code("cli")
 
 
 def test_a_value_that_no_row_has_gets_a_box(images: pd.DataFrame) -> None:
