@@ -7,7 +7,7 @@ NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
-AT_ONCE ?= --numprocesses=logical --maxprocesses=4 --dist=loadfile  # a file is for one process
+AT_ONCE ?= --numprocesses=logical --maxprocesses=4 --dist=loadgroup  # see tests/conftest.py
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help

@@ -167,6 +167,7 @@ def dashboard(
             *(sys.executable, "-m", "voila", str(copy), "--no-browser"),
             f"--Voila.ip={HOST}",
             f"--port={port}",
+            "--Voila.port_retries=0",  # or it would be elsewhere than its address says
             "--Voila.base_url=/",
             "--Voila.log_level=WARN",
             f"--theme={theme}",

@@ -21,7 +21,7 @@ from .conftest import HOSTILE, item
 NOTEBOOK = ROOT / "notebooks" / "04_embed.ipynb"
 HEADS = [
     "Fast Launch states at 2026-01-15 12:00 UTC",
-    "Target: 190 snapshots for 13 images, unknown for 1",
+    "Target: 240 snapshots for 13 images, stock unknown",
 ]
 
 

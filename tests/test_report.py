@@ -118,7 +118,7 @@ def test_markdown_has_the_picture_and_the_words(images: pd.DataFrame) -> None:
     assert first.startswith(r"![Target\: 30 snapshots")
     assert "](data:image/png;base64," in first
     assert last.startswith("- ")
-    assert "\nDemo data\\, 8 images  \ntarget snapshots" in markdown
+    assert "\nDemo data\\, 8 images\\, target unknown for 2  \ntarget snapshots" in markdown
     assert "<img" not in markdown.replace("\\<", "")
 
 
