@@ -7,7 +7,6 @@ NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
-AT_ONCE ?= --numprocesses=logical --maxprocesses=4 --dist=loadgroup  # see tests/conftest.py
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
@@ -45,7 +44,7 @@ test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(WITH_BROWSER) $(BIN)/python -m pytest $(AT_ONCE)
+	$(WITH_BROWSER) $(BIN)/python -m pytest
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.emulator

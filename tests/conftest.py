@@ -37,18 +37,6 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 SINCE = datetime(2026, 1, 14, 9, 30, 15, 552000, tzinfo=UTC)
 
 
-SERVERS = ("test_binder.py", "test_browser.py", "test_cli.py", "test_readme.py", "test_servers.py")
-"""Tests of servers that take the first free port from a usual one on, which is one's at a time."""
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what goes together where tests run in several processes: a file, and all servers."""
-    for item in items:
-        group = "servers" if item.path.name in SERVERS else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(autouse=True)
 def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """Tests see no AWS account of the person who runs them."""
