@@ -7,6 +7,7 @@ NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
+MEASURED := emulator sweep intervals history timelines pool findings enrich filters
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
@@ -47,23 +48,7 @@ test: $(READY) setup-browser
 	$(WITH_BROWSER) $(BIN)/python -m pytest
 
 bench: $(READY)
-	@$(BIN)/python -m benchmarks.emulator
-	@echo
-	@$(BIN)/python -m benchmarks.sweep
-	@echo
-	@$(BIN)/python -m benchmarks.intervals
-	@echo
-	@$(BIN)/python -m benchmarks.history
-	@echo
-	@$(BIN)/python -m benchmarks.timelines
-	@echo
-	@$(BIN)/python -m benchmarks.pool
-	@echo
-	@$(BIN)/python -m benchmarks.findings
-	@echo
-	@$(BIN)/python -m benchmarks.enrich
-	@echo
-	@$(BIN)/python -m benchmarks.filters
+	@for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit; echo; done
 
 notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb

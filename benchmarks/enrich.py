@@ -6,7 +6,6 @@ to be reached, not with those of another day.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks import seconds
 from fastlaunch_nb import frame
 from fastlaunch_nb.enrich import joining
 
@@ -124,16 +124,6 @@ def numbers(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     for name in ("available_snapshots", "fast_launches", "cold_launches"):
         seen[name] = pd.array(rng.integers(0, 8, POINTS), dtype=frame.COUNT)
     return seen
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """Return how long it takes, the better of two runs."""
-    took = []
-    for _ in range(2):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return min(took)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,14 @@ to be reached, not with those of another day.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
 import fastlaunch_nb as fl
+from benchmarks import seconds
 from fastlaunch_nb import frame
 from fastlaunch_nb.frame import Faceted
 
@@ -120,16 +120,6 @@ def masks(images: pd.DataFrame, filters: fl.Filters, facets: Sequence[str]) -> N
             if name != facet:
                 keep &= mask.astype(bool)
         frame.facet_values(images, facet)[keep].value_counts().sort_index().to_dict()
-
-
-def seconds(work: Callable[[], object], runs: int = 2) -> float:
-    """Return how long it takes, the best of some runs."""
-    took = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return min(took)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import fastlaunch_nb as fl
-from benchmarks.pool import seconds
+from benchmarks import seconds
 from fastlaunch_nb import frame
 
 IMAGES = 100_000

@@ -7,14 +7,13 @@ to be reached, not with those of another day.
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 import fastlaunch_nb as fl
+from benchmarks import seconds
 from benchmarks.intervals import IMAGES
 from benchmarks.intervals import history as looks
 from fastlaunch_nb import frame
@@ -34,19 +33,19 @@ def main() -> None:
     sweeps = month()
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
-        writing = seconds(lambda: record(store, sweeps))
+        writing = seconds(lambda: record(store, sweeps), runs=1)
         print("| what | measured | to reach |\n|---|---|---|")
         print(f"| a sweep of {IMAGES:,} images recorded | {1000 * writing / SWEEPS:.0f} ms | |")
         measure(store, f"{SWEEPS:,} sweeps, a file each")
-        merging = seconds(fl.History(store).compact)
+        merging = seconds(fl.History(store).compact, runs=1)
         print(f"| `compact()` of them | {merging:.1f} s | |")
         measure(store, "the same after `compact()`")
 
 
 def measure(store: Path, what: str) -> None:
     """Print how long a store takes to answer somebody who opens it."""
-    whole = seconds(lambda: fl.timeline(fl.History(store).intervals(), since=None))
-    at_length = seconds(lambda: everything(fl.History(store)))
+    whole = seconds(lambda: fl.timeline(fl.History(store).intervals(), since=None), runs=1)
+    at_length = seconds(lambda: everything(fl.History(store)), runs=1)
     size = sum(file.stat().st_size for file in store.rglob("*.parquet")) / 1e6
     print(f"| {what} ({size:.0f} MB): timeline | {whole:.1f} s | 3 s |")
     print(
@@ -54,7 +53,9 @@ def measure(store: Path, what: str) -> None:
     )
     history = fl.History(store)
     history.intervals()
-    print(f"| `images(at=...)`, once it is read | {seconds(lambda: then(history)):.2f} s | |")
+    print(
+        f"| `images(at=...)`, once it is read | {seconds(lambda: then(history), runs=1):.2f} s | |"
+    )
 
 
 def everything(history: fl.History) -> Any:
@@ -65,13 +66,6 @@ def everything(history: fl.History) -> Any:
 def then(history: fl.History) -> pd.DataFrame:
     """Return the fleet as it was within the month."""
     return history.images(at="2026-01-15T12:00:00Z")
-
-
-def seconds(way: Callable[[], object]) -> float:
-    """Return how long it takes."""
-    began = time.perf_counter()
-    way()
-    return time.perf_counter() - began
 
 
 def month() -> list[Looks]:

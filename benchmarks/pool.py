@@ -6,14 +6,12 @@ to be reached, not with those of another day.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 import fastlaunch_nb as fl
+from benchmarks import seconds
 from fastlaunch_nb.pool.launches import launch_times
 from fastlaunch_nb.pool.played import Whole, found
 
@@ -52,16 +50,6 @@ def loop(times: Whole, target: int) -> list[bool]:
         pool.advance(now)
         seen.append(pool.take())
     return seen
-
-
-def seconds(work: Callable[[], Any]) -> float:
-    """Return how long it takes, the better of two runs."""
-    took = []
-    for _ in range(2):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return min(took)
 
 
 if __name__ == "__main__":

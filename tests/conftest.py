@@ -64,7 +64,7 @@ Connect = Callable[..., Any]
 
 @pytest.fixture(params=["in-process", "http"])
 def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Make plain boto3 clients of any service of an empty embedded EC2, by either way."""
+    """Make plain boto3 clients, of EC2 unless told, of an empty embedded EC2, by either way."""
     server = None
     if request.param == "in-process":
         request.getfixturevalue("ec2")
@@ -74,9 +74,9 @@ def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         emulator.forget_everything()
     endpoint = server.endpoint_url if server else None
 
-    def client(service: str, account_id: str = ACCOUNT) -> Any:
+    def client(service: str = "ec2", account_id: str = ACCOUNT, region: str = REGION) -> Any:
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        made = boto3.client(service, region_name=REGION, endpoint_url=endpoint, **keys)
+        made = boto3.client(service, region_name=region, endpoint_url=endpoint, **keys)
         made.meta.events.register(
             "before-sign",
             lambda request, **_: request.headers.add_header("x-moto-account-id", account_id),

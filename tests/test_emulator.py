@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
@@ -22,7 +21,7 @@ from fastlaunch_nb.emulator import FastLaunchImage, models
 from fastlaunch_nb.emulator.server import application
 from fastlaunch_nb.emulator.shelf import Shelf
 
-from .conftest import ACCOUNT, HOSTILE, REGION, SINCE
+from .conftest import ACCOUNT, HOSTILE, REGION, SINCE, Connect
 
 FULL = FastLaunchImage(
     "ami-0123456789abcdef0",
@@ -39,36 +38,17 @@ FULL = FastLaunchImage(
 BARE = FastLaunchImage("ami-00000001", resource_type=None)
 
 
-Connect = Callable[..., Any]
-
-
-@pytest.fixture(params=["in-process", "http"])
-def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
+@pytest.fixture
+def connect(connect: Connect) -> Connect:
     """Make plain boto3 clients of an embedded EC2 with two images, by either way."""
-    server = None
-    if request.param == "in-process":
-        request.getfixturevalue("ec2")
-    else:
-        monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        server = emulator.Server()
-        emulator.forget_everything()
     backend = emulator.backend(ACCOUNT, REGION)
     for image in (FULL, BARE):
         backend.add_fast_launch_image(image)
-    endpoint = server.endpoint_url if server else None
 
     def client(region: str = REGION, account_id: str = ACCOUNT) -> Any:
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        made = boto3.client("ec2", region_name=region, endpoint_url=endpoint, **keys)
-        made.meta.events.register(
-            "before-sign",
-            lambda request, **_: request.headers.add_header("x-moto-account-id", account_id),
-        )
-        return made
+        return connect(region=region, account_id=account_id)
 
-    yield client
-    if server:
-        server.stop()
+    return client
 
 
 @pytest.fixture

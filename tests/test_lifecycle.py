@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from fastlaunch_nb import emulator
 
-from .conftest import ACCOUNT, REGION
+from .conftest import ACCOUNT, REGION, Connect
 
 AMI, LINUX, SHARED = "ami-0123456789abcdef0", "ami-0000000000000000f", "ami-0000000000000000a"
 OTHER = "999988887777"
 CREATED = [{"Name": "tag:CreatedBy", "Values": ["EC2 Fast Launch"]}]
 
 
-@pytest.fixture(params=["in-process", "http"])
-def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@pytest.fixture
+def client(connect: Connect) -> Any:
     """A plain boto3 client of an embedded EC2 with a few AMIs, by either way."""
-    server = None
-    if request.param == "in-process":
-        request.getfixturevalue("ec2")
-    else:
-        monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        server = emulator.Server()
-        emulator.forget_everything()
     backend = emulator.backend(ACCOUNT, REGION)
     for image_id, owner in ((AMI, ACCOUNT), (SHARED, OTHER), (LINUX, ACCOUNT)):
         backend.add_windows_image(image_id, name="an image", owner_id=owner)
     backend.amis[LINUX].platform = None
-    endpoint = server.endpoint_url if server else None
-    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-    yield boto3.client("ec2", region_name=REGION, endpoint_url=endpoint, **keys)
-    if server:
-        server.stop()
+    return connect()
 
 
 def described(client: Any, image_id: str = AMI) -> dict[str, Any] | None:

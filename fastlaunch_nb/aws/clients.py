@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
@@ -340,6 +340,11 @@ def partition_of(region: str) -> str:
         return str(_partitions().get_partition_for_region(region))
     except UnknownRegionError:
         return "aws"
+
+
+def in_partition(regions: Sequence[str], partition: str) -> Sequence[str]:
+    """Return those regions that are of a partition; all, for AWS to refuse, where none is."""
+    return [region for region in regions if partition_of(region) == partition] or regions
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.told import Told, within
+from fastlaunch_nb.frame import lasted, minute
 
 _SLIVER: Final = 0.006  # of the axis: how long a bar is at least
 _EARLIER, _INEXACT, _STILL = "◀", "○", "▶"
@@ -98,15 +99,15 @@ def interval_words(row: dict[Any, Any], there: Told) -> str:
     still = pd.isna(row["end"])
     until = row["end"] if not still else row["last_seen"]
     until = there.end if pd.isna(until) else until
-    state, start = words.safe(row["state"]), words.minute(row["start"])
+    state, start = words.safe(row["state"]), minute(row["start"])
     lines = [
-        f"<b>{state}</b> for {words.duration(until - row['start'])}",
+        f"<b>{state}</b> for {lasted(until - row['start'])}",
         f"since {start}" if row["start_exact"] else f"first seen {start}",
     ]
     if not still:
-        lines.append(f"until {words.minute(until)}")
+        lines.append(f"until {minute(until)}")
     elif not there.once:
-        lines.append(f"still so {words.minute(until)}")
+        lines.append(f"still so {minute(until)}")
     reason = words.safe(
         row.get("state_transition_reason"), _NO_REASON.get(row["state"], "no reason given")
     )

@@ -11,7 +11,7 @@ from fastlaunch_nb.charts import bullets, look, ranks, words
 from fastlaunch_nb.charts.courses import courses
 from fastlaunch_nb.charts.stocks import BY, Stocks, stocks
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import KEY, fit_to_show
+from fastlaunch_nb.frame import KEY, fit_to_show, minute
 
 _MOST: Final = 50  # rows
 _MOST_PANELS: Final = 6
@@ -171,11 +171,7 @@ def _of_metrics(image: dict[Any, Any]) -> list[str]:
     times = {"available_snapshots_time": "stock seen", "below_target_since": "below target since"}
     return [
         *(f"{image[name]} {said}" for name, said in counts.items() if _known(image, name)),
-        *(
-            f"{said} {words.minute(image[name])}"
-            for name, said in times.items()
-            if _known(image, name)
-        ),
+        *(f"{said} {minute(image[name])}" for name, said in times.items() if _known(image, name)),
     ]
 
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.bins import bins
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import COUNT, KEY, METRICS
+from fastlaunch_nb.frame import COUNT, KEY, METRICS, check_frame, lasted, minute
 
 _STOCK, _TARGET, _FAST, _COLD = "#3392d1", "#7f7f7f", "#009e73", "#d55e00"
 _NEEDED: Final = (*KEY, "time", "period", "available_snapshots", "fast_launches", "cold_launches")
@@ -60,8 +60,7 @@ def courses(images: pd.DataFrame, metrics: object, top: int) -> go.Figure:
     sums = _sums(images, rows)
     shown = sums.head(top)
     drawn = [*_each(images, rows, shown)]
-    ends = rows["time"] + pd.to_timedelta(rows["period"].astype("int64"), unit="s")
-    axis = _Axis(rows["time"].min(), ends.max())
+    axis = _Axis(rows["time"].min(), _ends(rows).max())
     gaps = [_gaps(course.rows, axis) for course in drawn]
     figure = look.blank(
         _title(sums), _under(images, sums, len(shown), foreign, axis), images,
@@ -80,11 +79,7 @@ def courses(images: pd.DataFrame, metrics: object, top: int) -> go.Figure:
 
 def _checked(metrics: object) -> pd.DataFrame:
     expected = "Expected metrics: a frame with the columns of frame.METRICS."
-    if not isinstance(metrics, pd.DataFrame):
-        raise InputError(f"{expected} Got a {type(metrics).__name__}.")
-    missing = [name for name in _NEEDED if name not in metrics]
-    if missing:
-        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+    metrics = check_frame(metrics, expected, _NEEDED)
     fitted = metrics[list(_NEEDED)].reset_index(drop=True)
     for column in METRICS:
         if column.name in fitted and not metrics.empty:
@@ -176,7 +171,7 @@ def _launches(fast: Any, cold: Any, verb: str = "") -> str:
 
 
 def _under(images: pd.DataFrame, sums: pd.DataFrame, shown: int, foreign: int, axis: _Axis) -> str:
-    said = [f"{words.images(len(sums))} over {words.duration(axis.end - axis.begin)}"]
+    said = [f"{words.images(len(sums))} over {lasted(axis.end - axis.begin)}"]
     if without := len(images) - len(sums):
         said.append(f"{without:,} without metrics")
     if foreign:
@@ -220,7 +215,7 @@ def _words(course: _Course, gaps: list[tuple[pd.Timestamp, pd.Timestamp]]) -> st
     ]
     unknown = sum((until - since for since, until in gaps), pd.Timedelta(0))
     if unknown and len(stock):
-        lines.append(f"stock unknown for {words.duration(unknown)}")
+        lines.append(f"stock unknown for {lasted(unknown)}")
     return words.hover(course.image, *lines)
 
 
@@ -359,7 +354,7 @@ def _counts(rows: pd.DataFrame, axis: _Axis) -> pd.DataFrame:
 def _launch_traces(counts: pd.DataFrame, yaxis: str, *, lift: float) -> list[Any]:
     """Return bars for fast launches, those for cold ones on top of them, and a cross over these."""
     said = [
-        f"{words.minute(begin)}, {words.duration(width)}<br>{fast:,} fast<br><b>{cold:,} cold</b>"
+        f"{minute(begin)}, {lasted(width)}<br>{fast:,} fast<br><b>{cold:,} cold</b>"
         for begin, width, fast, cold in zip(
             *(counts[name] for name in ("begin", "width", "fast", "cold")), strict=True
         )

@@ -8,7 +8,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
-from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import (
     COMPLETE,
     FAILED,
@@ -16,6 +15,7 @@ from fastlaunch_nb.frame import (
     NOT_OPTED_IN,
     PARTIAL,
     STATUSES,
+    check_frame,
 )
 
 
@@ -93,11 +93,7 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
 
 def _places(coverage: object) -> pd.DataFrame:
     expected = "Expected a coverage, such as sweep(...).coverage."
-    if not isinstance(coverage, pd.DataFrame):
-        raise InputError(f"{expected} Got a {type(coverage).__name__}.")
-    missing = [name for name in _NEEDED if name not in coverage]
-    if missing:
-        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+    coverage = check_frame(coverage, expected, _NEEDED)
     return coverage.assign(
         _account=_accounts(coverage),
         _region=coverage["region"].fillna(_UNLISTED).astype(object),

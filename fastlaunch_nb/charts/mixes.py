@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, ranks, words
 from fastlaunch_nb.charts.told import UNKNOWN, Told, told, why_nothing
-from fastlaunch_nb.frame import severity
+from fastlaunch_nb.frame import lasted, minute, severity
 
 _BY: Final = (None, "account", "region", "image")
 _MOST: Final = 500  # rows
@@ -90,7 +90,7 @@ def state_mix(
         return look.empty("state_mix", intervals, why_nothing(there))
     rows, parts = _rows(there, by)
     figure = look.blank(
-        f"Share of time in each state until {words.minute(there.end)}",
+        f"Share of time in each state until {minute(there.end)}",
         _under(there, by, parts), there.runs, rows=len(rows), legend=_legend(there),
     )  # fmt: skip
     for state in there.states:
@@ -204,4 +204,4 @@ def _words_of(row: _Row) -> str:
 
 
 def _long(seconds: float) -> str:
-    return words.duration(pd.Timedelta(seconds=seconds))
+    return lasted(pd.Timedelta(seconds=seconds))

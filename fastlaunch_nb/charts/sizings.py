@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import Prices
+from fastlaunch_nb.frame import Prices, lasted
 from fastlaunch_nb.pool import RightSize
 
 _WARM, _COST, _WANTED = "#2a7fbf", "#c8701a", look.GREY
@@ -124,7 +124,7 @@ def _usd(cost: float) -> str:
 
 
 def _under(sizing: RightSize) -> str:
-    fill = words.duration(pd.Timedelta(seconds=sizing.fill_time))
+    fill = lasted(pd.Timedelta(seconds=sizing.fill_time))
     return (
         f"{sizing.launches:,} launches · {sizing.cold:,} of them cold · "
         f"{sizing.max_parallel:,} prepared at once, in {fill} each"

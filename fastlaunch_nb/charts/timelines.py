@@ -13,6 +13,7 @@ from fastlaunch_nb.charts import bars, bins, look, ranks, strips, words
 from fastlaunch_nb.charts.ranks import Ranks, ranked
 from fastlaunch_nb.charts.rasters import raster
 from fastlaunch_nb.charts.told import Told, told, why_nothing
+from fastlaunch_nb.frame import lasted, minute
 
 MOST_BARS: Final = 3_000
 """How many runs are drawn as bars; a browser takes seconds for more."""
@@ -97,7 +98,7 @@ def timeline(
     order = ranked(there.runs, sort, group, most=MOST_ROWS, heading=_HEADING)
     marked = order.rows <= _MOST_MARKED
     figure = look.blank(
-        f"Fast Launch states {'at' if there.once else 'until'} {words.minute(there.end)}",
+        f"Fast Launch states {'at' if there.once else 'until'} {minute(there.end)}",
         _under(there, order, group, many=many), there.runs,
         rows=order.rows, legend=_legend(there, order),
         marks=bars.marks_in_legend(there) if marked else [],
@@ -127,7 +128,7 @@ def _under(there: Told, order: Ranks, group: str | None, *, many: bool) -> str:
 
 
 def _of_cells(there: Told, cells: Ranks) -> str:
-    width = words.duration(bins.bins(there.begin, there.end).width)
+    width = lasted(bins.bins(there.begin, there.end).width)
     row = f"each row is up to {cells.per_row:,} images, " if cells.per_row > 1 else ""
     return f"{row}each column is {width}: the worst state in it is shown"
 

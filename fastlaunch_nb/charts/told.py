@@ -10,9 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb.charts import words
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import KEY, duration, fit_to_show, severity
+from fastlaunch_nb.frame import KEY, duration, fit_to_show, lasted, severity
 from fastlaunch_nb.intervals import from_look
 
 UNKNOWN: Final = "unknown"
@@ -66,7 +65,7 @@ class Told(NamedTuple):
     @property
     def span(self) -> str:
         """How long the time of the axis is, in words."""
-        return words.duration(self.end - self.begin)
+        return lasted(self.end - self.begin)
 
     @property
     def not_drawn(self) -> list[str]:

@@ -179,20 +179,6 @@ def iso(moment: pd.Timestamp) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
-def minute(moment: pd.Timestamp) -> str:
-    """Say when, to the minute."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
-
-
-def duration(span: pd.Timedelta) -> str:
-    """Say how long something took, in two units at most."""
-    minutes = max(0, round(span.total_seconds() / 60))
-    parts = {"d": minutes // 1440, "h": minutes // 60 % 24, "min": minutes % 60}
-    units = ("d", "h") if parts["d"] else ("h", "min")
-    said = [f"{parts[unit]:,} {unit}" for unit in units if parts[unit]]
-    return " ".join(said) or "0 min"
-
-
 def percent(share: float) -> str:
     """Say a share; only nothing is 0 %, and only all of it is 100 %."""
     if 0 < share < 0.01:

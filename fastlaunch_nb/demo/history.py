@@ -17,9 +17,12 @@ times in UTC, this week of January 2026 tells of
   ap-southeast-2 on the 11th from 10:45, in eu-west-1 on the 12th from 11:39, and in
   us-east-1 on the 13th from 04:00 disabling, and disabled ten minutes later. Looks
   see only that it is absent; and as it is deregistered, its name is no longer listed.
+- an image that is stuck: win2025-base-2025.11 of build-farm in ap-southeast-2, enabling
+  since the 15th, 03:00.
 
 Another seed has a week of its own: the same looks are denied, while the last of those
-three is disabled, and the fill is slow for the image that was enabled last.
+three is disabled, the fill is slow for the image that was enabled last, and that one is
+stuck which has been enabling for longest.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def enrich(
     elsewhere = None if regions is None else frame.check_regions(regions)
     prices = _prices(prices)
     asked = stocks.summary("window", window)
-    workers = places.check_workers(max_workers)
+    workers = frame.check_workers(max_workers)
     _check_regions_of(rows)
     columns: dict[str, pd.DataFrame] = {}
     if chosen != {"cost"}:
@@ -171,7 +171,7 @@ def snapshots(
     ['completed']
     """
     sources, named = aws.sources(targets), frame.check_regions(regions)
-    workers = places.check_workers(max_workers)
+    workers = frame.check_workers(max_workers)
     accounts = places.opened(sources, None, named[0], workers)
     brought = places.bring(accounts.places(named), {"snapshots": reads.made_snapshots}, workers)
     _raise_if_nothing(accounts, brought)
@@ -237,7 +237,7 @@ def metrics(
     rows = joining.rows_of(images)
     sources = aws.sources(targets)
     asked = stocks.wanted("since", since, period)
-    workers = places.check_workers(max_workers)
+    workers = frame.check_workers(max_workers)
     _check_regions_of(rows)
     accounts, rows = _opened(rows, sources, workers)
     read = partial(stocks.numbers, asked=asked)

@@ -12,7 +12,7 @@ import pandas as pd
 from fastlaunch_nb import aws
 from fastlaunch_nb.enrich.joining import places_in
 from fastlaunch_nb.enrich.reads import Place, Row
-from fastlaunch_nb.errors import FastLaunchError, InputError, spelt_out
+from fastlaunch_nb.errors import FastLaunchError, spelt_out
 from fastlaunch_nb.frame import JOINS
 
 A = TypeVar("A")
@@ -20,13 +20,6 @@ B = TypeVar("B")
 Reads: TypeAlias = Mapping[str, Callable[[Place], list[Row]]]
 """What is read of a place, by the name of what it is for."""
 _NAMED = 3  # places and accounts that a warning names, before "and N more"
-
-
-def check_workers(max_workers: object) -> int:
-    """Return how many may be at work at once; refuse what is no such number."""
-    if not isinstance(max_workers, int) or isinstance(max_workers, bool) or max_workers < 1:
-        raise InputError(f"max_workers is {max_workers!r}. Expected a whole number of 1 or more.")
-    return max_workers
 
 
 def _at_once(workers: int, work: Callable[[A], B], jobs: Iterable[A]) -> list[B]:
@@ -52,13 +45,8 @@ class Accounts(NamedTuple):
         return [
             Place(account_id, aws.Asker(access, region))
             for account_id, access in self.opened.items()
-            for region in _of_partition(access, regions)
+            for region in aws.in_partition(regions, access.partition)
         ]
-
-
-def _of_partition(access: aws.Access, regions: Sequence[str]) -> Sequence[str]:
-    here = [region for region in regions if aws.partition_of(region) == access.partition]
-    return here or regions
 
 
 def opened(

@@ -38,9 +38,8 @@ def below_target(facts: Facts) -> pd.DataFrame:
         _lasted=facts.at - rows["below_target_since"],
     )
     late = (rows["_lasted"] > rows["_refill"] + PREPARATION).fillna(False).astype(bool)
-    severity = late.map({True: "medium", False: "low"}).where(
-        ~(late & rows["_stock"].eq(0).fillna(False)), "high"
-    )
+    severity = pd.Series("low", rows.index).mask(late, "medium")
+    severity = severity.mask(late & rows["_stock"].eq(0), "high")
     said = each(
         rows,
         lambda stock, target, moment, refill: _shortage(facts, stock, target, moment, refill),
@@ -68,9 +67,8 @@ def cold_launches(facts: Facts) -> pd.DataFrame:
     share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))
     said = each(rows, _cold, "cold_launches", "fast_launches", "metrics_since",
                 "target_resource_count")  # fmt: skip
-    columns = ["_target" if name == "target_resource_count" else name
-               for name in remedies.ENABLE_COLUMNS]  # fmt: skip
-    return told(rows, said, each(rows, _raise, *columns)).assign(
+    remedy = remedies.enabling(rows, {"target_resource_count": "_target"}, _raise)
+    return told(rows, said, remedy).assign(
         severity=share.gt(0.1).map({True: "high", False: "medium"})
     )
 
@@ -93,19 +91,16 @@ def passed_by(facts: Facts) -> pd.DataFrame:
     rows = chosen(facts.images.assign(_stock=facts.stock), _passed_by(facts))
     said = each(rows, _passed, "_stock", "target_resource_count", "cold_launches",
                 "instances_cold")  # fmt: skip
-    remedy = (
+    return told(rows, said, each(rows, _look, "region", "image_id"), rows["monthly_usd"])
+
+
+def _look(region: Any, image_id: Any) -> str:
+    of_it = f"Name=image-id,Values={image_id}"
+    return (
         "See how they are launched: with BlockDeviceMappings, in the request or its launch "
-        "template, snapshots are not used: {}"
+        "template, snapshots are not used: "
+        + remedies.command("ec2", "describe-instances", region, "--filters", of_it)
     )
-    looks = each(
-        rows,
-        lambda region, image_id: remedy.format(
-            remedies.command("ec2", "describe-instances", region, "--filters",
-                             f"Name=image-id,Values={image_id}")
-        ),
-        "region", "image_id",
-    )  # fmt: skip
-    return told(rows, said, looks, rows["monthly_usd"])
 
 
 def _passed_by(facts: Facts) -> pd.Series:
@@ -138,9 +133,7 @@ def slow_to_fill(facts: Facts) -> pd.DataFrame:
         ),
         *("target_resource_count", "max_parallel_launches", "_rounds"),
     )
-    columns = ["_parallel" if name == "max_parallel_launches" else name
-               for name in remedies.ENABLE_COLUMNS]  # fmt: skip
-    return told(rows, said, each(rows, remedies.enable, *columns))
+    return told(rows, said, remedies.enabling(rows, {"max_parallel_launches": "_parallel"}))
 
 
 def over_quota(facts: Facts) -> pd.DataFrame:

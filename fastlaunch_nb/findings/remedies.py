@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastlaunch_nb.findings.rules import known
+import pandas as pd
+
+from fastlaunch_nb.findings.rules import each, known
 
 ENABLE_COLUMNS = (
     *("region", "image_id", "target_resource_count", "max_parallel_launches"),
@@ -39,6 +42,16 @@ def enable(*settings: Any) -> str:
         which = f"LaunchTemplateId={template}" if known(template) else f"LaunchTemplateName={name}"
         words += ["--launch-template", f"{which},Version={version}"]
     return command("ec2", "enable-fast-launch", region, *words)
+
+
+def enabling(
+    rows: pd.DataFrame, instead: Mapping[str, str], say: Callable[..., str] = enable
+) -> list[str]:
+    """Return what :func:`enable`, or what says more, says of each row.
+
+    `instead` names columns that are taken in the place of a row's own settings.
+    """
+    return each(rows, say, *(instead.get(name, name) for name in ENABLE_COLUMNS))
 
 
 def disable(region: Any, image_id: Any, *, force: bool = False) -> str:

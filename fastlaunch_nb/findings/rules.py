@@ -121,11 +121,8 @@ def known(value: Any) -> bool:
 
 
 def span(lasted: pd.Timedelta) -> str:
-    """Say how long something has lasted, in two units at most."""
-    minutes = max(0, int(lasted.total_seconds() // 60))
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    parts = [(days, "d"), (hours, "h")] if days else [(hours, "h"), (minutes, "min")]
-    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 min"
+    """Say how long something has lasted, in whole minutes that are over."""
+    return frame.lasted(lasted.floor("min"))
 
 
 def since(moment: Any, at: pd.Timestamp) -> str:
@@ -133,4 +130,4 @@ def since(moment: Any, at: pd.Timestamp) -> str:
     if not known(moment):
         return "since when is unknown"
     lasted = f" ({span(at - moment)})" if known(at) else ""
-    return f"since {moment:%Y-%m-%d %H:%M} UTC{lasted}"
+    return f"since {frame.minute(moment)}{lasted}"

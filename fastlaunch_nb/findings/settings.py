@@ -47,7 +47,7 @@ def forbidden_template(facts: Facts) -> pd.DataFrame:
     """Find launch templates with settings that Fast Launch forbids."""
     rows = chosen(facts.images, facts.images["template_forbidden"].fillna("").ne(""))
     said = each(rows, _forbidden, "template_forbidden", *remedies.ENABLE_COLUMNS[4:])
-    return told(rows, said, each(rows, _mend, *remedies.ENABLE_COLUMNS))
+    return told(rows, said, remedies.enabling(rows, {}, _mend))
 
 
 def _forbidden(forbidden: str, template: Any, name: Any, version: Any) -> str:
@@ -85,8 +85,7 @@ def drift(facts: Facts) -> pd.DataFrame:
         *usual,
         *settings,
     )
-    columns = [f"_{name}" if name in usual else name for name in remedies.ENABLE_COLUMNS]
-    return told(rows, said, each(rows, remedies.enable, *columns))
+    return told(rows, said, remedies.enabling(rows, {name: f"_{name}" for name in usual}))
 
 
 def _usual(images: pd.DataFrame, column: str) -> pd.Series | None:

@@ -128,6 +128,13 @@ def span(
     return low, high
 
 
+def check_workers(max_workers: object) -> int:
+    """Return how many may be at work at once; refuse what is no such number."""
+    if not isinstance(max_workers, int) or isinstance(max_workers, bool) or max_workers < 1:
+        raise InputError(f"max_workers is {max_workers!r}. Expected a whole number of 1 or more.")
+    return max_workers
+
+
 def _matches(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 

@@ -6,6 +6,7 @@ Every view asks here, so that all of them say the same and are kept from the sam
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Any, Final
 
 import pandas as pd
@@ -62,11 +63,7 @@ def fit_to_show(images: object, *columns: str) -> pd.DataFrame:
     columns hold something else, as they do after a round trip through CSV.
     """
     expected = "Expected a frame as describe and from_pages make it."
-    if not isinstance(images, pd.DataFrame):
-        raise InputError(f"{expected} Got a {type(images).__name__}.")
-    missing = [column for column in columns if column not in images]
-    if missing:
-        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+    images = check_frame(images, expected, columns)
     declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES, **JOINED}
     fitting = {}
     for name in declared.keys() & set(images):
@@ -79,6 +76,16 @@ def fit_to_show(images: object, *columns: str) -> pd.DataFrame:
     fit = images.assign(**fitting)
     fit.index.names = [None] * fit.index.nlevels  # an index may bear the name of a column
     return fit
+
+
+def check_frame(given: object, expected: str, columns: Iterable[str]) -> pd.DataFrame:
+    """Return what is a frame with these columns; refuse all else, and say what is expected."""
+    if not isinstance(given, pd.DataFrame):
+        raise InputError(f"{expected} Got a {type(given).__name__}.")
+    missing = [column for column in columns if column not in given]
+    if missing:
+        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+    return given
 
 
 def _fitted(values: pd.Series, dtype: Any) -> pd.Series | None:
@@ -133,3 +140,17 @@ def one_line(value: object) -> str:
     line = spelt_out(" ".join(str(value).split()))
     leftwards = not _LEFTWARDS.isdisjoint(map(unicodedata.bidirectional, line))
     return f"{_ISOLATE}{line}{_END_ISOLATE}" if leftwards else line
+
+
+def minute(moment: pd.Timestamp) -> str:
+    """Say when, to the minute."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def lasted(span: pd.Timedelta) -> str:
+    """Say how long something took, in two units at most."""
+    minutes = max(0, round(span.total_seconds() / 60))
+    parts = {"d": minutes // 1440, "h": minutes // 60 % 24, "min": minutes % 60}
+    units = ("d", "h") if parts["d"] else ("h", "min")
+    said = [f"{parts[unit]:,} {unit}" for unit in units if parts[unit]]
+    return " ".join(said) or "0 min"

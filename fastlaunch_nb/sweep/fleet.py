@@ -117,8 +117,7 @@ def _check(executor: Any, max_workers: Any, progress: Any, strict: Any, resume: 
             f"executor is a {type(executor).__name__}. Expected a concurrent.futures.Executor, "
             "such as ProcessPoolExecutor(); of a Dask client, its get_executor()."
         )
-    if not isinstance(max_workers, int) or isinstance(max_workers, bool) or max_workers < 1:
-        raise InputError(f"max_workers is {max_workers!r}. Expected a whole number of 1 or more.")
+    frame.check_workers(max_workers)
     if progress is not None and not isinstance(progress, bool):
         raise InputError(f"progress is {progress!r}. Expected True, False or None.")
     if not isinstance(strict, bool):

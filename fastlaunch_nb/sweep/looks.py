@@ -72,8 +72,7 @@ class Opening:
         """Return the regions to look at; None alone where they can not be known."""
         if self.named is None:
             return tuple(self.regions) or (None,)
-        here = [region for region in self.named if aws.partition_of(region) == self.partition]
-        return here or self.named
+        return aws.in_partition(self.named, self.partition)
 
 
 @dataclass
