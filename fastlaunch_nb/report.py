@@ -161,7 +161,6 @@ HEADINGS = (
 )
 _NUMBERS = ("Target", "Parallel")
 _GAP = 2
-_BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠])")
 
 
 def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
@@ -237,30 +236,9 @@ def to_json(images: pd.DataFrame) -> str:
     return json.dumps(json.loads(records), indent=2)
 
 
-def to_csv(images: pd.DataFrame) -> str:
-    """Return rows as CSV that a spreadsheet reads as text.
-
-    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for
-    a formula; where its separator is another than ours, so it does what follows
-    that one. An apostrophe goes before each, so that it stays text.
-
-    Examples
-    --------
-    >>> import fastlaunch_nb as fl
-    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890",
-    ...                          "StateTransitionReason": "=cmd|' /C calc'!A0"}])
-    >>> print(to_csv(images[["image_id", "state_transition_reason"]]), end="")
-    image_id,state_transition_reason
-    ami-0abcdef1234567890,'=cmd|' /C calc'!A0
-    """
-    texts = images.select_dtypes(["string", "object"])
-    guarded = {str(name): _as_text(values) for name, values in texts.items()}
-    return images.assign(**guarded).to_csv(index=False, lineterminator="\n")
-
-
 _WRITERS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
     ".parquet": lambda rows: rows.to_parquet(index=False),
-    ".csv": lambda rows: to_csv(rows).encode(),
+    ".csv": lambda rows: frame.to_csv(rows).encode(),
     ".json": lambda rows: f"{to_json(rows)}\n".encode(),
 }
 
@@ -288,8 +266,3 @@ def save(rows: pd.DataFrame, path: Path) -> None:
         raise SetupError(f"{str(path)!r} could not be written: {error.strerror}.") from None
     finally:
         new.unlink(missing_ok=True)
-
-
-def _as_text(values: pd.Series) -> pd.Series:
-    one_kind_of_line_end = values.astype(frame.TEXT).str.replace(r"\r\n?", "\n", regex=True)
-    return one_kind_of_line_end.str.replace(_BEGINS_FORMULA, r"\1'", regex=True)

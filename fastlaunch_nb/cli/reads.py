@@ -176,7 +176,7 @@ def _print(images: pd.DataFrame, form: str | None) -> None:
     if form == "json":
         print(report.to_json(images))
     elif form == "csv":
-        text = report.to_csv(images)
+        text = frame.to_csv(images)
         if sys.stdout.isatty():  # a file gets what AWS sent, a terminal nothing to obey
             text = "\n".join(map(spelt_out, text.split("\n")))
         print(text, end="")

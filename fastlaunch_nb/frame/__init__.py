@@ -64,6 +64,7 @@ from fastlaunch_nb.frame.shown import (
     minute,
     one_line,
     severity,
+    to_csv,
     why_empty,
 )
 
@@ -133,5 +134,6 @@ __all__ = [
     "one_line",
     "severity",
     "stock",
+    "to_csv",
     "why_empty",
 ]

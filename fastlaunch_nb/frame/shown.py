@@ -5,6 +5,7 @@ Every view asks here, so that all of them say the same and are kept from the sam
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final
@@ -154,3 +155,34 @@ def lasted(span: pd.Timedelta) -> str:
     units = ("d", "h") if parts["d"] else ("h", "min")
     said = [f"{parts[unit]:,} {unit}" for unit in units if parts[unit]]
     return " ".join(said) or "0 min"
+
+
+# --- for a spreadsheet -----------------------------------------------------------------
+
+_BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠])")
+
+
+def to_csv(images: pd.DataFrame) -> str:
+    """Return rows as CSV that a spreadsheet reads as text.
+
+    A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for
+    a formula; where its separator is another than ours, so it does what follows
+    that one. An apostrophe goes before each, so that it stays text.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890",
+    ...                          "StateTransitionReason": "=cmd|' /C calc'!A0"}])
+    >>> print(to_csv(images[["image_id", "state_transition_reason"]]), end="")
+    image_id,state_transition_reason
+    ami-0abcdef1234567890,'=cmd|' /C calc'!A0
+    """
+    texts = images.select_dtypes(["string", "object"])
+    guarded = {str(name): _as_text(values) for name, values in texts.items()}
+    return images.assign(**guarded).to_csv(index=False, lineterminator="\n")
+
+
+def _as_text(values: pd.Series) -> pd.Series:
+    one_kind_of_line_end = values.astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
+    return one_kind_of_line_end.str.replace(_BEGINS_FORMULA, r"\1'", regex=True)
