@@ -159,7 +159,7 @@ def lasted(span: pd.Timedelta) -> str:
 
 # --- for a spreadsheet -----------------------------------------------------------------
 
-_BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠])")
+_BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=[\s\"]*[=+\-@＝＋－＠])")
 
 
 def to_csv(images: pd.DataFrame) -> str:
