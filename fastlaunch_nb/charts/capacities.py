@@ -113,6 +113,8 @@ def _bullets(images: pd.DataFrame, by: str, top: int) -> go.Figure:
     if there.left:
         said.append(_say_others(figure, there, by))
     words.remember(figure, said)
+    if by == "image":
+        words.remember_images(figure, -there.images.index, there.images)
     return figure
 
 

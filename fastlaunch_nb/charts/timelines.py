@@ -156,6 +156,7 @@ def _draw_bars(figure: go.Figure, there: Told, order: Ranks, *, marked: bool) ->
     look.name_rows(figure, look.row_labels(order.images), list(order.images["row"]), order.rows)
     in_turn = sorted(zip(rows, there.runs["shown_from"], said, strict=True))
     words.remember(figure, [text for *_, text in in_turn])
+    words.remember_images(figure, -order.images["row"], order.images)
 
 
 def _draw_cells(figure: go.Figure, there: Told, order: Ranks) -> None:
@@ -175,6 +176,7 @@ def _draw_cells(figure: go.Figure, there: Told, order: Ranks) -> None:
     said = [bars.interval_words(row, there) for row in order.images.head(_SAID).to_dict("records")]
     more = len(order.images) - len(said)
     words.remember(figure, [*said, *([f"and {words.images(more)} more"] if more else [])])
+    words.remember_images(figure, [names[row] for row in order.images["row"]], order.images)
 
 
 def _names_of_rows(order: Ranks) -> list[str]:

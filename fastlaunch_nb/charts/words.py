@@ -15,7 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.errors import InputError, spelt_out
-from fastlaunch_nb.frame import one_line
+from fastlaunch_nb.frame import KEY, one_line
 
 BETWEEN: Final = "   "
 """What stands between the entries of a legend; no text of AWS's has it."""
@@ -89,6 +89,38 @@ def said_by(figure: go.Figure) -> Said:
 def remember(figure: go.Figure, words: Iterable[str], **more: str) -> None:
     """Keep the words of the rows in the figure itself, for its twin in text."""
     figure.update_layout(meta={"words": list(words), **more})
+
+
+def remember_images(figure: go.Figure, rows: Iterable[Any], images: pd.DataFrame) -> None:
+    """Keep which images are in which row of the figure, by what is on its y axis there.
+
+    In the object alone: whatever else is made of the figure is as large as before.
+    """
+    about: dict[Any, list[tuple[Any, ...]]] = {}
+    keys = images[list(KEY)].astype(object).where(images[list(KEY)].notna(), None)
+    for row, key in zip(rows, keys.itertuples(index=False, name=None), strict=True):
+        about.setdefault(row, []).append(key)
+    figure._images_of_rows = about
+
+
+def images_of_rows(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
+    """Return which images are in which row of a figure that was just drawn.
+
+    Returns
+    -------
+    dict
+        What stands for a row on the y axis, to the keys of its images: account, region
+        and image id, None where one is null. Nothing of a chart whose rows are groups.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890"}], region="eu-west-1")
+    >>> images_of_rows(fl.capacity(images))
+    {0: [(None, 'eu-west-1', 'ami-0abcdef1234567890')]}
+    """
+    about: dict[Any, list[tuple[Any, ...]]] = getattr(figure, "_images_of_rows", {})
+    return about
 
 
 def _plain(drawn: str) -> str:

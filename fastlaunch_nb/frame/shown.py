@@ -162,7 +162,7 @@ def lasted(span: pd.Timedelta) -> str:
 _BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=[\s\"]*[=+\-@＝＋－＠])")
 
 
-def to_csv(images: pd.DataFrame) -> str:
+def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
     """Return rows as CSV that a spreadsheet reads as text.
 
     A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for
@@ -180,7 +180,7 @@ def to_csv(images: pd.DataFrame) -> str:
     """
     texts = images.select_dtypes(["string", "object"])
     guarded = {str(name): _as_text(values) for name, values in texts.items()}
-    return images.assign(**guarded).to_csv(index=False, lineterminator="\n")
+    return images.assign(**guarded).to_csv(index=False, lineterminator="\n", sep=separator)
 
 
 def _as_text(values: pd.Series) -> pd.Series:

@@ -1,0 +1,177 @@
+"""The columns of the panel's tables: what each is called, shows, is sorted by and copied as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from fastlaunch_nb import charts, frame
+
+Rows = Sequence[Mapping[Any, Any]]
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes
+    ----------
+    name, heading : str
+        What it is called: in the frame, and for the eye.
+    cell : callable
+        The HTML of a row's cell. All that came from AWS is escaped in it.
+    rank : callable
+        Of a frame, what its rows are sorted by.
+    fields : tuple of str
+        The columns of the frame that it is made of: these are copied.
+    """
+
+    name: str
+    heading: str
+    cell: Callable[[Mapping[Any, Any]], str]
+    rank: Callable[[pd.DataFrame], pd.Series]
+    fields: tuple[str, ...]
+
+
+def of_images(images: pd.DataFrame) -> list[Column]:
+    """Return the columns that tell of images: these first, then all others of the frame."""
+    first = [column for column in _IMAGES if column.fields[-1] in images]
+    return [*first, *_others(images, first)]
+
+
+def of_findings(findings: pd.DataFrame) -> list[Column]:
+    """Return the columns that tell of findings."""
+    return [*_FINDINGS, *_others(findings, _FINDINGS)]
+
+
+def shown_rows(rows: pd.DataFrame) -> Rows:
+    """Return rows as cells take them: with what their images, accounts and templates are called."""
+    shown = rows.assign(_image=frame.image_labels(rows), _account=frame.account_labels(rows))
+    if "launch_template_name" in rows:
+        shown["_template"] = frame.facet_values(rows, "launch_template")
+    records: Rows = shown.to_dict("records")
+    return records
+
+
+def _others(rows: pd.DataFrame, told: Iterable[Column]) -> list[Column]:
+    fields = {field for column in told for field in column.fields}
+    return [_plain(str(name)) for name in rows if name not in fields]
+
+
+def _plain(name: str) -> Column:
+    """Return a column that shows one of the frame's as it is."""
+    heading = name.replace("_", " ").capitalize().replace(" id", " ID").replace("usd", "USD")
+    return Column(name, heading, lambda row: text(row[name]), lambda rows: rows[name], (name,))
+
+
+# --- cells ----------------------------------------------------------------------------
+
+
+def text(value: Any) -> str:
+    """Return a value for a cell: on one line and escaped; a null is a dash."""
+    if isinstance(value, (list, tuple, dict)) or not pd.isna(value):
+        if isinstance(value, pd.Timestamp):
+            return f"{value:%Y-%m-%d %H:%M}"
+        if isinstance(value, float):
+            return f"{value:,.2f}"
+        return escape(frame.one_line(value))
+    return "–"
+
+
+def two(main: str, below: str = "") -> str:
+    """Return what is in a cell, and what is small below it."""
+    return f"<div>{main}{f'<br><small>{below}</small>' if below else ''}</div>"
+
+
+def _image(row: Mapping[Any, Any]) -> str:
+    below = "" if row["_image"] == row["image_id"] else text(row["image_id"])
+    return two(text(row["_image"]), below)
+
+
+def _state(row: Mapping[Any, Any]) -> str:
+    colour = charts.state_look(row["state"]).colour
+    return two(f"<i style='background:{colour}'></i>{text(row['state'])}")
+
+
+def _account(row: Mapping[Any, Any]) -> str:
+    return two(text(row["_account"]), text(row["region"]))
+
+
+def _template(row: Mapping[Any, Any]) -> str:
+    version = row["launch_template_version"]
+    return two(text(row["_template"]), "" if pd.isna(version) else f"version {text(version)}")
+
+
+def _since(row: Mapping[Any, Any]) -> str:
+    since = row["state_transition_time"]
+    return two("–") if pd.isna(since) else two(f"{since:%Y-%m-%d}", f"{since:%H:%M}")
+
+
+def _number(name: str) -> Callable[[Mapping[Any, Any]], str]:
+    return lambda row: "–" if pd.isna(row[name]) else f"{row[name]:,}"
+
+
+def _severity(row: Mapping[Any, Any]) -> str:
+    sign = {"high": "▲", "medium": "■", "low": "●"}.get(row["severity"], "?")
+    return f"<span class='fl-{escape(str(row['severity']))}'>{sign}</span> {text(row['severity'])}"
+
+
+def _usd(row: Mapping[Any, Any]) -> str:
+    return "–" if pd.isna(row["monthly_usd"]) else f"{row['monthly_usd']:,.2f}"
+
+
+# --- ranks ----------------------------------------------------------------------------
+
+
+def _by(name: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda rows: rows[name]
+
+
+def _by_severity(rows: pd.DataFrame) -> pd.Series:
+    worst = {state: frame.severity(state) for state in rows["state"].dropna().unique()}
+    return rows["state"].map(worst).fillna(frame.severity("unknown"))
+
+
+def _by_account(rows: pd.DataFrame) -> pd.Series:
+    return frame.account_labels(rows).str.cat(rows["region"].fillna(""), sep="\0")
+
+
+_IMAGES = (
+    Column("image_id", "Image", _image, frame.image_labels, ("image_name", "image_id")),
+    Column("state", "State", _state, _by_severity, ("state",)),
+    Column("account_id", "Account, region", _account, _by_account,
+           ("account_name", "account_id", "region")),
+    Column("target_resource_count", "Target", _number("target_resource_count"),
+           _by("target_resource_count"), ("target_resource_count",)),
+    Column("available_snapshots", "In stock", _number("available_snapshots"),
+           _by("available_snapshots"), ("available_snapshots",)),
+    Column("max_parallel_launches", "Max parallel", _number("max_parallel_launches"),
+           _by("max_parallel_launches"), ("max_parallel_launches",)),
+    Column("launch_template_name", "Launch template", _template,
+           lambda rows: frame.facet_values(rows, "launch_template"),
+           ("launch_template_id", "launch_template_name", "launch_template_version")),
+    Column("state_transition_time", "Since (UTC)", _since, _by("state_transition_time"),
+           ("state_transition_time",)),
+    Column("state_transition_reason", "Reason", lambda row: text(row["state_transition_reason"]),
+           _by("state_transition_reason"), ("state_transition_reason",)),
+)  # fmt: skip
+IMAGES = tuple(column.name for column in _IMAGES)
+"""The columns that are shown of images until others are chosen."""
+
+_FINDINGS = (
+    Column("severity", "Severity", _severity,
+           lambda rows: rows["severity"].map({"high": 0, "medium": 1, "low": 2}), ("severity",)),
+    Column("finding", "Finding", lambda row: text(row["finding"]), _by("finding"), ("finding",)),
+    Column("image_id", "Image", _image, frame.image_labels, ("image_name", "image_id")),
+    Column("account_id", "Account, region", _account, _by_account,
+           ("account_name", "account_id", "region")),
+    Column("evidence", "Evidence", lambda row: text(row["evidence"]), _by("evidence"),
+           ("evidence",)),
+    Column("remedy", "What to do", lambda row: text(row["remedy"]), _by("remedy"), ("remedy",)),
+    Column("monthly_usd", "USD a month", _usd, _by("monthly_usd"), ("monthly_usd",)),
+)  # fmt: skip
+FINDINGS = tuple(column.name for column in _FINDINGS)
+NUMBERS = ("target_resource_count", "available_snapshots", "max_parallel_launches", "monthly_usd")
+"""The columns whose numbers stand one below the other."""

@@ -1,0 +1,107 @@
+"""One facet of the panel: a box to tick for each value, and a search where there are many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any, Final
+
+import ipywidgets as widgets
+
+from fastlaunch_nb import charts, frame
+from fastlaunch_nb.panel import parts
+
+MOST: Final = 8
+"""How many values are shown at once, those that are ticked not counted."""
+
+Counts = Mapping[str | None, int]
+Chosen = tuple[str | None, ...]
+
+
+class Facet(widgets.VBox):  # type: ignore[misc]
+    """A facet: values with their counts, as many as fit; those with none are pale.
+
+    Where there are more, the ticked ones are on top, then those of the most images;
+    searching shows others.
+    """
+
+    def __init__(self, title: str, changed: Callable[[object], None]) -> None:
+        self._title, self._changed = title, changed
+        self._boxes: dict[str | None, Any] = {}
+        self._told: tuple[Counts, Chosen, Mapping[str, str]] = ({}, (), {})
+        self._order: list[str | None] = []
+        self._find = widgets.Text(placeholder="find …", continuous_update=True).add_class("fl-find")
+        self._find.layout.display = "none"
+        self._find.observe(parts.Later(self._draw), "value")
+        self._values = widgets.VBox().add_class("fl-values")
+        self._more = widgets.HTML().add_class("fl-more")
+        heading = widgets.HTML(f"<h4>{escape(title)}</h4>")
+        super().__init__([heading, self._find, self._values, self._more])
+        self.add_class("fl-facet")
+
+    @property
+    def chosen(self) -> Chosen:
+        """The values that are ticked."""
+        return tuple(value for value, box in self._boxes.items() if box.value)
+
+    def show(self, counts: Counts, chosen: Chosen, names: Mapping[str, str]) -> None:
+        """Show counts and ticks; a chosen value that no row has gets a box as well."""
+        if counts.keys() != self._told[0].keys() or names != self._told[2]:
+            self._order = self._ordered(counts, names)
+        self._told = counts, chosen, names
+        self._draw()
+
+    def _ordered(self, counts: Counts, names: Mapping[str, str]) -> list[str | None]:
+        """Return all values as they stand one below the other: so for good, whatever is counted."""
+        if self._title == parts.TITLES["state"]:
+            return list(counts)
+        by_name = sorted(counts, key=lambda value: (value is None, names.get(value or "", value)))
+        if len(counts) <= MOST:
+            return by_name
+        return sorted(by_name, key=lambda value: -counts[value])
+
+    def _draw(self) -> None:
+        counts, chosen, names = self._told
+        found = self._found(names)
+        ticked = [value for value in chosen if value not in found[:MOST] or len(counts) > MOST]
+        others = [value for value in found if value not in ticked]
+        values = [*ticked, *others[:MOST]]
+        self._find.layout.display = None if len(counts) > MOST else "none"
+        self._say_more(len(others) - MOST, len(found))
+        if values != list(self._boxes):
+            self._boxes = {value: self._boxes.get(value) or self._box(value) for value in values}
+            self._values.children = tuple(self._boxes.values())
+        for value, box in self._boxes.items():
+            self._label(box, value, counts.get(value, 0), names)
+            box.unobserve_all("value")
+            box.value = value in chosen
+            box.observe(self._changed, "value")
+
+    def _found(self, names: Mapping[str, str]) -> list[str | None]:
+        """Return the values that have all words that were typed, or every one."""
+        words = self._find.value.casefold().split()
+        if not words or len(self._order) <= MOST:
+            return self._order
+        said = {
+            value: f"{parts.label(value, names)}\n{value or ''}".casefold()
+            for value in self._order
+        }
+        return [value for value in self._order if all(word in said[value] for word in words)]
+
+    def _say_more(self, more: int, found: int) -> None:
+        if more > 0:
+            self._more.value = f"and {more:,} more: find them by name"
+        else:
+            self._more.value = "" if found else f"no {self._title.lower()} with these words"
+
+    def _label(self, box: Any, value: str | None, count: int, names: Mapping[str, str]) -> None:
+        name = escape(parts.no_formula(parts.label(value, names)))
+        box.description = f"<span>{name}</span> <span class='fl-count'>({count:,})</span>"
+        (box.remove_class if count else box.add_class)("fl-none")
+
+    def _box(self, value: str | None) -> Any:
+        box = widgets.Checkbox(indent=False, description_allow_html=True, layout={"width": "auto"})
+        box.tooltip = frame.one_line(value) if value is not None else None
+        if value in charts.STATE_LOOKS:
+            box.add_class(f"fl-{value}")
+        return box

@@ -1,0 +1,218 @@
+"""A table of all rows, a page at a time: sorted, paged, chosen and copied in the kernel.
+
+itables shows the page that is there, and tells which rows of it are chosen. It
+keeps what an update does not mention, rows chosen by their places included, so
+that every update here mentions all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+from itables.widget import ITable
+
+from fastlaunch_nb import frame
+from fastlaunch_nb.panel import parts
+from fastlaunch_nb.panel.columns import NUMBERS, Column, shown_rows
+from fastlaunch_nb.panel.controls import Take
+
+PAGES: Final = (10, 25, 50, 100)
+Key = tuple[Any, ...]
+
+
+class Table(widgets.VBox):  # type: ignore[misc]
+    """Rows of a frame, of which others say which are shown.
+
+    Parameters
+    ----------
+    name : str
+        What is in it, for people who hear it and for the file of CSV.
+    chose : callable
+        Is told the keys of rows that were chosen on a page, and those that were not.
+    """
+
+    def __init__(self, name: str, chose: Callable[[set[Key], set[Key]], None]) -> None:
+        self._name, self._chose = name, chose
+        self._rows, self._shown = pd.DataFrame(), np.arange(0)
+        self._columns: dict[str, Column] = {}
+        self._orders: dict[tuple[str, bool], Any] = {}
+        self._selected: frozenset[Key] = frozenset()
+        self._first, self._page, self._showing = 0, [], False
+        self._make_controls()
+        self._itable = ITable(pd.DataFrame({"": []}), **_OPTIONS)
+        self._itable.observe(self._take, "selected_rows")
+        self._empty = widgets.HTML()
+        head = parts.row("fl-tools", self._sort, self._descending, self._choosing, self._size,
+                         self._copy, self._save)  # fmt: skip
+        self._pager = parts.row("fl-pager", self._back, self._on, self._where)
+        super().__init__([head, self._boxes, self._itable, self._empty, self._pager])
+        self.add_class("fl-table")
+
+    def _make_controls(self) -> None:
+        self._sort = parts.choice("Sort by", [("", "")], "")
+        self._descending = widgets.ToggleButton(description="Descending", layout={"width": "auto"})
+        self._size = parts.choice("Rows", [(str(size), size) for size in PAGES], PAGES[0])
+        self._choosing = widgets.ToggleButton(description="Columns", layout={"width": "auto"})
+        self._boxes = parts.row("fl-columns").add_class("fl-hidden")
+        self._choosing.observe(self._open_columns, "value")
+        for control in (self._sort, self._descending, self._size):
+            control.observe(self._from_the_first, "value")
+        self._back = parts.button("Previous", "chevron-left")
+        self._on = parts.button("Next", "chevron-right")
+        self._back.on_click(lambda _: self._turn(-self._size.value))
+        self._on.on_click(lambda _: self._turn(self._size.value))
+        self._where = widgets.HTML()
+        self._copy = Take("Copy", lambda: self._taken("\t"), how="copy")
+        self._save = Take("CSV", lambda: self._taken(","), how="save")
+
+    # --- what is in it ----------------------------------------------------------------
+
+    def fill(self, rows: pd.DataFrame, columns: Sequence[Column], chosen: Sequence[str]) -> None:
+        """Take other rows, with these columns, of which some are shown until others are chosen."""
+        self._rows, self._orders = rows, {}
+        self._shown = np.arange(len(rows))
+        before = self._columns and {box.description for box in self._boxes.children if box.value}
+        self._columns = {column.name: column for column in columns}
+        self._showing = True
+        by = self._sort.value
+        self._sort.options = [("as read", ""), *((c.heading, c.name) for c in columns)]
+        self._sort.value = by if by in self._columns else ""
+        self._showing = False
+        self._boxes.children = tuple(
+            self._box(c, c.heading in before if before else c.name in chosen) for c in columns
+        )
+
+    def _box(self, column: Column, ticked: bool) -> Any:
+        box = widgets.Checkbox(
+            value=ticked, description=column.heading, indent=False, layout={"width": "auto"}
+        )
+        box.observe(lambda _: self._turn(0), "value")
+        return box
+
+    def _open_columns(self, change: Any) -> None:
+        (self._boxes.remove_class if change["new"] else self._boxes.add_class)("fl-hidden")
+
+    def sort_by(self, name: str) -> None:
+        """Sort by a column before anybody chooses another."""
+        self._sort.value = name
+
+    def show(self, keep: Any) -> None:
+        """Show those rows that are kept, from their first page on."""
+        self._shown = np.flatnonzero(keep)
+        self._from_the_first()
+
+    def select(self, keys: frozenset[Key]) -> None:
+        """Show which rows are chosen, by their keys."""
+        self._selected = keys
+        self._showing = True
+        self._itable.selected_rows = self._places()
+        self._showing = False
+
+    # --- its page ---------------------------------------------------------------------
+
+    def _from_the_first(self, _change: object = None) -> None:
+        if not self._showing:
+            self._first = 0
+            self._turn(0)
+
+    def _turn(self, step: int) -> None:
+        self._first = max(0, self._first + step)
+        at = self._ordered()[self._first : self._first + self._size.value]
+        page = self._rows.iloc[at]
+        self._page = keys_of(page)
+        self._draw(page)
+        last, total = self._first + len(page), len(self._shown)
+        self._where.value = f"{self._first + 1:,}–{last:,} of {total:,}" if len(page) else ""
+        self._back.disabled, self._on.disabled = self._first == 0, last >= total
+        self._pager.layout.display = None if total > PAGES[0] else "none"
+
+    def _ordered(self) -> Any:
+        """Return the places of the rows that are shown, in the order in which they are."""
+        by = self._sort.value
+        if not by:
+            return self._shown[::-1] if self._descending.value else self._shown
+        kept = np.zeros(len(self._rows), dtype=np.bool_)
+        kept[self._shown] = True
+        order = self._order(by, descending=self._descending.value)
+        return order[kept[order]]
+
+    def _order(self, by: str, *, descending: bool) -> Any:
+        """Return the order of all rows, nulls last whichever way; found out once."""
+        if (by, descending) not in self._orders:
+            ranks = self._columns[by].rank(self._rows).reset_index(drop=True)
+            ordered = ranks.sort_values(ascending=not descending, kind="stable")
+            self._orders[by, descending] = ordered.index.to_numpy()
+        return self._orders[by, descending]
+
+    def _draw(self, page: pd.DataFrame) -> None:
+        columns = self._chosen()
+        self._itable.layout.display = None if len(page) else "none"
+        self._empty.value = "" if len(page) else self._why_empty()
+        if len(page) == 0:
+            return
+        rows = shown_rows(frame.fit_to_show(page))
+        html = {self._heading(column): [column.cell(row) for row in rows] for column in columns}
+        numbers = [place for place, column in enumerate(columns) if column.name in NUMBERS]
+        self._showing = True
+        self._itable.update(
+            pd.DataFrame(html),
+            **{**_OPTIONS, "columnDefs": [{"targets": numbers, "className": "fl-number"}]},
+            selected_rows=self._places(),
+        )
+        self._showing = False
+
+    def _heading(self, column: Column) -> str:
+        if column.name != self._sort.value:
+            return column.heading
+        return f"{column.heading} {'▼' if self._descending.value else '▲'}"
+
+    def _why_empty(self) -> str:
+        empty = self._rows.iloc[:0].copy()
+        empty.attrs[frame.FILTERED] = len(self._rows) > 0
+        return f"<p class='fl-empty'>{' '.join(frame.why_empty(empty))}</p>"
+
+    def _chosen(self) -> list[Column]:
+        ticked = [box.value for box in self._boxes.children]
+        chosen = [c for c, on in zip(self._columns.values(), ticked, strict=True) if on]
+        return chosen or list(self._columns.values())[:1]
+
+    def _places(self) -> list[int]:
+        return [place for place, key in enumerate(self._page) if key in self._selected]
+
+    def _take(self, change: Any) -> None:
+        """Tell which rows of the page are chosen by now, unless it is we who are choosing."""
+        if not self._showing:
+            chosen = {self._page[place] for place in change["new"] if place < len(self._page)}
+            self._chose(chosen, set(self._page) - chosen)
+
+    def _taken(self, separator: str) -> tuple[str, str]:
+        """Return all rows that are shown as text, in their order, with the chosen columns."""
+        fields = [f for column in self._chosen() for f in column.fields if f in self._rows]
+        rows = self._rows.iloc[self._ordered()][fields]
+        return f"{self._name}.csv", frame.to_csv(rows, separator)
+
+
+def keys_of(rows: pd.DataFrame) -> list[Key]:
+    """Return the key of each row: account, region and image; None where one is null."""
+    keys = rows[list(frame.KEY)].astype(object)
+    return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
+
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "allow_html": True,  # all of it is ours, and what is AWS's in it is escaped
+    "paging": False,
+    "ordering": False,  # the browser would sort the page alone
+    "layout": dict.fromkeys(("topStart", "topEnd", "bottomStart", "bottomEnd")),
+    "select": {"style": "os", "keys": True, "info": False},
+    "classes": "compact hover",
+    "style": "width:100%;margin:0",
+    "autoWidth": False,
+    "showIndex": False,
+    "show_dtypes": False,
+    "maxBytes": 0,
+    "maxColumns": 0,
+}
