@@ -31,13 +31,16 @@ def chips(filters: Filters, names: Names) -> Iterator[Chip]:
         for value in values:
             rest = tuple(other for other in values if other != value)
             said = parts.label(value, names.get(facet, {}))
-            yield Chip(parts.TITLES[facet], said, replace(filters, **{facet: rest}))
+            yield Chip(parts.TITLES[facet], said, _but(filters, facet, rest))
     for name in RANGES:
         if ends := getattr(filters, name):
-            without = replace(filters, **{name: None})
-            yield Chip(parts.TITLES[name], parts.said_range(ends), without)
+            yield Chip(parts.TITLES[name], parts.said_range(ends), _but(filters, name, None))
     if filters.text:
         yield Chip(parts.TITLES["text"], frame.one_line(filters.text), replace(filters, text=""))
+
+
+def _but(filters: Filters, name: str, value: Any) -> Filters:
+    return replace(filters, **{name: value})
 
 
 def in_words(filters: Filters, names: Names) -> str:
@@ -58,7 +61,10 @@ class Chips(widgets.Box):  # type: ignore[misc]
 
     def show(self, filters: Filters, names: Names) -> None:
         """Show this selection."""
+        before: tuple[Any, ...] = self.children
         self.children = tuple(self._button(chip) for chip in chips(filters, names))
+        for button in before:
+            button.close()
         self.layout.display = None if self.children else "none"
 
     def _button(self, chip: Chip) -> Any:

@@ -85,14 +85,21 @@ def two(main: str, below: str = "") -> str:
     return f"<div>{main}{f'<br><small>{below}</small>' if below else ''}</div>"
 
 
+def swatch(state: Any) -> str:
+    """Return the sign of a state, which its word stands beside."""
+    if state is None or pd.isna(state):
+        return ""
+    look = charts.state_look(state)
+    return f"<span aria-hidden='true' style='color:{look.colour}'>{look.swatch}</span>"
+
+
 def _image(row: Mapping[Any, Any]) -> str:
     below = "" if row["_image"] == row["image_id"] else text(row["image_id"])
     return two(text(row["_image"]), below)
 
 
 def _state(row: Mapping[Any, Any]) -> str:
-    colour = charts.state_look(row["state"]).colour
-    return two(f"<i style='background:{colour}'></i>{text(row['state'])}")
+    return two(f"{swatch(row['state'])} {text(row['state'])}")
 
 
 def _account(row: Mapping[Any, Any]) -> str:

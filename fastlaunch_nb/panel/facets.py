@@ -69,8 +69,11 @@ class Facet(widgets.VBox):  # type: ignore[misc]
         self._find.layout.display = None if len(counts) > MOST else "none"
         self._say_more(len(others) - MOST, len(found))
         if values != list(self._boxes):
-            self._boxes = {value: self._boxes.get(value) or self._box(value) for value in values}
+            before = self._boxes
+            self._boxes = {value: before.get(value) or self._box(value) for value in values}
             self._values.children = tuple(self._boxes.values())
+            for value in before.keys() - self._boxes.keys():
+                before[value].close()
         for value, box in self._boxes.items():
             self._label(box, value, counts.get(value, 0), names)
             box.unobserve_all("value")
@@ -83,8 +86,7 @@ class Facet(widgets.VBox):  # type: ignore[misc]
         if not words or len(self._order) <= MOST:
             return self._order
         said = {
-            value: f"{parts.label(value, names)}\n{value or ''}".casefold()
-            for value in self._order
+            value: f"{parts.label(value, names)}\n{value or ''}".casefold() for value in self._order
         }
         return [value for value in self._order if all(word in said[value] for word in words)]
 

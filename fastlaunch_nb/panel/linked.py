@@ -174,7 +174,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._views.fill(data)
 
     def _range(self, name: str) -> RangeSlider:
-        slider = RangeSlider(parts.TITLES[name]).add_class("fl-range")
+        slider = RangeSlider(parts.TITLES[name])
+        slider.add_class("fl-range")
         slider.on_change(self._take)
         return slider
 

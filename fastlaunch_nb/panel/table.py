@@ -33,15 +33,21 @@ class Table(widgets.VBox):  # type: ignore[misc]
         What is in it, for people who hear it and for the file of CSV.
     chose : callable
         Is told the keys of rows that were chosen on a page, and those that were not.
+    sort : str
+        The column that it is sorted by until somebody chooses another.
     """
 
-    def __init__(self, name: str, chose: Callable[[set[Key], set[Key]], None]) -> None:
+    def __init__(
+        self, name: str, chose: Callable[[set[Key], set[Key]], None], sort: str = ""
+    ) -> None:
         self._name, self._chose = name, chose
         self._rows, self._shown = pd.DataFrame(), np.arange(0)
         self._columns: dict[str, Column] = {}
         self._orders: dict[tuple[str, bool], Any] = {}
         self._selected: frozenset[Key] = frozenset()
-        self._first, self._page, self._showing = 0, [], False
+        self._first, self._showing = 0, False
+        self._page: list[Key] = []
+        self._by = sort
         self._make_controls()
         self._itable = ITable(pd.DataFrame({"": []}), **_OPTIONS)
         self._itable.observe(self._take, "selected_rows")
@@ -78,9 +84,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
         before = self._columns and {box.description for box in self._boxes.children if box.value}
         self._columns = {column.name: column for column in columns}
         self._showing = True
-        by = self._sort.value
         self._sort.options = [("as read", ""), *((c.heading, c.name) for c in columns)]
-        self._sort.value = by if by in self._columns else ""
+        self._sort.value = self._by if self._by in self._columns else ""
         self._showing = False
         self._boxes.children = tuple(
             self._box(c, c.heading in before if before else c.name in chosen) for c in columns
@@ -95,10 +100,6 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def _open_columns(self, change: Any) -> None:
         (self._boxes.remove_class if change["new"] else self._boxes.add_class)("fl-hidden")
-
-    def sort_by(self, name: str) -> None:
-        """Sort by a column before anybody chooses another."""
-        self._sort.value = name
 
     def show(self, keep: Any) -> None:
         """Show those rows that are kept, from their first page on."""
@@ -116,7 +117,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def _from_the_first(self, _change: object = None) -> None:
         if not self._showing:
-            self._first = 0
+            self._first, self._by = 0, self._sort.value
             self._turn(0)
 
     def _turn(self, step: int) -> None:

@@ -16,7 +16,7 @@ from fastlaunch_nb import charts, frame
 from fastlaunch_nb.findings import findings as find
 from fastlaunch_nb.panel import columns, parts
 from fastlaunch_nb.panel.controls import Take
-from fastlaunch_nb.panel.table import Key, Table, keys_of
+from fastlaunch_nb.panel.table import Key, Table
 
 KINDS: Final = (
     ("fastlaunch_nb", "fastlaunch"),
@@ -48,7 +48,8 @@ class Data:
             return self.kept(keep)
         if keep.all():
             return self._intervals
-        return self._named_intervals[_kept_of(self._places_of_intervals, keep)]
+        told: pd.DataFrame = self._named_intervals[_kept_of(self._places_of_intervals, keep)]
+        return told
 
     @cached_property
     def findings(self) -> pd.DataFrame:
@@ -114,8 +115,7 @@ class Views(widgets.Tab):  # type: ignore[misc]
     def __init__(
         self, chose: Callable[[set[Key], set[Key]], None], code: Callable[[str], str]
     ) -> None:
-        self._table = Table("fast-launch-images", chose)
-        self._table.sort_by("state")
+        self._table = Table("fast-launch-images", chose, sort="state")
         self._findings = Table("fast-launch-findings", chose)
         self._chart = _Chart(chose)
         self._code = _Code(code)
