@@ -56,16 +56,17 @@ class Chips(widgets.Box):  # type: ignore[misc]
 
     def __init__(self, choose: Callable[[Filters], None]) -> None:
         self._choose = choose
+        self._buttons: list[Any] = []
         super().__init__(layout=widgets.Layout(flex_flow="row wrap"))
         self.add_class("fl-chips")
 
     def show(self, filters: Filters, names: Names) -> None:
         """Show this selection."""
-        before: tuple[Any, ...] = self.children
-        self.children = tuple(self._button(chip) for chip in chips(filters, names))
-        for button in before:
+        for button in self._buttons:
             button.close()
-        self.layout.display = None if self.children else "none"
+        self._buttons = [self._button(chip) for chip in chips(filters, names)]
+        self.children = tuple(self._buttons)
+        self.layout.display = None if self._buttons else "none"
 
     def _button(self, chip: Chip) -> Any:
         said = f"{chip.title}: {chip.said}"

@@ -93,6 +93,10 @@ def swatch(state: Any) -> str:
     return f"<span aria-hidden='true' style='color:{look.colour}'>{look.swatch}</span>"
 
 
+def _long(name: str) -> Callable[[Mapping[Any, Any]], str]:
+    return lambda row: f"<div class='fl-long'>{text(row[name])}</div>"
+
+
 def _image(row: Mapping[Any, Any]) -> str:
     below = "" if row["_image"] == row["image_id"] else text(row["image_id"])
     return two(text(row["_image"]), below)
@@ -161,7 +165,7 @@ _IMAGES = (
            ("launch_template_id", "launch_template_name", "launch_template_version")),
     Column("state_transition_time", "Since (UTC)", _since, _by("state_transition_time"),
            ("state_transition_time",)),
-    Column("state_transition_reason", "Reason", lambda row: text(row["state_transition_reason"]),
+    Column("state_transition_reason", "Reason", _long("state_transition_reason"),
            _by("state_transition_reason"), ("state_transition_reason",)),
 )  # fmt: skip
 IMAGES = tuple(column.name for column in _IMAGES)
@@ -174,9 +178,9 @@ _FINDINGS = (
     Column("image_id", "Image", _image, frame.image_labels, ("image_name", "image_id")),
     Column("account_id", "Account, region", _account, _by_account,
            ("account_name", "account_id", "region")),
-    Column("evidence", "Evidence", lambda row: text(row["evidence"]), _by("evidence"),
+    Column("evidence", "Evidence", _long("evidence"), _by("evidence"),
            ("evidence",)),
-    Column("remedy", "What to do", lambda row: text(row["remedy"]), _by("remedy"), ("remedy",)),
+    Column("remedy", "What to do", _long("remedy"), _by("remedy"), ("remedy",)),
     Column("monthly_usd", "USD a month", _usd, _by("monthly_usd"), ("monthly_usd",)),
 )  # fmt: skip
 FINDINGS = tuple(column.name for column in _FINDINGS)

@@ -59,15 +59,17 @@ STYLE: Final = f"""<style>
 {_STATES}.fl-panel table {{ border-collapse: collapse; width: 100%; margin: 0; font-size: 13px;
   line-height: 1.35; }}
 .fl-panel th, .fl-panel td {{ max-width: none; text-align: left !important; vertical-align: top;
-  padding: 5px 12px 5px 6px !important; border-bottom: 1px solid {_LINE}; white-space: nowrap; }}
-.fl-panel td {{ white-space: normal; overflow-wrap: anywhere; min-width: 60px; }}
+  padding: 5px 10px 5px 4px !important; border-bottom: 1px solid {_LINE}; white-space: nowrap; }}
+.fl-panel td > div {{ width: max-content; max-width: 210px; white-space: normal;
+  overflow-wrap: anywhere; }}
+.fl-panel td > .fl-long {{ width: auto; min-width: 170px; max-width: 420px; }}
+.fl-panel .fl-page {{ overflow-x: auto; }}
 .fl-panel small {{ opacity: 0.8; font-size: 11px; }}
-.fl-panel td i {{ display: inline-block; width: 10px; height: 10px; border-radius: 3px;
-  margin-right: 7px; }}
 .fl-panel .fl-number {{ text-align: right !important; font-variant-numeric: tabular-nums; }}
 .fl-panel .fl-high {{ color: #d55e00; }}
 .fl-panel .fl-medium {{ color: #e69f00; }}
 .fl-panel .fl-low {{ color: #56b4e9; }}
+.fl-panel .fl-plot {{ width: 100%; overflow: hidden; }}
 .fl-panel .fl-scroll {{ overflow-x: auto; }}
 .fl-panel .fl-empty {{ margin: 8px 4px; line-height: 1.5; }}
 .fl-panel .fl-pager {{ gap: 8px; margin-top: 4px; }}

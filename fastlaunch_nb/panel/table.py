@@ -50,6 +50,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._by = sort
         self._make_controls()
         self._itable = ITable(pd.DataFrame({"": []}), **_OPTIONS)
+        self._itable.add_class("fl-page")
         self._itable.observe(self._take, "selected_rows")
         self._empty = widgets.HTML()
         head = parts.row("fl-tools", self._sort, self._descending, self._choosing, self._size,

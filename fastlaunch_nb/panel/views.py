@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from html import escape
 from typing import Any, Final
@@ -24,8 +24,6 @@ KINDS: Final = (
     ("AWS CLI", "cli"),
     ("pandas", "pandas"),
 )
-_BAND = {"color": "#2b8fd9", "width": 1.5}
-_BAND_FILL = "rgba(43,143,217,0.16)"
 Kept = np.ndarray[Any, np.dtype[np.bool_]]
 
 
@@ -93,7 +91,8 @@ class Data:
         names = [n for n in ("image_name", "account_name") if n in self.images and n not in rows]
         at = self._places(rows)
         named = {n: self.images[n].take(np.maximum(at, 0)).mask(at < 0).to_numpy() for n in names}
-        return rows.assign(**named) if len(self.images) else rows
+        named_rows: pd.DataFrame = rows.assign(**named) if len(self.images) else rows
+        return named_rows
 
 
 def _kept_of(places: Any, keep: Kept) -> Kept:
@@ -117,7 +116,8 @@ class Views(widgets.Tab):  # type: ignore[misc]
     ) -> None:
         self._table = Table("fast-launch-images", chose, sort="state")
         self._findings = Table("fast-launch-findings", chose)
-        self._chart = _Chart(chose)
+        self._plot = Plot(chose)
+        self._hint = widgets.HTML()
         self._code = _Code(code)
         self._timeline, self._capacity = widgets.VBox(), widgets.VBox()
         self._stale: set[int] = set()
@@ -150,22 +150,21 @@ class Views(widgets.Tab):  # type: ignore[misc]
     def select(self, selected: tuple[Key, ...]) -> None:
         """Show which rows are chosen."""
         self._selected = frozenset(selected)
-        for view in (self._table, self._findings, self._chart):
+        for view in (self._table, self._findings, self._plot):
             view.select(self._selected)
 
     def _look(self, _change: object = None) -> None:
-        """Draw the tab that is open; both charts are one widget, which is where it is looked at."""
+        """Draw the tab that is open; both charts are one widget, which is where one looks."""
         at = self.selected_index
         if at in self._stale or at in (1, 2):
             self._stale.discard(at)
             self._draws[at]()
 
     def _draw(self, place: Any, figure: go.Figure) -> None:
-        for other in (self._timeline, self._capacity):
-            if other is not place:
-                other.children = ()
-        self._chart.draw(figure)
-        place.children = self._chart.widgets
+        self._plot.draw(figure)
+        self._hint.value = _HINT if self._plot.rows else ""
+        for chart in (self._timeline, self._capacity):
+            chart.children = (self._hint, self._plot) if chart is place else ()
 
     def _draw_findings(self) -> None:
         found = self._data.findings
@@ -173,75 +172,6 @@ class Views(widgets.Tab):  # type: ignore[misc]
             self._findings.fill(found, columns.of_findings(found), columns.FINDINGS)
             self._findings_filled = True
         self._findings.show(self._data.found(self._keep))
-
-
-class _Chart:
-    """A chart that tells which rows are clicked, and marks those that are chosen.
-
-    plotly's widget is some 5 MB: there is one, made when it is first looked at.
-    """
-
-    def __init__(self, chose: Callable[[set[Key], set[Key]], None]) -> None:
-        self._chose = chose
-        self._widget: Any = None
-        self._rows: Mapping[Any, list[Key]] = {}
-        self._shapes: tuple[Any, ...] = ()
-        self._selected: frozenset[Key] = frozenset()
-        self._hint = widgets.HTML()
-
-    @property
-    def widgets(self) -> tuple[Any, ...]:
-        return (self._hint, self._widget)
-
-    def draw(self, figure: go.Figure) -> None:
-        """Draw another figure in the place of the last one."""
-        self._rows = charts.images_of_rows(figure)
-        self._shapes = tuple(figure.layout.shapes)
-        figure.update_layout(autosize=True, shapes=[*self._shapes, *self._bands()])
-        if self._widget is None:
-            self._widget = go.FigureWidget(figure)
-            self._widget._config = {**self._widget._config, "responsive": True}
-        else:
-            self._replace(figure)
-        for trace in self._widget.data:
-            trace.on_click(self._clicked)
-        self._hint.value = _HINT if self._rows else ""
-
-    def _replace(self, figure: go.Figure) -> None:
-        gone = set(self._widget.layout.to_plotly_json()) - set(figure.layout.to_plotly_json())
-        self._widget.data = ()
-        self._widget.layout = figure.layout
-        for name in gone:
-            self._widget.layout[name] = None
-        self._widget.add_traces(figure.data)
-
-    def select(self, keys: frozenset[Key]) -> None:
-        """Mark the rows of these images."""
-        self._selected = keys
-        if self._widget is not None:
-            self._widget.layout.shapes = [*self._shapes, *self._bands()]
-
-    def _bands(self) -> list[dict[str, Any]]:
-        """Return a band behind each row with a chosen image."""
-        places = list(dict.fromkeys(self._rows))
-        chosen = [row for row in places if not self._selected.isdisjoint(self._rows[row])]
-        return [
-            {
-                "type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": y - 0.5, "y1": y + 0.5,
-                "line": _BAND, "fillcolor": _BAND_FILL, "layer": "below",
-            }
-            for y in (places.index(row) if isinstance(row, str) else row for row in chosen)
-        ]  # fmt: skip
-
-    def _clicked(self, _trace: object, points: Any, state: Any) -> None:
-        keys = {key for y in points.ys for key in self._rows.get(y, ())}
-        if not keys:
-            return
-        more = state is not None and (state.ctrl or state.meta or state.shift)
-        if keys <= self._selected and (more or self._selected <= keys):
-            self._chose(set(), keys)
-        else:
-            self._chose(keys, set() if more else set(self._selected) - keys)
 
 
 _HINT = (

@@ -1,0 +1,85 @@
+"""A chart as a widget: it is drawn anew in its place, tells of clicks, and marks what is chosen.
+
+plotly's own FigureWidget draws before it is on the page, where no text has a size
+yet, and loses what changes while it draws: the panel's charts change all the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import anywidget
+import plotly.graph_objects as go
+import traitlets
+from plotly.offline import get_plotlyjs
+
+from fastlaunch_nb import charts
+from fastlaunch_nb.panel.table import Key
+
+_BAND: Final = {
+    "type": "rect",
+    "xref": "paper",
+    "x0": 0,
+    "x1": 1,
+    "layer": "below",
+    "line": {"color": "#2b8fd9", "width": 1.5},
+    "fillcolor": "rgba(43,143,217,0.16)",
+}
+
+
+class Plot(anywidget.AnyWidget):  # type: ignore[misc]
+    """A chart whose rows are images.
+
+    Parameters
+    ----------
+    chose : callable
+        Is told the keys of images that were clicked, and of those that no longer are chosen.
+    """
+
+    _esm = f"{get_plotlyjs()}\n{(Path(__file__).parent / 'plot.js').read_text(encoding='utf-8')}"
+
+    figure = traitlets.Unicode().tag(sync=True)
+    bands: Any = traitlets.List().tag(sync=True)
+
+    def __init__(self, chose: Callable[[set[Key], set[Key]], None]) -> None:
+        self._chose = chose
+        self._rows: Mapping[Any, list[Key]] = {}
+        self._selected: frozenset[Key] = frozenset()
+        super().__init__()
+        self.on_msg(self._clicked)
+
+    @property
+    def rows(self) -> int:
+        """How many rows can be clicked."""
+        return len(self._rows)
+
+    def draw(self, figure: go.Figure) -> None:
+        """Draw another figure in the place of the last one."""
+        self._rows = charts.images_of_rows(figure)
+        with self.hold_sync():
+            self.figure = figure.to_json()
+            self.bands = self._bands()
+
+    def select(self, keys: frozenset[Key]) -> None:
+        """Mark the rows of these images."""
+        self._selected = keys
+        self.bands = self._bands()
+
+    def _bands(self) -> list[dict[str, Any]]:
+        """Return a band behind each row with a chosen image."""
+        places = {row: place for place, row in enumerate(self._rows)}
+        chosen = [row for row, keys in self._rows.items() if not self._selected.isdisjoint(keys)]
+        middles = [places[row] if isinstance(row, str) else int(row) for row in chosen]
+        return [{**_BAND, "y0": y - 0.5, "y1": y + 0.5} for y in middles]
+
+    def _clicked(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
+        """Choose the images that were clicked; once more, and they are not any longer."""
+        keys = {key for row in message["rows"] for key in self._rows.get(row, ())}
+        if not keys:
+            return
+        if keys <= self._selected and (message["more"] or self._selected <= keys):
+            self._chose(set(), keys)
+        else:
+            self._chose(keys, set() if message["more"] else set(self._selected) - keys)
