@@ -29,7 +29,7 @@ _BAND: Final = {
 }
 
 
-class Plot(anywidget.AnyWidget):  # type: ignore[misc]
+class Plot(anywidget.AnyWidget):
     """A chart whose rows are images.
 
     Parameters

@@ -16,6 +16,7 @@ from fastlaunch_nb import charts, frame
 from fastlaunch_nb.findings import findings as find
 from fastlaunch_nb.panel import columns, parts
 from fastlaunch_nb.panel.controls import Take
+from fastlaunch_nb.panel.plot import Plot
 from fastlaunch_nb.panel.table import Key, Table
 
 KINDS: Final = (
