@@ -31,8 +31,8 @@ _THUMB: Final = """
   height: 20px; border: 1px solid transparent; background: var(--fl-accent);
   pointer-events: auto; cursor: ew-resize;
 }
-.fl-slider .fl-low::-BROWSER-thumb { border-radius: 10px 2px 2px 10px; }
-.fl-slider .fl-high::-BROWSER-thumb { border-radius: 2px 10px 10px 2px; }
+.fl-slider .fl-from::-BROWSER-thumb { border-radius: 10px 2px 2px 10px; }
+.fl-slider .fl-to::-BROWSER-thumb { border-radius: 2px 10px 10px 2px; }
 .fl-slider input:focus-visible::-BROWSER-thumb {
   outline: 2px solid currentColor; outline-offset: 2px;
 }
@@ -71,10 +71,10 @@ _RANGE: Final = """
   width: calc(100% - var(--fl-thumb)); height: 26px; margin: 0; padding: 0; border: none;
   background: none; pointer-events: none; touch-action: pan-y;
 }
-.fl-slider input.fl-low { left: 0; }
-.fl-slider input.fl-high { right: 0; }
-.fl-slider input[type="range"].fl-low:focus-visible,
-.fl-slider input[type="range"].fl-high:focus-visible { outline: none !important; }
+.fl-slider input.fl-from { left: 0; }
+.fl-slider input.fl-to { right: 0; }
+.fl-slider input[type="range"].fl-from:focus-visible,
+.fl-slider input[type="range"].fl-to:focus-visible { outline: none !important; }
 .fl-slider .fl-said { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 8px; }
 .fl-slider .fl-said > :last-child { opacity: 0.8; }
 @media (prefers-reduced-motion: reduce) { .fl-slider .fl-bars i { transition: none; } }
@@ -96,7 +96,7 @@ _TAKE: Final = """
 """
 
 
-class RangeSlider(anywidget.AnyWidget):  # type: ignore[misc]
+class RangeSlider(anywidget.AnyWidget):
     """A range to choose: how many rows have which value, and a thumb for either end.
 
     Parameters
@@ -120,8 +120,8 @@ class RangeSlider(anywidget.AnyWidget):  # type: ignore[misc]
     _css = _RANGE
 
     label = traitlets.Unicode().tag(sync=True)
-    edges = traitlets.List().tag(sync=True)
-    counts = traitlets.List().tag(sync=True)
+    edges: Any = traitlets.List().tag(sync=True)
+    counts: Any = traitlets.List().tag(sync=True)
     unknown = traitlets.Int().tag(sync=True)
     is_time = traitlets.Bool().tag(sync=True)
     low = traitlets.Float(None, allow_none=True).tag(sync=True)
@@ -185,7 +185,7 @@ def _number(value: Any) -> Any:
     return None if value is None else int(value)
 
 
-class Take(anywidget.AnyWidget):  # type: ignore[misc]
+class Take(anywidget.AnyWidget):
     r"""A button that has a text made when it is clicked, and copies it or saves it as a file.
 
     What goes wrong is said on the button.

@@ -115,8 +115,8 @@ class Range {
     this.layers = [element("div", ""), element("div", "fl-strong")];
     const bars = element("div", "fl-bars", ...this.layers);
     bars.setAttribute("aria-hidden", "true");
-    this.low = thumb("fl-low");
-    this.high = thumb("fl-high");
+    this.low = thumb("fl-from");
+    this.high = thumb("fl-to");
     this.said = element("span", "");
     this.unknown = element("span", "");
     this.root = element("div", "fl-slider", this.heading, bars,
