@@ -144,18 +144,39 @@ def test_every_story_in_jupyterlab(
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
 
 
-def test_the_charts_of_the_dashboard_follow(page: Page) -> None:
-    """On the page that serve shows, panel and charts are there, and the charts follow the panel."""
+def test_the_dashboard_refreshes(page: Page) -> None:
+    """On the page that serve shows, Refresh says how far it is, keeps filters, and ends anew."""
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "serve", "--demo", "--no-browser"]
     with started(command) as address:
         open_in_voila(page, address)
-        use_the_panel(page)
-        see_the_charts(page, 42, 42)
+        summary = page.locator(".fl-summary")
+        expect(summary).to_contain_text("42 of 42 images")
+        expect(page.get_by_text("As of 2026-01-15 12:00:00 UTC")).to_be_visible()
         page.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
-        see_the_charts(page, 3, 3)
-        page.get_by_role("textbox", name="Search").fill("zzz")
-        expect(page.locator(".fl-empty")).to_contain_text("No image matches the filters.")
-        expect(page.locator(PLOT)).to_have_count(0)
+        expect(summary).to_contain_text("3 of 42 images")
+        bar = page.locator(".widget-hprogress")
+        expect(bar).to_be_hidden()
+        page.evaluate(REMEMBER_PROGRESS)
+        page.get_by_role("button", name="Refresh").click()
+        expect(page.get_by_text("As of 2026-01-15 12:10:00 UTC")).to_be_visible(timeout=SLOW)
+        expect(page.get_by_role("button", name="Refresh")).to_be_enabled()
+        expect(bar).to_be_hidden()
+        told = page.evaluate("window.told")
+        assert told["0 of 2 accounts and regions"]  # the bar was to be seen
+        assert told["8 of 8 accounts and regions"]
+        expect(page.get_by_text("accounts and regions")).to_have_count(0)
+        expect(summary).to_contain_text("3 of 39 images")  # the demo's disabling has ended
+        expect(summary).to_contain_text("state: enabling-failed")
+
+
+REMEMBER_PROGRESS = """() => {
+    window.told = {};
+    new MutationObserver(() => {
+        const bar = document.querySelector(".widget-hprogress");
+        for (const said of document.querySelectorAll("[role=status]"))
+            window.told[said.textContent] ||= bar.offsetParent !== null;
+    }).observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
 
 
 def open_in_voila(page: Page, address: str) -> None:

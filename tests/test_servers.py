@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,20 +10,25 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import nbformat
+import pandas as pd
 import papermill
 import pytest
 from playwright.sync_api import expect
 
-from fastlaunch_nb import InputError, cli, servers
+import fastlaunch_nb as fl
+from fastlaunch_nb import InputError, cli, emulator, servers
 from fastlaunch_nb.demo import Demo
 
-from .browser import SLOW, launched, opened
+from .browser import ROOT, SLOW, launched, opened
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
 
@@ -129,6 +135,111 @@ def test_a_port_that_is_taken(
         port = listener.getsockname()[1]
         assert cli.main([command, "--demo", "--port", str(port), *folder]) == 2
     assert f"port {port} can not be used" in capsys.readouterr().err
+
+
+# --- the dashboard's own code -----------------------------------------------------------
+
+
+@pytest.fixture
+def dashboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """The names of the dashboard's cells after they have run, on the demo."""
+    cells = nbformat.read(ROOT / "notebooks" / "dashboard.ipynb", as_version=4).cells
+    names: dict[str, Any] = {"display": lambda *_: None}
+    with warnings.catch_warnings():
+        for cell in cells:
+            if cell.cell_type == "code":
+                exec(cell.source, names)  # noqa: S102  cells of our own
+        yield names
+    names["demo"].stop()
+
+
+def test_the_panel_is_usable_while_a_refresh_reads(dashboard: dict[str, Any]) -> None:
+    """Meanwhile filters answer, and a second click reads nothing; both are as chosen afterwards."""
+    panel, button, read = dashboard["panel"], dashboard["button"], dashboard["read"]
+    begun, go_on = threading.Event(), threading.Event()
+    reads: list[object] = []
+
+    def slowly(progress: Any) -> Any:
+        reads.append(progress)
+        begun.set()
+        assert go_on.wait(60), "the page was blocked"
+        return read(progress)
+
+    async def use() -> None:
+        button.click()
+        await asyncio.to_thread(begun.wait, 60)
+        button.click()
+        assert button.disabled
+        assert dashboard["bar"].layout.display is None
+        panel.filters = fl.Filters(state="enabling-failed")
+        assert len(panel.filtered) == 3
+        go_on.set()
+        await ended(button)
+
+    dashboard["read"] = slowly
+    asyncio.run(use())
+    assert len(reads) == 1
+    assert panel.filters == fl.Filters(state="enabling-failed")
+    assert len(panel.filtered) == 3
+    assert "12:10:00 UTC" in dashboard["when"].value
+    assert dashboard["bar"].layout.display == "none"
+
+
+async def ended(button: Any) -> None:
+    """Wait until a refresh is over: its button can be pressed again."""
+    over = asyncio.Event()
+    button.observe(lambda _: over.set(), "disabled")
+    if button.disabled:
+        await over.wait()
+
+
+def refreshed(dashboard: dict[str, Any]) -> None:
+    """Press Refresh, and wait until that is over."""
+
+    async def press() -> None:
+        dashboard["button"].click()
+        await asyncio.sleep(0)
+        assert dashboard["button"].disabled
+        await ended(dashboard["button"])
+
+    asyncio.run(press())
+
+
+def test_a_refresh_that_reads_nothing_keeps_what_is_there(dashboard: dict[str, Any]) -> None:
+    """Where every read fails, images and time stay, and what to do is said; then it goes on."""
+    before = dashboard["panel"].filtered
+    with emulator.faulty(unauthorized=dashboard["demo"].accounts):
+        refreshed(dashboard)
+    (said,) = dashboard["failed"].outputs
+    assert "6 failed" in said["data"]["text/plain"]
+    assert "Allow the IAM action" in said["data"]["text/html"]
+    pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
+    assert "12:00:00 UTC" in dashboard["when"].value
+    refreshed(dashboard)
+    assert dashboard["failed"].outputs == ()
+    assert "12:20:00 UTC" in dashboard["when"].value
+
+
+def test_a_refresh_says_what_failed(dashboard: dict[str, Any]) -> None:
+    """Where some reads fail, the others' images are shown, and failures as a sweep says them."""
+    with emulator.faulty(unauthorized=["111122223333"]):
+        refreshed(dashboard)
+    (said,) = dashboard["failed"].outputs
+    assert "3 complete, 3 failed" in said["data"]["text/plain"]
+    assert set(dashboard["panel"].filtered["account_id"]) == {"123456789012"}
+
+
+def test_an_error_is_said_in_words(dashboard: dict[str, Any]) -> None:
+    """An error stands on the page as text; what was there stays, and Refresh can be pressed."""
+    before = dashboard["panel"].filtered
+
+    def expired(_progress: Any) -> None:
+        raise fl.SetupError("The login has expired. Run: aws sso login <b>")
+
+    dashboard["read"] = expired
+    refreshed(dashboard)
+    assert "expired. Run: aws sso login &lt;b&gt;</span>" in dashboard["said"].value
+    pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
 
 
 # --- from start to end ----------------------------------------------------------------

@@ -6,8 +6,9 @@ import json
 import pickle
 from collections.abc import Callable
 from concurrent import futures
+from itertools import pairwise
 from multiprocessing import get_context
-from threading import Event
+from threading import Event, get_ident
 from typing import Any
 
 import boto3
@@ -183,6 +184,8 @@ def test_nothing_there_is_an_empty_frame(demo: Demo) -> None:
         ({"max_workers": 0}, "max_workers is 0"),
         ({"max_workers": True}, "max_workers is True"),
         ({"progress": "yes"}, "progress is 'yes'"),
+        ({"progress": 1}, "progress is 1"),
+        ({"progress": lambda done: done}, r"called as progress\(done, total\)"),
         ({"strict": 1}, "strict is 1"),
         ({"resume": "20260115"}, "Expected a Sweep"),
     ],
@@ -414,6 +417,62 @@ def test_the_bar(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     for quiet in (None, False):
         fl.sweep(regions=REGION, progress=quiet)
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_progress_hears(demo: Demo, accounts: list[fl.Target]) -> None:
+    """A callable hears 0, then each account and region as it ends, failed or not; no bar shows."""
+    heard: list[tuple[int, int]] = []
+    threads: set[int] = set()
+
+    def hear(done: int, total: int) -> None:
+        heard.append((done, total))
+        threads.add(get_ident())
+
+    with emulator.faulty(unauthorized=[OTHER]):
+        swept = fl.sweep(accounts, regions=[REGION, "ap-east-1", "cn-north-1"], progress=hear)
+    assert set(swept.coverage["status"]) == {"complete", "failed", "not-opted-in"}
+    assert threads == {get_ident()}
+    done, totals = zip(*heard, strict=True)
+    everything = len(accounts) + len(swept.coverage)
+    assert done == tuple(range(everything + 1))
+    assert (totals[0], totals[-1]) == (len(accounts), everything)
+    assert all(before <= after for before, after in pairwise(totals))
+
+
+def test_progress_of_what_can_not_be_opened(demo: Demo) -> None:
+    """An account that can not be opened is done with: its regions are not waited for."""
+    heard: list[tuple[int, int]] = []
+    gone = futures.ThreadPoolExecutor(1)
+    gone.shutdown()
+    swept = fl.sweep(executor=gone, progress=lambda *told: heard.append(told))
+    assert len(swept.failures) == 1
+    assert heard == [(0, 1), (1, 1)]
+
+
+def test_progress_hears_0_before_anything_is_sent(demo: Demo) -> None:
+    """What it raises comes out of the sweep; at 0, nobody was asked anything."""
+
+    def refuse(done: int, total: int) -> None:
+        raise ZeroDivisionError(f"{done} of {total}")
+
+    class Nobody(futures.Executor):
+        def submit(self, *_: Any, **__: Any) -> futures.Future[Any]:
+            pytest.fail("something was sent")
+
+    with pytest.raises(ZeroDivisionError, match="0 of 1"):
+        fl.sweep(regions=REGION, executor=Nobody(), progress=refuse)
+
+
+def test_progress_can_stop_a_sweep(demo: Demo, accounts: list[fl.Target]) -> None:
+    """KeyboardInterrupt from it is as Ctrl-C: what is there comes back, and can be resumed."""
+
+    def stop(done: int, _total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    swept = fl.sweep(accounts, regions=demo.regions, max_workers=1, progress=stop)
+    assert swept.was_interrupted
+    assert_same(fl.sweep(resume=swept).images, fleet(demo))
 
 
 def test_it_says_how_much_and_how_complete(demo: Demo, accounts: list[fl.Target]) -> None:

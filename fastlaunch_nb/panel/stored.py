@@ -21,6 +21,9 @@ ROWS: Final = 10
 """How many rows the table has."""
 _STATES, _LARGEST = 6, 7  # lines of the picture; with a heading each, 15
 _WIDE = 16  # letters of the longest bar
+_LEFT = "style='text-align:left'"
+_LINE = "nowrap style='text-align:left;white-space:nowrap'"  # one or the other survives
+_RIGHT = "nowrap style='text-align:right;white-space:nowrap'"
 _EIGHTHS: Sequence[str] = ("", *"▏▎▍▌▋▊▉")
 
 
@@ -138,21 +141,14 @@ def _blocks(share: float) -> str:
 
 def _drawn(headings: Sequence[str], lines: Iterable[_Line]) -> str:
     """Return lines as a table: what, how many, and the bar, which says nothing more."""
-    head = "".join(f"<th scope='col' style='{_LEFT}'>{heading}</th>" for heading in headings)
+    head = "".join(f"<th scope='col' {_LEFT}>{heading}</th>" for heading in headings)
     body = "".join(
-        f"<tr><td nowrap style='{_LEFT}'>{_named(line)}</td>"
-        f"<td nowrap style='text-align:right'>{line.said}</td>"
-        f"<td style='{_LEFT}'>{_bar(line)}</td></tr>"
+        f"<tr><td {_LEFT}>{columns.swatch(line.state)} {columns.text(line.label)}</td>"
+        f"<td {_RIGHT}>{line.said}</td>"
+        f"<td {_LEFT}>{_bar(line)}</td></tr>"
         for line in lines
     )
     return f"<table><thead><tr>{head}<td></td></tr></thead><tbody>{body}</tbody></table>"
-
-
-_LEFT = "text-align:left"
-
-
-def _named(line: _Line) -> str:
-    return f"{columns.swatch(line.state)} {columns.text(line.label)}"
 
 
 def _bar(line: _Line) -> str:
@@ -168,9 +164,9 @@ def table_html(rows: pd.DataFrame) -> str:
     if rows.empty:
         return f"<p class='fl-empty'>{' '.join(frame.why_empty(rows))}</p>"
     shown = [column for column in columns.of_images(rows) if column.name in columns.IMAGES]
-    head = "".join(f"<th scope='col' style='{_LEFT}'>{column.heading}</th>" for column in shown)
+    head = "".join(f"<th scope='col' {_LEFT}>{column.heading}</th>" for column in shown)
     body = "".join(
-        f"<tr>{''.join(map(_cell, shown, [row] * len(shown)))}</tr>"
+        f"<tr>{''.join(_cell(column, row) for column in shown)}</tr>"
         for row in columns.shown_rows(frame.fit_to_show(rows))
     )
     return (
@@ -182,19 +178,20 @@ def table_html(rows: pd.DataFrame) -> str:
 def _cell(column: Column, row: Mapping[Any, Any]) -> str:
     if column.name in columns.NUMBERS:
         return f"<td class='fl-number'>{column.cell(row)}</td>"
-    return f"<td style='{_LEFT}'>{column.cell(row)}</td>"
+    how = _LINE if column.name in ("state", "state_transition_time") else _LEFT
+    return f"<td {how}>{column.cell(row)}</td>"
 
 
 def _more(rows: int) -> str:
     return f"<p class='fl-empty'>and {rows:,} more</p>" if rows > 0 else ""
 
 
-_LINE = "color-mix(in srgb, currentColor 14%, transparent)"
+_FAINT = "color-mix(in srgb, currentColor 14%, transparent)"
 _STYLE = f"""<style>
 .fl-stored {{ font-size: 13px; }}
 .fl-stored .fl-summary {{ font-size: 14px; line-height: 1.6; }}
 .fl-stored .fl-demo {{ margin-left: 10px; padding: 1px 8px; border-radius: 9px;
-  background: {_LINE}; font-size: 12px; white-space: nowrap; }}
+  background: {_FAINT}; font-size: 12px; white-space: nowrap; }}
 .fl-stored .fl-active {{ margin-left: 10px; opacity: 0.8; overflow-wrap: anywhere; }}
 .fl-stored table {{ border: 0; border-collapse: collapse; table-layout: auto; margin: 0;
   font-size: 13px; line-height: 1.35; }}
@@ -211,7 +208,7 @@ _STYLE = f"""<style>
 .fl-stored .fl-scroll:focus-visible {{ outline: 2px solid #2b8fd9; outline-offset: -1px; }}
 .fl-stored .fl-scroll table {{ width: 100%; }}
 .fl-stored .fl-scroll :is(th, td) {{ max-width: none; vertical-align: top;
-  padding: 5px 12px 5px 4px; border: 0; border-bottom: 1px solid {_LINE}; white-space: nowrap; }}
+  padding: 5px 12px 5px 4px; border: 0; border-bottom: 1px solid {_FAINT}; white-space: nowrap; }}
 .fl-stored .fl-scroll td > div {{ width: max-content; max-width: 260px; white-space: normal;
   overflow-wrap: anywhere; }}
 .fl-stored small {{ opacity: 0.75; font-size: 11px; }}

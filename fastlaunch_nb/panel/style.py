@@ -62,7 +62,7 @@ STYLE: Final = f"""<style>
   padding: 5px 10px 5px 4px !important; border-bottom: 1px solid {_LINE}; white-space: nowrap; }}
 .fl-panel td > div {{ width: max-content; max-width: 210px; white-space: normal;
   overflow-wrap: anywhere; }}
-.fl-panel td > .fl-long {{ width: auto; min-width: 170px; max-width: 420px; }}
+.fl-panel td > .fl-long {{ width: auto; min-width: 220px; max-width: 460px; }}
 .fl-panel .fl-page {{ overflow-x: auto; }}
 .fl-panel small {{ opacity: 0.8; font-size: 11px; }}
 .fl-panel .fl-number {{ text-align: right !important; font-variant-numeric: tabular-nums; }}

@@ -21,6 +21,7 @@ from fastlaunch_nb.errors import FastLaunchWarning, InputError
 from fastlaunch_nb.sweep.looks import Key, Look, Opening
 
 Job: TypeAlias = Opening | Look
+Progress: TypeAlias = bool | Callable[[int, int], object] | None
 _GRACE = 5  # seconds that reads under way get to end at a page, after Ctrl-C
 
 
@@ -37,8 +38,8 @@ class Course:
         Who does it; threads of its own if None.
     workers : int
         How many jobs may be under way at once.
-    progress : bool or None
-        Whether to show a bar; None where a person is watching.
+    progress : bool, None or callable
+        Whether to show a bar; None where a person is watching. Or what to tell instead.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Course:
         question: Look,
         executor: futures.Executor | None,
         workers: int,
-        progress: bool | None,
+        progress: Progress,
     ) -> None:
         self._openings = openings
         self._question = question
@@ -70,8 +71,8 @@ class Course:
         for opening in self._openings:
             self._waiting[opening.number] = opening
             self._queue.add(opening)
-        bar = _Bar(self._progress, len(self._openings))
-        with _pool(self._executor, self._workers) as pool, bar as self._bar:
+        bar = _bar(self._progress, len(self._openings))
+        with bar as self._bar, _pool(self._executor, self._workers) as pool:
             submit = _submitter(pool, aws.Vault(self._workers), self._stopped)
             try:
                 while self._queue or self._under_way:
@@ -107,9 +108,11 @@ class Course:
 
     def _finish(self, job: Job, error: BaseException | None) -> None:
         self._queue.done(job)
+        if not (error and self._stopped.is_set()):  # else it was given up, and says so by itself
+            self._note(job, error)
         self._bar.tell(job)
-        if error and self._stopped.is_set():
-            return  # it was given up: what it is by now says so
+
+    def _note(self, job: Job, error: BaseException | None) -> None:
         if isinstance(job, Look):
             if error:
                 job.fail(error)
@@ -302,34 +305,27 @@ def _vault_of(_sweep: str) -> aws.Vault:
 class _Bar:
     """A bar of tqdm's: how many are done, how many failed, how many rows there are."""
 
-    def __init__(self, wanted: bool | None, total: int) -> None:
-        shown = _is_watched() if wanted is None else wanted
-        self._bar: Any = None
-        if shown:
-            from tqdm.auto import tqdm
+    def __init__(self, total: int) -> None:
+        from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, desc="Sweep", unit=" reads", leave=False)
+        self._bar: Any = tqdm(total=total, desc="Sweep", unit=" reads", leave=False)
         self._failed = self._rows = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.refresh()  # the last word, however soon it came
-            self._bar.close()
+        self._bar.refresh()  # the last word, however soon it came
+        self._bar.close()
 
     def expect(self, more: int) -> None:
         """Note that there is more to do than was known."""
-        if self._bar is not None:
-            done = self._bar.n
-            self._bar.reset(self._bar.total + more)  # a notebook's bar has no other way
-            self._bar.update(done)
+        done = self._bar.n
+        self._bar.reset(self._bar.total + more)  # a notebook's bar has no other way
+        self._bar.update(done)
 
     def tell(self, job: Job) -> None:
         """Note that a job has ended."""
-        if self._bar is None:
-            return
         if isinstance(job, Look):
             self._rows += job.rows
             self._failed += job.is_left
@@ -337,6 +333,37 @@ class _Bar:
             self._failed += job.error is not None
         self._bar.set_postfix(failed=self._failed, rows=f"{self._rows:,}", refresh=False)
         self._bar.update()
+
+
+class _Told:
+    """A function of the caller's in the place of a bar: it hears how many are done, of how many."""
+
+    def __init__(self, total: int, listener: Callable[[int, int], object]) -> None:
+        self._done, self._total = 0, total
+        self._listener = listener
+
+    def __enter__(self) -> Self:
+        self._listener(0, self._total)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def expect(self, more: int) -> None:
+        """Note that there is more to do than was known; the next call says so."""
+        self._total += more
+
+    def tell(self, _job: Job) -> None:
+        """Note that a job has ended."""
+        self._done += 1
+        self._listener(self._done, self._total)
+
+
+def _bar(wanted: Progress, total: int) -> _Bar | _Told:
+    if callable(wanted):
+        return _Told(total, wanted)
+    shown = _is_watched() if wanted is None else wanted
+    return _Bar(total) if shown else _Told(total, lambda _done, _total: None)
 
 
 def _is_watched() -> bool:

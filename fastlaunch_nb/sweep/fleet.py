@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def sweep(
     filters: Filters | Mapping[str, Any] | Iterable[Mapping[str, Any]] | None = None,
     executor: futures.Executor | None = None,
     max_workers: int = 32,
-    progress: bool | None = None,
+    progress: bool | Callable[[int, int], object] | None = None,
     strict: bool = False,
     resume: Sweep | None = None,
 ) -> Sweep:
@@ -57,9 +58,13 @@ def sweep(
         ``get_executor()`` of a Dask client returns. It stays open.
     max_workers : int, default 32
         How many reads may be under way at once.
-    progress : bool, optional
+    progress : bool or callable, optional
         Whether to show a progress bar on stderr; if not given, where a person
-        is watching: in a notebook and in a terminal.
+        is watching: in a notebook and in a terminal. A callable is called
+        instead, as ``progress(done, total)``, by the thread that called
+        `sweep`: with 0 before anything is sent, then each time an account has
+        been opened or a region of it read, whether that went well or not. The
+        total grows as accounts are opened: only then their regions count.
     strict : bool, default False
         Raise an error that names every failure, if there is one.
     resume : Sweep, optional
@@ -118,12 +123,26 @@ def _check(executor: Any, max_workers: Any, progress: Any, strict: Any, resume: 
             "such as ProcessPoolExecutor(); of a Dask client, its get_executor()."
         )
     frame.check_workers(max_workers)
-    if progress is not None and not isinstance(progress, bool):
-        raise InputError(f"progress is {progress!r}. Expected True, False or None.")
+    if progress is not None and not isinstance(progress, bool) and not _takes_two(progress):
+        raise InputError(
+            f"progress is {progress!r}. Expected True, False, None, or what can be called as "
+            "progress(done, total)."
+        )
     if not isinstance(strict, bool):
         raise InputError(f"strict is {strict!r}. Expected True or False.")
     if resume is not None and not isinstance(resume, Sweep):
         raise InputError(f"resume is a {type(resume).__name__}. Expected a Sweep.")
+
+
+def _takes_two(progress: Any) -> bool:
+    """Tell what can be called with two numbers from all else."""
+    try:
+        inspect.signature(progress).bind(0, 0)
+    except TypeError:
+        return False
+    except ValueError:  # it is written in C, and does not say
+        return True
+    return True
 
 
 # --- what is to be read ---------------------------------------------------------------
