@@ -79,7 +79,9 @@ def panel(
     >>> panel.filtered["image_id"].tolist()
     ['ami-01234567890abcdef']
     >>> panel.selected = [("123456789012", "eu-west-1", "ami-01234567890abcdef")]
-    >>> panel.filtered.set_index(["account_id", "region", "image_id"]).loc[list(panel.selected)]
+    >>> rows = images.set_index(["account_id", "region", "image_id"]).loc[list(panel.selected)]
+    >>> rows["state"].tolist()
+    ['enabling']
     """
     data = _checked(images, intervals, findings)
     return FilterPanel(data, Filters() if filters is None else filters)
@@ -170,7 +172,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._facets = {n: Facet(parts.TITLES[n], self._take) for n in (*_FACETS, *rare)}
         self._ranges = {n: self._range(n) for n in ranges}
         self._side.children = (*self._facets.values(), *self._ranges.values())
-        self._side.layout.display = None if len(images) else "none"
+        for control in (self._search, self._reset, self._side):
+            control.layout.display = None if len(images) else "none"
         self._views.fill(data)
 
     def _range(self, name: str) -> RangeSlider:
@@ -290,7 +293,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def _summary_html(self) -> str:
         mark = ""
         if self._is_demo:
-            mark = f"<span class='fl-demo'>{frame.DEMO_MARK}</span>"
+            mark = f" <span class='fl-demo'>{frame.DEMO_MARK}</span>"
         chosen = f" · {len(self.selected):,} selected" if self.selected else ""
         return (
             f"<div role='status' class='fl-summary'><b>{self._kept:,} of "

@@ -53,10 +53,10 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._itable.add_class("fl-page")
         self._itable.observe(self._take, "selected_rows")
         self._empty = widgets.HTML()
-        head = parts.row("fl-tools", self._sort, self._descending, self._choosing, self._size,
-                         self._copy, self._save)  # fmt: skip
+        controls = (self._sort, self._descending, self._choosing, self._size)
+        self._tools = parts.row("fl-tools", *controls, self._copy, self._save)
         self._pager = parts.row("fl-pager", self._back, self._on, self._where)
-        super().__init__([head, self._boxes, self._itable, self._empty, self._pager])
+        super().__init__([self._tools, self._boxes, self._itable, self._empty, self._pager])
         self.add_class("fl-table")
 
     def _make_controls(self) -> None:
@@ -88,6 +88,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._sort.options = [("as read", ""), *((c.heading, c.name) for c in columns)]
         self._sort.value = self._by if self._by in self._columns else ""
         self._showing = False
+        self._tools.layout.display = None if len(rows) else "none"
         self._boxes.children = tuple(
             self._box(c, c.heading in before if before else c.name in chosen) for c in columns
         )
