@@ -7,7 +7,7 @@ NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
-MEASURED := emulator sweep intervals history timelines pool findings enrich filters
+MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help

@@ -82,6 +82,7 @@ def fleet(size: int) -> pd.DataFrame:
         "launch_template_name": pd.Series("runner-" + pd.Series(number % 500).astype(str)),
         "launch_template_version": "1",
         "owner_id": pd.Series(100_000_000_000 + number % 7).astype(str),
+        "observed_at": pd.Timestamp("2026-06-01", tz="UTC"),
     }
     images = pd.DataFrame(columns)
     return images.astype({c.name: c.dtype for c in frame.COLUMNS if c.name in columns})

@@ -274,7 +274,7 @@ def test_hostile_text_is_drawn_as_text(
     (tmp_path / "page.html").write_text(f"<meta charset='utf-8'>{''.join(parts)}")
     page.goto((tmp_path / "page.html").as_uri())
     expect(page.locator(f"{PLOT} .ytick text").first).to_contain_text("<img src=x")
-    expect(page.locator("td").first).to_contain_text(LINE)
+    expect(page.locator(".fl-scroll td").first).to_contain_text(LINE)
     for number in range(2):
         page.locator(f"{PLOT} .bars path").nth(number).hover(force=True)
         expect(page.locator(".hovertext").first).to_contain_text("<img")

@@ -80,7 +80,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def fill(self, rows: pd.DataFrame, columns: Sequence[Column], chosen: Sequence[str]) -> None:
         """Take other rows, with these columns, of which some are shown until others are chosen."""
-        self._rows, self._orders = rows, {}
+        self._rows, self._orders = frame.fit_to_show(rows), {}
         self._shown = np.arange(len(rows))
         before = self._columns and {box.description for box in self._boxes.children if box.value}
         self._columns = {column.name: column for column in columns}
@@ -157,7 +157,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._empty.value = "" if len(page) else self._why_empty()
         if len(page) == 0:
             return
-        rows = shown_rows(frame.fit_to_show(page))
+        rows = shown_rows(page)
         html = {self._heading(column): [column.cell(row) for row in rows] for column in columns}
         numbers = [place for place, column in enumerate(columns) if column.name in NUMBERS]
         self._showing = True
@@ -216,6 +216,8 @@ _OPTIONS: Final[dict[str, Any]] = {
     "autoWidth": False,
     "showIndex": False,
     "show_dtypes": False,
+    "warn_on_undocumented_option": False,
+    "warn_on_unexpected_option_type": False,  # which takes as long as all the rest
     "maxBytes": 0,
     "maxColumns": 0,
 }

@@ -1,0 +1,97 @@
+"""How fast the panel answers a click: in the kernel, and on a screen. ``make bench`` prints it.
+
+Figures of one run on one machine: compare them with each other, and with what is
+to be reached, not with those of another day.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import nbformat
+
+import fastlaunch_nb as fl
+from benchmarks import seconds
+from benchmarks.filters import fleet
+from tests.browser import SLOW, launched, opened, started
+
+SIZES = (100_000, 1_000_000)
+CLICKS = (
+    fl.Filters(state="enabled"),
+    fl.Filters(state=["enabled", "enabling"]),
+    fl.Filters(state=["enabled", "enabling"], region="region-3"),
+    fl.Filters(region="region-3", target_resource_count=(10, 30)),
+    fl.Filters(),
+)
+CODE = """
+import fastlaunch_nb as fl
+from benchmarks.filters import fleet
+
+fl.panel(fleet({size}))
+"""
+ANSWERED = """async label => {
+    const panel = document.querySelector(".fl-panel");
+    const summary = () => panel.querySelector(".fl-summary").textContent;
+    const rows = () => panel.querySelector(".fl-table tbody").textContent;
+    const box = [...panel.querySelectorAll(".fl-facet label")]
+        .find(found => found.textContent.trim().startsWith(label)).querySelector("input");
+    const [said, shown] = [summary(), rows()], begin = performance.now();
+    box.click();
+    while (summary() === said || rows() === shown) await new Promise(requestAnimationFrame);
+    return performance.now() - begin;
+}"""
+
+
+def main() -> None:
+    """Measure, and print a Markdown table."""
+    print("| what | measured | to reach |\n|---|---|---|")
+    for size in SIZES:
+        images = fleet(size)
+        took = seconds(partial(fl.panel, images), runs=1)
+        print(f"| {size:,} images: a panel is made | {took:.2f} s | |")
+        panel = fl.panel(images)
+        clicks = [seconds(partial(choose, panel, filters), runs=1) for filters in CLICKS * 3]
+        goal = "50 ms" if size == SIZES[0] else ""
+        what = "a click: rows, all counts and histograms, the first page"
+        said = f"{median(clicks) * 1000:.0f} ms, at most {max(clicks) * 1000:.0f} ms"
+        print(f"| {size:,} images, {what} | {said} | {goal} |")
+    for size, goal in zip(SIZES, ("300 ms", ""), strict=True):
+        shown = on_screen(size)
+        said = f"{median(shown):.0f} ms, at most {max(shown):.0f} ms"
+        print(f"| {size:,} images, a click until it is on the screen, in Voila | {said} | {goal} |")
+
+
+def choose(panel: Any, filters: fl.Filters) -> None:
+    """Do what a click leads to."""
+    panel.filters = filters
+
+
+def on_screen(size: int) -> list[float]:
+    """Return how many milliseconds pass from each click until count and rows are other ones."""
+    cell = nbformat.v4.new_code_cell(CODE.format(size=size))
+    kernel = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
+        path = Path(folder) / "panel.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), path)
+        port = free.getsockname()[1]
+        free.close()
+        command = [sys.executable, "-m", "voila", str(path), "--no-browser", f"--port={port}"]
+        with (
+            started([*command, "--Voila.ip=127.0.0.1"]) as address,
+            launched() as browser,
+            opened(browser) as page,
+        ):
+            page.goto(address, timeout=SLOW)
+            page.locator(".fl-table tbody tr").first.wait_for(timeout=SLOW)
+            labels = ["enabled", "enabled", "disabling", "disabling", "enabling-failed"]
+            return [float(page.evaluate(ANSWERED, label)) for label in labels]
+
+
+if __name__ == "__main__":
+    main()
