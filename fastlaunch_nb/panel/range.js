@@ -59,11 +59,12 @@ class Scale {
   }
 
   sayRange(low, high) {
-    const [from, to] = [low, high].map((end) => end === null ? null : this.say(end));
+    const whole = (end) => this.say(end).replaceAll(" ", "\u00a0"); // never broken within a time
+    const [from, to] = [low, high].map((end) => end === null ? null : whole(end));
     const [since, until] = this.isTime ? ["since", "until"] : ["from", "up to"];
     if (from === to) return from ?? "all";
     if (to === null) return `${since} ${from}`;
-    return from === null ? `${until} ${to}` : `${from.replace(" UTC", "")} – ${to}`;
+    return from === null ? `${until} ${to}` : `${from.replace("\u00a0UTC", "")} – ${to}`;
   }
 }
 
@@ -77,6 +78,7 @@ function element(tag, name, ...children) {
 function thumb(name) {
   const input = element("input", name);
   input.type = "range";
+  input.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab would take the arrows
   input.min = "0";
   input.step = "1";
   return input;
@@ -171,7 +173,7 @@ class Range {
     this.said.textContent = some ? this.scale.sayRange(low, high) : "no values";
     const left = low === null ? 0 : this.scale.left(low);
     const right = high === null ? 100 : this.scale.left(high + 1 / this.scale.units);
-    this.root.style.setProperty("--fl-left", `${some ? left : 0}%`);
+    this.root.style.setProperty("--fl-left", `${some ? left : 100}%`);
     this.root.style.setProperty("--fl-right", `${some ? 100 - right : 0}%`);
   }
 

@@ -89,6 +89,8 @@ class Take {
     this.button = document.createElement("button");
     this.button.type = "button";
     this.button.className = "jupyter-widgets jupyter-button widget-button";
+    // JupyterLab would take Enter, and edit the cell.
+    this.button.setAttribute("data-lm-suppress-shortcuts", "true");
     this.button.addEventListener("click", () => this.take());
     this.status = document.createElement("span");
     this.status.setAttribute("role", "status");
