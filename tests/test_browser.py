@@ -74,7 +74,10 @@ def voila(home: Path) -> Iterator[str]:
 def use_the_panel(page: Page) -> None:
     """Click a facet, search, reset and turn the page, and see rows and numbers change."""
     panel = page.locator(".fl-panel").first
-    summary, rows = panel.locator(".fl-summary"), panel.locator(".fl-table").first.locator("tbody tr")
+    summary, rows = (
+        panel.locator(".fl-summary"),
+        panel.locator(".fl-table").first.locator("tbody tr"),
+    )
     expect(summary).to_contain_text("42 of 42 images")
     expect(summary).to_contain_text("Demo data")
     expect(rows).to_have_count(10)
@@ -217,7 +220,10 @@ def test_hostile_text_in_voila(page: Page, voila: str, alerts: list[str]) -> Non
 def use_the_hostile_panel(page: Page) -> None:
     """Tick, search for and page through hostile text; see it as it is wherever it is shown."""
     panel = page.locator(".fl-panel").first
-    summary, rows = panel.locator(".fl-summary"), panel.locator(".fl-table").first.locator("tbody tr")
+    summary, rows = (
+        panel.locator(".fl-summary"),
+        panel.locator(".fl-table").first.locator("tbody tr"),
+    )
     chips = panel.locator(".fl-chips")
     for facet in panel.locator(".fl-facet").all():
         if (label := facet.locator("label", has_text="<img")).count():

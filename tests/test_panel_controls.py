@@ -351,7 +351,7 @@ def test_a_drag_is_told_when_it_pauses(page: Page, end: str) -> None:
 
 
 def test_letting_go_tells_at_once(page: Page) -> None:
-    """Whoever lets go of a thumb waits for nothing; one that came back to its place tells nothing."""
+    """Whoever lets go of a thumb waits for nothing; one that came back tells nothing."""
     shown = counts(page, still=True)
     x, y = shown.grab("from")
     page.mouse.move(x + 300, y)

@@ -142,10 +142,22 @@ class Take {
   }
 }
 
+/* Let the table whose rows the button takes have the arrows and the space bar: JupyterLab would
+   walk through its cells with them. */
+function leaveKeys(root) {
+  const table = root.closest(".fl-table")?.querySelector(".fl-page");
+  table?.setAttribute("data-lm-suppress-shortcuts", "true");
+}
+
 export default {
   render({ model, el }) {
     const take = new Take(model);
     el.append(take.root);
-    return () => take.close();
+    const shown = new ResizeObserver(() => leaveKeys(take.root));
+    shown.observe(take.root);
+    return () => {
+      shown.disconnect();
+      take.close();
+    };
   },
 };
