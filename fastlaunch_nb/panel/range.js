@@ -202,7 +202,7 @@ class Range {
     this.waiting = null;
     const changed = ["low", "high"].filter((end) => this.model.get(end) !== this.chosen[end]);
     if (!changed.length) return;
-    const { ...chosen } = this.chosen; // as the first to be set has all views draw
+    const { chosen } = this; // as it is before the first to be set has all views draw
     for (const end of changed) this.model.set(end, chosen[end]);
     this.model.save_changes();
   }
