@@ -149,7 +149,7 @@ class Shown(Staged):
     @property
     def words(self) -> str:
         """The line below the thumbs."""
-        return self.page.locator(".fl-said").inner_text().replace("\u00a0", " ")
+        return self.page.locator(".fl-said").inner_text()
 
     def grab(self, end: str) -> tuple[float, float]:
         """Put the mouse on a thumb, and press; return where that was."""
@@ -211,6 +211,10 @@ def test_it_says_times_in_utc(page: Page) -> None:
     assert shown.thumb("from").input_value() == "0"  # it is in the first of four bins
     shown.thumb("to").press("ArrowLeft")
     assert shown.words.strip() == "2026-01-02 03:04 – 2026-01-04 09:30 UTC"
+    ends = page.locator(".fl-said span span")
+    page.locator("main").evaluate("e => { e.style.width = '210px'; }")
+    tops = "e => new Set([...e.getClientRects()].map(box => box.top)).size"
+    assert ends.evaluate_all(f"all => all.map({tops})") == [1, 1]  # no line ends within a time
     assert shown.saved == [{"high": (round(slider.edges[3] * 1000) - 1) / 1000}]
 
 
