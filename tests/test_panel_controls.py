@@ -1,8 +1,7 @@
-"""The panel's own controls: what they mean to Filters, and what they do in a real browser."""
+"""The range of the panel: what it means to Filters, and what it does in a real browser."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,26 +12,25 @@ from hypothesis import strategies as st
 from playwright.sync_api import Locator, Page
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import Faceted, Histogram
-from fastlaunch_nb.panel.controls import RangeSlider, Take
+from fastlaunch_nb.panel.controls import RangeSlider
 
 from .conftest import HOSTILE, item
+from .stage import Staged, sent_by
 
 TIMES = st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2100-01-01")).map(
     lambda moment: pd.Timestamp(moment, tz="UTC").as_unit("us")
 )
-COUNTS = st.integers(0, 2**53)
-VALUES: dict[str, Any] = {"max_parallel_launches": COUNTS, "state_transition_time": TIMES}
-FIELDS = {
-    "max_parallel_launches": "MaxParallelLaunches",
-    "state_transition_time": "StateTransitionTime",
+VALUES: dict[str, Any] = {
+    "max_parallel_launches": st.integers(0, 2**53),
+    "state_transition_time": TIMES,
 }
 
 
 def spread(name: str, values: list[Any], bins: int = 10) -> tuple[Faceted, Histogram]:
     """Return a frame that has these values of a range, and how they spread."""
-    items = [item(place, **{FIELDS[name]: value}) for place, value in enumerate(values)]
+    field = name.title().replace("_", "")
+    items = [item(place, **{field: value}) for place, value in enumerate(values)]
     faceted = Faceted(fl.from_pages(items))
     return faceted, faceted.histogram(fl.Filters(), name, bins)
 
@@ -78,6 +76,16 @@ def test_a_move_changes_the_end_that_moved(
     assert heard == [slider.chosen] * (after[moved] != before[moved])
 
 
+@pytest.mark.parametrize(
+    ("end", "after"), [("low", (9, 2**63 - 1)), ("high", (2**62 + 1, 2**63 - 1024))]
+)
+def test_the_other_end_stays_though_the_browser_has_no_such_number(end: str, after: Any) -> None:
+    """What a browser would round is not taken back from it, unless it has moved."""
+    slider = slider_of("max_parallel_launches", [6, 20], (2**62 + 1, 2**63 - 1))
+    slider.set_state({end: after[end == "high"]})
+    assert slider.chosen == after
+
+
 def test_two_ends_that_move_at_once_are_one_change() -> None:
     """A thumb that pushes the other one along is heard of once, with both ends as they are then."""
     slider = slider_of("max_parallel_launches", [6, 20])
@@ -105,13 +113,6 @@ def test_bins_that_look_chosen_are_kept(
     assert faceted.keep(filters).sum() == histogram.counts[low:high].sum()
 
 
-def sent_by(widget: Any) -> list[tuple[dict[str, Any], Any]]:
-    """Return a list that gets whatever the widget sends to the browser from now on."""
-    sent: list[tuple[dict[str, Any], Any]] = []
-    widget.comm.send = lambda data, buffers=None: sent.append((data, buffers))
-    return sent
-
-
 def test_it_is_shown_in_one_message() -> None:
     """Histogram and ends reach the browser together; what it has already is not sent again."""
     slider = slider_of("max_parallel_launches", [6, 20])
@@ -125,118 +126,11 @@ def test_it_is_shown_in_one_message() -> None:
     assert len(sent) == 1
 
 
-def test_times_are_milliseconds() -> None:
-    """The browser gets times as it counts them; a microsecond survives the way there and back."""
-    moment = pd.Timestamp("2026-01-02 03:04:05.000007Z")
-    slider = slider_of("state_transition_time", [moment], (moment, moment))
-    assert slider.is_time
-    assert slider.low == 1767323045000.007
-    assert slider._end(slider.low) == moment
-
-
-# --- what the button does in the kernel ------------------------------------------------
-
-
-def ask(take: Take, mark: str) -> None:
-    """Ask as a view does."""
-    data = {"method": "custom", "content": {"ask": mark}}
-    take.comm.handle_msg({"content": {"data": data}, "buffers": []})
-
-
-def test_the_kernel_answers_the_view_that_asks() -> None:
-    """What is made is sent as UTF-8, to the view that asked, and is made anew each time."""
-    texts = iter(["é", "ü"])
-    take = Take("CSV", lambda: ("images.csv", next(texts)), how="save")
-    sent = sent_by(take)
-    for mark in "ab":
-        ask(take, mark)
-    assert [(message["content"], buffers) for message, buffers in sent] == [
-        ({"to": "a", "filename": "images.csv"}, ["é".encode()]),
-        ({"to": "b", "filename": "images.csv"}, ["ü".encode()]),
-    ]
-
-
-def test_the_kernel_says_what_went_wrong(caplog: pytest.LogCaptureFixture) -> None:
-    """An error reaches the view, without keys that were in it, and the kernel's log with all."""
-
-    def make() -> tuple[str, str]:
-        raise ValueError("no rows of\nAKIAIOSFODNN7EXAMPLE")
-
-    take = Take("Copy", make)
-    sent = sent_by(take)
-    ask(take, "a")
-    ((message, _),) = sent
-    assert message["content"] == {"to": "a", "error": "ValueError: no rows of ***"}
-    assert "Traceback" in caplog.text
-
-
-def test_there_are_two_ways_to_take() -> None:
-    """Whoever asks for another way is told which there are."""
-    with pytest.raises(InputError, match=r"how is 'print'\. Expected 'copy' or 'save'"):
-        Take("Print", lambda: ("", ""), how="print")  # type: ignore[arg-type]
-
-
 # --- a range in a browser -------------------------------------------------------------
 
-HERE = "http://127.0.0.1:9/"  # never reached: the page is made up
-PLAIN = "http://plain.invalid/"  # nor this, to whose pages browsers give no clipboard
-MODEL = """async ([source, state]) => {
-    const blob = new Blob([source], {type: "text/javascript"});
-    const widget = (await import(URL.createObjectURL(blob))).default;
-    const heard = {};
-    let unsaved = {};
-    const fire = (name, ...said) => [...(heard[name] || [])].forEach(hear => hear(...said));
-    window.model = {
-        state, heard, saved: [], sent: [],
-        get: name => state[name],
-        set(name, value) {
-            if (state[name] === value) return;
-            state[name] = unsaved[name] = value;
-            fire(`change:${name}`);
-        },
-        save_changes() { this.saved.push(unsaved); unsaved = {}; },
-        send(message) { this.sent.push(message); window.asked?.(message); },
-        on(name, hear) { (heard[name] ||= []).push(hear); },
-        off(name, hear) { heard[name] = heard[name].filter(other => other !== hear); },
-        told(names) {  // by the kernel: all is set, and then all is said
-            Object.assign(state, names);
-            Object.keys(names).forEach(name => fire(`change:${name}`));
-        },
-        answer(message, text) {
-            fire("msg:custom", message, text === null ? [] : [new TextEncoder().encode(text)]);
-        },
-    };
-    const el = document.querySelector("main");
-    window.cleanup = widget.render({model: window.model, el});
-}"""
 
-
-class Shown:
-    """A control on a page, with a model that notes what is told to the kernel.
-
-    Where it is to be still, time passes only when the test says so.
-    """
-
-    def __init__(
-        self, page: Page, widget: Any, address: str = HERE, *, still: bool = False
-    ) -> None:
-        self.page = page
-        if still:
-            page.clock.install(time=0)
-        html = (
-            f"<!doctype html><html lang=en><title>A page</title><style>{widget._css}</style><main>"
-        )
-        page.route(address, lambda route: route.fulfill(body=html, content_type="text/html"))
-        page.goto(address)
-        if still:
-            page.clock.pause_at(3600)
-        state = {name: getattr(widget, name) for name in widget.keys if name[0] != "_"}
-        plain = {k: v for k, v in state.items() if isinstance(v, str | int | float | list | None)}
-        page.evaluate(MODEL, [widget._esm, plain])
-
-    def told(self, **names: Any) -> None:
-        """Have the kernel change something."""
-        self.page.evaluate("names => model.told(names)", names)
+class Shown(Staged):
+    """A slider on a page."""
 
     @property
     def saved(self) -> list[dict[str, Any]]:
@@ -255,7 +149,7 @@ class Shown:
     @property
     def words(self) -> str:
         """The line below the thumbs."""
-        return self.page.locator(".fl-said").inner_text().replace("\u00a0", " ")
+        return self.page.locator(".fl-said").inner_text()
 
     def grab(self, end: str) -> tuple[float, float]:
         """Put the mouse on a thumb, and press; return where that was."""
@@ -310,12 +204,18 @@ def test_it_says_times_in_utc(page: Page) -> None:
     """Times are said to the minute, in UTC, wherever the viewer is."""
     moments = [pd.Timestamp(f"2026-01-0{day}T09:30:15Z") for day in (1, 2, 5)]
     exact = pd.Timestamp("2026-01-02T03:04:05Z")
-    shown = Shown(page, slider_of("state_transition_time", moments, (exact, None), bins=4))
+    slider = slider_of("state_transition_time", moments, (exact, None), bins=4)
+    shown = Shown(page, slider)
     assert shown.said("from") == "2026-01-02 03:04 UTC"
     assert shown.words.strip() == "since 2026-01-02 03:04 UTC"
     assert shown.thumb("from").input_value() == "0"  # it is in the first of four bins
     shown.thumb("to").press("ArrowLeft")
     assert shown.words.strip() == "2026-01-02 03:04 – 2026-01-04 09:30 UTC"
+    ends = page.locator(".fl-said span span")
+    page.locator("main").evaluate("e => { e.style.width = '210px'; }")
+    tops = "e => new Set([...e.getClientRects()].map(box => box.top)).size"
+    assert ends.evaluate_all(f"all => all.map({tops})") == [1, 1]  # no line ends within a time
+    assert shown.saved == [{"high": (round(slider.edges[3] * 1000) - 1) / 1000}]
 
 
 def test_thumbs_never_cross(page: Page) -> None:
@@ -328,6 +228,11 @@ def test_thumbs_never_cross(page: Page) -> None:
     assert shown.saved[-1] == {"low": 10, "high": None}
     shown.thumb("to").press("Home")
     assert shown.saved[-1] == {"low": None, "high": 1}
+    shown.told(low=7, high=9)
+    shown.thumb("to").press("ArrowLeft")
+    assert shown.saved[-1] == {"high": 8}
+    shown.told(low=None, high=0)
+    assert shown.thumb("to").input_value() == "1"
 
 
 @pytest.mark.parametrize("end", ["from", "to"])
@@ -336,7 +241,8 @@ def test_a_drag_is_told_when_it_pauses(page: Page, end: str) -> None:
     shown = counts(page, still=True)
     x, y = shown.grab(end)
     step = 60 if end == "from" else -60
-    page.mouse.move(x + step, y)
+    page.mouse.move(x + 3 * step, y)
+    page.clock.run_for(150)
     page.mouse.move(x + 4 * step, y)
     assert shown.said(end) != "any"
     page.clock.run_for(199)
@@ -422,6 +328,8 @@ def test_nothing_to_choose(page: Page, values: list[Any]) -> None:
     assert shown.words.split("\n")[0].strip() == ("all" if values == [7] else "no values")
     assert shown.thumb("from").is_disabled()
     assert shown.thumb("to").is_disabled()
+    clip = page.locator(".fl-strong").evaluate("e => getComputedStyle(e).clipPath")
+    assert clip.endswith(" 100%)") == (values != [7])
 
 
 def test_text_stays_text(page: Page, alerts: list[str]) -> None:
@@ -467,134 +375,3 @@ def test_a_thumb_is_large_and_shows_where_keys_go(page: Page) -> None:
     page.keyboard.press("Tab")
     assert shown.thumb("from").evaluate("e => e.matches(':focus-visible')")
     assert page.screenshot() != before
-
-
-# --- the button in a browser ----------------------------------------------------------
-
-TEXT = "image_id,name\nami-1,\"ü, 'é' <b>\"\n"
-
-
-class Pressed(Shown):
-    """A button on a page, with a kernel that answers as soon as the test lets it."""
-
-    def __init__(self, page: Page, how: Any, address: str = HERE, *, still: bool = False) -> None:
-        def make() -> tuple[str, str]:
-            if self.error:
-                raise OSError(self.error)
-            return "images.csv", TEXT
-
-        self.error = ""
-        self.widget = Take("Copy" if how == "copy" else "CSV", make, how=how)
-        self.sent = sent_by(self.widget)
-        super().__init__(page, self.widget, address, still=still)
-        self.button = page.get_by_role("button")
-        self.status = page.get_by_role("status")
-
-    def click(self) -> None:
-        """Click, and have the kernel answer."""
-        self.button.click()
-        self.answer()
-
-    def answer(self) -> None:
-        """Answer, from the kernel, what was asked last."""
-        ask(self.widget, self.page.evaluate("model.sent.at(-1).ask"))
-        message, buffers = self.sent[-1]
-        text = buffers[0].decode() if buffers else None
-        self.page.evaluate("said => model.answer(...said)", [message["content"], text])
-
-    @property
-    def clipboard(self) -> str:
-        """What somebody would paste by now."""
-        self.page.evaluate("document.body.append(document.createElement('textarea'))")
-        area = self.page.locator("textarea")
-        area.press("ControlOrMeta+v")
-        return area.input_value()
-
-
-@pytest.mark.parametrize("address", [HERE, PLAIN])
-def test_it_copies(page: Page, address: str) -> None:
-    """The text is on the clipboard as it was made, also where a page gets no clipboard."""
-    pressed = Pressed(page, "copy", address)
-    assert page.evaluate("isSecureContext") == (address == HERE)
-    pressed.click()
-    page.get_by_role("button", name="Copied").wait_for()
-    assert pressed.clipboard == TEXT
-
-
-def test_it_saves(page: Page) -> None:
-    """The file has its name, a mark by which Excel knows UTF-8, and the text as it was made."""
-    pressed = Pressed(page, "save")
-    with page.expect_download() as download:
-        pressed.click()
-    assert download.value.suggested_filename == "images.csv"
-    assert Path(download.value.path()).read_bytes() == b"\xef\xbb\xbf" + TEXT.encode()
-    page.get_by_role("button", name="Saved").wait_for()
-
-
-def test_it_says_what_it_does(page: Page) -> None:
-    """While the kernel works the button is busy; then it says for 2 s that it is done."""
-    pressed = Pressed(page, "save", still=True)
-    assert pressed.button.get_attribute("title") == "Save as a file"
-    pressed.button.focus()
-    page.keyboard.press("Enter")
-    assert pressed.button.is_disabled()
-    assert pressed.button.get_attribute("aria-busy") == "true"
-    pressed.answer()
-    page.get_by_role("button", name="Saved").wait_for()
-    assert pressed.status.text_content() == "Saved"
-    assert pressed.button.get_attribute("aria-busy") == "false"
-    assert pressed.button.evaluate("e => e.matches(':focus')")
-    page.clock.run_for(1999)
-    assert pressed.button.inner_text() == "Saved"
-    page.clock.run_for(1)
-    assert (pressed.button.inner_text(), pressed.status.text_content()) == ("CSV", "")
-
-
-@pytest.mark.parametrize("how", ["copy", "save"])
-def test_it_says_what_went_wrong(page: Page, how: str) -> None:
-    """An error is said on the button until somebody tries again, which they can at once."""
-    pressed = Pressed(page, how, still=True)
-    pressed.error = "disk <b>full</b>"
-    pressed.click()
-    said = "Failed: OSError: disk <b>full</b>"
-    page.get_by_role("button", name=said).wait_for()
-    page.clock.run_for(60_000)
-    assert (pressed.button.inner_text(), pressed.status.text_content()) == (said, said)
-    pressed.error = ""
-    pressed.click()
-    page.get_by_role("button", name="Copied" if how == "copy" else "Saved").wait_for()
-
-
-def test_a_browser_that_refuses_is_told_of(page: Page) -> None:
-    """Where the browser lets nothing be copied in any way, the button says so."""
-    pressed = Pressed(page, "copy", PLAIN)
-    page.evaluate("document.execCommand = () => false")
-    pressed.click()
-    page.get_by_role("button", name="Failed: The browser lets nothing be copied here.").wait_for()
-
-
-def test_a_kernel_that_is_gone_is_told_of(page: Page) -> None:
-    """Where nobody can be asked, as without a kernel, the button says so."""
-    pressed = Pressed(page, "copy")
-    page.evaluate("() => { model.send = () => { throw new Error('no kernel'); }; }")
-    pressed.button.click()
-    page.get_by_role("button", name="Failed: no kernel").wait_for()
-
-
-def test_another_views_answer_is_not_taken(page: Page) -> None:
-    """Two views of a button hear each other's answers, and only the one that asked takes it."""
-    pressed = Pressed(page, "copy")
-    pressed.button.click()
-    page.evaluate("model.answer({to: 'another', filename: 'x'}, 'wrong')")
-    assert pressed.button.is_disabled()
-    pressed.answer()
-    page.get_by_role("button", name="Copied").wait_for()
-    assert pressed.clipboard == TEXT
-
-
-def test_a_button_that_goes_leaves_nothing(page: Page) -> None:
-    """A closed view listens no more."""
-    pressed = Pressed(page, "copy")
-    page.evaluate("cleanup()")
-    assert page.evaluate("Object.values(model.heard).flat().length") == 0
-    assert pressed.button.count() == 0

@@ -77,6 +77,7 @@ _RANGE: Final = """
 .fl-slider input[type="range"].fl-to:focus-visible { outline: none !important; }
 .fl-slider .fl-said { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 8px; }
 .fl-slider .fl-said > :last-child { opacity: 0.8; }
+.fl-slider .fl-said span span { white-space: nowrap; }
 @media (prefers-reduced-motion: reduce) { .fl-slider .fl-bars i { transition: none; } }
 @media (forced-colors: active) {
   .fl-slider { --fl-accent: Highlight; }

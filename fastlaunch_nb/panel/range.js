@@ -59,12 +59,11 @@ class Scale {
   }
 
   sayRange(low, high) {
-    const whole = (end) => this.say(end).replaceAll(" ", "\u00a0"); // never broken within a time
-    const [from, to] = [low, high].map((end) => end === null ? null : whole(end));
+    const [from, to] = [low, high].map((end) => end === null ? null : this.say(end));
     const [since, until] = this.isTime ? ["since", "until"] : ["from", "up to"];
     if (from === to) return from ?? "all";
     if (to === null) return `${since} ${from}`;
-    return from === null ? `${until} ${to}` : `${from.replace("\u00a0UTC", "")} – ${to}`;
+    return from === null ? `${until} ${to}` : `${from.replace(" UTC", "")} – ${to}`;
   }
 }
 
@@ -82,6 +81,13 @@ function thumb(name) {
   input.min = "0";
   input.step = "1";
   return input;
+}
+
+/* Write a range that may be broken into lines behind its dash, but not within a time. */
+function write(line, words) {
+  const [first, ...second] = words.split(/(?= – )/);
+  line.replaceChildren(element("span", "", first, second.length ? " –" : ""));
+  for (const rest of second) line.append(" ", element("span", "", rest.slice(3)));
 }
 
 /* Give a layer as many bars as there are counts, each as high as its count. */
@@ -170,7 +176,7 @@ class Range {
     this.high.value = this.scale.placeOfHigh(high);
     this.low.setAttribute("aria-valuetext", low === null ? "any" : this.scale.say(low));
     this.high.setAttribute("aria-valuetext", high === null ? "any" : this.scale.say(high));
-    this.said.textContent = some ? this.scale.sayRange(low, high) : "no values";
+    write(this.said, some ? this.scale.sayRange(low, high) : "no values");
     const left = low === null ? 0 : this.scale.left(low);
     const right = high === null ? 100 : this.scale.left(high + 1 / this.scale.units);
     this.root.style.setProperty("--fl-left", `${some ? left : 100}%`);
@@ -202,7 +208,7 @@ class Range {
     this.waiting = null;
     const changed = ["low", "high"].filter((end) => this.model.get(end) !== this.chosen[end]);
     if (!changed.length) return;
-    const { ...chosen } = this.chosen; // as the first to be set has all views draw
+    const { chosen } = this; // as it is before the first to be set has all views draw
     for (const end of changed) this.model.set(end, chosen[end]);
     this.model.save_changes();
   }
