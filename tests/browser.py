@@ -7,10 +7,12 @@ does not know of Playwright's: whoever draws pictures tells it by BROWSER_PATH.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -121,11 +124,56 @@ def started(command: list[str], **options: Any) -> Iterator[str]:
 @contextmanager
 def lab_started(home: Path) -> Iterator[str]:
     """Start JupyterLab as `make lab` does, with no earlier settings; give its address."""
-    settings = {"JUPYTERLAB_SETTINGS_DIR": str(home), "JUPYTERLAB_WORKSPACES_DIR": str(home)}
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser"]
     folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(home / "lab")]
-    with started([*command, *folders], env={**os.environ, **settings}) as address:
+    with started([*command, *folders], env=_settings_in(home)) as address:
         yield address
+
+
+@contextmanager
+def notebook_started(home: Path) -> Iterator[str]:
+    """Start Jupyter Notebook on the folder lab in a home; give the address of that folder."""
+    options = ["ip=127.0.0.1", f"port={free_port()}", f"root_dir={home / 'lab'}", "allow_root=True"]
+    settings = [f"--ServerApp.{option}" for option in options]
+    command = [sys.executable, "-m", "notebook", "--no-browser", *settings]
+    with started(command, env=_settings_in(home)) as address:
+        yield address
+
+
+@contextmanager
+def voila_started(folder: Path) -> Iterator[str]:
+    """Start Voila on a folder of notebooks; give its address."""
+    where = ["--no-browser", f"--port={free_port()}", "--Voila.ip=127.0.0.1"]
+    with started([sys.executable, "-m", "voila", str(folder), *where]) as address:
+        yield address.rstrip("/")
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _settings_in(home: Path) -> dict[str, str]:
+    """Keep settings in this home; have pages as dark as :func:`darkened` says the screen is."""
+    themes = home / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+    themes.parent.mkdir(parents=True, exist_ok=True)
+    themes.write_text(json.dumps({"adaptive-theme": True}))
+    places = dict.fromkeys(("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"), str(home))
+    return {**os.environ, **places}
+
+
+@contextmanager
+def darkened(page: Page) -> Iterator[None]:
+    """Have JupyterLab or Notebook dark for a while, as by a person's choice in its menu.
+
+    Voila is told by its address: ``?theme=dark``.
+    """
+    for scheme, light in (("dark", "false"), ("light", "true")):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
+        if scheme == "dark":
+            yield
 
 
 PLOT = ".js-plotly-plot"
@@ -138,9 +186,37 @@ def run_all(page: Page, address: str, *, until: str = PANEL) -> None:
     page.locator(".jp-Notebook").wait_for(timeout=SLOW)
     page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
     page.locator('[data-id="filebrowser"]').first.click()
+    _run_cells(page, until)
+
+
+def run_all_in_notebook(page: Page, address: str, *, until: str = PANEL) -> None:
+    """Open a notebook in Jupyter Notebook, run all cells until one shows this."""
+    page.goto(address)
+    page.locator(".jp-KernelName", has_text="ipykernel").wait_for(timeout=SLOW)  # else none is idle
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=SLOW)
+    _run_cells(page, until)
+
+
+def _run_cells(page: Page, until: str) -> None:
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").click()
     page.get_by_text("Run All Cells", exact=True).click()
     page.locator(until).first.wait_for(timeout=SLOW)
+
+
+def axe(page: Page, selector: str) -> list[str]:
+    """Return what keeps people from using a part of a page: which rule, where, and why.
+
+    All that axe-core finds serious or critical there, a line for each element.
+    """
+    options = {"resultTypes": ["violations"], "preload": False}  # which would load styles again
+    found = Axe().run(page, context=selector, options=options).response["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {node['html'][:160]} – "
+        f"{' '.join(node['failureSummary'].split()[2:])}"
+        for rule in found
+        if rule["impact"] in {"serious", "critical"}
+        for node in rule["nodes"]
+    ]
 
 
 def overlaps(plot: Locator, selector: str, marks: str = "") -> list[str]:

@@ -33,6 +33,7 @@ STYLE: Final = f"""<style>
   overflow: visible; }}
 .fl-panel .fl-side {{ flex: 0 0 232px; gap: 10px; max-height: 800px; overflow: auto; }}
 .fl-panel .fl-views {{ flex: 1 1 0; min-width: 0; }}
+.fl-panel .lm-TabBar-tab {{ color: var(--jp-ui-font-color1, inherit) !important; }}
 .fl-panel .fl-facet, .fl-panel .fl-range {{ flex: none; border: 1px solid {_LINE};
   border-radius: 6px; padding: 6px 10px; overflow: hidden; }}
 .fl-panel h4 {{ margin: 0; font-size: 13px; line-height: 1.5; }}
@@ -79,6 +80,6 @@ STYLE: Final = f"""<style>
   .fl-panel .fl-body {{ flex-direction: column; align-items: stretch; }}
   .fl-panel .fl-side {{ flex: none; flex-direction: row; max-height: 250px; }}
   .fl-panel .fl-side > * {{ flex: 0 0 210px; overflow: auto; }}
-  .fl-panel .fl-views {{ flex: none; width: 100%; }}
+  .fl-panel .fl-views {{ flex: none; width: auto; max-width: 100%; }}
 }}
 </style>"""

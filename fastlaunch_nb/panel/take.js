@@ -142,21 +142,36 @@ class Take {
   }
 }
 
-/* Let the table whose rows the button takes have the arrows and the space bar: JupyterLab would
-   walk through its cells with them. */
-function leaveKeys(root) {
-  const table = root.closest(".fl-table")?.querySelector(".fl-page");
-  table?.setAttribute("data-lm-suppress-shortcuts", "true");
+/* Let all that can have the focus in the panel around the button have its keys: JupyterLab would
+   take arrows, space and Enter, to walk through its own cells. Return how to end that. */
+function keepKeys(root) {
+  const panel = root.closest(".fl-panel");
+  const mark = () =>
+    panel
+      .querySelectorAll(":is([tabindex], select, input, button):not([data-lm-suppress-shortcuts])")
+      .forEach((part) => part.setAttribute("data-lm-suppress-shortcuts", "true"));
+  const observer = new MutationObserver(mark);
+  if (panel) {
+    mark();
+    const what = { subtree: true, childList: true, attributeFilter: ["tabindex"] };
+    observer.observe(panel, what);
+  }
+  return () => observer.disconnect();
 }
 
 export default {
   render({ model, el }) {
     const take = new Take(model);
     el.append(take.root);
-    const shown = new ResizeObserver(() => leaveKeys(take.root));
+    let forget = () => {};
+    const shown = new ResizeObserver(() => {
+      forget(); // it may be in another place by now
+      forget = keepKeys(take.root);
+    });
     shown.observe(take.root);
     return () => {
       shown.disconnect();
+      forget();
       take.close();
     };
   },

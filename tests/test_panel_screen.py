@@ -1,0 +1,575 @@
+"""The panel on a screen: JupyterLab, Notebook and Voila, by mouse, by keys, dark and narrow.
+
+Every test begins with a panel that is new, on a page that all tests of a host share.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import fastlaunch_nb as fl
+
+from .browser import (
+    PLOT,
+    SLOW,
+    axe,
+    darkened,
+    lab_started,
+    notebook_started,
+    opened,
+    run_all,
+    run_all_in_notebook,
+    voila_started,
+)
+from .conftest import HOSTILE, SINCE, item
+
+HOSTS = ("lab", "notebook", "voila")
+NEW = ".fl-panel[class*=of-]"
+KEY = ["account_id", "region", "image_id"]
+PLACES = [(account, region) for account in ("111122223333", "999988887777")
+          for region in ("eu-west-1", "us-east-1", "ap-south-1")]  # fmt: skip
+STATES = ("enabled", "enabled", "enabled", "enabling", "enabling-failed", "disabling-failed")
+TABS = ("Table", "Timeline", "Capacity", "Findings", "Code")
+NONE = re.compile(r"\bfl-none\b")
+BAND = ".layer-below .shapelayer path, .shapelayer-below path, .shapelayer path"
+HIDDEN = {"jupyter": {"source_hidden": True}}
+NOTEBOOK = """
+    import json
+    from html import escape
+
+    import ipywidgets as widgets
+    import pandas as pd
+
+    import fastlaunch_nb as fl
+
+    names = ("images", "intervals", "findings")
+    images, intervals, findings = (pd.read_pickle(f"{name}.pkl") for name in names)
+    said, place = widgets.HTML(), widgets.VBox()
+    new = widgets.Button(description="New panel")
+
+
+    def say(_change=None):
+        told = {"filters": panel.filters.plain(), "selected": panel.selected}
+        said.value = f"<pre class='said'>{escape(json.dumps(told))}</pre>"
+
+
+    def begin(_button=None):
+        global panel
+        panel = fl.panel(images, intervals=intervals, findings=findings)
+        panel.add_class(f"of-{len(begun)}")
+        begun.append(panel)
+        panel.observe(say, ["filters", "selected"])
+        place.children = (panel,)
+        say()
+
+
+    begun = []
+    new.on_click(begin)
+    begin()
+    display(new, place, said)
+"""
+
+
+# --- what is shown --------------------------------------------------------------------
+
+
+def fleet() -> pd.DataFrame:
+    """Return 60 images in six places, of ten templates and some states; one is all hostile."""
+    frames = [
+        fl.from_pages(
+            [_item(number) for number in range(place, 60, len(PLACES))],
+            account_id=account,
+            region=region,
+            observed_at="2026-01-15T12:00:00Z",
+        )
+        for place, (account, region) in enumerate(PLACES)
+    ]
+    images = pd.concat(frames, ignore_index=True)
+    names = [f"windows-{int(image_id[4:], 16):02}" for image_id in images["image_id"]]
+    names[0] = HOSTILE
+    stock = pd.array([None if place % 7 == 0 else place % 6 for place in range(60)], dtype="Int64")
+    return images.assign(image_name=pd.array(names, dtype="string"), available_snapshots=stock)
+
+
+def _item(number: int) -> dict[str, Any]:
+    name = HOSTILE if number == 0 else f"runner-{number % 10}"
+    return item(
+        number,
+        STATES[number % 11 % len(STATES)],
+        LaunchTemplate={"LaunchTemplateName": name, "Version": "1"},
+        SnapshotConfiguration={"TargetResourceCount": 1 + number % 12},
+        StateTransitionReason=HOSTILE if number == 0 else "Client.UserInitiated",
+        StateTransitionTime=SINCE - pd.Timedelta(hours=7 * number),
+    )
+
+
+@pytest.fixture(scope="module")
+def images() -> pd.DataFrame:
+    """The images of all panels here."""
+    return fleet()
+
+
+@pytest.fixture(scope="module")
+def told(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What all panels here are of: images, intervals of two looks at them, and findings."""
+    earlier = images.assign(
+        observed_at=images["observed_at"] - pd.Timedelta(days=9),
+        state="enabling",
+        state_transition_time=images["state_transition_time"] - pd.Timedelta(days=20),
+    )
+    intervals = fl.intervals(pd.concat([earlier, images], ignore_index=True))
+    findings = fl.findings(images, intervals=intervals)
+    return {"images": images, "intervals": intervals, "findings": findings}
+
+
+@pytest.fixture(scope="module")
+def home(told: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose folder lab has a notebook that shows panels, and what they are of."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "lab").mkdir()
+    for name, rows in told.items():
+        rows.to_pickle(home / "lab" / f"{name}.pkl")
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(NOTEBOOK, metadata=HIDDEN)],
+        metadata={"kernelspec": {"display_name": "Python 3", "name": "python3"}},
+    )
+    nbformat.write(notebook, home / "lab" / "panel.ipynb")
+    return home
+
+
+# --- where it is shown ----------------------------------------------------------------
+
+
+class Host(NamedTuple):
+    """A program that shows notebooks, and the page of it that tests share."""
+
+    name: str
+    page: Page
+    address: str
+
+
+@contextmanager
+def hosted(name: str, home: Path, browser: Browser) -> Iterator[Host]:
+    """Give a page of a host with the notebook run in it."""
+    start: dict[str, Callable[[Path], Any]] = {
+        "lab": lab_started,
+        "notebook": notebook_started,
+        "voila": lambda home: voila_started(home / "lab"),
+    }
+    with start[name](home) as root, opened(browser) as page:
+        addresses = {
+            "lab": root.replace("01_explore", "panel"),
+            "notebook": root.replace("/tree", "/notebooks/panel.ipynb"),
+            "voila": f"{root}/voila/render/panel.ipynb",
+        }
+        show(name, page, addresses[name])
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        yield Host(name, page, addresses[name])
+
+
+def show(name: str, page: Page, address: str) -> None:
+    """Open the notebook in a host, and have it run."""
+    if name == "lab":
+        run_all(page, address)
+    elif name == "notebook":
+        run_all_in_notebook(page, address)
+    else:
+        page.goto(address, timeout=SLOW)
+    page.locator(NEW).wait_for(timeout=SLOW)
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def host(request: pytest.FixtureRequest, home: Path, browser: Browser) -> Iterator[Host]:
+    """Each of the hosts, with the notebook run in it."""
+    with hosted(request.param, home, browser) as running:
+        yield running
+
+
+class Screen:
+    """A new panel on a host's page, and where its parts are."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.set_viewport_size({"width": 1280, "height": 1000})
+        before = page.locator(NEW).get_attribute("class")
+        page.get_by_role("button", name="New panel").click()
+        page.wait_for_function(
+            """([panels, before]) => {
+                const now = document.querySelectorAll(panels);
+                return now.length === 1 && now[0].className !== before;
+            }""",
+            arg=[NEW, before],
+        )
+        self.panel = page.locator(NEW)
+        self.summary = self.panel.locator(".fl-summary")
+        self.search = self.panel.get_by_role("textbox", name="Search", exact=True)
+        self.chips = self.panel.locator(".fl-chips button")
+        self.reset = self.panel.get_by_role("button", name="Reset")
+        self.table = self.panel.locator(".fl-table").first
+        self.rows = self.table.locator("table.dataTable tbody tr")
+        self.chosen = self.table.locator("table.dataTable tbody tr.selected")
+        self.pager = self.table.locator(".fl-pager")
+        self.focused = page.locator("*:focus")
+        self.plot = self.panel.locator(PLOT)
+        expect(self.rows.first).to_be_visible()
+
+    def facet(self, title: str) -> Locator:
+        """Return a facet, by what stands above it."""
+        heading = self.page.get_by_role("heading", name=title, exact=True)
+        return self.panel.locator(".fl-facet").filter(has=heading)
+
+    def value(self, title: str, value: str) -> Locator:
+        """Return the line of a value of a facet."""
+        return self.facet(title).locator(".fl-values > *").filter(has_text=value)
+
+    def box(self, title: str, value: str) -> Locator:
+        """Return the box to tick of a value of a facet."""
+        return self.value(title, value).get_by_role("checkbox")
+
+    def open(self, title: str) -> None:
+        """Open a tab."""
+        self.panel.get_by_role("tab", name=title, exact=True).click()
+
+    def open_drawn(self, title: str) -> None:
+        """Open a tab, and wait until what it shows is there."""
+        self.open(title)
+        there = {"Timeline": f"{PLOT} .ytick text", "Capacity": f"{PLOT} .ytick text",
+                 "Code": "pre.fl-code"}  # fmt: skip
+        part = there.get(title, "table.dataTable tbody tr")
+        expect(self.panel.locator(f"{part}:visible").first).to_be_visible()
+
+    def size(self) -> int:
+        """Return how many rows a page of the table has."""
+        return int(self.table.get_by_label("Rows").evaluate("list => list.selectedOptions[0].text"))
+
+    def tab_to(self, place: Locator) -> None:
+        """Press Tab until this has the focus, which is seen wherever it is on the way."""
+        for _ in range(60):
+            self.page.keyboard.press("Tab")
+            assert self._focus_is_seen(), self.focused.evaluate("it => it.outerHTML.slice(0, 300)")
+            if place.count() and place.first.evaluate("it => it === document.activeElement"):
+                return
+        pytest.fail(f"60 times Tab do not lead to {place}")
+
+    def _focus_is_seen(self) -> bool:
+        """Tell whether what has the focus has a ring, or else looks in any way as without."""
+        ring = self.focused.evaluate(
+            """it => {
+                const style = getComputedStyle(it);
+                return style.outlineStyle !== "none" || style.boxShadow !== "none";
+            }"""
+        )
+        if ring:
+            return True
+        place = self.focused.element_handle()
+        focused = place.screenshot(animations="disabled")
+        place.evaluate("it => it.blur()")
+        without = place.screenshot(animations="disabled")
+        place.focus()
+        return focused != without
+
+    def in_the_kernel(self, **told: Any) -> None:
+        """See that the panel in the kernel says this of itself."""
+        expect(self.page.locator("pre.said")).to_have_text(json.dumps(told))
+
+    def names(self) -> list[str]:
+        """Return what the images on the page of the table are called."""
+        lines: list[str] = self.rows.locator("td:first-child").all_inner_texts()
+        return [line.split("\n")[0].strip() for line in lines]
+
+    def bar(self, name: str) -> Locator:
+        """Return the first bar in the row of a chart that has this image's name."""
+        at = self.plot.evaluate(
+            """(plot, name) => {
+                const middle = box => (box.top + box.bottom) / 2;
+                const label = [...plot.querySelectorAll(".ytick text")]
+                    .find(text => text.textContent.startsWith(name)).getBoundingClientRect();
+                return [...plot.querySelectorAll(".bars path")].findIndex(path => {
+                    const box = path.getBoundingClientRect();
+                    return box.width > 2 && box.top < middle(label) && middle(label) < box.bottom;
+                });
+            }""",
+            name,
+        )
+        assert at >= 0
+        return self.plot.locator(".bars path").nth(at)
+
+
+@pytest.fixture
+def screen(host: Host) -> Screen:
+    """A new panel, in a page of 1280 pixels."""
+    return Screen(host.page)
+
+
+def key_of(images: pd.DataFrame, name: str) -> list[str]:
+    """Return the key of the image with this name."""
+    return [str(part) for part in images.loc[images["image_name"] == name, KEY].iloc[0]]
+
+
+def named(images: pd.DataFrame) -> list[str]:
+    """Return the names of images, in their order."""
+    return [str(name) for name in images["image_name"]]
+
+
+# --- what is kept ---------------------------------------------------------------------
+
+
+def test_facets_count_and_keep(screen: Screen, images: pd.DataFrame) -> None:
+    """A tick keeps the value's rows; other facets count them, and a value with none stays, pale."""
+    screen.box("State", "disabling-failed").check()
+    kept = images[images["state"] == "disabling-failed"]
+    expect(screen.summary).to_contain_text(f"{len(kept)} of 60 images")
+    expect(screen.rows).to_have_count(len(kept))
+    assert set(screen.names()) == set(named(kept))
+    for region, rows in kept["region"].value_counts().items():
+        expect(screen.value("Region", str(region))).to_have_text(f"{region} ({rows})")
+    expect(screen.value("State", "enabled")).to_contain_text("(33)")  # but for its own facet
+    nothing = screen.value("Launch template", "runner-1")
+    expect(nothing).to_contain_text("(0)")
+    expect(nothing).to_have_class(NONE)
+    expect(screen.value("State", "enabled")).not_to_have_class(NONE)
+    screen.box("State", "enabling-failed").check()
+    expect(screen.summary).to_contain_text("16 of 60 images")
+
+
+def test_a_long_facet_is_searched(screen: Screen) -> None:
+    """Words find a value that did not fit; what is hostile in it is but text, and can be ticked."""
+    facet = screen.facet("Launch template")
+    expect(facet.get_by_role("checkbox")).to_have_count(8)
+    find = facet.locator(".fl-find input")
+    find.fill("RUNNER-9")
+    expect(facet.get_by_role("checkbox")).to_have_count(1)
+    find.fill("onerror")
+    expect(facet.locator(".fl-values")).to_contain_text("<img src=x onerror=alert(1)>")
+    facet.get_by_role("checkbox").check()
+    expect(screen.summary).to_contain_text("1 of 60 images")
+    expect(screen.chips).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(screen.rows).to_contain_text("<img src=x onerror=alert(1)>")
+    assert screen.panel.locator("img, script, mjx-container").count() == 0
+    find.fill("")
+    expect(facet.get_by_role("checkbox").first).to_be_checked()  # on top, so that it can be undone
+
+
+def test_chips_take_away_what_they_say(screen: Screen) -> None:
+    """Each part of the selection is a chip that takes it away; Reset takes all of them."""
+    screen.box("State", "enabling-failed").check()
+    screen.box("Region", "us-east-1").check()
+    screen.search.fill("windows")
+    expect(screen.chips).to_have_count(3)
+    region = screen.chips.filter(has_text="Region: us-east-1")
+    region.click()
+    expect(screen.chips).to_have_count(2)
+    expect(screen.box("Region", "us-east-1")).not_to_be_checked()
+    expect(screen.summary).to_contain_text("11 of 60 images")
+    chosen = {"state": ["enabling-failed"], "text": "windows"}
+    screen.in_the_kernel(filters=chosen, selected=[])
+    screen.reset.click()
+    expect(screen.chips).to_have_count(0)
+    expect(screen.summary).to_contain_text("60 of 60 images")
+    expect(screen.search).to_have_value("")
+    expect(screen.panel.locator(".fl-facet input:checked")).to_have_count(0)
+
+
+def test_a_range_by_keys(screen: Screen, images: pd.DataFrame) -> None:
+    """Arrows move either end of a range; rows follow, and the thumb says in words where it is."""
+    low = screen.panel.get_by_role("slider", name="Target snapshots, from")
+    high = screen.panel.get_by_role("slider", name="Target snapshots, to")
+    for _ in range(3):
+        low.press("ArrowRight")
+    high.press("ArrowLeft")
+    kept = images[images["target_resource_count"].between(4, 11)]
+    expect(screen.summary).to_contain_text(f"{len(kept)} of 60 images")
+    expect(low).to_have_attribute("aria-valuetext", "4")
+    expect(high).to_have_attribute("aria-valuetext", "11")
+    expect(screen.chips).to_contain_text("Target snapshots: 4 to 11")
+    low.press("Home")
+    high.press("End")
+    expect(screen.summary).to_contain_text("60 of 60 images")
+
+
+# --- the views ------------------------------------------------------------------------
+
+
+def test_sorting_and_paging_reach_all_rows(screen: Screen, images: pd.DataFrame) -> None:
+    """The table is sorted over all rows, not over its page, and pages follow in that order."""
+    screen.table.get_by_label("Sort by").select_option("Target")
+    screen.table.get_by_role("button", name="Descending").click()
+    order = images.sort_values("target_resource_count", ascending=False, kind="stable")
+    size = screen.size()
+    expect(screen.rows.first).to_contain_text(named(order)[0])
+    assert screen.names() == named(order)[:size]
+    screen.pager.get_by_role("button", name="Next").click()
+    expect(screen.pager).to_contain_text(f"{size + 1}–{2 * size} of 60")
+    expect(screen.rows.first).to_contain_text(named(order)[size])
+    assert screen.names() == named(order)[size : 2 * size]
+
+
+@pytest.mark.parametrize("chart", ["Timeline", "Capacity"])
+def test_a_bar_selects_and_a_row_is_marked(
+    screen: Screen, images: pd.DataFrame, chart: str
+) -> None:
+    """A click on a bar selects its image, in the kernel and the table; with Ctrl, one more."""
+    screen.box("Region", "us-east-1").check()
+    screen.open(chart)
+    expect(screen.plot.locator(".ytick text")).to_have_count(20)
+    first, second = named(images[images["region"] == "us-east-1"])[4:6]
+    screen.bar(first).click(force=True)  # plotly hears clicks on a layer above
+    expect(screen.summary).to_contain_text("1 selected")
+    screen.bar(second).click(force=True, modifiers=["Control"])
+    expect(screen.summary).to_contain_text("2 selected")
+    keys = [key_of(images, name) for name in (first, second)]
+    screen.in_the_kernel(filters={"region": ["us-east-1"]}, selected=keys)
+    screen.open("Table")
+    screen.search.fill(first)
+    expect(screen.rows).to_have_count(1)
+    expect(screen.chosen).to_contain_text(first)
+
+
+def test_a_row_selects_and_its_bar_is_marked(screen: Screen) -> None:
+    """A click on a row selects its image: the chart marks it; sorted or filtered, it stays so."""
+    name = screen.names()[2]
+    screen.rows.nth(2).click()
+    expect(screen.summary).to_contain_text("1 selected")
+    expect(screen.chosen).to_contain_text(name)
+    screen.open("Timeline")
+    expect(screen.plot.locator(BAND)).to_have_count(1)
+    screen.open("Table")
+    screen.table.get_by_label("Sort by").select_option("Image")
+    screen.search.fill(name)
+    expect(screen.rows).to_have_count(1)
+    expect(screen.chosen).to_contain_text(name)
+    screen.search.fill("onerror")
+    expect(screen.rows).to_contain_text("<img")
+    expect(screen.chosen).to_have_count(0)
+    expect(screen.summary).to_contain_text("1 selected")
+    screen.search.fill(name)
+    expect(screen.chosen).to_contain_text(name)
+    screen.panel.get_by_role("button", name="Clear selection").click()
+    expect(screen.chosen).to_have_count(0)
+    screen.in_the_kernel(filters={"text": name}, selected=[])
+
+
+def test_findings_follow(screen: Screen, told: dict[str, pd.DataFrame]) -> None:
+    """The findings are those of the images that are kept."""
+    screen.open("Findings")
+    findings = told["findings"]
+    pager = screen.panel.locator(".fl-pager:visible")
+    expect(pager).to_contain_text(f"of {len(findings)}")
+    screen.box("Region", "us-east-1").check()
+    expect(pager).to_contain_text(f"of {(findings['region'] == 'us-east-1').sum()}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"),
+    [
+        ("fastlaunch_nb", "import fastlaunch_nb as fl"),
+        ("boto3", "import boto3"),
+        ("AWS CLI", "aws ec2 describe-fast-launch-images"),
+        ("pandas", "chosen = images["),
+    ],
+)
+def test_code_is_shown_and_copied(screen: Screen, kind: str, begins: str) -> None:
+    """The selection as code of each kind; what is copied is what is shown."""
+    screen.box("State", "enabling-failed").check()
+    screen.open("Code")
+    screen.panel.get_by_label("Code for").select_option(kind)
+    code = screen.panel.locator("pre.fl-code")
+    expect(code).to_contain_text(begins)
+    expect(code).to_contain_text("enabling-failed")
+    screen.panel.get_by_role("button", name="Copy").click()
+    expect(screen.panel.get_by_role("button", name="Copied")).to_be_visible()
+    copied = screen.page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == code.inner_text().strip()
+
+
+def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) -> None:
+    """The file has all rows that are kept, not a page of them, in the order of the table."""
+    screen.box("State", "enabled").check()
+    expect(screen.summary).to_contain_text("33 of 60 images")
+    with screen.page.expect_download() as saved:
+        screen.panel.get_by_role("button", name="CSV").click()
+    saved.value.save_as(tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    kept = images[images["state"] == "enabled"]
+    assert [row["image_id"] for row in rows] == kept["image_id"].tolist()
+    assert {row["state"] for row in rows} == {"enabled"}
+
+
+# --- for everyone ---------------------------------------------------------------------
+
+
+def test_keys_alone_are_enough(screen: Screen) -> None:
+    """From the search to a ticked facet, a chosen row and the file, by keys; focus is seen."""
+    screen.search.focus()
+    screen.tab_to(screen.box("State", "enabling-failed"))
+    screen.page.keyboard.press("Space")
+    expect(screen.summary).to_contain_text("11 of 60 images")
+    screen.tab_to(screen.panel.get_by_role("button", name="CSV"))
+    with screen.page.expect_download():
+        screen.page.keyboard.press("Enter")
+    expect(screen.panel.get_by_role("button", name="Saved")).to_be_focused()
+    screen.tab_to(screen.table.locator("tbody :focus, tbody:focus"))
+    screen.page.keyboard.press("ArrowDown")
+    screen.page.keyboard.press("Space")
+    expect(screen.summary).to_contain_text("1 selected")
+    expect(screen.chosen).to_contain_text(screen.names()[1])
+
+
+def test_axe_finds_nothing_serious(screen: Screen) -> None:
+    """axe-core finds nothing serious in any tab, in light."""
+    screen.box("State", "enabling-failed").check()
+    for title in TABS:
+        screen.open_drawn(title)
+        assert axe(screen.page, NEW) == [], title
+
+
+def test_axe_finds_nothing_serious_in_the_dark(host: Host, browser: Browser) -> None:
+    """Nor in a dark theme, where all the panel's own text stands out from what is behind it."""
+    with dark(host, browser) as page:
+        screen = Screen(page)
+        screen.box("State", "enabling-failed").check()
+        for title in TABS:
+            screen.open_drawn(title)
+            assert axe(page, NEW) == [], title
+
+
+@contextmanager
+def dark(host: Host, browser: Browser) -> Iterator[Page]:
+    """Give a dark page of a host: the same one, but of Voila another."""
+    if host.name == "voila":
+        with opened(browser) as page:
+            show(host.name, page, f"{host.address}?theme=dark")
+            yield page
+    else:
+        with darkened(host.page):
+            yield host.page
+
+
+def test_narrow(screen: Screen) -> None:
+    """At 600 pixels nothing reaches out of the panel, in any tab, and facets can be ticked."""
+    screen.page.set_viewport_size({"width": 600, "height": 1000})
+    for title in TABS:
+        screen.open_drawn(title)
+        assert (
+            screen.panel.evaluate(
+                """panel => [panel, ...panel.querySelectorAll(".fl-body, .fl-views, .fl-views > *")]
+                .filter(part => part.scrollWidth > part.clientWidth + 1
+                    || part.getBoundingClientRect().right > innerWidth)
+                .map(part => part.className)"""
+            )
+            == []
+        ), title
+    screen.box("Region", "us-east-1").check()
+    expect(screen.summary).to_contain_text("20 of 60 images")
