@@ -74,7 +74,8 @@ STYLE: Final = f"""<style>
 .fl-panel .fl-scroll {{ overflow-x: auto; }}
 .fl-panel .fl-empty {{ margin: 8px 4px; line-height: 1.5; }}
 .fl-panel .fl-pager {{ gap: 8px; margin-top: 4px; }}
-.fl-panel .fl-code {{ margin: 4px 0; padding: 10px 12px; border-radius: 6px; font-size: 12px;
+.fl-panel .fl-code {{ font-family: var(--jp-code-font-family, monospace);
+  margin: 4px 0; padding: 10px 12px; border-radius: 6px; font-size: 12px;
   line-height: 1.5; overflow: auto; background: {_FAINT}; color: inherit; }}
 @container fl-panel (max-width: 760px) {{
   .fl-panel .fl-body {{ flex-direction: column; align-items: stretch; }}
