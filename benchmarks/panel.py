@@ -6,9 +6,6 @@ to be reached, not with those of another day.
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -20,7 +17,7 @@ import nbformat
 import fastlaunch_nb as fl
 from benchmarks import seconds
 from benchmarks.filters import fleet
-from tests.browser import ROOT, SLOW, launched, opened, started
+from tests.browser import ROOT, SLOW, launched, opened, voila_started
 
 SIZES = (100_000, 1_000_000)
 CLICKS = (
@@ -77,19 +74,15 @@ def on_screen(size: int) -> list[float]:
     """Return how many milliseconds pass from each click until count and rows are other ones."""
     cell = nbformat.v4.new_code_cell(CODE.format(size=size))
     kernel = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
-        path = Path(folder) / "panel.ipynb"
-        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=kernel), path)
-        port = free.getsockname()[1]
-        free.close()
-        here = {**os.environ, "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "voila", str(path), "--no-browser", f"--port={port}"]
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = nbformat.v4.new_notebook(cells=[cell], metadata=kernel)
+        nbformat.write(notebook, Path(folder) / "panel.ipynb")
         with (
-            started([*command, "--Voila.ip=127.0.0.1"], env=here) as address,
+            voila_started(Path(folder), PYTHONPATH=str(ROOT)) as address,
             launched() as browser,
             opened(browser) as page,
         ):
-            page.goto(address, timeout=SLOW)
+            page.goto(f"{address}/voila/render/panel.ipynb", timeout=SLOW)
             page.locator(".fl-table tbody tr").first.wait_for(timeout=SLOW)
             labels = ["enabled", "enabled", "disabling", "disabling", "enabled"]
             return [float(page.evaluate(ANSWERED, label)) for label in labels]

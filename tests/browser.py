@@ -141,10 +141,11 @@ def notebook_started(home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def voila_started(folder: Path) -> Iterator[str]:
-    """Start Voila on a folder of notebooks; give its address."""
+def voila_started(folder: Path, **variables: str) -> Iterator[str]:
+    """Start Voila on a folder of notebooks, with these variables; give its address."""
     where = ["--no-browser", f"--port={free_port()}", "--Voila.ip=127.0.0.1"]
-    with started([sys.executable, "-m", "voila", str(folder), *where]) as address:
+    command = [sys.executable, "-m", "voila", str(folder), *where]
+    with started(command, env={**os.environ, **variables}) as address:
         yield address.rstrip("/")
 
 

@@ -51,9 +51,8 @@ class Staged:
         self.page = page
         if still:
             page.clock.install(time=0)
-        html = (
-            f"<!doctype html><html lang=en><title>A page</title><style>{widget._css}</style><main>"
-        )
+        style = getattr(widget, "_css", "")
+        html = f"<!doctype html><html lang=en><title>A page</title><style>{style}</style><main>"
         page.route(address, lambda route: route.fulfill(body=html, content_type="text/html"))
         page.goto(address)
         if still:

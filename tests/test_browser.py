@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,17 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import fastlaunch_nb as fl
 
-from .browser import PLOT, ROOT, SLOW, lab_started, opened, overlaps, run_all, started
+from .browser import (
+    PLOT,
+    ROOT,
+    SLOW,
+    lab_started,
+    opened,
+    overlaps,
+    run_all,
+    started,
+    voila_started,
+)
 from .conftest import HOSTILE, item
 
 expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
@@ -64,11 +73,8 @@ def lab(home: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def voila(home: Path) -> Iterator[str]:
     """The address of the first notebook in Voila."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    where = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
-    with started([sys.executable, "-m", "voila", str(home / "lab"), *where]) as address:
-        yield f"{address.rstrip('/')}/voila/render/01_explore.ipynb"
+    with voila_started(home / "lab") as address:
+        yield f"{address}/voila/render/01_explore.ipynb"
 
 
 def use_the_panel(page: Page) -> None:

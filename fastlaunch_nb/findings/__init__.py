@@ -5,6 +5,6 @@ Nothing here is run against AWS: a remedy is a command for a person to look at.
 """
 
 from fastlaunch_nb.findings.found import RULES, findings, rules_table
-from fastlaunch_nb.findings.rules import Facts, Rule
+from fastlaunch_nb.findings.rules import SEVERITIES, Facts, Rule
 
-__all__ = ["RULES", "Facts", "Rule", "findings", "rules_table"]
+__all__ = ["RULES", "SEVERITIES", "Facts", "Rule", "findings", "rules_table"]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
 from fastlaunch_nb import charts, frame
+from fastlaunch_nb.findings import SEVERITIES
 
-Rows = Sequence[Mapping[Any, Any]]
+Rows: TypeAlias = Sequence[Mapping[Any, Any]]
+Cell: TypeAlias = Callable[[Mapping[Any, Any]], str]
+Rank: TypeAlias = Callable[[pd.DataFrame], pd.Series]
 
 
 class Column(NamedTuple):
@@ -30,8 +33,8 @@ class Column(NamedTuple):
 
     name: str
     heading: str
-    cell: Callable[[Mapping[Any, Any]], str]
-    rank: Callable[[pd.DataFrame], pd.Series]
+    cell: Cell
+    rank: Rank
     fields: tuple[str, ...]
 
 
@@ -63,7 +66,24 @@ def _others(rows: pd.DataFrame, told: Iterable[Column]) -> list[Column]:
 def _plain(name: str) -> Column:
     """Return a column that shows one of the frame's as it is."""
     heading = name.replace("_", " ").capitalize().replace(" id", " ID").replace("usd", "USD")
-    return Column(name, heading, lambda row: text(row[name]), lambda rows: rows[name], (name,))
+    return _column(name, heading)
+
+
+def _column(
+    name: str,
+    heading: str,
+    cell: Cell | None = None,
+    rank: Rank | None = None,
+    fields: tuple[str, ...] = (),
+) -> Column:
+    """Return a column; where nothing else is said, it is one of the frame's, as it is there."""
+    return Column(
+        name,
+        heading,
+        cell or (lambda row: text(row[name])),
+        rank or (lambda rows: rows[name]),
+        fields or (name,),
+    )
 
 
 # --- cells ----------------------------------------------------------------------------
@@ -71,13 +91,13 @@ def _plain(name: str) -> Column:
 
 def text(value: Any) -> str:
     """Return a value for a cell: on one line and escaped; a null is a dash."""
-    if isinstance(value, (list, tuple, dict)) or not pd.isna(value):
-        if isinstance(value, pd.Timestamp):
-            return f"{value:%Y-%m-%d %H:%M}"
-        if isinstance(value, float):
-            return f"{value:,.2f}"
-        return escape(frame.one_line(value))
-    return "–"
+    if not isinstance(value, list | tuple | dict) and pd.isna(value):
+        return "–"
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+    return escape(frame.one_line(value))
 
 
 def two(main: str, below: str = "") -> str:
@@ -93,7 +113,7 @@ def swatch(state: Any) -> str:
     return f"<span aria-hidden='true' style='color:{look.colour}'>{look.swatch}</span>"
 
 
-def _long(name: str) -> Callable[[Mapping[Any, Any]], str]:
+def _long(name: str) -> Cell:
     return lambda row: f"<div class='fl-long'>{text(row[name])}</div>"
 
 
@@ -120,27 +140,15 @@ def _since(row: Mapping[Any, Any]) -> str:
     return two("–") if pd.isna(since) else two(f"{since:%Y-%m-%d}", f"{since:%H:%M}")
 
 
-def _number(name: str) -> Callable[[Mapping[Any, Any]], str]:
-    return lambda row: "–" if pd.isna(row[name]) else f"{row[name]:,}"
-
-
 def _severity(row: Mapping[Any, Any]) -> str:
     sign = {"high": "▲", "medium": "■", "low": "●"}.get(row["severity"], "?")
     return f"<span class='fl-{escape(str(row['severity']))}'>{sign}</span> {text(row['severity'])}"
 
 
-def _usd(row: Mapping[Any, Any]) -> str:
-    return "–" if pd.isna(row["monthly_usd"]) else f"{row['monthly_usd']:,.2f}"
-
-
 # --- ranks ----------------------------------------------------------------------------
 
 
-def _by(name: str) -> Callable[[pd.DataFrame], pd.Series]:
-    return lambda rows: rows[name]
-
-
-def _by_severity(rows: pd.DataFrame) -> pd.Series:
+def _by_state(rows: pd.DataFrame) -> pd.Series:
     worst = {state: frame.severity(state) for state in rows["state"].dropna().unique()}
     return rows["state"].map(worst).fillna(frame.severity("unknown"))
 
@@ -149,40 +157,44 @@ def _by_account(rows: pd.DataFrame) -> pd.Series:
     return frame.account_labels(rows).str.cat(rows["region"].fillna(""), sep="\0")
 
 
+def _by_severity(rows: pd.DataFrame) -> pd.Series:
+    worst = {severity: place for place, severity in enumerate(SEVERITIES)}
+    return rows["severity"].map(worst)
+
+
+def _by_template(rows: pd.DataFrame) -> pd.Series:
+    return frame.facet_values(rows, "launch_template")
+
+
+_NAMED = (
+    _column("image_id", "Image", _image, frame.image_labels, ("image_name", "image_id")),
+    _column("account_id", "Account, region", _account, _by_account,
+            ("account_name", "account_id", "region")),
+)  # fmt: skip
 _IMAGES = (
-    Column("image_id", "Image", _image, frame.image_labels, ("image_name", "image_id")),
-    Column("state", "State", _state, _by_severity, ("state",)),
-    Column("account_id", "Account, region", _account, _by_account,
-           ("account_name", "account_id", "region")),
-    Column("target_resource_count", "Target", _number("target_resource_count"),
-           _by("target_resource_count"), ("target_resource_count",)),
-    Column("available_snapshots", "In stock", _number("available_snapshots"),
-           _by("available_snapshots"), ("available_snapshots",)),
-    Column("max_parallel_launches", "Max parallel", _number("max_parallel_launches"),
-           _by("max_parallel_launches"), ("max_parallel_launches",)),
-    Column("launch_template_name", "Launch template", _template,
-           lambda rows: frame.facet_values(rows, "launch_template"),
-           ("launch_template_id", "launch_template_name", "launch_template_version")),
-    Column("state_transition_time", "Since (UTC)", _since, _by("state_transition_time"),
-           ("state_transition_time",)),
-    Column("state_transition_reason", "Reason", _long("state_transition_reason"),
-           _by("state_transition_reason"), ("state_transition_reason",)),
+    _NAMED[0],
+    _column("state", "State", _state, _by_state),
+    _NAMED[1],
+    _column("target_resource_count", "Target"),
+    _column("available_snapshots", "In stock"),
+    _column("max_parallel_launches", "Max parallel"),
+    _column("launch_template_name", "Launch template", _template, _by_template,
+            ("launch_template_id", "launch_template_name", "launch_template_version")),
+    _column("state_transition_time", "Since (UTC)", _since),
+    _column("state_transition_reason", "Reason", _long("state_transition_reason")),
 )  # fmt: skip
 IMAGES = tuple(column.name for column in _IMAGES)
 """The columns that are shown of images until others are chosen."""
 
 _FINDINGS = (
-    Column("severity", "Severity", _severity,
-           lambda rows: rows["severity"].map({"high": 0, "medium": 1, "low": 2}), ("severity",)),
-    Column("finding", "Finding", lambda row: text(row["finding"]), _by("finding"), ("finding",)),
-    Column("image_id", "Image", _image, frame.image_labels, ("image_name", "image_id")),
-    Column("account_id", "Account, region", _account, _by_account,
-           ("account_name", "account_id", "region")),
-    Column("evidence", "Evidence", _long("evidence"), _by("evidence"),
-           ("evidence",)),
-    Column("remedy", "What to do", _long("remedy"), _by("remedy"), ("remedy",)),
-    Column("monthly_usd", "USD a month", _usd, _by("monthly_usd"), ("monthly_usd",)),
-)  # fmt: skip
+    _column("severity", "Severity", _severity, _by_severity),
+    _column("finding", "Finding"),
+    *_NAMED,
+    _column("evidence", "Evidence", _long("evidence")),
+    _column("remedy", "What to do", _long("remedy")),
+    _column("monthly_usd", "USD a month"),
+)
 FINDINGS = tuple(column.name for column in _FINDINGS)
+"""The columns that are shown of findings until others are chosen."""
 NUMBERS = ("target_resource_count", "available_snapshots", "max_parallel_launches", "monthly_usd")
 """The columns whose numbers stand one below the other."""

@@ -1,6 +1,6 @@
-"""The two controls that ipywidgets lacks: a range with its histogram, a button that gives a text.
+"""What ipywidgets lacks: a range with its histogram, a button that gives a text, its own keys.
 
-What they do in the browser is in ``range.js`` and ``take.js``; what they mean is here.
+What they do in the browser is in ``range.js``, ``take.js`` and ``keys.js``; what they mean is here.
 """
 
 from __future__ import annotations
@@ -184,6 +184,12 @@ def _number(value: Any) -> Any:
     if isinstance(value, pd.Timestamp):
         return (value - _EPOCH) / pd.Timedelta(milliseconds=1)
     return None if value is None else int(value)
+
+
+class Keys(anywidget.AnyWidget):
+    """Has JupyterLab leave keys to whatever has the focus in the box that this is in."""
+
+    _esm = (_HERE / "keys.js").read_text(encoding="utf-8")
 
 
 class Take(anywidget.AnyWidget):

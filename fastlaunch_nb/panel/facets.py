@@ -30,7 +30,7 @@ class Facet(widgets.VBox):  # type: ignore[misc]
         self._boxes: dict[str | None, Any] = {}
         self._told: tuple[Counts, Chosen, Mapping[str, str]] = ({}, (), {})
         self._order: list[str | None] = []
-        self._find = widgets.Text(placeholder="find …", continuous_update=True).add_class("fl-find")
+        self._find = parts.text_box("", f"find a {title.lower()} …", "fl-find")
         self._find.layout.display = "none"
         self._find.observe(parts.Later(self._draw), "value")
         self._values = widgets.VBox().add_class("fl-values")
@@ -53,20 +53,18 @@ class Facet(widgets.VBox):  # type: ignore[misc]
 
     def _ordered(self, counts: Counts, names: Mapping[str, str]) -> list[str | None]:
         """Return all values as they stand one below the other: so for good, whatever is counted."""
-        if self._title == parts.TITLES["state"]:
-            return list(counts)
-        by_name = sorted(counts, key=lambda value: (value is None, names.get(value or "", value)))
-        if len(counts) <= MOST:
-            return by_name
-        return sorted(by_name, key=lambda value: -counts[value])
+        order = list(counts)  # which is that of states, or of the values themselves
+        if names:
+            order.sort(key=lambda value: (value is None, names.get(value or "", value)))
+        return order if len(counts) <= MOST else sorted(order, key=lambda value: -counts[value])
 
     def _draw(self) -> None:
         counts, chosen, names = self._told
-        found = self._found(names)
-        ticked = [value for value in chosen if value not in found[:MOST] or len(counts) > MOST]
+        found, long = self._found(names), len(counts) > MOST
+        ticked = [value for value in chosen if long or value not in found]
         others = [value for value in found if value not in ticked]
         values = [*ticked, *others[:MOST]]
-        self._find.layout.display = None if len(counts) > MOST else "none"
+        self._find.layout.display = None if long else "none"
         self._say_more(len(others) - MOST, len(found))
         if values != list(self._boxes):
             before = self._boxes

@@ -17,7 +17,7 @@ from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import RANGES, Filters
 from fastlaunch_nb.panel import parts
 from fastlaunch_nb.panel.chips import Chips, in_words
-from fastlaunch_nb.panel.controls import RangeSlider
+from fastlaunch_nb.panel.controls import Keys, RangeSlider
 from fastlaunch_nb.panel.facets import Facet
 from fastlaunch_nb.panel.stored import stored_html
 from fastlaunch_nb.panel.style import STYLE
@@ -128,9 +128,11 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._chips = Chips(partial(setattr, self, "filters"))
         self._side = widgets.VBox().add_class("fl-side")
         self._views = Views(self._chose, self.to_code)
+        self._facets: dict[str, Facet] = {}
+        self._ranges: dict[str, RangeSlider] = {}
         head = parts.row("fl-head", self._search, self._reset, self._summary, self._clear)
         body = widgets.Box([self._side, self._views]).add_class("fl-body")
-        super().__init__([widgets.HTML(STYLE), head, self._chips, body])
+        super().__init__([widgets.HTML(STYLE), Keys(), head, self._chips, body])
         self.add_class("fl-panel")
         self._fill(data)
         self.filters = filters
@@ -169,12 +171,18 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._is_demo = frame.is_demo(images)
         rare = [name for name in _RARE if images[name].nunique(dropna=False) > 1]
         ranges = [name for name in RANGES if name in images]
-        self._facets = {n: Facet(parts.TITLES[n], self._take) for n in (*_FACETS, *rare)}
-        self._ranges = {n: self._range(n) for n in ranges}
+        before: list[Any] = [*self._facets.values(), *self._ranges.values()]
+        self._facets = {n: self._facets.get(n) or self._facet(n) for n in (*_FACETS, *rare)}
+        self._ranges = {n: self._ranges.get(n) or self._range(n) for n in ranges}
         self._side.children = (*self._facets.values(), *self._ranges.values())
+        for control in set(before) - set(self._side.children):
+            control.close()
         for control in (self._search, self._reset, self._side):
             control.layout.display = None if len(images) else "none"
         self._views.fill(data)
+
+    def _facet(self, name: str) -> Facet:
+        return Facet(parts.TITLES[name], self._take)
 
     def _range(self, name: str) -> RangeSlider:
         slider = RangeSlider(parts.TITLES[name])

@@ -106,9 +106,7 @@ def said_range(ends: tuple[Any, Any]) -> str:
 
 
 def _said_end(end: Any) -> str:
-    if not isinstance(end, pd.Timestamp):
-        return f"{end:,}"
-    return frame.minute(end) if end == end.floor("min") else frame.one_line(end)
+    return frame.minute(end) if isinstance(end, pd.Timestamp) else f"{end:,}"
 
 
 def no_formula(text: str) -> str:

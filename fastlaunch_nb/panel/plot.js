@@ -1,55 +1,80 @@
-// A chart of the panel: drawn by plotly.js, which stands above, when it can be measured.
+/* A chart of the panel, drawn by plotly.js as soon as it can be measured.
+ *
+ * The source of plotly.js stands above, in a function. Each panel brings it; one of them is run.
+ */
 
+const Plotly = (globalThis.fastlaunchPlotly ??= plotly());
 const CONFIG = { showSendToCloud: false, displaylogo: false };
 
-function render({ model, el }) {
-  const plot = document.createElement("div");
-  el.classList.add("fl-plot");
-  el.append(plot);
-  let drawn = false;
-
-  function shapes(layout) {
-    return [...(layout.shapes ?? []), ...model.get("bands")];
+class Plot {
+  constructor(model, el) {
+    this.model = model;
+    this.el = el;
+    this.plot = null; // until it is drawn
+    this.width = 0;
+    this.draw = () => this.follow(() => this.react());
+    this.mark = () => this.follow(() => this.relayout());
+    model.on("change:figure", this.draw);
+    model.on("change:bands", this.mark);
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(el);
   }
 
-  function draw() {
-    const figure = model.get("figure");
-    if (!figure || !plot.clientWidth) return; // hidden: all its texts would be of no size
-    const { data, layout } = JSON.parse(figure);
-    plot.style.minHeight = `${layout.height}px`;
-    const whole = { ...layout, shapes: shapes(layout), width: plot.clientWidth };
-    Plotly.react(plot, data, whole, CONFIG);
-    if (!drawn) plot.on("plotly_click", clicked);
-    drawn = true;
+  close() {
+    this.observer.disconnect();
+    this.model.off("change:figure", this.draw);
+    this.model.off("change:bands", this.mark);
+    if (this.plot) Plotly.purge(this.plot);
   }
 
-  function mark() {
-    if (!drawn) return;
-    Plotly.relayout(plot, { shapes: shapes(JSON.parse(model.get("figure")).layout) });
+  /* Do it, unless it is hidden, where no text has a size: then it is drawn when it is seen. */
+  follow(work) {
+    if (this.el.clientWidth) work();
+    else this.width = 0;
   }
 
-  function clicked({ points, event }) {
+  resize() {
+    const width = this.el.clientWidth;
+    const [before, seen] = [this.width, this.plot];
+    this.width = width;
+    if (!width || width === before) return;
+    if (before && seen) Plotly.relayout(this.plot, { width });
+    else this.react();
+  }
+
+  layout() {
+    const { layout } = JSON.parse(this.model.get("figure"));
+    return { ...layout, shapes: [...(layout.shapes ?? []), ...this.model.get("bands")] };
+  }
+
+  react() {
+    const figure = this.model.get("figure");
+    if (!figure) return;
+    const layout = { ...this.layout(), width: this.el.clientWidth };
+    const first = !this.plot;
+    if (first) {
+      this.plot = document.createElement("div");
+      this.el.append(this.plot);
+    }
+    this.plot.style.minHeight = `${layout.height}px`;
+    Plotly.react(this.plot, JSON.parse(figure).data, layout, CONFIG);
+    if (first) this.plot.on("plotly_click", (click) => this.clicked(click));
+  }
+
+  relayout() {
+    if (this.plot) Plotly.relayout(this.plot, { shapes: this.layout().shapes });
+  }
+
+  clicked({ points, event }) {
     const more = event.ctrlKey || event.metaKey || event.shiftKey;
-    model.send({ rows: points.map((point) => point.y), more });
+    this.model.send({ rows: points.map((point) => point.y), more });
   }
-
-  let width = 0;
-  const observer = new ResizeObserver(() => {
-    if (plot.clientWidth === width) return;
-    width = plot.clientWidth;
-    if (drawn && width) Plotly.relayout(plot, { width });
-    else draw();
-  });
-  observer.observe(plot);
-  model.on("change:figure", draw);
-  model.on("change:bands", mark);
-
-  return () => {
-    observer.disconnect();
-    model.off("change:figure", draw);
-    model.off("change:bands", mark);
-    Plotly.purge(plot);
-  };
 }
 
-export default { render };
+export default {
+  render({ model, el }) {
+    el.classList.add("fl-plot");
+    const plot = new Plot(model, el);
+    return () => plot.close();
+  },
+};

@@ -23,9 +23,9 @@ _BAND: Final = {
     "xref": "paper",
     "x0": 0,
     "x1": 1,
-    "layer": "below",
+    "layer": "above",  # bars would hide it
     "line": {"color": "#2b8fd9", "width": 1.5},
-    "fillcolor": "rgba(43,143,217,0.16)",
+    "fillcolor": "rgba(43,143,217,0.12)",
 }
 
 
@@ -38,7 +38,9 @@ class Plot(anywidget.AnyWidget):
         Is told the keys of images that were clicked, and of those that no longer are chosen.
     """
 
-    _esm = f"{get_plotlyjs()}\n{(Path(__file__).parent / 'plot.js').read_text(encoding='utf-8')}"
+    _esm = f"function plotly() {{\n{get_plotlyjs()}\nreturn window.Plotly;\n}}\n" + (
+        Path(__file__).parent / "plot.js"
+    ).read_text(encoding="utf-8")
 
     figure = traitlets.Unicode().tag(sync=True)
     bands: Any = traitlets.List().tag(sync=True)

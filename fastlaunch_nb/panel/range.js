@@ -77,7 +77,6 @@ function element(tag, name, ...children) {
 function thumb(name) {
   const input = element("input", name);
   input.type = "range";
-  input.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab would take the arrows
   input.min = "0";
   input.step = "1";
   return input;

@@ -16,6 +16,7 @@ from fastlaunch_nb import charts, frame
 from fastlaunch_nb.charts.look import row_labels
 from fastlaunch_nb.panel import columns
 from fastlaunch_nb.panel.columns import Column
+from fastlaunch_nb.panel.style import COMMON, LINE
 
 ROWS: Final = 10
 """How many rows the table has."""
@@ -186,12 +187,7 @@ def _more(rows: int) -> str:
     return f"<p class='fl-empty'>and {rows:,} more</p>" if rows > 0 else ""
 
 
-_FAINT = "color-mix(in srgb, currentColor 14%, transparent)"
-_STYLE = f"""<style>
-.fl-stored {{ font-size: 13px; }}
-.fl-stored .fl-summary {{ font-size: 14px; line-height: 1.6; }}
-.fl-stored .fl-demo {{ margin-left: 10px; padding: 1px 8px; border-radius: 9px;
-  background: {_FAINT}; font-size: 12px; white-space: nowrap; }}
+_STYLE = f"""<style>{COMMON}
 .fl-stored .fl-active {{ margin-left: 10px; opacity: 0.8; overflow-wrap: anywhere; }}
 .fl-stored table {{ border: 0; border-collapse: collapse; table-layout: auto; margin: 0;
   font-size: 13px; line-height: 1.35; }}
@@ -208,10 +204,7 @@ _STYLE = f"""<style>
 .fl-stored .fl-scroll:focus-visible {{ outline: 2px solid #2b8fd9; outline-offset: -1px; }}
 .fl-stored .fl-scroll table {{ width: 100%; }}
 .fl-stored .fl-scroll :is(th, td) {{ max-width: none; vertical-align: top;
-  padding: 5px 12px 5px 4px; border: 0; border-bottom: 1px solid {_FAINT}; white-space: nowrap; }}
+  padding: 5px 12px 5px 4px; border: 0; border-bottom: 1px solid {LINE}; white-space: nowrap; }}
 .fl-stored .fl-scroll td > div {{ width: max-content; max-width: 260px; white-space: normal;
   overflow-wrap: anywhere; }}
-.fl-stored small {{ opacity: 0.75; font-size: 11px; }}
-.fl-stored .fl-scroll .fl-number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.fl-stored .fl-empty {{ opacity: 0.8; margin: 8px 4px; line-height: 1.5; }}
 </style>"""

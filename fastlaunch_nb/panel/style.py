@@ -1,4 +1,4 @@
-"""What the panel looks like: one sheet, for its live form and for what stands without a kernel.
+"""What the panel looks like: a sheet for its live form, and what the stored one has of it.
 
 Colours are those of the page around it, thinned: so it fits light and dark
 themes alike. What is narrow is told by its own width, not the window's.
@@ -10,31 +10,36 @@ from typing import Final
 
 from fastlaunch_nb import charts
 
-_LINE = "color-mix(in srgb, currentColor 18%, transparent)"
+LINE = "color-mix(in srgb, currentColor 18%, transparent)"
 _FAINT = "color-mix(in srgb, currentColor 8%, transparent)"
 _FOCUS = "#2b8fd9"
 _STATES = "".join(
     f".fl-panel .fl-{state} {{ border-left-color: {look.colour} !important; }}\n"
     for state, look in charts.STATE_LOOKS.items()
 )
-STYLE: Final = f"""<style>
-.fl-panel {{ font-size: 13px; width: 100%; container: fl-panel / inline-size; }}
-.fl-panel .fl-head {{ gap: 4px 12px; }}
-.fl-panel .fl-search {{ flex: 1 1 240px; max-width: 420px; }}
+COMMON: Final = f"""
+.fl-panel {{ font-size: 13px; }}
 .fl-panel .fl-summary {{ font-size: 14px; line-height: 1.6; }}
 .fl-panel .fl-demo {{ margin-left: 10px; padding: 1px 8px; border-radius: 9px;
-  background: {_LINE}; font-size: 12px; white-space: nowrap; }}
-.fl-panel .fl-active {{ margin-left: 10px; overflow-wrap: anywhere; }}
+  background: {LINE}; font-size: 12px; white-space: nowrap; }}
+.fl-panel small {{ opacity: 0.8; font-size: 11px; }}
+.fl-panel .fl-number {{ text-align: right !important; font-variant-numeric: tabular-nums; }}
+.fl-panel .fl-empty {{ margin: 8px 4px; line-height: 1.5; }}
+"""
+STYLE: Final = f"""<style>{COMMON}
+.fl-panel {{ width: 100%; container: fl-panel / inline-size; }}
+.fl-panel .fl-head {{ gap: 4px 12px; }}
+.fl-panel .fl-search {{ flex: 1 1 240px; max-width: 420px; }}
 .fl-panel .fl-chips {{ gap: 4px; margin: 4px 0 0; max-height: 96px; overflow: auto; }}
 .fl-panel .fl-chip {{ height: 26px; line-height: 24px; padding: 0 10px; border-radius: 13px;
-  border: 1px solid {_LINE}; background: {_FAINT}; color: inherit; max-width: 100%;
+  border: 1px solid {LINE}; background: {_FAINT}; color: inherit; max-width: 100%;
   overflow: hidden; text-overflow: ellipsis; }}
 .fl-panel .fl-body {{ display: flex; gap: 16px; align-items: flex-start; margin-top: 8px;
   overflow: visible; }}
 .fl-panel .fl-side {{ flex: 0 0 232px; gap: 10px; max-height: 800px; overflow: auto; }}
 .fl-panel .fl-views {{ flex: 1 1 0; min-width: 0; }}
 .fl-panel .lm-TabBar-tab {{ color: var(--jp-ui-font-color1, inherit) !important; }}
-.fl-panel .fl-facet, .fl-panel .fl-range {{ flex: none; border: 1px solid {_LINE};
+.fl-panel .fl-facet, .fl-panel .fl-range {{ flex: none; border: 1px solid {LINE};
   border-radius: 6px; padding: 6px 10px; overflow: hidden; }}
 .fl-panel h4 {{ margin: 0; font-size: 13px; line-height: 1.5; }}
 .fl-panel .fl-find {{ width: auto; margin: 2px 0; }}
@@ -52,7 +57,7 @@ STYLE: Final = f"""<style>
 .fl-panel .fl-more {{ margin: 0; font-size: 12px; opacity: 0.85; line-height: 1.4; }}
 .fl-panel .fl-hidden {{ display: none; }}
 .fl-panel .fl-tools {{ gap: 4px 8px; }}
-.fl-panel .fl-columns {{ gap: 0 14px; padding: 4px 8px; border: 1px solid {_LINE};
+.fl-panel .fl-columns {{ gap: 0 14px; padding: 4px 8px; border: 1px solid {LINE};
   border-radius: 6px; }}
 .fl-panel .fl-hint {{ margin: 0 0 4px; font-size: 12px; line-height: 1.4; opacity: 0.85; }}
 .fl-panel :is(button, input, select, [tabindex]):focus-visible {{
@@ -60,26 +65,23 @@ STYLE: Final = f"""<style>
 {_STATES}.fl-panel table {{ border-collapse: collapse; width: 100%; margin: 0; font-size: 13px;
   line-height: 1.35; }}
 .fl-panel th, .fl-panel td {{ max-width: none; text-align: left !important; vertical-align: top;
-  padding: 5px 10px 5px 4px !important; border-bottom: 1px solid {_LINE}; white-space: nowrap; }}
+  padding: 5px 10px 5px 4px !important; border-bottom: 1px solid {LINE}; white-space: nowrap; }}
 .fl-panel td > div {{ width: max-content; max-width: 210px; white-space: normal;
   overflow-wrap: anywhere; }}
-.fl-panel td > .fl-long {{ width: auto; min-width: 220px; max-width: 460px; }}
+.fl-panel td > .fl-long {{ width: auto; min-width: 260px; max-width: 460px; }}
 .fl-panel .fl-page {{ overflow-x: auto; }}
-.fl-panel small {{ opacity: 0.8; font-size: 11px; }}
-.fl-panel .fl-number {{ text-align: right !important; font-variant-numeric: tabular-nums; }}
 .fl-panel .fl-high {{ color: #d55e00; }}
 .fl-panel .fl-medium {{ color: #e69f00; }}
 .fl-panel .fl-low {{ color: #56b4e9; }}
 .fl-panel .fl-plot {{ width: 100%; overflow: hidden; }}
-.fl-panel .fl-scroll {{ overflow-x: auto; }}
-.fl-panel .fl-empty {{ margin: 8px 4px; line-height: 1.5; }}
 .fl-panel .fl-pager {{ gap: 8px; margin-top: 4px; }}
 .fl-panel .fl-code {{ font-family: var(--jp-code-font-family, monospace);
   margin: 4px 0; padding: 10px 12px; border-radius: 6px; font-size: 12px;
   line-height: 1.5; overflow: auto; background: {_FAINT}; color: inherit; }}
 @container fl-panel (max-width: 760px) {{
   .fl-panel .fl-body {{ flex-direction: column; align-items: stretch; }}
-  .fl-panel .fl-side {{ flex: none; flex-direction: row; max-height: 250px; }}
+  .fl-panel .fl-side {{ flex: none; flex-direction: row; max-height: 250px;
+    align-items: flex-start; }}
   .fl-panel .fl-side > * {{ flex: 0 0 210px; overflow: auto; }}
   .fl-panel .fl-views {{ flex: none; width: auto; max-width: 100%; }}
 }}

@@ -89,6 +89,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._sort.value = self._by if self._by in self._columns else ""
         self._showing = False
         self._tools.layout.display = None if len(rows) else "none"
+        for box in self._boxes.children:
+            box.close()
         self._boxes.children = tuple(
             self._box(c, c.heading in before if before else c.name in chosen) for c in columns
         )

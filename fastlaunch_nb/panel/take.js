@@ -89,8 +89,6 @@ class Take {
     this.button = document.createElement("button");
     this.button.type = "button";
     this.button.className = "jupyter-widgets jupyter-button widget-button";
-    // JupyterLab would take Enter, and edit the cell.
-    this.button.setAttribute("data-lm-suppress-shortcuts", "true");
     this.button.addEventListener("click", () => this.take());
     this.status = document.createElement("span");
     this.status.setAttribute("role", "status");
@@ -142,37 +140,10 @@ class Take {
   }
 }
 
-/* Let all that can have the focus in the panel around the button have its keys: JupyterLab would
-   take arrows, space and Enter, to walk through its own cells. Return how to end that. */
-function keepKeys(root) {
-  const panel = root.closest(".fl-panel");
-  const mark = () =>
-    panel
-      .querySelectorAll(":is([tabindex], select, input, button):not([data-lm-suppress-shortcuts])")
-      .forEach((part) => part.setAttribute("data-lm-suppress-shortcuts", "true"));
-  const observer = new MutationObserver(mark);
-  if (panel) {
-    mark();
-    const what = { subtree: true, childList: true, attributeFilter: ["tabindex"] };
-    observer.observe(panel, what);
-  }
-  return () => observer.disconnect();
-}
-
 export default {
   render({ model, el }) {
     const take = new Take(model);
     el.append(take.root);
-    let forget = () => {};
-    const shown = new ResizeObserver(() => {
-      forget(); // it may be in another place by now
-      forget = keepKeys(take.root);
-    });
-    shown.observe(take.root);
-    return () => {
-      shown.disconnect();
-      forget();
-      take.close();
-    };
+    return () => take.close();
   },
 };

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import ipywidgets as widgets
 import numpy as np
@@ -19,13 +19,18 @@ from fastlaunch_nb.panel.controls import Take
 from fastlaunch_nb.panel.plot import Plot
 from fastlaunch_nb.panel.table import Key, Table
 
+TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code")
+_TIMELINE, _CAPACITY = TITLES.index("Timeline"), TITLES.index("Capacity")
 KINDS: Final = (
     ("fastlaunch_nb", "fastlaunch"),
     ("boto3", "boto3"),
     ("AWS CLI", "cli"),
     ("pandas", "pandas"),
 )
-Kept = np.ndarray[Any, np.dtype[np.bool_]]
+Kept: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+"""Which images are kept, or which rows are about these."""
+Places: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
+"""Where among the images is that of each row; -1 where it is none of them."""
 
 
 class Data:
@@ -45,60 +50,53 @@ class Data:
         """Return what a timeline tells of the images that are kept."""
         if self._intervals is None:
             return self.kept(keep)
-        if keep.all():
-            return self._intervals
-        told: pd.DataFrame = self._named_intervals[_kept_of(self._places_of_intervals, keep)]
+        rows, places = self._told
+        told: pd.DataFrame = rows[_about(places, keep)]
         return told
 
-    @cached_property
+    @property
     def findings(self) -> pd.DataFrame:
         """Findings, with the names of their images; those of all rules where none were given."""
-        found = self._findings
-        if found is None:
-            found = find(self.images, intervals=self._intervals)
-        return self._named(found)
+        return self._found[0]
 
     def found(self, keep: Kept) -> Kept:
         """Return which findings are about images that are kept, or about a region of theirs."""
-        about = _kept_of(self._places_of_findings, keep)
-        of_region = self.findings["image_id"].isna().to_numpy()
+        rows, places = self._found
+        about = _about(places, keep)
+        of_region = rows["image_id"].isna().to_numpy()
         if of_region.any():
-            places = self.kept(keep)[["account_id", "region"]].drop_duplicates()
-            regions = pd.MultiIndex.from_frame(self.findings[["account_id", "region"]])
-            about |= of_region & regions.isin(pd.MultiIndex.from_frame(places))
+            kept = self.kept(keep)[["account_id", "region"]].drop_duplicates()
+            regions = pd.MultiIndex.from_frame(rows[["account_id", "region"]])
+            about |= of_region & regions.isin(pd.MultiIndex.from_frame(kept))
         return about
 
     @cached_property
-    def _named_intervals(self) -> pd.DataFrame:
+    def _told(self) -> tuple[pd.DataFrame, Places]:
         return self._named(self._intervals)
 
     @cached_property
-    def _places_of_intervals(self) -> Any:
-        return self._places(self._intervals)
+    def _found(self) -> tuple[pd.DataFrame, Places]:
+        if self._findings is not None:
+            return self._named(self._findings)
+        return self._named(find(self.images, intervals=self._intervals))
 
-    @cached_property
-    def _places_of_findings(self) -> Any:
-        return self._places(self.findings)
-
-    def _places(self, rows: Any) -> Any:
-        """Return the place among the images of each row's image; -1 where it is none of them."""
-        places = self.images[list(frame.KEY)].drop_duplicates()
-        places = places.assign(_place=np.flatnonzero(~self.images.duplicated(list(frame.KEY))))
-        found = rows[list(frame.KEY)].merge(places, how="left", on=list(frame.KEY))
-        return found["_place"].fillna(-1).to_numpy(np.int64)
-
-    def _named(self, rows: Any) -> pd.DataFrame:
-        """Return rows with the names that their images and accounts have here."""
+    def _named(self, rows: Any) -> tuple[pd.DataFrame, Places]:
+        """Return rows with the names that their images have here, and the places of these."""
+        keys = list(frame.KEY)
+        known = self.images[keys].drop_duplicates()
+        known = known.assign(_place=np.flatnonzero(~self.images.duplicated(keys)))
+        places = rows[keys].merge(known, how="left", on=keys)["_place"]
         names = [n for n in ("image_name", "account_name") if n in self.images and n not in rows]
-        at = self._places(rows)
-        named = {n: self.images[n].take(np.maximum(at, 0)).mask(at < 0).to_numpy() for n in names}
-        named_rows: pd.DataFrame = rows.assign(**named) if len(self.images) else rows
-        return named_rows
+        named = self.images[names].reset_index(drop=True).reindex(places).set_axis(rows.index)
+        return rows.assign(**named), places.fillna(-1).to_numpy(np.int64)
 
 
-def _kept_of(places: Any, keep: Kept) -> Kept:
-    kept: Kept = keep[places] & (places >= 0)
-    return kept
+def _about(places: Places, keep: Kept) -> Kept:
+    """Return which rows are about images that are kept: all, where no image is left out."""
+    if keep.all():  # then also those of images that are no more
+        return np.ones(len(places), dtype=np.bool_)
+    about: Kept = keep[places] & (places >= 0)
+    return about
 
 
 class Views(widgets.Tab):  # type: ignore[misc]
@@ -120,19 +118,16 @@ class Views(widgets.Tab):  # type: ignore[misc]
         self._plot = Plot(chose)
         self._hint = widgets.HTML()
         self._code = _Code(code)
-        self._timeline, self._capacity = widgets.VBox(), widgets.VBox()
         self._stale: set[int] = set()
-        self._selected: frozenset[Key] = frozenset()
         self._draws = (
             lambda: self._table.show(self._keep),
-            lambda: self._draw(self._timeline, charts.timeline(self._data.told(self._keep))),
-            lambda: self._draw(self._capacity, charts.capacity(self._data.kept(self._keep))),
+            lambda: self._draw(_TIMELINE, charts.timeline(self._data.told(self._keep))),
+            lambda: self._draw(_CAPACITY, charts.capacity(self._data.kept(self._keep))),
             self._draw_findings,
             self._code.show,
         )
-        views = (self._table, self._timeline, self._capacity, self._findings, self._code)
-        titles = ("Table", "Timeline", "Capacity", "Findings", "Code")
-        super().__init__(children=views, titles=titles, selected_index=0)
+        views = (self._table, widgets.VBox(), widgets.VBox(), self._findings, self._code)
+        super().__init__(children=views, titles=TITLES, selected_index=0)
         self.add_class("fl-views")
         self.observe(self._look, "selected_index")
 
@@ -150,22 +145,25 @@ class Views(widgets.Tab):  # type: ignore[misc]
 
     def select(self, selected: tuple[Key, ...]) -> None:
         """Show which rows are chosen."""
-        self._selected = frozenset(selected)
+        keys = frozenset(selected)
         for view in (self._table, self._findings, self._plot):
-            view.select(self._selected)
+            view.select(keys)
 
     def _look(self, _change: object = None) -> None:
-        """Draw the tab that is open; both charts are one widget, which is where one looks."""
+        """Draw the tab that is open, unless it shows what is kept already."""
         at = self.selected_index
-        if at in self._stale or at in (1, 2):
+        if at in self._stale:
             self._stale.discard(at)
             self._draws[at]()
 
-    def _draw(self, place: Any, figure: go.Figure) -> None:
+    def _draw(self, at: int, figure: go.Figure) -> None:
+        """Draw a chart; there is one widget for both, so that the other is no longer drawn."""
+        (other,) = {_TIMELINE, _CAPACITY} - {at}
+        self._stale.add(other)
         self._plot.draw(figure)
         self._hint.value = _HINT if self._plot.rows else ""
-        for chart in (self._timeline, self._capacity):
-            chart.children = (self._hint, self._plot) if chart is place else ()
+        self.children[other].children = ()
+        self.children[at].children = (self._hint, self._plot)
 
     def _draw_findings(self) -> None:
         found = self._data.findings
