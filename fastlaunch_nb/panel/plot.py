@@ -24,8 +24,8 @@ _BAND: Final = {
     "x0": 0,
     "x1": 1,
     "layer": "above",  # bars would hide it
-    "line": {"color": "#2b8fd9", "width": 1.5},
-    "fillcolor": "rgba(43,143,217,0.12)",
+    "line": {"color": "#2b8fd9", "width": 2},
+    "fillcolor": "rgba(0,0,0,0)",  # a tint would change the colour of a state
 }
 
 
