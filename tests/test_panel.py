@@ -359,6 +359,21 @@ def test_what_is_said_of_other_images_is_shown_until_it_is_filtered(images: pd.D
     assert len(found) > found["region"].eq("us-east-1").sum()
 
 
+def test_a_finding_about_no_image_selects_none(images: pd.DataFrame) -> None:
+    """A row that is about a region selects nothing, and does not stay chosen; others do."""
+    found = fl.findings(images).head(2)
+    found["image_id"] = pd.array([None, found["image_id"].iloc[1]], dtype="string")
+    panel = fl.panel(images, findings=found)
+    panel._views.selected_index = 3
+    table = panel._views._findings
+    table._itable.selected_rows = [0]
+    assert panel.selected == ()
+    assert table._itable.selected_rows == []
+    table._itable.selected_rows = [0, 1]
+    assert panel.selected == (table._page[1],)
+    assert table._itable.selected_rows == [1]
+
+
 def test_update_keeps_filters_and_selection(images: pd.DataFrame) -> None:
     """Other data come under the same filters; what is selected stays as far as it is there."""
     panel = fl.panel(images, filters=fl.Filters(region="eu-west-1"))

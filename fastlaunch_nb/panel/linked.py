@@ -21,7 +21,7 @@ from fastlaunch_nb.panel.controls import Keys, RangeSlider
 from fastlaunch_nb.panel.facets import Facet
 from fastlaunch_nb.panel.stored import stored_html
 from fastlaunch_nb.panel.style import STYLE
-from fastlaunch_nb.panel.table import Key, keys_of
+from fastlaunch_nb.panel.table import Key
 from fastlaunch_nb.panel.views import Data, Views
 
 _FACETS: Final = ("state", "account_id", "region", "launch_template")
@@ -159,9 +159,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             These are no frames of images, intervals or findings; nothing has changed then.
         """
         self._fill(_checked(images, intervals, findings))
-        there = set(keys_of(self._data.images)) if self.selected else set()
         self._show()
-        self.selected = tuple(key for key in self.selected if key in there)
+        self.selected = tuple(key for key in self.selected if key in self._data.keys)
 
     def _fill(self, data: Data) -> None:
         self._data = data
@@ -273,11 +272,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         if isinstance(keys, str) or not isinstance(keys, Iterable):
             raise InputError(f"{expected} Got {keys!r}.")
         chosen = tuple(dict.fromkeys(tuple(key) if _is_key(key) else key for key in keys))
-        if not chosen:
-            return ()
-        there = set(keys_of(self._data.images))
         for key in chosen:
-            if key not in there:
+            if key not in self._data.keys:
                 raise InputError(f"{expected} {key!r} is the key of none of these images.")
         return chosen
 
@@ -287,10 +283,15 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._views.select(self.selected)
 
     def _chose(self, chosen: set[Key], not_chosen: set[Key]) -> None:
-        """Add what was chosen in a view, take away what was not, and leave all else."""
+        """Add what was chosen in a view, take away what was not, and leave all else.
+
+        A finding may be about a region, or about an image that is not here: its row is let go.
+        """
         left = [key for key in self.selected if key not in not_chosen]
-        added = sorted(chosen - set(left), key=str)
+        added = sorted((chosen & self._data.keys) - set(left), key=str)
         self.selected = (*left, *added)
+        if not chosen <= self._data.keys:
+            self._views.select(self.selected)
 
     # --- in words ---------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from fastlaunch_nb.findings import findings as find
 from fastlaunch_nb.panel import columns, parts
 from fastlaunch_nb.panel.controls import Take
 from fastlaunch_nb.panel.plot import Plot
-from fastlaunch_nb.panel.table import Key, Table
+from fastlaunch_nb.panel.table import Key, Table, keys_of
 
 TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code")
 _TIMELINE, _CAPACITY = TITLES.index("Timeline"), TITLES.index("Capacity")
@@ -40,6 +40,11 @@ class Data:
         self, images: pd.DataFrame, intervals: pd.DataFrame | None, findings: pd.DataFrame | None
     ) -> None:
         self.images, self._intervals, self._findings = images, intervals, findings
+
+    @cached_property
+    def keys(self) -> frozenset[Key]:
+        """The keys of all images: what can be selected."""
+        return frozenset(keys_of(self.images))
 
     def kept(self, keep: Kept) -> pd.DataFrame:
         """Return the images that are kept."""
