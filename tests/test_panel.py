@@ -275,8 +275,8 @@ def test_a_click_in_a_chart_selects(images: pd.DataFrame, tab: int) -> None:
     plot = panel._views._plot
     (one, keys), (other, more) = list(plot._rows.items())[:2]
 
-    def click(row: Any, *, with_key: bool = False) -> None:
-        plot._handle_custom_msg({"rows": [row], "more": with_key}, [])
+    def click(row: int, *, with_key: bool = False) -> None:
+        plot._handle_custom_msg({"row": row, "more": with_key}, [])
 
     click(one)
     assert panel.selected == tuple(keys)

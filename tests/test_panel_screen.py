@@ -45,6 +45,15 @@ STATES = ("enabled", "enabled", "enabled", "enabling", "enabling-failed", "disab
 TABS = ("Table", "Timeline", "Capacity", "Findings", "Code")
 NONE = re.compile(r"\bfl-none\b")
 BAND = ".shapelayer path"
+AT_ONCE = """
+    (plot, [first, second]) => {
+        const tell = (type, [clientX, clientY]) =>
+            document.elementFromPoint(clientX, clientY).dispatchEvent(
+                new MouseEvent(type, { clientX, clientY, bubbles: true, view: window }));
+        tell("mousemove", first);
+        for (const type of ["mousemove", "mousedown", "mouseup"]) tell(type, second);
+    }
+"""
 HIDDEN = {"jupyter": {"source_hidden": True}}
 NOTEBOOK = """
     import json
@@ -436,6 +445,19 @@ def test_a_bar_selects_and_a_row_is_marked(
     screen.search.fill(first)
     expect(screen.rows).to_have_count(1)
     expect(screen.chosen).to_contain_text(first)
+
+
+def test_a_click_is_where_the_pointer_is(screen: Screen, images: pd.DataFrame) -> None:
+    """A click that follows a move at once selects the row it is in, not the one before."""
+    screen.box("Region", "us-east-1").check()
+    screen.open("Capacity")
+    expect(screen.plot.locator(".ytick text")).to_have_count(20)
+    first, second = named(images[images["region"] == "us-east-1"])[4:6]
+    boxes = [screen.bar(name).bounding_box() for name in (first, second)]
+    places = [[box["x"] + 3, box["y"] + box["height"] / 2] for box in boxes if box]
+    screen.plot.evaluate(AT_ONCE, places)
+    expect(screen.summary).to_contain_text("1 selected")
+    screen.in_the_kernel(filters={"region": ["us-east-1"]}, selected=[key_of(images, second)])
 
 
 def test_a_row_selects_and_its_bar_is_marked(screen: Screen) -> None:

@@ -65,9 +65,15 @@ class Plot {
     if (this.plot) Plotly.relayout(this.plot, { shapes: this.layout().shapes });
   }
 
-  clicked({ points, event }) {
+  /* Tell which row the pointer is in. What plotly says was clicked is what it last looked for
+   * under the pointer, and it looks at most each 50 ms: that may be another row.
+   */
+  clicked({ event }) {
+    const axis = this.plot._fullLayout.yaxis;
+    const below = event.clientY - this.plot.getBoundingClientRect().top - axis._offset;
+    if (below < 0 || below > axis._length) return; // in the strip above the rows
     const more = event.ctrlKey || event.metaKey || event.shiftKey;
-    this.model.send({ rows: points.map((point) => point.y), more });
+    this.model.send({ row: Math.round(axis.p2c(below)), more });
   }
 }
 

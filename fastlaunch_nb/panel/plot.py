@@ -47,7 +47,7 @@ class Plot(anywidget.AnyWidget):
 
     def __init__(self, chose: Callable[[set[Key], set[Key]], None]) -> None:
         self._chose = chose
-        self._rows: Mapping[Any, list[Key]] = {}
+        self._rows: Mapping[int, list[Key]] = {}  # by where they are on the y axis
         self._selected: frozenset[Key] = frozenset()
         super().__init__()
         self.on_msg(self._clicked)
@@ -59,7 +59,10 @@ class Plot(anywidget.AnyWidget):
 
     def draw(self, figure: go.Figure) -> None:
         """Draw another figure in the place of the last one."""
-        self._rows = charts.images_of_rows(figure)
+        self._rows = {
+            place if isinstance(row, str) else int(row): keys
+            for place, (row, keys) in enumerate(charts.images_of_rows(figure).items())
+        }
         with self.hold_sync():
             self.figure = figure.to_json()
             self.bands = self._bands()
@@ -71,14 +74,12 @@ class Plot(anywidget.AnyWidget):
 
     def _bands(self) -> list[dict[str, Any]]:
         """Return a band behind each row with a chosen image."""
-        places = {row: place for place, row in enumerate(self._rows)}
-        chosen = [row for row, keys in self._rows.items() if not self._selected.isdisjoint(keys)]
-        middles = [places[row] if isinstance(row, str) else int(row) for row in chosen]
-        return [{**_BAND, "y0": y - 0.5, "y1": y + 0.5} for y in middles]
+        chosen = [y for y, keys in self._rows.items() if not self._selected.isdisjoint(keys)]
+        return [{**_BAND, "y0": y - 0.5, "y1": y + 0.5} for y in chosen]
 
     def _clicked(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
         """Choose the images that were clicked; once more, and they are not any longer."""
-        keys = {key for row in message["rows"] for key in self._rows.get(row, ())}
+        keys = set(self._rows.get(message["row"], ()))
         if not keys:
             return
         if keys <= self._selected and (message["more"] or self._selected <= keys):
