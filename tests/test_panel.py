@@ -39,7 +39,13 @@ def page(panel: Any) -> str:
     """Return the HTML of the page that the panel's table shows, or of what it says instead."""
     table: Any = panel._views._table
     empty: str = table._empty.value
-    return empty or " ".join(table._itable.df.to_numpy().ravel())
+    rows = table._itable.df
+    return empty or " ".join([*rows.columns, *rows.to_numpy().ravel()])
+
+
+def words(html: str) -> str:
+    """Return what is read of some HTML."""
+    return unescape(re.sub("<[^>]*>", "", html))
 
 
 def chips(panel: Any) -> list[str]:
@@ -218,6 +224,21 @@ def test_sorting_is_over_all_rows(images: pd.DataFrame, column: str, descending:
     assert table._page == keys_of(expected.head(PAGES[0]))
 
 
+def test_a_heading_sorts(images: pd.DataFrame) -> None:
+    """A heading sorts from the first page on, pressed again the other way; it bears a sign."""
+    table: Any = fl.panel(pd.concat([images] * 4, ignore_index=True))._views._table
+    table._on.click()
+    for signs in ("Target ▲", "Target ▼", "Target ▲"):
+        table._headings._handle_custom_msg({"by": "target_resource_count"}, [])
+        assert signs in [words(heading) for heading in table._itable.df.columns]
+        assert table._where.value.startswith("1–")
+    table._descending.value = True
+    table._headings._handle_custom_msg({"by": "state"}, [])
+    assert (table._sort.value, table._descending.value) == ("state", False)
+    table._headings._handle_custom_msg({"by": "of a table before"}, [])
+    assert table._sort.value == "state"
+
+
 def test_csv_is_all_rows_and_the_chosen_columns() -> None:
     """Copy and CSV have every filtered row, not a page, of the columns that are chosen."""
     panel: Any = fl.panel(many(40), filters=fl.Filters(state="enabled"))
@@ -228,7 +249,7 @@ def test_csv_is_all_rows_and_the_chosen_columns() -> None:
     for box in table._boxes.children:
         box.value = box.description in ("Image", "Owner ID")
     assert table._taken("\t")[1].splitlines()[0] == "image_id\towner_id"
-    assert table._itable.df.columns.tolist() == ["Image", "Owner ID"]
+    assert [words(heading) for heading in table._itable.df.columns] == ["Image", "Owner ID"]
 
 
 def test_rows_of_the_table_are_selected(images: pd.DataFrame) -> None:
@@ -457,8 +478,10 @@ def test_without_a_kernel_there_are_rows(images: pd.DataFrame) -> None:
 
 
 def test_hostile_text_is_text(images: pd.DataFrame) -> None:
-    """Markup in names, templates and reasons is escaped in the table, live and stored."""
-    panel = fl.panel(images.assign(image_name=HOSTILE, account_name=HOSTILE))
+    """Markup in names, templates, reasons and headings is escaped in the table, live and stored."""
+    panel = fl.panel(images.assign(image_name=HOSTILE, account_name=HOSTILE, **{HOSTILE: 1}))
+    for box in panel._views._table._boxes.children:
+        box.value = True
     panel.filters = fl.Filters(text="<img")
     shown = page(panel) + panel._summary.value
     assert "&lt;img" in shown

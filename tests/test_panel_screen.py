@@ -426,6 +426,21 @@ def test_sorting_and_paging_reach_all_rows(screen: Screen, images: pd.DataFrame)
     assert screen.names() == named(order)[size : 2 * size]
 
 
+def test_headings_sort_by_mouse_and_keys(screen: Screen, images: pd.DataFrame) -> None:
+    """A heading sorts all rows, and the other way when it is pressed again, by Enter too."""
+    screen.box("Region", "us-east-1").check()
+    kept = images[images["region"] == "us-east-1"]
+    heading = screen.table.locator("th").get_by_role("button", name="Target")
+    heading.click()
+    for ascending, way in ((True, "ascending"), (False, "descending")):
+        expect(heading).to_have_accessible_name(f"Target sorted {way}")
+        order = kept.sort_values("target_resource_count", ascending=ascending, kind="stable")
+        assert screen.names() == named(order)[: screen.size()]
+        expect(heading).to_be_focused()
+        screen.page.keyboard.press("Enter")
+    expect(heading).to_have_accessible_name("Target sorted ascending")
+
+
 @pytest.mark.parametrize("chart", ["Timeline", "Capacity"])
 def test_a_bar_selects_and_a_row_is_marked(
     screen: Screen, images: pd.DataFrame, chart: str

@@ -1,6 +1,7 @@
-"""What ipywidgets lacks: a range with its histogram, a button that gives a text, its own keys.
+"""What ipywidgets lacks: a range with its histogram, a button that gives a text, keys, headings.
 
-What they do in the browser is in ``range.js``, ``take.js`` and ``keys.js``; what they mean is here.
+What they do in the browser is in ``range.js``, ``take.js``, ``keys.js`` and ``headings.js``; what
+they mean is here.
 """
 
 from __future__ import annotations
@@ -190,6 +191,22 @@ class Keys(anywidget.AnyWidget):
     """Has JupyterLab leave keys to whatever has the focus in the box that this is in."""
 
     _esm = (_HERE / "keys.js").read_text(encoding="utf-8")
+
+
+class Headings(anywidget.AnyWidget):
+    """Tells of clicks on the headings of the table that it is beside: buttons with ``data-by``.
+
+    Parameters
+    ----------
+    sort_by : callable
+        Is told what the heading that was clicked has as its ``data-by``.
+    """
+
+    _esm = (_HERE / "headings.js").read_text(encoding="utf-8")
+
+    def __init__(self, sort_by: Callable[[str], None]) -> None:
+        super().__init__()
+        self.on_msg(lambda _widget, message, _buffers: sort_by(message["by"]))
 
 
 class Take(anywidget.AnyWidget):

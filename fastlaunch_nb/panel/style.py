@@ -66,6 +66,9 @@ STYLE: Final = f"""<style>{COMMON}
   line-height: 1.35; }}
 .fl-panel th, .fl-panel td {{ max-width: none; text-align: left !important; vertical-align: top;
   padding: 5px 10px 5px 4px !important; border-bottom: 1px solid {LINE}; white-space: nowrap; }}
+.fl-panel th button {{ padding: 0; border: none; background: none; color: inherit; font: inherit;
+  cursor: pointer; }}
+.fl-panel th button:hover {{ text-decoration: underline; }}
 .fl-panel td > div {{ width: max-content; max-width: 210px; white-space: normal;
   overflow-wrap: anywhere; }}
 .fl-panel td > .fl-long {{ width: auto; min-width: 260px; max-width: 460px; }}

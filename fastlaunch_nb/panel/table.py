@@ -8,6 +8,7 @@ that every update here mentions all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any, Final
 
 import ipywidgets as widgets
@@ -17,8 +18,8 @@ from itables.widget import ITable
 
 from fastlaunch_nb import frame
 from fastlaunch_nb.panel import parts
-from fastlaunch_nb.panel.columns import NUMBERS, Column, shown_rows
-from fastlaunch_nb.panel.controls import Take
+from fastlaunch_nb.panel.columns import NUMBERS, Column, shown_rows, text
+from fastlaunch_nb.panel.controls import Headings, Take
 
 PAGES: Final = (10, 25, 50, 100)
 Key = tuple[Any, ...]
@@ -52,11 +53,13 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._itable = ITable(pd.DataFrame({"": []}), **_OPTIONS)
         self._itable.add_class("fl-page")
         self._itable.observe(self._take, "selected_rows")
+        self._headings = Headings(self._sort_by)
         self._empty = widgets.HTML()
         controls = (self._sort, self._descending, self._choosing, self._size)
         self._tools = parts.row("fl-tools", *controls, self._copy, self._save)
         self._pager = parts.row("fl-pager", self._back, self._on, self._where)
-        super().__init__([self._tools, self._boxes, self._itable, self._empty, self._pager])
+        page = (self._itable, self._headings, self._empty)
+        super().__init__([self._tools, self._boxes, *page, self._pager])
         self.add_class("fl-table")
 
     def _make_controls(self) -> None:
@@ -124,6 +127,16 @@ class Table(widgets.VBox):  # type: ignore[misc]
             self._first, self._by = 0, self._sort.value
             self._turn(0)
 
+    def _sort_by(self, name: str) -> None:
+        """Sort by the column whose heading was clicked; once more, the other way round."""
+        if name not in self._columns:
+            return
+        self._showing = True
+        self._descending.value = name == self._sort.value and not self._descending.value
+        self._sort.value = name
+        self._showing = False
+        self._from_the_first()
+
     def _turn(self, step: int) -> None:
         self._first = max(0, self._first + step)
         at = self._ordered()[self._first : self._first + self._size.value]
@@ -171,9 +184,12 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._showing = False
 
     def _heading(self, column: Column) -> str:
-        if column.name != self._sort.value:
-            return column.heading
-        return f"{column.heading} {'▼' if self._descending.value else '▲'}"
+        mark = ""
+        if column.name == self._sort.value:
+            way, sign = ("descending", "▼") if self._descending.value else ("ascending", "▲")
+            mark = f" <span role='img' aria-label='sorted {way}'>{sign}</span>"
+        name, heading = escape(column.name), text(column.heading)
+        return f"<button type='button' data-by='{name}'>{heading}{mark}</button>"
 
     def _why_empty(self) -> str:
         empty = self._rows.iloc[:0].copy()
