@@ -113,8 +113,8 @@ def swatch(state: Any) -> str:
     return f"<span aria-hidden='true' style='color:{look.colour}'>{look.swatch}</span>"
 
 
-def _long(name: str) -> Cell:
-    return lambda row: f"<div class='fl-long'>{text(row[name])}</div>"
+def _reason(row: Mapping[Any, Any]) -> str:
+    return f"<div class='fl-long'>{text(row['state_transition_reason'])}</div>"
 
 
 def _image(row: Mapping[Any, Any]) -> str:
@@ -143,6 +143,12 @@ def _since(row: Mapping[Any, Any]) -> str:
 def _severity(row: Mapping[Any, Any]) -> str:
     sign = {"high": "▲", "medium": "■", "low": "●"}.get(row["severity"], "?")
     return f"<span class='fl-{escape(str(row['severity']))}'>{sign}</span> {text(row['severity'])}"
+
+
+def _evidence(row: Mapping[Any, Any]) -> str:
+    """Return what was found, and below it what to do: shortened until the row is chosen."""
+    remedy = f"<small class='fl-remedy'>{text(row['remedy'])}</small>"
+    return f"<div class='fl-long'>{text(row['evidence'])}{remedy}</div>"
 
 
 # --- ranks ----------------------------------------------------------------------------
@@ -181,7 +187,7 @@ _IMAGES = (
     _column("launch_template_name", "Launch template", _template, _by_template,
             ("launch_template_id", "launch_template_name", "launch_template_version")),
     _column("state_transition_time", "Since (UTC)", _since),
-    _column("state_transition_reason", "Reason", _long("state_transition_reason")),
+    _column("state_transition_reason", "Reason", _reason),
 )  # fmt: skip
 IMAGES = tuple(column.name for column in _IMAGES)
 """The columns that are shown of images until others are chosen."""
@@ -190,8 +196,7 @@ _FINDINGS = (
     _column("severity", "Severity", _severity, _by_severity),
     _column("finding", "Finding"),
     *_NAMED,
-    _column("evidence", "Evidence", _long("evidence")),
-    _column("remedy", "What to do", _long("remedy")),
+    _column("evidence", "Evidence, what to do", _evidence, fields=("evidence", "remedy")),
     _column("monthly_usd", "USD a month"),
 )
 FINDINGS = tuple(column.name for column in _FINDINGS)

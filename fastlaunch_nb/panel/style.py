@@ -73,17 +73,24 @@ STYLE: Final = f"""<style>{COMMON}
   overflow-wrap: anywhere; }}
 .fl-panel td > .fl-long {{ width: auto; min-width: 260px; max-width: 460px; }}
 .fl-panel .fl-page {{ overflow-x: auto; }}
+.fl-panel .fl-page :is(th, td):first-child {{ position: sticky; left: 0; z-index: 1;
+  background-color: var(--dt-html-background); }}
+.fl-panel .fl-remedy {{ display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
+  overflow: hidden; margin-top: 2px; }}
+.fl-panel .selected .fl-remedy {{ -webkit-line-clamp: none; }}
 .fl-panel .fl-high {{ color: #d55e00; }}
 .fl-panel .fl-medium {{ color: #e69f00; }}
 .fl-panel .fl-low {{ color: #56b4e9; }}
 .fl-panel .fl-plot {{ width: 100%; overflow: hidden; }}
+.fl-panel .fl-plot .main-svg > :not(.hoverlayer) text {{ fill: currentColor !important;
+  opacity: 0.85; }}
 .fl-panel .fl-pager {{ gap: 8px; margin-top: 4px; }}
 .fl-panel .fl-code {{ font-family: var(--jp-code-font-family, monospace);
   margin: 4px 0; padding: 10px 12px; border-radius: 6px; font-size: 12px;
   line-height: 1.5; overflow: auto; background: {_FAINT}; color: inherit; }}
 @container fl-panel (max-width: 760px) {{
   .fl-panel .fl-body {{ flex-direction: column; align-items: stretch; }}
-  .fl-panel .fl-side {{ flex: none; flex-direction: row; max-height: 250px;
+  .fl-panel .fl-side {{ flex: none; flex-direction: row; max-height: 190px;
     align-items: flex-start; }}
   .fl-panel .fl-side > * {{ flex: 0 0 210px; overflow: auto; }}
   .fl-panel .fl-views {{ flex: none; width: auto; max-width: 100%; }}
