@@ -1,10 +1,25 @@
 /* A chart of the panel, drawn by plotly.js as soon as it can be measured.
  *
- * The source of plotly.js stands above, in a function. Each panel brings it; one of them is run.
+ * One widget holds plotly.js for all charts of a kernel; it is run once a page.
  */
 
-const Plotly = (globalThis.fastlaunchPlotly ??= plotly());
+let Plotly; // once a chart is rendered
 const CONFIG = { showSendToCloud: false, displaylogo: false };
+
+async function loaded(model) {
+  const held = await model.widget_manager.get_model(model.get("library").split("_").pop());
+  const name = `fastlaunchPlotly ${held.get("version")}`;
+  return (globalThis[name] ??= run(held.get("source")));
+}
+
+async function run(source) {
+  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  try {
+    return (await import(address)).default;
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
 
 class Plot {
   constructor(model, el) {
@@ -78,8 +93,9 @@ class Plot {
 }
 
 export default {
-  render({ model, el }) {
+  async render({ model, el }) {
     el.classList.add("fl-plot");
+    Plotly = await loaded(model);
     const plot = new Plot(model, el);
     return () => plot.close();
   },

@@ -2,6 +2,7 @@
 
 plotly's own FigureWidget draws before it is on the page, where no text has a size
 yet, and loses what changes while it draws: the panel's charts change all the time.
+Nor would many of them share one plotly.js, which is five megabytes.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import anywidget
+import ipywidgets as widgets
 import plotly.graph_objects as go
 import traitlets
-from plotly.offline import get_plotlyjs
+from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from fastlaunch_nb import charts
 from fastlaunch_nb.panel.table import Key
@@ -29,6 +31,22 @@ _BAND: Final = {
 }
 
 
+class Library(widgets.Widget):  # type: ignore[misc]
+    """Holds plotly.js, as a module, for all charts of a kernel. Nothing to see."""
+
+    source = traitlets.Unicode().tag(sync=True)
+    version = traitlets.Unicode(get_plotlyjs_version()).tag(sync=True)
+    _held: Library | None = None
+
+    @classmethod
+    def held(cls) -> Library:
+        """Return the one that there is; make it where it is the first, or was closed."""
+        if cls._held is None or cls._held.comm is None:
+            module = f"(() => {{\n{get_plotlyjs()}\n}})();\nexport default window.Plotly;"
+            cls._held = cls(source=module)
+        return cls._held
+
+
 class Plot(anywidget.AnyWidget):
     """A chart whose rows are images.
 
@@ -38,10 +56,11 @@ class Plot(anywidget.AnyWidget):
         Is told the keys of images that were clicked, and of those that no longer are chosen.
     """
 
-    _esm = f"function plotly() {{\n{get_plotlyjs()}\nreturn window.Plotly;\n}}\n" + (
-        Path(__file__).parent / "plot.js"
-    ).read_text(encoding="utf-8")
+    _esm = (Path(__file__).parent / "plot.js").read_text(encoding="utf-8")
 
+    library = traitlets.Instance(Library, allow_none=True).tag(
+        sync=True, **widgets.widget_serialization
+    )
     figure = traitlets.Unicode().tag(sync=True)
     bands: Any = traitlets.List().tag(sync=True)
 
@@ -64,6 +83,7 @@ class Plot(anywidget.AnyWidget):
             for place, (row, keys) in enumerate(charts.images_of_rows(figure).items())
         }
         with self.hold_sync():
+            self.library = Library.held()
             self.figure = figure.to_json()
             self.bands = self._bands()
 
