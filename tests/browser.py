@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,11 +115,17 @@ def started(command: list[str], **options: Any) -> Iterator[str]:
     )
     assert process.stdout is not None
     printed = (re.search(r"http://127\.0\.0\.1:\S+", line) for line in process.stdout)
+    rest = threading.Thread(target=process.stdout.read)  # unread, it would stop the server
     try:
-        yield next(address[0] for address in printed if address)
+        address = next(found[0] for found in printed if found)
+        rest.start()
+        yield address
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.wait(timeout=60)
+        if rest.ident:
+            rest.join(timeout=60)
+        process.stdout.close()
 
 
 @contextmanager
@@ -126,7 +133,8 @@ def lab_started(home: Path) -> Iterator[str]:
     """Start JupyterLab as `make lab` does, with no earlier settings; give its address."""
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser"]
     folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(home / "lab")]
-    with started([*command, *folders], env=_settings_in(home)) as address:
+    port = ["--port", str(free_port())]  # others may look for the usual one at this moment
+    with started([*command, *folders, *port], env=_settings_in(home)) as address:
         yield address
 
 
