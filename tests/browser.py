@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -121,7 +120,7 @@ def started(command: list[str], **options: Any) -> Iterator[str]:
         rest.start()
         yield address
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # Ctrl-C can get lost in Jupyter, whose callbacks swallow any error
         process.wait(timeout=60)
         if rest.ident:
             rest.join(timeout=60)

@@ -19,6 +19,7 @@ from .browser import (
     PLOT,
     ROOT,
     SLOW,
+    free_port,
     lab_started,
     opened,
     overlaps,
@@ -157,7 +158,7 @@ def test_every_story_in_jupyterlab(
 def test_the_dashboard_refreshes(page: Page) -> None:
     """On the page that serve shows, Refresh says how far it is, keeps filters, and ends anew."""
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "serve", "--demo", "--no-browser"]
-    with started(command) as address:
+    with started([*command, "--port", str(free_port())]) as address:
         open_in_voila(page, address)
         summary = page.locator(".fl-summary")
         expect(summary).to_contain_text("42 of 42 images")
