@@ -93,6 +93,17 @@ def test_given_intervals_and_findings_are_shown(images: pd.DataFrame) -> None:
         fl.panel(known, findings=known)
 
 
+def test_what_takes_time_is_said(images: pd.DataFrame) -> None:
+    """Until findings are there, their tab does not look as if nothing were wrong."""
+    views: Any = fl.panel(images)._views
+    said: list[str] = []
+    views._findings._empty.observe(lambda change: said.append(change["new"]), "value")
+    views.selected_index = 3
+    assert "Looking for what is wrong" in said[0]
+    assert said[1:] == [""]
+    assert views._findings._itable.layout.display is None
+
+
 def test_views_say_names(images: pd.DataFrame) -> None:
     """Timeline and findings call images as the frame does, filtered or not, whoever gave them."""
     known = images.dropna(subset=["account_id", "region", "image_id"])

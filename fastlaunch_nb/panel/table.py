@@ -108,6 +108,11 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _open_columns(self, change: Any) -> None:
         (self._boxes.remove_class if change["new"] else self._boxes.add_class)("fl-hidden")
 
+    def wait(self, words: str) -> None:
+        """Say in place of rows what is being done, until some are shown."""
+        self._itable.layout.display = "none"
+        self._empty.value = f"<p class='fl-empty' role='status'>{words}</p>"
+
     def show(self, keep: Any) -> None:
         """Show those rows that are kept, from their first page on."""
         self._shown = np.flatnonzero(keep)

@@ -171,8 +171,9 @@ class Views(widgets.Tab):  # type: ignore[misc]
         self.children[at].children = (self._hint, self._plot)
 
     def _draw_findings(self) -> None:
-        found = self._data.findings
         if not self._findings_filled:
+            self._findings.wait("Looking for what is wrong …")
+            found = self._data.findings
             self._findings.fill(found, columns.of_findings(found), columns.FINDINGS)
             self._findings_filled = True
         self._findings.show(self._data.found(self._keep))
