@@ -45,7 +45,7 @@ test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(WITH_BROWSER) $(BIN)/python -m pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
+	$(WITH_BROWSER) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 bench: $(READY)
 	@for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit; echo; done

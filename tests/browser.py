@@ -157,7 +157,7 @@ def voila_started(folder: Path, **variables: str) -> Iterator[str]:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
+    """Return a port that nothing listens on, and where no test looks that starts as users do."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 

@@ -37,19 +37,6 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 SINCE = datetime(2026, 1, 14, 9, 30, 15, 552000, tzinfo=UTC)
 
 
-USUAL_PORTS = {"test_readme.py", "test_servers.py"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file together, for its fixtures' sake; and files that start servers where users do.
-
-    This is for tests that run side by side; ``-n 0`` runs all in their order.
-    """
-    for item in items:
-        name = "usual ports" if item.path.name in USUAL_PORTS else item.path.name
-        item.add_marker(pytest.mark.xdist_group(name))
-
-
 @pytest.fixture(autouse=True)
 def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """Tests see no AWS account of the person who runs them."""

@@ -28,7 +28,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import InputError, cli, emulator, servers
 from fastlaunch_nb.demo import Demo
 
-from .browser import ROOT, SLOW, launched, opened
+from .browser import ROOT, SLOW, free_port, launched, opened
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
 
@@ -248,7 +248,7 @@ def test_an_error_is_said_in_words(dashboard: dict[str, Any]) -> None:
 def start(*arguments: str, **variables: str) -> tuple[subprocess.Popen[str], str]:
     """Start a server without a browser; return it, and the address that it prints."""
     process = subprocess.Popen(
-        [*COMMAND, *arguments, "--no-browser"],
+        [*COMMAND, *arguments, "--no-browser", "--port", str(free_port())],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
