@@ -219,10 +219,10 @@ def test_a_chosen_finding_is_shown_whole(screen: Screen) -> None:
     screen.open_drawn("Findings")
     row = screen.panel.locator("table.dataTable:visible tbody tr").first
     hidden = "part => part.scrollHeight - part.clientHeight"
-    assert row.locator(".fl-remedy").evaluate(hidden) > 0
+    assert row.locator(".fl-cut").evaluate(hidden) > 0
     row.click()
     expect(row).to_have_class(re.compile(r"\bselected\b"))
-    assert row.locator(".fl-remedy").evaluate(hidden) == 0
+    assert row.locator(".fl-cut").evaluate(hidden) == 0
 
 
 def test_plotly_is_run_once_a_page(screen: Screen) -> None:

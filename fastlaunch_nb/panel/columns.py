@@ -114,7 +114,7 @@ def swatch(state: Any) -> str:
 
 
 def _reason(row: Mapping[Any, Any]) -> str:
-    return f"<div class='fl-long'>{text(row['state_transition_reason'])}</div>"
+    return f"<div class='fl-long fl-cut'>{text(row['state_transition_reason'])}</div>"
 
 
 def _image(row: Mapping[Any, Any]) -> str:
@@ -146,8 +146,8 @@ def _severity(row: Mapping[Any, Any]) -> str:
 
 
 def _evidence(row: Mapping[Any, Any]) -> str:
-    """Return what was found, and below it what to do: shortened until the row is chosen."""
-    remedy = f"<small class='fl-remedy'>{text(row['remedy'])}</small>"
+    """Return what was found, and below it what to do."""
+    remedy = f"<small class='fl-cut'>{text(row['remedy'])}</small>"
     return f"<div class='fl-long'>{text(row['evidence'])}{remedy}</div>"
 
 

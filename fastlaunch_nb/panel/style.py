@@ -75,9 +75,9 @@ STYLE: Final = f"""<style>{COMMON}
 .fl-panel .fl-page {{ overflow-x: auto; }}
 .fl-panel .fl-page :is(th, td):first-child {{ position: sticky; left: 0; z-index: 1;
   background-color: var(--dt-html-background); }}
-.fl-panel .fl-remedy {{ display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
-  overflow: hidden; margin-top: 2px; }}
-.fl-panel .selected .fl-remedy {{ -webkit-line-clamp: none; }}
+.fl-panel .fl-cut {{ display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
+  overflow: hidden; }}
+.fl-panel .selected .fl-cut {{ -webkit-line-clamp: none; }}
 .fl-panel .fl-high {{ color: #d55e00; }}
 .fl-panel .fl-medium {{ color: #e69f00; }}
 .fl-panel .fl-low {{ color: #56b4e9; }}
