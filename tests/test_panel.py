@@ -31,8 +31,7 @@ def boxes(panel: Any, title: str) -> dict[str, Any]:
 
 
 def label_of(box: Any) -> str:
-    label: str = unescape(re.sub("<[^>]*>", "", box.description)).rsplit(" ", 1)[0]
-    return label
+    return words(box.description).rsplit(" ", 1)[0]
 
 
 def page(panel: Any) -> str:

@@ -235,6 +235,19 @@ def test_plotly_is_run_once_a_page(screen: Screen) -> None:
     assert page.evaluate(f"async () => (await {ran}[0][1]) === before && {ran}.length") == 1
 
 
+def test_the_strip_above_the_rows_is_no_row(screen: Screen, images: pd.DataFrame) -> None:
+    """A click on the strip, which is of all images, selects none; one on a bar does, at once."""
+    screen.open_drawn("Timeline")
+    strip = screen.plot.locator(".draglayer .xy2 .nsewdrag").bounding_box()
+    assert strip
+    middle = (strip["x"] + strip["width"] / 2, strip["y"] + strip["height"] / 2)
+    screen.page.mouse.click(*middle)
+    name = named(images[images["region"] == "us-east-1"])[4]
+    screen.bar(name).click(force=True, modifiers=["Control"])
+    expect(screen.summary).to_contain_text("1 selected")
+    screen.in_the_kernel(filters={}, selected=[key_of(images, name)])
+
+
 def test_a_row_selects_and_its_bar_is_marked(screen: Screen) -> None:
     """A click on a row selects its image: the chart marks it; sorted or filtered, it stays so."""
     name = screen.names()[2]
@@ -360,3 +373,28 @@ def test_narrow(screen: Screen) -> None:
         ), title
     screen.box("Region", "us-east-1").check()
     expect(screen.summary).to_contain_text("20 of 60 images")
+
+
+def test_the_first_column_stays_in_sight(screen: Screen) -> None:
+    """However far a wide table is scrolled, its rows can be told apart, over what is behind."""
+    screen.page.set_viewport_size({"width": 600, "height": 1000})
+    cell = screen.rows.first.locator("td").first
+    before = cell.bounding_box()
+    wide = screen.table.locator(".dt-layout-table > *")
+    assert wide.evaluate("wide => (wide.scrollLeft = 200, wide.scrollLeft)") == 200
+    assert cell.bounding_box() == before
+    ground = cell.evaluate("cell => getComputedStyle(cell).backgroundColor")
+    assert ground.startswith("rgb(")  # neither transparent nor thinned
+
+
+@pytest.mark.parametrize("chart", ["Timeline", "Capacity"])
+def test_charts_have_the_colour_of_the_page(screen: Screen, chart: str) -> None:
+    """Text of a chart is as dark, or as light, as that of the panel around it."""
+    screen.open_drawn(chart)
+    colours = screen.plot.evaluate(
+        """plot => [getComputedStyle(plot).color,
+            ...[...plot.querySelectorAll(".ytick text, .gtitle")].map(
+                text => getComputedStyle(text).fill)]"""
+    )
+    assert len(colours) > 10
+    assert set(colours) == {colours[0]}

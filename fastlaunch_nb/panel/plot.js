@@ -4,7 +4,10 @@
  */
 
 let Plotly; // once a chart is rendered
-const CONFIG = { showSendToCloud: false, displaylogo: false };
+/* A second click within 0.3 s counts as a double one wherever it is: it may undo a zoom, but not
+ * move the rows away under the pointer.
+ */
+const CONFIG = { showSendToCloud: false, displaylogo: false, doubleClick: "reset" };
 
 async function loaded(model) {
   const held = await model.widget_manager.get_model(model.get("library").split("_").pop());

@@ -108,8 +108,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _open_columns(self, change: Any) -> None:
         (self._boxes.remove_class if change["new"] else self._boxes.add_class)("fl-hidden")
 
-    def wait(self, words: str) -> None:
-        """Say in place of rows what is being done, until some are shown."""
+    def say(self, words: str) -> None:
+        """Say something in place of rows, until some are shown."""
         self._itable.layout.display = "none"
         self._empty.value = f"<p class='fl-empty' role='status'>{words}</p>"
 
@@ -172,12 +172,11 @@ class Table(widgets.VBox):  # type: ignore[misc]
         return self._orders[by, descending]
 
     def _draw(self, page: pd.DataFrame) -> None:
-        columns = self._chosen()
-        self._itable.layout.display = None if len(page) else "none"
-        self._empty.value = "" if len(page) else self._why_empty()
         if len(page) == 0:
+            self.say(self._why_empty())
             return
-        rows = shown_rows(page)
+        self._itable.layout.display, self._empty.value = None, ""
+        columns, rows = self._chosen(), shown_rows(page)
         html = {self._heading(column): [column.cell(row) for row in rows] for column in columns}
         numbers = [place for place, column in enumerate(columns) if column.name in NUMBERS]
         self._showing = True
@@ -199,7 +198,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _why_empty(self) -> str:
         empty = self._rows.iloc[:0].copy()
         empty.attrs[frame.FILTERED] = len(self._rows) > 0
-        return f"<p class='fl-empty'>{' '.join(frame.why_empty(empty))}</p>"
+        return " ".join(frame.why_empty(empty))
 
     def _chosen(self) -> list[Column]:
         ticked = [box.value for box in self._boxes.children]

@@ -172,7 +172,7 @@ class Views(widgets.Tab):  # type: ignore[misc]
 
     def _draw_findings(self) -> None:
         if not self._findings_filled:
-            self._findings.wait("Looking for what is wrong …")
+            self._findings.say("Looking for what is wrong …")
             found = self._data.findings
             self._findings.fill(found, columns.of_findings(found), columns.FINDINGS)
             self._findings_filled = True
