@@ -12,12 +12,13 @@ SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/scheduling.py 
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser lab test test-deep bench notebooks pictures binder clean
+.PHONY: help setup setup-browser lab test test-deep coverage bench notebooks pictures binder clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
 	@echo "make test-deep   the slow tests, those that need a network or Java, and more examples"
+	@echo "make coverage    which lines and branches make test runs"
 	@echo "make bench       measure what is claimed to be fast"
 	@echo "make notebooks   run the notebooks again and store what they show"
 	@echo "make pictures    take README's pictures again"
@@ -52,6 +53,11 @@ test: $(READY) setup-browser
 test-deep: $(READY) setup-browser
 	$(WITH_BROWSER) $(BIN)/python -m pytest $(SHARED_OUT) -m "deep or hypothesis" --hypothesis-profile=deep
 
+coverage: $(READY) setup-browser
+	$(WITH_BROWSER) $(BIN)/coverage run -m pytest $(SHARED_OUT) -m "not deep"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 bench: $(READY)
 	@for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit; echo; done
 
@@ -68,5 +74,5 @@ binder: $(READY)
 	@echo ./ >> binder/new && mv binder/new binder/requirements.txt
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist notebooks/reports
+	rm -rf .venv .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache dist notebooks/reports
 	find fastlaunch_nb tests notebooks -name __pycache__ -prune -exec rm -rf {} +
