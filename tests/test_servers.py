@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import random
 import re
+import shutil
 import signal
 import socket
 import sys
 import threading
 import urllib.request
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +254,157 @@ def test_an_error_is_said_in_words(dashboard: dict[str, Any]) -> None:
     pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
 
 
+# --- ports and signals ------------------------------------------------------------------
+
+PROGRAM = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+port, token, asked = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(302 if self.headers["Authorization"] == "token " + token else 200)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+for file in asked:
+    open(file).read()
+try:
+    HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+except OSError:
+    sys.exit(7)
+"""
+"""A program that answers as Jupyter's login does; as it ends where its port is taken."""
+
+
+def program(
+    port: int, *first: Path, knows: str = "ours", elsewhere: servers.Server | None = None
+) -> servers.Server:
+    """Return a program that reads some files before it listens, and who starts in its place."""
+    return servers.Server(
+        "A program",
+        [sys.executable, "-c", PROGRAM, str(port), knows, *map(str, first)],
+        {},
+        f"http://127.0.0.1:{port}/?token=ours",
+        port,
+        "ours",
+        (lambda: elsewhere) if elsewhere else None,
+    )
+
+
+def run(server: servers.Server) -> list[str]:
+    """Run a server until it answers; return the addresses that it was said to answer at."""
+    stopped, addresses = threading.Event(), list[str]()
+
+    def ready(address: str) -> None:
+        addresses.append(address)
+        stopped.set()
+
+    servers.run(server, stopped, ready)
+    return addresses
+
+
+@contextmanager
+def stranger(called: Callable[[], object] = lambda: None) -> Iterator[int]:
+    """Have another program at a port, which knows no token; give the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            called()
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def free() -> int:
+    """A port below those that systems give out by themselves: nobody else comes to it."""
+    return servers._free_port(None, random.randrange(20_000, 30_000))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+def test_another_came_to_the_port(tmp_path: Path, free: int) -> None:
+    """Another's answers are not taken for ours; ours ends, and starts again at the next port."""
+    go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    answers = count(1)
+
+    def called() -> None:
+        if next(answers) == 2:
+            go_on.write_text("you may try to listen now")
+
+    with stranger(called) as taken:
+        assert run(program(taken, go_on, elsewhere=program(free))) == [program(free).address]
+    assert next(answers) > 2
+
+
+def test_a_named_port_is_kept_to(free: int) -> None:
+    """Where the user named the port that another came to, that is an error, not another port."""
+    with stranger() as taken, pytest.raises(fl.FastLaunchError, match="with exit code 7"):
+        run(program(taken))
+
+
+def test_a_program_that_does_not_start(free: int) -> None:
+    """Where the port is still free, another would not help."""
+    broken = program(free, Path("no such file"), elsewhere=program(free))
+    with pytest.raises(fl.FastLaunchError, match="A program ended by itself with exit code 1"):
+        run(broken)
+
+
+def test_another_login(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    """A server with a login of the user's own is announced too, once it has not gone away."""
+    monkeypatch.setattr(servers, "_DOUBTS", 2)
+    assert run(program(free, knows="another")) == [program(free).address]
+
+
+@pytest.mark.parametrize("make", [
+    pytest.param(lambda folder, port: nullcontext(servers.lab(folder, "x", port)), id="lab"),
+    pytest.param(lambda folder, port: servers.dashboard(folder, {}, port, "light"), id="serve"),
+])  # fmt: skip
+def test_the_next_port(make: Any, notebooks: Path, free: int) -> None:
+    """Without a named port the next is tried, with a token that nobody has seen; else none is."""
+    shutil.copy(notebooks / "01_first.ipynb", notebooks / "dashboard.ipynb")
+    with make(notebooks, free) as named:
+        assert (named.port, named.elsewhere) == (free, None)
+    for port in (None, 0):
+        with make(notebooks, port) as first, socket.create_server(("127.0.0.1", first.port)):
+            second = first.elsewhere()
+        assert second.port != first.port
+        assert second.token != first.token
+        assert second.address == first.address.replace(str(first.port), str(second.port)).replace(
+            first.token, second.token
+        )
+        assert any(str(second.port) in word for word in second.command)
+        assert callable(second.elsewhere)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["in a terminal", "under nohup"])
+def test_signals_stop_a_server(ignored: bool) -> None:
+    """Ctrl-C, a polite kill and, unless under nohup, a closed terminal end it; then all is as was."""
+    heard: list[int] = []
+    before = signal.SIG_IGN if ignored else lambda number, _: heard.append(number)
+    previous = signal.signal(signal.SIGHUP, before)
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with servers.stop_signals() as stopped:
+                signal.raise_signal(number)
+                assert stopped.is_set() == (not ignored or number != signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == before
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert heard == []
+
+
 # --- from start to end ----------------------------------------------------------------
 
 
@@ -270,6 +426,22 @@ def page(address: str) -> str:
     with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310
         assert answer.status == 200
         return str(answer.read().decode())
+
+
+@pytest.mark.deep
+def test_two_that_start_at_once(notebooks: Path, tmp_path: Path) -> None:
+    """Two without a named port never end in an error: each has a port and an answer of its own."""
+    begun = [
+        [*COMMAND, "lab", "--no-browser", "--notebooks", notebooks, "--folder", tmp_path / name]
+        for name in ("a", "b")
+    ]
+    with process(begun[0]) as first, process(begun[1]) as second:
+        addresses = [server.find(r"http://\S+") for server in (first, second)]
+        assert len({address.split("/")[2] for address in addresses}) == 2
+        for address in addresses:
+            assert "JupyterLab" in page(address)
+        for server in (first, second):
+            end(server, signal.SIGINT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "hang up"])
