@@ -390,7 +390,7 @@ def test_the_next_port(make: Any, notebooks: Path, free: int) -> None:
 
 @pytest.mark.parametrize("ignored", [False, True], ids=["in a terminal", "under nohup"])
 def test_signals_stop_a_server(ignored: bool) -> None:
-    """Ctrl-C, a polite kill and, unless under nohup, a closed terminal end it; then all is as was."""
+    """Ctrl-C, a polite kill and, but for nohup, a closed terminal end it; then all is as it was."""
     heard: list[int] = []
     before = signal.SIG_IGN if ignored else lambda number, _: heard.append(number)
     previous = signal.signal(signal.SIGHUP, before)
@@ -431,11 +431,9 @@ def page(address: str) -> str:
 @pytest.mark.deep
 def test_two_that_start_at_once(notebooks: Path, tmp_path: Path) -> None:
     """Two without a named port never end in an error: each has a port and an answer of its own."""
-    begun = [
-        [*COMMAND, "lab", "--no-browser", "--notebooks", notebooks, "--folder", tmp_path / name]
-        for name in ("a", "b")
-    ]
-    with process(begun[0]) as first, process(begun[1]) as second:
+    command = [*COMMAND, "lab", "--no-browser", "--notebooks", str(notebooks), "--folder"]
+    commands = [[*command, str(tmp_path / name)] for name in ("a", "b")]
+    with process(commands[0]) as first, process(commands[1]) as second:
         addresses = [server.find(r"http://\S+") for server in (first, second)]
         assert len({address.split("/")[2] for address in addresses}) == 2
         for address in addresses:
