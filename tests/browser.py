@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
@@ -183,11 +183,17 @@ def darkened(page: Page) -> Iterator[None]:
 
     Voila is told by its address: ``?theme=dark``.
     """
-    for scheme, light in (("dark", "false"), ("light", "true")):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+
+    def follow(scheme: Literal["dark", "light"]) -> None:
+        page.emulate_media(color_scheme=scheme)
+        light = "true" if scheme == "light" else "false"
         page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
-        if scheme == "dark":
-            yield
+
+    follow("dark")
+    try:
+        yield
+    finally:
+        follow("light")
 
 
 PLOT = ".js-plotly-plot"
