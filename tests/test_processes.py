@@ -78,6 +78,7 @@ def test_one_that_leaves_another_behind(monkeypatch: pytest.MonkeyPatch) -> None
     other = "subprocess.Popen(['sleep', '600'], start_new_session=True)"
     started = Process(python(f"import subprocess; other = {other}; print(other.pid)"))
     left = int(started.find(r"\d+"))
+    started._process.wait()
     monkeypatch.setattr(processes, "LIMIT", 0.1)
     try:
         with pytest.raises(AssertionError, match="has not ended"):
