@@ -24,14 +24,14 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
-from .browser import SLOW, find, launched, opened
+from .browser import PATIENT, find, launched, opened
 from .processes import restore_signals
 
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")
 
 restore_signals()
-expect.set_options(timeout=SLOW)
+expect.set_options(timeout=PATIENT)
 
 if found := find():
     os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks

@@ -32,7 +32,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import InputError, cli, emulator, servers
 from fastlaunch_nb.demo import Demo
 
-from .browser import ROOT, launched, opened
+from .browser import ROOT, SLOW, launched, opened
 from .processes import LIMIT, Process, process
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
@@ -480,7 +480,7 @@ def test_the_dashboard_of_an_account(demo: Demo) -> None:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=.+", address)
         assert "Password or token" in page(address.partition("?")[0])
         with launched() as browser, opened(browser) as shown:
-            shown.goto(address)
+            shown.goto(address, timeout=SLOW)
             expect(shown.locator(".fl-summary")).to_contain_text(f"{expected} of {expected} images")
         end(server, signal.SIGTERM)
 
