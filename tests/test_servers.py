@@ -259,10 +259,10 @@ def test_an_error_is_said_in_words(dashboard: dict[str, Any]) -> None:
 PROGRAM = """
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
-port, token, asked = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+port, status, asked = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(302 if self.headers["Authorization"] == "token " + token else 200)
+        self.send_response(status if self.headers["Authorization"] == "token ours" else 200)
         self.end_headers()
     def log_message(self, *_):
         pass
@@ -277,12 +277,12 @@ except OSError:
 
 
 def program(
-    port: int, *first: Path, knows: str = "ours", elsewhere: servers.Server | None = None
+    port: int, *first: Path, status: int = 302, elsewhere: servers.Server | None = None
 ) -> servers.Server:
     """Return a program that reads some files before it listens, and who starts in its place."""
     return servers.Server(
         "A program",
-        [sys.executable, "-c", PROGRAM, str(port), knows, *map(str, first)],
+        [sys.executable, "-c", PROGRAM, str(port), str(status), *map(str, first)],
         {},
         f"http://127.0.0.1:{port}/?token=ours",
         port,
@@ -361,10 +361,11 @@ def test_a_program_that_does_not_start(free: int) -> None:
         run(broken)
 
 
-def test_another_login(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
-    """A server with a login of the user's own is announced too, once it has not gone away."""
+@pytest.mark.parametrize("status", [200, 404], ids=["another login", "no login"])
+def test_a_login_of_the_users_own(monkeypatch: pytest.MonkeyPatch, free: int, status: int) -> None:
+    """A server that does not know our token is announced too, once it has not gone away."""
     monkeypatch.setattr(servers, "_DOUBTS", 2)
-    assert run(program(free, knows="another")) == [program(free).address]
+    assert run(program(free, status=status)) == [program(free).address]
 
 
 @pytest.mark.parametrize("make", [
@@ -481,7 +482,9 @@ def test_the_dashboard_of_an_account(demo: Demo) -> None:
         assert "Password or token" in page(address.partition("?")[0])
         with launched() as browser, opened(browser) as shown:
             shown.goto(address, timeout=SLOW)
-            expect(shown.locator(".fl-summary")).to_contain_text(f"{expected} of {expected} images")
+            expect(shown.locator(".fl-summary")).to_contain_text(
+                f"{expected} of {expected} images", timeout=SLOW
+            )
         end(server, signal.SIGTERM)
 
 
