@@ -108,8 +108,8 @@ def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
     words = shlex.split(command.partition(">")[0])
     if words[0] == "make":  # in a copy of the checkout, with what is installed here
         words += [f"BIN={PROGRAMS}", "--old-file=.venv/ready"]
-    env = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
-    with process(words, cwd=checkout, env=env) as server:
+    alone = {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "BROWSER": "true"}  # which opens nothing
+    with process(words, cwd=checkout, env={**os.environ, **alone}) as server:
         server.find(r"http://127\.0\.0\.1:")
         assert "Stopped." in server.end(signal.SIGINT).err
 
