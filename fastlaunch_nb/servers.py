@@ -23,6 +23,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -33,6 +35,7 @@ HOST = "127.0.0.1"
 LAB_PORT, DASHBOARD_PORT = 8888, 8866
 DASHBOARD = "dashboard.ipynb"
 PATIENCE = 120  # seconds that a server may take to answer
+_DOUBTS = 50  # logins shown, 0.2 s apart, before who does not know our token is taken for ours
 _HERE = Path(__file__).parent
 NOTEBOOKS = next(  # where pip put them, or beside the package in a checkout
     (folder for folder in (_HERE / "notebooks", _HERE.parent / "notebooks") if folder.is_dir()),
@@ -47,7 +50,9 @@ class Server(NamedTuple):
     command: list[str]
     variables: Mapping[str, str]  # beside those of this process
     address: str  # for people, with the token
-    probe: str  # answers as soon as the program listens, and does no work
+    port: int
+    token: str
+    elsewhere: Callable[[], Server] | None  # the same at another port; None if the user named one
 
 
 def need_extra() -> None:
@@ -126,13 +131,13 @@ def _write_whole(path: Path, text: str) -> None:
 
 def lab(folder: Path, notebook: str, port: int | None) -> Server:
     """Return JupyterLab on a folder, opened at a notebook in it."""
-    port, token = _free_port(port, LAB_PORT), secrets.token_urlsafe(24)
+    chosen, token = _free_port(port, LAB_PORT), secrets.token_urlsafe(24)
     news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser"),
         f"--ServerApp.root_dir={folder.resolve()}",
         f"--ServerApp.ip={HOST}",
-        f"--ServerApp.port={port}",
+        f"--ServerApp.port={chosen}",
         "--ServerApp.port_retries=0",
         "--ServerApp.base_url=/",  # whatever the user's own configuration says
         "--ServerApp.certfile=",
@@ -146,8 +151,10 @@ def lab(folder: Path, notebook: str, port: int | None) -> Server:
         "JupyterLab",
         command,
         {"JUPYTER_TOKEN": token, **_configured(folder / ".jupyter", "labconfig/page_config", news)},
-        f"http://{HOST}:{port}/lab/tree/{notebook}?token={token}",
-        f"http://{HOST}:{port}/api",
+        f"http://{HOST}:{chosen}/lab/tree/{notebook}?token={token}",
+        chosen,
+        token,
+        None if port else lambda: lab(folder, notebook, port),
     )
 
 
@@ -159,26 +166,33 @@ def dashboard(
     original = notebooks / DASHBOARD
     if not original.is_file():
         raise InputError(f"No {DASHBOARD} in {str(notebooks)!r}. Name its folder with --notebooks.")
-    port, token = _free_port(port, DASHBOARD_PORT), secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory(prefix="fastlaunch_nb-") as folder:
         copy = Path(shutil.copy(original, folder))
         _inject(copy, parameters, forget_outputs=True)
-        command = [
-            *(sys.executable, "-m", "voila", str(copy), "--no-browser"),
-            f"--Voila.ip={HOST}",
-            f"--port={port}",
-            "--Voila.port_retries=0",  # or it would be elsewhere than its address says
-            "--Voila.base_url=/",
-            "--Voila.log_level=WARN",
-            f"--theme={theme}",
-        ]
-        yield Server(
-            "Voila",
-            command,
-            _configured(Path(folder), "voila", {"Voila": {"token": token}}),
-            f"http://{HOST}:{port}/?token={token}",
-            f"http://{HOST}:{port}/api",
-        )
+        yield _voila(copy, port, theme)
+
+
+def _voila(notebook: Path, port: int | None, theme: str) -> Server:
+    """Return Voila on a notebook."""
+    chosen, token = _free_port(port, DASHBOARD_PORT), secrets.token_urlsafe(24)
+    command = [
+        *(sys.executable, "-m", "voila", str(notebook), "--no-browser"),
+        f"--Voila.ip={HOST}",
+        f"--port={chosen}",
+        "--Voila.port_retries=0",  # or it would be elsewhere than its address says
+        "--Voila.base_url=/",
+        "--Voila.log_level=WARN",
+        f"--theme={theme}",
+    ]
+    return Server(
+        "Voila",
+        command,
+        _configured(notebook.parent, "voila", {"Voila": {"token": token}}),
+        f"http://{HOST}:{chosen}/?token={token}",
+        chosen,
+        token,
+        None if port else lambda: _voila(notebook, port, theme),
+    )
 
 
 def _configured(folder: Path, name: str, settings: Mapping[str, Any]) -> dict[str, str]:
@@ -191,6 +205,7 @@ def _configured(folder: Path, name: str, settings: Mapping[str, Any]) -> dict[st
 
 
 def _free_port(asked: int | None, usual: int) -> int:
+    """Return a port that is free at this moment."""
     for port in [asked] if asked is not None else range(usual, usual + 100):
         try:
             with socket.create_server((HOST, port)) as listener:
@@ -198,6 +213,14 @@ def _free_port(asked: int | None, usual: int) -> int:
         except (OSError, OverflowError) as error:
             reason = error
     raise InputError(f"port {asked or usual} can not be used ({reason}). Name another.")
+
+
+def _is_free(port: int) -> bool:
+    """Tell whether a program could listen there."""
+    try:
+        return _free_port(port, port) == port
+    except InputError:
+        return False
 
 
 # --- from start to end ----------------------------------------------------------------
@@ -223,7 +246,10 @@ def stop_signals() -> Iterator[threading.Event]:
 
 
 def run(server: Server, stopped: threading.Event, ready: Callable[[str], None]) -> None:
-    """Run a server until `stopped` is set; call `ready` with its address once it answers."""
+    """Run a server until `stopped` is set; call `ready` with its address once it answers.
+
+    Where another program came to its port while it started, it starts again elsewhere.
+    """
     process = subprocess.Popen(  # noqa: S603  our own interpreter, with arguments of ours
         server.command,
         env={**os.environ, **server.variables},
@@ -231,7 +257,7 @@ def run(server: Server, stopped: threading.Event, ready: Callable[[str], None]) 
         start_new_session=True,
     )
     try:
-        if _answers(server.probe, process, stopped):
+        if answers := _answers(server, process, stopped):
             ready(server.address)
         elif process.poll() is None and not stopped.is_set():
             raise FastLaunchError(f"{server.name} did not answer in {PATIENCE} s.")
@@ -239,23 +265,46 @@ def run(server: Server, stopped: threading.Event, ready: Callable[[str], None]) 
             pass
     finally:
         _end(process)
-    if not stopped.is_set():
+    if stopped.is_set():
+        return
+    if answers or server.elsewhere is None or _is_free(server.port):
         raise FastLaunchError(f"{server.name} ended by itself with exit code {process.returncode}.")
+    run(server.elsewhere(), stopped, ready)
 
 
-def _answers(probe: str, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
-    """Wait until it answers anything at all, a refusal included."""
-    deadline = time.monotonic() + PATIENCE
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _answers(server: Server, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
+    """Wait until it answers, and not a Jupyter that came to its port before it.
+
+    One that does not know our token shows its login. So may ours, if a user's configuration
+    has another login: then the process stays, and in the end that will do.
+    """
+    deadline, strangers = time.monotonic() + PATIENCE, 0
     while process.poll() is None and not stopped.wait(0.2) and time.monotonic() < deadline:
-        try:
-            with direct.open(probe, timeout=5):
-                return True
-        except urllib.error.HTTPError:
+        status = _login(server)
+        strangers += status == HTTPStatus.OK
+        if status not in (None, HTTPStatus.OK) or strangers > _DOUBTS:
             return True
-        except OSError:
-            continue
     return False
+
+
+def _login(server: Server) -> int | None:
+    """Return the status of the answer to who logs in at its port; None if there is none."""
+    url, login = f"http://{HOST}:{server.port}/login", {"Authorization": f"token {server.token}"}
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+    try:
+        with direct.open(urllib.request.Request(url, headers=login), timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except (OSError, HTTPException):
+        return None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Has an answer that sends us elsewhere come to us as it is."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Go nowhere."""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

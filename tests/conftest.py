@@ -21,13 +21,14 @@ from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from hypothesis import Phase, settings
 from moto import mock_aws
-from playwright.sync_api import Browser, Dialog, Page
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
-from .browser import find, launched, opened
+from .browser import PATIENT, find, launched, opened
+from .processes import restore_signals
 from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 
 settings.register_profile(
@@ -39,6 +40,9 @@ settings.register_profile(
 )
 settings.register_profile("deep", derandomize=True, deadline=None, max_examples=100)
 settings.load_profile("quick")
+
+restore_signals()
+expect.set_options(timeout=PATIENT)
 
 if found := find():
     os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks
@@ -65,6 +69,14 @@ def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see no terminal of the person who runs them: neither its width nor its colours."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import re
+import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,8 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import InputError, cli, emulator, servers
 from fastlaunch_nb.demo import Demo
 
-from .browser import ROOT, SLOW, free_port, launched, opened
+from .browser import ROOT, SLOW, launched, opened
+from .processes import LIMIT, Process, process
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
 
@@ -145,40 +150,47 @@ def dashboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """The names of the dashboard's cells after they have run, on the demo."""
     cells = nbformat.read(ROOT / "notebooks" / "dashboard.ipynb", as_version=4).cells
     names: dict[str, Any] = {"display": lambda *_: None}
-    with warnings.catch_warnings():
-        for cell in cells:
-            if cell.cell_type == "code":
-                exec(cell.source, names)  # noqa: S102  cells of our own
-        yield names
-    names["demo"].stop()
+    try:
+        with warnings.catch_warnings():
+            for cell in cells:
+                if cell.cell_type == "code":
+                    exec(cell.source, names)  # noqa: S102  cells of our own
+            yield names
+    finally:
+        if "demo" in names:
+            names["demo"].stop()
 
 
 def test_the_panel_is_usable_while_a_refresh_reads(dashboard: dict[str, Any]) -> None:
     """Meanwhile filters answer, and a second click reads nothing; both are as chosen afterwards."""
     panel, button, read = dashboard["panel"], dashboard["button"], dashboard["read"]
     begun, go_on = threading.Event(), threading.Event()
-    reads: list[object] = []
+    readers: list[int] = []
 
     def slowly(progress: Any) -> Any:
-        reads.append(progress)
+        readers.append(threading.get_ident())
         begun.set()
-        assert go_on.wait(60), "the page was blocked"
+        if readers[-1] != threading.main_thread().ident:  # who would wait for itself
+            go_on.wait()
         return read(progress)
 
     async def use() -> None:
         button.click()
-        await asyncio.to_thread(begun.wait, 60)
-        button.click()
-        assert button.disabled
-        assert dashboard["bar"].layout.display is None
-        panel.filters = fl.Filters(state="enabling-failed")
-        assert len(panel.filtered) == 3
-        go_on.set()
+        await asyncio.to_thread(begun.wait)
+        try:
+            button.click()
+            assert button.disabled
+            assert dashboard["bar"].layout.display is None
+            panel.filters = fl.Filters(state="enabling-failed")
+            assert len(panel.filtered) == 3
+        finally:
+            go_on.set()
         await ended(button)
 
     dashboard["read"] = slowly
     asyncio.run(use())
-    assert len(reads) == 1
+    assert len(readers) == 1
+    assert readers[0] != threading.main_thread().ident, "the page was blocked"
     assert panel.filters == fl.Filters(state="enabling-failed")
     assert len(panel.filtered) == 3
     assert "12:10:00 UTC" in dashboard["when"].value
@@ -242,36 +254,193 @@ def test_an_error_is_said_in_words(dashboard: dict[str, Any]) -> None:
     pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
 
 
+# --- ports and signals ------------------------------------------------------------------
+
+PROGRAM = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+port, status, asked = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(status if self.headers["Authorization"] == "token ours" else 200)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+for file in asked:
+    open(file).read()
+try:
+    HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+except OSError:
+    sys.exit(7)
+"""
+"""A program that answers as Jupyter's login does; as it ends where its port is taken."""
+
+
+def program(
+    port: int, *first: Path, status: int = 302, elsewhere: servers.Server | None = None
+) -> servers.Server:
+    """Return a program that reads some files before it listens, and who starts in its place."""
+    return servers.Server(
+        "A program",
+        [sys.executable, "-c", PROGRAM, str(port), str(status), *map(str, first)],
+        {},
+        f"http://127.0.0.1:{port}/?token=ours",
+        port,
+        "ours",
+        (lambda: elsewhere) if elsewhere else None,
+    )
+
+
+def run(server: servers.Server) -> list[str]:
+    """Run a server until it answers; return the addresses that it was said to answer at."""
+    stopped, addresses = threading.Event(), list[str]()
+
+    def ready(address: str) -> None:
+        addresses.append(address)
+        stopped.set()
+
+    servers.run(server, stopped, ready)
+    return addresses
+
+
+@contextmanager
+def stranger(called: Callable[[], object] = lambda: None) -> Iterator[int]:
+    """Have another program at a port, which knows no token; give the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            called()
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def free() -> int:
+    """A port below those that systems give out by themselves: nobody else comes to it."""
+    return servers._free_port(None, random.randrange(20_000, 30_000))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+def test_another_came_to_the_port(tmp_path: Path, free: int) -> None:
+    """Another's answers are not taken for ours; ours ends, and starts again at the next port."""
+    go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    answers = count(1)
+
+    def called() -> None:
+        if next(answers) == 2:
+            go_on.write_text("you may try to listen now")
+
+    with stranger(called) as taken:
+        assert run(program(taken, go_on, elsewhere=program(free))) == [program(free).address]
+    assert next(answers) > 2
+
+
+def test_a_named_port_is_kept_to(free: int) -> None:
+    """Where the user named the port that another came to, that is an error, not another port."""
+    with stranger() as taken, pytest.raises(fl.FastLaunchError, match="with exit code 7"):
+        run(program(taken))
+
+
+def test_a_program_that_does_not_start(free: int) -> None:
+    """Where the port is still free, another would not help."""
+    broken = program(free, Path("no such file"), elsewhere=program(free))
+    with pytest.raises(fl.FastLaunchError, match="A program ended by itself with exit code 1"):
+        run(broken)
+
+
+@pytest.mark.parametrize("status", [200, 404], ids=["another login", "no login"])
+def test_a_login_of_the_users_own(monkeypatch: pytest.MonkeyPatch, free: int, status: int) -> None:
+    """A server that does not know our token is announced too, once it has not gone away."""
+    monkeypatch.setattr(servers, "_DOUBTS", 2)
+    assert run(program(free, status=status)) == [program(free).address]
+
+
+@pytest.mark.parametrize("make", [
+    pytest.param(lambda folder, port: nullcontext(servers.lab(folder, "x", port)), id="lab"),
+    pytest.param(lambda folder, port: servers.dashboard(folder, {}, port, "light"), id="serve"),
+])  # fmt: skip
+def test_the_next_port(make: Any, notebooks: Path, free: int) -> None:
+    """Without a named port the next is tried, with a token that nobody has seen; else none is."""
+    shutil.copy(notebooks / "01_first.ipynb", notebooks / "dashboard.ipynb")
+    with make(notebooks, free) as named:
+        assert (named.port, named.elsewhere) == (free, None)
+    for port in (None, 0):
+        with make(notebooks, port) as first, socket.create_server(("127.0.0.1", first.port)):
+            second = first.elsewhere()
+        assert second.port != first.port
+        assert second.token != first.token
+        assert second.address == first.address.replace(str(first.port), str(second.port)).replace(
+            first.token, second.token
+        )
+        assert any(str(second.port) in word for word in second.command)
+        assert callable(second.elsewhere)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["in a terminal", "under nohup"])
+def test_signals_stop_a_server(ignored: bool) -> None:
+    """Ctrl-C, a polite kill and, but for nohup, a closed terminal end it; then all is as it was."""
+    heard: list[int] = []
+    before = signal.SIG_IGN if ignored else lambda number, _: heard.append(number)
+    previous = signal.signal(signal.SIGHUP, before)
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with servers.stop_signals() as stopped:
+                signal.raise_signal(number)
+                assert stopped.is_set() == (not ignored or number != signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == before
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert heard == []
+
+
 # --- from start to end ----------------------------------------------------------------
 
 
-def start(*arguments: str, **variables: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a server without a browser; return it, and the address that it prints."""
-    process = subprocess.Popen(
-        [*COMMAND, *arguments, "--no-browser", "--port", str(free_port())],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **variables},
-    )
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
+def start(*arguments: str) -> AbstractContextManager[Process]:
+    """Start a server without a browser, at a port of its own."""
+    return process([*COMMAND, *arguments, "--no-browser", "--port", "0"])
 
 
-def end(process: subprocess.Popen[str], number: int) -> str:
+def end(server: Process, number: int) -> str:
     """End a server by a signal; it must end well, and say so. Return what it said."""
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    code, _, err = server.end(number)
+    assert code == 0, err
     assert err.strip().endswith("Stopped.")
     return err
 
 
 def page(address: str) -> str:
     """Return the page at an address."""
-    with urllib.request.urlopen(address, timeout=90) as answer:  # noqa: S310
+    with urllib.request.urlopen(address, timeout=LIMIT) as answer:  # noqa: S310
         assert answer.status == 200
         return str(answer.read().decode())
+
+
+@pytest.mark.deep
+def test_two_that_start_at_once(notebooks: Path, tmp_path: Path) -> None:
+    """Two without a named port never end in an error: each has a port and an answer of its own."""
+    command = [*COMMAND, "lab", "--no-browser", "--notebooks", str(notebooks), "--folder"]
+    commands = [[*command, str(tmp_path / name)] for name in ("a", "b")]
+    with process(commands[0]) as first, process(commands[1]) as second:
+        addresses = [server.find(r"http://\S+") for server in (first, second)]
+        assert len({address.split("/")[2] for address in addresses}) == 2
+        for address in addresses:
+            assert "JupyterLab" in page(address)
+        for server in (first, second):
+            end(server, signal.SIGINT)
 
 
 @pytest.mark.parametrize(
@@ -284,15 +453,11 @@ def page(address: str) -> str:
 def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: int) -> None:
     """lab prints an address that answers, works on a copy, and leaves nothing behind at its end."""
     where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
-    process, address = start("lab", *where)
-    try:
+    with start("lab", *where) as server:
+        address = server.find(r"http://\S+")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/lab/tree/01_first.ipynb\?token=.+", address)
         assert "JupyterLab" in page(address)
-    finally:
-        err = end(process, number)
-    assert "demo data: 42 images" in err
-    with pytest.raises(OSError, match="refused"):
-        urllib.request.urlopen(address, timeout=5)  # noqa: S310
+        assert "demo data: 42 images" in end(server, number)
     config = tmp_path / "lab" / ".jupyter" / "labconfig" / "page_config.json"
     assert "announcements" in config.read_text()
     copy = tmp_path / "lab" / "01_first.ipynb"
@@ -303,11 +468,10 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: 
 def test_lab_on_your_own_account(notebooks: Path, tmp_path: Path, demo: Demo) -> None:
     """With a profile no demo is started, and the copy reads that profile in its own region."""
     where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
-    process, address = start("lab", "--profile", "game-servers", *where)
-    try:
-        assert "JupyterLab" in page(address)
-    finally:
-        assert "demo data" not in end(process, signal.SIGINT)
+    profile = ["--profile", "game-servers"]
+    with start("lab", *profile, *where) as server:
+        assert "JupyterLab" in page(server.find(r"http://\S+"))
+        assert "demo data" not in end(server, signal.SIGINT)
     copy = json.loads((tmp_path / "lab" / "01_first.ipynb").read_text())
     assert "".join(copy["cells"][1]["source"]).splitlines()[1:] == [
         "profile = 'game-servers'",
@@ -320,15 +484,16 @@ def test_the_dashboard_of_an_account(demo: Demo) -> None:
     """serve shows what was asked to who has the token, and to nobody else."""
     asked = ["--profile", "game-servers", "--region", "eu-west-1", "--filters", "state=enabled"]
     expected = demo_count("game-servers", "eu-west-1", "enabled")
-    process, address = start("serve", *asked)
-    try:
+    with start("serve", *asked) as server:
+        address = server.find(r"http://\S+")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=.+", address)
         assert "Password or token" in page(address.partition("?")[0])
         with launched() as browser, opened(browser) as shown:
             shown.goto(address, timeout=SLOW)
-            expect(shown.locator(".fl-summary")).to_contain_text(f"{expected} of {expected} images")
-    finally:
-        end(process, signal.SIGTERM)
+            expect(shown.locator(".fl-summary")).to_contain_text(
+                f"{expected} of {expected} images", timeout=SLOW
+            )
+        end(server, signal.SIGTERM)
 
 
 def demo_count(profile: str, region: str, state: str) -> int:
