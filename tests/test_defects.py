@@ -38,7 +38,10 @@ class Found(NamedTuple):
         return self.findings[self.findings["finding"] == rule]
 
 
-@pytest.fixture(scope="module", params=[0, 1], ids="seed {}".format)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(0, id="seed 0"), pytest.param(1, id="seed 1", marks=pytest.mark.deep)],
+)
 def found(request: pytest.FixtureRequest) -> Found:
     """What is found in a demo fleet, which is asked once for all tests."""
     casts: list[defects.Cast] = []
