@@ -25,6 +25,7 @@ from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
 from .browser import find, launched, opened
+from .cases import case_id
 
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")
@@ -35,6 +36,11 @@ if found := find():
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
 SINCE = datetime(2026, 1, 14, 9, 30, 15, 552000, tzinfo=UTC)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name each case by its value."""
+    return case_id(val, argname)
 
 
 @pytest.fixture(autouse=True)
