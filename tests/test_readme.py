@@ -140,10 +140,8 @@ def noted(checkout: Path, folder: Path, fails: str) -> tuple[int, list[str]]:
     notes = folder / "notes"
     for name in ("python", "ruff", "mypy", "uv"):
         program = folder / name
-        called = f"{name} $*"
-        program.write_text(
-            f'#!/bin/sh\necho "{called}" >> "{notes}"\ncase "{called}" in "{fails}"*) exit 1;; esac\n'
-        )
+        note = f'called="{name} $*"; echo "$called" >> "{notes}"'
+        program.write_text(f'#!/bin/sh\n{note}\ncase "$called" in "{fails}"*) exit 1;; esac\n')
         program.chmod(0o755)
     words = ["make", "test", f"BIN={folder}", "--old-file=.venv/ready"]
     done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
