@@ -1,4 +1,4 @@
-"""Tests. pytest says what is on each side of an assert that fails, in what tests share as well."""
+"""Tests of fastlaunch_nb: a docstring is a promise; what they share explains its asserts, too."""
 
 import pytest
 
