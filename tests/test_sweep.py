@@ -121,14 +121,14 @@ def test_regions_of_the_accounts_own_partition(demo: Demo) -> None:
         (fl.Filters(text="gitlab"), {"Here": {"text": "gitlab"}}),
         (
             fl.Filters(
-                owner_id=[None],
+                owner_id=[None, ACCOUNT],
                 max_parallel_launches=(6, None),
                 state_transition_time=("2026-01-01", None),
             ),
             {
                 "Here": {
                     "max_parallel_launches": [6, None],
-                    "owner_id": [None],
+                    "owner_id": [None, ACCOUNT],
                     "state_transition_time": ["2026-01-01T00:00:00+00:00", None],
                 }
             },
