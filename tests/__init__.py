@@ -1,1 +1,6 @@
-"""Tests of fastlaunch_nb: each test's docstring is a promise."""
+"""Tests of fastlaunch_nb: a docstring is a promise; what they share explains its asserts, too."""
+
+import pytest
+
+SHARED = ("browser", "cases", "joins", "reckoning", "screen", "stage", "worlds")
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in SHARED))

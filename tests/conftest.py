@@ -28,6 +28,7 @@ from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
 from .browser import PATIENT, find, launched, opened
+from .cases import case_id
 from .processes import restore_signals
 from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 
@@ -58,6 +59,11 @@ def _read_service_models_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
         yield
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name each case by its value."""
+    return case_id(val, argname)
 
 
 @pytest.fixture(autouse=True)

@@ -114,14 +114,12 @@ def test_parts_are_the_numbers_of_the_frame(rows: list[Row]) -> None:
     figure = fl.capacity(pools(*rows), top=len(rows))
     assert sum(drawn(figure, "target snapshots").values()) == known(*(row[0] for row in rows))
     stock, possible, missing, unknown, beyond = (sum(drawn(figure, p).values()) for p in PARTS)
-    if all(row[1] is None for row in rows):
-        assert not stock + possible + missing + unknown + beyond
-        return
-    assert stock + beyond == known(*(row[1] for row in rows))
-    assert stock + possible + missing + unknown == known(*(row[0] for row in rows))
-    assert unknown == known(*(row[0] for row in rows if row[1] is None))
+    counted = rows if any(row[1] is not None for row in rows) else []  # else no parts are drawn
+    assert stock + beyond == known(*(row[1] for row in counted))
+    assert stock + possible + missing + unknown == known(*(row[0] for row in counted))
+    assert unknown == known(*(row[0] for row in counted if row[1] is None))
     assert possible == sum(
-        min(short(row) or 0, row[2] or 0) for row in rows if row[3] not in STOPPED
+        min(short(row) or 0, row[2] or 0) for row in counted if row[3] not in STOPPED
     )
 
 
@@ -167,8 +165,8 @@ def test_what_is_unknown_is_no_number(rows: list[Row]) -> None:
             assert f"stock {held}" in lines[place]
         assert (place in drawn(figure, "target snapshots")) == (target is not None)
         assert ("target unknown snapshots" in lines[place]) == (target is None)
-    if not told and any(row[0] is not None for row in rows):
-        assert "stock unknown" in figure.layout.title.text
+    has_target = any(row[0] is not None for row in rows)
+    assert ("stock unknown" in figure.layout.title.text) == (has_target and not told)
 
 
 @given(ROWS)
@@ -251,8 +249,8 @@ def test_nothing_is_prepared_after_a_failure() -> None:
     """Where the state says that it came to an end, no snapshot is said to be on its way."""
     for state in STOPPED:
         figure = fl.capacity(pools((10, 4, 6, state)))
-        assert drawn(figure, "missing") == {0: 6}
-        assert drawn(figure, "being filled") == {}
+        parts = drawn(figure, "missing"), drawn(figure, "being filled")
+        assert parts == ({0: 6}, {}), state
 
 
 def test_hundreds_of_images_are_readable() -> None:
@@ -355,8 +353,9 @@ def test_launches_that_are_drawn_are_all(periods: list[Any]) -> None:
         heights = sum(sum(trace.y) for trace in traces(figure, name))
         assert heights == known(*(row[column] for row in rows))
     fast, cold = ([row[place] for row in rows if row[place] is not None] for place in (4, 5))
-    if fast and cold and (whole := sum(fast) + sum(cold)) > 1:
-        assert figure.layout.title.text == f"{sum(cold)} of {whole} launches were cold"
+    whole = sum(fast) + sum(cold)
+    message = f"{sum(cold)} of {whole} launches were cold"
+    assert (figure.layout.title.text == message) == (bool(fast and cold) and whole > 1)
     marked = sum(len(trace.x) for trace in traces(figure, "cold"))
     assert marked == sum(len(trace.x) for trace in traces(figure, "cold launches"))
 
@@ -365,9 +364,8 @@ def test_launches_that_are_drawn_are_all(periods: list[Any]) -> None:
 def test_steps_show_the_stock_and_gaps_none(periods: list[Any]) -> None:
     """Law: in every period the line is at its stock; where no stock is told there is no line."""
     images = pools(*POOLS)
-    rows = [(0, hour, HOUR, *rest) for n, hour, *rest in periods if n == 0]
-    if not rows:
-        return
+    by_hour = {hour: rest for _, hour, *rest in periods}
+    rows = [(0, hour, HOUR, *rest) for hour, rest in by_hour.items()]
     figure = fl.capacity(images, metrics=metrics(images, *rows))
     (line,), (gaps,) = traces(figure, "in stock"), traces(figure, "stock unknown")
     told = {row[1]: row[3] for row in rows}
@@ -466,6 +464,7 @@ def test_names_over_time_are_text() -> None:
     images = pools((10, 4, 6, None)).assign(image_name=HOSTILE)
     figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, 9, 5, 1)))
     assert "<img" not in str(figure.to_dict())
+    assert "&lt;img" in str(figure.to_dict())
 
 
 # --- the size that is right -----------------------------------------------------------

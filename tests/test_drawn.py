@@ -16,6 +16,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.charts import look, timelines
 
 from .browser import PLOT, opened, overlaps
+from .cases import some
 from .conftest import item
 from .test_capacity import metrics, stocked
 from .test_timelines import DAY, NOON, history, looks, told
@@ -103,7 +104,7 @@ def test_words_and_marks_keep_apart(browser: Browser, tmp_path: Path, width: int
     with opened(browser, width) as page:
         page.goto(page_with(tmp_path, *figures))
         expect(page.locator(PLOT)).to_have_count(len(figures))
-        for plot, figure in zip(page.locator(PLOT).all(), figures, strict=True):
+        for plot, figure in zip(page.locator(PLOT).all(), some(figures), strict=True):
             plot.scroll_into_view_if_needed()
             title = figure.layout.title.text
             expect(plot.locator(".gtitle").first).to_have_text(title)
@@ -164,6 +165,7 @@ def test_times_are_utc_wherever_it_is_seen(
             )
     assert seen == [seen[-1]] * len(ZONES)
     assert any("00:00" in tick or "Mar 29" in tick for tick in seen[0][0])
+    assert seen[0][1], "no bar and no cell is drawn"
     assert "2026-03-2" in seen[0][2][0]
 
 
@@ -178,7 +180,7 @@ def test_buttons_show_the_last_days(browser: Browser, tmp_path: Path, width: int
             plot.locator(".button", has_text=re.compile(f"^{label}$")).click()
             shown = plot.evaluate("plot => plot.layout.xaxis.range")
             begin, end = (pd.Timestamp(moment, tz="UTC") for moment in shown)
-            assert (end, end - begin) == (NOON, days * DAY)
+            assert (end, end - begin) == (NOON, days * DAY), label
 
 
 def test_the_strip_answers(page: Page, tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_cells_are_drawn_as_they_are(
     ):
         x, y = at(across, down)
         pixel: Any = picture.getpixel((round(x - plot["x"]), round(y - plot["y"])))
-        assert "#{:02x}{:02x}{:02x}".format(*pixel) == expected
+        assert "#{:02x}{:02x}{:02x}".format(*pixel) == expected, (across, down)
     page.mouse.move(*at(0.9, 0.25))
     expect(page.locator(".hovertext")).to_contain_text("ami-00000000000000000")
     expect(page.locator(".hovertext")).to_contain_text("2026-01-15")

@@ -66,6 +66,13 @@ def code(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
+def refusal(ask: Callable[[], Any]) -> tuple[str, int]:
+    """Return the code and the HTTP status with which a request is refused."""
+    with pytest.raises(ClientError) as caught:
+        ask()
+    return code(caught)
+
+
 def test_every_field_survives_the_wire(client: Any) -> None:
     """botocore's own parser gets back what was put there, to the millisecond."""
     bare, full = client.describe_fast_launch_images()["FastLaunchImages"]
@@ -256,10 +263,7 @@ def test_fast_launch_for_a_shared_image(shared: Any, connect: Connect) -> None:
         lambda: shared.describe_images(ImageIds=[THEIRS]),
         lambda: connect("eu-west-1").enable_fast_launch(ImageId=PUBLIC),
     ]
-    for ask in asks:
-        with pytest.raises(ClientError) as caught:
-            ask()
-        assert code(caught) == ("InvalidAMIID.NotFound", 400)
+    assert [refusal(ask) for ask in asks] == [("InvalidAMIID.NotFound", 400)] * 3
 
 
 @pytest.mark.parametrize("region", ["ap-east-1", "us-nowhere-7"])
@@ -337,10 +341,7 @@ def test_another_choice_for_dry_runs(client: Any, monkeypatch: pytest.MonkeyPatc
         lambda: client.enable_fast_launch(ImageId="i-1", DryRun=True),
         lambda: client.disable_fast_launch(ImageId="i-1", DryRun=True),
     ]
-    for ask in asks:
-        with pytest.raises(ClientError) as caught:
-            ask()
-        assert code(caught) == ("DryRunOperation", 412)
+    assert [refusal(ask) for ask in asks] == [("DryRunOperation", 412)] * 3
 
 
 # --- what is made up ------------------------------------------------------------------

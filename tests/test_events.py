@@ -19,6 +19,8 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import emulator, frame
 from fastlaunch_nb.demo import Demo
 
+from .cases import some
+
 # The example of "Monitor EC2 Fast Launch" in the EC2 User Guide.
 AWS_EXAMPLE = """{
     "version": "0",
@@ -131,12 +133,13 @@ LINES = "".join(json.dumps(one) + "\n" for one in TWO)
 )
 def test_sources(source: object, tmp_path: Path) -> None:
     """Every accepted kind of source gives the same rows, and so does a file of it, by any name."""
+    sources = [source]
     if isinstance(source, str | bytes):
         file = tmp_path / "events.txt"
         file.write_bytes(source if isinstance(source, bytes) else source.encode())
-        for path in (file, str(file)):
-            assert fl.from_events(path)["event_id"].tolist() == ["e2", "e1"]
-    assert fl.from_events(source)["event_id"].tolist() == ["e2", "e1"]
+        sources += [file, str(file)]
+    found = [fl.from_events(each)["event_id"].tolist() for each in sources]
+    assert found == [["e2", "e1"]] * len(sources)
 
 
 def firehose(folder: Path, events: list[dict[str, Any]], each: int = 7) -> Path:
@@ -342,13 +345,13 @@ def test_polls_and_events_are_one_history(demo: Demo) -> None:
     known = both[both["state"] != "unknown"]
     changed = known["state"] != known.groupby(list(frame.KEY))["state"].shift(fill_value="")
     known = known[changed].assign(start=known["start"].dt.floor("s"))
-    assert known["start_exact"].all()
+    assert set(known["start_exact"]) == {True}
     assert len(fl.intervals(seen, covered)) < len(known)
     truth: dict[Any, list[Any]] = {}
     for time, account_id, region, image, is_transition in emulator.JOURNAL:
         change = (image.state, pd.Timestamp(time).floor("s"))
         truth.setdefault((account_id, region, image.image_id), []).extend([change] * is_transition)
-    for key, story in known.groupby(list(frame.KEY)):
+    for key, story in some(known.groupby(list(frame.KEY))):
         changes = list(story[["state", "start"]].itertuples(index=False, name=None))
         assert changes == truth[key][-len(changes) :]
         assert len(changes) >= sum(told["observed_at"].min() <= start for _, start in truth[key])
@@ -363,4 +366,4 @@ def test_events_take_nothing_from_looks(demo: Demo) -> None:
     after = pairs["end"].isna() | (pairs["observed_at"] < pairs["end"])
     at_look = pairs[(pairs["start"] <= pairs["observed_at"]) & after]
     assert len(at_look) == len(seen)
-    assert (at_look["state"] == at_look["state_told"]).all()
+    assert at_look["state"].tolist() == at_look["state_told"].tolist()

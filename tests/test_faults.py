@@ -178,7 +178,7 @@ def test_a_seed_hits_the_same_requests(connect: Connect) -> None:
     """A seed hits the same requests whenever it is set and by either way; another others."""
     for seed, expected in ((0, SEED_0), (0, SEED_0), (1, SEED_1)):
         with emulator.faulty(throttle_rate=0.3, seed=seed):
-            assert pattern(connect()) == expected
+            assert pattern(connect()) == expected, seed
 
 
 @BOTH
@@ -283,7 +283,10 @@ def test_a_page_that_repeats_its_token(connect: Connect, size: int) -> None:
 def test_a_dropped_connection(connect: Connect) -> None:
     """The connection ends without an answer, and the request has changed nothing."""
     client = connect()
-    with emulator.faulty(drop_rate=1), pytest.raises(ConnectionClosedError):
+    with (
+        emulator.faulty(drop_rate=1),
+        pytest.raises(ConnectionClosedError, match="closed before we received"),
+    ):
         client.enable_fast_launch(ImageId=WINDOWS)
     assert ids(client.describe_fast_launch_images()) == IDS
 
@@ -301,7 +304,10 @@ def test_retries_outlive_dropped_connections(connect: Connect, waits: list[float
 def test_a_truncated_body(connect: Connect) -> None:
     """boto3 can not parse the half of an answer; what the request changed stays changed."""
     client = connect()
-    with emulator.faulty(truncate_rate=1), pytest.raises(ResponseParserError):
+    with (
+        emulator.faulty(truncate_rate=1),
+        pytest.raises(ResponseParserError, match="invalid XML"),
+    ):
         client.enable_fast_launch(ImageId=WINDOWS)
     assert WINDOWS in ids(client.describe_fast_launch_images())
 
@@ -411,7 +417,10 @@ def test_faults_end_with_their_block(connect: Connect) -> None:
 @BOTH
 def test_faults_end_with_a_block_that_fails(connect: Connect) -> None:
     """Faults are off after a block that ended in an exception."""
-    with pytest.raises(ClientError), emulator.faulty(throttle_rate=1):
+    with (
+        pytest.raises(ClientError, match="RequestLimitExceeded"),
+        emulator.faulty(throttle_rate=1),
+    ):
         connect().describe_fast_launch_images()
     assert pattern(connect(), 1) == "."
 

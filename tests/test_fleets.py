@@ -162,6 +162,7 @@ def test_a_hostile_name_is_only_text() -> None:
     """An account's name is escaped wherever the figure has it."""
     named = coverage((1, "us-east-1", "failed", 0)).assign(account_name=HOSTILE)
     drawn = fl.fleet_map(named).to_json()
+    assert "&lt;img" in drawn.replace("\\u0026", "&")
     assert "<img" not in drawn
     assert "\\u003cimg" not in drawn
     assert "</script>" not in drawn

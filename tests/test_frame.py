@@ -58,7 +58,7 @@ def test_all_nulls_have_the_schema() -> None:
     """A page whose item says nothing keeps the dtypes; every field becomes a null."""
     images = fl.from_pages({"FastLaunchImages": [{}]})
     assert dtypes(images) == DTYPES
-    assert images.isna().all(axis=None)
+    assert images.isna().values.tolist() == [[True] * len(DTYPES)]
 
 
 def test_every_field_has_its_place() -> None:
@@ -150,7 +150,7 @@ def test_observed_at_is_the_first_date() -> None:
 def test_a_date_that_is_none_is_null() -> None:
     """A Date header that can not be read leaves observed_at null; the rows stay."""
     page = {"FastLaunchImages": [item(1)], "ResponseMetadata": {"HTTPHeaders": {"date": "soon"}}}
-    assert fl.from_pages(page)["observed_at"].isna().all()
+    assert fl.from_pages(page)["observed_at"].isna().tolist() == [True]
 
 
 def test_views_take_frames_of_other_makes(images: pd.DataFrame) -> None:

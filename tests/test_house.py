@@ -1,4 +1,4 @@
-"""The house: floors, public names, documents that can not drift."""
+"""The house: floors, public names, documents that cannot drift."""
 
 from __future__ import annotations
 
@@ -40,12 +40,13 @@ def imported(file: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: imports by full name only"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            package = f"{'.' * node.level}{node.module or ''}"
+            names = [f"{package}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [f"{alias.name}." for alias in node.names]
         else:
             continue
+        found |= {name for name in names if name.startswith(".")}  # which are not in any row
         found |= {name.split(".")[1] for name in names if name.split(".")[0] == "fastlaunch_nb"}
     return found - {"__version__"}
 
@@ -63,32 +64,28 @@ def test_imports_run_only_downward(path: Path) -> None:
     """A file imports only rooms below its own, and of those only what its row allows."""
     table = floors()
     floor, allowed = table[room(path)]
-    for name in imported(path) - {room(path)}:
-        assert name in table, f"{path} imports {name or 'the public face'}: name the room"
-        assert name in allowed, f"{path} may not import {name}: see CONTRIBUTING.md"
-        assert table[name][0] < floor
+    names = imported(path) - {room(path)}
+    assert names - allowed == set(), "CONTRIBUTING.md does not let it import these, by full name"
+    assert {name for name in names if table[name][0] >= floor} == set(), "Not below its own floor"
 
 
 @pytest.mark.parametrize(
-    "upward",
+    ("upward", "expected"),
     [
-        "def late():\n    from fastlaunch_nb import panel",
-        "def late():\n    from fastlaunch_nb.charts import timeline",
-        "from . import panel",
-        "import fastlaunch_nb as fl",
-        "from fastlaunch_nb import describe",
-        "import fastlaunch_nb.charts",
+        pytest.param("def late():\n    from fastlaunch_nb import panel", "panel", id="late"),
+        pytest.param("from fastlaunch_nb.charts import timeline", "charts", id="of a room"),
+        pytest.param("import fastlaunch_nb.charts", "charts", id="a room"),
+        pytest.param("from . import panel", "..panel", id="relative"),
+        pytest.param("from .panel import table", ".panel.table", id="relative, of a room"),
+        pytest.param("import fastlaunch_nb as fl", "", id="the public face"),
+        pytest.param("from fastlaunch_nb import describe", "describe", id="of the public face"),
     ],
 )
-def test_an_upward_import_is_found(tmp_path: Path, upward: str) -> None:
+def test_an_upward_import_is_found(tmp_path: Path, upward: str, expected: str) -> None:
     """The test above sees every way to import something that stands above."""
     file = tmp_path / "frame.py"
-    file.write_text(upward)
-    try:
-        found = imported(file)
-    except AssertionError:
-        return
-    assert found - floors()["frame"][1]
+    file.write_text(f"import json\n{upward}\n")
+    assert imported(file) - floors()["frame"][1] == {expected}
 
 
 def test_the_floor_table_is_complete() -> None:
@@ -96,19 +93,25 @@ def test_the_floor_table_is_complete() -> None:
     assert set(floors()) == {room(path) for path in FILES}
 
 
-def test_every_file_says_what_it_owns() -> None:
+@pytest.mark.parametrize(
+    "path",
+    [*FILES, PACKAGE / "__init__.py", *sorted((ROOT / "tests").glob("*.py"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_file_says_what_it_owns(path: Path) -> None:
     """Each file opens with a docstring, and stays below 600 lines."""
-    for path in [*FILES, PACKAGE / "__init__.py", *sorted((ROOT / "tests").glob("*.py"))]:
-        assert ast.get_docstring(ast.parse(path.read_text())), path
-        assert len(path.read_text().splitlines()) <= 600, path
+    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert len(path.read_text().splitlines()) <= 600
 
 
 def test_only_aws_knows_boto3() -> None:
     """boto3 and botocore are imported in one place, but for the names of types."""
-    for path in FILES:
-        code = re.sub(r"if TYPE_CHECKING:\n(    .*\n|\n)+", "", path.read_text())
-        if room(path) != "aws":
-            assert not re.search(r"^\s*(import|from) boto", code, re.MULTILINE), path
+    types = re.compile(r"if TYPE_CHECKING:\n(    .*\n|\n)+")
+    code = {path: types.sub("", path.read_text()) for path in FILES}
+    importing = [
+        path for path in FILES if re.search(r"^\s*(import|from) boto", code[path], re.MULTILINE)
+    ]
+    assert {room(path) for path in importing} == {"aws"}, importing
 
 
 def test_tests_reach_this_machine_only() -> None:
@@ -116,7 +119,7 @@ def test_tests_reach_this_machine_only() -> None:
     with (
         socket.socket() as new,
         warnings.catch_warnings(action="ignore"),
-        pytest.raises(SocketConnectBlockedError),
+        pytest.raises(SocketConnectBlockedError, match=r"192\.0\.2\.1"),
     ):
         new.connect(("192.0.2.1", 443))
 
@@ -177,18 +180,19 @@ def test_public_names() -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_names_are_documented(name: str) -> None:
     """Every public name has a docstring; a function's has parameters, returns and an example."""
-    value = getattr(fl, name)
-    doc = inspect.getdoc(value) or ""
+    parts = ("Parameters", "Returns", "Raises", "Examples") if name.islower() else ()
+    assert inspect.isfunction(getattr(fl, name)) == name.islower()
+    doc = inspect.getdoc(getattr(fl, name)) or ""
     assert doc
-    if inspect.isfunction(value):
-        for part in ("Parameters", "Returns", "Raises", "Examples"):
-            assert f"{part}\n---" in doc, part
+    assert [part for part in parts if f"{part}\n---" not in doc] == []
 
 
 def printed(script: str) -> str:
     """Return what a new interpreter prints."""
     command = [sys.executable, "-c", script]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 @pytest.mark.parametrize("name", ["demo", "enrich", "intervals", "panel", "sweep"])
@@ -209,15 +213,29 @@ def test_importing_it_loads_nothing_heavy() -> None:
 # --- the browser ----------------------------------------------------------------------
 
 
-def test_browser_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser that BROWSER_PATH names is taken, if it is one; the tests tell Kaleido theirs."""
-    assert os.environ.get("BROWSER_PATH") == browser.find()
-    mine = tmp_path / "mine"
+@pytest.fixture
+def chromium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Chromium that is the first on PATH; nothing says which browser to take."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("BROWSER_PATH", raising=False)
+    (tmp_path / "chromium").touch(mode=0o755)
+    return tmp_path / "chromium"
+
+
+def test_browser_path_comes_first(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser that BROWSER_PATH names is taken, if it is one; else one that is on PATH."""
+    mine = chromium.with_name("mine")
     mine.touch(mode=0o755)
+    assert browser.find() == str(chromium)
     monkeypatch.setenv("BROWSER_PATH", str(mine))
     assert browser.find() == str(mine)
-    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "gone"))
-    assert browser.find() != str(mine)
+    monkeypatch.setenv("BROWSER_PATH", str(mine.with_name("gone")))
+    assert browser.find() == str(chromium)
+
+
+def test_the_tests_tell_kaleido_their_browser(chromium: Path) -> None:
+    """Whoever starts pytest, with or without make, has Kaleido draw with the tests' browser."""
+    assert printed("import os, tests.conftest; print(os.environ['BROWSER_PATH'])") == str(chromium)
 
 
 @pytest.mark.parametrize("target", ["test", "notebooks", "pictures"])
@@ -232,11 +250,16 @@ def test_make_tells_kaleido_the_browser(target: str) -> None:
 # --- documents ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_links_lead_somewhere(document: str) -> None:
+def test_links_lead_somewhere() -> None:
     """Every link and picture of a document is a file that is there."""
-    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text()):
-        assert (ROOT / target).is_file(), target
+    documents = sorted(ROOT.glob("*.md"))
+    links = [
+        (document.name, target)
+        for document in documents
+        for target in re.findall(r"\]\(([^)#:]+)[)#]", document.read_text())
+    ]
+    assert ("README.md", "pictures/panel.png") in links
+    assert [(name, target) for name, target in links if not (ROOT / target).is_file()] == []
 
 
 def test_changelog_knows_this_version() -> None:

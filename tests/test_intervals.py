@@ -219,15 +219,13 @@ def test_what_was_seen_stays(draw: random.Random, max_gap: timedelta | None) -> 
     there: dict[Any, set[str]] = {}
     for fact in known.facts:
         there.setdefault((*fact.place, fact.image, fact.at), set()).add(fact.state or "unknown")
-    for (*image, at), states in there.items():
-        if len(states) == 1:
-            assert states == {state_at(table, *image, at=at)}
+    single = {key: states for key, states in there.items() if len(states) == 1}
+    assert {key: {state_at(table, *key[:-1], at=key[-1])} for key in single} == single
     seen = {(*fact.place, fact.image, fact.second) for fact in known.facts}
-    for look in known.looks:
-        for name in "ab":
-            if look.is_one_of(COMPLETE) and (*look.place, name, look.at) not in seen:
-                state = state_at(table, *look.place, name, at=look.at)
-                assert state in (None, "absent", "disabled")
+    complete = [look for look in known.looks if look.is_one_of(COMPLETE)]
+    unseen = {(*k.place, name, k.at) for k in complete for name in "ab"} - seen
+    states = {state_at(table, *key[:-1], at=key[-1]) for key in unseen}
+    assert states <= {None, "absent", "disabled"}
 
 
 def state_at(table: list[tuple[Any, ...]], *image: str | None, at: datetime) -> str | None:

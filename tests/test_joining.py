@@ -216,7 +216,7 @@ def test_siblings_are_in_other_places(
     )
     found = joining.siblings(rows, names, table, joining.places_in(rows, PLACES))
     assert_declared("siblings", found, rows)
-    for key, name, row in zip(keyed(rows), named, values(found), strict=False):
+    for key, name, row in zip(keyed(rows), named[: len(rows)], values(found), strict=True):
         others = [
             (other, has)
             for other, (their_name, has) in there.items()
@@ -282,7 +282,7 @@ def test_without_metrics_preparation_is_unknown() -> None:
     images = pd.DataFrame({"snapshot_gib": pd.array([100, None], dtype=frame.COUNT)})
     found = joining.cost(images, fl.Prices())
     assert values(found[["monthly_usd"]]) == [{"monthly_usd": 5.0}, {"monthly_usd": None}]
-    assert found["preparation_monthly_usd"].isna().all()
+    assert found["preparation_monthly_usd"].isna().tolist() == [True, True]
 
 
 def test_no_template_forbids_nothing() -> None:

@@ -301,7 +301,7 @@ def test_an_ami_that_is_not_there_is_not_launched(client: Any) -> None:
     for image_id in (AMI, SHARED, "ami-00000000000000001"):
         with pytest.raises(ClientError) as caught:
             client.run_instances(ImageId=image_id, MinCount=1, MaxCount=1)
-        assert code(caught) == "InvalidAMIID.NotFound"
+        assert code(caught) == "InvalidAMIID.NotFound", image_id
     assert client.describe_instances()["Reservations"] == []
 
 
@@ -322,7 +322,7 @@ def test_counts_that_cannot_be_are_refused(client: Any) -> None:
     for least, most in ((2, 1), (0, 0)):
         with pytest.raises(ClientError) as caught:
             client.run_instances(ImageId=AMI, MinCount=least, MaxCount=most)
-        assert code(caught) == "InvalidParameterValue"
+        assert code(caught) == "InvalidParameterValue", (least, most)
 
 
 def test_launches_have_the_virtual_time(client: Any) -> None:

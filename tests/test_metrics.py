@@ -449,9 +449,9 @@ def test_the_statistics_of_one_metric_are_the_same(client: Any) -> None:
         found = [
             {point["Timestamp"]: point[stat] for point in answer["Datapoints"]} for stat in stats
         ]
-        assert found == expected
+        assert found == expected, name
         unit = "Seconds" if "Time" in name else "Count"
-        assert {point["Unit"] for point in answer["Datapoints"]} <= {unit}
+        assert {point["Unit"] for point in answer["Datapoints"]} == {unit}, name
 
 
 def test_what_does_not_match_has_no_points(client: Any) -> None:

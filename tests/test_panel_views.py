@@ -115,7 +115,7 @@ def test_views_say_names(images: pd.DataFrame) -> None:
         panel.filters = filters
         assert "image-" in panel._views._plot.figure
         assert set(panel._views._data.findings["image_name"].dropna()) <= set(named["image_name"])
-    assert panel._views._data.findings["image_name"].notna().all()
+    assert set(panel._views._data.findings["image_name"].notna()) == {True}
 
 
 def test_what_is_said_of_other_images_is_shown_until_it_is_filtered(images: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""README can not drift: its tables are made of the code, and every command and block of it runs."""
+"""README cannot drift: its tables are made of the code, and every command and block of it runs."""
 
 from __future__ import annotations
 
@@ -89,12 +89,9 @@ def test_readme_code_runs(tmp_path: Path) -> None:
 
 def test_readme_has_commands() -> None:
     """The two commands, and each of ours, are there for the tests below to run."""
-    known = " ".join(commands())
-    for command in ("make lab", "make test"):
-        assert command in known
-    for command in ("show", "sweep", "record", "serve", "lab", "demo"):
-        assert f"fastlaunch-nb {command}" in known
-    assert {command.split()[0] for command in commands()} == {"make", "fastlaunch-nb"}
+    ours = ("show", "sweep", "record", "serve", "lab", "demo")
+    expected = {"make lab", "make test", *(f"fastlaunch-nb {command}" for command in ours)}
+    assert {" ".join(command.split()[:2]) for command in commands()} == expected
 
 
 def is_server(command: str) -> bool:
@@ -120,12 +117,39 @@ def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
 )
 def test_shows_of_readme(command: str, demo: Demo, tmp_path: Path) -> None:
     """A command that shows something reads the demo's profiles, and ends well."""
-    run("sh", "-c", command, cwd=tmp_path, PATH=f"{PROGRAMS}:{os.environ['PATH']}")
+    done = run("sh", "-c", command, cwd=tmp_path, PATH=f"{PROGRAMS}:{os.environ['PATH']}")
+    assert done.stdout or [path.name for path in tmp_path.iterdir()] == ["fleet.csv"]
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
-def test_makes_of_readme(command: str) -> None:
-    """make knows each of its targets; `make test` is this very run, and says so."""
-    planned = run(*shlex.split(command), "--dry-run", "--always-make", cwd=ROOT).stdout
-    assert planned
-    assert command.split()[1] != "test" or "python -m pytest" in planned
+def noted(checkout: Path, folder: Path, fails: str) -> tuple[int, list[str]]:
+    """Run `make test` with programs that only note what they are called with, and one that fails.
+
+    Return how it ended, and the calls.
+    """
+    notes = folder / "notes"
+    for name in ("python", "ruff", "mypy", "uv"):
+        program = folder / name
+        note = f'called="{name} $*"; echo "$called" >> "{notes}"'
+        program.write_text(f'#!/bin/sh\n{note}\ncase "$called" in "{fails}"*) exit 1;; esac\n')
+        program.chmod(0o755)
+    words = ["make", "test", f"BIN={folder}", "--old-file=.venv/ready"]
+    done = subprocess.run(words, cwd=checkout, capture_output=True, text=True, check=False)
+    return done.returncode, notes.read_text().splitlines()
+
+
+TESTS = ["ruff format --check .", "ruff check .", "mypy", "python -m pytest"]
+
+
+def test_make_test_runs_all_of_it(checkout: Path, tmp_path: Path) -> None:
+    """`make test` is lint, types and this very run, in this order."""
+    status, calls = noted(checkout, tmp_path, fails="nothing")
+    found = [test for call in calls for test in TESTS if call.startswith(test)]
+    assert (status, found) == (0, TESTS), calls
+
+
+@pytest.mark.parametrize("fails", TESTS)
+def test_make_test_fails_where_one_does(checkout: Path, tmp_path: Path, fails: str) -> None:
+    """What fails within `make test` ends it, and make says so by its exit code."""
+    status, calls = noted(checkout, tmp_path, fails)
+    assert status != 0
+    assert calls[-1].startswith(fails)
