@@ -20,7 +20,7 @@ LONGEST = (
 """Files that begin first, so that none of them is begun last, while the other worker waits."""
 
 
-class FileAndHostScheduling(LoadFileScheduling):  # type: ignore[misc]
+class FileAndHostScheduling(LoadFileScheduling):  # type: ignore[misc, unused-ignore]
     """Keep the tests of a file on one worker; where each runs in several hosts, those of a host."""
 
     def _split_scope(self, nodeid: str) -> str:
