@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PORT ?=
+ROOMS ?=
 NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
@@ -11,11 +12,12 @@ MEASURED := emulator sweep intervals history timelines pool findings enrich filt
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser lab test bench notebooks pictures binder clean
+.PHONY: help setup setup-browser lab test mutants bench notebooks pictures binder clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
+	@echo "make mutants     change the code at 60 places a room: do tests notice? (ROOMS=pool)"
 	@echo "make bench       measure what is claimed to be fast"
 	@echo "make notebooks   run the notebooks again and store what they show"
 	@echo "make pictures    take README's pictures again"
@@ -46,6 +48,11 @@ test: $(READY) setup-browser
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(WITH_BROWSER) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
+mutants: $(READY)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group mutants || \
+	  $(BIN)/python -m pip install --quiet --group mutants
+	$(BIN)/python -m tests.mutants $(ROOMS)
 
 bench: $(READY)
 	@for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit; echo; done

@@ -41,7 +41,7 @@ LEFT_OUT = re.compile(
     r"Add_Sub$|Sub_Add$|Mul_Add$|Mul_FloorDiv$|Div_Mul$|FloorDiv_Mul$|FloorDiv_Div$|"
     r"Mod_FloorDiv$|BitOr_BitAnd$|BitAnd_BitOr$|LShift_RShift$|RShift_LShift$)"
 )
-"""Operators of cosmic-ray that nobody would mistake for those that they replace: any test sees
+"""Operators of cosmic-ray that nobody would take for those that they replace. Any test notices
 them, so that they would only make the share of survivors look better."""
 KILLED, HUNG, SURVIVED = "killed", "hung", "survived"
 
@@ -93,7 +93,7 @@ class Change(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How the tests of a room ended on a change: KILLED, HUNG (killed as well) or SURVIVED."""
+    """How the tests of a room ended on a change: `KILLED`, `HUNG` (killed as well), `SURVIVED`."""
 
     change: Change
     line: int
@@ -233,13 +233,16 @@ def run(names: Sequence[str], size: int, seed: int, jobs: int, limit: float | No
 def report(name: str, outcomes: Sequence[Outcome], known: dict[Change, str]) -> bool:
     """Print how the changes of a room ended; return whether no more survive than may."""
     ends = Counter(outcome.end for outcome in outcomes)
-    unknown = [one for one in outcomes if one.end == SURVIVED and one.change not in known]
-    killed = f"{ends[KILLED] + ends[HUNG]} killed ({ends[HUNG]} by the clock)"
-    survived = f"{ends[SURVIVED]} survived, {len(unknown)} without a reason"
-    print(f"{name}: {len(outcomes)} sampled, {killed}, {survived}", flush=True)
-    for (module, before, after), line, _ in unknown:
-        print(f"  {module}:{line}\n    - {before}\n    + {after}", flush=True)
-    return not unknown and ends[SURVIVED] <= LIMIT * len(outcomes)
+    survived = [outcome for outcome in outcomes if outcome.end == SURVIVED]
+    unknown = [outcome for outcome in survived if outcome.change not in known]
+    print(
+        f"{name}: {len(outcomes)} sampled, {ends[KILLED] + ends[HUNG]} killed "
+        f"({ends[HUNG]} by the clock), {len(survived)} survived, {len(unknown)} without a reason"
+    )
+    for change, line, _ in survived:
+        print(f"  {change.module}:{line}: {known.get(change, 'WITHOUT A REASON')}")
+        print(f"    - {change.before}\n    + {change.after}", flush=True)
+    return not unknown and len(survived) <= LIMIT * len(outcomes)
 
 
 def main() -> None:

@@ -126,13 +126,14 @@ def test_another_fill_time_is_for_what_begins_from_then_on() -> None:
 def test_what_is_due_next() -> None:
     """The next snapshot comes when the first preparation ends; without one there is no next."""
     pool = Pool(3, 2, FILL)
-    assert pool.next_due == FILL
-    pool.advance(FILL - 1)
-    assert (pool.stock, pool.next_due) == (0, FILL)
-    assert pool.advance(FILL) == [FILL, FILL]
-    assert (pool.stock, pool.next_due) == (2, 2 * FILL)
-    pool.advance(2 * FILL)
-    assert (pool.stock, pool.next_due) == (3, None)
+
+    def seen(now: int) -> tuple[int, float | None]:
+        pool.advance(now)
+        return pool.stock, pool.next_due
+
+    assert seen(0) == seen(FILL - 1) == (0, FILL)
+    assert seen(FILL) == seen(2 * FILL - 1) == (2, 2 * FILL)
+    assert seen(2 * FILL) == (3, None)
 
 
 def test_what_a_smaller_pool_gives_up() -> None:

@@ -174,7 +174,7 @@ def test_max_parallel_may_be_given() -> None:
 
     def size(**options: int) -> tuple[int, int]:
         words = "30 an hour from 08:00 to 12:00 on weekdays"
-        found = fl.right_size(words, warm=0.95, days=7, **options)  # type: ignore[arg-type]
+        found = fl.right_size(words, warm=0.95, days=7, **options)
         return found.target, found.max_parallel
 
     assert size() == (15, 15)
