@@ -9,14 +9,16 @@ BIN := .venv/bin
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
 MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
+SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/scheduling.py says
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser lab test mutants bench notebooks pictures binder clean
+.PHONY: help setup setup-browser lab test test-deep mutants bench notebooks pictures binder clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
+	@echo "make test-deep   the slow tests, those that need a network or Java, and more examples"
 	@echo "make mutants     change the code at 60 places a room: do tests notice? (ROOMS=pool)"
 	@echo "make bench       measure what is claimed to be fast"
 	@echo "make notebooks   run the notebooks again and store what they show"
@@ -47,7 +49,10 @@ test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(WITH_BROWSER) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(WITH_BROWSER) $(BIN)/python -m pytest $(SHARED_OUT) -m "not deep"
+
+test-deep: $(READY) setup-browser
+	$(WITH_BROWSER) $(BIN)/python -m pytest $(SHARED_OUT) -m "deep or hypothesis" --hypothesis-profile=deep
 
 mutants: $(READY)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group mutants || \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pandas as pd
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from hypothesis import settings
+from botocore.loaders import create_loader
+from hypothesis import Phase, settings
 from moto import mock_aws
 from playwright.sync_api import Browser, Dialog, Page
 
@@ -25,9 +28,17 @@ from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
 from .browser import find, launched, opened
+from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 
-settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
-settings.load_profile("same")
+settings.register_profile(
+    "quick",  # shrinking takes minutes: `make test-deep` does it
+    derandomize=True,
+    deadline=None,
+    max_examples=10,
+    phases=[Phase.explicit, Phase.generate],
+)
+settings.register_profile("deep", derandomize=True, deadline=None, max_examples=100)
+settings.load_profile("quick")
 
 if found := find():
     os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks
@@ -35,6 +46,14 @@ if found := find():
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
 SINCE = datetime(2026, 1, 14, 9, 30, 15, 552000, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_service_models_once() -> Iterator[None]:
+    """Share one loader among all sessions of botocore, so that each model is parsed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
+        yield
 
 
 @pytest.fixture(autouse=True)

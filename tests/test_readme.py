@@ -101,6 +101,7 @@ def is_server(command: str) -> bool:
     return command.split()[1] in ("lab", "serve", "demo")
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("command", [c for c in commands() if is_server(c)])
 def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
     """A command that serves prints its address and, at Ctrl-C, ends with a word."""

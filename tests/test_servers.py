@@ -274,7 +274,13 @@ def page(address: str) -> str:
         return str(answer.read().decode())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "hang up"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="Ctrl-C"),
+        pytest.param(signal.SIGHUP, id="hang up", marks=pytest.mark.deep),
+    ],
+)
 def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: int) -> None:
     """lab prints an address that answers, works on a copy, and leaves nothing behind at its end."""
     where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
@@ -293,6 +299,7 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: 
     assert copy.read_bytes() == (notebooks / "01_first.ipynb").read_bytes()
 
 
+@pytest.mark.deep
 def test_lab_on_your_own_account(notebooks: Path, tmp_path: Path, demo: Demo) -> None:
     """With a profile no demo is started, and the copy reads that profile in its own region."""
     where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
@@ -308,6 +315,7 @@ def test_lab_on_your_own_account(notebooks: Path, tmp_path: Path, demo: Demo) ->
     ]
 
 
+@pytest.mark.deep
 def test_the_dashboard_of_an_account(demo: Demo) -> None:
     """serve shows what was asked to who has the token, and to nobody else."""
     asked = ["--profile", "game-servers", "--region", "eu-west-1", "--filters", "state=enabled"]
