@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 PORT ?=
+ROOMS ?=
 NO_BROWSER ?=
 BIN := .venv/bin
 READY := .venv/ready
@@ -12,13 +13,14 @@ SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/scheduling.py 
 NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser lab test test-deep coverage bench notebooks pictures binder clean
+.PHONY: help setup setup-browser lab test test-deep coverage mutants bench notebooks pictures binder clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
 	@echo "make test-deep   the slow tests, those that need a network or Java, and more examples"
 	@echo "make coverage    which lines and branches make test runs"
+	@echo "make mutants     change the code at 60 places a room: do tests notice? (ROOMS=pool)"
 	@echo "make bench       measure what is claimed to be fast"
 	@echo "make notebooks   run the notebooks again and store what they show"
 	@echo "make pictures    take README's pictures again"
@@ -57,6 +59,12 @@ coverage: $(READY) setup-browser
 	$(WITH_BROWSER) $(BIN)/coverage run -m pytest $(SHARED_OUT) -m "not deep"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+
+mutants: $(READY)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group mutants || \
+	  $(BIN)/python -m pip install --quiet --group mutants
+	$(BIN)/python -m tests.mutants $(ROOMS)
 
 bench: $(READY)
 	@for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit; echo; done

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
@@ -213,6 +213,8 @@ SOME = [
     st.lists(st.sampled_from(SOME), max_size=9),
     st.sampled_from([list, in_one_line]),
 )
+@example(SOME[::-1], SOME[:2], list)
+@example([*SOME[6:], *SOME[:6]], [], in_one_line)
 def test_order_and_repetition_do_no_harm(
     events: list[dict[str, Any]], again: list[dict[str, Any]], kind: Any
 ) -> None:
@@ -227,6 +229,17 @@ def test_order_and_repetition_do_no_harm(
 def test_events_without_an_id_stay() -> None:
     """Events are one only where EventBridge says so: those without an id are all kept."""
     assert len(fl.from_events([event(id=None)] * 2 + [event(1)] * 2)) == 3
+
+
+def test_many_of_one_kind_come_first() -> None:
+    """Kinds are named by how many there are of each; a very long one is cut at 120 letters."""
+    rare = event(source="a" * 200)
+    with pytest.raises(fl.SourceError) as caught:
+        fl.from_events([rare, *[EC2_STATE] * 1000])
+    assert (
+        "Got 1,001 other events (1,000 of aws.ec2: EC2 Instance State-change Notification, "
+        f"1 of {'a' * 120}). "
+    ) in str(caught.value)
 
 
 def test_one_id_two_contents() -> None:
@@ -261,6 +274,8 @@ def test_other_events_only(tmp_path: Path) -> None:
         (tmp_path, "1 other event (1 of aws.ec2: EC2 Instance"),
         (many, "9 other events (1 of my.app0: EC2 Fast"),
         (many, ", and 4 more kinds)"),
+        (many[:6], ", and 1 more kinds)"),
+        (many[:5], "1 of my.app4: EC2 Fast Launch State-change Notification)."),
     ]:
         with pytest.raises(fl.SourceError) as caught:
             fl.from_events(source)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -183,6 +183,40 @@ def test_a_range_of_a_column_that_is_not_there() -> None:
 
 # --- what is kept, counted and spread -------------------------------------------------
 
+EVERYTHING: dict[str, Any] = {
+    "account_id": ["111122223333", None],
+    "region": ["us-east-1", None],
+    "state": ["enabled", "enabling", None],
+    "launch_template": ["runner", None],
+    "target_resource_count": (5, 6),
+    "max_parallel_launches": (None, 6),
+    "available_snapshots": (0, 3),
+    "state_transition_time": (TIMES[1], TIMES[3]),
+    "text": "RUNNER us-east",
+}
+SOME = [
+    *(Filters(**{name: value}) for name, value in EVERYTHING.items()),
+    Filters(state=[None]),
+    Filters(owner_id="no such"),
+    Filters(launch_template=HOSTILE, region="eu-west-1"),
+    Filters(launch_template="lt-0123456789abcdef0"),
+    Filters(state_transition_time=(TIMES[2], TIMES[2])),
+    Filters(text="strasse"),
+    Filters(**EVERYTHING),
+]
+"""One selection for each part, with a null where there may be one, some odd ones, and all."""
+
+
+@pytest.mark.parametrize("filters", SOME, ids=repr)
+def test_one_part_at_a_time(filters: Filters) -> None:
+    """The rows are those that plain Python finds, and the counts those that pandas finds."""
+    assert Faceted(IMAGES).keep(filters).tolist() == kept(IMAGES, filters)
+    for facet, counted in filters.counts(IMAGES).items():
+        values = frame.facet_values(IMAGES, facet)[kept(IMAGES, filters, but=facet)]
+        found = {None if pd.isna(value) else value for value in values}
+        assert {value for value, number in counted.items() if number} == found
+        assert sum(counted.values()) == len(values)
+
 
 @given(filters=selections())
 def test_a_row_is_kept_if_every_filter_keeps_it(filters: Filters) -> None:
@@ -191,6 +225,8 @@ def test_a_row_is_kept_if_every_filter_keeps_it(filters: Filters) -> None:
 
 
 @given(several=st.lists(selections(), min_size=2, max_size=4))
+@example(several=[Filters(state="enabled"), Filters(state="enabling"), Filters(state="enabled")])
+@example(several=[Filters(text="runner"), Filters(), Filters(text="runner", region="eu-west-1")])
 def test_what_is_ready_forgets_nothing_and_remembers_nothing_wrong(several: list[Filters]) -> None:
     """Law: asked for one selection after another, it answers as if each were its first."""
     ready = Faceted(IMAGES)
@@ -231,6 +267,36 @@ def test_a_bin_is_the_range_between_its_edges(filters: Filters, name: str, bins:
     assert edges[-2] <= IMAGES[name].max() < edges[-1]
 
 
+@pytest.mark.parametrize(
+    ("bins", "edges", "counts"),
+    [
+        (1, [1, 11], [5]),
+        (2, [1, 6, 11], [4, 1]),
+        (3, [1, 5, 9, 13], [3, 1, 1]),
+        (9, [1, 3, 5, 7, 9, 11], [3, 0, 1, 0, 1]),
+        (10, [*range(1, 12)], [2, 1, 0, 0, 1, 0, 0, 0, 0, 1]),
+        (11, [*range(1, 12)], [2, 1, 0, 0, 1, 0, 0, 0, 0, 1]),
+    ],
+)
+def test_bins_are_as_narrow_as_may_be(bins: int, edges: list[int], counts: list[int]) -> None:
+    """Of whole numbers from 1 to 10, and a null: equal widths, all of them, none empty behind."""
+    targets = [1, 1, 2, 5, 10, None]
+    images = fl.from_pages(
+        [item(1, SnapshotConfiguration={"TargetResourceCount": target}) for target in targets]
+    )
+    found = Faceted(images).histogram(Filters(), "target_resource_count", bins)
+    assert found.edges.tolist() == edges
+    assert found.counts.tolist() == counts
+    assert found.unknown == 1
+
+
+def test_what_may_be_left_out_is_said() -> None:
+    """Views can tell rows that were chosen from rows that are all there are."""
+    assert frame.FILTERED not in Filters().apply(IMAGES).attrs
+    assert Filters(text="a").apply(IMAGES).attrs[frame.FILTERED] is True
+    assert frame.FILTERED not in IMAGES.attrs
+
+
 def test_bins_stay_where_they_are_and_are_refused() -> None:
     """No selection moves an edge; a frame without values has no bins; nonsense is refused."""
     ready = Faceted(IMAGES)
@@ -239,6 +305,13 @@ def test_bins_stay_where_they_are_and_are_refused() -> None:
     assert edges.equals(ready.histogram(Filters(text="zzz"), "state_transition_time", 4).edges)
     nothing = Faceted(frame.empty()).histogram(Filters(), "max_parallel_launches", 4)
     assert (len(nothing.edges), len(nothing.counts), nothing.unknown) == (0, 0, 0)
+    alone = Filters(max_parallel_launches=(0, 0))
+    free, bound = (
+        ready.histogram(filters, "max_parallel_launches", 1) for filters in (Filters(), alone)
+    )
+    assert (
+        (free.counts.tolist(), free.unknown) == (bound.counts.tolist(), bound.unknown) == ([6], 2)
+    )
     with pytest.raises(fl.InputError, match="Did you mean 'max_parallel_launches'"):
         ready.histogram(Filters(), "max_parallel_launch", 4)
     for bins in (0, True, 2.5):
@@ -247,6 +320,9 @@ def test_bins_stay_where_they_are_and_are_refused() -> None:
 
 
 @given(word=ODD)
+@example(word="ß")
+@example(word="\u0130")
+@example(word="a\\b `c` $(d)")
 def test_text_is_found_in_any_case(word: str) -> None:
     """Law: whatever is written in a reason is found by its words, in capitals too."""
     images = fl.from_pages([item(1, StateTransitionReason=f"x {word} y"), item(2)])

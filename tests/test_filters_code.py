@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -12,16 +15,17 @@ import jmespath
 import pandas as pd
 import pytest
 from botocore.validate import ParamValidator
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.frame import Filters
+from fastlaunch_nb.frame.written import KINDS
 
 from .conftest import ACCOUNT, HOSTILE, REGION, SINCE, ZOO, item
-from .test_filters import IMAGES, ODD, kept, selections
+from .test_filters import IMAGES, ODD, SOME, kept, selections
 
 NAMED = [
     item(n, LaunchTemplate={"LaunchTemplateName": name}, StateTransitionReason=name)
@@ -29,9 +33,39 @@ NAMED = [
 ]
 EC2 = boto3.client("ec2", REGION).meta.service_model
 ASKED = EC2.operation_model("DescribeFastLaunchImages").input_shape
-EC2 = boto3.client("ec2", REGION).meta.service_model
-ASKED = EC2.operation_model("DescribeFastLaunchImages").input_shape
 ITEMS = [*NAMED, *(each for _, _, items in ZOO for each in items)]
+
+
+FIELDS = {"state": "State", "owner-id": "OwnerId", "resource-type": "ResourceType"}
+
+
+def as_ec2(
+    images: list[dict[str, Any]],
+    ids: Iterable[str] = (),
+    filters: Iterable[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """Return the items that EC2 would answer with."""
+    asked: dict[str, Any] = {"ImageIds": list(ids), "Filters": list(filters)}
+    assert not ParamValidator().validate(asked, ASKED).has_errors()
+    return [
+        image
+        for image in images
+        if (not asked["ImageIds"] or image["ImageId"] in asked["ImageIds"])
+        and all(image.get(FIELDS[f["Name"]]) in f["Values"] for f in asked["Filters"])
+    ]
+
+
+def writable(filters: Filters, text: str) -> Filters:
+    """Return a selection in one account and region of which EC2's answer knows everything."""
+    ids = all(value is None or value.startswith("ami-") for value in filters.image_id)
+    return replace(
+        filters,
+        account_id=(ACCOUNT,),
+        region=(REGION,),
+        available_snapshots=None,
+        image_id=filters.image_id if ids else (),
+        text=text,
+    )
 
 
 def ran(code: str, **names: Any) -> Any:
@@ -41,6 +75,13 @@ def ran(code: str, **names: Any) -> Any:
 
 
 # --- pandas ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("filters", SOME, ids=repr)
+def test_pandas_one_part_at_a_time(filters: Filters) -> None:
+    """It runs, and makes the same rows of the same frame."""
+    code = filters.to_code("pandas")
+    assert_frame_equal(ran(code, images=IMAGES), IMAGES[kept(IMAGES, filters)])
 
 
 @given(filters=selections(names=ODD, texts=ODD))
@@ -73,16 +114,10 @@ def answered(command: str, images: list[dict[str, Any]], form: str) -> list[str]
             values = options.setdefault(word, [])
         else:
             values.append(word)
-    asked: dict[str, Any] = {"ImageIds": options.pop("--image-ids", [])}
-    asked["Filters"] = json.loads("".join(options.pop("--filters", ["[]"])))
-    assert not ParamValidator().validate(asked, ASKED).has_errors()
-    fields = {"state": "State", "owner-id": "OwnerId", "resource-type": "ResourceType"}
-    there = [
-        printed(image, form)
-        for image in images
-        if (not asked["ImageIds"] or image["ImageId"] in asked["ImageIds"])
-        and all(image.get(fields[f["Name"]]) in f["Values"] for f in asked["Filters"])
-    ]
+    filters = json.loads("".join(options.pop("--filters", ["[]"])))
+    there = as_ec2(
+        [printed(image, form) for image in images], options.pop("--image-ids", []), filters
+    )
     [query] = options.pop("--query", ["FastLaunchImages"])
     assert options == {"--profile": ["a profile"], "--region": [REGION]}
     return [image["ImageId"] for image in jmespath.search(query, {"FastLaunchImages": there})]
@@ -93,13 +128,15 @@ def answered(command: str, images: list[dict[str, Any]], form: str) -> list[str]
     text=st.sampled_from(["", "", "", "12", "00000000001 123", "us-east", "=", '"', "`", "$("]),
     form=st.sampled_from(["iso", "wire"]),
 )
+@example(filters=Filters(), text="=", form="wire")
+@example(filters=Filters(), text="us-east 12", form="wire")
+@example(filters=Filters(state=[None, "enabled"], owner_id=["`"]), text='"', form="iso")
+@example(filters=Filters(launch_template=["a b\nc", None]), text="", form="iso")
+@example(filters=Filters(max_parallel_launches=(6, 6)), text="", form="wire")
+@example(filters=Filters(max_parallel_launches=(None, 5)), text="", form="wire")
 def test_cli(filters: Filters, text: str, form: str) -> None:
     """Law: it is one command whose parts botocore takes, and its query finds the same rows."""
-    ours = replace(
-        filters, account_id=(ACCOUNT,), region=(REGION,), available_snapshots=None, text=text
-    )
-    if not all(value is None or value.startswith("ami-") for value in ours.image_id):
-        ours = replace(ours, image_id=())
+    ours = writable(filters, text)
     code = ours.to_code("cli", profiles={ACCOUNT: "a profile"})
     images = fl.from_pages(ITEMS, account_id=ACCOUNT, region=REGION)
     assert answered(code, ITEMS, form) == images[kept(images, ours)]["image_id"].tolist()
@@ -132,25 +169,67 @@ def keys(rows: Any) -> list[tuple[str, str]]:
     return sorted((row["Region"], row["ImageId"]) for row in rows)
 
 
+class Answering:
+    """As much of boto3 as the code calls; EC2 answers with `ITEMS`, two a page."""
+
+    def __init__(self, region_name: str | None, profile_name: str | None = None) -> None:
+        assert (region_name, profile_name) in ((REGION, None), (REGION, "a profile"))
+        self.region_name = region_name
+
+    def client(self, service: str) -> Any:
+        """Return itself as a client of EC2 or STS."""
+        who = SimpleNamespace(get_caller_identity=lambda: {"Account": ACCOUNT})
+        return {"ec2": self, "sts": who}[service]
+
+    def get_paginator(self, operation: str) -> Any:
+        """Return itself as a paginator."""
+        assert operation == "describe_fast_launch_images"
+        return self
+
+    def paginate(self, ImageIds: Any = (), Filters: Any = ()) -> Iterator[Any]:  # noqa: N803
+        """Yield pages of what EC2 would answer."""
+        items = as_ec2(ITEMS, ImageIds, Filters)
+        yield from ({"FastLaunchImages": items[n : n + 2]} for n in range(0, len(items) + 1, 2))
+
+
+def boto3_keeps(filters: Filters, profiles: dict[str, str] | None) -> None:
+    """Run the code of boto3, and compare the items that it chooses with the rows of `Filters`."""
+    code = filters.to_code("boto3", profiles=profiles)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "boto3", SimpleNamespace(Session=Answering))
+        chosen = ran(code)
+    images = fl.from_pages(ITEMS, account_id=ACCOUNT, region=REGION)
+    expected = [item for item, keep in zip(ITEMS, kept(images, filters), strict=True) if keep]
+    assert chosen == [{**item, "Region": REGION, "AccountId": ACCOUNT} for item in expected]
+
+
+@pytest.mark.parametrize("profiles", [None, {ACCOUNT: "a profile"}], ids=["own", "profile"])
+@pytest.mark.parametrize("filters", SOME, ids=repr)
+def test_boto3_one_part_at_a_time(filters: Filters, profiles: dict[str, str] | None) -> None:
+    """It chooses the items that `Filters` keep, and says of each where it is."""
+    boto3_keeps(writable(filters, filters.text), profiles)
+
+
+@given(filters=selections(names=ODD, texts=ODD))
+def test_boto3(filters: Filters) -> None:
+    """Law: it chooses the items that `Filters` keep, whatever is in the text."""
+    boto3_keeps(writable(filters, filters.text), {ACCOUNT: "a profile"})
+
+
 @pytest.mark.filterwarnings("ignore:filters has the state")
 def test_boto3_and_ours(demo: Demo) -> None:
     """Against the embedded EC2 each runs and finds what Filters finds in all that there is."""
     profiles = demo.accounts
     everything = fl.sweep(fl.targets(profiles=[*profiles.values()]), regions=demo.regions).images
     first = everything.iloc[0]
-    middle = everything["state_transition_time"].sort_values().iloc[len(everything) // 2]
     [template, *_] = everything["launch_template_name"].dropna()
     for filters in (
-        Filters(),
-        Filters(state=["enabled", "enabling"], region=demo.regions[1]),
-        Filters(account_id=first["account_id"], text="CLIENT us"),
-        Filters(owner_id=[None, first["owner_id"]], target_resource_count=(6, None)),
-        Filters(image_id=first["image_id"]),
-        Filters(launch_template=[None, template]),
-        Filters(state_transition_time=(middle, None), max_parallel_launches=(None, 8)),
-        Filters(state=HOSTILE),
+        Filters(state=["enabled", "enabling", HOSTILE], region=demo.regions[1]),
+        Filters(account_id=first["account_id"], text="CLIENT us", region=first["region"]),
+        Filters(image_id=first["image_id"], launch_template=[None, template]),
     ):
         there = keys(filters.apply(everything))
+        assert there
         asked: dict[str, Any] = {"regions": demo.regions, "profiles": profiles}
         assert keys(ran(filters.to_code("boto3", **asked))) == there
         assert keys(ran(filters.to_code("fastlaunch", **asked))) == there
@@ -167,6 +246,126 @@ def test_ones_own_account_and_region(demo: Demo) -> None:
         assert keys(ran(code)) == keys(images)
         assert keys(ran(Filters(account_id="123123123123").to_code(kind))) == []
     assert len(demo.regions) > 1
+
+
+# --- as it reads ----------------------------------------------------------------------
+
+RANGES = Filters(
+    owner_id=[None, "1"],
+    max_parallel_launches=(6, None),
+    state_transition_time=("2026-01-15", None),
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "filters", "code"),
+    [
+        (
+            "fastlaunch",
+            Filters(state="enabled"),
+            """import fastlaunch_nb as fl
+
+images = fl.describe(
+    filters=fl.Filters(state=['enabled']),
+)""",
+        ),
+        (
+            "boto3",
+            Filters(state="enabled"),
+            """import boto3
+
+chosen = []
+for region in [None]:
+    session = boto3.Session(region_name=region)
+    paginator = session.client('ec2').get_paginator('describe_fast_launch_images')
+    for page in paginator.paginate(Filters=[{'Name': 'state', 'Values': ['enabled']}]):
+        for image in page['FastLaunchImages']:
+            chosen.append({**image, 'Region': session.region_name})""",
+        ),
+        (
+            "boto3",
+            RANGES,
+            """from datetime import datetime
+
+import boto3
+
+def within(value, low, high):
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
+
+chosen = []
+for region in [None]:
+    session = boto3.Session(region_name=region)
+    paginator = session.client('ec2').get_paginator('describe_fast_launch_images')
+    for page in paginator.paginate():
+        for image in page['FastLaunchImages']:
+            if (
+                image.get('OwnerId') in [None, '1']
+                and within(image.get('MaxParallelLaunches'), 6, None)
+                and within(image.get('StateTransitionTime'), \
+datetime.fromisoformat('2026-01-15T00:00:00+00:00'), None)
+            ):
+                chosen.append({**image, 'Region': session.region_name})""",
+        ),
+        ("cli", Filters(), "aws ec2 describe-fast-launch-images"),
+        (
+            "cli",
+            RANGES,
+            "aws ec2 describe-fast-launch-images --query "
+            '\'FastLaunchImages[?(contains(`["1"]`, OwnerId) || OwnerId == `null`) '
+            "&& MaxParallelLaunches >= `6` "
+            "&& StateTransitionTime >= '\"'\"'2026-01-15T00:00:00'\"'\"']'",
+        ),
+        ("pandas", Filters(), "chosen = images"),
+        (
+            "pandas",
+            RANGES,
+            """chosen = images[
+    (images['owner_id'].isin(['1']) | images['owner_id'].isna())
+    & (images['max_parallel_launches'] >= 6)
+    & (images['state_transition_time'] >= '2026-01-15T00:00:00+00:00')
+]""",
+        ),
+    ],
+    ids=lambda value: value if value in KINDS else "",
+)
+def test_it_reads_well(kind: str, filters: Filters, code: str) -> None:
+    """Nothing is in the code that these filters do not need."""
+    assert filters.to_code(kind) == code
+
+
+PROFILES = {ACCOUNT: "build", "444455556666": "prod"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "asked", "expected"),
+    [
+        ({}, {}, [None]),
+        ({}, {"regions": ["us-east-1", "eu-west-1"]}, ["us-east-1", "eu-west-1"]),
+        ({"region": "eu-west-1"}, {"regions": ["us-east-1"]}, ["eu-west-1"]),
+        ({}, {"profiles": PROFILES}, [(ACCOUNT, "build", None), ("444455556666", "prod", None)]),
+        ({"account_id": ACCOUNT}, {"profiles": PROFILES}, [(ACCOUNT, "build", None)]),
+        (
+            {"account_id": [ACCOUNT, "12"], "region": [None, "eu-west-1"]},
+            {"profiles": PROFILES},
+            [(ACCOUNT, "build", "eu-west-1")],
+        ),
+    ],
+    ids=str,
+)
+def test_where_it_looks(filters: dict[str, Any], asked: Any, expected: list[Any]) -> None:
+    """In the accounts and regions that the filters choose, else in those that are given."""
+    chosen = Filters(**filters)
+    names = "account_id, profile, region" if "profiles" in asked else "region"
+    assert f"\nfor {names} in {expected!r}:\n" in chosen.to_code("boto3", **asked)
+    commands = chosen.to_code("cli", **asked).splitlines()
+    assert len(commands) == len(expected)
+    for command, place in zip(commands, expected, strict=True):
+        _, profile, region = place if isinstance(place, tuple) else (None, None, place)
+        options = dict(zip(*[iter(command.split()[3:])] * 2, strict=True))
+        assert (options.get("--profile"), options.get("--region")) == (profile, region)
+    ours = chosen.to_code("fastlaunch", **asked)
+    assert ("fl.sweep(" in ours) == (expected != [None])
 
 
 # --- what can not be written ----------------------------------------------------------
@@ -198,10 +397,13 @@ def test_what_can_not_be_said_is_a_comment(kind: str, filters: Filters) -> None:
         ({"kind": "pandas", "regions": [REGION]}, "leave regions and profiles out"),
         ({"kind": "pandas", "profiles": {}}, "leave regions and profiles out"),
         ({"kind": "cli", "regions": REGION}, "regions is"),
+        ({"kind": "cli", "regions": 5}, "regions is 5"),
         ({"kind": "cli", "regions": ["a; b"]}, "region is"),
         ({"kind": "cli", "profiles": ["x"]}, "a dict"),
         ({"kind": "cli", "profiles": {"1": "x"}}, "account_id is"),
         ({"kind": "cli", "profiles": {ACCOUNT: "x\ny"}}, "name of a profile"),
+        ({"kind": "cli", "profiles": {ACCOUNT: ""}}, "name of a profile"),
+        ({"kind": "cli", "profiles": {ACCOUNT: 5}}, "name of a profile"),
         ({"kind": "cli", "profiles": {"111122223333": "x"}}, f"none for {ACCOUNT}"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
@@ -91,6 +91,9 @@ places = st.lists(
 
 
 @given(places)
+@example([(n, REGIONS[n % 3], status, 0) for n, status in enumerate(frame.STATUSES)])
+@example([(1, "us-east-1", "complete", 3), (1, "eu-west-1", "failed", 0)])
+@example([(1, "us-east-1", "partial", 0), (2, "us-east-1", "complete", 0)])
 def test_nothing_unknown_is_drawn_as_none(found: list[tuple[int, str, str, int]]) -> None:
     """A 0 stands on complete reads without images, and on no other; no failure is left out."""
     figure = fl.fleet_map(coverage(*found))
@@ -168,10 +171,12 @@ def test_a_hostile_name_is_only_text() -> None:
     assert "</script>" not in drawn
 
 
-def test_many_accounts_stay_one_figure() -> None:
-    """A thousand accounts: no higher than a few screens, fewer names, no number on a tile."""
+@pytest.mark.parametrize("accounts", [300, pytest.param(1000, marks=pytest.mark.deep)])
+def test_many_accounts_stay_one_figure(accounts: int) -> None:
+    """Hundreds of accounts: no higher than a few screens, fewer names, no number on a tile."""
+    names = range(accounts)
     figure = fl.fleet_map(
-        coverage(*((n, region, "complete", n % 7 + 1) for n in range(1000) for region in REGIONS))
+        coverage(*((n, region, "complete", n % 7 + 1) for n in names for region in REGIONS))
     )
     assert figure.layout.height < 2000
     assert len(figure.layout.yaxis.ticktext) <= 60

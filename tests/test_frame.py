@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
@@ -180,6 +180,60 @@ def test_next_token_of_what_the_cli_cut_short() -> None:
 
 
 @pytest.mark.parametrize(
+    "part",
+    [
+        {"SnapshotConfiguration": {"TargetResourceCount": 5}},
+        {"LaunchTemplate": {"Version": "1"}},
+        {"StateTransitionReason": "Client.UserInitiated"},
+    ],
+    ids=lambda part: next(iter(part)),
+)
+def test_an_item_is_known_by_any_of_its_fields(part: dict[str, Any]) -> None:
+    """Whatever an item says at its top makes it one, though it says nothing else."""
+    images = fl.from_pages([part])
+    assert images.notna().sum(axis=None) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-01-15T12:00:00Z", "2026-01-15T12:00:00Z"),
+        ("2026-01-15T12:00:00", "2026-01-15T12:00:00Z"),
+        ("2026-01-15T12:00:00.001+01:00", "2026-01-15T11:00:00.001Z"),
+        (SINCE, SINCE),
+        (SINCE.replace(tzinfo=None), SINCE),
+    ],
+)
+def test_times_become_utc(text: Any, time: Any) -> None:
+    """A time in another zone is the same moment; without a zone it is in UTC."""
+    items = [item(1, StateTransitionTime=each) for each in ("2026-01-01T00:00:00-08:00", text)]
+    for alone in (items, items[1:]):
+        found = fl.from_pages(alone)["state_transition_time"]
+        assert (found.iloc[-1], str(found.dtype)) == (
+            pd.Timestamp(time).tz_convert("UTC"),
+            frame.TIME,
+        )
+
+
+@pytest.mark.parametrize(
+    ("length", "shown"), [(80, "x" * 80), (81, "x" * 77 + "..."), (5000, "x" * 77 + "...")]
+)
+def test_a_long_path_is_cut(length: int, shown: str) -> None:
+    """What is neither JSON nor a file is shown up to 80 letters, and may be text by mistake."""
+    with pytest.raises(fl.SourceError) as caught:
+        fl.from_pages("x" * length)
+    assert f" Got {shown!r}, which is neither JSON text nor a readable file (" in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "is_said"), [("", True), (" \n", True), ("{", False)])
+def test_only_what_is_empty_is_said_to_be(text: str, is_said: bool) -> None:
+    """A file that a failed command left behind is empty: that is said, and not of others."""
+    with pytest.raises(fl.SourceError, match="In the file is no JSON") as caught:
+        fl.from_pages(io.StringIO(text))
+    assert str(caught.value).endswith(" It is empty.") == is_said
+
+
+@pytest.mark.parametrize(
     ("source", "came"),
     [
         (None, "NoneType"),
@@ -187,6 +241,8 @@ def test_next_token_of_what_the_cli_cut_short() -> None:
         ({}, "an empty dict"),
         ([{}], "an empty dict"),
         ({"Images": []}, "'Images'"),
+        ({"Version": "1", "TargetResourceCount": 5}, "'Version', 'TargetResourceCount'"),
+        (dict.fromkeys("abcdef", 1), "'a', 'b', 'c', 'd', 'e'."),
         ({"Images": [], "ResponseMetadata": {}}, "'Images'"),
         ({"FastLaunchImages": 3}, "int"),
         ({"FastLaunchImages": ["ami-1"]}, "list"),
@@ -302,17 +358,10 @@ def selections(draw: st.DrawFn) -> Filters:
     )
 
 
-@given(filters=selections())
-def test_a_count_is_what_ticking_it_alone_would_leave(filters: Filters) -> None:
-    """Law: a facet's count of a value is the number of rows if that were its only value."""
-    for facet, counted in filters.counts(IMAGES).items():
-        for value, count in counted.items():
-            alone = Filters(**{**vars(filters), facet: [value]})
-            assert len(alone.apply(IMAGES)) == count
-
-
 @pytest.mark.filterwarnings("ignore:filters has the state 'some-new-state'")
 @given(filters=selections())
+@example(filters=Filters(state=["enabled", "enabling"], region="us-east-1", text="runner"))
+@example(filters=Filters(state=["some-new-state", None], launch_template=[None]))
 def test_request_and_rest_make_the_whole(filters: Filters) -> None:
     """Law: what EC2 filters and what is left to do here keep the same rows as all at once."""
     request = filters.to_request()

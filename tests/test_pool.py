@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -76,17 +76,23 @@ class Played(RuleBasedStateMachine):
 
 
 TestPool = Played.TestCase
-TestPool.settings = settings(phases=[Phase.explicit, Phase.generate])  # shrinking takes minutes
+
+
+ALL_AT_ONCE = [(0, True)] * 3 + [(FILL, True)] * 5 + [(FILL + 1, True)] * 2
 
 
 @given(targets, parallels, st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=30))
+@example(0, 1, [(5, True)])
+@example(4, 3, ALL_AT_ONCE)
+@example(3, 8, ALL_AT_ONCE)
+@example(12, 1, [(second, True) for second in range(0, 30, 3)])
 def test_a_pool_is_what_a_stopwatch_says(
     target: int, max_parallel: int, steps: list[tuple[int, bool]]
 ) -> None:
     """Law: second by second, by the plainest loop, the same stock and the same misses."""
     pool = Pool(target, max_parallel, FILL)
     stock, missed, ends = 0, 0, [FILL] * min(target, max_parallel)
-    for now in range(400):
+    for now in range(FILL * 31):  # the last launches are replaced as well
         for _ in range(ends.count(now)):
             stock += 1
         ends = [end for end in ends if end > now]
@@ -112,8 +118,55 @@ def test_another_fill_time_is_for_what_begins_from_then_on() -> None:
     pool = Pool(2, 1, FILL)
     pool.fill_time = 1
     assert pool.advance(FILL + 1) == [FILL, FILL + 1]
+    assert pool.fill_time == 1
     with pytest.raises(InputError, match="fill_time is 0"):
         pool.fill_time = 0
+
+
+def test_what_is_due_next() -> None:
+    """The next snapshot comes when the first preparation ends; without one there is no next."""
+    pool = Pool(3, 2, FILL)
+
+    def seen(now: int) -> tuple[int, float | None]:
+        pool.advance(now)
+        return pool.stock, pool.next_due
+
+    assert seen(0) == seen(FILL - 1) == (0, FILL)
+    assert seen(FILL) == seen(2 * FILL - 1) == (2, 2 * FILL)
+    assert seen(2 * FILL) == (3, None)
+
+
+def test_what_a_smaller_pool_gives_up() -> None:
+    """Stock above the target goes first; of the work in progress stays what began first."""
+    pool = Pool(6, 2, FILL, stock=3)
+    pool.advance(4)
+    pool.resize(6, 3)
+    assert (pool.stock, pool.in_preparation, pool.next_due) == (3, 3, FILL)
+    pool.resize(4, 3)
+    assert (pool.stock, pool.in_preparation, pool.next_due) == (3, 1, FILL)
+    pool.resize(2, 3)
+    assert (pool.stock, pool.in_preparation, pool.next_due) == (2, 0, None)
+
+
+def test_a_pool_that_was_stopped() -> None:
+    """It keeps its stock and prepares nothing, not for a launch either, until it is resized."""
+    pool = Pool(3, 3, FILL, stock=2)
+    pool.stop()
+    assert (pool.take(), pool.stock, pool.in_preparation) == (True, 1, 0)
+    assert pool.advance(5 * FILL) == []
+    pool.resize(3, 3)
+    assert (pool.stock, pool.in_preparation) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "least",
+    [{"target": 0}, {"max_parallel": 1}, {"fill_time": 1e-9}, {"stock": 0}, {"stock": 5}],
+    ids=str,
+)
+def test_the_last_number_that_is_in_range(least: dict[str, float]) -> None:
+    """The ends of each range belong to it."""
+    pool = Pool(**{"target": 5, "max_parallel": 6, "fill_time": 1800, **least})  # type: ignore[arg-type]
+    assert {name: getattr(pool, name) for name in least} == least
 
 
 @pytest.mark.parametrize(
@@ -124,7 +177,9 @@ def test_another_fill_time_is_for_what_begins_from_then_on() -> None:
         ({"fill_time": 0}, "fill_time is 0"),
         ({"fill_time": float("nan")}, "fill_time is nan"),
         ({"stock": 6}, "stock is 6"),
+        ({"stock": -1}, "stock is -1"),
     ],
+    ids=str,
 )
 def test_refused(wrong: dict[str, float], says: str) -> None:
     """A number out of its range is refused by name."""
@@ -137,4 +192,5 @@ def test_time_only_goes_forward() -> None:
     pool = Pool(1, 1, 1, now=5)
     with pytest.raises(InputError, match="before 5"):
         pool.advance(4)
+    assert pool.advance(5) == []
     assert repr(pool) == "Pool(0 of 1 in stock, 1 in preparation, 0 used, 0 missed)"

@@ -11,12 +11,12 @@ import boto3
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.pool import launches, played
+from fastlaunch_nb.pool import Curve, RightSize, launches, played
 
 from .conftest import ACCOUNT, REGION
 
@@ -50,8 +50,14 @@ def hours(pattern: str, days: int = 7) -> list[float]:
 
 # --- as the model has it --------------------------------------------------------------
 
+CROWD = [0] * 7 + [10] * 3 + [20] * 6 + [21, 30, 30, 300]
+"""Many at once, some of them when snapshots come in, and in the end one at a full pool."""
+
 
 @given(moments, st.lists(st.tuples(targets, parallels), min_size=1, max_size=6), fills)
+@example(CROWD, [(1, 1), (3, 2), (5, 8), (12, 3)], 10)
+@example([5], [(1, 1)], 1)
+@example([0, 0, 60, 60], [(2, 1), (1, 8)], 60)
 def test_as_the_model_has_it(times: list[int], pools: list[tuple[int, int]], fill: int) -> None:
     """Law: for every launch the same answer as of a `Pool`, however many are played at once."""
     sizes = np.array(pools)
@@ -60,6 +66,8 @@ def test_as_the_model_has_it(times: list[int], pools: list[tuple[int, int]], fil
 
 
 @given(moments, targets, parallels, fills)
+@example(CROWD, 5, 2, 10)
+@example(list(range(0, 60, 2)), 12, 1, 40)
 def test_in_portions(times: list[int], target: int, max_parallel: int, fill: int) -> None:
     """Law: played in portions, because they are many, it is the same."""
     pools = (np.array([target, 1, target + 1]), np.array([max_parallel, 8, 1]))
@@ -71,6 +79,7 @@ def test_in_portions(times: list[int], target: int, max_parallel: int, fill: int
 
 
 @given(moments, targets, parallels, fills)
+@example(CROWD, 4, 2, 10)
 def test_more_is_never_worse(times: list[int], target: int, max_parallel: int, fill: int) -> None:
     """Law: a larger target, or more instances, has found as many launches at every moment."""
     pools = (np.array([target, target + 1, target]), np.array([max_parallel, *[max_parallel] * 2]))
@@ -80,6 +89,9 @@ def test_more_is_never_worse(times: list[int], target: int, max_parallel: int, f
 
 
 @given(moments, parallels, fills)
+@example(CROWD, 3, 10)
+@example([0, 10], 1, 10)
+@example([0, 9], 1, 10)
 def test_the_target_at_which_all_are_warm(times: list[int], parallel: int, fill: int) -> None:
     """Law: no smaller target has a snapshot for every launch."""
     full = played.full_target(np.array(times), parallel, fill)
@@ -87,7 +99,7 @@ def test_the_target_at_which_all_are_warm(times: list[int], parallel: int, fill:
     assert full == 1 or not all(one_by_one(times, full - 1, parallel, fill))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.deep) for n in (1, 2))])
 def test_as_the_embedded_ec2_has_it(ec2: Any, seed: int) -> None:
     """Launch by launch, the embedded EC2 has a snapshot exactly where it was foretold."""
     draw = random.Random(seed)
@@ -115,6 +127,9 @@ def test_as_the_embedded_ec2_has_it(ec2: Any, seed: int) -> None:
 
 
 @given(moments, st.sampled_from([0.3, 0.5, 0.8, 0.9, 1.0]), fills)
+@example([0, 0], 0.5, 60)
+@example(CROWD, 0.8, 10)
+@example([0] * 30 + [60] * 30, 0.75, 10)
 def test_the_smallest(times: list[int], warm: float, fill: int) -> None:
     """Law: no smaller target does with the quota, and no fewer instances with that target."""
 
@@ -135,24 +150,38 @@ def test_the_smallest(times: list[int], warm: float, fill: int) -> None:
 
 def test_a_large_one() -> None:
     """Among hundreds of targets the smallest is found, and the curve shows where."""
-    size = fl.right_size("700 at 08:00 on weekdays", warm=0.9, days=20)
-    assert (size.target, size.max_parallel, size.launches) == (630, 14, 700 * 15)
-    assert (size.curve.target[-1], size.curve.warm[-1]) == (812, 1)  # a day refills 672
+    size = fl.right_size("700 at 08:00 on weekdays", warm=0.9, days=3)
+    assert (size.target, size.max_parallel, size.launches, size.cold) == (630, 14, 2100, 210)
+    assert (size.curve.target[-1], size.curve.warm[-1]) == (756, 1)  # a day refills 672
     where = size.curve.target.tolist().index(630)
     assert size.curve.target[where - 1] == 629
     assert size.curve.warm[where - 1] < 0.9 <= size.curve.warm[where]
-    assert len(size.curve.target) < 70
+    assert len(size.curve.target) == 64 + 3
     assert min(np.diff(size.curve.warm)) >= 0
+
+
+@pytest.mark.parametrize("launches", [1, 2, 64])
+def test_a_small_curve_is_whole(launches: int) -> None:
+    """Up to 64 targets it has them all, one after the other."""
+    size = fl.right_size(f"{launches} at 08:00", warm=0.5, days=1)
+    assert size.target == -(-launches // 2)
+    assert size.curve.target.tolist() == [*range(1, launches + 1)]
+    assert size.curve.warm.tolist() == [target / launches for target in size.curve.target]
 
 
 def test_max_parallel_may_be_given() -> None:
     """With fewer preparation instances it takes more snapshots; what is given is kept."""
-    words, options = "30 an hour from 08:00 to 12:00 on weekdays", {"warm": 0.95, "days": 28}
-    free = fl.right_size(words, **options)  # type: ignore[arg-type]
-    few = fl.right_size(words, max_parallel=6, **options)  # type: ignore[arg-type]
-    assert (few.max_parallel, few.target > free.target) == (6, True)
-    assert fl.right_size(words, max_parallel=free.max_parallel, **options).target == free.target  # type: ignore[arg-type]
-    assert fl.right_size(words, max_parallel=50, **options).max_parallel == 50  # type: ignore[arg-type]
+
+    def size(**options: int) -> tuple[int, int]:
+        words = "30 an hour from 08:00 to 12:00 on weekdays"
+        found = fl.right_size(words, warm=0.95, days=7, **options)
+        return found.target, found.max_parallel
+
+    assert size() == (15, 15)
+    assert size(max_parallel=6) == (72, 6)
+    assert size(max_parallel=15) == (15, 15)
+    assert size(max_parallel=50) == (15, 50)
+    assert size(quota=6) == (72, 6)
 
 
 def test_more_instances_than_there_is_work_for() -> None:
@@ -162,21 +191,38 @@ def test_more_instances_than_there_is_work_for() -> None:
     assert fl.right_size("7 at 08:00", max_parallel=10**12).target == 7
 
 
-def test_what_it_says() -> None:
+def test_what_holds_unless_said() -> None:
+    """A year less a day, half an hour to prepare one, 99 in 100 warm, at once as they come."""
+    size = fl.right_size("100 at 08:00")
+    assert (size.launches, size.fill_time) == (364 * 100, 1800)
+    assert (size.target, size.warm, size.cold) == (99, 0.99, 364)
+
+
+@pytest.mark.parametrize(
+    ("cold", "of", "says"),
+    [(1, 20_001, "99.99%"), (0, 20_001, "100.00%"), (1, 2, "50.00%"), (20_001, 20_001, "0.00%")],
+)
+def test_what_it_says(cold: int, of: int, says: str) -> None:
     """It reads well, and never says 100 % where a launch was cold."""
-    size = fl.right_size("20001 at 12:00", warm=0.99995, days=1, max_target=30_000)
+    curve = Curve(np.array([1]), np.array([1.0]))
+    size = RightSize(20_000, 6, (of - cold) / of, of, cold, 1800.0, curve)
     assert repr(size) == (
-        "RightSize(target=20000, max_parallel=6: 99.99% of 20,001 launches warm, 1 cold)"
+        f"RightSize(target=20000, max_parallel=6: {says} of {of:,} launches warm, {cold:,} cold)"
     )
+
+
+def test_results_are_compared_by_what_they_say() -> None:
+    """Two are equal if they recommend and achieve the same."""
     assert fl.right_size("1 at 08:00", warm=0.1) == fl.right_size("1 at 08:00", warm=0.2)
 
 
 def test_too_much_to_ask() -> None:
     """Where the pool can not keep up, that is said, with what would help."""
     with pytest.raises(fl.InputError, match=r"With 1,000 snapshots and 40 .* make 80\.0 an hour"):
-        fl.right_size("200 an hour daily", days=20)
+        fl.right_size("200 an hour daily", days=1)
     with pytest.raises(fl.InputError, match=r"With 9 .*, 90\.00% of launches .* Expected 99\.00%"):
         fl.right_size("10 at 08:00", days=20, max_target=9)
+    assert fl.right_size("10 at 08:00", days=20, max_target=9, warm=0.9).target == 9
 
 
 # --- launches -------------------------------------------------------------------------
@@ -200,6 +246,11 @@ def test_too_much_to_ask() -> None:
         ("1 at 00:00 on weekends and Mon", [0, 120, 144]),
         ("1 at 12:00 on Tue; 1 at 11:00 on Tue ;2 at 24:00 on Mon", [24, 24, 35, 36]),
         ("1 an hour on Mon", list(range(24))),
+        ("3 from 22:30 to 01:30 on Sun", [166.5, 167.5, 168.5]),
+        ("2 from 06:00 to 06:00 on Mon", [6, 18]),
+        ("1 at 0:59 and 23:59 on Mon", [59 / 60, 23 + 59 / 60]),
+        ("1 at 00:00 on Mon to Mon", [0]),
+        ("1 at 00:00 on Sun-Sat", [0, 24, 48, 72, 96, 120, 144]),
     ],
 )
 def test_patterns(pattern: str, expected: list[float]) -> None:
@@ -208,6 +259,7 @@ def test_patterns(pattern: str, expected: list[float]) -> None:
 
 
 @given(st.integers(1, 40), st.integers(0, 23), st.integers(1, 24))
+@example(7, 22, 5)
 def test_so_many_an_hour(count: int, start: int, over: int) -> None:
     """Law: an hour of "10 an hour" has 10 launches."""
     found = hours(f"{count} an hour from {start}:00 to {(start + over) % 24}:00 on Mon")
@@ -250,7 +302,7 @@ def test_a_spread_is_drawn_from_the_seed() -> None:
     """The same seed gives the same result, another seed another; a spread takes fewer snapshots."""
 
     def size(**options: Any) -> Any:
-        return fl.right_size("40 at 08:00 on weekdays", warm=0.9, days=70, **options)
+        return fl.right_size("40 at 08:00 on weekdays", warm=0.9, days=14, **options)
 
     one, same, other = (size(spread=7_200, seed=seed) for seed in (1, 1, 2))
     assert one == same
@@ -272,9 +324,12 @@ def test_a_spread_is_drawn_from_the_seed() -> None:
         ("40 at 8", "'40 at 8'. Expected such as"),
         ("4 an hour at 08:00", "an hour, and at a time"),
         ("0 at 08:00", "Expected a count from 1"),
+        ("5000001 at 08:00", "Expected a count from 1 to 5,000,000"),
+        ("5000000 at 08:00 on Mon; 1 at 09:00 on Mon", "launches are 260,000,052 in 364 days"),
         ("9" * 5000 + " at 08:00", "Expected a count from 1"),
         ("40 at 25:00", "'25:00'. Expected 00:00 to 24:00"),
         ("40 at 24:01", "'24:01'. Expected 00:00 to 24:00"),
+        ("40 at 08:60", "'08:60'. Expected 00:00 to 24:00"),
         ("40 at 08:00 on wekdays", "'wekdays'. Did you mean 'weekdays'?"),
         ("40 at 08:00 on Mon-weekends", "'mon-weekends'. Expected such as Mon-Fri"),
         ("5000 an hour", "launches are 43,680,000 in 364 days. Expected at most 5,000,000"),
@@ -303,23 +358,63 @@ def test_a_pattern_without_a_day() -> None:
         fl.right_size("1 at 08:00 on Sun", days=6)
 
 
+def test_the_most_launches() -> None:
+    """Five million are still taken, and one more is not, in words or as times."""
+    assert len(launches.launch_times("5000000 at 08:00", days=1)) == 5_000_000
+    with pytest.raises(fl.InputError, match=r"5,000,001 in 1 days\. Expected at most 5,000,000"):
+        launches.launch_times("5000000 at 08:00; 1 at 09:00", days=1)
+    with pytest.raises(fl.InputError, match=r"are 5,000,001\. Expected at most 5,000,000"):
+        launches.launch_times(np.zeros(5_000_001, dtype="datetime64[s]"), days=1)
+
+
+WEEK = 7 * 86_400
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"warm": 1},
+        {"warm": 1e-9},
+        {"fill_time": WEEK},
+        {"fill_time": 1e-6},
+        {"max_parallel": 6},
+        {"quota": 6},
+        {"max_target": 1},
+        {"days": 1},
+        {"days": 100_000},
+        {"spread": WEEK},
+        {"spread": 1e-6},
+        {"seed": 0},
+    ],
+    ids=str,
+)
+def test_the_last_number_that_is_in_range(last: dict[str, Any]) -> None:
+    """The ends of each range belong to it."""
+    size = fl.right_size("1 at 08:00 on Mon", **{"days": 7, **last})
+    assert (size.target, size.max_parallel, size.warm) == (1, 6, 1)
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
         ({"warm": 0}, "warm is 0"),
         ({"warm": 99}, "warm is 99. Expected a share"),
+        ({"warm": 1.001}, "warm is 1.001. Expected a share above 0, up to 1"),
         ({"warm": float("nan")}, "warm is nan"),
         ({"warm": "0.9"}, "warm is '0.9'"),
         ({"warm": True}, "warm is True"),
         ({"fill_time": 0}, "fill_time is 0"),
         ({"fill_time": float("inf")}, "fill_time is inf"),
+        ({"fill_time": WEEK + 1}, "fill_time is 604801. Expected seconds above 0, up to a week"),
         ({"max_parallel": 5}, "max_parallel is 5. Expected a whole number, 6 or more"),
         ({"max_parallel": 6.5}, "max_parallel is 6.5"),
         ({"quota": 5}, "quota is 5"),
         ({"max_target": 0}, "max_target is 0"),
         ({"days": 0}, "days is 0. Expected a whole number, 1 to 100,000"),
-        ({"days": 10**9}, "days is 1000000000"),
+        ({"days": 100_001}, "days is 100001"),
         ({"spread": -1}, "spread is -1"),
+        ({"spread": WEEK + 1}, "spread is 604801. Expected seconds, 0 up to a week"),
+        ({"seed": -1}, "seed is -1. Expected a whole number, 0 or more"),
         ({"spread": None}, "spread is None. Expected seconds"),
         ({"max_parallel": "6"}, "max_parallel is '6'"),
         ({"seed": True}, "seed is True"),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from botocore.parsers import EC2QueryParser
 from botocore.session import get_session
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
@@ -83,10 +83,23 @@ def table(taken: wire.Taken) -> pd.DataFrame:
     return frame.from_batches([batch])
 
 
+WHOLE = (
+    "<item><imageId>ami-1</imageId><resourceType>snapshot</resourceType><ownerId></ownerId>"
+    "<state>enabled</state><snapshotConfiguration><targetResourceCount>-5</targetResourceCount>"
+    "</snapshotConfiguration><launchTemplate><launchTemplateId>lt-1</launchTemplateId>"
+    "<launchTemplateName>a &amp; b</launchTemplateName><version>1</version></launchTemplate>"
+    "<maxParallelLaunches>6</maxParallelLaunches><stateTransitionReason> x </stateTransitionReason>"
+    "<stateTransitionTime>2026-01-15T12:00:00.552Z</stateTransitionTime>"
+    "<somethingNew><of>EC2</of></somethingNew></item>"
+)
+BARE = ["<item></item>", "<item><launchTemplate></launchTemplate></item>"]
+
 # --- laws -----------------------------------------------------------------------------
 
 
 @given(st.lists(item, max_size=5), st.sampled_from([NAMESPACE, ""]))
+@example([WHOLE, *BARE], NAMESPACE)
+@example([*BARE, WHOLE, WHOLE], "")
 def test_columns_are_what_botocore_parses(items: list[str], namespace: str) -> None:
     """Whatever fields are missing, empty, new or odd: the frame is the one of botocore's dicts."""
     body = answer(items, namespace=namespace)
@@ -102,6 +115,8 @@ def test_columns_are_what_botocore_parses(items: list[str], namespace: str) -> N
 
 
 @given(st.lists(item, max_size=3), words.map(escape))
+@example([WHOLE, *BARE], "more")
+@example([], "")
 def test_the_rest_is_left_for_botocore(items: list[str], token: str) -> None:
     """Token and request id are in the rest; the items are not."""
     body = answer(items, f"<nextToken>{token}</nextToken>")
@@ -116,12 +131,16 @@ def test_the_rest_is_left_for_botocore(items: list[str], token: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
-        b"<html><body>Log in</body></html>",
-        b"<html>",
-        answer(["<item><maxParallelLaunches>many</maxParallelLaunches></item>"]),
-        answer(["<item>"])[:-30],
-        b"<Response><Errors><Error><Code>x</Code></Error></Errors></Response>",
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"<html><body>Log in</body></html>", id="another page"),
+        pytest.param(b"<html>", id="no XML"),
+        pytest.param(
+            answer(["<item><maxParallelLaunches>many</maxParallelLaunches></item>"]), id="no number"
+        ),
+        pytest.param(answer(["<item>"])[:-30], id="cut off"),
+        pytest.param(
+            b"<Response><Errors><Error><Code>x</Code></Error></Errors></Response>", id="an error"
+        ),
     ],
 )
 def test_what_is_no_such_answer_is_left_alone(body: bytes) -> None:
