@@ -26,6 +26,7 @@ from .browser import (
     started,
     voila_started,
 )
+from .cases import some
 from .conftest import HOSTILE, item
 
 EVIL = f"{HOSTILE} $x^2$ \u05d0\u05d1"
@@ -208,7 +209,7 @@ def test_labels_do_not_overlap(explored: Page, width: int) -> None:
     """On a wide and on a narrow screen no label of a chart lies on another or off the figure."""
     explored.set_viewport_size({"width": width, "height": 1000})
     expect(explored.locator(PLOT)).to_have_count(2, timeout=SLOW)
-    for plot in explored.locator(PLOT).all():
+    for plot in some(explored.locator(PLOT).all()):
         plot.scroll_into_view_if_needed()
         expect(plot.locator(".ytick text")).to_have_count(42)
         for part in (".ytick text", ".gtitle, .gtitle-subtitle, .ytick text"):

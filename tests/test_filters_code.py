@@ -24,6 +24,7 @@ from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.frame import Filters
 from fastlaunch_nb.frame.written import KINDS
 
+from .cases import some
 from .conftest import ACCOUNT, HOSTILE, REGION, SINCE, ZOO, item
 from .test_filters import IMAGES, ODD, SOME, kept, selections
 
@@ -360,7 +361,7 @@ def test_where_it_looks(filters: dict[str, Any], asked: Any, expected: list[Any]
     assert f"\nfor {names} in {expected!r}:\n" in chosen.to_code("boto3", **asked)
     commands = chosen.to_code("cli", **asked).splitlines()
     assert len(commands) == len(expected)
-    for command, place in zip(commands, expected, strict=True):
+    for command, place in some(zip(commands, expected, strict=True)):
         _, profile, region = place if isinstance(place, tuple) else (None, None, place)
         options = dict(zip(*[iter(command.split()[3:])] * 2, strict=True))
         assert (options.get("--profile"), options.get("--region")) == (profile, region)

@@ -57,8 +57,9 @@ def test_it_is_given_what_it_says() -> None:
 
 def test_it_ends_where_its_test_fails() -> None:
     """A test that fails leaves no process."""
-    with pytest.raises(ZeroDivisionError), process(python("import signal; signal.pause()")) as it:
-        raise ZeroDivisionError
+    forever = python("import signal; signal.pause()")
+    with pytest.raises(LookupError, match="mine"), process(forever) as it:
+        raise LookupError("mine")
     assert not it.is_running()
 
 
