@@ -85,13 +85,11 @@ def is_some(node: ast.AST, known: dict[str, ast.AST]) -> bool:
             return bool(there)
         case ast.Name(id=name):
             return name.isupper() or is_some(known.get(name, ast.Tuple([])), {})
-        case ast.Attribute(attr=name):
-            return name.isupper()
         case ast.ListComp(generators=[ast.comprehension(iter=source, ifs=[])]):
             return is_some(source, known)
         case ast.Call(func=func, args=arguments) if called(node) in KEEPING:
             return any(is_some(it, known) for it in (*arguments, getattr(func, "value", func)))
-    return called(node) == "some"
+    return called(node) == "some" or getattr(node, "attr", "").isupper()
 
 
 def assigned(test: Test) -> dict[str, ast.AST]:
