@@ -87,16 +87,17 @@ def test_each_sweep_has_its_own_recording() -> None:
     rows = [("s", "a", "x", "complete", 9), ("t", "b", "x", "failed", 0),
             ("t", "c", "y", "complete", 1)]  # fmt: skip
     found = counting_looks(recorded(*rows, *rows))
-    assert [("a", "x"), ("c", "y")] == list(
-        found[["record_id", "region"]].itertuples(index=False, name=None)
-    )
+    assert list(found[["record_id", "region"]].itertuples(index=False, name=None)) == [
+        ("a", "x"),
+        ("c", "y"),
+    ]
 
 
 def test_looks_are_in_the_order_of_their_times() -> None:
     """A look that came earlier is earlier, whichever sweep it is of."""
     rows = recorded(("s", "a", "x", "complete", 1), ("t", "b", "x", "complete", 1))
     rows["observed_at"] = pd.Series([START + SECOND, START], dtype=frame.TIME)
-    assert ["t", "s"] == counting_looks(rows)["sweep_id"].tolist()
+    assert counting_looks(rows)["sweep_id"].tolist() == ["t", "s"]
 
 
 # --- which rows count -----------------------------------------------------------------
@@ -154,8 +155,8 @@ def test_a_row_is_copied_once(tmp_path: Path) -> None:
     for path, content in left.items():  # as if the merge had not come to take them away
         path.write_bytes(content)
     again = fl.History(tmp_path)
-    assert 3 == len(again.observations())
-    assert ["complete"] == again.coverage()["status"].tolist()
+    assert len(again.observations()) == 3
+    assert again.coverage()["status"].tolist() == ["complete"]
 
 
 # --- which looks tell something new ---------------------------------------------------
@@ -219,7 +220,9 @@ def test_which_looks_tell_something_new(name: str, tmp_path: Path) -> None:
             sweep = looked(number * case.unit / MINUTE, (HERE, found), title=f"{number}")
             status = STATUS.get(letter, "complete")
             scope = '{"state": "enabled"}' if letter == "s" else ""
-            sweeps.append(sweep._replace(coverage=sweep.coverage.assign(status=status, scope=scope)))
+            sweeps.append(
+                sweep._replace(coverage=sweep.coverage.assign(status=status, scope=scope))
+            )
     for part in sweeps if case.unit < SECOND else [merged(sweeps)]:
         history.record(part)
     when = [START + minute * MINUTE for minute in case.events]
@@ -255,9 +258,11 @@ def test_any_field_is_something_new(field: str, value: Any, tmp_path: Path) -> N
     history = fl.History(tmp_path)
     plain, other = [item(1), item(2)], [item(1), item(2, **{field: value})]
     looks = [plain, plain, plain, other, plain, plain, plain]
-    history.record(merged([looked(n, (HERE, found), title=f"{n}") for n, found in enumerate(looks)]))
+    history.record(
+        merged([looked(n, (HERE, found), title=f"{n}") for n, found in enumerate(looks)])
+    )
     told = held(history._files, history._files.listed(), anew=True).told_anew
-    assert [True, False, True, True, True, False, True] == told.tolist()
+    assert told.tolist() == [True, False, True, True, True, False, True]
 
 
 AT = START + 10 * MINUTE
@@ -304,9 +309,9 @@ def test_a_transition_is_at_its_instant(tmp_path: Path) -> None:
     expected = [["enabled"], ["enabled"], ["disabling"], ["disabling"]]
     assert expected == [states(history, at) for at in moments]
     changes = history.diff(moments[0], moments[2])
-    assert [("state", "enabled", "disabling")] == list(
-        changes[["change", "before", "after"]].itertuples(index=False, name=None)
-    )
+    assert list(changes[["change", "before", "after"]].itertuples(index=False, name=None)) == [
+        ("state", "enabled", "disabling")
+    ]
     assert history.diff(moments[0], moments[1]).empty
     assert history.diff(moments[2], moments[3]).empty
     then = history.images(at=since)
@@ -315,24 +320,25 @@ def test_a_transition_is_at_its_instant(tmp_path: Path) -> None:
 
 
 def test_what_is_seen_ahead_is_so_from_then_on(tmp_path: Path) -> None:
-    """Until its transition an image that was seen ahead is as before, whole; an unseen one is not there."""
+    """Until its transition an image that was seen ahead is as before; a new one is not there."""
     history = fl.History(tmp_path)
     since = START + MINUTE + AHEAD
     now = {"StateTransitionTime": since, "MaxParallelLaunches": 9}
     history.record(looked(0, (HERE, [item(1, "enabled")])))
     history.record(looked(1, (HERE, [item(1, "disabling", **now), item(2, "enabling", **now)])))
     before, then = (history.images(at=at) for at in (since - timedelta(microseconds=1), since))
-    assert [("enabled", 6)] == list(
-        before[["state", "max_parallel_launches"]].itertuples(index=False, name=None)
-    )
-    assert [START] == before["observed_at"].tolist()
-    assert [("disabling", 9), ("enabling", 9)] == list(
-        then[["state", "max_parallel_launches"]].itertuples(index=False, name=None)
-    )
-    assert [START + MINUTE] * 2 == then["observed_at"].tolist()
+    assert list(before[["state", "max_parallel_launches"]].itertuples(index=False, name=None)) == [
+        ("enabled", 6)
+    ]
+    assert before["observed_at"].tolist() == [START]
+    assert list(then[["state", "max_parallel_launches"]].itertuples(index=False, name=None)) == [
+        ("disabling", 9),
+        ("enabling", 9),
+    ]
+    assert then["observed_at"].tolist() == [START + MINUTE] * 2
     same(history.images(), then)
     changes = history.diff(START + MINUTE, since)[["image_id", "change"]]
-    assert ["state", "parallel launches", "appeared"] == changes["change"].tolist()
+    assert changes["change"].tolist() == ["state", "parallel launches", "appeared"]
 
 
 def test_six_seconds_ahead_is_not_believed(tmp_path: Path) -> None:
@@ -340,8 +346,8 @@ def test_six_seconds_ahead_is_not_believed(tmp_path: Path) -> None:
     history = fl.History(tmp_path)
     since = START + AHEAD + SECOND
     history.record(looked(0, (HERE, [item(1, "enabled", StateTransitionTime=since)])))
-    assert ["enabled"] == states(history, START)
-    assert [False] == history.intervals()["start_exact"].tolist()
+    assert states(history, START) == ["enabled"]
+    assert history.intervals()["start_exact"].tolist() == [False]
 
 
 def test_looks_that_were_left_out_have_seen_it(tmp_path: Path) -> None:
@@ -349,13 +355,15 @@ def test_looks_that_were_left_out_have_seen_it(tmp_path: Path) -> None:
     history = fl.History(tmp_path)
     other = item(2, "enabling", StateTransitionTime=START + 5 * MINUTE + 3 * SECOND)
     found = [[item(1)]] * 5 + [[item(1), other]] * 3 + [[item(1, "disabling")]]
-    history.record(merged([looked(n, (HERE, items), title=f"{n}") for n, items in enumerate(found)]))
+    history.record(
+        merged([looked(n, (HERE, items), title=f"{n}") for n, items in enumerate(found)])
+    )
     for minute in range(9):
         then = history.images(at=START + minute * MINUTE + SECOND)
         first = then[then["image_id"] == item(1)["ImageId"]]
         assert [START + minute * MINUTE] == first["observed_at"].tolist()
-    assert [START + 5 * MINUTE] == history.images(at=START + 5 * MINUTE + 3 * SECOND).loc[
-        1:, "observed_at"].tolist()  # fmt: skip
+    assert history.images(at=START + 5 * MINUTE + 3 * SECOND).loc[
+        1:, "observed_at"].tolist() == [START + 5 * MINUTE]  # fmt: skip
 
 
 def test_a_state_that_came_back_has_its_own_time(tmp_path: Path) -> None:
@@ -379,9 +387,9 @@ def test_a_look_may_know_less_than_seconds(tmp_path: Path) -> None:
     history.record(sweep._replace(coverage=later))
     history.record(looked(2, (HERE, [item(1, StateTransitionTime=START + 90 * SECOND)])))
     found = history.diff(START + MINUTE, START + 2 * MINUTE)
-    assert ["appeared"] == found["change"].tolist()
+    assert found["change"].tolist() == ["appeared"]
     found = history.diff(START + MINUTE - timedelta(microseconds=1), START + 2 * MINUTE)
-    assert ["not known before"] == found["change"].tolist()
+    assert found["change"].tolist() == ["not known before"]
 
 
 def test_one_look_tells_what_the_intervals_do() -> None:
@@ -435,6 +443,6 @@ def test_a_listing_counts_if_the_next_has_all_of_it(
     listings: list[list[StoredFile]], expected: list[StoredFile]
 ) -> None:
     """A listing counts if nothing of it is gone by the next one, and nothing was merged."""
-    assert {PLAIN: False, MERGED: True} == {file: file.is_merged for file in (PLAIN, MERGED)}
+    assert {file: file.is_merged for file in (PLAIN, MERGED)} == {PLAIN: False, MERGED: True}
     files: Any = Listings(*listings)
     assert expected == steadily(files, lambda listing: listing)

@@ -544,12 +544,20 @@ def test_stories(name: str, engine: str) -> None:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_stories_are_as_the_oracle_has_them(name: str) -> None:
-    """What plain Python finds look by look has the same rows, with ends, reasons and last sights."""
+    """What plain Python finds look by look has the same rows: ends, reasons and last sights too."""
     known, max_gap, *_ = STORIES[name]
     table = stories("polars", max_gap)
     found = rows(table[table["account_id"] == name].assign(account_id=PLACE[0]))
     given = None if max_gap is None else pd.Timedelta(max_gap).to_pytimedelta()
     assert oracle(known, given) == found
+
+
+def test_what_another_image_was_seen_ahead_of_is_no_silence() -> None:
+    """A scan counts as made later for the one image only: the others were last looked at by it."""
+    other = Fact(PLACE, "b", "enabled", None, START + 12 * SECOND, START + 8 * SECOND)
+    known = seconds((0, "enabled", None))
+    table = reckoned(Case([*known.facts, other], []), "10s")
+    assert table["state"].tolist() == ["enabled", "enabled"]
 
 
 def test_an_interval_says_what_was_last_known() -> None:

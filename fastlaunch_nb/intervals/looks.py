@@ -10,13 +10,15 @@ from fastlaunch_nb.intervals.given import PLACE, Frame, later
 
 
 def moments(facts: Frame, looks: Frame) -> Frame:
-    """Return each `second` and `seen` of the facts, with the scans `before` the one, after the other.
+    """Return each `second` and `seen` of the facts, and the scans before the one, after the other.
 
     What lies between the two tells nothing of an image whose transition was seen ahead.
     """
     pairs = facts.group_by(*PLACE, "second", "seen").agg(nw.len()).drop("len")
     never = nw.when(nw.col("seen").is_null()).then("seen")
-    points = [pairs.select(*PLACE, at=at, complete=never, failed=never) for at in ("second", "seen")]
+    points = [
+        pairs.select(*PLACE, at=at, complete=never, failed=never) for at in ("second", "seen")
+    ]
     told = beside(nw.concat([*points, looks]))
     before = told.select(*PLACE, "before", second="at")
     after = told.select(*PLACE, "after", "failed", seen="at")

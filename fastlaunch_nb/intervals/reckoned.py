@@ -99,10 +99,12 @@ def intervals(
         there was no gap.
 
     An interval starts at the transition (``start_exact``), or at the first look that
-    saw it: where AWS gave no time, or one that an earlier look contradicts. AWS tells
-    the times of looks in whole seconds; looks within one are one look, and a
-    transition in the same second comes after it. Of what is told for one moment the
-    latest in an image's life holds.
+    saw it: where AWS gave no time, or one that an earlier look contradicts. A look
+    knows its time by the second, rounded down: what it saw holds at that time, and a
+    transition in that second that it did not see comes after it. Where it saw a
+    transition up to five seconds ahead, it counts, for that image, as made at that
+    transition; looks in between tell nothing of the image. Of what is told for one
+    moment the latest in an image's life holds.
 
     Examples
     --------
@@ -276,7 +278,9 @@ def _missed(runs: Frame, told: Given) -> Frame:
         last_complete=nw.col("complete").max(), last_look=nw.col("at").max()
     )
     runs = runs.join(places, on=list(PLACE), how="left").with_columns(
-        nw.col("before", "scanned", "start").shift(-1).over("image", order_by="turn")
+        nw.col("before", "scanned", "start")
+        .shift(-1)
+        .over("image", order_by="turn")
         .name.prefix("next_"),
         last_sight=nw.col("second").max().over(*PLACE),
     )
