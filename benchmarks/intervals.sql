@@ -1,5 +1,6 @@
 -- The intervals of `observations` and `coverage` with a silence of an hour, by hand, for DuckDB.
 -- It sorts the observations once, and joins them once, to the few moments at which there was a look.
+-- A transition that was seen up to five seconds ahead of its look is the time of that look, for its image.
 with
 looks as (
     select account_id, region, date_trunc('second', observed_at) as moment,
@@ -7,14 +8,19 @@ looks as (
         bool_or(coalesce(scope, '') = '' and status in ('failed', 'partial', 'interrupted')) as failed
     from coverage where observed_at is not null group by all
 ),
-times as (
-    select account_id, region, observed_at, date_trunc('second', observed_at) as seen
-    from (select distinct account_id, region, observed_at from observations)
-    where observed_at is not null
+seen as (
+    select account_id, region, image_id, coalesce(state, 'unknown') as state,
+        state_transition_reason as reason, date_trunc('second', observed_at) as second,
+        case when state_transition_time <= second + interval 5 second then state_transition_time end as since,
+        greatest(second, since) as moment, date_trunc('second', moment) as seen
+    from observations where observed_at is not null
 ),
+times as (select distinct account_id, region, second, seen from seen),
 moments as (
     select account_id, region, moment, bool_or(complete) as complete, bool_or(failed) as failed
-    from (from looks union all select account_id, region, seen, false, false from times)
+    from (from looks
+        union all select account_id, region, second, false, false from times
+        union all select account_id, region, seen, false, false from times)
     group by all
 ),
 beside as (
@@ -25,26 +31,25 @@ beside as (
     from moments window place as (partition by account_id, region order by moment)
 ),
 told as (
-    select times.*, before, after, failed
-    from times join beside on (times.account_id, times.region, seen) = (beside.account_id, beside.region, moment)
+    select times.*, earlier.before, later.after, later.failed
+    from times
+    join beside earlier
+        on (times.account_id, times.region, second) = (earlier.account_id, earlier.region, earlier.moment)
+    join beside later
+        on (times.account_id, times.region, seen) = (later.account_id, later.region, later.moment)
 ),
-facts as (
-    select account_id, region, image_id, coalesce(state, 'unknown') as state,
-        state_transition_reason as reason, seen, before, after, failed,
-        case when state_transition_time < seen + interval 1 second then state_transition_time end as since,
-        greatest(seen, since) as moment
-    from observations join told using (account_id, region, observed_at)
-),
+facts as (from seen join told using (account_id, region, second, seen)),
 compared as (
     select *, lag(moment) over turn as previous_moment, lead(state) over turn as next_state,
         lead(reason) over turn as next_reason, lead(since) over turn as next_since,
-        lead(moment) over turn as next_moment, lead(before) over turn as next_before
+        lead(moment) over turn as next_moment, lead(before) over turn as next_before,
+        lead(second) over turn as next_second
     from facts
     window turn as (
         partition by account_id, region, image_id order by moment, since nulls first,
             list_position(['unknown', 'absent', 'enabling', 'enabling-failed', 'enabled',
                            'enabled-failed', 'disabling', 'disabling-failed', 'disabled'], state),
-            state, reason)
+            state, reason, second)
 ),
 kept as (
     from compared
@@ -59,18 +64,29 @@ runs as (
         lag(state) over turn as last_state, lag(reason) over turn as last_reason, lag(moment) over turn as last_moment,
         coalesce(lag(next_moment) over turn, moment) as began,
         case when previous_moment is null then before else lag(next_before) over turn end as before,
-        coalesce(last_moment is null and before is not null
-                 or lag(next_before) over turn > lag(seen) over turn, false) as away,
-        last_moment is null or state <> last_state as changed
+        case when previous_moment is null then second else lag(next_second) over turn end as scanned,
+        lag(seen) over turn as last_seen, last_moment is null or state <> last_state as changed
     from kept
     window turn as (partition by account_id, region, image_id
-                    order by moment, since nulls first, coalesce(next_moment, moment + interval 1 second))
+                    order by moment, since nulls first, second, coalesce(next_moment, moment + interval 1 second))
+),
+scans as (
+    select * replace (
+            case when count(*) filter (before is null) over later = 0 then min(before) over later end as before,
+            min(scanned) over later as scanned)
+    from runs
+    window later as (partition by account_id, region, image_id
+                     order by turn rows between current row and unbounded following)
+),
+absences as (
+    select *, coalesce(last_moment is null and before is not null or before > last_seen, false) as away
+    from scans
 ),
 blocks as (
     select *, case when away then before when changed then last_moment end as certain_before,
         count(*) filter (away or changed) over (
             partition by account_id, region, image_id order by turn) as block
-    from runs
+    from absences
 ),
 certain as (
     select *, max(certain_before) over (partition by account_id, region, image_id, block) as certain
@@ -94,19 +110,22 @@ places as (
 ),
 bounded as (
     select started.*,
-        case when is_last then last_complete else next_before end as last_without,
+        lead(scanned) over (partition by account_id, region, image_id order by turn) as next_scanned,
+        case when is_last then last_complete
+             else lead(before) over (partition by account_id, region, image_id order by turn) end as last_without,
         case when after <= last_without then after end as gone,
         case when after <= last_without then last_without end as missed,
-        case when is_last then greatest(last_look, max(seen) over (partition by account_id, region))
+        case when is_last then greatest(last_look, max(second) over (partition by account_id, region))
              else lead(start) over (partition by account_id, region, image_id order by turn) end as until
     from started left join places using (account_id, region)
 ),
 gaps as (
     select bounded.*,
-        least(case when is_last and gone is null or bounded.failed < coalesce(gone, until) then bounded.failed end,
+        least(case when is_last and gone is null or bounded.failed < coalesce(gone, until)
+                       and bounded.failed < next_scanned then bounded.failed end,
               case when bounded.moment + interval 1 hour < coalesce(gone, until)
                    then bounded.moment + interval 1 hour end) as lost,
-        least(case when is_last or beside.failed < until then beside.failed end,
+        least(case when is_last or beside.failed < until and beside.failed < next_scanned then beside.failed end,
               case when missed + interval 1 hour < until then missed + interval 1 hour end) as lost_again,
         case when state = 'disabled' then state else 'absent' end as lack
     from bounded left join beside

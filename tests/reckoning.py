@@ -12,7 +12,7 @@ import pandas as pd
 from fastlaunch_nb import frame
 
 MONDAY = datetime(2026, 1, 12, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
+AHEAD = timedelta(seconds=5)
 STATES = ("enabling", "enabling-failed", "enabled", "disabling", "disabled", None)
 COMPLETE = ("complete", "not-opted-in")
 FAILED = ("failed", "partial", "interrupted")
@@ -31,18 +31,23 @@ class Fact(NamedTuple):
 
     @property
     def at(self) -> datetime:
-        """The moment at which it was surely so."""
+        """When the scan counts as made for this image: at the transition, where it saw it ahead."""
         return max(self.second, self.proven or self.second)
 
     @property
     def proven(self) -> datetime | None:
         """The time of the transition, where it can be."""
-        return self.since if self.since and self.since < self.second + SECOND else None
+        return self.since if self.since and self.since <= self.second + AHEAD else None
 
     @property
     def second(self) -> datetime:
-        """The look, as AWS tells the time of one."""
+        """The scan's own time, as AWS tells it."""
         return self.seen.replace(microsecond=0)
+
+    @property
+    def until(self) -> datetime:
+        """The second up to which other scans tell nothing of this image."""
+        return self.at.replace(microsecond=0)
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -72,9 +77,13 @@ class Look(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Something certain: a fact, or that the image was not there."""
+    """Something certain: a fact, or that the image was not there.
+
+    Scans tell of it again after `seen`, and of what comes next from `scanned` on.
+    """
 
     at: datetime
+    scanned: datetime
     seen: datetime
     state: str
     fact: Fact | None
@@ -111,9 +120,11 @@ def _of_image(
     points = _points(facts, complete)
     pieces: list[list[Any]] = []  # start, state, exact, points
 
-    def lost(point: Point, start: datetime | None, until: datetime) -> bool:
+    def lost(point: Point, start: datetime | None, until: datetime, after: Point | None) -> bool:
         """Add that it is unknown from where `point` holds no more."""
-        cuts = [f for f in failed if f > point.seen and (start is None or f < start)]
+        cuts = [f for f in failed if f > point.seen]
+        if start and after:
+            cuts = [f for f in cuts if f < min(start, after.scanned)]
         if max_gap is not None and point.at + max_gap < until:
             cuts.append(point.at + max_gap)
         if cuts and pieces:
@@ -124,25 +135,26 @@ def _of_image(
         start, exact = _start(points, number)
         before = points[number - 1] if number else None
         goes_on = before and before.fact and point.fact and before.state == point.state
-        if before and lost(before, start, start):
+        if before and lost(before, start, start, point):
             goes_on = False
         if goes_on:
             pieces[-1][3].append(point)
-        elif point.seen >= facts[0].second:
+        elif point.fact or point.at > facts[0].at:
             pieces.append([start, point.state, exact, [point]])
-    lost(points[-1], None, until)
+    lost(points[-1], None, until, None)
     return _merged(pieces, facts)
 
 
 def _points(facts: list[Fact], complete: list[datetime]) -> list[Point]:
-    points = [Point(c, c, "absent", None) for c in complete if c < facts[0].second]
-    for fact, after in zip(facts, [*facts[1:], None], strict=True):
-        points.append(Point(fact.at, fact.second, fact.state or "unknown", fact))
+    scanned = [min(later.second for later in facts[n:]) for n in range(len(facts))]
+    points = [Point(c, c, c, "absent", None) for c in complete if c < scanned[0]]
+    for fact, own, after in zip(facts, scanned, [*scanned[1:], None], strict=True):
+        points.append(Point(fact.at, own, fact.until, fact.state or "unknown", fact))
         lack = "disabled" if fact.state == "disabled" else "absent"
         points += [
-            Point(c, c, lack, None)
+            Point(c, c, c, lack, None)
             for c in complete
-            if fact.second < c and (after is None or c < after.second)
+            if fact.until < c and (after is None or c < after)
         ]
     return points
 

@@ -62,6 +62,7 @@ def written(how: str, store: Path) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.deep
 def test_killed_at_each_step_of_writing(tmp_path: Path) -> None:
     """Killed before, while and after a file is written or renamed: each sweep is whole or not.
 
@@ -89,6 +90,7 @@ def test_killed_at_each_step_of_writing(tmp_path: Path) -> None:
     assert counts(fl.History(store)) == found
 
 
+@pytest.mark.deep
 def test_killed_at_any_moment(tmp_path: Path) -> None:
     """Killed from outside, a writer loses no sweep that it had said was kept."""
     kept = written("stopped", tmp_path)
@@ -98,6 +100,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
     assert set(found.values()) == {4}
 
 
+@pytest.mark.deep
 def test_many_writers_at_once(tmp_path: Path) -> None:
     """8 processes write 50 sweeps each, one merges all the time: readers miss nothing, ever."""
     store = tmp_path / "store"

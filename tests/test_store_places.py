@@ -193,6 +193,7 @@ def test_s3_refuses(s3: S3) -> None:
         fl.History("s3://bucket/other").images()
 
 
+@pytest.mark.deep
 def test_a_large_file_that_breaks_off(s3: S3) -> None:
     """Of a file that is too large for one request nothing is there until all of it is."""
     place = Files("s3://bucket/fleet")
@@ -373,6 +374,7 @@ def test_polars_reads_it_in_place(tmp_path: Path) -> None:
         history.compact()
 
 
+@pytest.mark.deep
 def test_spark_reads_it_in_place(tmp_path: Path, spark: Any) -> None:
     """Spark does as well, of whole folders, by the code that the notebook has for it."""
     history = varied(tmp_path)

@@ -1,8 +1,8 @@
 """The time machine: the fleet as it was at a moment, and what differs between two.
 
 States come from the intervals, so that what was learnt later counts, and so that
-the machine and the timeline never disagree. The rest is what the last look
-before that moment saw.
+the machine and the timeline agree at every instant. The rest is what the last look
+until that moment saw; one that saw a transition ahead counts as made at that.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pandas as pd
 from fastlaunch_nb import frame
 from fastlaunch_nb.frame import COLUMNS, COMPLETE, KEY, NOT_OPTED_IN, TEXT
 from fastlaunch_nb.history.kept import NAMES, PLACE
+from fastlaunch_nb.intervals import made_at
 
 UNKNOWN, GONE = "unknown", ("absent", "disabled")
 STATELESS: Final = ""  # of an image that was seen, without a state
@@ -57,10 +58,8 @@ def images_at(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
 def _then(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
     """Return a row for each image that was known until a moment; `was` is its state then.
 
-    Times of looks are whole seconds: what came later within one belongs to it. What
-    the last look saw is `own` to a row; else an event or a later look told its state.
+    What the last look saw is `own` to a row; else an event or a later look told its state.
     """
-    moment = moment.floor("s") + pd.Timedelta("999999us")
     told = known.intervals
     told = told[(told["start"] <= moment) & ~(told["end"] <= moment)]
     told = told.rename(columns={"state": "was", "state_transition_reason": "why"})
@@ -68,12 +67,11 @@ def _then(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
         _last_rows(known, moment), on=list(KEY), how="left"
     )
     seen, since = rows["observed_at"], rows["start"]
-    stateless = rows["state"].isna() & (seen >= since.dt.floor("s"))
-    own = rows["was"].eq(rows["state"].fillna(UNKNOWN)) & (rows["state"].notna() | stateless)
+    own = rows["was"].eq(rows["state"].fillna(UNKNOWN)) & (rows["made"] >= since)
     known_since = seen.where(rows["was"].eq(UNKNOWN), rows[["observed_at", "start"]].max(axis=1))
     exact = since.where(rows["start_exact"])
     return rows.assign(
-        was=rows["was"].mask(own & stateless, STATELESS),
+        was=rows["was"].mask(own & rows["state"].isna(), STATELESS),
         state=rows["state"].where(own, rows["was"]),
         state_transition_reason=rows["state_transition_reason"].where(own, rows["why"]),
         state_transition_time=rows["state_transition_time"].where(own, exact),
@@ -82,19 +80,23 @@ def _then(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
 
 
 def _last_rows(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
-    """Return the row of each image that a look saw last until a moment."""
-    rows = known.images[known.images["observed_at"] <= moment]
-    rows = rows.sort_values("observed_at", kind="stable").drop_duplicates(list(KEY), keep="last")
-    looks = known.coverage.assign(anew=known.told_anew)
-    looks = looks[looks["observed_at"] <= moment].sort_values("observed_at", kind="stable")
-    by = list(PLACE)
-    last = looks.drop_duplicates(by, keep="last")[[*by, "observed_at", "anew"]]
-    told = looks[looks["anew"]].drop_duplicates(by, keep="last")[[*by, "observed_at"]]
-    last = last.merge(told, on=by, suffixes=("_last", ""))
-    last = last.loc[~last["anew"], [*by, "observed_at", "observed_at_last"]]
-    rows = rows.merge(last, on=[*by, "observed_at"], how="left")
-    seen = rows["observed_at_last"].fillna(rows["observed_at"])
-    return rows.assign(observed_at=seen).drop(columns="observed_at_last")
+    """Return the row of each image that a look saw last until a moment, and when that was `made`.
+
+    A look whose rows are not among the images saw those of the look before it.
+    """
+    rows = known.images.assign(made=made_at(known.images))
+    rows = rows[rows["made"] <= moment].sort_values(["made", "observed_at"], kind="stable")
+    rows = rows.drop_duplicates(list(KEY), keep="last")
+    looks = known.coverage[[*PLACE, "observed_at"]]
+    looks = looks.assign(told=looks["observed_at"].where(known.told_anew))
+    looks = looks[looks["observed_at"].dt.floor("s") <= moment].sort_values("observed_at")
+    looks["told"] = looks.groupby(list(PLACE), dropna=False)["told"].ffill()
+    last = looks.groupby([*PLACE, "told"], dropna=False, as_index=False)["observed_at"].max()
+    by = {"left_on": [*PLACE, "observed_at"], "right_on": [*PLACE, "told"]}
+    rows = rows.merge(last, how="left", **by, suffixes=("_own", ""))
+    seen = rows["observed_at"].fillna(rows["observed_at_own"])
+    made = rows["made"].where(rows["made"] > seen, seen.dt.floor("s"))
+    return rows.assign(observed_at=seen, made=made).drop(columns=["observed_at_own", "told"])
 
 
 def difference(known: Known, first: pd.Timestamp, second: pd.Timestamp) -> pd.DataFrame:
@@ -139,7 +141,8 @@ def _side(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
 def _lacked(known: Known, places: pd.DataFrame, moment: pd.Timestamp) -> pd.Series:
     """Tell of each row's place whether all images there were known at a moment."""
     looks = known.coverage[known.coverage["scope"].fillna("").eq("")]
-    looks = looks[looks["observed_at"] <= moment].sort_values("observed_at", kind="stable")
+    looks = looks[looks["observed_at"].dt.floor("s") <= moment]
+    looks = looks.sort_values("observed_at", kind="stable")
     last = looks.drop_duplicates(list(PLACE), keep="last")
     known_all = last.assign(all=last["status"].isin([COMPLETE, NOT_OPTED_IN]))
     found = places[list(PLACE)].merge(known_all[[*PLACE, "all"]], on=list(PLACE), how="left")

@@ -1,7 +1,8 @@
 """Which looks tell something new: a store of months has the same answer thousands of times.
 
 A look that brought just what the one before it and the one after it brought adds
-nothing to any answer but its own time, and that stays in the coverage.
+nothing to any answer but its own time, and that stays in the coverage. Looks that
+come within AHEAD of one another stay: what one of them saw ahead may be later than the next.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pyarrow as pa
 from fastlaunch_nb import frame
 from fastlaunch_nb.history.counting import Counted, Numbers, Tally, codes
 from fastlaunch_nb.history.kept import KINDS, PLACE, RECORD
+from fastlaunch_nb.intervals import AHEAD
 
 _SECOND = 1_000_000  # in microseconds, as Arrow and pandas count here
 _FAR: Final = 1 << 40  # seconds: more than any time has
@@ -55,6 +57,7 @@ class Sieve:
         for part in span:
             beside &= part[1:] == part[:-1]
         beside &= np.diff(seconds) > 0
+        beside[1:] &= (place[2:] != place[:-2]) | (seconds[1:-1] - seconds[:-2] > AHEAD.seconds)
         self._beside = beside & ~_event_between(ordered, _moments(events, coverage))
         whole = coverage["scope"].fillna("").eq("") & coverage["status"].isin(
             [frame.COMPLETE, frame.NOT_OPTED_IN]

@@ -28,6 +28,8 @@ NOTHING: Final = "\ue000"
 """What stands for a null in a text, because a null joins nothing; no text of AWS's has it."""
 UNKNOWN, ABSENT, DISABLED = "unknown", "absent", "disabled"
 SECOND: Final = timedelta(seconds=1)
+AHEAD: Final = timedelta(seconds=5)
+"""How far ahead of its own time a scan may see a transition: clocks differ."""
 PLACE: Final = KEY[:2]
 
 UTC = nw.Datetime("us", "UTC")
@@ -47,8 +49,9 @@ class Given(NamedTuple):
     Attributes
     ----------
     facts : LazyFrame
-        A row an observation: KEY, state, reason, `look` and `since`, the times of the
-        look and of the transition.
+        A row an observation: KEY, state, reason; `second`, the scan's own time; `since`,
+        the transition, where it can be; `at`, the instant at which the scan counts as
+        made for that image, and `seen`, the second of it.
     looks : LazyFrame
         A row a look at a place: PLACE, `at`, and `complete` and `failed`, that time
         again where it was such a look; in whole seconds.
@@ -107,13 +110,38 @@ def _steps(span: timedelta | None, zone: nw.dtypes.DType) -> tuple[timedelta, ..
     return (*[most] * (span // most), *[span % most] * bool(span % most))
 
 
+def own_time() -> nw.Expr:
+    """Return when a scan was made, as it knows it: by the second, rounded down."""
+    return nw.col("observed_at").dt.truncate("1s")
+
+
+def transition() -> nw.Expr:
+    """Return the transition that a scan saw; null where it is more than AHEAD of the scan."""
+    since = nw.col("state_transition_time")
+    return nw.when(since <= later(own_time(), AHEAD)).then(since)
+
+
+def instant() -> nw.Expr:
+    """Return when a scan counts as made, for an image: at the transition, if it saw that ahead."""
+    return nw.max_horizontal(own_time(), transition())
+
+
+def made_at(images: pd.DataFrame) -> pd.Series:
+    """Return the instant at which the scan of each image counts as made."""
+    seen: Any = nw.from_native(images)
+    made: pd.Series = seen.select(at=instant())["at"].to_native()
+    return made
+
+
 def _facts(seen: Frame) -> Frame:
     return seen.filter(~nw.col("observed_at").is_null()).select(
         *(nw.col(name).fill_null(NOTHING) for name in KEY),
         state=nw.col("state").fill_null(UNKNOWN),
         reason=nw.col("state_transition_reason").fill_null(NOTHING),
-        look="observed_at",
-        since="state_transition_time",
+        second=own_time(),
+        since=transition(),
+        at=instant(),
+        seen=instant().dt.truncate("1s"),
     )
 
 

@@ -10,13 +10,19 @@ from fastlaunch_nb.intervals.given import PLACE, Frame, later
 
 
 def moments(facts: Frame, looks: Frame) -> Frame:
-    """Return each `look` of the facts, `seen` in whole seconds, with what is beside it."""
-    look = nw.col("look")
-    when = facts.group_by(*PLACE, "look").agg(nw.len()).with_columns(seen=look.dt.truncate("1s"))
-    never = nw.when(look.is_null()).then("seen")
-    seen = when.select(*PLACE, at="seen", complete=never, failed=never)
-    told = beside(nw.concat([seen, looks])).rename({"at": "seen"})
-    return when.join(told, on=[*PLACE, "seen"]).drop("len", "complete")
+    """Return each `second` and `seen` of the facts, and the scans before the one, after the other.
+
+    What lies between the two tells nothing of an image whose transition was seen ahead.
+    """
+    pairs = facts.group_by(*PLACE, "second", "seen").agg(nw.len()).drop("len")
+    never = nw.when(nw.col("seen").is_null()).then("seen")
+    points = [
+        pairs.select(*PLACE, at=at, complete=never, failed=never) for at in ("second", "seen")
+    ]
+    told = beside(nw.concat([*points, looks]))
+    before = told.select(*PLACE, "before", second="at")
+    after = told.select(*PLACE, "after", "failed", seen="at")
+    return pairs.join(before, on=[*PLACE, "second"]).join(after, on=[*PLACE, "seen"])
 
 
 def beside(looks: Frame) -> Frame:
@@ -47,14 +53,22 @@ def beside(looks: Frame) -> Frame:
 
 
 def cut(
-    certain: str, failed: str, gap: tuple[timedelta, ...], *, until: nw.Expr, last: nw.Expr
+    certain: str,
+    failed: str,
+    gap: tuple[timedelta, ...],
+    *,
+    until: nw.Expr,
+    last: nw.Expr,
+    scanned: nw.Expr | None = None,
 ) -> nw.Expr:
     """Return when what was `certain` ceases to be; null where it does not before `until`.
 
     That is at the next look that failed, or after a silence of `gap`. After the
-    `last` of all that is certain, every such look counts.
+    `last` of all that is certain, every such look counts; else none from when the
+    next thing was `scanned`, if that is sooner than `until`.
     """
-    failure = nw.when(last | (nw.col(failed) < until)).then(failed)
+    sooner = until if scanned is None else nw.min_horizontal(until, scanned)
+    failure = nw.when(last | (nw.col(failed) < sooner)).then(failed)
     if not gap:
         return failure
     silence = later(nw.col(certain), *gap)

@@ -7,7 +7,7 @@ from typing import Any, cast
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrameT
 
-from fastlaunch_nb.intervals.given import UTC
+from fastlaunch_nb.intervals.given import UTC, instant, transition
 
 
 def from_look(images: IntoFrameT) -> IntoFrameT:
@@ -22,8 +22,9 @@ def from_look(images: IntoFrameT) -> IntoFrameT:
     -------
     DataFrame
         The same rows and columns, and of an interval's: ``start``, the
-        transition's time where AWS gave one (``start_exact``), else the look
-        itself; ``end``, null, because the state still holds; ``last_seen``, the look.
+        transition's time where AWS gave one that can be believed (``start_exact``), else
+        the look itself; ``end``, null, because the state still holds; ``last_seen``, the
+        look, or the transition where that was seen ahead.
 
     Examples
     --------
@@ -34,12 +35,11 @@ def from_look(images: IntoFrameT) -> IntoFrameT:
     >>> first["state"], first["start"].isoformat(), first["end"], first["start_exact"]
     ('enabled', '2026-01-15T12:00:00+00:00', NaT, np.False_)
     """
-    since, seen = nw.col("state_transition_time"), nw.col("observed_at")
     look: Any = nw.from_native(cast("Any", images))
     told: IntoFrameT = look.with_columns(
-        start=nw.coalesce(since, seen),
+        start=nw.coalesce(transition(), instant()),
         end=nw.lit(None, dtype=UTC),
-        last_seen=seen,
-        start_exact=~since.is_null(),
+        last_seen=instant(),
+        start_exact=~transition().is_null(),
     ).to_native()
     return told

@@ -32,6 +32,8 @@ from fastlaunch_nb.intervals.looks import beside, cut, moments
 
 _LIFE: Final = (UNKNOWN, ABSENT, *API_STATES, DISABLED)
 _NEVER: Final = nw.lit(value=False)
+_OF_FACTS: Final = ("second", "since", "at", "seen")
+_OF_NEXT: Final = ("next_at", "next_before", "next_second")
 _KINDS: Final = {
     "start": ("start", "state", "last_certain"),
     "lost": ("lost", "unknown", "at"),
@@ -97,10 +99,12 @@ def intervals(
         there was no gap.
 
     An interval starts at the transition (``start_exact``), or at the first look that
-    saw it: where AWS gave no time, or one that an earlier look contradicts. AWS tells
-    the times of looks in whole seconds; looks within one are one look, and a
-    transition in the same second comes after it. Of what is told for one moment the
-    latest in an image's life holds.
+    saw it: where AWS gave no time, or one that an earlier look contradicts. A look
+    knows its time by the second, rounded down: what it saw holds at that time, and a
+    transition in that second that it did not see comes after it. Where it saw a
+    transition up to five seconds ahead, it counts, for that image, as made at that
+    transition; looks in between tell nothing of the image. Of what is told for one
+    moment the latest in an image's life holds.
 
     Examples
     --------
@@ -121,7 +125,7 @@ def intervals(
     """
     told = given(observations, coverage, max_gap)
     images, words = _images(told.facts), _words(told.facts)
-    facts = _timed(_numbered(told.facts, images, words, moments(told.facts, told.looks)))
+    facts = _numbered(told.facts, images, words, moments(told.facts, told.looks))
     runs = _blocks(_runs(_ends(facts, told.max_gap), images, words))
     changes = _changes(_gaps(_missed(_started(runs), told), told), told)
     reckoned: IntoFrameT = like(observations, _named(_merged(changes)).sort(*KEY, "start"))
@@ -133,8 +137,7 @@ def intervals(
 
 def _images(facts: Frame) -> Frame:
     """Return each image, its number, and when it was first seen."""
-    found = facts.group_by(*KEY).agg(first_look=nw.col("look").min())
-    found = found.select(*KEY, first_seen=nw.col("first_look").dt.truncate("1s"))
+    found = facts.group_by(*KEY).agg(first_seen=nw.col("seen").min())
     return found.with_row_index("image", order_by=KEY)
 
 
@@ -152,23 +155,12 @@ def _numbered(facts: Frame, images: Frame, words: Frame, looks: Frame) -> Frame:
     return (
         facts.join(images, on=list(KEY))
         .join(words, on=["state", "reason"])
-        .join(looks, on=[*PLACE, "look"])
-        .select("image", "word", "since", "seen", "first_seen", "before", "after", "failed")
+        .join(looks, on=[*PLACE, "second", "seen"])
+        .select("image", "word", *_OF_FACTS, "first_seen", "before", "after", "failed")
     )
 
 
 # --- runs: observations that tell the same --------------------------------------------
-
-
-def _timed(facts: Frame) -> Frame:
-    """Add `at`, the moment at which it was surely so.
-
-    AWS tells a look's time in whole seconds, so that a transition may seem to come
-    after it. One that comes later still can not be believed.
-    """
-    since = nw.col("since")
-    facts = facts.with_columns(since=nw.when(since < later(nw.col("seen"), SECOND)).then(since))
-    return facts.with_columns(at=nw.max_horizontal("seen", "since"))
 
 
 def _ends(facts: Frame, gap: tuple[timedelta, ...]) -> Frame:
@@ -176,8 +168,8 @@ def _ends(facts: Frame, gap: tuple[timedelta, ...]) -> Frame:
 
     The first of an image stays as well: it says when that was first seen.
     """
-    following = nw.col("word", "since", "at", "before").shift(-1)
-    following = following.over("image", order_by=("at", "since", "word"))
+    following = nw.col("word", "since", "at", "before", "second").shift(-1)
+    following = following.over("image", order_by=("at", "since", "word", "second"))
     since, next_since = nw.col("since"), nw.col("next_since")
     lost = cut("at", "failed", gap, until=nw.col("next_at"), last=_NEVER)
     same_since = _sure(next_since == since) | (
@@ -195,14 +187,15 @@ def _ends(facts: Frame, gap: tuple[timedelta, ...]) -> Frame:
 def _runs(ends: Frame, images: Frame, words: Frame) -> Frame:
     """Put runs in turn, and add to each when it was first seen, and what came before.
 
-    `before` is the last complete look before it, `away` whether that lacks the image.
+    `scanned` is the scan that saw it first, `before` the last complete look before that,
+    `away` whether that lacks the image.
     """
     runs = ends.join(images.drop("first_seen"), on="image").join(words, on="word")
     # Of rows that are alike, the one that something else comes after is the last.
     then = nw.coalesce("next_at", later(nw.col("at"), SECOND))
     runs = runs.with_columns(then=then, one=nw.lit(1), last=nw.col("next_at").is_null())
-    in_turn: Any = {"order_by": ("at", "since", "word", "then")}
-    former = nw.col("state", "reason", "at", "seen", "next_at", "next_before").shift(1)
+    in_turn: Any = {"order_by": ("at", "since", "word", "second", "then")}
+    former = nw.col("state", "reason", "at", "seen", *_OF_NEXT).shift(1)
     runs = runs.with_columns(
         former.over("image", **in_turn).name.prefix("last_"),
         turn=nw.col("one").cum_sum().over("image", **in_turn),
@@ -211,9 +204,28 @@ def _runs(ends: Frame, images: Frame, words: Frame) -> Frame:
     runs = runs.with_columns(
         began=nw.when(first).then("at").otherwise("last_next_at"),
         before=nw.when(first).then("before").otherwise("last_next_before"),
+        scanned=nw.when(first).then("second").otherwise("last_next_second"),
     )
+    runs = _by_scans(runs)
     away = (first & ~nw.col("before").is_null()) | _sure(nw.col("before") > nw.col("last_seen"))
     return runs.with_columns(away=away)
+
+
+def _by_scans(runs: Frame) -> Frame:
+    """Let nothing come before a run that a scan for a later run has followed.
+
+    A scan that saw a transition ahead may turn out to be later than one that followed it.
+    """
+
+    def from_then_on(column: nw.Expr) -> nw.Expr:
+        return column.over("image", order_by="turn")
+
+    unproven = nw.col("before").is_null().cast(nw.Int64).cum_max(reverse=True)
+    return runs.with_columns(
+        from_then_on(nw.col("scanned").cum_min(reverse=True)),
+        from_then_on(nw.col("before").cum_min(reverse=True)),
+        unproven=from_then_on(unproven),
+    ).with_columns(before=nw.when(nw.col("unproven") == 0).then("before"))
 
 
 def _blocks(runs: Frame) -> Frame:
@@ -266,10 +278,13 @@ def _missed(runs: Frame, told: Given) -> Frame:
         last_complete=nw.col("complete").max(), last_look=nw.col("at").max()
     )
     runs = runs.join(places, on=list(PLACE), how="left").with_columns(
-        missed=nw.when(last).then("last_complete").otherwise("next_before"),
-        next_start=nw.col("start").shift(-1).over("image", order_by="turn"),
-        last_sight=nw.col("seen").max().over(*PLACE),
+        nw.col("before", "scanned", "start")
+        .shift(-1)
+        .over("image", order_by="turn")
+        .name.prefix("next_"),
+        last_sight=nw.col("second").max().over(*PLACE),
     )
+    runs = runs.with_columns(missed=nw.when(last).then("last_complete").otherwise("next_before"))
     in_the_end = nw.max_horizontal("last_look", "last_sight")
     runs = runs.with_columns(
         gone=nw.when(nw.col("after") <= missed).then("after"),
@@ -286,10 +301,11 @@ def _gaps(runs: Frame, told: Given) -> Frame:
     The start stays where a run does not go on with the one before it.
     """
     last, here = nw.col("last"), nw.col("gone").is_null()
-    sooner = nw.coalesce("gone", "until")
+    until, scanned = nw.col("until"), nw.col("next_scanned")
+    sooner, gap = nw.coalesce("gone", "until"), told.max_gap
     gaps = runs.with_columns(
-        lost=cut("at", "failed", told.max_gap, until=sooner, last=last & here),
-        lost_again=cut("missed", "failed_again", told.max_gap, until=nw.col("until"), last=last),
+        lost=cut("at", "failed", gap, until=sooner, scanned=scanned, last=last & here),
+        lost_again=cut("missed", "failed_again", gap, until=until, scanned=scanned, last=last),
     )
     gaps = gaps.with_columns(last_lost=nw.col("lost").shift(1).over("image", order_by="turn"))
     anew = (nw.col("new") == 1) | ~nw.col("last_lost").is_null()
