@@ -34,7 +34,8 @@ def below_target(facts: Facts) -> pd.DataFrame:
     images = facts.images.assign(_stock=facts.stock)
     target = images["target_resource_count"]
     rows = chosen(images, (images["state"] == "enabled") & (images["_stock"] < target))
-    rounds = ((rows["target_resource_count"] - rows["_stock"]) / rows["max_parallel_launches"]).map(
+    parallel = rows["max_parallel_launches"].where(rows["max_parallel_launches"] > 0)
+    rounds = ((rows["target_resource_count"] - rows["_stock"]) / parallel).map(
         math.ceil, na_action="ignore"
     )
     rows = rows.assign(

@@ -1,12 +1,13 @@
-"""Findings: every rule fires on what it is about, and on nothing else; unknown accuses nobody."""
+"""What findings are: their columns and order, what they are asked with, and rules of one's own."""
 
 from __future__ import annotations
 
-import re
-import shlex
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-import botocore.session
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -15,363 +16,259 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb import frame
 from fastlaunch_nb.errors import FastLaunchError, InputError
-from fastlaunch_nb.findings import RULES, rules_table
-from fastlaunch_nb.findings.reasons import FIXES, advice
+from fastlaunch_nb.findings import RULES, SEVERITIES, rules_table
 
-from .conftest import HOSTILE
+from .cases import ACCOUNT, AT, DTYPES, REGION, Case, ago, fleet, frames, judge
+from .test_remedies import CASES, SICK
 
-AT = pd.Timestamp("2026-01-15T12:00:00Z")
-HEALTHY: dict[str, Any] = {
-    "account_id": "111122223333",
-    "region": "eu-west-1",
-    "image_id": "ami-0abcdef1234567890",
-    "state": "enabled",
-    "state_transition_reason": "Client.UserInitiated",
-    "state_transition_time": AT - pd.Timedelta(days=30),
-    "resource_type": "snapshot",
-    "target_resource_count": 10,
-    "max_parallel_launches": 6,
-    "launch_template_id": "lt-0abcdef1234567890",
-    "launch_template_name": "agent",
-    "launch_template_version": "4",
-    "owner_id": "111122223333",
-    "observed_at": AT,
-    "image_name": "win2022",
-    "image_state": "available",
-    "image_creation_time": AT - pd.Timedelta(days=60),
-    "image_deprecation_time": AT + pd.Timedelta(days=600),
-    "image_owner_id": "111122223333",
-    "root_volume_gib": 50,
-    "siblings": 1,
-    "siblings_without_fast_launch": "",
-    "template_forbidden": "",
-    "snapshots": 10,
-    "snapshots_pending": 0,
-    "snapshot_gib": 500,
-    "oldest_snapshot_time": AT - pd.Timedelta(days=2),
-    "leftover_snapshots": 0,
-    "available_snapshots": 10,
-    "available_snapshots_time": AT,
-    "below_target_since": None,
-    "fast_launches": 40,
-    "cold_launches": 0,
-    "metrics_since": AT - pd.Timedelta(days=14),
-    "metrics_until": AT,
-    "instances": 2,
-    "instances_fast": 2,
-    "instances_cold": 0,
-    "parallel_launches_quota": 40,
-    "snapshots_monthly_usd": 25.0,
-    "preparation_monthly_usd": 4.3,
-    "monthly_usd": 29.3,
-}
-DTYPES = {**{column.name: column.dtype for column in frame.COLUMNS}, **frame.JOINED}
-COVERAGE = frame.coverage(
-    [
-        {
-            "account_id": "111122223333",
-            "region": "eu-west-1",
-            "status": "complete",
-            "scope": "",
-            "rows": 1,
-            "observed_at": AT,
-        }
-    ]
-)
-SICK: dict[str, list[dict[str, Any]]] = {  # what makes an image sick: the rule to fleets
-    "failed": [
-        {"state": "enabling-failed", "state_transition_reason": "Unable to stop instance ID=i-1"},
-        {"state": "enabled-failed"},
-        {"state": "disabling-failed"},
-    ],
-    "stuck": [
-        {"state": "enabling", "state_transition_time": AT - pd.Timedelta(hours=9)},
-        {"state": "disabling", "state_transition_time": AT - pd.Timedelta(minutes=61)},
-    ],
-    "below-target": [
-        {"available_snapshots": 4, "below_target_since": AT - pd.Timedelta(minutes=10)}
-    ],
-    "cold-launches": [{"cold_launches": 12}],
-    "passed-by": [
-        {"fast_launches": 0, "cold_launches": 3},
-        {"fast_launches": None, "instances_cold": 2, "instances_fast": 0},
-    ],
-    "slow-to-fill": [
-        {"target_resource_count": 60, "available_snapshots": 60, "max_parallel_launches": 6}
-    ],
-    "over-quota": [
-        {"max_parallel_launches": 41},
-        {"max_parallel_launches": 20, "parallel_launches_quota": 19},
-    ],
-    "unused": [{"fast_launches": 0}],
-    "image-gone": [{"image_state": "absent"}, {"image_state": "deregistered"}],
-    "image-deprecated": [{"image_deprecation_time": AT - pd.Timedelta(days=1)}],
-    "left-over": [{"leftover_snapshots": 2}],
-    "without-fast-launch": [
-        {"siblings_without_fast_launch": "111122223333/us-east-1/ami-0123456789abcdef0"}
-    ],
-    "forbidden-template": [{"template_forbidden": "user data, Spot"}],
-}
+HEALTHY = Case("", "healthy")
+FAILED = {"state": "enabled-failed"}
+COLUMNS = [column.name for column in frame.FINDINGS]
 
 
-def fleet(*rows: dict[str, Any]) -> pd.DataFrame:
+def images(*rows: Mapping[str, Any]) -> pd.DataFrame:
     """Return images that are healthy, but for what each row says; each has its own id."""
-    ids = (f"ami-{number:017x}" for number in range(1, len(rows) + 1))
-    table = [
-        {**HEALTHY, "image_id": image_id, "snapshots": row.get("available_snapshots", 10), **row}
-        for image_id, row in zip(ids, rows, strict=True)
-    ]
-    return pd.DataFrame(table, columns=list(DTYPES)).astype(DTYPES)
+    ids = [{"image_id": f"ami-{number}"} for number in range(len(rows))]
+    return frames([Case("", "some", [{**i, **row} for i, row in zip(ids, rows, strict=True)])])[
+        "images"
+    ].assign(account_id=pd.array([ACCOUNT] * len(rows), frame.TEXT))
 
 
-def orphans(image_id: str = "ami-0fedcba9876543210", count: int = 2) -> pd.DataFrame:
-    """Return snapshots that Fast Launch made for an image that has it no more."""
-    row = {
-        "account_id": "111122223333",
-        "region": "eu-west-1",
-        "image_id": image_id,
-        "snapshot_time": AT - pd.Timedelta(days=40),
-        "volume_gib": 50,
-    }
-    rows = [{**row, "snapshot_id": f"snap-{number:017x}"} for number in range(count)]
-    dtypes = {column.name: column.dtype for column in frame.SNAPSHOTS}
-    return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+@cache
+def everything() -> dict[str, pd.DataFrame]:
+    """Return all that makes some rule speak."""
+    return frames([HEALTHY, *SICK])
 
 
-DRIFT = [{"region": region, "target_resource_count": 10} for region in ("a-1", "b-1")]
-DRIFT += [{"region": "c-1", "target_resource_count": 20, "available_snapshots": 20}]
+@cache
+def told() -> pd.DataFrame:
+    """Return what all rules find of that."""
+    return fl.findings(**everything())
 
 
-def found(images: pd.DataFrame, **more: Any) -> list[str]:
-    return sorted(set(fl.findings(images, coverage=COVERAGE, **more)["finding"]))
+def test_every_rule_speaks_and_stays_silent() -> None:
+    """The tables have a case of each for every rule."""
+    rules = {rule.name for rule in RULES}
+    assert rules == {case.rule for case in SICK}
+    assert rules == {case.rule for case in CASES if not case.expected}
 
 
-# --- each rule ------------------------------------------------------------------------
+# --- the frame of findings ------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("rule", "sick"), [(rule, sick) for rule, fleets in SICK.items() for sick in fleets]
-)
-def test_each_rule_fires_alone(rule: str, sick: dict[str, Any]) -> None:
-    """An image that is sick in one way has that finding, and its healthy neighbour none."""
-    images = fleet(sick, {"region": "us-west-2", "image_name": "other"})
-    told = fl.findings(images)
-    assert told["finding"].tolist() == [rule]
-    assert told["evidence"].str.len().gt(10).all()
-    assert told["remedy"].str.contains("aws ", regex=False).all()
-
-
-def test_settings_that_drift() -> None:
-    """Of three regions the one that is unlike the others is told, with both values."""
-    told = fl.findings(fleet(*DRIFT))
-    assert told[["finding", "region"]].values.tolist() == [["drift", "c-1"]]
-    assert told["evidence"].item() == "target 20, elsewhere 10"
-    assert "TargetResourceCount=10" in told["remedy"].item()
-
-
-def test_orphans() -> None:
-    """Snapshots of an image that is listed no more are told once, with each to delete."""
-    told = fl.findings(fleet({}), coverage=COVERAGE, snapshots=orphans())
-    assert told[["finding", "image_id"]].values.tolist() == [["orphaned", "ami-0fedcba9876543210"]]
-    assert told["monthly_usd"].item() == pytest.approx(100 * 0.05)
-    assert told["remedy"].item().count("delete-snapshot") == 2
-    assert found(fleet({}), snapshots=orphans(fleet({})["image_id"].item())) == []
-
-
-@pytest.mark.parametrize(
-    "change", [{"status": "partial"}, {"scope": '{"state": ["enabled"]}'}, {"rows": 2}]
-)
-def test_orphans_need_a_whole_look(change: dict[str, str]) -> None:
-    """Where not all images were read, no snapshot is said to have none."""
-    told = fl.findings(fleet({}), coverage=COVERAGE.assign(**change), snapshots=orphans())
-    assert told.empty
-    assert fl.findings(fleet({}), snapshots=orphans()).empty
-
-
-def test_every_rule_is_tried() -> None:
-    """There is no rule without an example above."""
-    assert {rule.name for rule in RULES} == {*SICK, "drift", "orphaned"}
+def test_findings_have_the_declared_columns() -> None:
+    """Columns and dtypes are the same with findings, and without; so is the index."""
+    declared = {column.name: column.dtype for column in frame.FINDINGS}
+    assert ["severity", "finding", *frame.KEY, "evidence", "remedy", "monthly_usd"] == COLUMNS
+    for found in (told(), fl.findings(images({})), fl.findings(images()), fl.findings(
+        images(FAILED), rules=[])):  # fmt: skip
+        assert declared == found.dtypes.astype(str).to_dict()
+        assert [*range(len(found))] == found.index.tolist()
+    assert fl.findings(images({})).empty
 
 
 def test_a_clean_fleet_has_none() -> None:
-    """Healthy images have no finding, however many, and neither have none at all."""
-    places = [{"region": region, "image_name": f"n{n}"} for n in range(9) for region in "ab"]
-    quota = [{**place, "parallel_launches_quota": 100} for place in places]
-    assert fl.findings(fleet(*quota)).empty
-    nothing = fl.findings(fleet())
-    assert nothing.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in frame.FINDINGS}
+    """Healthy images have no finding, however many."""
+    places = [
+        {"region": region, "image_name": f"n{n}", "parallel_launches_quota": 100}
+        for n in range(9)
+        for region in "ab"
+    ]
+    assert fl.findings(images(*places))["finding"].tolist() == []
 
 
 def test_a_plain_frame_will_do() -> None:
     """What describe returns is enough: of what it does not say nothing is found."""
-    plain = fleet({"state": "enabled-failed"}, {})[[column.name for column in frame.COLUMNS]]
-    assert found(plain) == ["failed"]
+    plain = images(FAILED, {})[[column.name for column in frame.COLUMNS]]
+    assert fl.findings(plain)["finding"].tolist() == ["failed"]
 
 
-# --- what they say --------------------------------------------------------------------
+def test_what_is_given_stays_as_it_is() -> None:
+    """The frames that are given are not changed, and their index does not matter."""
+    given_frames = {name: part.copy() for name, part in everything().items()}
+    odd = given_frames["images"].set_axis([7] * len(given_frames["images"]))
+    found = fl.findings(**{**given_frames, "images": odd})
+    pd.testing.assert_frame_equal(told(), found)
+    for name, part in everything().items():
+        pd.testing.assert_frame_equal(part, given_frames[name], obj=name)
+
+
+def test_a_case_alone_has_the_same_findings() -> None:
+    """What is found of some images does not depend on others."""
+    some = SICK[::9]
+    assert {str(case): judge([case])[str(case)] for case in some[:3]} == {
+        name: found for name, found in judge(some).items() if name in map(str, some[:3])
+    }
+
+
+ORDERED = [  # severity, monthly_usd, finding, account, region, image
+    ("high", 1.0, "b", "1", "r", "i"),
+    ("high", None, "a", "1", "r", "i"),
+    ("medium", 100.0, "b", "1", "r", "i"),
+    ("medium", 20.0, "b", "1", "r", "i"),
+    ("medium", 20.0, "b", "1", "r", "j"),
+    ("medium", 20.0, "b", "1", "s", "i"),
+    ("medium", 20.0, "b", "2", "r", "i"),
+    ("medium", 20.0, "b", "2", "r", None),
+    ("medium", 20.0, "c", "1", "r", "i"),
+    ("medium", 0.0, "b", "1", "r", "i"),
+    ("medium", None, "b", "1", "r", "i"),
+    ("low", 1000.0, "b", "1", "r", "i"),
+]
+
+
+@given(st.permutations(range(len(ORDERED))))
+def test_the_worst_and_dearest_come_first(order: list[int]) -> None:
+    """Law: by severity, then what costs most, then by name and key; unknown costs come last."""
+    rows = pd.DataFrame(
+        [ORDERED[number] for number in order],
+        columns=["severity", "monthly_usd", "rule", *frame.KEY],
+    ).assign(evidence="e", remedy="r")
+
+    def some(name: str) -> fl.Rule:
+        return fl.Rule(name, "low", "x", "y", lambda _: rows[rows["rule"] == name])
+
+    found = fl.findings(images({}), rules=[some(name) for name in "cba"])
+    found = found.astype(object).where(found.notna(), None)
+    columns = ["severity", "monthly_usd", "finding", *frame.KEY]
+    assert list(found[columns].itertuples(index=False, name=None)) == ORDERED
+
+
+@given(st.integers(0, 2**32))
+def test_the_order_of_rows_is_nothing(seed: int) -> None:
+    """Law: findings are the same, in the same order, however the images come."""
+    asked = everything()
+    order = np.random.default_rng(seed).permutation(len(asked["images"]))
+    found = fl.findings(**{**asked, "images": asked["images"].iloc[order]})
+    pd.testing.assert_frame_equal(told(), found)
+
+
+# --- what findings are asked with -----------------------------------------------------
+
+STUCK = {"state": "enabling", "state_transition_time": ago(hours=9)}
 
 
 @pytest.mark.parametrize(
-    ("minutes", "stock", "severity"),
-    [(10, 4, "low"), (59, 4, "low"), (61, 4, "medium"), (89, 0, "low"), (91, 0, "high")],
+    ("at", "expected"),
+    [
+        (None, ["stuck"]),
+        (ago(hours=7), []),
+        (ago(hours=6), ["stuck"]),
+        (datetime(2026, 1, 15, 5, 0, tzinfo=UTC), []),
+        ("2026-01-15 05:00", []),
+        ("2026-01-15T07:00:00+01:00", ["stuck"]),
+    ],
 )
-def test_a_refill_is_no_fault(minutes: int, stock: int, severity: str) -> None:
-    """A pool below its target is a fault where a refill should be over, and half an hour more."""
-    since = AT - pd.Timedelta(minutes=minutes)
-    told = fl.findings(fleet({"available_snapshots": stock, "below_target_since": since}))
-    assert told["severity"].tolist() == [severity]
-    assert f"{stock} of 10 snapshots in stock" in told["evidence"].item()
+def test_the_time_may_be_given(at: Any, expected: list[str]) -> None:
+    """What is stuck by one time was not by an earlier one; a time without a zone is in UTC."""
+    found = fl.findings(images({**STUCK, "state_transition_time": ago(hours=8, seconds=1)}), at=at)
+    assert expected == found["finding"].tolist()
 
 
-def test_how_often_it_failed() -> None:
-    """Intervals tell how often an image has failed."""
-    images = fleet({"state": "enabled-failed"})
-    seen = images[[*frame.KEY, "state"]]
-    told = fl.findings(images, intervals=pd.concat([seen] * 3))
-    assert "; 3 times in what was seen: Client.UserInitiated" in told["evidence"].item()
+def test_the_last_look_is_the_time_where_none_is_given() -> None:
+    """Of several looks the last; where no look has a time, rules about time find nothing."""
+    rows = [{**STUCK, "observed_at": ago(hours=9)}, {}]
+    assert fl.findings(images(*rows))["finding"].tolist() == ["stuck"]
+    assert fl.findings(images(rows[0]))["finding"].tolist() == []
+    nothing = images({**STUCK, "observed_at": None}, {**FAILED, "observed_at": None})
+    found = fl.findings(nothing)
+    assert found["finding"].tolist() == ["failed"]
+    [evidence] = found["evidence"]
+    assert evidence == "enabled-failed since 2025-12-16 12:00 UTC: Client.UserInitiated"
 
 
-def test_settings_are_kept() -> None:
-    """A command to enable again keeps the target, the parallel launches and the template."""
-    told = fl.findings(fleet({"state": "enabled-failed"}))
-    command = told["remedy"].item().split("Then: ")[1]
-    assert command == (
-        "aws ec2 enable-fast-launch --region eu-west-1 --image-id ami-00000000000000001 "
-        "--resource-type snapshot --snapshot-configuration TargetResourceCount=10 "
-        "--max-parallel-launches 6 "
-        "--launch-template LaunchTemplateId=lt-0abcdef1234567890,Version=4"
-    )
+@pytest.mark.parametrize("missing", ["coverage", "snapshots"])
+def test_orphans_need_snapshots_and_a_coverage(missing: str) -> None:
+    """Where one of them is not given, no snapshot is said to have no image."""
+    orphans = {str(case): case for case in SICK}["orphaned: two snapshots"]
+    asked = frames([orphans])
+    assert fl.findings(**asked)["finding"].tolist() == ["orphaned"]
+    del asked[missing]
+    assert fl.findings(**asked)["finding"].tolist() == []
 
 
-def test_a_template_is_never_left_out() -> None:
-    """Without the version of its template no command is given: it would enable without any."""
-    told = fl.findings(fleet({"state": "enabled-failed", "launch_template_version": None}))
-    assert "aws ec2 enable-fast-launch" not in told["remedy"].item()
-    assert "in the EC2 console" in told["remedy"].item()
+def test_intervals_need_only_the_key_and_the_state() -> None:
+    """Intervals say how often an image has failed, and without them that is not said."""
+    rows = images(FAILED)
+    seen = pd.concat([rows[[*frame.KEY, "state"]]] * 3)
+    often = "; 3 times in what was seen: "
+    assert fl.findings(rows, intervals=seen)["evidence"].str.contains(often).tolist() == [True]
+    assert fl.findings(rows)["evidence"].str.contains("times").tolist() == [False]
 
 
-def test_templates_that_aws_makes_are_no_drift() -> None:
-    """Each image without a template has one of AWS's own, with a name of its own."""
-    names = [f"EC2FastLaunchDefaultResourceCreation-{n}" for n in range(3)]
-    same = [{**row, "target_resource_count": 10, "available_snapshots": 10} for row in DRIFT]
-    rows = [{**row, "launch_template_name": name} for row, name in zip(same, names, strict=True)]
-    assert fl.findings(fleet(*rows)).empty
+def test_rules_may_be_chosen() -> None:
+    """Some rules, one alone, those of a generator, in any order; or none."""
+    rows = images({**FAILED, "image_state": "absent", "template_forbidden": "Spot"})
+    rules = {rule.name: rule for rule in RULES}
+    chosen = [rules["image-gone"], rules["failed"]]
+    for some in (chosen, tuple(chosen[::-1]), iter(chosen)):
+        assert fl.findings(rows, rules=some)["finding"].tolist() == ["failed", "image-gone"]
+    alone: Any = rules["failed"]
+    assert fl.findings(rows, rules=alone)["finding"].tolist() == ["failed"]
+    assert len(fl.findings(rows)) == 3
 
 
-def test_the_worst_and_dearest_first() -> None:
-    """Findings come by severity, then by what they cost."""
-    rows = [{"fast_launches": 0, "monthly_usd": usd} for usd in (1.0, 9.0, 5.0)]
-    told = fl.findings(fleet(*rows, {"template_forbidden": "Spot"}))
-    assert told["severity"].tolist() == ["high", "medium", "medium", "medium"]
-    assert told["monthly_usd"].tolist()[1:] == [9.0, 5.0, 1.0]
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"images": 3}, "Got a int"),
+        ({"images": images({}).drop(columns="state")}, "lacks state"),
+        ({"rules": [1]}, r"rules has a int\. Expected fl\.Rule"),
+        ({"rules": 1}, "rules has a int"),
+        ({"rules": [*RULES, RULES[0]]}, "rules has failed more than once"),
+        ({"intervals": 3}, r"intervals is a int\. Expected a pandas DataFrame"),
+        ({"intervals": images({}).drop(columns="state")}, "intervals lacks state"),
+        ({"intervals": images({}).drop(columns="region")}, "intervals lacks region"),
+        ({"coverage": images({})}, "coverage lacks sweep_id"),
+        ({"snapshots": images({})}, "snapshots lacks snapshot_id"),
+        ({"at": 3}, "at is 3"),
+        ({"at": "yesterday evening"}, "at is 'yesterday evening'"),
+    ],
+)
+def test_bad_input_is_refused(asked: dict[str, Any], message: str) -> None:
+    """What cannot be asked is refused, with what was expected."""
+    with pytest.raises(InputError, match=message):
+        fl.findings(**{"images": images({}), **asked})
 
 
-def test_the_time_may_be_given() -> None:
-    """What is stuck by one time was not by an earlier one; without any, time finds nothing."""
-    images = fleet(SICK["stuck"][0])
-    assert found(images, at=AT - pd.Timedelta(hours=8)) == []
-    assert found(fleet({**SICK["stuck"][0], "observed_at": None})) == []
+# --- what is unknown ------------------------------------------------------------------
 
-
-def test_each_reason_has_its_fix() -> None:
-    """Reasons that EC2 documents, or that were reported, are told apart."""
-    reasons = [
-        "Unable to stop instance ID=i-0123456789abcdef0 for snapshot creation.",
-        "The maximum number of VPCs has been reached.",
-        "Client.InvalidKMSKey.InvalidState: The KMS key is not accessible",
-        "You are not authorized to perform this operation.",
-        "Insufficient capacity",
-        "The specified launch template version does not exist",
-    ]
-    assert [advice(reason) for reason in reasons] == [fix.advice for fix in FIXES]
-    assert advice("Server.Odd") == advice(None)
-    assert advice(None) not in [fix.advice for fix in FIXES]
-
-
-# --- laws -----------------------------------------------------------------------------
-
-EVERYTHING = [sick for fleets in SICK.values() for sick in fleets]
-SOURCES = [*({column.name for column in frame.JOINS[join]} for join in frame.JOINS)]
+SOURCES = [{column.name for column in columns} for columns in frame.JOINS.values()]
 SOURCES += [{name} for name in ("state", "target_resource_count", "max_parallel_launches")]
+
+
+def without(*columns: str) -> pd.DataFrame:
+    """Return everything, but for some columns, of which nothing is known."""
+    rows = everything()["images"]
+    nulls = {name: pd.array([None] * len(rows), dtype=DTYPES[name]) for name in columns}
+    return rows.assign(**nulls)
 
 
 @given(st.sets(st.sampled_from(range(len(SOURCES)))))
 def test_what_is_unknown_accuses_nobody(numbers: set[int]) -> None:
     """Law: with less known no image has a finding that had none before, but for the quota's."""
     columns = set().union(*(SOURCES[number] for number in numbers)) - {"parallel_launches_quota"}
-    images = fleet({}, *EVERYTHING, *DRIFT)
-    nulls = {name: pd.array([None] * len(images), dtype=DTYPES[name]) for name in columns}
-    accused = set(fl.findings(images)["image_id"].fillna(""))
-    assert set(fl.findings(images.assign(**nulls))["image_id"].fillna("")) <= accused
+    found = fl.findings(without(*columns))
+    accused = set(told()[[*frame.KEY]].itertuples(index=False, name=None))
+    assert set() == set(found[[*frame.KEY]].itertuples(index=False, name=None)) - accused
 
 
 def test_an_unknown_stock_costs_nothing() -> None:
     """Where the stock is not known, no finding is about money, and none has any."""
-    names = ["available_snapshots", "snapshots", "snapshots_pending", "leftover_snapshots"]
-    images = fleet(*EVERYTHING)
-    nulls = {name: pd.array([None] * len(images), dtype=frame.COUNT) for name in names}
-    told = fl.findings(images.assign(**nulls))
-    assert told["monthly_usd"].isna().all()
-    assert not set(told["finding"]) & {"unused", "passed-by", "below-target", "left-over"}
-
-
-@given(st.permutations(range(len(EVERYTHING) + len(DRIFT))))
-def test_the_order_of_rows_is_nothing(order: list[int]) -> None:
-    """Law: findings are the same, in the same order, however the images come."""
-    images = fleet(*EVERYTHING, *DRIFT)
-    pd.testing.assert_frame_equal(fl.findings(images.iloc[order]), fl.findings(images))
-
-
-# --- commands -------------------------------------------------------------------------
-
-
-def commands(remedies: pd.Series) -> list[list[str]]:
-    """Return every command in some remedies, as a shell splits it."""
-    ends = r" && |: (?=aws )| \((?=aws )| and then: |\), and enable"
-    parts = [part for remedy in remedies for part in re.split(ends, remedy)]
-    return [shlex.split(part) for part in parts if part.startswith("aws ")]
-
-
-def test_commands_are_of_the_cli() -> None:
-    """Every command names an operation and parameters that AWS has, down to their members."""
-    images = fleet(*EVERYTHING, *DRIFT)
-    told = fl.findings(images, coverage=COVERAGE, snapshots=orphans())
-    session = botocore.session.Session()
-    found = commands(told["remedy"])
-    assert len(found) >= len(told)
-    for _, service, operation, *words in found:
-        model = session.get_service_model(service)
-        name = "".join(part.capitalize() for part in operation.split("-"))
-        shape = model.operation_model(name).input_shape
-        options = {botocore.xform_name(member, "-"): member for member in shape.members}
-        for place, word in enumerate(words):
-            if word.startswith("--") and word != "--region":
-                member = shape.members[options[word[2:].partition("=")[0]]]
-                if member.type_name == "structure":
-                    keys = [pair.split("=")[0] for pair in words[place + 1].split(",")]
-                    assert set(keys) <= set(member.members)
-
-
-def test_hostile_text_is_quoted() -> None:
-    """Names from AWS can neither end a command nor begin another, and are on one line."""
-    evil = f"{HOSTILE}'; rm -rf $(HOME) `x`"
-    names = dict.fromkeys(("launch_template_name", "image_name", "region", "image_state"), evil)
-    rows = [{**sick, **names, "launch_template_id": None} for sick in EVERYTHING]
-    told = fl.findings(fleet(*rows, *[{**row, "image_name": evil} for row in DRIFT]))
-    isolates = told["evidence"].str.replace("[\u2068\u2069]", "", regex=True)
-    assert all(text.isprintable() for text in isolates)
-    for command in commands(told["remedy"]):
-        if "--region" in command:
-            assert command[command.index("--region") + 1] in {
-                evil,
-                "us-east-1",
-                "a-1",
-                "b-1",
-                "c-1",
-            }
+    found = fl.findings(
+        without("available_snapshots", "snapshots", "snapshots_pending", "leftover_snapshots")
+    )
+    assert found["monthly_usd"].dropna().tolist() == []
+    about_stock = {"unused", "passed-by", "below-target", "left-over"}
+    assert set() == {*found["finding"]} & about_stock
 
 
 # --- rules of one's own ---------------------------------------------------------------
+
+
+def mine(find: Any, severity: str = "low") -> fl.Rule:
+    """Return a rule."""
+    return fl.Rule("mine", severity, "x", "y", find)
 
 
 def test_a_rule_of_ones_own() -> None:
@@ -381,59 +278,126 @@ def test_a_rule_of_ones_own() -> None:
         rows: pd.DataFrame = facts.images[facts.age.gt(pd.Timedelta(days=7))]
         return rows.assign(evidence="old", remedy="renew", severity="high", monthly_usd=3.0)
 
-    mine = fl.Rule("old", "low", "it is old", "we", old)
-    told = fl.findings(fleet({"fast_launches": 0}), rules=[*fl.RULES, mine])
-    assert told["finding"].tolist() == ["old", "unused"]
-    assert told[["severity", "monthly_usd"]].values.tolist()[0] == ["high", 3.0]
+    found = fl.findings(images({"fast_launches": 0}), rules=[*fl.RULES, mine(old)])
+    assert found["finding"].tolist() == ["mine", "unused"]
+    assert found[["severity", "monthly_usd"]].values.tolist() == [["high", 3.0], ["medium", 29.3]]
 
 
-def test_a_rule_that_fails_is_named() -> None:
-    """What a rule does wrong is said with its name."""
+def test_a_rule_has_its_own_severity_and_no_cost_unless_it_says() -> None:
+    """Rows that are not of the images need the key, evidence and remedy, and nothing else."""
+    row = {**dict.fromkeys(frame.KEY), "region": REGION, "evidence": "e", "remedy": "r"}
+    for severity in SEVERITIES:
+        found = fl.findings(images({}), rules=[mine(lambda _: pd.DataFrame([row]), severity)])
+        found = found.astype(object).where(found.notna(), None)
+        expected = [[severity, "mine", None, REGION, None, "e", "r", None]]
+        assert expected == found.values.tolist()
 
-    def rule(find: Any) -> fl.Rule:
-        return fl.Rule("mine", "low", "x", "y", find)
 
-    def dire(facts: Any) -> pd.DataFrame:
-        rows: pd.DataFrame = facts.images
-        return rows.assign(evidence="", remedy="", severity="dire")
+def test_a_rule_is_given_the_facts() -> None:
+    """All columns of all joins, the stock, the time, and what was given; and rows from 0 on."""
+    seen: list[Any] = []
 
-    with pytest.raises(FastLaunchError, match="'mine' failed: KeyError"):
-        fl.findings(fleet({}), rules=[rule(lambda facts: facts.images["nothing"])])
-    with pytest.raises(FastLaunchError, match=r"'mine' returned rows without \['evidence'"):
-        fl.findings(fleet({}), rules=[rule(lambda facts: facts.images)])
-    with pytest.raises(FastLaunchError, match=r"'mine' returned the severity \['dire'\]"):
-        fl.findings(fleet({}), rules=[rule(dire)])
+    def look(facts: Any) -> pd.DataFrame:
+        seen.append(facts)
+        return facts.images.head(0).assign(evidence="", remedy="")
+
+    rows = images(FAILED, {"available_snapshots": 3})
+    plain = rows.drop(columns=list(frame.JOINED)).set_axis([5, 5])
+    fl.findings(plain, rules=[mine(look)])
+    fl.findings(rows, rules=[mine(look)], at=ago(days=1), intervals=rows, **{
+        name: part for name, part in everything().items() if name in {"coverage", "snapshots"}
+    })  # fmt: skip
+    bare, full = seen
+    assert set(DTYPES) == set(bare.images)
+    assert bare.images.index.tolist() == [0, 1]
+    assert bare.stock.astype(object).where(bare.stock.notna(), None).tolist() == [None, None]
+    assert (bare.at, bare.intervals, bare.coverage, bare.snapshots) == (AT, None, None, None)
+    assert full.stock.tolist() == [10, 3]
+    assert ago(days=1) == full.at
+    assert [pd.Timedelta(days=29)] * 2 == full.age.tolist()
+    assert full.intervals is rows
+    assert full.coverage is everything()["coverage"]
+    assert full.snapshots is everything()["snapshots"]
+
+
+def _rows(**columns: Any) -> Callable[[Any], Any]:
+    """Return a rule's function that returns all images with these columns."""
+    return lambda facts: facts.images.assign(**columns)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("find", "message"),
     [
-        ({"rules": [1]}, "rules has a int"),
-        ({"rules": [*RULES, RULES[0]]}, "rules has failed more than once"),
-        ({"intervals": 3}, "intervals is a int"),
-        ({"coverage": fleet({})}, "coverage lacks sweep_id"),
-        ({"snapshots": fleet({})}, "snapshots lacks snapshot_id"),
-        ({"at": 3}, "at is 3"),
+        (lambda facts: facts.images["nothing"], "'mine' failed: KeyError"),
+        (lambda: 1, "'mine' failed: TypeError"),
+        (_rows(), r"'mine' returned rows without \['evidence', 'remedy'\]"),
+        (_rows(evidence=""), r"'mine' returned rows without \['remedy'\]"),
+        (
+            lambda facts: facts.images[["account_id"]].assign(evidence="", remedy=""),
+            r"'mine' returned rows without \['image_id', 'region'\]",
+        ),
+        (_rows(evidence="", remedy="", severity="dire"), r"'mine' returned the severity \['dire'"),
+        (_rows(evidence="", remedy="", severity=None), r"'mine' returned the severity \[None\]"),
+        (_rows(evidence="", remedy="", monthly_usd="dear"), "'mine' failed: .*dear"),
+        (lambda facts: None, "'mine' returned a NoneType"),
+        (lambda facts: [{"evidence": "", "remedy": ""}], "'mine' returned a list"),
     ],
 )
-def test_bad_input_is_refused(given: dict[str, Any], message: str) -> None:
-    """What can not be asked is refused, with what was expected."""
+def test_a_rule_that_fails_is_named(find: Any, message: str) -> None:
+    """What a rule does wrong is said with its name."""
+    with pytest.raises(FastLaunchError, match=message):
+        fl.findings(images({}), rules=[mine(find)])
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (
+            {"severity": "dire"},
+            "severity of 'x' is 'dire'. Expected one of 'high', 'medium', 'low'",
+        ),
+        ({"severity": None}, "severity of 'x' is None"),
+        ({"name": ""}, r"A rule's name is ''\. Expected text"),
+        ({"name": 3}, "A rule's name is 3"),
+        ({"what": ""}, "A rule's what is ''"),
+        ({"source": None}, "A rule's source is None"),
+        ({"find": 3}, "find of 'x' is no function"),
+    ],
+)
+def test_bad_rules_are_refused(part: dict[str, Any], message: str) -> None:
+    """A rule has a name, what it finds, a source, a severity that is known, and a function."""
+    whole = {"name": "x", "severity": "low", "what": "y", "source": "z", "find": fleet}
+    fl.Rule(**whole)
     with pytest.raises(InputError, match=message):
-        fl.findings(fleet({}), **given)
+        fl.Rule(**{**whole, **part})
 
 
-def test_bad_rules_are_refused() -> None:
-    """A rule has a name, a severity that is known, and a function."""
-    with pytest.raises(InputError, match="severity of 'x' is 'dire'"):
-        fl.Rule("x", "dire", "y", "z", lambda facts: facts.images)
-    with pytest.raises(InputError, match="name is ''"):
-        fl.Rule("", "low", "y", "z", lambda facts: facts.images)
-    with pytest.raises(InputError, match="find of 'x'"):
-        fl.Rule("x", "low", "y", "z", 3)  # type: ignore[arg-type]
+# --- the table of rules ---------------------------------------------------------------
 
 
 def test_each_rule_names_its_source() -> None:
-    """The table of rules has a row for each, with where it comes from."""
-    table = rules_table().splitlines()
-    assert len(table) == 2 + len(RULES)
-    assert all(rule.source in row for rule, row in zip(RULES, table[2:], strict=True))
+    """The table of rules has a row for each: what it finds, how bad that is, where it is from."""
+    head, line, *rows = rules_table().splitlines()
+    assert head == "| finding | severity | what it finds | source |"
+    assert line == "|---|---|---|---|"
+    assert [
+        f"| `{rule.name}` | {rule.severity} | {rule.what} | {rule.source} |" for rule in RULES
+    ] == rows
+    assert rules_table([mine(len)]).count("mine") == 1
+
+
+RANKS = {
+    "high": ["failed", "passed-by", "forbidden-template"],
+    "medium": [
+        *("stuck", "cold-launches", "unused", "image-gone", "orphaned", "without-fast-launch"),
+    ],
+    "low": ["below-target", "slow-to-fill", "over-quota", "image-deprecated", "left-over", "drift"],
+}
+
+
+def test_how_bad_each_rule_is() -> None:
+    """Rules have the severity that the documentation gives; two may say otherwise of a case."""
+    assert {
+        severity: [rule.name for rule in RULES if rule.severity == severity]
+        for severity in SEVERITIES
+    } == RANKS
