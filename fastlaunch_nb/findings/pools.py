@@ -25,7 +25,7 @@ LONGEST_FILL: Final = pd.Timedelta(hours=4)
 """How long an empty pool may take to fill."""
 MANY_COLD: Final = 0.1
 """The share of cold launches above which they are serious."""
-_DAY = pd.Timedelta(days=1)
+_DAY = pd.Timedelta(days=1).total_seconds()
 _AT_WORK = ("enabling", "enabled")
 
 
@@ -66,7 +66,7 @@ def cold_launches(facts: Facts) -> pd.DataFrame:
     """Find images whose launches found no snapshot."""
     images = facts.images
     rows = chosen(images, (images["cold_launches"] > 0) & ~_passed_by(facts))
-    days = (rows["metrics_until"] - rows["metrics_since"]) / _DAY
+    days = (rows["metrics_until"] - rows["metrics_since"]).dt.total_seconds() / _DAY
     more = (rows["cold_launches"] / days).map(math.ceil, na_action="ignore")
     rows = rows.assign(_target=rows["target_resource_count"] + more.astype(frame.COUNT))
     share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -26,7 +27,7 @@ SECOND = pd.Timedelta(seconds=1)
 
 def ago(**duration: float) -> pd.Timestamp:
     """Return a time so long before :data:`AT`."""
-    return AT - pd.Timedelta(**duration)
+    return AT - timedelta(**duration)
 
 
 HEALTHY: Mapping[str, Any] = {
@@ -136,7 +137,7 @@ def fleet(rows: Iterable[Row]) -> pd.DataFrame:
     return pd.DataFrame(list(rows), columns=list(DTYPES)).astype(DTYPES)
 
 
-def frames(cases: Sequence[Case]) -> dict[str, pd.DataFrame]:
+def frames(cases: Sequence[Case]) -> dict[str, Any]:
     """Return what findings are asked with, of all cases together."""
     return {
         "images": fleet(_everything(cases, "images")),
@@ -192,7 +193,7 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     return value
 
 
-def _finding(row: Mapping[str, Any]) -> tuple[int, Finding]:
+def _finding(row: Mapping[Any, Any]) -> tuple[int, Finding]:
     """Return the number of a row's case, and its finding as the case names it."""
     number = int(row["account_id"][1:])
     back = {other: name for name, other in _accounts(number).items()}

@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb import frame
 from fastlaunch_nb.errors import FastLaunchError, InputError
-from fastlaunch_nb.findings import RULES, SEVERITIES, rules_table
+from fastlaunch_nb.findings import RULES, SEVERITIES, rules_table, states
 
-from .cases import ACCOUNT, AT, DTYPES, REGION, Case, ago, fleet, frames, judge
+from .cases import AT, DTYPES, HEALTHY, REGION, Case, ago, fleet, frames, judge
 from .test_remedies import CASES, SICK
 
-HEALTHY = Case("", "healthy")
 FAILED = {"state": "enabled-failed"}
 COLUMNS = [column.name for column in frame.FINDINGS]
 
@@ -29,15 +28,14 @@ COLUMNS = [column.name for column in frame.FINDINGS]
 def images(*rows: Mapping[str, Any]) -> pd.DataFrame:
     """Return images that are healthy, but for what each row says; each has its own id."""
     ids = [{"image_id": f"ami-{number}"} for number in range(len(rows))]
-    return frames([Case("", "some", [{**i, **row} for i, row in zip(ids, rows, strict=True)])])[
-        "images"
-    ].assign(account_id=pd.array([ACCOUNT] * len(rows), frame.TEXT))
+    some = [{**HEALTHY, **i, **row} for i, row in zip(ids, rows, strict=True)]
+    return fleet(some)
 
 
 @cache
-def everything() -> dict[str, pd.DataFrame]:
+def everything() -> dict[str, Any]:
     """Return all that makes some rule speak."""
-    return frames([HEALTHY, *SICK])
+    return frames([Case("", "healthy"), *SICK])
 
 
 @cache
@@ -161,17 +159,21 @@ STUCK = {"state": "enabling", "state_transition_time": ago(hours=9)}
 )
 def test_the_time_may_be_given(at: Any, expected: list[str]) -> None:
     """What is stuck by one time was not by an earlier one; a time without a zone is in UTC."""
-    found = fl.findings(images({**STUCK, "state_transition_time": ago(hours=8, seconds=1)}), at=at)
+    found = fl.findings(
+        images({**STUCK, "state_transition_time": ago(hours=8, seconds=1)}),
+        at=at,
+        rules=states.RULES,
+    )
     assert expected == found["finding"].tolist()
 
 
 def test_the_last_look_is_the_time_where_none_is_given() -> None:
     """Of several looks the last; where no look has a time, rules about time find nothing."""
     rows = [{**STUCK, "observed_at": ago(hours=9)}, {}]
-    assert fl.findings(images(*rows))["finding"].tolist() == ["stuck"]
-    assert fl.findings(images(rows[0]))["finding"].tolist() == []
+    assert fl.findings(images(*rows), rules=states.RULES)["finding"].tolist() == ["stuck"]
+    assert fl.findings(images(rows[0]), rules=states.RULES)["finding"].tolist() == []
     nothing = images({**STUCK, "observed_at": None}, {**FAILED, "observed_at": None})
-    found = fl.findings(nothing)
+    found = fl.findings(nothing, rules=states.RULES)
     assert found["finding"].tolist() == ["failed"]
     [evidence] = found["evidence"]
     assert evidence == "enabled-failed since 2025-12-16 12:00 UTC: Client.UserInitiated"
@@ -192,8 +194,12 @@ def test_intervals_need_only_the_key_and_the_state() -> None:
     rows = images(FAILED)
     seen = pd.concat([rows[[*frame.KEY, "state"]]] * 3)
     often = "; 3 times in what was seen: "
-    assert fl.findings(rows, intervals=seen)["evidence"].str.contains(often).tolist() == [True]
-    assert fl.findings(rows)["evidence"].str.contains("times").tolist() == [False]
+    assert fl.findings(rows, intervals=seen, rules=states.RULES)["evidence"].str.contains(
+        often
+    ).tolist() == [True]
+    assert fl.findings(rows, rules=states.RULES)["evidence"].str.contains("times").tolist() == [
+        False
+    ]
 
 
 def test_rules_may_be_chosen() -> None:
@@ -239,7 +245,7 @@ SOURCES += [{name} for name in ("state", "target_resource_count", "max_parallel_
 
 def without(*columns: str) -> pd.DataFrame:
     """Return everything, but for some columns, of which nothing is known."""
-    rows = everything()["images"]
+    rows: pd.DataFrame = everything()["images"]
     nulls = {name: pd.array([None] * len(rows), dtype=DTYPES[name]) for name in columns}
     return rows.assign(**nulls)
 
@@ -299,7 +305,8 @@ def test_a_rule_is_given_the_facts() -> None:
 
     def look(facts: Any) -> pd.DataFrame:
         seen.append(facts)
-        return facts.images.head(0).assign(evidence="", remedy="")
+        rows: pd.DataFrame = facts.images
+        return rows.head(0).assign(evidence="", remedy="")
 
     rows = images(FAILED, {"available_snapshots": 3})
     plain = rows.drop(columns=list(frame.JOINED)).set_axis([5, 5])
@@ -366,7 +373,13 @@ def test_a_rule_that_fails_is_named(find: Any, message: str) -> None:
 )
 def test_bad_rules_are_refused(part: dict[str, Any], message: str) -> None:
     """A rule has a name, what it finds, a source, a severity that is known, and a function."""
-    whole = {"name": "x", "severity": "low", "what": "y", "source": "z", "find": fleet}
+    whole: dict[str, Any] = {
+        "name": "x",
+        "severity": "low",
+        "what": "y",
+        "source": "z",
+        "find": fleet,
+    }
     fl.Rule(**whole)
     with pytest.raises(InputError, match=message):
         fl.Rule(**{**whole, **part})
