@@ -175,12 +175,12 @@ def test_warnings_come_in_order(demo: Demo, targets: list[fl.Target]) -> None:
     images = fl.sweep(targets, regions=demo.regions, progress=False).images
     operations = ("GetServiceQuota", "ListMetrics", "DescribeImages", "DescribeSnapshots")
     heard = []
-    for workers in (1, 32, 5):
+    for workers in (1, 32):
         with refused(*operations), told() as messages:
             fl.enrich(images, "quota", "snapshots", "metrics", "ami", targets=targets,
                       max_workers=workers)  # fmt: skip
         heard.append(messages)
-    assert heard[0] == heard[1] == heard[2]
+    assert heard[0] == heard[1]
     assert [message.split()[0] for message in heard[0]] == ["ami", "snapshots", "metrics", "quota"]
     for part in (f"{ACCOUNT} ap-southeast-2, ", " and 3 more: "):
         assert [part in message for message in heard[0]] == [True] * 4, (part, heard[0])

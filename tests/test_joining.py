@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import frame
 from fastlaunch_nb.enrich import joining
+from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import METRICS, SNAPSHOTS
 
 START = datetime(2026, 1, 15, tzinfo=UTC)
@@ -129,7 +131,85 @@ def test_a_size_that_is_missing_makes_the_sum_unknown() -> None:
     assert (found["snapshots"], found["snapshot_gib"], found["leftover_snapshots"]) == (2, None, 1)
 
 
+@pytest.mark.parametrize(
+    ("state", "target", "made", "expected"),
+    [
+        ("enabled", 2, 1, 0),
+        ("enabled", 2, 2, 0),
+        ("enabled", 2, 3, 1),
+        ("enabled", 0, 0, 0),
+        ("enabled", None, 3, None),
+        ("enabled-failed", 2, 3, 1),
+        ("disabling", 2, 3, 1),
+        (None, 2, 3, 1),
+        ("disabling-failed", 2, 0, 0),
+        ("disabling-failed", 2, 1, 1),
+        ("disabling-failed", None, 3, 3),
+    ],
+)
+def test_what_is_left_over(
+    state: str | None, target: int | None, made: int, expected: int | None
+) -> None:
+    """What is above the target; all of it, once disabling has failed; unknown without a target."""
+    rows = rows_of([(KEYS[0], state, target)])
+    key = dict(zip(frame.KEY, KEYS[0], strict=True))
+    table = joining.table([key] * made, SNAPSHOTS)
+    [found] = values(joining.snapshots(rows, table, joining.places_in(rows, PLACES)))
+    assert (found["snapshots"], found["leftover_snapshots"]) == (made, expected)
+
+
+@pytest.mark.parametrize(
+    ("states", "pending"),
+    [(["completed"], 0), (["pending"], 1), (["error"], 1), ([None], 1), (["Completed"], 1)],
+)
+def test_what_is_not_completed_is_pending(states: list[str | None], pending: int) -> None:
+    """Only a snapshot that EC2 calls completed is in stock."""
+    rows = rows_of([(KEYS[0], "enabled", 1)])
+    key = dict(zip(frame.KEY, KEYS[0], strict=True))
+    table = joining.table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
+    [found] = values(joining.snapshots(rows, table, joining.places_in(rows, PLACES)))
+    assert found["snapshots_pending"] == pending
+
+
 # --- metrics --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stock", "since"),
+    [
+        ([2], None),
+        ([1], 0),
+        ([3, 2, 2], None),
+        ([2, 1], 1),
+        ([1, 1, 1], 0),
+        ([1, 2, 1, 0], 2),
+        ([0, 1, 2], None),
+        ([1, None, 1], 0),
+        ([2, None, 1], 2),
+        ([2, None, None], None),
+        ([None], None),
+    ],
+)
+def test_since_when_the_stock_is_below_the_target(
+    stock: list[int | None], since: int | None
+) -> None:
+    """Since the first number after the last that reached it; what has no number says nothing."""
+    rows = rows_of([(KEYS[0], "enabled", 2)])
+    key = dict(zip(frame.KEY, KEYS[0], strict=True))
+    numbers = [
+        {**key, "time": START + timedelta(hours=hour), "available_snapshots": number}
+        for hour, number in enumerate(stock)
+    ]
+    found = joining.metrics(
+        rows,
+        joining.table(numbers[::-1], METRICS),
+        joining.table([], joining.WINDOWS),
+        joining.places_in(rows, PLACES),
+    )
+    [row] = values(found)
+    expected = None if since is None else START + timedelta(hours=since)
+    assert row["below_target_since"] == expected
+
 
 points = st.dictionaries(
     st.tuples(keys, st.integers(0, 6)),
@@ -275,6 +355,83 @@ def test_cost_is_of_snapshots_and_launches(drawn: list[Any]) -> None:
         for name, expected in zip(row, (kept, prepared, total), strict=True):
             assert (row[name] is None) == (expected is None)
             assert expected is None or abs(row[name] - expected) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("gib", "fast", "days", "prices", "expected"),
+    [
+        (500, 40, 14, fl.Prices(), (25.0, 4.285714, 29.285714)),
+        (500, 40, 30, fl.Prices(), (25.0, 2.0, 27.0)),
+        (500, 40, 60, fl.Prices(), (25.0, 1.0, 26.0)),
+        (500, 0, 30, fl.Prices(), (25.0, 0.0, 25.0)),
+        (0, 40, 30, fl.Prices(), (0.0, 2.0, 2.0)),
+        (500, None, 30, fl.Prices(), (25.0, None, 25.0)),
+        (None, 40, 30, fl.Prices(), (None, 2.0, None)),
+        (500, 40, None, fl.Prices(), (25.0, None, 25.0)),
+        (500, 40, 30, fl.Prices(snapshot_gib_month=0.1), (50.0, 2.0, 52.0)),
+        (500, 40, 30, fl.Prices(preparation=0.1), (25.0, 4.0, 29.0)),
+        (500, 40, 30, fl.Prices(0, 0), (0.0, 0.0, 0.0)),
+    ],
+)
+def test_what_an_image_costs(
+    gib: int | None,
+    fast: int | None,
+    days: int | None,
+    prices: fl.Prices,
+    expected: tuple[float | None, ...],
+) -> None:
+    """Its gigabytes for a month, and a preparation for each fast launch of 30 days."""
+    until = None if days is None else START + timedelta(days=days)
+    images = pd.DataFrame(
+        {
+            "snapshot_gib": pd.array([gib], dtype=frame.COUNT),
+            "fast_launches": pd.array([fast], dtype=frame.COUNT),
+            "metrics_since": pd.Series([START]).astype(frame.TIME),
+            "metrics_until": pd.Series([until]).astype(frame.TIME),
+        }
+    )
+    [found] = values(joining.cost(images, prices))
+    rounded = tuple(cost if cost is None else round(cost, 6) for cost in found.values())
+    assert rounded == expected
+
+
+@pytest.mark.parametrize("name", ["snapshot_gib_month", "preparation"])
+@pytest.mark.parametrize(
+    "price", [-0.01, -1, float("nan"), float("inf"), True, "0.05", None, [0.05]]
+)
+def test_prices_that_are_none(name: str, price: Any) -> None:
+    """A price is a number of 0 or more."""
+    with pytest.raises(InputError, match=f"^{name} is .* Expected USD, 0 or more"):
+        fl.Prices(**{name: price})
+
+
+def test_prices_of_aws() -> None:
+    """The defaults are what AWS's pages name; 0 is a price, and so is a whole number."""
+    assert fl.Prices() == fl.Prices(snapshot_gib_month=0.05, preparation=0.05)
+    assert fl.Prices(0, 1) == fl.Prices(snapshot_gib_month=0.0, preparation=1.0)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({}, None),
+        ({"available_snapshots": 3}, 3),
+        ({"available_snapshots": 0, "snapshots": 5, "snapshots_pending": 1}, 0),
+        ({"available_snapshots": None, "snapshots": 5, "snapshots_pending": 1}, 4),
+        ({"snapshots": 5, "snapshots_pending": 1}, 4),
+        ({"snapshots": 5, "snapshots_pending": None}, None),
+        ({"snapshots": None, "snapshots_pending": 0}, None),
+        ({"snapshots": 5}, None),
+        ({"available_snapshots": None}, None),
+    ],
+)
+def test_what_is_in_stock(columns: dict[str, int | None], expected: int | None) -> None:
+    """What CloudWatch has; else the snapshots that are completed, where both numbers are known."""
+    images = frame.empty().reindex([0]).assign(
+        **{name: pd.array([value], dtype=frame.COUNT) for name, value in columns.items()}
+    )  # fmt: skip
+    [found] = frame.stock(images).astype(object)
+    assert (None if pd.isna(found) else found) == expected
 
 
 def test_without_metrics_preparation_is_unknown() -> None:

@@ -5,7 +5,7 @@ Where the stock is not known, nothing here is said to cost anything.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -13,9 +13,11 @@ from fastlaunch_nb import frame
 from fastlaunch_nb.findings import remedies
 from fastlaunch_nb.findings.rules import Facts, Rule, chosen, each, known, since, span, told
 
-_LEAST = pd.Timedelta(days=7)
+LEAST_WINDOW: Final = pd.Timedelta(days=7)
+"""How long a pool must be without launches to count as unused."""
+MOST_COMMANDS: Final = 20
+"""How many snapshots one remedy deletes by their ids."""
 _KEPT = ("enabling", "enabling-failed", "enabled", "enabled-failed")
-_LISTED = 20  # commands in one remedy
 
 
 def unused(facts: Facts) -> pd.DataFrame:
@@ -27,7 +29,7 @@ def unused(facts: Facts) -> pd.DataFrame:
         & (images["_stock"] > 0)
         & (images["fast_launches"] == 0)
         & ~(images["cold_launches"] > 0).fillna(False)
-        & (window >= _LEAST)
+        & (window >= LEAST_WINDOW)
         & (images["state_transition_time"] <= images["metrics_since"])
     )
     rows = chosen(images.assign(_window=window), mask)
@@ -136,7 +138,7 @@ def _whole(coverage: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _delete(region: Any, image_id: Any, ids: list[str]) -> str:
-    if len(ids) > _LISTED:
+    if len(ids) > MOST_COMMANDS:
         return f"Delete what this lists: {remedies.list_snapshots(region, image_id)}"
     return " && ".join(
         remedies.command("ec2", "delete-snapshot", region, "--snapshot-id", snapshot_id)

@@ -144,6 +144,10 @@ def _ask(rule: Rule, facts: Facts) -> pd.DataFrame:
         rows = rule.find(facts)
     except Exception as error:
         raise FastLaunchError(f"The rule {rule.name!r} failed: {error!r}") from error
+    if not isinstance(rows, pd.DataFrame):
+        raise FastLaunchError(
+            f"The rule {rule.name!r} returned a {type(rows).__name__}. Expected a DataFrame."
+        )
     missing = {*frame.KEY, "evidence", "remedy"} - set(rows)
     if missing:
         raise FastLaunchError(f"The rule {rule.name!r} returned rows without {sorted(missing)}.")
@@ -151,12 +155,15 @@ def _ask(rule: Rule, facts: Facts) -> pd.DataFrame:
     rows = rows.assign(
         finding=rule.name, **{name: value for name, value in usual.items() if name not in rows}
     )
-    odd = set(rows["severity"].dropna()) - set(SEVERITIES)
+    odd = [bad for bad in rows["severity"].unique() if pd.isna(bad) or bad not in SEVERITIES]
     if odd:
-        raise FastLaunchError(f"The rule {rule.name!r} returned the severity {sorted(odd)}.")
-    return rows[[column.name for column in frame.FINDINGS]].astype(
-        {column.name: column.dtype for column in frame.FINDINGS}
-    )
+        raise FastLaunchError(f"The rule {rule.name!r} returned the severity {odd}.")
+    try:
+        return rows[[column.name for column in frame.FINDINGS]].astype(
+            {column.name: column.dtype for column in frame.FINDINGS}
+        )
+    except (TypeError, ValueError) as error:
+        raise FastLaunchError(f"The rule {rule.name!r} failed: {error}") from error
 
 
 def _in_order(found: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -21,7 +21,11 @@ from fastlaunch_nb.findings.rules import (
     told,
 )
 
-_SLOW = pd.Timedelta(hours=4)
+LONGEST_FILL: Final = pd.Timedelta(hours=4)
+"""How long an empty pool may take to fill."""
+MANY_COLD: Final = 0.1
+"""The share of cold launches above which they are serious."""
+_DAY = pd.Timedelta(days=1).total_seconds()
 _AT_WORK = ("enabling", "enabled")
 
 
@@ -30,7 +34,8 @@ def below_target(facts: Facts) -> pd.DataFrame:
     images = facts.images.assign(_stock=facts.stock)
     target = images["target_resource_count"]
     rows = chosen(images, (images["state"] == "enabled") & (images["_stock"] < target))
-    rounds = ((rows["target_resource_count"] - rows["_stock"]) / rows["max_parallel_launches"]).map(
+    parallel = rows["max_parallel_launches"].where(rows["max_parallel_launches"] > 0)
+    rounds = ((rows["target_resource_count"] - rows["_stock"]) / parallel).map(
         math.ceil, na_action="ignore"
     )
     rows = rows.assign(
@@ -61,7 +66,7 @@ def cold_launches(facts: Facts) -> pd.DataFrame:
     """Find images whose launches found no snapshot."""
     images = facts.images
     rows = chosen(images, (images["cold_launches"] > 0) & ~_passed_by(facts))
-    days = (rows["metrics_until"] - rows["metrics_since"]).dt.total_seconds() / 86400
+    days = (rows["metrics_until"] - rows["metrics_since"]).dt.total_seconds() / _DAY
     more = (rows["cold_launches"] / days).map(math.ceil, na_action="ignore")
     rows = rows.assign(_target=rows["target_resource_count"] + more.astype(frame.COUNT))
     share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))
@@ -69,7 +74,7 @@ def cold_launches(facts: Facts) -> pd.DataFrame:
                 "target_resource_count")  # fmt: skip
     remedy = remedies.enabling(rows, {"target_resource_count": "_target"}, _raise)
     return told(rows, said, remedy).assign(
-        severity=share.gt(0.1).map({True: "high", False: "medium"})
+        severity=share.gt(MANY_COLD).map({True: "high", False: "medium"})
     )
 
 
@@ -123,7 +128,7 @@ def slow_to_fill(facts: Facts) -> pd.DataFrame:
     images = facts.images
     target, parallel = images["target_resource_count"], images["max_parallel_launches"]
     rounds = -(-target // parallel.where(parallel > 0))
-    most = int(_SLOW / PREPARATION)
+    most = int(LONGEST_FILL / PREPARATION)
     rows = chosen(images.assign(_rounds=rounds), images["state"].isin(_AT_WORK) & (rounds > most))
     rows = rows.assign(_parallel=-(-rows["target_resource_count"] // most))
     said = each(

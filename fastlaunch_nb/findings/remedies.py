@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -16,7 +16,8 @@ ENABLE_COLUMNS = (
 )
 """The columns that :func:`enable` is given, in its order."""
 CREATED = "Name=tag:CreatedBy,Values=EC2 Fast Launch"
-_LEAST_PARALLEL = 6  # MaxParallelLaunches is that or more (EC2 API Reference)
+LEAST_PARALLEL: Final = 6
+"""The least that EnableFastLaunch takes as MaxParallelLaunches (EC2 API Reference)."""
 
 
 def command(service: str, operation: str, region: Any, *words: Any) -> str:
@@ -35,7 +36,7 @@ def enable(*settings: Any) -> str:
     if known(target):
         words += ["--snapshot-configuration", f"TargetResourceCount={target}"]
     if known(parallel):
-        words += ["--max-parallel-launches", max(parallel, _LEAST_PARALLEL)]
+        words += ["--max-parallel-launches", max(parallel, LEAST_PARALLEL)]
     if known(template) or known(name):
         if not known(version):
             return "Enable it again in the EC2 console: the version of its template is not known"

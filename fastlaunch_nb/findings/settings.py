@@ -29,6 +29,7 @@ def without_fast_launch(facts: Facts) -> pd.DataFrame:
         _from=rows["account_id"].fillna("?") + " in " + rows["region"].fillna("?"),
         _place=rows[column].str.split(", "),
     ).explode("_place")
+    rows = rows.sort_values(list(frame.KEY), kind="stable")  # which of two homes it names
     rows = rows.drop_duplicates("_place").reset_index(drop=True)
     places = rows["_place"].str.split("/", n=2, expand=True)
     for number, name in enumerate(frame.KEY):

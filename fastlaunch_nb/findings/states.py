@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -11,7 +11,11 @@ from fastlaunch_nb.findings import reasons, remedies
 from fastlaunch_nb.findings.rules import Facts, Rule, chosen, each, known, since, told
 
 _FAILED = ("enabling-failed", "enabled-failed", "disabling-failed")
-_PATIENCE = {"enabling": pd.Timedelta(hours=2), "disabling": pd.Timedelta(hours=1)}
+LONGEST_IN_STATE: Final = {
+    "enabling": pd.Timedelta(hours=2),
+    "disabling": pd.Timedelta(hours=1),
+}
+"""How long each state may last before an image counts as stuck."""
 
 
 def failed(facts: Facts) -> pd.DataFrame:
@@ -51,8 +55,8 @@ def _mend(state: str, reason: Any, *settings: Any) -> str:
 
 def stuck(facts: Facts) -> pd.DataFrame:
     """Find images that have been enabling or disabling for too long."""
-    patience = facts.images["state"].map(_PATIENCE).astype("timedelta64[us]")
-    rows = chosen(facts.images, facts.age > patience)
+    longest = facts.images["state"].map(LONGEST_IN_STATE).astype("timedelta64[us]")
+    rows = chosen(facts.images, facts.age > longest)
     return told(
         rows,
         each(rows, lambda state, moment: f"{state} {since(moment, facts.at)}",

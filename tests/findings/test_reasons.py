@@ -1,0 +1,111 @@
+"""Why Fast Launch fails: each reason that EC2 documents, or that was reported, has its advice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fastlaunch_nb.findings.reasons import FIXES, advice
+
+STOP, VPC, KEY, PERMISSION, CAPACITY, TEMPLATE = (fix.advice for fix in FIXES)
+OTHERWISE = "EC2 gives no reason that is known here: look at the preparation instances"
+GAP = "x" * 20
+
+REASONS: dict[str, list[Any]] = {
+    "The preparation instance did not stop in time: see that Sysprep ends with a shutdown, "
+    "and that neither user data nor termination protection keeps it running": [
+        "Unable to stop instance ID=i-0123456789abcdef0 for snapshot creation.",
+        "unable to STOP INSTANCE",
+        "The stop of i-01 timed out",
+        "stop: timedout",
+        "stop: time out",
+        f"stop{GAP}timeout",
+    ],
+    "Without a launch template Fast Launch makes a VPC of its own, and the limit of VPCs is "
+    "reached: name a launch template with a subnet, or have the quota raised": [
+        "The maximum number of VPCs has been reached.",
+        "VPC limit exceeded",
+        "VpcLimitExceeded",
+        f"vpc{GAP}limit",
+        f"limit{GAP}vpc",
+    ],
+    "The AMI is encrypted with a key of yours: grant it to the role "
+    "AWSServiceRoleForEC2FastLaunch, in the key's own account": [
+        "Client.InvalidKMSKey.InvalidState: The KMS key is not accessible",
+        "customer managed key",
+        "customer-managed key",
+        "encrypted volume",
+    ],
+    "Fast Launch lacks a permission: see that the role AWSServiceRoleForEC2FastLaunch exists, "
+    "and that who enables it has EC2FastLaunchFullAccess": [
+        "You are not authorized to perform this operation.",
+        "Client.UnauthorizedOperation",
+        "unauthorised",
+        "You do not have permission",
+        "AccessDenied",
+        "Access denied",
+        "no service-linked role",
+        "Service Linked Role",
+    ],
+    "No preparation instance could be started: see the EC2 quotas of the region, and try again": [
+        "You have requested more vCPU capacity than your limit of 32 allows",
+        "instance limit",
+        "InstanceLimitExceeded",
+        "InsufficientInstanceCapacity",
+        f"insufficient{GAP}capacity",
+    ],
+    "The launch template can not be used: see that it and its version exist, with an instance "
+    "type, a subnet and security groups that fit together": [
+        "The specified launch template version does not exist",
+        "InvalidLaunchTemplateName.NotFoundException",
+    ],
+    OTHERWISE: [
+        None,
+        pd.NA,
+        "",
+        "Client.UserInitiated",
+        "Server.InternalError",
+        f"stop {GAP}timeout",
+        f"vpc {GAP}limit",
+        f"limit {GAP}vpc",
+        f"insufficient {GAP}capacity",
+    ],
+}
+
+IN_ORDER = [  # of two that a text speaks of the first in the catalogue counts
+    ("unable to stop instance: VPC limit", STOP),
+    ("the limit of the VPC and its KMS key", VPC),
+    ("not authorized to use the KMS key", KEY),
+    ("permission to use more vCPU", PERMISSION),
+    ("instance limit of the launch template", CAPACITY),
+]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [(reason, fix) for fix, reasons in REASONS.items() for reason in reasons],
+)
+def test_each_reason_has_its_advice(reason: Any, expected: str) -> None:
+    """A reason is recognized in any case of letters, and what is not known has advice too."""
+    assert expected == advice(reason)
+
+
+@pytest.mark.parametrize(("reason", "expected"), IN_ORDER)
+def test_the_first_that_fits_is_the_one(reason: str, expected: str) -> None:
+    """Where a reason speaks of two causes, the order of the catalogue decides."""
+    assert expected == advice(reason)
+
+
+def test_every_advice_is_tried() -> None:
+    """The table above has all advice there is, and each says where it comes from."""
+    assert [*REASONS] == [*(fix.advice for fix in FIXES), OTHERWISE]
+    assert [fix.source for fix in FIXES] == [
+        "EC2 User Guide: Monitor EC2 Fast Launch",
+        "EC2 User Guide: Monitor EC2 Fast Launch",
+        "EC2 User Guide: Prerequisites for EC2 Fast Launch",
+        "EC2 User Guide: Monitor EC2 Fast Launch",
+        "EC2 User Guide: Troubleshoot instance launch issues",
+        "EC2 User Guide: Prerequisites for EC2 Fast Launch",
+    ]
