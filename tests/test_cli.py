@@ -424,7 +424,7 @@ def test_demo_serves_another_process() -> None:
         out, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert out == ""
-    assert "demo data: 42 images" in err
+    assert "Demo fleet: 42 images in 2 accounts and 3 regions at http://127.0.0.1:" in err
     assert err.strip().endswith("Stopped.")
 
 

@@ -56,11 +56,72 @@ def test_copies_keep_a_users_edits(notebooks: Path, tmp_path: Path) -> None:
     """Missing notebooks are copied; one that the user has edited stays, and is named."""
     folder = tmp_path / "lab"
     copy = folder / "01_first.ipynb"
-    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: None}
+    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: False}
     assert copy.read_bytes() == (notebooks / copy.name).read_bytes()
     copy.write_text("mine")
-    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: notebooks / copy.name}
+    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: True}
     assert copy.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param([{"profile": "a"}, {"profile": "b"}, {}], id="other parameters, then none"),
+        pytest.param([{}, {}], id="none"),
+        pytest.param([{"profile": "a"}, {"profile": "a"}], id="the same"),
+    ],
+)
+def test_a_copy_that_nobody_edited_is_made_again(
+    notebooks: Path, tmp_path: Path, given: list[dict[str, Any]]
+) -> None:
+    """Parameters of an earlier start are no edits: such a copy is as if it were the first."""
+    for parameters in given:
+        copies = servers.copy_notebooks(notebooks, tmp_path / "lab", parameters)
+        assert copies == {tmp_path / "lab" / "01_first.ipynb": False}
+    servers.copy_notebooks(notebooks, tmp_path / "new", given[-1])
+    (again, new) = (tmp_path / name / "01_first.ipynb" for name in ("lab", "new"))
+    assert again.read_text() == new.read_text()
+
+
+def test_parameters_leave_a_users_notebook_with_their_option(
+    notebooks: Path, tmp_path: Path
+) -> None:
+    """Once no option is given, a notebook with edits reads what it says itself."""
+    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", {"regions": ["us-east-1"]})
+    copy.write_text(copy.read_text().replace("print(profile)", "print(profile, 1)"))
+    servers.copy_notebooks(notebooks, tmp_path / "lab", {})
+    cells = nbformat.read(copy, as_version=4).cells
+    assert [cell.source for cell in cells] == ["profile = None", "print(profile, 1)"]
+
+
+def test_what_is_not_a_notebook_takes_no_parameters(notebooks: Path, tmp_path: Path) -> None:
+    """Such a file is named, and stays as it is."""
+    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", {})
+    copy.write_text("[]")
+    with pytest.raises(InputError, match=r"01_first.ipynb is not a notebook"):
+        servers.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "a"})
+    assert copy.read_text() == "[]"
+
+
+AWKWARD = ["Team A", "team a", "team-a", "TEAM-A", "a/b", "a-b", "a\\b", "CON", "con", "com1", "nul.txt",
+           "demo", "own-account", "..", ".", "-x", "~", "$(id)", "日本", "日", "\n", "x" * 300, "x" * 299,
+           "build-farm", "AdministratorAccess-123456789012", "", None]  # fmt: skip
+
+
+def test_each_profile_has_a_folder_of_its_own() -> None:
+    """No two share one, on a system that ignores case either; a plain name stays as it is."""
+    names = [servers.folder_name(profile) for profile in AWKWARD]
+    assert len({name.casefold() for name in names}) == len(AWKWARD)
+    assert servers.folder_name("build-farm") == "build-farm"
+    assert servers.folder_name(None) == "demo"
+
+
+@pytest.mark.parametrize("profile", AWKWARD, ids=ascii)
+def test_a_profiles_folder_is_safe(profile: str | None) -> None:
+    """Its name is one part of a path, short, and a device on no system."""
+    name = servers.folder_name(profile)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name), f"{profile!r} got {name!r}"
+    assert not re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name), f"{profile!r} got {name!r}"
 
 
 def test_parameters_reach_a_copy(notebooks: Path, tmp_path: Path) -> None:
@@ -284,12 +345,18 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: 
         assert "JupyterLab" in page(address)
     finally:
         err = end(process, number)
-    assert "demo data: 42 images" in err
+    assert err.splitlines()[:3] == [
+        "Starting JupyterLab ...",
+        "Demo fleet: 42 images in 2 accounts and 3 regions",
+        "Ctrl-C stops it.",
+    ]
+    assert "Warning" not in err
+    assert address.partition("token=")[2] not in err
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(address, timeout=5)  # noqa: S310
-    config = tmp_path / "lab" / ".jupyter" / "labconfig" / "page_config.json"
-    assert "announcements" in config.read_text()
-    copy = tmp_path / "lab" / "01_first.ipynb"
+    (folder,) = (tmp_path / "lab").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["01_first.ipynb"]
+    copy = tmp_path / "lab" / "demo" / "01_first.ipynb"
     assert copy.read_bytes() == (notebooks / "01_first.ipynb").read_bytes()
 
 
@@ -300,8 +367,10 @@ def test_lab_on_your_own_account(notebooks: Path, tmp_path: Path, demo: Demo) ->
     try:
         assert "JupyterLab" in page(address)
     finally:
-        assert "demo data" not in end(process, signal.SIGINT)
-    copy = json.loads((tmp_path / "lab" / "01_first.ipynb").read_text())
+        err = end(process, signal.SIGINT)
+    assert err.splitlines()[1] == "Profile game-servers: region us-east-1"
+    assert [path.name for path in (tmp_path / "lab").iterdir()] == ["game-servers"]
+    copy = json.loads((tmp_path / "lab" / "game-servers" / "01_first.ipynb").read_text())
     assert "".join(copy["cells"][1]["source"]).splitlines()[1:] == [
         "profile = 'game-servers'",
         "regions = ['us-east-1']",
