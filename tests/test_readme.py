@@ -106,7 +106,7 @@ def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
     """A command that serves prints its address and, at Ctrl-C, ends with a word."""
     words = shlex.split(command.partition(">")[0])
     if words[0] == "make":  # in a copy of the checkout, with what is installed here
-        words += [f"BIN={PROGRAMS}", "--old-file=.venv/ready"]
+        words += [f"BIN={PROGRAMS}", "--old-file=.venv/lab-ready"]
     process = subprocess.Popen(
         words,
         cwd=checkout,

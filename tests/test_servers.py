@@ -103,9 +103,11 @@ def test_what_is_not_a_notebook_takes_no_parameters(notebooks: Path, tmp_path: P
     assert copy.read_text() == "[]"
 
 
-AWKWARD = ["Team A", "team a", "team-a", "TEAM-A", "a/b", "a-b", "a\\b", "CON", "con", "com1", "nul.txt",
-           "demo", "own-account", "..", ".", "-x", "~", "$(id)", "日本", "日", "\n", "x" * 300, "x" * 299,
-           "build-farm", "AdministratorAccess-123456789012", "", None]  # fmt: skip
+AWKWARD = [
+    *("Team A", "team a", "team-a", "TEAM-A", "a/b", "a-b", "a\\b", "build-farm"),
+    *("CON", "con", "com1", "nul.txt", "demo", "own-account", "..", ".", "-x", "~", "$(id)"),
+    *("日本", "日", "\n", "x" * 300, "x" * 299, "AdministratorAccess-123456789012", "", None),
+]
 
 
 def test_each_profile_has_a_folder_of_its_own() -> None:
