@@ -27,6 +27,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -37,6 +39,7 @@ HOST = "127.0.0.1"
 LAB_PORT, DASHBOARD_PORT = 8888, 8866
 DASHBOARD = "dashboard.ipynb"
 PATIENCE = 120  # seconds that a server may take to answer
+_DOUBTS = 50  # answers, 0.2 s apart, before who does not know our token is taken for our server
 _HERE = Path(__file__).parent
 NOTEBOOKS = next(  # where pip put them, or beside the package in a checkout
     (folder for folder in (_HERE / "notebooks", _HERE.parent / "notebooks") if folder.is_dir()),
@@ -51,7 +54,9 @@ class Server(NamedTuple):
     command: list[str]
     folder: Path  # where it runs: private, with its configuration, and removed afterwards
     address: str  # for people, with the token
-    probe: str  # answers as soon as the program listens, and does no work
+    port: int
+    token: str
+    elsewhere: Callable[[], Server] | None  # the same at another port; None if the user named one
 
 
 def need_extra() -> None:
@@ -197,12 +202,18 @@ def _write_whole(path: Path, text: str) -> None:
 @contextmanager
 def lab(folder: Path, notebook: str, port: int | None) -> Iterator[Server]:
     """Give JupyterLab on a folder, opened at a notebook in it."""
-    port, token = _free_port(port, LAB_PORT), secrets.token_urlsafe(24)
+    with _private_folder() as private:
+        yield _jupyterlab(private, folder, notebook, port)
+
+
+def _jupyterlab(private: Path, folder: Path, notebook: str, port: int | None) -> Server:
+    """Return JupyterLab, with its configuration in a private folder."""
+    chosen, token = _free_port(port, LAB_PORT), secrets.token_urlsafe(24)
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser"),
         f"--ServerApp.root_dir={folder.resolve()}",
         f"--ServerApp.ip={HOST}",
-        f"--ServerApp.port={port}",
+        f"--ServerApp.port={chosen}",
         "--ServerApp.port_retries=0",
         "--ServerApp.base_url=/",  # whatever the user's own configuration says
         "--ServerApp.certfile=",
@@ -212,16 +223,17 @@ def lab(folder: Path, notebook: str, port: int | None) -> Iterator[Server]:
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    with _private_folder() as private:
-        _configure(private, "jupyter_server_config", _with_token(token))
-        _configure(private, "labconfig/page_config", {"disabledExtensions": {_NEWS: True}})
-        yield Server(
-            "JupyterLab",
-            command,
-            private,
-            f"http://{HOST}:{port}/lab/tree/{notebook}?token={token}",
-            f"http://{HOST}:{port}/api",
-        )
+    _configure(private, "jupyter_server_config", _with_token(token))
+    _configure(private, "labconfig/page_config", {"disabledExtensions": {_NEWS: True}})
+    return Server(
+        "JupyterLab",
+        command,
+        private,
+        f"http://{HOST}:{chosen}/lab/tree/{notebook}?token={token}",
+        chosen,
+        token,
+        None if port else lambda: _jupyterlab(private, folder, notebook, port),
+    )
 
 
 _NEWS = "@jupyterlab/apputils-extension:announcements"
@@ -247,27 +259,34 @@ def dashboard(
     original = notebooks / DASHBOARD
     if not original.is_file():
         raise InputError(f"No {DASHBOARD} in {str(notebooks)!r}. Name its folder with --notebooks.")
-    port, token = _free_port(port, DASHBOARD_PORT), secrets.token_urlsafe(24)
     with _private_folder() as private:
         copy = Path(shutil.copy(original, private))
         _inject(copy, parameters, forget_outputs=True)
-        _configure(private, "voila", {"Voila": {"token": token}})
-        command = [
-            *(sys.executable, "-m", "voila", str(copy), "--no-browser"),
-            f"--Voila.ip={HOST}",
-            f"--port={port}",
-            "--Voila.port_retries=0",  # or it would be elsewhere than its address says
-            "--Voila.base_url=/",
-            "--Voila.log_level=WARN",
-            f"--theme={theme}",
-        ]
-        yield Server(
-            "Voila",
-            command,
-            private,
-            f"http://{HOST}:{port}/?token={token}",
-            f"http://{HOST}:{port}/api",
-        )
+        yield _voila(private, copy, port, theme)
+
+
+def _voila(private: Path, notebook: Path, port: int | None, theme: str) -> Server:
+    """Return Voila on a notebook, with its configuration in a private folder."""
+    chosen, token = _free_port(port, DASHBOARD_PORT), secrets.token_urlsafe(24)
+    command = [
+        *(sys.executable, "-m", "voila", str(notebook), "--no-browser"),
+        f"--Voila.ip={HOST}",
+        f"--port={chosen}",
+        "--Voila.port_retries=0",  # or it would be elsewhere than its address says
+        "--Voila.base_url=/",
+        "--Voila.log_level=WARN",
+        f"--theme={theme}",
+    ]
+    _configure(private, "voila", {"Voila": {"token": token}})
+    return Server(
+        "Voila",
+        command,
+        private,
+        f"http://{HOST}:{chosen}/?token={token}",
+        chosen,
+        token,
+        None if port else lambda: _voila(private, notebook, port, theme),
+    )
 
 
 @contextmanager
@@ -286,6 +305,7 @@ def _configure(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
 
 
 def _free_port(asked: int | None, usual: int) -> int:
+    """Return a port that is free at this moment."""
     for port in [asked] if asked is not None else range(usual, usual + 100):
         try:
             with socket.create_server((HOST, port)) as listener:
@@ -293,6 +313,14 @@ def _free_port(asked: int | None, usual: int) -> int:
         except (OSError, OverflowError) as error:
             reason = error
     raise InputError(f"port {asked or usual} can not be used ({reason}). Name another.")
+
+
+def _is_free(port: int) -> bool:
+    """Tell whether a program could listen there."""
+    try:
+        return _free_port(port, port) == port
+    except InputError:
+        return False
 
 
 # --- from start to end ----------------------------------------------------------------
@@ -318,7 +346,10 @@ def stop_signals() -> Iterator[threading.Event]:
 
 
 def run(server: Server, stopped: threading.Event, ready: Callable[[str], None]) -> None:
-    """Run a server until `stopped` is set; call `ready` with its address once it answers."""
+    """Run a server until `stopped` is set; call `ready` with its address once it answers.
+
+    Where another program came to its port while it started, it starts again elsewhere.
+    """
     usual = filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])
     process = subprocess.Popen(  # noqa: S603  our own interpreter, with arguments of ours
         server.command,
@@ -328,7 +359,7 @@ def run(server: Server, stopped: threading.Event, ready: Callable[[str], None]) 
         start_new_session=True,
     )
     try:
-        if _answers(server.probe, process, stopped):
+        if answers := _answers(server, process, stopped):
             ready(server.address)
         elif process.poll() is None and not stopped.is_set():
             raise FastLaunchError(f"{server.name} did not answer in {PATIENCE} s.")
@@ -336,23 +367,46 @@ def run(server: Server, stopped: threading.Event, ready: Callable[[str], None]) 
             pass
     finally:
         _end(process)
-    if not stopped.is_set():
+    if stopped.is_set():
+        return
+    if answers or server.elsewhere is None or _is_free(server.port):
         raise FastLaunchError(f"{server.name} ended by itself with exit code {process.returncode}.")
+    run(server.elsewhere(), stopped, ready)
 
 
-def _answers(probe: str, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
-    """Wait until it answers anything at all, a refusal included."""
-    deadline = time.monotonic() + PATIENCE
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _answers(server: Server, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
+    """Wait until it answers, and not a program that came to its port before it.
+
+    Jupyter's login sends on who has its token. A user's own configuration may have another
+    login: so in the end any answer will do.
+    """
+    deadline, strangers = time.monotonic() + PATIENCE, 0
     while process.poll() is None and not stopped.wait(0.2) and time.monotonic() < deadline:
-        try:
-            with direct.open(probe, timeout=5):
-                return True
-        except urllib.error.HTTPError:
+        status = _login(server)
+        strangers += status is not None
+        if status == HTTPStatus.FOUND or strangers > _DOUBTS:
             return True
-        except OSError:
-            continue
     return False
+
+
+def _login(server: Server) -> int | None:
+    """Return the status of the answer to who logs in at its port; None if there is none."""
+    url, login = f"http://{HOST}:{server.port}/login", {"Authorization": f"token {server.token}"}
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+    try:
+        with direct.open(urllib.request.Request(url, headers=login), timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except (OSError, HTTPException):
+        return None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Has an answer that sends us elsewhere come to us as it is."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Go nowhere."""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

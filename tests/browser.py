@@ -14,14 +14,16 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
+
+from .processes import Process, process
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
@@ -76,8 +78,10 @@ def launched() -> Iterator[Browser]:
         raise RuntimeError("No Chromium or Chrome was found. Get one: make setup-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        yield browser
-        browser.close()
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @contextmanager
@@ -93,6 +97,7 @@ def opened(
     Nothing outside this machine is reached, or asked for by us.
     """
     context = browser.new_context(viewport={"width": width, "height": 1000}, timezone_id=zone)
+    context.set_default_timeout(SLOW)
     page = context.new_page()
     outside: list[str] = []
 
@@ -101,46 +106,50 @@ def opened(
         route.abort()
 
     page.route(OUTSIDE, refuse)
-    yield page
-    context.close()
+    try:
+        yield page
+    finally:
+        context.close()
     assert [url for url in outside if not templates_own.search(url)] == []
 
 
 @contextmanager
 def started(command: list[str], **options: Any) -> Iterator[str]:
-    """Start a server and give the first address it prints; stop it politely afterwards."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
-    )
-    assert process.stdout is not None
-    printed = (re.search(r"http://127\.0\.0\.1:\S+", line) for line in process.stdout)
-    rest = threading.Thread(target=process.stdout.read)  # unread, it would stop the server
-    try:
-        address = next(found[0] for found in printed if found)
-        rest.start()
-        yield address
-    finally:
-        process.terminate()  # Ctrl-C can get lost in Jupyter, whose callbacks swallow any error
-        process.wait(timeout=60)
-        if rest.ident:
-            rest.join(timeout=60)
-        process.stdout.close()
+    """Start a server, at a port that it chooses; give the first address it prints; end it.
+
+    By SIGTERM: Ctrl-C can get lost in Jupyter, whose callbacks swallow any error.
+    """
+    for _ in range(3):  # somebody may take the port that Jupyter has chosen before it listens
+        with process(command, stderr=subprocess.STDOUT, **options) as server:
+            address = server.find(r"http://127\.0\.0\.1:\S+")
+            if _listens(server, int(address.split(":")[2].partition("/")[0])):
+                yield address
+                return
+    raise RuntimeError(f"{command} did not find a port")
+
+
+def _listens(server: Process, port: int) -> bool:
+    """Wait until a server listens, which Jupyter says a little early; False if it ends instead."""
+    while server.is_running():
+        with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @contextmanager
 def lab_started(home: Path) -> Iterator[str]:
     """Start JupyterLab as `make lab` does, with no earlier settings; give its address."""
-    command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser"]
+    command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser", "--port", "0"]
     folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(home / "lab")]
-    port = ["--port", str(free_port())]  # others may look for the usual one at this moment
-    with started([*command, *folders, *port], env=_settings_in(home)) as address:
+    with started([*command, *folders], env=_settings_in(home)) as address:
         yield address
 
 
 @contextmanager
 def notebook_started(home: Path) -> Iterator[str]:
     """Start Jupyter Notebook on the folder lab in a home; give the address of that folder."""
-    options = ["ip=127.0.0.1", f"port={free_port()}", f"root_dir={home / 'lab'}", "allow_root=True"]
+    options = ["ip=127.0.0.1", "port=0", f"root_dir={home / 'lab'}", "allow_root=True"]
     settings = [f"--ServerApp.{option}" for option in options]
     command = [sys.executable, "-m", "notebook", "--no-browser", *settings]
     with started(command, env=_settings_in(home)) as address:
@@ -149,17 +158,14 @@ def notebook_started(home: Path) -> Iterator[str]:
 
 @contextmanager
 def voila_started(folder: Path, **variables: str) -> Iterator[str]:
-    """Start Voila on a folder of notebooks, with these variables; give its address."""
-    where = ["--no-browser", f"--port={free_port()}", "--Voila.ip=127.0.0.1"]
+    """Start Voila on a folder of notebooks, with these variables; give its address.
+
+    It listens at its usual port, or else at the next one that is free.
+    """
+    where = ["--no-browser", "--Voila.ip=127.0.0.1"]
     command = [sys.executable, "-m", "voila", str(folder), *where]
     with started(command, env={**os.environ, **variables}) as address:
         yield address.rstrip("/")
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on, and where no test looks that starts as users do."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _settings_in(home: Path) -> dict[str, str]:

@@ -18,16 +18,20 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from hypothesis import settings
 from moto import mock_aws
-from playwright.sync_api import Browser, Dialog, Page
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
-from .browser import find, launched, opened
+from .browser import SLOW, find, launched, opened
+from .processes import restore_signals
 
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
 settings.load_profile("same")
+
+restore_signals()
+expect.set_options(timeout=SLOW)
 
 if found := find():
     os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -19,7 +18,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
+from .browser import started
 from .conftest import run
+from .processes import LIMIT
 
 ROOT = Path(__file__).parent.parent
 LINES = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
@@ -146,24 +147,16 @@ def test_the_notebooks_run(
 def served(programs: Path, folder: Path, home: Path) -> Iterator[str]:
     """Give the address of JupyterLab, started by the program that BinderHub starts; stop it."""
     options = ("--ip=127.0.0.1", "--port=0", "--no-browser", "--allow-root")
-    command = (programs / "jupyter-lab", *options, "--IdentityProvider.token=")
-    env = {**os.environ, "HOME": str(home)}
-    process = subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        said = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in process.stderr)
-        yield next(match[0] for match in said if match)
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
+    command = [str(programs / "jupyter-lab"), *options, "--IdentityProvider.token="]
+    with started(command, cwd=folder, env={**os.environ, "HOME": str(home)}) as address:
+        yield re.findall(r"^http://127\.0\.0\.1:\d+/", address)[0]
 
 
 def test_the_launch_links_work(image: Path, checkout: Path, tmp_path: Path) -> None:
     """Behind Binder's two links are the tour in JupyterLab and, run by Voila, the demo fleet."""
-    patient = urllib3.Retry(connect=8, backoff_factor=0.1)  # the address is said before it answers
     with served(image, checkout, tmp_path) as address:
         for path, text in (("lab/tree", "JupyterLab"), ("voila/render", FLEET)):
             url = f"{address}{path}/{NOTEBOOK}"
-            page = urllib3.request("GET", url, retries=patient, timeout=120)
+            page = urllib3.request("GET", url, retries=False, timeout=LIMIT)
             assert page.status == 200, url
             assert text in page.data.decode(), url

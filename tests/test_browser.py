@@ -19,7 +19,6 @@ from .browser import (
     PLOT,
     ROOT,
     SLOW,
-    free_port,
     lab_started,
     opened,
     overlaps,
@@ -28,8 +27,6 @@ from .browser import (
     voila_started,
 )
 from .conftest import HOSTILE, item
-
-expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
 
 EVIL = f"{HOSTILE} $x^2$ \u05d0\u05d1"
 LINE = " ".join(EVIL.split()).replace("\x9b", r"\x9b").replace("\u202e", r"\u202e")
@@ -158,7 +155,7 @@ def test_every_story_in_jupyterlab(
 def test_the_dashboard_refreshes(page: Page) -> None:
     """On the page that serve shows, Refresh says how far it is, keeps filters, and ends anew."""
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "serve", "--demo", "--no-browser"]
-    with started([*command, "--port", str(free_port())]) as address:
+    with started([*command, "--port", "0"]) as address:
         open_in_voila(page, address)
         summary = page.locator(".fl-summary")
         expect(summary).to_contain_text("42 of 42 images")

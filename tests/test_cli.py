@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from fastlaunch_nb import __version__, cli, emulator, frame, servers
 from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.emulator import FastLaunchImage
 from fastlaunch_nb.emulator.models import EC2Error
+
+from .processes import in_a_terminal, process
 
 COMMANDS = ["show", "sweep", "record", "serve", "lab", "demo"]
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
@@ -375,20 +378,13 @@ def test_csv_in_a_terminal(
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a terminal of Unix")
 def test_a_terminal_gets_what_fits() -> None:
     """In a terminal no line is too wide, states have colours, and what is left out is named."""
-    main, terminal = os.openpty()
-    env = {**os.environ, "COLUMNS": "90", "TERM": "xterm-256color"}
     command = [*COMMAND, "show", "--demo", "--region", "us-east-1"]
-    done = subprocess.run(
-        command, stdout=terminal, stderr=subprocess.PIPE, text=True, check=True, env=env
-    )
-    os.close(terminal)
-    printed = os.read(main, 100_000).decode()
-    os.close(main)
+    printed, err = in_a_terminal(command, COLUMNS="90", TERM="xterm-256color")
     assert "\x1b[" in printed
     lines = re.sub(r"\x1b\[[0-9;]*m", "", printed).splitlines()
     assert len(lines) == 15
     assert max(map(len, lines)) <= 90
-    assert "No room for Target, Parallel, Template, Reason" in done.stderr
+    assert "No room for Target, Parallel, Template, Reason" in err
 
 
 # --- demo -----------------------------------------------------------------------------
@@ -396,13 +392,8 @@ def test_a_terminal_gets_what_fits() -> None:
 
 def test_demo_serves_another_process() -> None:
     """What demo prints leads an AWS client to the fleet, whatever was set; SIGINT ends it."""
-    process = subprocess.Popen(
-        [*COMMAND, "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    exports = [process.stdout.readline() for _ in range(10)]
-    try:
-        script = "".join(exports) + (
+    with process([*COMMAND, "demo"]) as server:
+        script = "".join(islice(server.out, 10)) + (
             f'{sys.executable} -c "import boto3; print(len(boto3.Session(profile_name='
             "'game-servers').client('ec2').describe_fast_launch_images()['FastLaunchImages']))\""
         )
@@ -419,10 +410,8 @@ def test_demo_serves_another_process() -> None:
             command, capture_output=True, text=True, check=True, env=led_elsewhere
         )
         assert done.stdout.strip() == "6"
-    finally:
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    assert process.returncode == 0
+        code, out, err = server.end(signal.SIGINT)
+    assert code == 0
     assert out == ""
     assert "Demo fleet: 42 images in 2 accounts and 3 regions at http://127.0.0.1:" in err
     assert err.strip().endswith("Stopped.")

@@ -19,8 +19,6 @@ import fastlaunch_nb as fl
 from .browser import axe
 from .screen import HOSTS, NEW, TABS, Host, Screen, dark, fleet, hosted, key_of, named, prepared
 
-expect.set_options(timeout=30_000)  # as where the whole suite runs
-
 NONE = re.compile(r"\bfl-none\b")
 BAND = ".shapelayer path"
 AT_ONCE = """

@@ -19,6 +19,7 @@ from fastlaunch_nb.enrich import ACTIONS
 from fastlaunch_nb.findings import rules_table
 
 from .conftest import ROOT, run
+from .processes import process
 
 README = (ROOT / "README.md").read_text()
 PROGRAMS = str(Path(sys.executable).parent)
@@ -107,23 +108,10 @@ def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
     words = shlex.split(command.partition(">")[0])
     if words[0] == "make":  # in a copy of the checkout, with what is installed here
         words += [f"BIN={PROGRAMS}", "--old-file=.venv/lab-ready"]
-    process = subprocess.Popen(
-        words,
-        cwd=checkout,
-        env={**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    try:
-        address = next((line for line in process.stdout if "http://127.0.0.1:" in line), "")
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert address, err
-    assert "Stopped." in err
+    env = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
+    with process(words, cwd=checkout, env=env) as server:
+        server.find(r"http://127\.0\.0\.1:")
+        assert "Stopped." in server.end(signal.SIGINT).err
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from fastlaunch_nb.demo import Demo
 from fastlaunch_nb.history.files import Files, GoneError
 
 from .conftest import ROOT, item
+from .processes import process
 from .worlds import (
     MINUTE,
     PLACES,
@@ -46,6 +47,7 @@ from .writers import EACH, PROCESSES
 
 KEY = list(frame.KEY)
 DAY = 24 * 3600
+ENOUGH = 3  # reads of a store while others write into it
 
 
 # --- writers that die -----------------------------------------------------------------
@@ -101,10 +103,8 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
     fl.History(store).record(small(0, "first"))
     said = {"first"}
     command = [sys.executable, "-m", "tests.writers", "racing", str(store)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writers:
-        assert writers.stdout
-        lines = writers.stdout
-        listener = Thread(target=lambda: said.update(line.strip() for line in lines))
+    with process(command, cwd=ROOT, stdin=subprocess.PIPE) as writers:
+        listener = Thread(target=lambda: said.update(line.strip() for line in writers.out))
         listener.start()
         reads = 0
         while listener.is_alive():
@@ -116,9 +116,11 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
             assert set(found) <= set(covered["sweep_id"])
             assert covered["status"].eq("complete").all()
             reads += 1
+            if reads == ENOUGH and writers.stdin:  # until now they held back their last sweep
+                writers.stdin.close()
         listener.join()
-        assert writers.wait() == 0
-    assert reads > 2
+        assert writers.wait() == (0, "", "")
+    assert reads >= ENOUGH
     assert len(said) == PROCESSES * EACH + 1
     history = fl.History(store)
     assert set(counts(history)) == said

@@ -97,9 +97,11 @@ def stopped(store: str) -> None:
         end, own = os.pipe()
         writer = forked(lambda most=most, own=own: _on_and_on(store, most, own))  # type: ignore[misc]
         os.close(own)
-        for name in _lines(end, most):
-            tell(name)
-        os.kill(writer, signal.SIGKILL)
+        try:
+            for name in _lines(end, most):
+                tell(name)
+        finally:
+            os.kill(writer, signal.SIGKILL)
         with os.fdopen(end) as late:  # what it had said before it died
             for name in late:
                 tell(name.strip())
@@ -110,7 +112,7 @@ def _lines(end: int, most: int) -> Iterator[str]:
     for _ in range(most):
         line = b""
         while not line.endswith(b"\n"):
-            line += os.read(end, 1)
+            line += os.read(end, 1) or sys.exit("a writer has ended by itself")
         yield line.decode().strip()
 
 
@@ -125,17 +127,24 @@ def _on_and_on(store: str, most: int, own: int) -> None:
 
 
 def racing(store: str) -> None:
-    """Write from many processes at once, while one more merges what is there."""
+    """Write from many processes at once, while one more merges what is there.
+
+    They hold back their last sweep until standard input ends.
+    """
     writers = [forked(lambda n=n: _many(store, n)) for n in range(PROCESSES)]  # type: ignore[misc]
     merger = forked(lambda: _merge(store))
-    worst = max(map(ended, writers))
-    os.kill(merger, signal.SIGKILL)
+    try:
+        worst = max(map(ended, writers))
+    finally:
+        os.kill(merger, signal.SIGKILL)
     sys.exit(worst or (0 if ended(merger) == -signal.SIGKILL else 1))
 
 
 def _many(store: str, process: int) -> None:
     sweep = small(process)
     for number in range(EACH):
+        if number == EACH - 1:
+            os.read(0, 1)
         name = f"race-{process}-{number}"
         covered = sweep.coverage.assign(sweep_id=name)
         fl.History(store).record(sweep._replace(sweep_id=name, coverage=covered))
