@@ -240,7 +240,7 @@ _NEWS = "@jupyterlab/apputils-extension:announcements"
 
 
 def _with_token(token: str) -> dict[str, Any]:
-    """Return the configuration of a Jupyter server that asks for a token.
+    """Return the configuration of JupyterLab's server, which asks for a token.
 
     notebook_shim serves extensions of Notebook 6 only. It reads each setting of the
     server, old ones too, and users see the warnings that this gives.
@@ -248,7 +248,20 @@ def _with_token(token: str) -> dict[str, Any]:
     return {
         "IdentityProvider": {"token": token},
         "ServerApp": {"jpserver_extensions": {"notebook_shim": False}},
+        **_encryption(),
     }
+
+
+def _encryption() -> dict[str, Any]:
+    """Return the configuration of kernels that encrypt what they send, where this Jupyter can.
+
+    Without it, each kernel that starts warns of other users on this machine.
+    """
+    import zmq
+    from jupyter_client.manager import KernelManager
+
+    able = hasattr(KernelManager, "transport_encryption") and zmq.has("curve")
+    return {"KernelManager": {"transport_encryption": "auto"}} if able else {}
 
 
 @contextmanager

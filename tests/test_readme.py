@@ -94,11 +94,11 @@ def test_readme_has_commands() -> None:
         assert command in known
     for command in ("show", "sweep", "record", "serve", "lab", "demo"):
         assert f"fastlaunch-nb {command}" in known
-    assert {command.split()[0] for command in commands()} == {"make", "fastlaunch-nb"}
+    assert {command.split()[0] for command in commands()} == {"make", "fastlaunch-nb", "uv"}
 
 
 def is_server(command: str) -> bool:
-    """Tell a command that runs until Ctrl-C."""
+    """Tell a command that runs until Ctrl-C; those of uv run in test_install."""
     return command.split()[1] in ("lab", "serve", "demo")
 
 

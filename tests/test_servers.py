@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Iterator
@@ -357,12 +358,26 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: 
     assert copy.read_bytes() == (notebooks / "01_first.ipynb").read_bytes()
 
 
-def test_lab_on_your_own_account(notebooks: Path, tmp_path: Path, demo: Demo) -> None:
-    """With a profile no demo is started, and the copy reads that profile in its own region."""
+def test_lab_on_your_own_account(
+    notebooks: Path, tmp_path: Path, demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a profile no demo is started, and the copy reads that profile in its own region.
+
+    A token is asked for, whatever a configuration of the user's or in the folder says.
+    """
+    for folder in (tmp_path / "mine", tmp_path):
+        folder.mkdir(exist_ok=True)
+        (folder / "jupyter_server_config.json").write_text('{"IdentityProvider": {"token": ""}}')
+    (tmp_path / "voila.py").write_text("raise SystemExit('read')")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "mine"))
+    monkeypatch.chdir(tmp_path)
     where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
     profile = ["--profile", "game-servers"]
     with start("lab", *profile, *where) as server:
-        assert "JupyterLab" in page(server.find(r"http://\S+"))
+        address = server.find(r"http://\S+")
+        assert "JupyterLab" in page(address)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            page(f"{address.partition('/lab')[0]}/api/contents")
         err = end(server, signal.SIGINT)
     assert err.splitlines()[1] == "Profile game-servers: region us-east-1"
     assert [path.name for path in (tmp_path / "lab").iterdir()] == ["game-servers"]
