@@ -109,7 +109,7 @@ ACCOUNTS: dict[str, Callable[[Path], AbstractContextManager[None]]] = {
     EXPIRED: lambda folder: accounts.refusing(folder, "ExpiredToken"),
 }
 SAYS = {
-    EMPTY: "No image (has Fast Launch here|to show)",
+    EMPTY: "No image (has Fast Launch here|to show|in any account and region)",
     DENIED: "Allow the IAM action ec2:DescribeFastLaunchImages",
     EXPIRED: "expired",
 }
@@ -152,8 +152,21 @@ def test_an_account_with_nothing_to_show(
             shown.append(text)
             if cell.id not in OWN_NUMBERS:
                 assert numbers(text) == [], f"{cell.id} shows numbers of nothing: {text}"
+        shown.append(str(getattr(shell.user_ns.get("failed"), "outputs", "")))  # of a widget
     assert re.search(SAYS[account], "\n".join(shown)), shown
     assert "Traceback" not in "\n".join(shown)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_credentials_without_a_profile(path: Path, shell: InteractiveShell, demo: Demo) -> None:
+    """Every cell runs on the credentials that boto3 finds, whose account has no name."""
+    parameters = f"profile, regions = '', [{accounts.REGION!r}]"
+    shown = []
+    for cell in cells(path):
+        is_marked = "parameters" in cell.metadata.get("tags", ())
+        shown.append(ran(shell, f"{cell.source}\n{parameters}" if is_marked else cell.source))
+    assert "8 " in " ".join(shown), shown  # the images of this account and region
 
 
 OWN_NUMBERS = {  # of rules, and of patterns that the notebook itself makes up and says so
@@ -162,6 +175,8 @@ OWN_NUMBERS = {  # of rules, and of patterns that the notebook itself makes up a
 TRUE = (  # a read that took place, and what it was of
     r"Out\[\d+\]:|Sweep: 0 images, 1 (complete|failed)|FilterPanel: 0 of 0 images|0 of 0 images",
     r"1 read of an account and region: +1 (complete|failed)|[01] of 1 reads are complete",
+    r"status (complete|failed) 1|(UnauthorizedOperation|ExpiredToken) 1|0 none",
+    r"error_code 0|\[1 rows x 5 columns\]",  # a table of what failed, and its index
     r"444455556666|us-east-1|r-1|\d{4}-\d\d-\d\d( \d\d:\d\d)?(:\d\d\+00:00)?",
 )
 
@@ -182,7 +197,7 @@ def ran(shell: InteractiveShell, source: str) -> str:
             texts += figure_texts(figure)
         elif page := output.data.get("text/html"):
             texts.append(unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)))
-        else:
+        elif "application/vnd.jupyter.widget-view+json" not in output.data:
             texts.append(output.data["text/plain"])
     return " ".join("\n".join(texts).split())
 
