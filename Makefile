@@ -9,13 +9,15 @@ LAB_READY := .venv/lab-ready
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
 MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
+SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/scheduling.py says
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser lab test bench notebooks pictures binder clean
+.PHONY: help setup setup-browser lab test test-deep bench notebooks pictures binder clean
 
 help:
 	@echo "make lab         explore the demo fleet in JupyterLab (PORT=8890 NO_BROWSER=1)"
 	@echo "make test        lint, types, tests and notebooks"
+	@echo "make test-deep   the slow tests, those that need a network or Java, and more examples"
 	@echo "make bench       measure what is claimed to be fast"
 	@echo "make notebooks   run the notebooks again and store what they show"
 	@echo "make pictures    take README's pictures again"
@@ -58,7 +60,10 @@ test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(WITH_BROWSER) $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(WITH_BROWSER) $(BIN)/python -m pytest $(SHARED_OUT) -m "not deep"
+
+test-deep: $(READY) setup-browser
+	$(WITH_BROWSER) $(BIN)/python -m pytest $(SHARED_OUT) -m "deep or hypothesis" --hypothesis-profile=deep
 
 bench: $(READY)
 	@for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit; echo; done

@@ -39,7 +39,7 @@ HOST = "127.0.0.1"
 LAB_PORT, DASHBOARD_PORT = 8888, 8866
 DASHBOARD = "dashboard.ipynb"
 PATIENCE = 120  # seconds that a server may take to answer
-_DOUBTS = 50  # answers, 0.2 s apart, before who does not know our token is taken for our server
+_DOUBTS = 50  # logins shown, 0.2 s apart, before who does not know our token is taken for ours
 _HERE = Path(__file__).parent
 NOTEBOOKS = next(  # where pip put them, or beside the package in a checkout
     (folder for folder in (_HERE / "notebooks", _HERE.parent / "notebooks") if folder.is_dir()),
@@ -388,16 +388,16 @@ def run(server: Server, stopped: threading.Event, ready: Callable[[str], None]) 
 
 
 def _answers(server: Server, process: subprocess.Popen[bytes], stopped: threading.Event) -> bool:
-    """Wait until it answers, and not a program that came to its port before it.
+    """Wait until it answers, and not a Jupyter that came to its port before it.
 
-    Jupyter's login sends on who has its token. A user's own configuration may have another
-    login: so in the end any answer will do.
+    One that does not know our token shows its login. So may ours, if a user's configuration
+    has another login: then the process stays, and in the end that will do.
     """
     deadline, strangers = time.monotonic() + PATIENCE, 0
     while process.poll() is None and not stopped.wait(0.2) and time.monotonic() < deadline:
         status = _login(server)
-        strangers += status is not None
-        if status == HTTPStatus.FOUND or strangers > _DOUBTS:
+        strangers += status == HTTPStatus.OK
+        if status not in (None, HTTPStatus.OK) or strangers > _DOUBTS:
             return True
     return False
 

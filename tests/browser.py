@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
@@ -28,7 +28,8 @@ from .processes import Process, process
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
 ROOT = Path(__file__).parent.parent
-SLOW = 90_000  # milliseconds: how long a kernel may take to start and run everything
+PATIENT = 120_000  # milliseconds: how long a page may take to show something, on a busy machine
+SLOW = 300_000  # and a kernel to start and run everything
 OUTSIDE = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
 VOILAS_OWN = re.compile("fontawesome")  # Voila's page template asks a CDN for its icons
 NBCONVERTS_OWN = re.compile(r"require\.min\.js|mathjax")  # so does nbconvert's, for two libraries
@@ -77,7 +78,9 @@ def launched() -> Iterator[Browser]:
     if path is None:
         raise RuntimeError("No Chromium or Chrome was found. Get one: make setup-browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        browser = playwright.chromium.launch(
+            executable_path=path, args=list(QUIET), timeout=PATIENT
+        )
         try:
             yield browser
         finally:
@@ -97,7 +100,7 @@ def opened(
     Nothing outside this machine is reached, or asked for by us.
     """
     context = browser.new_context(viewport={"width": width, "height": 1000}, timezone_id=zone)
-    context.set_default_timeout(SLOW)
+    context.set_default_timeout(PATIENT)
     page = context.new_page()
     outside: list[str] = []
 
@@ -183,11 +186,17 @@ def darkened(page: Page) -> Iterator[None]:
 
     Voila is told by its address: ``?theme=dark``.
     """
-    for scheme, light in (("dark", "false"), ("light", "true")):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+
+    def follow(scheme: Literal["dark", "light"]) -> None:
+        page.emulate_media(color_scheme=scheme)
+        light = "true" if scheme == "light" else "false"
         page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
-        if scheme == "dark":
-            yield
+
+    follow("dark")
+    try:
+        yield
+    finally:
+        follow("light")
 
 
 PLOT = ".js-plotly-plot"

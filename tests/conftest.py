@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -12,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pandas as pd
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from hypothesis import settings
+from botocore.loaders import create_loader
+from hypothesis import Phase, settings
 from moto import mock_aws
 from playwright.sync_api import Browser, Dialog, Page, expect
 
@@ -24,14 +27,22 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
-from .browser import SLOW, find, launched, opened
+from .browser import PATIENT, find, launched, opened
 from .processes import restore_signals
+from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 
-settings.register_profile("same", derandomize=True, deadline=None, max_examples=40)
-settings.load_profile("same")
+settings.register_profile(
+    "quick",  # shrinking takes minutes: `make test-deep` does it
+    derandomize=True,
+    deadline=None,
+    max_examples=10,
+    phases=[Phase.explicit, Phase.generate],
+)
+settings.register_profile("deep", derandomize=True, deadline=None, max_examples=100)
+settings.load_profile("quick")
 
 restore_signals()
-expect.set_options(timeout=SLOW)
+expect.set_options(timeout=PATIENT)
 
 if found := find():
     os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks
@@ -39,6 +50,14 @@ if found := find():
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
 SINCE = datetime(2026, 1, 14, 9, 30, 15, 552000, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_service_models_once() -> Iterator[None]:
+    """Share one loader among all sessions of botocore, so that each model is parsed once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +69,14 @@ def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests see no terminal of the person who runs them: neither its width nor its colours."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -66,10 +66,11 @@ class Process:
             obeyed = self._signal(number)
             if not obeyed and not self._signal(signal.SIGTERM):
                 self._signal(signal.SIGKILL)
+            code = self._process.wait()
             over = [lines.are_over() for lines in (self.out, self.err)]
+            assert obeyed, f"signal {number} did not end it"
             assert all(over), "a process that it started has not ended"
-            self._ended = Ended(self._process.wait(), "".join(self.out), "".join(self.err))
-            assert obeyed, f"signal {number} did not end it: {self._ended}"
+            self._ended = Ended(code, "".join(self.out), "".join(self.err))
         return self._ended
 
     def wait(self) -> Ended:

@@ -105,6 +105,7 @@ def image(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return programs
 
 
+@pytest.mark.deep
 def test_the_list_is_complete(image: Path, checkout: Path) -> None:
     """Nothing is installed but what is pinned and the project, and all of it goes together."""
     listed = json.loads(run(image / "pip", "list", "--format=json", cwd=checkout).stdout)
@@ -113,6 +114,7 @@ def test_the_list_is_complete(image: Path, checkout: Path) -> None:
     run(image / "pip", "check", cwd=checkout)
 
 
+@pytest.mark.deep
 def test_the_package_brings_the_notebooks(image: Path, checkout: Path, tmp_path: Path) -> None:
     """Installed from a wheel, without a clone, lab and serve find every notebook there is."""
     code = "from fastlaunch_nb.servers import NOTEBOOKS as n; print(*sorted(n.glob('*.ipynb')))"
@@ -122,6 +124,7 @@ def test_the_package_brings_the_notebooks(image: Path, checkout: Path, tmp_path:
     assert all(image.parent in Path(path).parents for path in found)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("notebook", "says"),
     [(NOTEBOOK, FLEET), ("notebooks/04_embed.ipynb", "needs Chrome or Chromium")],
@@ -152,6 +155,7 @@ def served(programs: Path, folder: Path, home: Path) -> Iterator[str]:
         yield re.findall(r"^http://127\.0\.0\.1:\d+/", address)[0]
 
 
+@pytest.mark.deep
 def test_the_launch_links_work(image: Path, checkout: Path, tmp_path: Path) -> None:
     """Behind Binder's two links are the tour in JupyterLab and, run by Voila, the demo fleet."""
     with served(image, checkout, tmp_path) as address:

@@ -116,13 +116,21 @@ def see_the_charts(page: Page, *rows: int, of_the_demo: int | None = None) -> No
     assert not any("hare" in (title or "") or "cloud" in (title or "") for title in buttons)
 
 
-def test_jupyterlab(page: Page, lab: str) -> None:
+@pytest.fixture(scope="module")
+def explored(browser: Browser, lab: str) -> Iterator[Page]:
+    """A page of JupyterLab in which the first notebook has run."""
+    with opened(browser) as page:
+        run_all(page, lab)
+        yield page
+
+
+def test_jupyterlab(explored: Page) -> None:
     """In JupyterLab all cells run, the panel answers to clicks and words, both charts appear."""
-    run_all(page, lab)
-    use_the_panel(page)
-    see_the_charts(page, 42, 42)
+    use_the_panel(explored)
+    see_the_charts(explored, 42, 42)
 
 
+@pytest.mark.deep
 def test_voila(page: Page, voila: str) -> None:
     """In Voila, without any code, the panel and the charts do the same."""
     open_in_voila(page, voila)
@@ -130,6 +138,7 @@ def test_voila(page: Page, voila: str) -> None:
     see_the_charts(page, 42, 42)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("notebook", "rows", "of_the_demo"),
     [
@@ -152,6 +161,7 @@ def test_every_story_in_jupyterlab(
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
 
 
+@pytest.mark.deep
 def test_the_dashboard_refreshes(page: Page) -> None:
     """On the page that serve shows, Refresh says how far it is, keeps filters, and ends anew."""
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "serve", "--demo", "--no-browser"]
@@ -194,19 +204,18 @@ def open_in_voila(page: Page, address: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1280, 600])
-def test_labels_do_not_overlap(browser: Browser, lab: str, width: int) -> None:
+def test_labels_do_not_overlap(explored: Page, width: int) -> None:
     """On a wide and on a narrow screen no label of a chart lies on another or off the figure."""
-    with opened(browser, width) as page:
-        run_all(page, lab)
-        expect(page.locator(PLOT)).to_have_count(2, timeout=SLOW)
-        for number in range(2):
-            plot = page.locator(PLOT).nth(number)
-            plot.scroll_into_view_if_needed()
-            expect(plot.locator(".ytick text")).to_have_count(42)
-            for part in (".ytick text", ".gtitle, .gtitle-subtitle, .ytick text"):
-                assert overlaps(plot, part) == []
+    explored.set_viewport_size({"width": width, "height": 1000})
+    expect(explored.locator(PLOT)).to_have_count(2, timeout=SLOW)
+    for plot in explored.locator(PLOT).all():
+        plot.scroll_into_view_if_needed()
+        expect(plot.locator(".ytick text")).to_have_count(42)
+        for part in (".ytick text", ".gtitle, .gtitle-subtitle, .ytick text"):
+            assert overlaps(plot, part) == []
 
 
+@pytest.mark.deep
 def test_hostile_text_in_jupyterlab(page: Page, lab: str, alerts: list[str]) -> None:
     """In the live panel and chart hostile text runs nothing, makes nothing, and turns nothing."""
     run_all(page, lab.replace("/tree/01_explore", "/workspaces/hostile/tree/hostile"))
@@ -214,6 +223,7 @@ def test_hostile_text_in_jupyterlab(page: Page, lab: str, alerts: list[str]) -> 
     assert alerts == []
 
 
+@pytest.mark.deep
 def test_hostile_text_in_voila(page: Page, voila: str, alerts: list[str]) -> None:
     """In Voila hostile text is as tame."""
     open_in_voila(page, voila.replace("01_explore", "hostile"))

@@ -197,7 +197,14 @@ def javascript(javascript_sdk: Path, demo: Demo) -> Ask:
     return lambda questions: ask_javascript(javascript_sdk, demo, questions)
 
 
-@pytest.fixture(params=["boto3 in-process", "boto3", "AWS CLI", "JavaScript"])
+@pytest.fixture(
+    params=[
+        "boto3 in-process",
+        "boto3",
+        pytest.param("AWS CLI", marks=pytest.mark.deep),
+        pytest.param("JavaScript", marks=pytest.mark.deep),
+    ]
+)
 def ask(request: pytest.FixtureRequest) -> Ask:
     """Each client before the same fleet, in-process or over HTTP."""
     if request.param == "JavaScript":
@@ -309,6 +316,7 @@ def test_every_client_understands_the_same_refusals(ask: Ask) -> None:
     assert len({refusal.request_id for refusal in refusals}) == len(refusals)
 
 
+@pytest.mark.deep
 def test_javascript_goes_page_by_page(javascript: Ask) -> None:
     """The SDK's own paginator asks for 7 at a time, and goes on until there are no more."""
     [pages] = javascript([READS[1][0]])
@@ -318,6 +326,7 @@ def test_javascript_goes_page_by_page(javascript: Ask) -> None:
 # --- what only boto3 and the AWS CLI have ---------------------------------------------
 
 
+@pytest.mark.deep
 def test_a_read_that_was_cut_short_goes_on_anywhere(cli: AwsCli) -> None:
     """Cut short inside a page, boto3, the AWS CLI and `describe` stop alike and go on alike."""
     words = ("--page-size", "4", "--max-items", "6")
@@ -336,6 +345,7 @@ def test_a_read_that_was_cut_short_goes_on_anywhere(cli: AwsCli) -> None:
     assert ours["image_id"].tolist() == [image.image_id for image in FLEET[6:12]]
 
 
+@pytest.mark.deep
 def test_a_single_page(cli: AwsCli) -> None:
     """One page, with the API's own MaxResults and NextToken, is the same page for both."""
     client = boto3.client("ec2")
@@ -346,6 +356,7 @@ def test_a_single_page(cli: AwsCli) -> None:
     assert page["NextToken"] == theirs["NextToken"]
 
 
+@pytest.mark.deep
 def test_another_profile_and_region_with_a_query(cli: AwsCli) -> None:
     """A profile of the demo is its account for the AWS CLI too, and a query keeps whole rows."""
     query = "FastLaunchImages[?State=='enabled']"
@@ -358,6 +369,7 @@ def test_another_profile_and_region_with_a_query(cli: AwsCli) -> None:
     assert_frame_equal(rows(answer).drop(columns=unasked), ours.drop(columns=unasked))
 
 
+@pytest.mark.deep
 def test_filters_written_for_the_aws_cli(cli: AwsCli) -> None:
     """The commands of `Filters.to_code` bring the rows that the same filters keep here."""
     there = rows([image.to_api() for image in FLEET])
@@ -438,6 +450,7 @@ def change_by_boto3(operation: str, asked: Question) -> Any:
         return boto3_refusal(error)
 
 
+@pytest.mark.deep
 def test_boto3_and_the_cli_change_alike(cli: AwsCli) -> None:
     """An image enabled, changed and disabled by either gets the same answers, and refusals."""
 

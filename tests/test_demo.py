@@ -211,11 +211,13 @@ def test_another_start_replaces_the_first() -> None:
     before = dict(os.environ)
     first = fl.demo(1)
     second = fl.demo(2)
-    first.stop()
-    assert os.environ["AWS_ENDPOINT_URL"] == second.endpoint_url
-    assert len(fl.describe()) > 0
-    second.stop()
-    second.stop()
+    try:
+        first.stop()
+        assert os.environ["AWS_ENDPOINT_URL"] == second.endpoint_url
+        assert len(fl.describe()) > 0
+    finally:
+        second.stop()
+        second.stop()
     assert dict(os.environ) == before
 
 

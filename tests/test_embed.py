@@ -83,6 +83,7 @@ def test_the_page_escapes_what_it_writes(
     assert alerts == []
 
 
+@pytest.mark.deep
 def test_a_sphinx_page(reports: Path, page: Page) -> None:
     """Sphinx draws both charts while it builds, each time with no warning, and hides the code."""
     built = reports / "sphinx" / "_build" / "html"
@@ -132,6 +133,7 @@ def test_markdown_in_a_name_is_text(
     assert alerts == []
 
 
+@pytest.mark.deep
 def test_a_report_without_a_browser(tmp_path: Path) -> None:
     """Where there is no Chrome the notebook says so, ends, and its Markdown has all the words."""
     arguments = (NOTEBOOK, tmp_path / NOTEBOOK.name, "-p", "folder", tmp_path)
@@ -142,6 +144,7 @@ def test_a_report_without_a_browser(tmp_path: Path) -> None:
     assert rendered.count("\n- ") == 2 * 14
 
 
+@pytest.mark.deep
 def test_the_notebook_as_a_page(reports: Path, browser: Browser) -> None:
     """Exported by nbconvert, the notebook that ran shows a picture for each of its charts."""
     run("nbconvert", "--to", "html", reports / NOTEBOOK.name)

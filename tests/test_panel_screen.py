@@ -19,6 +19,12 @@ import fastlaunch_nb as fl
 from .browser import axe
 from .screen import HOSTS, NEW, TABS, Host, Screen, dark, fleet, hosted, key_of, named, prepared
 
+IN_NOTEBOOK_TOO = {
+    "test_facets_count_and_keep",
+    "test_headings_sort_by_mouse_and_keys",
+    "test_a_row_selects_and_its_bar_is_marked",
+    "test_keys_alone_are_enough",
+}
 NONE = re.compile(r"\bfl-none\b")
 BAND = ".shapelayer path"
 AT_ONCE = """
@@ -57,9 +63,19 @@ def home(told: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
     return prepared(tmp_path_factory.mktemp("home"), told)
 
 
-@pytest.fixture(scope="module", params=HOSTS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test in each host; `make test` has all of JupyterLab's, and four of Notebook's."""
+    if "host" in metafunc.fixturenames:
+        quick = {"lab", "notebook"} if metafunc.definition.name in IN_NOTEBOOK_TOO else {"lab"}
+        hosts = [
+            pytest.param(name, marks=() if name in quick else pytest.mark.deep) for name in HOSTS
+        ]
+        metafunc.parametrize("host", hosts, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def host(request: pytest.FixtureRequest, home: Path, browser: Browser) -> Iterator[Host]:
-    """Each of the hosts, with the notebook run in it."""
+    """A host, with the notebook run in it."""
     with hosted(request.param, home, browser) as running:
         yield running
 

@@ -102,14 +102,15 @@ def is_server(command: str) -> bool:
     return command.split()[1] in ("lab", "serve", "demo")
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("command", [c for c in commands() if is_server(c)])
 def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
     """A command that serves prints its address and, at Ctrl-C, ends with a word."""
     words = shlex.split(command.partition(">")[0])
     if words[0] == "make":  # in a copy of the checkout, with what is installed here
         words += [f"BIN={PROGRAMS}", "--old-file=.venv/lab-ready"]
-    env = {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
-    with process(words, cwd=checkout, env=env) as server:
+    alone = {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "BROWSER": "true"}  # which opens nothing
+    with process(words, cwd=checkout, env={**os.environ, **alone}) as server:
         server.find(r"http://127\.0\.0\.1:")
         assert "Stopped." in server.end(signal.SIGINT).err
 

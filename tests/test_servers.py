@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import random
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -12,8 +15,10 @@ import threading
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +33,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import InputError, cli, emulator, servers
 from fastlaunch_nb.demo import Demo
 
-from .browser import ROOT, launched, opened
+from .browser import ROOT, SLOW, launched, opened
 from .processes import LIMIT, Process, process
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
@@ -313,6 +318,158 @@ def test_an_error_is_said_in_words(dashboard: dict[str, Any]) -> None:
     pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
 
 
+# --- ports and signals ------------------------------------------------------------------
+
+PROGRAM = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+port, status, asked = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(status if self.headers["Authorization"] == "token ours" else 200)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+for file in asked:
+    open(file).read()
+try:
+    HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+except OSError:
+    sys.exit(7)
+"""
+"""A program that answers as Jupyter's login does; as it ends where its port is taken."""
+
+
+def program(
+    port: int, *first: Path, status: int = 302, elsewhere: servers.Server | None = None
+) -> servers.Server:
+    """Return a program that reads some files before it listens, and who starts in its place."""
+    return servers.Server(
+        "A program",
+        [sys.executable, "-c", PROGRAM, str(port), str(status), *map(str, first)],
+        ROOT,
+        f"http://127.0.0.1:{port}/?token=ours",
+        port,
+        "ours",
+        (lambda: elsewhere) if elsewhere else None,
+    )
+
+
+def run(server: servers.Server) -> list[str]:
+    """Run a server until it answers; return the addresses that it was said to answer at."""
+    stopped, addresses = threading.Event(), list[str]()
+
+    def ready(address: str) -> None:
+        addresses.append(address)
+        stopped.set()
+
+    servers.run(server, stopped, ready)
+    return addresses
+
+
+@contextmanager
+def stranger(called: Callable[[], object] = lambda: None) -> Iterator[int]:
+    """Have another program at a port, which knows no token; give the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            called()
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def free() -> int:
+    """A port below those that systems give out by themselves: nobody else comes to it."""
+    return servers._free_port(None, random.randrange(20_000, 30_000))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+def test_another_came_to_the_port(tmp_path: Path, free: int) -> None:
+    """Another's answers are not taken for ours; ours ends, and starts again at the next port."""
+    go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    answers = count(1)
+
+    def called() -> None:
+        if next(answers) == 2:
+            go_on.write_text("you may try to listen now")
+
+    with stranger(called) as taken:
+        assert run(program(taken, go_on, elsewhere=program(free))) == [program(free).address]
+    assert next(answers) > 2
+
+
+def test_a_named_port_is_kept_to(free: int) -> None:
+    """Where the user named the port that another came to, that is an error, not another port."""
+    with stranger() as taken, pytest.raises(fl.FastLaunchError, match="with exit code 7"):
+        run(program(taken))
+
+
+def test_a_program_that_does_not_start(free: int) -> None:
+    """Where the port is still free, another would not help."""
+    broken = program(free, Path("no such file"), elsewhere=program(free))
+    with pytest.raises(fl.FastLaunchError, match="A program ended by itself with exit code 1"):
+        run(broken)
+
+
+@pytest.mark.parametrize("status", [200, 404], ids=["another login", "no login"])
+def test_a_login_of_the_users_own(monkeypatch: pytest.MonkeyPatch, free: int, status: int) -> None:
+    """A server that does not know our token is announced too, once it has not gone away."""
+    monkeypatch.setattr(servers, "_DOUBTS", 2)
+    assert run(program(free, status=status)) == [program(free).address]
+
+
+@pytest.mark.parametrize("make", [
+    pytest.param(lambda folder, port: nullcontext(servers.lab(folder, "x", port)), id="lab"),
+    pytest.param(lambda folder, port: servers.dashboard(folder, {}, port, "light"), id="serve"),
+])  # fmt: skip
+def test_the_next_port(make: Any, notebooks: Path, free: int) -> None:
+    """Without a named port the next is tried, with a token that nobody has seen; else none is."""
+    shutil.copy(notebooks / "01_first.ipynb", notebooks / "dashboard.ipynb")
+    with make(notebooks, free) as named:
+        assert (named.port, named.elsewhere) == (free, None)
+    for port in (None, 0):
+        with make(notebooks, port) as first, socket.create_server(("127.0.0.1", first.port)):
+            second = first.elsewhere()
+        assert second.port != first.port
+        assert second.token != first.token
+        assert second.address == first.address.replace(str(first.port), str(second.port)).replace(
+            first.token, second.token
+        )
+        assert any(str(second.port) in word for word in second.command)
+        assert callable(second.elsewhere)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["in a terminal", "under nohup"])
+def test_signals_stop_a_server(ignored: bool) -> None:
+    """Ctrl-C, a polite kill and, but for nohup, a closed terminal end it; then all is as it was."""
+    heard: list[int] = []
+    before = signal.SIG_IGN if ignored else lambda number, _: heard.append(number)
+    previous = signal.signal(signal.SIGHUP, before)
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with servers.stop_signals() as stopped:
+                signal.raise_signal(number)
+                assert stopped.is_set() == (not ignored or number != signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == before
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert heard == []
+
+
 # --- from start to end ----------------------------------------------------------------
 
 
@@ -336,7 +493,27 @@ def page(address: str) -> str:
         return str(answer.read().decode())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "hang up"])
+@pytest.mark.deep
+def test_two_that_start_at_once(notebooks: Path, tmp_path: Path) -> None:
+    """Two without a named port never end in an error: each has a port and an answer of its own."""
+    command = [*COMMAND, "lab", "--no-browser", "--notebooks", str(notebooks), "--folder"]
+    commands = [[*command, str(tmp_path / name)] for name in ("a", "b")]
+    with process(commands[0]) as first, process(commands[1]) as second:
+        addresses = [server.find(r"http://\S+") for server in (first, second)]
+        assert len({address.split("/")[2] for address in addresses}) == 2
+        for address in addresses:
+            assert "JupyterLab" in page(address)
+        for server in (first, second):
+            end(server, signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="Ctrl-C"),
+        pytest.param(signal.SIGHUP, id="hang up", marks=pytest.mark.deep),
+    ],
+)
 def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: int) -> None:
     """lab prints an address that answers, works on a copy, and leaves nothing behind at its end."""
     where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
@@ -358,6 +535,7 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: 
     assert copy.read_bytes() == (notebooks / "01_first.ipynb").read_bytes()
 
 
+@pytest.mark.deep
 def test_lab_on_your_own_account(
     notebooks: Path, tmp_path: Path, demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,6 +566,7 @@ def test_lab_on_your_own_account(
     ]
 
 
+@pytest.mark.deep
 def test_the_dashboard_of_an_account(demo: Demo) -> None:
     """serve shows what was asked to who has the token, and to nobody else."""
     asked = ["--profile", "game-servers", "--region", "eu-west-1", "--filters", "state=enabled"]
@@ -397,8 +576,10 @@ def test_the_dashboard_of_an_account(demo: Demo) -> None:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=.+", address)
         assert "Password or token" in page(address.partition("?")[0])
         with launched() as browser, opened(browser) as shown:
-            shown.goto(address)
-            expect(shown.locator(".fl-summary")).to_contain_text(f"{expected} of {expected} images")
+            shown.goto(address, timeout=SLOW)
+            expect(shown.locator(".fl-summary")).to_contain_text(
+                f"{expected} of {expected} images", timeout=SLOW
+            )
         end(server, signal.SIGTERM)
 
 

@@ -7,8 +7,9 @@ import random
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 import boto3
@@ -19,13 +20,16 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from pyarrow import fs
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import frame
+from fastlaunch_nb.history import files as history_files
 from fastlaunch_nb.history.files import Files
 
 from .conftest import ROOT, item
+from .processes import LIMIT
 from .worlds import (
     PLACES,
     answers,
@@ -44,6 +48,8 @@ SPARKS = re.compile(r"```python\n(looks = spark\.read.*?)```", re.DOTALL)
 
 # --- S3 -------------------------------------------------------------------------------
 
+LIMITS = history_files.S3_CONNECT_TIMEOUT, history_files.S3_REQUEST_TIMEOUT
+
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 DENIED = (
     b"<Error><Code>AccessDenied</Code><Message>AKIAIOSFODNN7EXAMPLE is not allowed</Message>"
@@ -52,11 +58,13 @@ DENIED = (
 
 
 class S3:
-    """An S3 on this machine: what it was asked, and what it refuses."""
+    """An S3 on this machine: what it was asked, what it refuses, and when it answers."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.came = Semaphore(0)  # released by each request
         self.refuses: Callable[[str], bool] = lambda asked: False
+        self.delay: Callable[[], object] = lambda: None
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: Any, start: Any) -> Any:
@@ -64,6 +72,8 @@ class S3:
         query = environ["QUERY_STRING"]
         asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}{'?' * bool(query)}{query}"
         self.asked.append(asked)
+        self.came.release()
+        self.delay()
         if self.refuses(asked):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start("403 Forbidden", [("Content-Type", "application/xml")])
@@ -78,31 +88,44 @@ class Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
-    """An S3 with one empty bucket, named ``bucket``."""
-    s3 = S3()
+@contextmanager
+def served(s3: S3) -> Iterator[str]:
+    """Serve it, each request in a thread of its own; give its address."""
     server = make_server("127.0.0.1", 0, s3, threaded=True, request_handler=Quiet)
     thread = Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}",
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="bucket")
-    s3.asked.clear()
-    yield s3
-    s3.refuses = lambda asked: False
-    for found in client.list_objects_v2(Bucket="bucket").get("Contents", []):
-        client.delete_object(Bucket="bucket", Key=found["Key"])
-    client.close()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
+    """An S3 with one empty bucket, named ``bucket``; no request to it is ever repeated."""
+    s3 = S3()
+    monkeypatch.setattr(history_files, "S3_CONNECT_TIMEOUT", LIMIT)
+    monkeypatch.setattr(history_files, "S3_REQUEST_TIMEOUT", LIMIT)
+    with served(s3) as address:
+        for name, value in {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="bucket")
+        s3.asked.clear()
+        try:
+            yield s3
+        finally:
+            s3.refuses, s3.delay = (lambda asked: False), (lambda: None)
+            for found in client.list_objects_v2(Bucket="bucket").get("Contents", []):
+                client.delete_object(Bucket="bucket", Key=found["Key"])
+            client.close()
 
 
 def test_s3_answers_as_a_folder_does(s3: S3, tmp_path: Path) -> None:
@@ -187,6 +210,69 @@ def test_s3_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(fl.StoreError, match=r"could not be listed: .*connect"):
         fl.History("s3://bucket/fleet").images()
+
+
+@pytest.mark.parametrize(
+    ("variables", "endpoint"),
+    [
+        ({}, "http://127.0.0.1:2"),
+        ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:3"}, "http://127.0.0.1:3"),
+    ],
+    ids=["of all services", "of S3"],
+)
+def test_what_s3_is_made_with(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], endpoint: str
+) -> None:
+    """S3 is where AWS's variables say; it has 10 s to take a connection, and 20 s to answer."""
+    for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:2", **variables}.items():
+        monkeypatch.setenv(name, value)
+    system, path = Files("s3://bucket/fleet")._place
+    expected = {
+        "connect_timeout": 10,
+        "request_timeout": 20,
+        "endpoint_override": endpoint,
+        "allow_delayed_open": True,
+    }
+    options = system.__reduce__()[1][0]
+    assert {name: options[name] for name in expected} == expected
+    assert path == "bucket/fleet"
+
+
+def test_without_an_endpoint_the_bucket_says_its_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a bucket on AWS itself the region is looked up; an empty endpoint is none."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:2")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
+    regions = {"bucket": "eu-north-1"}
+    monkeypatch.setattr(fs, "resolve_s3_region", regions.__getitem__)
+    system, _ = Files("s3://bucket/fleet")._place
+    assert system.region == "eu-north-1"
+    assert system.__reduce__()[1][0]["endpoint_override"] == ""
+
+
+def test_s3_that_does_not_answer_is_given_up(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing comes within the limit, S3 is asked as often as it may be, and no more."""
+    monkeypatch.setattr(history_files, "S3_REQUEST_TIMEOUT", 1)
+    monkeypatch.setattr(history_files, "S3_ATTEMPTS", 2)
+    over = Event()
+    s3.delay = over.wait
+    try:
+        with pytest.raises(fl.StoreError, match=r"could not be listed: .*Timeout"):
+            fl.History("s3://bucket/fleet").images()
+        for _ in range(2):
+            s3.came.acquire()
+        assert len(s3.asked) == 2
+    finally:
+        over.set()
+
+
+@pytest.mark.deep
+def test_s3_that_answers_after_5_seconds(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the limits of users a slow S3 is waited for, and asked once for each thing."""
+    monkeypatch.setattr(history_files, "S3_CONNECT_TIMEOUT", LIMITS[0])
+    monkeypatch.setattr(history_files, "S3_REQUEST_TIMEOUT", LIMITS[1])
+    s3.delay = lambda: Event().wait(5)
+    fl.History("s3://bucket/fleet").record(small(0))
+    assert [asked.split()[0] for asked in s3.asked] == ["PUT", "PUT"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from fastlaunch_nb.emulator.models import EC2Error
 from fastlaunch_nb.sweep.looks import Look
 
 from .conftest import ACCOUNT, REGION, denied
+from .processes import LIMIT
 
 OTHER = "111122223333"
 REGIONS = ["eu-west-1", "us-east-1"]
@@ -412,11 +413,11 @@ def test_ctrl_c_twice_waits_for_nothing(
         go(self, page)
         if self.pages == 2:
             reached.set_result(None)
-            blocked.result(60)
+            blocked.result()
 
     def wait(*_: Any, **__: Any) -> Any:
         if sent:
-            reached.result(60)
+            reached.result(LIMIT)
             raise KeyboardInterrupt
         sent.append(True)
         return real(*_, **__)
@@ -424,7 +425,9 @@ def test_ctrl_c_twice_waits_for_nothing(
     real, sent = futures.wait, list[bool]()
     monkeypatch.setattr(Look, "_take", take)
     monkeypatch.setattr(futures, "wait", wait)
-    swept = fl.sweep(regions=REGIONS[:1], max_workers=1)
-    blocked.set_result(None)
+    try:
+        swept = fl.sweep(regions=REGIONS[:1], max_workers=1)
+    finally:
+        blocked.set_result(None)
     assert swept.coverage[["status", "pages", "rows"]].values.tolist() == [["partial", 2, 10]]
     assert len(swept.images) == 10

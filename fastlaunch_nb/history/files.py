@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,6 +32,9 @@ _ENDING: Final = ".parquet"
 _HIDDEN = re.compile(r"\..+\.parquet\.[0-9a-f]{8}")  # the name of a file that is being written
 _FORGOTTEN = 24 * 3600  # seconds after which nobody is still writing it
 _AT_ONCE: Final = 8  # files that are read: on S3 each one takes a while to come
+S3_CONNECT_TIMEOUT: Final = 10.0  # seconds until S3 takes a connection
+S3_REQUEST_TIMEOUT: Final = 20.0  # seconds of a request in which nothing comes from S3
+S3_ATTEMPTS: Final = 3  # at one request, the first included
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 _EXPECTED = "Expected a folder, or s3://bucket/prefix."
 _REMEDIES: Final = {
@@ -93,9 +95,8 @@ class Files:
         if not self.is_remote:
             return fs.LocalFileSystem(), Path(self._absolute).as_posix().rstrip("/")
         path = "/".join(filter(None, self._absolute.removeprefix("s3://").split("/")))
-        with self._in_words("opened"):  # with this option a file that is closed is one request
-            system, _ = fs.FileSystem.from_uri(f"s3://{quote(path)}?allow_delayed_open=true")
-        return system, path
+        with self._in_words("opened"):
+            return _s3(path.partition("/")[0]), path
 
     @contextmanager
     def _in_words(self, done: str) -> Iterator[None]:
@@ -195,6 +196,23 @@ class Files:
                 with suppress(FileNotFoundError):
                     if _HIDDEN.fullmatch(path.name) and path.stat().st_mtime < oldest:
                         path.unlink()
+
+
+def _s3(bucket: str) -> fs.S3FileSystem:
+    """Return S3 as the environment leads to it: its endpoint, else the region of the bucket.
+
+    A file that is closed is one request, by its delayed open.
+    """
+    every = os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3", every)
+    return fs.S3FileSystem(
+        endpoint_override=endpoint,
+        region=None if endpoint else fs.resolve_s3_region(bucket),
+        connect_timeout=S3_CONNECT_TIMEOUT,
+        request_timeout=S3_REQUEST_TIMEOUT,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
+        allow_delayed_open=True,
+    )
 
 
 def _table(kind: str, content: pa.Buffer) -> pa.Table | None:
