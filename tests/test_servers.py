@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
@@ -433,7 +433,7 @@ def test_a_login_of_the_users_own(monkeypatch: pytest.MonkeyPatch, free: int, st
 
 
 @pytest.mark.parametrize("make", [
-    pytest.param(lambda folder, port: nullcontext(servers.lab(folder, "x", port)), id="lab"),
+    pytest.param(lambda folder, port: servers.lab(folder, "x", port), id="lab"),
     pytest.param(lambda folder, port: servers.dashboard(folder, {}, port, "light"), id="serve"),
 ])  # fmt: skip
 def test_the_next_port(make: Any, notebooks: Path, free: int) -> None:
