@@ -218,8 +218,8 @@ def _jupyterlab(private: Path, folder: Path, notebook: str, port: int | None) ->
         "--ServerApp.base_url=/",  # whatever the user's own configuration says
         "--ServerApp.certfile=",
         "--ServerApp.keyfile=",
-        "--ServerApp.log_level=WARN",
-        "--LabApp.log_level=WARN",
+        "--ServerApp.log_level=ERROR",  # its warnings are about its own settings
+        "--LabApp.log_level=ERROR",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")

@@ -528,6 +528,7 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: 
         "Ctrl-C stops it.",
     ]
     assert "Warning" not in err
+    assert "[W " not in err
     assert address.partition("token=")[2] not in err
     (folder,) = (tmp_path / "lab").iterdir()
     assert [path.name for path in folder.iterdir()] == ["01_first.ipynb"]
