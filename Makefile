@@ -6,11 +6,11 @@ PORT ?=
 ROOMS ?=
 NO_BROWSER ?=
 BIN := .venv/bin
+LAB_READY := .venv/lab-ready
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
 MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
 SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/scheduling.py says
-NEEDED := --editable '.[all]' --group dev
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-browser lab test test-deep coverage mutants bench notebooks pictures binder clean
@@ -25,22 +25,35 @@ help:
 	@echo "make notebooks   run the notebooks again and store what they show"
 	@echo "make pictures    take README's pictures again"
 	@echo "make binder      pin again what Binder installs"
-	@echo "make setup       install into .venv"
+	@echo "make setup       install what developers need into .venv"
 	@echo "make setup-browser find a Chromium or Chrome for the tests, or get one"
 	@echo "make clean       remove what the others left behind, but not your copies in lab/"
 
+# Two stamps: what the notebooks need, and with it what developers need. uv and pip show
+# how far they are; pip may know a mirror that uv does not.
+define INSTALL
+  $(BIN)/uv pip install --python $(BIN)/python $(1) || { \
+    echo "uv could not install it; pip tries."; \
+    $(BIN)/python -m pip install --no-compile $(1); }
+endef
+
 setup: $(READY)
 
-$(READY): pyproject.toml
+$(LAB_READY): pyproject.toml
+	@echo "Installing JupyterLab and what the notebooks need into .venv, about 650 MB."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(NEEDED) || \
-	  $(BIN)/python -m pip install --quiet $(NEEDED)  # pip may know a mirror that uv does not
+	@$(BIN)/python -m pip install --disable-pip-version-check --upgrade pip uv
+	@$(call INSTALL,--editable '.[all]')
 	@touch $@
 
-lab: $(READY)
+$(READY): $(LAB_READY)
+	@echo "Installing what developers need into .venv: Spark, Node and a browser's driver, about 1.2 GB more."
+	@$(call INSTALL,--editable '.[all]' --group dev)
+	@touch $@
+
+lab: $(LAB_READY)
 	@$(BIN)/fastlaunch-nb lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
 
 setup-browser: $(READY)

@@ -186,8 +186,9 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
 
 def summary(images: pd.DataFrame) -> str:
     """Say in a line how many rows there are and in which states, the worst first."""
-    if images.empty:
-        return frame.why_empty(images)[0]
+    if images.empty:  # read in full, or there would be no summary
+        filtered = images.attrs.get(frame.FILTERED)
+        return frame.why_empty(images)[0] if filtered else "No image has Fast Launch here."
     counts = images["state"].fillna("unknown").value_counts()
     states = (
         f"{counts[state]} {frame.one_line(state)}"

@@ -2,14 +2,18 @@
 
 Each is a program of its own, in a session of its own: Ctrl-C comes to us, and
 we end it. They listen on loopback only, and ask for a token that neither the
-list of processes nor a log shows.
+list of processes nor a log shows: it is in a configuration file that only the
+user can read, in a private folder that is removed at the end. Each program runs
+in that folder, so it takes no configuration from the folder it is started in.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -21,7 +25,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPException
@@ -48,7 +52,7 @@ class Server(NamedTuple):
 
     name: str
     command: list[str]
-    variables: Mapping[str, str]  # beside those of this process
+    folder: Path  # where it runs: private, with its configuration, and removed afterwards
     address: str  # for people, with the token
     port: int
     token: str
@@ -64,43 +68,107 @@ def need_extra() -> None:
 
 # --- notebooks ------------------------------------------------------------------------
 
+DEMO_FOLDER, OWN_FOLDER = "demo", "own-account"
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_RESERVED = {  # the last ones by Windows, which opens a device for each of them
+    *(DEMO_FOLDER, OWN_FOLDER, "con", "prn", "aux", "nul"),
+    *(f"{device}{number}" for device in ("com", "lpt") for number in range(10)),
+}
 
-def copy_notebooks(
-    source: Path, folder: Path, parameters: Mapping[str, Any]
-) -> dict[Path, Path | None]:
+
+def folder_name(profile: str | None) -> str:
+    """Return the name of the folder for a profile's notebooks: safe on every system, and its own.
+
+    A name in lower case stays as it is. Any other is simplified, and a hash of it
+    tells it apart from its neighbours: ``Team`` and ``team`` are two profiles.
+
+    Examples
+    --------
+    >>> folder_name(None), folder_name(""), folder_name("build-farm")
+    ('demo', 'own-account', 'build-farm')
+    >>> folder_name("a/b")
+    'a-b-c14cddc0'
+    """
+    if not profile:
+        return DEMO_FOLDER if profile is None else OWN_FOLDER
+    if _PLAIN_NAME.fullmatch(profile) and profile not in _RESERVED:
+        return profile
+    plain = re.sub(r"[^a-z0-9]+", "-", profile.lower()).strip("-")[:31].strip("-")
+    digest = hashlib.sha256(profile.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain or 'profile'}-{digest}"
+
+
+def copy_notebooks(source: Path, folder: Path, parameters: Mapping[str, Any]) -> dict[Path, bool]:
     """Copy notebooks, with these parameters in them, but never over a user's edits.
 
     Returns
     -------
     dict
-        Each copy, in order; with the original that it is not like, where the
-        user's own version stayed.
+        Each copy, in order, and whether it is the user's own version that stayed.
     """
     notebooks = sorted(source.glob("*.ipynb"))
     if not notebooks:
         raise InputError(f"No notebooks in {str(source)!r}. Name their folder with --notebooks.")
     folder.mkdir(parents=True, exist_ok=True)
-    copies: dict[Path, Path | None] = {}
-    for notebook in notebooks:
-        copy = folder / notebook.name
-        kept = copy.exists() and copy.read_bytes() != notebook.read_bytes()
-        if not kept:
-            shutil.copyfile(notebook, copy)
-        if parameters:
-            _inject(copy, parameters, forget_outputs=not kept)
-        copies[copy] = notebook if kept else None
-    return copies
+    return {
+        folder / notebook.name: _copy(notebook, folder / notebook.name, parameters)
+        for notebook in notebooks
+    }
+
+
+def _copy(notebook: Path, copy: Path, parameters: Mapping[str, Any]) -> bool:
+    """Copy one notebook, or keep the user's version; either has these parameters and no other."""
+    kept = copy.exists() and not _is_unedited(copy, notebook)
+    if not kept:
+        shutil.copyfile(notebook, copy)
+    if parameters or (kept and "injected-parameters" in copy.read_text(encoding="utf-8")):
+        _inject(copy, parameters, forget_outputs=not kept)
+    return kept
+
+
+def _is_unedited(copy: Path, notebook: Path) -> bool:
+    """Tell a copy that is as it was made, with parameters or without, from one with edits."""
+    original = _read(notebook)
+    try:
+        cells = _read(copy)
+    except InputError:
+        return False
+    as_made = [cell for cell in cells["cells"] if not _tagged(cell, "injected-parameters")]
+    if len(as_made) < len(cells["cells"]):
+        _forget_outputs(original["cells"])
+    return {**cells, "cells": as_made} == original
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        notebook: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            cell["cell_type"], cell["metadata"]
+    except (ValueError, LookupError, TypeError):
+        raise InputError(f"{path} is not a notebook. Delete it to get a fresh copy.") from None
+    return notebook
 
 
 def _inject(path: Path, parameters: Mapping[str, Any], *, forget_outputs: bool) -> None:
-    """Put a cell that sets parameters after the one that is tagged so, as papermill does."""
-    notebook = json.loads(path.read_text(encoding="utf-8"))
+    """Put a cell that sets parameters after the one that is tagged so, as papermill does.
+
+    It replaces the one that an earlier start has put there; without parameters there is none.
+    """
+    notebook = _read(path)
     cells = [cell for cell in notebook["cells"] if not _tagged(cell, "injected-parameters")]
     after = [place for place, cell in enumerate(cells, 1) if _tagged(cell, "parameters")]
-    if not after:
+    if parameters and not after:
         raise InputError(f"{path} has no cell tagged 'parameters' to set {', '.join(parameters)}.")
+    if parameters:
+        cells.insert(after[0], _parameters_cell(parameters))
+    if forget_outputs:
+        _forget_outputs(cells)
+    _write_whole(path, json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False))
+
+
+def _parameters_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:
     lines = ["# From the command line", *(f"{name} = {parameters[name]!r}" for name in parameters)]
-    injected = {
+    return {
         "cell_type": "code",
         "execution_count": None,
         "id": "injected-parameters",
@@ -108,11 +176,13 @@ def _inject(path: Path, parameters: Mapping[str, Any], *, forget_outputs: bool) 
         "outputs": [],
         "source": "\n".join(lines).splitlines(keepends=True),
     }
-    cells.insert(after[0], injected)
-    for cell in cells if forget_outputs else ():
-        if cell["cell_type"] == "code":  # they show what other parameters gave
+
+
+def _forget_outputs(cells: Iterable[dict[str, Any]]) -> None:
+    """Remove outputs, in place: they show what other parameters gave."""
+    for cell in cells:
+        if cell["cell_type"] == "code":
             cell.update(execution_count=None, outputs=[])
-    _write_whole(path, json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False))
 
 
 def _tagged(cell: Mapping[str, Any], tag: str) -> bool:
@@ -129,10 +199,16 @@ def _write_whole(path: Path, text: str) -> None:
 # --- the two programs -----------------------------------------------------------------
 
 
-def lab(folder: Path, notebook: str, port: int | None) -> Server:
-    """Return JupyterLab on a folder, opened at a notebook in it."""
+@contextmanager
+def lab(folder: Path, notebook: str, port: int | None) -> Iterator[Server]:
+    """Give JupyterLab on a folder, opened at a notebook in it."""
+    with _private_folder() as private:
+        yield _jupyterlab(private, folder, notebook, port)
+
+
+def _jupyterlab(private: Path, folder: Path, notebook: str, port: int | None) -> Server:
+    """Return JupyterLab, with its configuration in a private folder."""
     chosen, token = _free_port(port, LAB_PORT), secrets.token_urlsafe(24)
-    news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser"),
         f"--ServerApp.root_dir={folder.resolve()}",
@@ -142,20 +218,50 @@ def lab(folder: Path, notebook: str, port: int | None) -> Server:
         "--ServerApp.base_url=/",  # whatever the user's own configuration says
         "--ServerApp.certfile=",
         "--ServerApp.keyfile=",
-        "--ServerApp.log_level=WARN",
-        "--LabApp.log_level=WARN",
+        "--ServerApp.log_level=ERROR",  # its warnings are about its own settings
+        "--LabApp.log_level=ERROR",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
+    _configure(private, "jupyter_server_config", _with_token(token))
+    _configure(private, "labconfig/page_config", {"disabledExtensions": {_NEWS: True}})
     return Server(
         "JupyterLab",
         command,
-        {"JUPYTER_TOKEN": token, **_configured(folder / ".jupyter", "labconfig/page_config", news)},
+        private,
         f"http://{HOST}:{chosen}/lab/tree/{notebook}?token={token}",
         chosen,
         token,
-        None if port else lambda: lab(folder, notebook, port),
+        None if port else lambda: _jupyterlab(private, folder, notebook, port),
     )
+
+
+_NEWS = "@jupyterlab/apputils-extension:announcements"
+
+
+def _with_token(token: str) -> dict[str, Any]:
+    """Return the configuration of JupyterLab's server, which asks for a token.
+
+    notebook_shim serves extensions of Notebook 6 only. It reads each setting of the
+    server, old ones too, and users see the warnings that this gives.
+    """
+    return {
+        "IdentityProvider": {"token": token},
+        "ServerApp": {"jpserver_extensions": {"notebook_shim": False}},
+        **_encryption(),
+    }
+
+
+def _encryption() -> dict[str, Any]:
+    """Return the configuration of kernels that encrypt what they send, where this Jupyter can.
+
+    Without it, each kernel that starts warns of other users on this machine.
+    """
+    import zmq
+    from jupyter_client.manager import KernelManager
+
+    able = hasattr(KernelManager, "transport_encryption") and zmq.has("curve")
+    return {"KernelManager": {"transport_encryption": "auto"}} if able else {}
 
 
 @contextmanager
@@ -166,14 +272,14 @@ def dashboard(
     original = notebooks / DASHBOARD
     if not original.is_file():
         raise InputError(f"No {DASHBOARD} in {str(notebooks)!r}. Name its folder with --notebooks.")
-    with tempfile.TemporaryDirectory(prefix="fastlaunch_nb-") as folder:
-        copy = Path(shutil.copy(original, folder))
+    with _private_folder() as private:
+        copy = Path(shutil.copy(original, private))
         _inject(copy, parameters, forget_outputs=True)
-        yield _voila(copy, port, theme)
+        yield _voila(private, copy, port, theme)
 
 
-def _voila(notebook: Path, port: int | None, theme: str) -> Server:
-    """Return Voila on a notebook."""
+def _voila(private: Path, notebook: Path, port: int | None, theme: str) -> Server:
+    """Return Voila on a notebook, with its configuration in a private folder."""
     chosen, token = _free_port(port, DASHBOARD_PORT), secrets.token_urlsafe(24)
     command = [
         *(sys.executable, "-m", "voila", str(notebook), "--no-browser"),
@@ -184,24 +290,31 @@ def _voila(notebook: Path, port: int | None, theme: str) -> Server:
         "--Voila.log_level=WARN",
         f"--theme={theme}",
     ]
+    _configure(private, "voila", {"Voila": {"token": token}})
     return Server(
         "Voila",
         command,
-        _configured(notebook.parent, "voila", {"Voila": {"token": token}}),
+        private,
         f"http://{HOST}:{chosen}/?token={token}",
         chosen,
         token,
-        None if port else lambda: _voila(notebook, port, theme),
+        None if port else lambda: _voila(private, notebook, port, theme),
     )
 
 
-def _configured(folder: Path, name: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Write a configuration of Jupyter's; return the variable that leads to it first."""
-    file = (folder.resolve() / name).with_suffix(".json")
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """Give a folder that only the user can look into; remove it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="fastlaunch_nb-") as folder:
+        yield Path(folder).resolve()
+
+
+def _configure(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
+    """Write a configuration file of Jupyter's that only the user can read."""
+    file = (folder / name).with_suffix(".json")
     file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
     file.write_text(json.dumps(settings), encoding="utf-8")
-    paths = [str(folder.resolve()), *filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])]
-    return {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
 
 
 def _free_port(asked: int | None, usual: int) -> int:
@@ -250,9 +363,11 @@ def run(server: Server, stopped: threading.Event, ready: Callable[[str], None]) 
 
     Where another program came to its port while it started, it starts again elsewhere.
     """
+    usual = filter(None, [os.environ.get("JUPYTER_CONFIG_PATH")])
     process = subprocess.Popen(  # noqa: S603  our own interpreter, with arguments of ours
         server.command,
-        env={**os.environ, **server.variables},
+        cwd=server.folder,
+        env={**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join([str(server.folder), *usual])},
         stdout=sys.stderr,
         start_new_session=True,
     )

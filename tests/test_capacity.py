@@ -399,7 +399,7 @@ def test_metrics_of_other_images_are_left_out() -> None:
     assert "1 image over 1 h, metrics of 1 image left out" in head(figure)
     none = fl.capacity(images.head(1), metrics=seen.tail(1))
     assert none.layout.title.text == "No metrics of these images."
-    assert fl.capacity(frame.empty(), metrics=seen).layout.title.text.startswith("No image has")
+    assert fl.capacity(frame.empty(), metrics=seen).layout.title.text.startswith("No image to show")
 
 
 def test_cold_launches_differ_by_more_than_colour() -> None:

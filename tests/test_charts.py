@@ -161,10 +161,10 @@ def test_capacity_of_unknown_numbers_only() -> None:
 
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
 def test_empty_figures_say_why(images: pd.DataFrame, chart: Any) -> None:
-    """Without images a figure says why: nothing has Fast Launch here, or nothing matches."""
+    """Without images a figure says so, and claims no more than it can know."""
     nothing = chart(frame.empty()).layout.title
-    assert nothing.text == "No image has Fast Launch here."
-    assert "of the account and region that was asked" in nothing.subtitle.text
+    assert nothing.text == "No image to show."
+    assert "or none could be read" in nothing.subtitle.text
     unmatched = chart(fl.Filters(text="zzz").apply(images)).layout.title
     assert unmatched.text == "No image matches the filters."
     assert "0 images" not in str(unmatched)

@@ -95,6 +95,37 @@ def test_a_profile_that_is_none(command: str, capsys: pytest.CaptureFixture[str]
     assert "aws configure list-profiles" in capsys.readouterr().err
 
 
+def test_lab_says_in_one_line_what_it_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many notebooks a user has edited; it says so before JupyterLab starts."""
+    monkeypatch.setattr(servers, "run", lambda *_: None)
+    words = ["lab", "--folder", str(tmp_path), "--port", "0"]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().err == "Starting JupyterLab ...\nStopped.\n"
+    for copy in (tmp_path / "demo").glob("*.ipynb"):
+        copy.write_text(copy.read_text().replace("YOUR OWN", "MY OWN"))
+    assert cli.main(words) == 0
+    kept = f"Kept your 9 notebooks in {tmp_path / 'demo'}; delete one to get a fresh copy."
+    assert capsys.readouterr().err.splitlines() == ["Starting JupyterLab ...", kept, "Stopped."]
+
+
+def test_it_says_what_it_does_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    """The first line comes before pandas, boto3 and moto are loaded, which takes seconds."""
+    watch = (
+        "import sys; from fastlaunch_nb.cli import main, endings, serves\n"
+        "def say(text): print(text, *{'pandas', 'boto3', 'moto'} & {*sys.modules}); sys.exit()\n"
+        "serves.say = say; main([sys.argv[1], '--demo'])"
+    )
+    for command, says in (
+        ("lab", "Starting JupyterLab ..."),
+        ("serve", "Starting the dashboard ..."),
+    ):
+        words = [sys.executable, "-c", watch, command]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout == f"{says}\n", command
+
+
 @pytest.mark.parametrize("command", ["serve", "lab"])
 def test_a_missing_extra(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -417,7 +448,7 @@ def test_demo_serves_another_process() -> None:
         code, out, err = server.end(signal.SIGINT)
     assert code == 0
     assert out == ""
-    assert "demo data: 42 images" in err
+    assert "Demo fleet: 42 images in 2 accounts and 3 regions at http://127.0.0.1:" in err
     assert err.strip().endswith("Stopped.")
 
 

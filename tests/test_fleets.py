@@ -153,6 +153,24 @@ def test_no_image_anywhere() -> None:
     assert "0 of 0 reads are complete" in fl.text(fl.fleet_map(coverage()))
 
 
+@pytest.mark.parametrize(
+    ("reads", "says"),
+    [
+        pytest.param([(1, "us-east-1", "failed", 0)], "Nothing could be read", id="all failed"),
+        pytest.param(
+            [(1, "us-east-1", "complete", 0), (1, "eu-west-1", "failed", 0)],
+            "No image in what could be read",
+            id="some failed",
+        ),
+    ],
+)
+def test_no_image_is_no_claim_of_what_failed(
+    reads: list[tuple[int, str | None, str, int]], says: str
+) -> None:
+    """Where reads have failed, the title counts no images: it says what is known."""
+    assert fl.fleet_map(coverage(*reads)).layout.title.text == says
+
+
 def test_demo_data_is_marked(demo: Demo) -> None:
     """The demo's map says that it is one, and shows names, not ids."""
     swept = fl.sweep(fl.targets(profiles=demo.accounts.values()), regions=demo.regions)

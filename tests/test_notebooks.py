@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import papermill
+import plotly.io
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from PIL import Image
+from traitlets.config import Config
 
 from fastlaunch_nb.demo import Demo
 
+from . import accounts
 from .cases import some
 
 ROOT = Path(__file__).parent.parent
@@ -89,3 +98,120 @@ def test_parameters(tmp_path: Path, demo: Demo) -> None:
     assert " 6 images" in told(timeline, output, filters=failed)
     assert " 15 images" in told(timeline, output, regions=["eu-west-1"])
     assert " 6 images" in told(timeline, output, profile="game-servers", regions=["eu-west-1"])
+
+
+# --- on an account with nothing to show -------------------------------------------------
+
+DENIED, EXPIRED, EMPTY = "every read is denied", "the login has expired", "no image"
+ACCOUNTS: dict[str, Callable[[Path], AbstractContextManager[None]]] = {
+    EMPTY: accounts.empty,
+    DENIED: accounts.refusing,
+    EXPIRED: lambda folder: accounts.refusing(folder, "ExpiredToken"),
+}
+SAYS = {
+    EMPTY: "No image (has Fast Launch here|to show|in any account and region)",
+    DENIED: "Allow the IAM action ec2:DescribeFastLaunchImages",
+    EXPIRED: "expired",
+}
+QUICK = ("03_snapshot_capacity", "08_findings")
+CASES = [
+    pytest.param(
+        path,
+        account,
+        id=f"{path.stem}: {account}",
+        marks=() if path.stem in QUICK and account != EXPIRED else pytest.mark.deep,
+    )
+    for path in NOTEBOOKS
+    for account in ACCOUNTS
+]
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    """A shell that runs cells in this process, without the second a kernel takes to start."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")
+    new = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        yield new
+    InteractiveShell.clear_instance()
+
+
+@pytest.mark.parametrize(("path", "account"), CASES)
+def test_an_account_with_nothing_to_show(
+    path: Path, account: str, shell: InteractiveShell, tmp_path: Path
+) -> None:
+    """Every cell runs; the notebook says what is missing, and no number of images or money."""
+    parameters = f"profile, regions = {accounts.PROFILE!r}, [{accounts.REGION!r}]"
+    shown = []
+    with ACCOUNTS[account](tmp_path):
+        for cell in cells(path):
+            is_marked = "parameters" in cell.metadata.get("tags", ())
+            text = ran(shell, f"{cell.source}\n{parameters}" if is_marked else cell.source)
+            shown.append(text)
+            if cell.id not in OWN_NUMBERS:
+                assert numbers(text) == [], f"{cell.id} shows numbers of nothing: {text}"
+        shown += widget_texts(shell.user_ns)
+    assert re.search(SAYS[account], "\n".join(shown)), shown
+    assert "Traceback" not in "\n".join(shown)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_credentials_without_a_profile(path: Path, shell: InteractiveShell, demo: Demo) -> None:
+    """Every cell runs on the credentials that boto3 finds, whose account has no name."""
+    parameters = f"profile, regions = '', [{accounts.REGION!r}]"
+    shown = []
+    for cell in cells(path):
+        is_marked = "parameters" in cell.metadata.get("tags", ())
+        shown.append(ran(shell, f"{cell.source}\n{parameters}" if is_marked else cell.source))
+    assert "Nothing could be read" not in " ".join([*shown, *widget_texts(shell.user_ns)])
+
+
+OWN_NUMBERS = {  # of rules, and of patterns that the notebook itself makes up and says so
+    *("07-09", "07-11", "07-13", "08-13"),
+}
+TRUE = (  # a read that took place, and what it was of
+    r"Out\[\d+\]:|Sweep: 0 images, 1 (complete|failed)|FilterPanel: 0 of 0 images|0 of 0 images",
+    r"1 read of an account and region: +1 (complete|failed)|[01] of 1 reads are complete",
+    r"status (complete|failed) 1|(UnauthorizedOperation|ExpiredToken) 1|0 none",
+    r"error_code 0|\[1 rows x 5 columns\]",  # a table of what failed, and its index
+    r"444455556666|us-east-1|r-1|\d{4}-\d\d-\d\d( \d\d:\d\d)?(:\d\d\+00:00)?",
+)
+
+
+def numbers(text: str) -> list[str]:
+    """Return the numbers of a text but for those of the reads themselves."""
+    return re.findall(r"(?<![\w/-])\d[\d,.]*(?!\w)", re.sub("|".join(TRUE), "", text))
+
+
+def ran(shell: InteractiveShell, source: str) -> str:
+    """Run a cell, which must not fail; return all that it shows, as text."""
+    with capture_output() as captured:
+        done = shell.run_cell(source)
+    assert done.success, f"{source}\nended with {done.error_in_exec!r}"
+    texts = [captured.stdout, captured.stderr]
+    for output in captured.outputs:
+        if figure := output.data.get(PLOTLY):
+            texts += figure_texts(figure)
+        elif page := output.data.get("text/html"):
+            texts.append(unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)))
+        elif "application/vnd.jupyter.widget-view+json" not in output.data:
+            texts.append(output.data["text/plain"])
+    return " ".join("\n".join(texts).split())
+
+
+def widget_texts(names: dict[str, Any]) -> Iterator[str]:
+    """Yield what the dashboard's widgets show."""
+    yield str(getattr(names.get("failed"), "outputs", ""))
+    if panel := names.get("panel"):
+        yield str(panel._repr_mimebundle_()["text/html"])
+
+
+def figure_texts(figure: dict[str, Any]) -> Iterator[str]:
+    """Yield what a figure says in words, and its bars if it has any."""
+    title, layout = figure["layout"]["title"], figure["layout"]
+    yield re.sub("<[^>]*>", " ", f"{title['text']} {title['subtitle']['text']}")
+    yield from (note.get("text", "") for note in layout.get("annotations", ()))
+    yield from (str(trace.get("text")) for trace in figure["data"])

@@ -443,7 +443,7 @@ def test_no_images() -> None:
     """A frame without rows makes a panel that says why, with nothing to tick or to type."""
     panel = fl.panel(frame.empty())
     for shown in (page(panel), panel._repr_mimebundle_()["text/html"]):
-        assert "No image has Fast Launch here." in shown
+        assert "No image to show." in shown
     assert repr(panel) == "FilterPanel: 0 of 0 images"
     table = panel._views._table
     for control in (panel._search, panel._reset, panel._side, table._tools, table._pager):

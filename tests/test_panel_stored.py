@@ -194,7 +194,7 @@ def test_nothing_to_show(images: pd.DataFrame) -> None:
     """Where there is no row it says why, and draws nothing."""
     assert "No image matches the filters." in stored(images, fl.Filters(text="zebra"))
     assert "<table" not in stored(images, fl.Filters(text="zebra"))
-    assert "No image has Fast Launch here." in stored(frame.empty())
+    assert "No image to show." in stored(frame.empty())
 
 
 def test_a_file_of_parquet_and_its_kinds(images: pd.DataFrame) -> None:

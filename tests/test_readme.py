@@ -90,12 +90,17 @@ def test_readme_code_runs(tmp_path: Path) -> None:
 def test_readme_has_commands() -> None:
     """The two commands, and each of ours, are there for the tests below to run."""
     ours = ("show", "sweep", "record", "serve", "lab", "demo")
-    expected = {"make lab", "make test", *(f"fastlaunch-nb {command}" for command in ours)}
+    expected = {
+        "make lab",
+        "make test",
+        "uv run",
+        *(f"fastlaunch-nb {command}" for command in ours),
+    }
     assert {" ".join(command.split()[:2]) for command in commands()} == expected
 
 
 def is_server(command: str) -> bool:
-    """Tell a command that runs until Ctrl-C."""
+    """Tell a command that runs until Ctrl-C; those of uv run in test_install."""
     return command.split()[1] in ("lab", "serve", "demo")
 
 
@@ -105,7 +110,7 @@ def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
     """A command that serves prints its address and, at Ctrl-C, ends with a word."""
     words = shlex.split(command.partition(">")[0])
     if words[0] == "make":  # in a copy of the checkout, with what is installed here
-        words += [f"BIN={PROGRAMS}", "--old-file=.venv/ready"]
+        words += [f"BIN={PROGRAMS}", "--old-file=.venv/lab-ready"]
     alone = {"PATH": f"{PROGRAMS}:{os.environ['PATH']}", "BROWSER": "true"}  # which opens nothing
     with process(words, cwd=checkout, env={**os.environ, **alone}) as server:
         server.find(r"http://127\.0\.0\.1:")

@@ -45,7 +45,7 @@ def test_text_says_what_is_unknown(images: pd.DataFrame) -> None:
 
 def test_text_of_nothing() -> None:
     """An empty figure says in text why it is empty."""
-    assert "No image has Fast Launch here." in fl.text(fl.timeline(fl.from_pages([])))
+    assert "No image to show." in fl.text(fl.timeline(fl.from_pages([])))
 
 
 @pytest.mark.parametrize("other", [go.Figure(), go.Figure(layout={"meta": "mine"}), 5, None])

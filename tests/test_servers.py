@@ -12,10 +12,11 @@ import signal
 import socket
 import sys
 import threading
+import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
@@ -61,11 +62,74 @@ def test_copies_keep_a_users_edits(notebooks: Path, tmp_path: Path) -> None:
     """Missing notebooks are copied; one that the user has edited stays, and is named."""
     folder = tmp_path / "lab"
     copy = folder / "01_first.ipynb"
-    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: None}
+    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: False}
     assert copy.read_bytes() == (notebooks / copy.name).read_bytes()
     copy.write_text("mine")
-    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: notebooks / copy.name}
+    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: True}
     assert copy.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param([{"profile": "a"}, {"profile": "b"}, {}], id="other parameters, then none"),
+        pytest.param([{}, {}], id="none"),
+        pytest.param([{"profile": "a"}, {"profile": "a"}], id="the same"),
+    ],
+)
+def test_a_copy_that_nobody_edited_is_made_again(
+    notebooks: Path, tmp_path: Path, given: list[dict[str, Any]]
+) -> None:
+    """Parameters of an earlier start are no edits: such a copy is as if it were the first."""
+    for parameters in given:
+        copies = servers.copy_notebooks(notebooks, tmp_path / "lab", parameters)
+        assert copies == {tmp_path / "lab" / "01_first.ipynb": False}
+    servers.copy_notebooks(notebooks, tmp_path / "new", given[-1])
+    (again, new) = (tmp_path / name / "01_first.ipynb" for name in ("lab", "new"))
+    assert again.read_text() == new.read_text()
+
+
+def test_parameters_leave_a_users_notebook_with_their_option(
+    notebooks: Path, tmp_path: Path
+) -> None:
+    """Once no option is given, a notebook with edits reads what it says itself."""
+    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", {"regions": ["us-east-1"]})
+    copy.write_text(copy.read_text().replace("print(profile)", "print(profile, 1)"))
+    servers.copy_notebooks(notebooks, tmp_path / "lab", {})
+    cells = nbformat.read(copy, as_version=4).cells
+    assert [cell.source for cell in cells] == ["profile = None", "print(profile, 1)"]
+
+
+def test_what_is_not_a_notebook_takes_no_parameters(notebooks: Path, tmp_path: Path) -> None:
+    """Such a file is named, and stays as it is."""
+    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", {})
+    copy.write_text("[]")
+    with pytest.raises(InputError, match=r"01_first.ipynb is not a notebook"):
+        servers.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "a"})
+    assert copy.read_text() == "[]"
+
+
+AWKWARD = [
+    *("Team A", "team a", "team-a", "TEAM-A", "a/b", "a-b", "a\\b", "build-farm"),
+    *("CON", "con", "com1", "nul.txt", "demo", "own-account", "..", ".", "-x", "~", "$(id)"),
+    *("日本", "日", "\n", "x" * 300, "x" * 299, "AdministratorAccess-123456789012", "", None),
+]
+
+
+def test_each_profile_has_a_folder_of_its_own() -> None:
+    """No two share one, on a system that ignores case either; a plain name stays as it is."""
+    names = [servers.folder_name(profile) for profile in AWKWARD]
+    assert len({name.casefold() for name in names}) == len(AWKWARD)
+    assert servers.folder_name("build-farm") == "build-farm"
+    assert servers.folder_name(None) == "demo"
+
+
+@pytest.mark.parametrize("profile", AWKWARD, ids=ascii)
+def test_a_profiles_folder_is_safe(profile: str | None) -> None:
+    """Its name is one part of a path, short, and a device on no system."""
+    name = servers.folder_name(profile)
+    assert re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name), f"{profile!r} got {name!r}"
+    assert not re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name), f"{profile!r} got {name!r}"
 
 
 def test_parameters_reach_a_copy(notebooks: Path, tmp_path: Path) -> None:
@@ -283,7 +347,7 @@ def program(
     return servers.Server(
         "A program",
         [sys.executable, "-c", PROGRAM, str(port), str(status), *map(str, first)],
-        {},
+        ROOT,
         f"http://127.0.0.1:{port}/?token=ours",
         port,
         "ours",
@@ -369,7 +433,7 @@ def test_a_login_of_the_users_own(monkeypatch: pytest.MonkeyPatch, free: int, st
 
 
 @pytest.mark.parametrize("make", [
-    pytest.param(lambda folder, port: nullcontext(servers.lab(folder, "x", port)), id="lab"),
+    pytest.param(lambda folder, port: servers.lab(folder, "x", port), id="lab"),
     pytest.param(lambda folder, port: servers.dashboard(folder, {}, port, "light"), id="serve"),
 ])  # fmt: skip
 def test_the_next_port(make: Any, notebooks: Path, free: int) -> None:
@@ -457,22 +521,46 @@ def test_lab_starts_headless_and_stops(notebooks: Path, tmp_path: Path, number: 
         address = server.find(r"http://\S+")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/lab/tree/01_first.ipynb\?token=.+", address)
         assert "JupyterLab" in page(address)
-        assert "demo data: 42 images" in end(server, number)
-    config = tmp_path / "lab" / ".jupyter" / "labconfig" / "page_config.json"
-    assert "announcements" in config.read_text()
-    copy = tmp_path / "lab" / "01_first.ipynb"
+        err = end(server, number)
+    assert err.splitlines()[:3] == [
+        "Starting JupyterLab ...",
+        "Demo fleet: 42 images in 2 accounts and 3 regions",
+        "Ctrl-C stops it.",
+    ]
+    assert "Warning" not in err
+    assert "[W " not in err
+    assert address.partition("token=")[2] not in err
+    (folder,) = (tmp_path / "lab").iterdir()
+    assert [path.name for path in folder.iterdir()] == ["01_first.ipynb"]
+    copy = tmp_path / "lab" / "demo" / "01_first.ipynb"
     assert copy.read_bytes() == (notebooks / "01_first.ipynb").read_bytes()
 
 
 @pytest.mark.deep
-def test_lab_on_your_own_account(notebooks: Path, tmp_path: Path, demo: Demo) -> None:
-    """With a profile no demo is started, and the copy reads that profile in its own region."""
+def test_lab_on_your_own_account(
+    notebooks: Path, tmp_path: Path, demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a profile no demo is started, and the copy reads that profile in its own region.
+
+    A token is asked for, whatever a configuration of the user's or in the folder says.
+    """
+    for folder in (tmp_path / "mine", tmp_path):
+        folder.mkdir(exist_ok=True)
+        (folder / "jupyter_server_config.json").write_text('{"IdentityProvider": {"token": ""}}')
+    (tmp_path / "voila.py").write_text("raise SystemExit('read')")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "mine"))
+    monkeypatch.chdir(tmp_path)
     where = ["--notebooks", str(notebooks), "--folder", str(tmp_path / "lab")]
     profile = ["--profile", "game-servers"]
     with start("lab", *profile, *where) as server:
-        assert "JupyterLab" in page(server.find(r"http://\S+"))
-        assert "demo data" not in end(server, signal.SIGINT)
-    copy = json.loads((tmp_path / "lab" / "01_first.ipynb").read_text())
+        address = server.find(r"http://\S+")
+        assert "JupyterLab" in page(address)
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            page(f"{address.partition('/lab')[0]}/api/contents")
+        err = end(server, signal.SIGINT)
+    assert err.splitlines()[1] == "Profile game-servers: region us-east-1"
+    assert [path.name for path in (tmp_path / "lab").iterdir()] == ["game-servers"]
+    copy = json.loads((tmp_path / "lab" / "game-servers" / "01_first.ipynb").read_text())
     assert "".join(copy["cells"][1]["source"]).splitlines()[1:] == [
         "profile = 'game-servers'",
         "regions = ['us-east-1']",

@@ -506,6 +506,34 @@ def test_it_says_how_much_and_how_complete(demo: Demo, accounts: list[fl.Target]
     assert not [request_id for request_id in ids if request_id in html]
 
 
+NONE_MATCHES = {"filters": {"owner-id": ["999988887777"]}}
+
+
+@pytest.mark.parametrize(
+    ("read", "denied", "says"),
+    [
+        pytest.param({}, [], "No image has Fast Launch here.", id="none"),
+        pytest.param(NONE_MATCHES, [], "No image matches the filters.", id="none that matches"),
+        pytest.param({}, [ACCOUNT, OTHER], "Nothing could be read.", id="denied"),
+        pytest.param(
+            NONE_MATCHES, [ACCOUNT, OTHER], "Nothing could be read.", id="denied, with a filter"
+        ),
+        pytest.param(
+            {}, [OTHER], "No image has Fast Launch in what could be read.", id="denied in part"
+        ),
+    ],
+)
+def test_it_says_whether_none_is_known(
+    accounts: list[fl.Target], read: dict[str, Any], denied: list[str], says: str
+) -> None:
+    """Without images a sweep claims that there is none only where all could be read."""
+    with emulator.faulty(unauthorized=denied):
+        swept = fl.sweep(accounts, regions="sa-east-1", **read)
+    assert f"<b>{says}</b>" in swept._repr_html_()
+    drawn = says if "filters" in says else "No image to show."
+    assert drawn == fl.capacity(swept.images).layout.title.text
+
+
 def test_a_hostile_name_is_only_text(demo: Demo) -> None:
     """The name of an account, which its owner chooses, is markup nowhere."""
     with emulator.faulty(unauthorized=[ACCOUNT]):

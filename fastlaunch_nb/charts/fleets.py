@@ -120,6 +120,9 @@ def _ranked(places: pd.DataFrame, by: str) -> list[str]:
 
 def _title(places: pd.DataFrame) -> str:
     there = places[places["_rows"] > 0]
+    if there.empty:  # and something has failed
+        read = places["status"].isin([COMPLETE, PARTIAL]).any()
+        return "No image in what could be read" if read else "Nothing could be read"
     accounts, regions = there["_account"].nunique(), there["_region"].nunique()
     return (
         f"{words.images(int(there['_rows'].sum()))} in {accounts} account{'s' * (accounts != 1)} "

@@ -7,50 +7,84 @@ import os
 import shlex
 import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastlaunch_nb import servers
 from fastlaunch_nb.cli.endings import say
-from fastlaunch_nb.cli.reads import asked
 from fastlaunch_nb.cli.words import FAULT_SWITCHES, FAULTS
-from fastlaunch_nb.demo import Demo, demo, need_extra
 from fastlaunch_nb.errors import InputError
+
+if TYPE_CHECKING:
+    from fastlaunch_nb.cli.reads import Asked
+    from fastlaunch_nb.demo import Demo
 
 
 def open_lab(options: argparse.Namespace) -> None:
     """Open JupyterLab on a copy of the notebooks."""
     servers.need_extra()
+    say("Starting JupyterLab ...")  # before what takes its time to load
+    from fastlaunch_nb.cli.reads import asked
+    from fastlaunch_nb.demo import demo
+
     reading = asked(options, usual=None)
-    copies = servers.copy_notebooks(options.notebooks, options.folder, reading.parameters())
-    for copy, original in copies.items():
-        if original:
-            say(f"Keeping your {copy}; delete it to get a fresh copy of {original}.")
-    lab = servers.lab(options.folder, next(iter(copies)).name, options.port)
+    folder = options.folder / servers.folder_name(reading.profile)
+    copies = servers.copy_notebooks(options.notebooks, folder, reading.parameters())
+    _tell_kept([copy for copy, kept in copies.items() if kept], folder)
+    lab = servers.lab(folder, next(iter(copies)).name, options.port)
     behind = demo() if reading.profile is None else nullcontext()
-    with servers.stop_signals() as stopped, behind as running:
-        if running:  # every terminal and kernel of JupyterLab finds it
-            say(f"{running!r} behind it.")
-        servers.run(lab, stopped, _announced(options))
+    with servers.stop_signals() as stopped, behind as running, lab as server:
+        what = _fleet(running) if running else _account(reading)
+        servers.run(server, stopped, _announced(options, what))
     say("Stopped.")
 
 
 def serve_dashboard(options: argparse.Namespace) -> None:
     """Serve the dashboard."""
     servers.need_extra()
-    if options.demo:  # the notebook's kernel starts it, where nobody would see that it can not
+    say("Starting the dashboard ...")
+    from fastlaunch_nb.cli.reads import asked
+    from fastlaunch_nb.demo import need_extra
+
+    if options.demo:  # the notebook's kernel starts it, where nobody would see that it cannot
         need_extra()
-    parameters = asked(options, usual="").parameters()
+    reading = asked(options, usual="")
+    parameters = reading.parameters()
     dashboard = servers.dashboard(options.notebooks, parameters, options.port, options.theme)
     with servers.stop_signals() as stopped, dashboard as server:
-        servers.run(server, stopped, _announced(options))
+        servers.run(server, stopped, _announced(options, _account(reading)))
     say("Stopped.")
 
 
-def _announced(options: argparse.Namespace) -> Callable[[str], None]:
+def _tell_kept(kept: Collection[Path], folder: Path) -> None:
+    """Say in one line how many notebooks of the user's stayed as they are."""
+    if kept:
+        which, one = ("notebook", "it") if len(kept) == 1 else ("notebooks", "one")
+        say(f"Kept your {len(kept)} {which} in {folder}; delete {one} to get a fresh copy.")
+
+
+def _fleet(running: Demo) -> str:
+    """Describe a running demo in a line."""
+    accounts, regions = len(running.accounts), len(running.regions)
+    return f"Demo fleet: {running.images} images in {accounts} accounts and {regions} regions"
+
+
+def _account(reading: Asked) -> str:
+    """Describe in a line what is to be read."""
+    if reading.profile is None:
+        return "Demo fleet"
+    whose = f"Profile {reading.profile}" if reading.profile else "Your own account"
+    regions = reading.regions or []
+    return f"{whose}: {'region' if len(regions) == 1 else 'regions'} {', '.join(regions)}"
+
+
+def _announced(options: argparse.Namespace, what: str) -> Callable[[str], None]:
     """Return what to do with the address of a server that answers."""
 
     def announce(address: str) -> None:
+        say(what)
         print(address, flush=True)
         say("Ctrl-C stops it.")
         if not options.no_browser and _has_display():
@@ -68,6 +102,8 @@ def _has_display() -> bool:
 
 def serve_demo(options: argparse.Namespace) -> None:
     """Serve the embedded EC2."""
+    from fastlaunch_nb.demo import demo
+
     known = {*FAULTS, *FAULT_SWITCHES, "unauthorized", "seed"}
     faults = {name: value for name, value in vars(options).items() if name in known}
     where = {"port": options.port, "host": options.host}
@@ -77,7 +113,7 @@ def serve_demo(options: argparse.Namespace) -> None:
         for name, value in running.environment.items():
             print(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
-        say(f"{running!r} at {running.endpoint_url}; Ctrl-C stops it.")
+        say(f"{_fleet(running)} at {running.endpoint_url}; Ctrl-C stops it.")
         stopped.wait()
     say("Stopped.")
 

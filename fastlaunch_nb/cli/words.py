@@ -190,7 +190,10 @@ def _add_lab(commands: _Commands) -> None:
     _add_reading(command)
     _add_serving(command, servers.LAB_PORT)
     command.add_argument(
-        "--folder", type=Path, default=Path("lab"), help="where to (default: %(default)s)"
+        "--folder",
+        type=Path,
+        default=Path("lab"),
+        help="where to, a folder in it for each profile (default: %(default)s)",
     )
 
 

@@ -28,9 +28,9 @@ from fastlaunch_nb.frame.joined import JOINED
 DEMO_MARK: Final = "Demo data"
 FILTERED: Final = "filtered"
 """The name in ``attrs`` that says of a frame that rows may have been left out of it."""
-_NO_IMAGE = (
-    "No image has Fast Launch here.",
-    "EC2 lists only those that have it, of the account and region that was asked.",
+_NO_IMAGE = (  # a frame does not know which: it may be what is left after a failed read
+    "No image to show.",
+    "None has Fast Launch here, none was chosen, or none could be read.",
 )
 _NO_MATCH = ("No image matches the filters.", "Take one away, or reset them, to see more.")
 

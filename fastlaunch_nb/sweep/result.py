@@ -73,10 +73,23 @@ class Sweep:
         mark = f" <span class='fl-mark'>{frame.DEMO_MARK}</span>" if self._is_demo() else ""
         return (
             f"{_STYLE}<div class='fl-sweep tex2jax_ignore mathjax_ignore'>"
-            f"<div><b>{self._images()}</b> in {_where(self.images)}{mark}</div>"
+            f"<div>{self._headline()}{mark}</div>"
             f"{_meter(self.coverage)}<div class='fl-when'>{self._when()}</div>"
             f"{_table(self.failures)}</div>"
         )
+
+    def _headline(self) -> str:
+        """Say how many images were found; where there is none, whether that is known."""
+        if len(self.images):
+            return f"<b>{self._images()}</b> in {_where(self.images)}"
+        if self.failures.empty:
+            filtered = self.images.attrs.get(frame.FILTERED)
+            return (
+                f"<b>No image {'matches the filters' if filtered else 'has Fast Launch here'}.</b>"
+            )
+        if len(self.failures) == len(self.coverage):
+            return "<b>Nothing could be read.</b>"
+        return "<b>No image has Fast Launch in what could be read.</b>"
 
     def _is_demo(self) -> bool:
         return frame.is_demo(self.images) or frame.is_demo(self.coverage)

@@ -1,0 +1,5 @@
+"""The command line of ``python -m fastlaunch_nb``."""
+
+from fastlaunch_nb.cli import run
+
+run()
