@@ -73,7 +73,6 @@ coverage: $(READY) setup-browser
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-
 mutants: $(READY)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group mutants || \
 	  $(BIN)/python -m pip install --quiet --group mutants
