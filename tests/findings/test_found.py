@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb import frame
 from fastlaunch_nb.errors import FastLaunchError, InputError
-from fastlaunch_nb.findings import RULES, SEVERITIES, rules_table, states
+from fastlaunch_nb.findings import RULES, SEVERITIES, Facts, rules_table, states
 
 from .cases import AT, DTYPES, HEALTHY, REGION, Case, ago, fleet, frames, judge
 from .test_remedies import CASES, SICK
@@ -383,6 +384,14 @@ def test_bad_rules_are_refused(part: dict[str, Any], message: str) -> None:
     fl.Rule(**whole)
     with pytest.raises(InputError, match=message):
         fl.Rule(**{**whole, **part})
+
+
+def test_rules_and_facts_stay_as_they_are() -> None:
+    """No rule can change another, or what the next one is given."""
+    facts = Facts(images(), images()["max_parallel_launches"], AT)
+    for whole, part in ((RULES[0], "severity"), (facts, "at")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(whole, part, None)
 
 
 # --- the table of rules ---------------------------------------------------------------
