@@ -59,15 +59,20 @@ class Room(NamedTuple):
 
 
 _FRAME = "fastlaunch_nb/frame"
-ROOMS = {
-    "findings": Room(("fastlaunch_nb/findings/*.py",), ("tests/test_findings.py",)),
+ROOMS = {  # each with its doctests, and the quickest tests first
+    "findings": Room(
+        ("fastlaunch_nb/findings/*.py",), ("fastlaunch_nb/findings", "tests/test_findings.py")
+    ),
     "pool": Room(
         ("fastlaunch_nb/pool/*.py",),
         ("fastlaunch_nb/pool", "tests/test_pool.py", "tests/test_right_size.py"),
     ),
     "filters": Room(
         tuple(f"{_FRAME}/{name}.py" for name in ("filters", "faceted", "written")),
-        (f"{_FRAME}/filters.py", "tests/test_filters.py", "tests/test_filters_code.py"),
+        (
+            *(f"{_FRAME}/{name}.py" for name in ("filters", "faceted")),
+            *("tests/test_filters_code.py", "tests/test_filters.py"),
+        ),
     ),
     "pages": Room(
         (
@@ -75,11 +80,18 @@ ROOMS = {
             *(f"{_FRAME}/{name}.py" for name in ("columns", "batches")),
             "fastlaunch_nb/wire.py",
         ),
-        ("tests/test_frame.py", "tests/test_wire.py", "tests/test_events.py"),
+        (
+            *(f"{_FRAME}/{name}.py" for name in ("pages", "events", "batches")),
+            *("fastlaunch_nb/wire.py", "tests/test_wire.py"),
+            *("tests/test_frame.py", "tests/test_events.py"),
+        ),
     ),
-    "intervals": Room(("fastlaunch_nb/intervals/*.py",), ("tests/test_intervals.py",)),
+    "intervals": Room(
+        ("fastlaunch_nb/intervals/*.py",), ("fastlaunch_nb/intervals", "tests/test_intervals.py")
+    ),
     "history": Room(
-        ("fastlaunch_nb/history/*.py",), ("tests/test_history.py", "tests/test_store.py")
+        ("fastlaunch_nb/history/*.py",),
+        ("fastlaunch_nb/history", "tests/test_history.py", "tests/test_store.py"),
     ),
 }
 

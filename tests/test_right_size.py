@@ -156,7 +156,8 @@ def test_a_large_one() -> None:
     where = size.curve.target.tolist().index(630)
     assert size.curve.target[where - 1] == 629
     assert size.curve.warm[where - 1] < 0.9 <= size.curve.warm[where]
-    assert len(size.curve.target) == 64 + 3
+    apart = {756 * number // 65 for number in range(1, 65)}
+    assert set(size.curve.target.tolist()) == {*apart, 629, 630, 756}
     assert min(np.diff(size.curve.warm)) >= 0
 
 
