@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
+import itertools
 import os
 import re
 import shlex
@@ -59,15 +60,20 @@ class Room(NamedTuple):
 
 
 _FRAME = "fastlaunch_nb/frame"
-ROOMS = {
-    "findings": Room(("fastlaunch_nb/findings/*.py",), ("tests/test_findings.py",)),
+ROOMS = {  # each with its doctests, and the quickest tests first
+    "findings": Room(
+        ("fastlaunch_nb/findings/*.py",), ("fastlaunch_nb/findings", "tests/test_findings.py")
+    ),
     "pool": Room(
         ("fastlaunch_nb/pool/*.py",),
         ("fastlaunch_nb/pool", "tests/test_pool.py", "tests/test_right_size.py"),
     ),
     "filters": Room(
         tuple(f"{_FRAME}/{name}.py" for name in ("filters", "faceted", "written")),
-        (f"{_FRAME}/filters.py", "tests/test_filters.py", "tests/test_filters_code.py"),
+        (
+            *(f"{_FRAME}/{name}.py" for name in ("filters", "faceted")),
+            *("tests/test_filters_code.py", "tests/test_filters.py"),
+        ),
     ),
     "pages": Room(
         (
@@ -75,11 +81,18 @@ ROOMS = {
             *(f"{_FRAME}/{name}.py" for name in ("columns", "batches")),
             "fastlaunch_nb/wire.py",
         ),
-        ("tests/test_frame.py", "tests/test_wire.py", "tests/test_events.py"),
+        (
+            *(f"{_FRAME}/{name}.py" for name in ("pages", "events", "batches")),
+            *("fastlaunch_nb/wire.py", "tests/test_wire.py"),
+            *("tests/test_frame.py", "tests/test_events.py"),
+        ),
     ),
-    "intervals": Room(("fastlaunch_nb/intervals/*.py",), ("tests/test_intervals.py",)),
+    "intervals": Room(
+        ("fastlaunch_nb/intervals/*.py",), ("fastlaunch_nb/intervals", "tests/test_intervals.py")
+    ),
     "history": Room(
-        ("fastlaunch_nb/history/*.py",), ("tests/test_history.py", "tests/test_store.py")
+        ("fastlaunch_nb/history/*.py",),
+        ("fastlaunch_nb/history", "tests/test_history.py", "tests/test_store.py"),
     ),
 }
 
@@ -123,11 +136,11 @@ def sample(room: Room, size: int, seed: int) -> list[Any]:
         named = (seed, mutation.module_path.as_posix(), text.strip(), text[:column].strip(), *more)
         return hashlib.sha256(repr(named).encode()).hexdigest()
 
-    drawn = sorted(places.values(), key=lambda there: draw(there[0]))[:size]
-    return [
+    drawn = (
         min(enumerate(there), key=lambda pair: draw(pair[1], pair[1].operator_name, pair[0]))[1]
-        for there in drawn
-    ]
+        for there in sorted(places.values(), key=lambda there: draw(there[0]))
+    )
+    return list(itertools.islice(filter(_is_code, drawn), size))
 
 
 def _mutations(room: Room) -> Iterator[Any]:
@@ -138,15 +151,25 @@ def _mutations(room: Room) -> Iterator[Any]:
     with use_db(":memory:", WorkDB.Mode.create) as session:
         init(room.paths(), session, {})
         mutations = [item.mutations[0] for item in session.work_items]
-    sources = {path: (ROOT / path).read_text("utf-8") for path in room.paths()}
-    types = {path: _types(source) for path, source in sources.items()}
+    types = {path: _types((ROOT / path).read_text("utf-8")) for path in room.paths()}
     for one in mutations:
-        (row, start), (_, end) = one.start_pos, one.end_pos
-        text = sources[one.module_path].splitlines()[row - 1][start:end]
-        is_bad = one.operator_name.endswith("ExceptionReplacer") and not text.isidentifier()
         in_types = any(first <= one.start_pos < last for first, last in types[one.module_path])
-        if not (LEFT_OUT.match(one.operator_name) or is_bad or in_types):
+        if not (LEFT_OUT.match(one.operator_name) or in_types):
             yield one
+
+
+def _is_code(mutation: Any) -> bool:
+    """Tell whether a mutation can be made, and leaves what Python compiles."""
+    from cosmic_ray.mutating import mutate_code
+    from cosmic_ray.plugins import get_operator
+
+    operator = get_operator(mutation.operator_name)(**mutation.operator_args)
+    source = (ROOT / mutation.module_path).read_text("utf-8")
+    try:
+        compile(mutate_code(source, operator, mutation.occurrence), "", "exec")
+    except (AttributeError, SyntaxError):  # a dotted exception; the star of a signature
+        return False
+    return True
 
 
 Position = tuple[int, int]

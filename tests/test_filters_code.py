@@ -392,6 +392,15 @@ def test_what_can_not_be_said_is_a_comment(kind: str, filters: Filters) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "is_written"), [("=1", True), ("us-east", True), ("runner", False), ("=ß", False)]
+)
+def test_a_text_for_the_cli(text: str, is_written: bool) -> None:
+    """It has a case of its own: what has letters is looked for where the region and account are."""
+    code = Filters(text=text, region=REGION).to_code("cli", profiles={ACCOUNT: "a profile"})
+    assert code.startswith("aws " if is_written else "# No command keeps exactly these rows")
+
+
+@pytest.mark.parametrize(
     ("asked", "why"),
     [
         ({"kind": "boto"}, "Did you mean 'boto3'"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -215,14 +217,13 @@ def test_times_become_utc(text: Any, time: Any) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("length", "shown"), [(80, "x" * 80), (81, "x" * 77 + "..."), (5000, "x" * 77 + "...")]
-)
+@pytest.mark.parametrize(("length", "shown"), [(80, "x" * 80), (81, "x" * 77 + "...")])
 def test_a_long_path_is_cut(length: int, shown: str) -> None:
-    """What is neither JSON nor a file is shown up to 80 letters, and may be text by mistake."""
+    """What is neither JSON nor a file is shown up to 80 letters: it may be text by mistake."""
     with pytest.raises(fl.SourceError) as caught:
         fl.from_pages("x" * length)
-    assert f" Got {shown!r}, which is neither JSON text nor a readable file (" in str(caught.value)
+    why = f"which is neither JSON text nor a readable file ({os.strerror(errno.ENOENT)})."
+    assert str(caught.value).endswith(f" Got {shown!r}, {why}")
 
 
 @pytest.mark.parametrize(("text", "is_said"), [("", True), (" \n", True), ("{", False)])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.pool import Curve, RightSize, launches, played
+from fastlaunch_nb.pool import Curve, RightSize, launches, played, sizing
 
 from .conftest import ACCOUNT, REGION
 
@@ -156,7 +156,8 @@ def test_a_large_one() -> None:
     where = size.curve.target.tolist().index(630)
     assert size.curve.target[where - 1] == 629
     assert size.curve.warm[where - 1] < 0.9 <= size.curve.warm[where]
-    assert len(size.curve.target) == 64 + 3
+    apart = {756 * number // 65 for number in range(1, 65)}
+    assert set(size.curve.target.tolist()) == {*apart, 629, 630, 756}
     assert min(np.diff(size.curve.warm)) >= 0
 
 
@@ -268,6 +269,14 @@ def test_so_many_an_hour(count: int, start: int, over: int) -> None:
     assert min(full) == start
 
 
+def test_times_are_whole_microseconds() -> None:
+    """Where launches can not be evenly apart, each comes in the microsecond that has begun."""
+    for pattern in ("7 an hour from 00:00 to 01:00 on Mon", "7 from 00:00 to 01:00 on Mon"):
+        found = launches.launch_times(pattern, days=7)
+        assert found.dtype == np.int64
+        assert found.tolist() == [number * HOUR * 1_000_000 // 7 for number in range(7)]
+
+
 def test_days_begin_on_a_monday() -> None:
     """Of ten days seven are weekdays or more: Monday to Friday, and three of the next week."""
     assert len(hours("1 at 08:00 on weekdays", days=10)) == 8
@@ -296,6 +305,13 @@ def test_real_times(times: Any) -> None:
     found = launches.launch_times(times, days=1)
     first = int(MONDAY.timestamp()) * 1_000_000
     assert found.tolist() == [first, first + HOUR * 1_000_000]
+
+
+def test_a_spread_is_from_at_once_to_its_end() -> None:
+    """No launch comes before its time or after the spread; each microsecond of it may be drawn."""
+    spread = sizing._spread_out(np.zeros(1_000, dtype=np.int64), 3e-6, seed=0)
+    assert set(spread.tolist()) == {0, 1, 2, 3}
+    assert sizing._spread_out(np.array([5]), 0, seed=0).tolist() == [5]
 
 
 def test_a_spread_is_drawn_from_the_seed() -> None:
