@@ -62,7 +62,7 @@ class Room(NamedTuple):
 _FRAME = "fastlaunch_nb/frame"
 ROOMS = {  # each with its doctests, and the quickest tests first
     "findings": Room(
-        ("fastlaunch_nb/findings/*.py",), ("fastlaunch_nb/findings", "tests/test_findings.py")
+        ("fastlaunch_nb/findings/*.py",), ("fastlaunch_nb/findings", "tests/findings")
     ),
     "pool": Room(
         ("fastlaunch_nb/pool/*.py",),
