@@ -534,10 +534,10 @@ def stories(engine: str, max_gap: str | None) -> pd.DataFrame:
     all_of_them = Case([], [])
     for name, (known, gap, *_) in STORIES.items():
         if gap == max_gap:
-            for region, known in told_twice(known).items():
+            for region, one in told_twice(known).items():
                 place = (name, region)
-                all_of_them.facts.extend(fact._replace(place=place) for fact in known.facts)
-                all_of_them.looks.extend(look._replace(place=place) for look in known.looks)
+                all_of_them.facts.extend(fact._replace(place=place) for fact in one.facts)
+                all_of_them.looks.extend(look._replace(place=place) for look in one.looks)
     return in_utc(read(fl.intervals(*given_as(*frames(all_of_them)), max_gap=max_gap)))
 
 
@@ -561,10 +561,10 @@ def test_stories_are_as_the_oracle_has_them(name: str) -> None:
     known, max_gap, *_ = STORIES[name]
     table = stories("polars", max_gap)
     given = None if max_gap is None else pd.Timedelta(max_gap).to_pytimedelta()
-    for region, case in told_twice(known).items():
+    for region, alike in told_twice(known).items():
         one = table[table["account_id"].eq(name) & table["region"].eq(region)]
         one = one.assign(account_id=PLACE[0], region=PLACE[1])
-        assert oracle(case, given) == rows(one), region
+        assert oracle(alike, given) == rows(one), region
 
 
 def test_what_another_image_was_seen_ahead_of_is_no_silence() -> None:
