@@ -202,6 +202,7 @@ THINNED: dict[str, Thinned] = {
     "five seconds apart": Thinned("AAAA", "kkkk", unit=5 * SECOND),
     "six seconds apart": Thinned("AAAA", "k..k", unit=6 * SECOND),
     "two that are close": Thinned("A    AAAAA", "kkkkkk", unit=SECOND),
+    "two of four in one second": Thinned(f"A{' ' * 19}AA{' ' * 19}A", "kkkk", unit=SECOND / 2),
     "in one second": Thinned("AAAA", "kkkk", unit=SECOND / 4),
 }
 STATUS = {"f": "failed", "p": "partial", "i": "interrupted", "n": "not-opted-in"}

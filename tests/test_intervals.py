@@ -318,6 +318,11 @@ MINUTES: dict[str, tuple[Case, str | None, str]] = {
         None,
         "enabled 0, absent ~4, enabled ~6, absent ~8",
     ),
+    "seen twice, gone and back": (
+        told((1, "enabled", 0), (2, "enabled", 0), (6, "enabled", 0), looks=" cc c c"),
+        None,
+        "enabled 0, absent ~4, enabled ~6",
+    ),
     "failures while it was gone": (
         told((1, "enabled", 0), looks=" ccfcfc"),
         None,
@@ -516,6 +521,12 @@ STORIES = {name: (*story, MINUTE) for name, story in MINUTES.items()}
 STORIES |= {name: (*story, SECOND) for name, story in SECONDS.items()}
 
 
+def told_twice(known: Case) -> dict[str, Case]:
+    """Return a story as it is, and without reasons, so that looks may have told the same."""
+    alike = [fact._replace(reason=None) for fact in known.facts]
+    return {PLACE[1]: known, "alike": known._replace(facts=alike)}
+
+
 @cache
 def stories(engine: str, max_gap: str | None) -> pd.DataFrame:
     """Return the intervals of all stories with that gap, each at a place of its own name."""
@@ -523,9 +534,10 @@ def stories(engine: str, max_gap: str | None) -> pd.DataFrame:
     all_of_them = Case([], [])
     for name, (known, gap, *_) in STORIES.items():
         if gap == max_gap:
-            place = (name, PLACE[1])
-            all_of_them.facts.extend(fact._replace(place=place) for fact in known.facts)
-            all_of_them.looks.extend(look._replace(place=place) for look in known.looks)
+            for region, one in told_twice(known).items():
+                place = (name, region)
+                all_of_them.facts.extend(fact._replace(place=place) for fact in one.facts)
+                all_of_them.looks.extend(look._replace(place=place) for look in one.looks)
     return in_utc(read(fl.intervals(*given_as(*frames(all_of_them)), max_gap=max_gap)))
 
 
@@ -535,11 +547,12 @@ def test_stories(name: str, engine: str) -> None:
     """What is proven is told exactly; what is not is carried on until nothing speaks for it."""
     _, max_gap, expected, unit = STORIES[name]
     table = stories(engine, max_gap)
-    found = [
-        f"{row.state} {'' if row.start_exact else '~'}{(row.start - START) / unit:g}"
-        for row in table[table["account_id"] == name].itertuples()
-    ]
-    assert expected == ", ".join(found)
+    for region in (PLACE[1], "alike"):
+        found = [
+            f"{row.state} {'' if row.start_exact else '~'}{(row.start - START) / unit:g}"
+            for row in table[table["account_id"].eq(name) & table["region"].eq(region)].itertuples()
+        ]
+        assert expected == ", ".join(found), region
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -547,9 +560,11 @@ def test_stories_are_as_the_oracle_has_them(name: str) -> None:
     """What plain Python finds look by look has the same rows: ends, reasons and last sights too."""
     known, max_gap, *_ = STORIES[name]
     table = stories("polars", max_gap)
-    found = rows(table[table["account_id"] == name].assign(account_id=PLACE[0]))
     given = None if max_gap is None else pd.Timedelta(max_gap).to_pytimedelta()
-    assert oracle(known, given) == found
+    for region, alike in told_twice(known).items():
+        one = table[table["account_id"].eq(name) & table["region"].eq(region)]
+        one = one.assign(account_id=PLACE[0], region=PLACE[1])
+        assert oracle(alike, given) == rows(one), region
 
 
 def test_what_another_image_was_seen_ahead_of_is_no_silence() -> None:
