@@ -62,7 +62,6 @@ setup-browser: $(READY)
 test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(WITH_BROWSER) $(BIN)/python -m pytest $(SHARED_OUT) -m "not deep"
 
 test-deep: $(READY) setup-browser

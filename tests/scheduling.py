@@ -9,6 +9,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 LONGEST = (
+    "tests/test_types.py",
     "tests/test_panel_screen.py",
     "tests/test_browser.py",
     "tests/test_binder.py",

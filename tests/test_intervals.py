@@ -548,9 +548,10 @@ def test_stories(name: str, engine: str) -> None:
     _, max_gap, expected, unit = STORIES[name]
     table = stories(engine, max_gap)
     for region in (PLACE[1], "alike"):
+        own = table[table["account_id"].eq(name) & table["region"].eq(region)]
         found = [
-            f"{row.state} {'' if row.start_exact else '~'}{(row.start - START) / unit:g}"
-            for row in table[table["account_id"].eq(name) & table["region"].eq(region)].itertuples()
+            f"{row['state']} {'' if row['start_exact'] else '~'}{(row['start'] - START) / unit:g}"
+            for row in own.to_dict("records")
         ]
         assert expected == ", ".join(found), region
 

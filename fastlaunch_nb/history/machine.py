@@ -92,8 +92,13 @@ def _last_rows(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
     looks = looks[looks["observed_at"].dt.floor("s") <= moment].sort_values("observed_at")
     looks["told"] = looks.groupby(list(PLACE), dropna=False)["told"].ffill()
     last = looks.groupby([*PLACE, "told"], dropna=False, as_index=False)["observed_at"].max()
-    by = {"left_on": [*PLACE, "observed_at"], "right_on": [*PLACE, "told"]}
-    rows = rows.merge(last, how="left", **by, suffixes=("_own", ""))
+    rows = rows.merge(
+        last,
+        how="left",
+        left_on=[*PLACE, "observed_at"],
+        right_on=[*PLACE, "told"],
+        suffixes=("_own", ""),
+    )
     seen = rows["observed_at"].fillna(rows["observed_at_own"])
     made = rows["made"].where(rows["made"] > seen, seen.dt.floor("s"))
     return rows.assign(observed_at=seen, made=made).drop(columns=["observed_at_own", "told"])
