@@ -72,7 +72,7 @@ ROOMS = {  # each with its doctests, and the quickest tests first
         tuple(f"{_FRAME}/{name}.py" for name in ("filters", "faceted", "written")),
         (
             *(f"{_FRAME}/{name}.py" for name in ("filters", "faceted")),
-            *("tests/test_filters_code.py", "tests/test_filters.py"),
+            *(f"tests/test_{name}.py" for name in ("frame", "filters_code", "filters")),
         ),
     ),
     "pages": Room(

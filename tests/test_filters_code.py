@@ -133,6 +133,7 @@ def answered(command: str, images: list[dict[str, Any]], form: str) -> list[str]
 @example(filters=Filters(), text="us-east 12", form="wire")
 @example(filters=Filters(state=[None, "enabled"], owner_id=["`"]), text='"', form="iso")
 @example(filters=Filters(launch_template=["a b\nc", None]), text="", form="iso")
+@example(filters=Filters(launch_template=["`", "\\`"]), text="", form="wire")
 @example(filters=Filters(max_parallel_launches=(6, 6)), text="", form="wire")
 @example(filters=Filters(max_parallel_launches=(None, 5)), text="", form="wire")
 def test_cli(filters: Filters, text: str, form: str) -> None:
