@@ -2,5 +2,15 @@
 
 import pytest
 
-SHARED = ("browser", "cases", "joins", "processes", "reckoning", "screen", "stage", "worlds")
+SHARED = (
+    "browser",
+    "cases",
+    "joins",
+    "processes",
+    "reckoning",
+    "screen",
+    "stage",
+    "stories",
+    "worlds",
+)
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in SHARED))

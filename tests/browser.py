@@ -140,19 +140,24 @@ def _listens(server: Process, port: int) -> bool:
     return False
 
 
+def lab_folder(home: Path) -> Path:
+    """Return where :func:`lab_started` has the notebooks that read the demo."""
+    return home / "lab" / "demo"
+
+
 @contextmanager
 def lab_started(home: Path) -> Iterator[str]:
     """Start JupyterLab as `make lab` does, with no earlier settings; give its address."""
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser", "--port", "0"]
-    folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(home / "lab")]
+    folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(lab_folder(home).parent)]
     with started([*command, *folders], env=_settings_in(home)) as address:
         yield address
 
 
 @contextmanager
 def notebook_started(home: Path) -> Iterator[str]:
-    """Start Jupyter Notebook on the folder lab in a home; give the address of that folder."""
-    options = ["ip=127.0.0.1", "port=0", f"root_dir={home / 'lab'}", "allow_root=True"]
+    """Start Jupyter Notebook on the same folder of a home; give the address of that folder."""
+    options = ["ip=127.0.0.1", "port=0", f"root_dir={lab_folder(home)}", "allow_root=True"]
     settings = [f"--ServerApp.{option}" for option in options]
     command = [sys.executable, "-m", "notebook", "--no-browser", *settings]
     with started(command, env=_settings_in(home)) as address:

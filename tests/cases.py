@@ -1,11 +1,14 @@
-"""Cases of tests: the name that a failing one has, and that there are any."""
+"""Cases of tests: the name that a failing one has, that there are any, and how many."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
+from hypothesis import settings
+
+Law = TypeVar("Law", bound=Callable[..., None])
 Value = TypeVar("Value")
 HEAD, TAIL = 40, 17
 
@@ -15,6 +18,12 @@ def some(values: Iterable[Value]) -> list[Value]:
     found = list(values)
     assert found, "Expected at least one to look at, got none"
     return found
+
+
+def costly(law: Law) -> Law:
+    """Have a law tried on a fifth of the examples of the profile: one takes a second."""
+    made: Law = settings(max_examples=max(2, settings().max_examples // 5))(law)
+    return made
 
 
 def case_id(value: Any, name: str) -> str | None:

@@ -19,7 +19,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
 from playwright.sync_api import Browser, Dialog, Page, expect
 
@@ -33,13 +33,15 @@ from .processes import restore_signals
 from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 
 settings.register_profile(
-    "quick",  # shrinking takes minutes: `make test-deep` does it
+    "deep",
     derandomize=True,
     deadline=None,
-    max_examples=10,
-    phases=[Phase.explicit, Phase.generate],
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # laws begin by forgetting all
 )
-settings.register_profile("deep", derandomize=True, deadline=None, max_examples=100)
+settings.register_profile(  # shrinking takes minutes
+    "quick", settings.get_profile("deep"), max_examples=10, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("quick")
 
 restore_signals()

@@ -19,6 +19,7 @@ from .browser import (
     PLOT,
     SLOW,
     darkened,
+    lab_folder,
     lab_started,
     notebook_started,
     opened,
@@ -108,14 +109,15 @@ def _item(number: int) -> dict[str, Any]:
 
 def prepared(home: Path, told: dict[str, pd.DataFrame]) -> Path:
     """Return a folder whose folder lab has a notebook that shows panels, and what they are of."""
-    (home / "lab").mkdir()
+    folder = lab_folder(home)
+    folder.mkdir(parents=True)
     for name, rows in told.items():
-        rows.to_pickle(home / "lab" / f"{name}.pkl")
+        rows.to_pickle(folder / f"{name}.pkl")
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(NOTEBOOK, metadata=HIDDEN)],
         metadata={"kernelspec": {"display_name": "Python 3", "name": "python3"}},
     )
-    nbformat.write(notebook, home / "lab" / "panel.ipynb")
+    nbformat.write(notebook, folder / "panel.ipynb")
     return home
 
 
@@ -136,7 +138,7 @@ def hosted(name: str, home: Path, browser: Browser) -> Iterator[Host]:
     start: dict[str, Callable[[Path], Any]] = {
         "lab": lab_started,
         "notebook": notebook_started,
-        "voila": lambda home: voila_started(home / "lab"),
+        "voila": lambda home: voila_started(lab_folder(home)),
     }
     with start[name](home) as root, opened(browser) as page:
         addresses = {

@@ -19,6 +19,7 @@ from .browser import (
     PLOT,
     ROOT,
     SLOW,
+    lab_folder,
     lab_started,
     opened,
     overlaps,
@@ -38,13 +39,14 @@ MARKUP = "img, script, mjx-container, .MathJax"
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose folder lab has the first notebook, and one that shows hostile text."""
     home = tmp_path_factory.mktemp("home")
-    (home / "lab").mkdir()
-    shutil.copy(ROOT / "notebooks" / "01_explore.ipynb", home / "lab")
+    folder = lab_folder(home)
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "notebooks" / "01_explore.ipynb", folder)
     hostile = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(hostile_code())],
         metadata={"kernelspec": {"display_name": "Python 3", "name": "python3"}},
     )
-    nbformat.write(hostile, home / "lab" / "hostile.ipynb")
+    nbformat.write(hostile, folder / "hostile.ipynb")
     return home
 
 
@@ -72,7 +74,7 @@ def lab(home: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def voila(home: Path) -> Iterator[str]:
     """The address of the first notebook in Voila."""
-    with voila_started(home / "lab") as address:
+    with voila_started(lab_folder(home)) as address:
         yield f"{address}/voila/render/01_explore.ipynb"
 
 

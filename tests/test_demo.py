@@ -115,6 +115,7 @@ with fl.demo(int(sys.argv[1])) as demo:
 """
 
 
+@pytest.mark.deep
 def test_the_same_seed_is_the_same_in_every_process() -> None:
     """Every kind of answer, headers and all, is the same byte for byte; another seed's is not."""
 

@@ -15,7 +15,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.httpsession import URLLib3Session
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
@@ -187,7 +187,6 @@ def test_another_account_by_its_profile(demo: Demo) -> None:
 steps = st.tuples(st.none() | st.integers(1, 7), st.none() | st.integers(1, 9))
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(plan=st.lists(steps, min_size=1, max_size=6), filtered=st.booleans())
 def test_paging_with_resume_equals_reading_at_once(
     ec2: Any, plan: list[tuple[int | None, int | None]], filtered: bool

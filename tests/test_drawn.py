@@ -96,7 +96,7 @@ def of_pools() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("width", [1280, 600])
+@pytest.mark.parametrize("width", [1280, pytest.param(600, marks=pytest.mark.deep)])
 def test_words_and_marks_keep_apart(browser: Browser, tmp_path: Path, width: int) -> None:
     """No label or note lies on another, on a mark or off the figure, whatever the fleet is."""
     figures = [chart(images) for images in FLEETS.values() for chart in (fl.timeline, fl.capacity)]
@@ -138,7 +138,7 @@ def test_the_page_shines_through(page: Page, tmp_path: Path, colour: int) -> Non
 ZONES = ("Europe/Berlin", "America/New_York", "UTC")
 
 
-@pytest.mark.parametrize("cells", [False, True])
+@pytest.mark.parametrize("cells", [False, pytest.param(True, marks=pytest.mark.deep)])
 def test_times_are_utc_wherever_it_is_seen(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: bool
 ) -> None:

@@ -56,6 +56,7 @@ def see_pictures(pictures: Locator) -> None:
     assert all(pictures.evaluate_all("all => all.map(picture => picture.naturalWidth > 0)"))
 
 
+@pytest.mark.deep
 def test_a_page_of_your_own(reports: Path, page: Page) -> None:
     """The hand-written page draws both charts, and says the same in words."""
     assert (reports / "page.html").read_text("utf-8").count("* plotly.js v") == 1
@@ -94,6 +95,7 @@ def test_a_sphinx_page(reports: Path, page: Page) -> None:
     expect(page.locator("body")).not_to_contain_text("import")
 
 
+@pytest.mark.deep
 def test_a_markdown_report(reports: Path, page: Page) -> None:
     """Rendered, the Markdown report has both pictures, and a line of words for each row."""
     rendered = MarkdownIt().render((reports / "report.md").read_text("utf-8"))

@@ -10,7 +10,7 @@ import boto3
 import pandas as pd
 import pytest
 from botocore.client import BaseClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
@@ -111,7 +111,6 @@ def six(ec2: Any) -> pd.DataFrame:
     return fl.describe(region=REGION)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     picks=st.lists(st.tuples(st.integers(0, 5), nulls), max_size=10),
     index=st.lists(st.integers(0, 3), min_size=10, max_size=10),

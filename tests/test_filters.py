@@ -208,7 +208,7 @@ SOME = [
 """One selection for each part, with a null where there may be one, some odd ones, and all."""
 
 
-@pytest.mark.parametrize("filters", SOME, ids=repr)
+@pytest.mark.parametrize("filters", SOME)
 def test_one_part_at_a_time(filters: Filters) -> None:
     """The rows are those that plain Python finds, and the counts those that pandas finds."""
     assert Faceted(IMAGES).keep(filters).tolist() == kept(IMAGES, filters)

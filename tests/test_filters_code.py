@@ -78,7 +78,7 @@ def ran(code: str, **names: Any) -> Any:
 # --- pandas ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("filters", SOME, ids=repr)
+@pytest.mark.parametrize("filters", SOME)
 def test_pandas_one_part_at_a_time(filters: Filters) -> None:
     """It runs, and makes the same rows of the same frame."""
     code = filters.to_code("pandas")
@@ -206,7 +206,7 @@ def boto3_keeps(filters: Filters, profiles: dict[str, str] | None) -> None:
 
 
 @pytest.mark.parametrize("profiles", [None, {ACCOUNT: "a profile"}], ids=["own", "profile"])
-@pytest.mark.parametrize("filters", SOME, ids=repr)
+@pytest.mark.parametrize("filters", SOME)
 def test_boto3_one_part_at_a_time(filters: Filters, profiles: dict[str, str] | None) -> None:
     """It chooses the items that `Filters` keep, and says of each where it is."""
     boto3_keeps(writable(filters, filters.text), profiles)

@@ -19,8 +19,9 @@ import fastlaunch_nb as fl
 from fastlaunch_nb import frame
 from fastlaunch_nb.demo import Demo
 
+from .cases import costly
 from .conftest import item
-from .worlds import MINUTE, START, Swept, answers, costly, looked, same, same_answers
+from .worlds import MINUTE, START, Swept, answers, looked, same, same_answers
 
 COLUMNS = [column.name for column in frame.COLUMNS]
 KEY = list(frame.KEY)
@@ -179,6 +180,7 @@ def check_intervals(draws: list[random.Random], max_gap: str | None) -> None:
     same(quick[list(at_length)], at_length)
 
 
+@pytest.mark.deep
 @costly
 @given(randoms)
 def test_how_it_was_kept_changes_no_answer(draw: random.Random) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastlaunch_nb import emulator
 from fastlaunch_nb.pool import Pool
 
+from .cases import costly
 from .conftest import ACCOUNT, REGION, Connect
 
 AMI, SHARED, OTHER = "ami-0123456789abcdef0", "ami-0000000000000000a", "999988887777"
@@ -368,7 +369,7 @@ _LAUNCHES = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@costly
 @given(
     launches=_LAUNCHES,
     target=st.integers(1, 9),

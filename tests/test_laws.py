@@ -213,7 +213,9 @@ class Lives(RuleBasedStateMachine):
 
 TestLives = Lives.TestCase
 TestLives.settings = settings(  # a failure is told as it was found: shrinking it takes minutes
-    max_examples=25, stateful_step_count=25, phases=[Phase.explicit, Phase.generate]
+    max_examples=max(4, settings().max_examples // 4),
+    stateful_step_count=25,
+    phases=[Phase.explicit, Phase.generate],
 )
 
 

@@ -90,14 +90,29 @@ def told(path: Path, output: Path, **parameters: Any) -> str:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_parameters(tmp_path: Path, demo: Demo) -> None:
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        pytest.param(
+            {"filters": {"state": ["enabling-failed", "enabled-failed"]}},
+            " 6 images",
+            id="filters",
+        ),
+        pytest.param(
+            {"regions": ["eu-west-1"]}, " 15 images", id="a region", marks=pytest.mark.deep
+        ),
+        pytest.param(
+            {"profile": "game-servers", "regions": ["eu-west-1"]},
+            " 6 images",
+            id="a profile and a region",
+            marks=pytest.mark.deep,
+        ),
+    ],
+)
+def test_parameters(tmp_path: Path, demo: Demo, parameters: dict[str, Any], says: str) -> None:
     """Profile, regions and filters each decide what a notebook reads."""
     timeline = ROOT / "notebooks" / "02_state_timeline.ipynb"
-    output = tmp_path / "out.ipynb"
-    failed = {"state": ["enabling-failed", "enabled-failed"]}
-    assert " 6 images" in told(timeline, output, filters=failed)
-    assert " 15 images" in told(timeline, output, regions=["eu-west-1"])
-    assert " 6 images" in told(timeline, output, profile="game-servers", regions=["eu-west-1"])
+    assert says in told(timeline, tmp_path / "out.ipynb", **parameters)
 
 
 # --- on an account with nothing to show -------------------------------------------------
@@ -144,15 +159,11 @@ def test_an_account_with_nothing_to_show(
 ) -> None:
     """Every cell runs; the notebook says what is missing, and no number of images or money."""
     parameters = f"profile, regions = {accounts.PROFILE!r}, [{accounts.REGION!r}]"
-    shown = []
     with ACCOUNTS[account](tmp_path):
-        for cell in cells(path):
-            is_marked = "parameters" in cell.metadata.get("tags", ())
-            text = ran(shell, f"{cell.source}\n{parameters}" if is_marked else cell.source)
-            shown.append(text)
-            if cell.id not in OWN_NUMBERS:
-                assert numbers(text) == [], f"{cell.id} shows numbers of nothing: {text}"
-        shown += widget_texts(shell.user_ns)
+        texts = run_cells(shell, path, parameters)
+        shown = [*texts.values(), *widget_texts(shell.user_ns)]
+    of_nothing = {name: numbers(text) for name, text in texts.items() if name not in OWN_NUMBERS}
+    assert {name: found for name, found in of_nothing.items() if found} == {}, texts
     assert re.search(SAYS[account], "\n".join(shown)), shown
     assert "Traceback" not in "\n".join(shown)
 
@@ -162,11 +173,18 @@ def test_an_account_with_nothing_to_show(
 def test_credentials_without_a_profile(path: Path, shell: InteractiveShell, demo: Demo) -> None:
     """Every cell runs on the credentials that boto3 finds, whose account has no name."""
     parameters = f"profile, regions = '', [{accounts.REGION!r}]"
-    shown = []
+    texts = run_cells(shell, path, parameters)
+    shown = [*texts.values(), *widget_texts(shell.user_ns)]
+    assert "Nothing could be read" not in " ".join(shown)
+
+
+def run_cells(shell: InteractiveShell, path: Path, parameters: str) -> dict[str, str]:
+    """Run a notebook with these parameters; return what each cell shows, by its id."""
+    texts = {}
     for cell in cells(path):
         is_marked = "parameters" in cell.metadata.get("tags", ())
-        shown.append(ran(shell, f"{cell.source}\n{parameters}" if is_marked else cell.source))
-    assert "Nothing could be read" not in " ".join([*shown, *widget_texts(shell.user_ns)])
+        texts[cell.id] = ran(shell, f"{cell.source}\n{parameters}" if is_marked else cell.source)
+    return texts
 
 
 OWN_NUMBERS = {  # of rules, and of patterns that the notebook itself makes up and says so

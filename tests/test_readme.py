@@ -117,8 +117,15 @@ def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
         assert "Stopped." in server.end(signal.SIGINT).err
 
 
+SHOWS = {  # command -> the marks of its test
+    command: {"show": (), "sweep": pytest.mark.deep}[command.split()[1]]
+    for command in commands()
+    if command.startswith(("fastlaunch-nb show", "fastlaunch-nb sweep"))
+}
+
+
 @pytest.mark.parametrize(
-    "command", [c for c in commands() if c.split()[1] in ("show", "sweep") and "make" not in c]
+    "command", [pytest.param(command, marks=marks) for command, marks in SHOWS.items()]
 )
 def test_shows_of_readme(command: str, demo: Demo, tmp_path: Path) -> None:
     """A command that shows something reads the demo's profiles, and ends well."""

@@ -134,6 +134,7 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
     assert len(files(store)) == 2
 
 
+@pytest.mark.deep
 def test_a_listing_that_tore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever others do between the listing of one folder and that of the next does no harm."""
     store = tmp_path / "store"
@@ -429,6 +430,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 # --- what strangers do ----------------------------------------------------------------
 
 
+@pytest.mark.deep
 def test_a_resumed_sweep(demo: Demo, tmp_path: Path) -> None:
     """A sweep that was resumed, and recorded each time, counts as what it became, row by row."""
     accounts = fl.targets(profiles=demo.accounts.values())

@@ -218,6 +218,7 @@ def test_an_executor_of_threads(demo: Demo, accounts: list[fl.Target]) -> None:
     assert_same(swept.images, fleet(demo))
 
 
+@pytest.mark.deep
 def test_an_executor_of_processes(demo: Demo, accounts: list[fl.Target]) -> None:
     """Other processes read the same: what crosses can be pickled."""
     roles = fl.targets(accounts=OTHER, role="FastLaunchReader")

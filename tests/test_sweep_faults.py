@@ -11,7 +11,7 @@ import boto3
 import pandas as pd
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
@@ -256,7 +256,6 @@ class Breaking:
             raise EC2Error(self.code, f"{self.code} at request {self.count}", 400)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sets(st.integers(1, 12), max_size=6), max_size=4), st.booleans())
 def test_resumed_equals_read_at_once(
     pages: pd.DataFrame,

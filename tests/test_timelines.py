@@ -17,6 +17,7 @@ from fastlaunch_nb import frame
 from fastlaunch_nb.charts import look, timelines
 from fastlaunch_nb.demo import Demo
 
+from .cases import costly
 from .conftest import HOSTILE
 
 NOON = pd.Timestamp("2026-01-15T12:00:00Z")
@@ -323,6 +324,7 @@ def colours(trace: Any) -> list[list[str]]:
     return [[scale[code] for code in row] for row in np.asarray(trace.z)]
 
 
+@costly
 @given(st.lists(_ROW, min_size=1, max_size=7), st.integers(1, 3))
 def test_of_a_cell_the_worst_state_counts(rows: list[list[tuple[str, int]]], shared: int) -> None:
     """Law: each cell has the colour of the worst state in it, and is empty where there is none."""
@@ -348,6 +350,7 @@ def test_of_a_cell_the_worst_state_counts(rows: list[list[tuple[str, int]]], sha
     assert "the worst state in it is shown" in fl.text(figure)
 
 
+@costly
 @given(st.lists(_ROW, min_size=1, max_size=7))
 def test_the_strip_counts_each_image_once(rows: list[list[tuple[str, int]]]) -> None:
     """Law: at each time the strip tells how many images were in which worst state, and no other."""
@@ -485,7 +488,7 @@ def test_the_demo_has_a_history(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("form", ["svg", "md"])
-@pytest.mark.parametrize("most", [0, timelines.MOST_BARS])
+@pytest.mark.parametrize("most", [0, pytest.param(timelines.MOST_BARS, marks=pytest.mark.deep)])
 def test_a_history_in_a_report(monkeypatch: pytest.MonkeyPatch, form: Any, most: int) -> None:
     """Bars, cells and shares become pictures, on which there are no buttons to press."""
     monkeypatch.setattr(timelines, "MOST_BARS", most)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import pandas as pd
-from hypothesis import settings
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import frame
@@ -17,15 +15,6 @@ START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # a day ends within, and clocks a
 MINUTE = timedelta(minutes=1)
 PLACE = frame.KEY[:2]
 PLACES = (("111122223333", "eu-west-1"), ("111122223333", "us-east-1"), ("123456789012", "x-1"))
-
-
-_Law = TypeVar("_Law", bound=Callable[..., None])
-
-
-def costly(law: _Law) -> _Law:
-    """Have a law tried on a fifth of the examples of the profile: one takes a second."""
-    made: _Law = settings(max_examples=max(2, settings().max_examples // 5))(law)
-    return made
 
 
 class Swept(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import botocore.session
@@ -41,16 +41,33 @@ def test_commands_are_of_the_cli() -> None:
     found = commands(told["remedy"])
     assert len(found) >= len(told)
     models = {service: session.get_service_model(service) for _, service, *_ in found}
-    for _, service, operation, *words in found:
-        name = "".join(part.capitalize() for part in operation.split("-"))
-        shape = models[service].operation_model(name).input_shape
-        options = {botocore.xform_name(member, "-"): member for member in shape.members}
-        for place, word in enumerate(words):
-            if word.startswith("--") and word != "--region":
-                member = shape.members[options[word[2:].partition("=")[0]]]
-                if member.type_name == "structure":
-                    keys = [pair.split("=")[0] for pair in words[place + 1].split(",")]
-                    assert set(keys) <= set(member.members)
+    wrong = [
+        (operation, option, key)
+        for _, service, operation, *words in found
+        for option, key in keys(words)
+        if key not in known(models[service], operation, option)
+    ]
+    assert wrong == []
+
+
+def keys(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield each parameter of a command with each key of its value, or with itself."""
+    for place, word in enumerate(words):
+        if word.startswith("--") and word != "--region":
+            option = word[2:].partition("=")[0]
+            value = [*words, ""][place + 1]
+            pairs = [pair.split("=")[0] for pair in value.split(",") if "=" in pair]
+            yield from ((option, key) for key in pairs or [option])
+
+
+def known(model: Any, operation: str, option: str) -> set[str]:
+    """Return the keys that a parameter has; of one without keys, itself; of none, nothing."""
+    name = "".join(part.capitalize() for part in operation.split("-"))
+    members = model.operation_model(name).input_shape.members
+    options = {botocore.xform_name(member, "-"): shape for member, shape in members.items()}
+    if option not in options:
+        return set()
+    return set(getattr(options[option], "members", ())) or {option}
 
 
 def test_hostile_text_is_quoted() -> None:
