@@ -117,16 +117,14 @@ def test_servers_of_readme(command: str, demo: Demo, checkout: Path) -> None:
         assert "Stopped." in server.end(signal.SIGINT).err
 
 
-SHOWS = {  # command -> the marks of its test
-    command: {"show": (), "sweep": pytest.mark.deep}[command.split()[1]]
+SHOWS = [
+    pytest.param(command, marks=() if "show" in command else pytest.mark.deep)
     for command in commands()
     if command.startswith(("fastlaunch-nb show", "fastlaunch-nb sweep"))
-}
+]
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(command, marks=marks) for command, marks in SHOWS.items()]
-)
+@pytest.mark.parametrize("command", SHOWS)
 def test_shows_of_readme(command: str, demo: Demo, tmp_path: Path) -> None:
     """A command that shows something reads the demo's profiles, and ends well."""
     done = run("sh", "-c", command, cwd=tmp_path, PATH=f"{PROGRAMS}:{os.environ['PATH']}")

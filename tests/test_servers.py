@@ -125,7 +125,7 @@ def test_each_profile_has_a_folder_of_its_own() -> None:
     assert servers.folder_name(None) == "demo"
 
 
-@pytest.mark.parametrize("profile", AWKWARD, ids=ascii)
+@pytest.mark.parametrize("profile", AWKWARD)
 def test_a_profiles_folder_is_safe(profile: str | None) -> None:
     """Its name is one part of a path, short, and a device on no system."""
     name = servers.folder_name(profile)

@@ -67,7 +67,8 @@ def known(model: Any, operation: str, option: str) -> set[str]:
     options = {botocore.xform_name(member, "-"): shape for member, shape in members.items()}
     if option not in options:
         return set()
-    return set(getattr(options[option], "members", ())) or {option}
+    shape = getattr(options[option], "member", options[option])  # of a list, what it is of
+    return set(getattr(shape, "members", ())) or {option}
 
 
 def test_hostile_text_is_quoted() -> None:
