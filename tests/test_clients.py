@@ -380,7 +380,7 @@ def test_filters_written_for_the_aws_cli(cli: AwsCli) -> None:
         fl.Filters(state=["enabled", "enabling"], target_resource_count=(1, 5)),
         fl.Filters(state_transition_time=(since, None), owner_id=[None, ACCOUNT]),
         fl.Filters(state_transition_time=(None, since), launch_template=["runner", None]),
-        fl.Filters(launch_template=HOSTILE, image_id=NAMED),
+        fl.Filters(launch_template=[HOSTILE, None], image_id=NAMED),
         fl.Filters(text="0000001 6", state=[None, "enabled-failed", "`'"]),
     ):
         code = filters.to_code("cli", regions=[REGION], profiles={ACCOUNT: "default"})

@@ -145,6 +145,7 @@ CASES = [
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
     """A shell that runs cells in this process, without the second a kernel takes to start."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))  # pictures are not the point here
     monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")
     new = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     with warnings.catch_warnings():
