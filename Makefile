@@ -10,6 +10,7 @@ LAB_READY := .venv/lab-ready
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
 MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
+unexport PYTHONDONTWRITEBYTECODE  # kernels and commands would compile pandas each time: 3 x as slow
 SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/scheduling.py says
 
 .DEFAULT_GOAL := help

@@ -95,7 +95,7 @@ def test_the_floor_table_is_complete() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [*FILES, PACKAGE / "__init__.py", *sorted((ROOT / "tests").glob("*.py"))],
+    [*FILES, PACKAGE / "__init__.py", *sorted((ROOT / "tests").rglob("*.py"))],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_every_file_says_what_it_owns(path: Path) -> None:
