@@ -115,13 +115,16 @@ def _html(figure: go.Figure, plotlyjs: str) -> str:
 def _picture(figure: go.Figure, form: str, width: int) -> bytes:
     if importlib.util.find_spec("kaleido") is None:
         raise MissingExtraError("image", f"A chart as {form.upper()}")
+    import kaleido
+    from kaleido.errors import ChromeNotFoundError
+
     still = go.Figure(figure)
     still.update_xaxes(rangeselector_visible=False)  # nobody can press a button of a picture
+    size = {"format": form, "width": width, "scale": 1}  # as wide as was asked
+    offline = {"mathjax": False}  # which Kaleido, by itself, loads from a CDN for each picture
     try:
-        picture: bytes = still.to_image(form, width=width, scale=1)  # as wide as was asked
-    except RuntimeError as error:
-        if "Chrome" not in str(error):
-            raise
+        picture: bytes = kaleido.calc_fig_sync(still.to_dict(), size, kopts=offline)
+    except ChromeNotFoundError:
         raise SetupError(
             f"A chart as {form.upper()} needs Chrome or Chromium, and none was found. "
             "Install one, or set BROWSER_PATH to where it is; HTML needs none."

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import botocore.session
+import kaleido
 import pandas as pd
 import pytest
 from botocore.client import BaseClient
@@ -180,6 +181,14 @@ def page(browser: Browser) -> Iterator[Page]:
     """An empty page, 1280 pixels wide, that may not talk to anything but this machine."""
     with opened(browser) as new:
         yield new
+
+
+@pytest.fixture(scope="session")
+def drawing_browser() -> Iterator[None]:
+    """One browser that draws all pictures, as Kaleido would else start one for each."""
+    kaleido.start_sync_server(mathjax=False)
+    yield
+    kaleido.stop_sync_server()
 
 
 @pytest.fixture

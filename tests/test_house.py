@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import os
 import re
 import socket
 import subprocess
@@ -215,11 +214,18 @@ def test_importing_it_loads_nothing_heavy() -> None:
 
 @pytest.fixture
 def chromium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Chromium that is the first on PATH; nothing says which browser to take."""
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    """The only Chromium on PATH; nothing says which browser to take."""
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("BROWSER_PATH", raising=False)
     (tmp_path / "chromium").touch(mode=0o755)
     return tmp_path / "chromium"
+
+
+def test_a_headless_shell_comes_before_windows(chromium: Path) -> None:
+    """Of two browsers that are there the one without windows is taken: it needs less time."""
+    shell = chromium.with_name("chromium-headless-shell")
+    shell.touch(mode=0o755)
+    assert browser.find() == str(shell)
 
 
 def test_browser_path_comes_first(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 
 import fastlaunch_nb as fl
 
-from .browser import axe
+from .browser import PLOT, axe
 from .cases import some
 from .screen import HOSTS, NEW, TABS, Host, Screen, dark, fleet, hosted, key_of, named, prepared
 
@@ -28,6 +28,13 @@ IN_NOTEBOOK_TOO = {
 }
 NONE = re.compile(r"\bfl-none\b")
 BAND = ".shapelayer path"
+CODE = {  # what the code for each begins with
+    "fastlaunch_nb": "import fastlaunch_nb as fl",
+    "boto3": "import boto3",
+    "AWS CLI": "aws ec2 describe-fast-launch-images",
+    "pandas": "chosen = images[",
+}
+COPIED = "async text => (await navigator.clipboard.readText()).trim() === text.trim()"
 AT_ONCE = """
     (plot, [first, second]) => {
         const tell = (type, [clientX, clientY]) =>
@@ -297,27 +304,18 @@ def test_findings_follow(screen: Screen, told: dict[str, pd.DataFrame]) -> None:
     expect(pager).to_contain_text(f"of {(findings['region'] == 'us-east-1').sum()}")
 
 
-@pytest.mark.parametrize(
-    ("kind", "begins"),
-    [
-        ("fastlaunch_nb", "import fastlaunch_nb as fl"),
-        ("boto3", "import boto3"),
-        ("AWS CLI", "aws ec2 describe-fast-launch-images"),
-        ("pandas", "chosen = images["),
-    ],
-)
-def test_code_is_shown_and_copied(screen: Screen, kind: str, begins: str) -> None:
+def test_code_is_shown_and_copied(screen: Screen) -> None:
     """The selection as code of each kind; what is copied is what is shown."""
     screen.box("State", "enabling-failed").check()
     screen.open("Code")
-    screen.panel.get_by_label("Code for").select_option(kind)
     code = screen.panel.locator("pre.fl-code")
-    expect(code).to_contain_text(begins)
-    expect(code).to_contain_text("enabling-failed")
-    screen.panel.get_by_role("button", name="Copy").click()
-    expect(screen.panel.get_by_role("button", name="Copied")).to_be_visible()
-    copied = screen.page.evaluate("navigator.clipboard.readText()")
-    assert copied.strip() == code.inner_text().strip()
+    for kind, begins in CODE.items():
+        screen.panel.get_by_label("Code for").select_option(kind)
+        expect(code).to_contain_text(begins)
+        expect(code).to_contain_text("enabling-failed")
+        screen.panel.get_by_role("button", name=re.compile("Copy|Copied")).click()
+        screen.page.wait_for_function(COPIED, arg=code.inner_text())
+        expect(screen.panel.get_by_role("button", name="Copied")).to_be_visible()
 
 
 def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) -> None:
@@ -402,14 +400,14 @@ def test_the_first_column_stays_in_sight(screen: Screen) -> None:
     assert ground.startswith("rgb(")  # neither transparent nor thinned
 
 
-@pytest.mark.parametrize("chart", ["Timeline", "Capacity"])
-def test_charts_have_the_colour_of_the_page(screen: Screen, chart: str) -> None:
+def test_charts_have_the_colour_of_the_page(screen: Screen) -> None:
     """Text of a chart is as dark, or as light, as that of the panel around it."""
-    screen.open_drawn(chart)
-    colours = screen.plot.evaluate(
-        """plot => [getComputedStyle(plot).color,
-            ...[...plot.querySelectorAll(".ytick text, .gtitle")].map(
-                text => getComputedStyle(text).fill)]"""
-    )
-    assert len(colours) > 10
-    assert set(colours) == {colours[0]}
+    for chart in ("Timeline", "Capacity"):
+        screen.open_drawn(chart)
+        colours = screen.panel.locator(f"{PLOT}:visible").evaluate(
+            """plot => [getComputedStyle(plot).color,
+                ...[...plot.querySelectorAll(".ytick text, .gtitle")].map(
+                    text => getComputedStyle(text).fill)]"""
+        )
+        assert len(colours) > 10, chart
+        assert set(colours) == {colours[0]}, chart

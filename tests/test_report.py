@@ -100,6 +100,7 @@ def test_fragments_in_a_page(
     assert alerts == []
 
 
+@pytest.mark.usefixtures("drawing_browser")
 def test_pictures(images: pd.DataFrame) -> None:
     """PNG is a picture of the width that was asked; SVG is text with the title."""
     png = fl.embed(fl.capacity(images), "png", width=500)
@@ -110,6 +111,7 @@ def test_pictures(images: pd.DataFrame) -> None:
     assert "Target: 30 snapshots" in svg
 
 
+@pytest.mark.usefixtures("drawing_browser")
 def test_markdown_has_the_picture_and_the_words(images: pd.DataFrame) -> None:
     """Markdown shows the picture, then the same in words; hostile text is escaped for Markdown."""
     markdown = fl.embed(fl.capacity(images.assign(image_name=HOSTILE)), "md")

@@ -487,6 +487,7 @@ def test_the_demo_has_a_history(demo: Demo) -> None:
     assert fl.timeline(runs, coverage=week.coverage) == figure
 
 
+@pytest.mark.usefixtures("drawing_browser")
 @pytest.mark.parametrize("form", ["svg", "md"])
 @pytest.mark.parametrize("most", [0, pytest.param(timelines.MOST_BARS, marks=pytest.mark.deep)])
 def test_a_history_in_a_report(monkeypatch: pytest.MonkeyPatch, form: Any, most: int) -> None:
