@@ -100,11 +100,12 @@ class Pressed(Staged):
 @pytest.mark.parametrize("address", [HERE, PLAIN])
 def test_it_copies(page: Page, address: str) -> None:
     """The text is on the clipboard as it was made, also where pages get none, in the old way."""
+    page.context.grant_permissions(["clipboard-write"])  # as browsers with windows do by themselves
     pressed = Pressed(page, "copy", address)
     if address == HERE:  # where it is not needed
         page.evaluate("document.execCommand = () => false")
     pressed.click()
-    page.get_by_role("button", name="Copied").wait_for()
+    page.get_by_role("button", name="Copied", exact=True).wait_for()
     assert pressed.clipboard == TEXT
 
 
@@ -149,7 +150,7 @@ def test_it_says_what_went_wrong(page: Page, how: str) -> None:
     assert (pressed.button.inner_text(), pressed.status.text_content()) == (said, said)
     pressed.error = ""
     pressed.click()
-    page.get_by_role("button", name="Copied" if how == "copy" else "Saved").wait_for()
+    page.get_by_role("button", name="Copied" if how == "copy" else "Saved", exact=True).wait_for()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_another_views_answer_is_not_taken(page: Page) -> None:
     page.evaluate("model.answer({to: 'another', filename: 'x'}, 'wrong')")
     assert pressed.button.is_disabled()
     pressed.answer()
-    page.get_by_role("button", name="Copied").wait_for()
+    page.get_by_role("button", name="Copied", exact=True).wait_for()
     assert pressed.clipboard == TEXT
 
 
