@@ -315,7 +315,7 @@ def test_code_is_shown_and_copied(screen: Screen) -> None:
         expect(code).to_contain_text("enabling-failed")
         screen.panel.get_by_role("button", name=re.compile("Copy|Copied")).click()
         screen.page.wait_for_function(COPIED, arg=code.inner_text())
-        expect(screen.panel.get_by_role("button", name="Copied")).to_be_visible()
+        expect(screen.panel.get_by_role("button", name="Copied", exact=True)).to_be_visible()
 
 
 def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) -> None:
