@@ -92,7 +92,10 @@ ROOMS = {  # each with its doctests, and the quickest tests first
     ),
     "history": Room(
         ("fastlaunch_nb/history/*.py",),
-        ("fastlaunch_nb/history", "tests/test_history.py", "tests/test_store.py"),
+        (
+            "fastlaunch_nb/history",
+            *(f"tests/test_{name}.py" for name in ("history_edges", "history", "store")),
+        ),
     ),
 }
 
@@ -208,6 +211,7 @@ def _enter_copy(above: str) -> None:
 
 def _command(room: Room) -> list[str]:
     options = ["-x", "-q", "-m", "not deep", "-p", "no:cacheprovider"]
+    options += ["-p", "no:nbval", "-o", "addopts=--doctest-modules"]  # nbval takes 2 s to start
     return [sys.executable, "-m", "pytest", *options, *room.tests]
 
 
