@@ -20,9 +20,9 @@ def some(values: Iterable[Value]) -> list[Value]:
     return found
 
 
-def costly(law: Law) -> Law:
-    """Have a law tried on a fifth of the examples of the profile: one takes a second."""
-    made: Law = settings(max_examples=max(2, settings().max_examples // 5))(law)
+def costly(law: Law, part: int = 5) -> Law:
+    """Have a law tried on a fifth of the examples of the profile, or less: one takes a second."""
+    made: Law = settings(max_examples=max(2, settings().max_examples // part))(law)
     return made
 
 

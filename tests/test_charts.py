@@ -15,7 +15,7 @@ from fastlaunch_nb import charts, frame
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.intervals import from_look
 
-from .cases import some
+from .cases import costly, some
 from .conftest import HOSTILE, item
 
 LOOK = "2026-01-15T12:00:00Z"
@@ -294,6 +294,7 @@ def test_state_looks_differ() -> None:
     assert len({look.pattern for look in failures} - {""}) == len(failures)
 
 
+@costly
 @given(
     count=st.integers(1, 400),
     states=st.lists(st.sampled_from([*frame.API_STATES, "new", None]), min_size=1, max_size=8),

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,7 +182,7 @@ def check_intervals(draws: list[random.Random], max_gap: str | None) -> None:
 
 
 @pytest.mark.deep
-@costly
+@partial(costly, part=20)  # five seconds an example
 @given(randoms)
 def test_how_it_was_kept_changes_no_answer(draw: random.Random) -> None:
     """In any order, all of it twice, merged now and then: the answers are the same."""

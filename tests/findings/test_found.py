@@ -19,7 +19,7 @@ from fastlaunch_nb import frame
 from fastlaunch_nb.errors import FastLaunchError, InputError
 from fastlaunch_nb.findings import RULES, SEVERITIES, Facts, rules_table, states
 
-from ..cases import some
+from ..cases import costly, some
 from .cases import AT, DTYPES, HEALTHY, REGION, Case, ago, fleet, frames, judge
 from .test_remedies import CASES, SICK
 
@@ -134,6 +134,7 @@ def test_the_worst_and_dearest_come_first(order: list[int]) -> None:
     assert list(found[columns].itertuples(index=False, name=None)) == ORDERED
 
 
+@costly
 @given(st.integers(0, 2**32))
 def test_the_order_of_rows_is_nothing(seed: int) -> None:
     """Law: findings are the same, in the same order, however the images come."""
@@ -252,6 +253,7 @@ def without(*columns: str) -> pd.DataFrame:
     return rows.assign(**nulls)
 
 
+@costly
 @given(st.sets(st.sampled_from(range(len(SOURCES)))))
 def test_what_is_unknown_accuses_nobody(numbers: set[int]) -> None:
     """Law: with less known no image has a finding that had none before, but for the quota's."""
