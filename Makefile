@@ -45,7 +45,7 @@ $(LAB_READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --disable-pip-version-check --upgrade pip uv
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-compile --upgrade pip uv
 	@$(call INSTALL,--editable '.[all]')
 	@touch $@
 
