@@ -20,7 +20,6 @@ from .cases import (
     Finding,
     ago,
     check,
-    judge,
     params,
     snapshots_of,
     unknown,
@@ -385,12 +384,6 @@ ORPHANED = [
 ]
 
 CASES = [*UNUSED, *IMAGE_GONE, *IMAGE_DEPRECATED, *LEFT_OVER, *ORPHANED]
-
-
-@pytest.fixture(scope="module")
-def judged() -> dict[str, list[Finding]]:
-    """What all rules find of each case."""
-    return judge(CASES)
 
 
 @pytest.mark.parametrize("case", params(CASES))

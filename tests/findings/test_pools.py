@@ -17,7 +17,6 @@ from .cases import (
     ago,
     check,
     enable,
-    judge,
     params,
     unknown,
 )
@@ -499,12 +498,6 @@ OVER_QUOTA = [
 ]
 
 CASES = [*BELOW_TARGET, *COLD_LAUNCHES, *PASSED_BY, *SLOW_TO_FILL, *OVER_QUOTA]
-
-
-@pytest.fixture(scope="module")
-def judged() -> dict[str, list[Finding]]:
-    """What all rules find of each case."""
-    return judge(CASES)
 
 
 @pytest.mark.parametrize("case", params(CASES))

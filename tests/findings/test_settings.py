@@ -16,7 +16,6 @@ from .cases import (
     ago,
     check,
     enable,
-    judge,
     params,
     unknown,
 )
@@ -275,12 +274,6 @@ DRIFT = [
 ]
 
 CASES = [*WITHOUT_FAST_LAUNCH, *FORBIDDEN_TEMPLATE, *DRIFT]
-
-
-@pytest.fixture(scope="module")
-def judged() -> dict[str, list[Finding]]:
-    """What all rules find of each case."""
-    return judge(CASES)
 
 
 @pytest.mark.parametrize("case", params(CASES))

@@ -20,7 +20,6 @@ from .cases import (
     ago,
     check,
     enable,
-    judge,
     params,
     snapshots_of,
     unknown,
@@ -202,12 +201,6 @@ STUCK = [
 ]
 
 CASES = [*FAILED, *STUCK]
-
-
-@pytest.fixture(scope="module")
-def judged() -> dict[str, list[Finding]]:
-    """What all rules find of each case."""
-    return judge(CASES)
 
 
 @pytest.mark.parametrize("case", params(CASES))
