@@ -10,7 +10,7 @@ LAB_READY := .venv/lab-ready
 READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
 MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
-unexport PYTHONDONTWRITEBYTECODE  # kernels and commands would compile pandas each time: 3 x as slow
+unexport PYTHONDONTWRITEBYTECODE  # else every kernel and command compiles pandas again
 SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/scheduling.py says
 
 .DEFAULT_GOAL := help
@@ -46,6 +46,7 @@ $(LAB_READY): pyproject.toml
 	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-compile --upgrade pip uv
+	@$(BIN)/python -m pip uninstall --quiet --quiet --yes setuptools  # 10 MB that Python 3.11 brings, unused
 	@$(call INSTALL,--editable '.[all]')
 	@touch $@
 

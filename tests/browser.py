@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 
 from .processes import Process, process
 
-SHELL = "chromium-headless-shell"  # without windows: a page costs it a third of the CPU time
+SHELL = "chromium-headless-shell"  # without windows, it needs less CPU time
 NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
 ROOT = Path(__file__).parent.parent

@@ -49,12 +49,8 @@ def opens_the_lab(words: list[str], folder: Path, **variables: str) -> str:
 
 
 def disk_use(folder: Path) -> float:
-    """Return what a folder takes of the disk, in megabytes, as du does.
-
-    What Python compiled while it ran, some 50 MB, was not installed.
-    """
-    files = (path for path in folder.rglob("*") if path.suffix != ".pyc")
-    return sum(path.lstat().st_blocks * 512 for path in files) / MEGABYTE
+    """Return what a folder takes of the disk, in megabytes, as du does."""
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*")) / MEGABYTE
 
 
 def installed(environment: Path) -> set[str]:

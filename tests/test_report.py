@@ -149,6 +149,21 @@ def test_without_chrome(images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -
         fl.embed(fl.capacity(images), "png")
 
 
+def test_a_picture_asks_for_nothing_outside(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kaleido is told to load no MathJax, which it would load from a CDN."""
+    options: list[object] = []
+
+    def draw(*_: object, kopts: object) -> bytes:
+        options.append(kopts)
+        return b"drawn"
+
+    monkeypatch.setattr("kaleido.calc_fig_sync", draw)
+    assert fl.embed(fl.capacity(images), "png") == b"drawn"
+    assert options == [{"mathjax": False}]
+
+
 def test_without_kaleido(images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the message is the exact pip command."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
