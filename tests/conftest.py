@@ -37,11 +37,11 @@ settings.register_profile(
     "deep",
     derandomize=True,
     deadline=None,
-    max_examples=100,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # laws begin by forgetting all
 )
 settings.register_profile(  # shrinking takes minutes
-    "quick", settings.get_profile("deep"), max_examples=10, phases=[Phase.explicit, Phase.generate]
+    "quick", settings.get_profile("deep"), max_examples=6, phases=[Phase.explicit, Phase.generate]
 )
 settings.load_profile("quick")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import functools
 import sys
 import urllib.request
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from fastlaunch_nb.emulator import FastLaunchImage, models
 from fastlaunch_nb.emulator.server import application
 from fastlaunch_nb.emulator.shelf import Shelf
 
-from .conftest import ACCOUNT, HOSTILE, REGION, SINCE, Connect
+from .conftest import ACCOUNT, HOSTILE, REGION, ROOT, SINCE, Connect, run
 
 FULL = FastLaunchImage(
     "ami-0123456789abcdef0",
@@ -136,10 +136,15 @@ def test_pages(client: Any) -> None:
 def test_tokens_are_the_same_in_every_process(client: Any) -> None:
     """Another process makes the same token, so that any process may go on with it."""
     token = client.describe_fast_launch_images(MaxResults=1)["NextToken"]
-    other = "from fastlaunch_nb.emulator.models import _token; print(_token('ami-00000001'))"
-    made = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=True)
-    assert made.stdout.strip() == token
+    assert token_of_another_process() == token
     assert "ami" not in token
+
+
+@functools.cache
+def token_of_another_process() -> str:
+    """Return the token that leads past the first image, as another process makes it."""
+    other = "from fastlaunch_nb.emulator.models import _token; print(_token('ami-00000001'))"
+    return run(sys.executable, "-c", other, cwd=ROOT).stdout.strip()
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ def told(path: Path, output: Path, **parameters: Any) -> str:
             {"filters": {"state": ["enabling-failed", "enabled-failed"]}},
             " 6 images",
             id="filters",
+            marks=pytest.mark.deep,
         ),
         pytest.param(
             {"regions": ["eu-west-1"]}, " 15 images", id="a region", marks=pytest.mark.deep

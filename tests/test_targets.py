@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import botocore.session
 import pytest
 from botocore.config import Config
+from botocore.utils import parse_timestamp
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import aws
+from fastlaunch_nb.aws.clients import parse_time
 from fastlaunch_nb.demo import Demo
 
 from .conftest import denied
 
 READER = "FastLaunchReader"
+WRITTEN: list[Callable[[datetime], Any]] = [  # the forms in which AWS writes a time
+    lambda time: time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    datetime.isoformat,
+    datetime.timestamp,
+    lambda time: int(time.timestamp()),
+    lambda time: str(int(time.timestamp())),
+    lambda time: time.strftime("%a, %d %b %Y %H:%M:%S GMT"),
+    lambda time: time.strftime("%Y%m%dT%H%M%SZ"),
+]
 
 
 def test_this_session() -> None:
@@ -252,6 +268,23 @@ def test_patience_is_the_users(demo: Demo, configured: bool) -> None:
         core.set_default_client_config(Config(retries={"total_max_attempts": 2}))
     client = aws.Access(boto3.Session(botocore_session=core)).client("ec2", "us-east-1")
     assert client.meta.config.retries["total_max_attempts"] == (2 if configured else 8)
+
+
+@given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)), st.sampled_from(WRITTEN))
+@example(datetime(2026, 1, 15, 12, 0, 0, 123000), WRITTEN[0])
+def test_times_are_those_of_botocore(time: datetime, write: Callable[[datetime], Any]) -> None:
+    """In whichever form AWS writes a time, it is the instant that botocore's own parser reads."""
+    written = write(time.replace(tzinfo=UTC))
+    parsed = parse_time(written)
+    assert parsed == parse_timestamp(written)
+    assert parsed.tzinfo is UTC
+
+
+@pytest.mark.parametrize("wrong", ["", "soon", "2026-13-01T00:00:00Z"])
+def test_what_is_no_time_is_refused_as_botocore_does(wrong: str) -> None:
+    """What botocore cannot parse is a ValueError here too."""
+    with pytest.raises(ValueError, match="Invalid timestamp"):
+        parse_time(wrong)
 
 
 def test_a_session_with_keys_has_no_recipe() -> None:

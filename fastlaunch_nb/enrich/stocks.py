@@ -146,9 +146,9 @@ def _values(
     part = "MetricDataResults"
     for result in place.asker.items("cloudwatch", "GetMetricData", part, request):
         series = some[int(result["Id"].removeprefix("q"))]
-        points = zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True)
-        for time, value in points:
-            yield series, pd.Timestamp(time).tz_convert("UTC"), value
+        times = pd.to_datetime(result.get("Timestamps", []), utc=True)
+        for time, value in zip(times, result.get("Values", ()), strict=True):
+            yield series, time, value
 
 
 def _query(name: str, series: _Series, period: pd.Timedelta) -> dict[str, Any]:
