@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
 from .processes import Process, process
 
@@ -35,6 +35,8 @@ OUTSIDE = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
 VOILAS_OWN = re.compile("fontawesome")  # Voila's page template asks a CDN for its icons
 NBCONVERTS_OWN = re.compile(r"require\.min\.js|mathjax")  # so does nbconvert's, for two libraries
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
+
+expect.set_options(timeout=PATIENT)
 
 
 def find() -> str | None:

@@ -22,13 +22,13 @@ from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
 from fastlaunch_nb.demo import Demo
 
-from .browser import PATIENT, find, launched, opened
+from .browser import find, launched, opened
 from .cases import case_id
 from .processes import restore_signals
 from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
@@ -46,7 +46,6 @@ settings.register_profile(  # shrinking takes minutes
 settings.load_profile("quick")
 
 restore_signals()
-expect.set_options(timeout=PATIENT)
 
 if found := find():
     os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks

@@ -12,7 +12,6 @@ from playwright.sync_api import Page, ViewportSize, expect
 from .browser import PLOT, ROOT, SLOW, lab_started, launched, opened, run_all
 
 FOLDER = ROOT / "pictures"
-expect.set_options(timeout=30_000)  # a kernel first runs the cells that are left
 CHARTS = (  # the notebook, which of its charts, and its name
     ("02_state_timeline", 0, "timeline"),
     ("03_snapshot_capacity", 0, "stock"),

@@ -326,7 +326,8 @@ def parse_time(value: str | float) -> datetime:
         parsed = datetime.fromisoformat(value)
         if parsed.tzinfo:
             return parsed.astimezone(UTC)
-    return parse_timestamp(value).astimezone(UTC)
+    rare: datetime = parse_timestamp(value)
+    return rare.astimezone(UTC)
 
 
 _PARSERS = ResponseParserFactory()
