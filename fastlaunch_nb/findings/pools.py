@@ -42,7 +42,7 @@ def below_target(facts: Facts) -> pd.DataFrame:
         _refill=pd.to_timedelta(rounds.astype("Float64") * PREPARATION.total_seconds(), unit="s"),
         _lasted=facts.at - rows["below_target_since"],
     )
-    late = (rows["_lasted"] > rows["_refill"] + PREPARATION).fillna(False).astype(bool)
+    late = rows["_lasted"] > rows["_refill"] + PREPARATION  # False where a time is unknown
     severity = pd.Series("low", rows.index).mask(late, "medium")
     severity = severity.mask(late & rows["_stock"].eq(0), "high")
     said = each(
