@@ -24,6 +24,8 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
+import warnings
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -113,6 +115,17 @@ class MissingExtraError(FastLaunchError, ImportError):
 
 class FastLaunchWarning(UserWarning):
     """It worked, and there is something the reader of the result should know."""
+
+
+_OURS = frozenset({"fastlaunch_nb", "contextlib", "functools"})
+
+
+def warn(message: str, category: type[Warning] = FastLaunchWarning) -> None:
+    """Warn at the line that called the toolkit, however deep inside it the reason was found."""
+    level, caller = 1, sys._getframe()
+    while caller.f_back and caller.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        level, caller = level + 1, caller.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -123,6 +123,12 @@ def test_tests_reach_this_machine_only() -> None:
         new.connect(("192.0.2.1", 443))
 
 
+def test_warnings_are_given_in_one_place() -> None:
+    """Only errors.warn knows which line a warning is about: that of the caller."""
+    giving = [path.name for path in FILES if "warnings.warn(" in path.read_text()]
+    assert giving == ["errors.py"]
+
+
 # --- the public face ------------------------------------------------------------------
 
 PUBLIC = [

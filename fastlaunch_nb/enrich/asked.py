@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -16,7 +15,7 @@ from fastlaunch_nb.enrich.joining import PLACE, table
 from fastlaunch_nb.enrich.places import Accounts, Brought, Failure
 from fastlaunch_nb.enrich.reads import Place, Template
 from fastlaunch_nb.enrich.stocks import Wanted
-from fastlaunch_nb.errors import FastLaunchError, FastLaunchWarning, InputError, did_you_mean
+from fastlaunch_nb.errors import FastLaunchError, InputError, did_you_mean, warn
 from fastlaunch_nb.frame import JOINS, METRICS, SNAPSHOTS, Prices
 
 if TYPE_CHECKING:
@@ -123,7 +122,8 @@ def enrich(
         if "siblings" in chosen:
             where = accounts.places(elsewhere or _regions_of(rows))
             columns["siblings"] = _siblings(rows, columns["siblings"], where, workers, failures)
-        _warn([*_told(rows, accounts), *places.told(failures)])
+        for message in [*_told(rows, accounts), *places.told(failures)]:
+            warn(message)
     return _with(images, columns, prices if "cost" in chosen else None)
 
 
@@ -175,7 +175,8 @@ def snapshots(
     accounts = places.opened(sources, None, named[0], workers)
     brought = places.bring(accounts.places(named), {"snapshots": reads.made_snapshots}, workers)
     _raise_if_nothing(accounts, brought)
-    _warn([*places.told_unopened(accounts), *places.told(brought.failures)])
+    for message in [*places.told_unopened(accounts), *places.told(brought.failures)]:
+        warn(message)
     return table(brought.rows.get("snapshots", ()), SNAPSHOTS)
 
 
@@ -243,7 +244,8 @@ def metrics(
     read = partial(stocks.numbers, asked=asked)
     brought = places.bring(_places(rows, accounts), {"metrics": read}, workers)
     _raise_if_nothing(accounts, brought)
-    _warn([*_told(rows, accounts), *places.told(brought.failures)])
+    for message in [*_told(rows, accounts), *places.told(brought.failures)]:
+        warn(message)
     return table(brought.rows.get("metrics", ()), METRICS)
 
 
@@ -392,8 +394,3 @@ def _raise_if_nothing(accounts: Accounts, brought: Brought) -> None:
     errors += [failure.error for failure in brought.failures]
     if errors and not brought.read:
         raise errors[0]
-
-
-def _warn(messages: Iterable[str]) -> None:
-    for message in messages:
-        warnings.warn(message, FastLaunchWarning, stacklevel=3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import re
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from fastlaunch_nb.errors import FastLaunchWarning, InputError, did_you_mean
+from fastlaunch_nb.errors import InputError, did_you_mean, warn
 from fastlaunch_nb.frame.columns import API_FILTERS, API_STATES
 
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
@@ -180,11 +179,9 @@ def api_filters(filters: Any) -> list[dict[str, Any]]:
 def _doubt_states(states: Iterable[str | None]) -> None:
     for state in states:
         if state not in API_STATES:
-            warnings.warn(
+            warn(
                 f"filters has the state {state!r}, which EC2 is not known to have."
-                f"{did_you_mean(str(state), API_STATES)}",
-                FastLaunchWarning,
-                stacklevel=5,  # whoever called describe
+                f"{did_you_mean(str(state), API_STATES)}"
             )
 
 

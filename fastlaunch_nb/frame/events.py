@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fastlaunch_nb.errors import FastLaunchWarning, SourceError
+from fastlaunch_nb.errors import SourceError, warn
 from fastlaunch_nb.frame.columns import EVENTS
 from fastlaunch_nb.frame.shown import one_line
 from fastlaunch_nb.frame.sources import (
@@ -107,8 +106,7 @@ def from_events(source: object) -> pd.DataFrame:
             f'{{"source": ["{_SOURCE}"], "detail-type": ["{_DETAIL_TYPE}"]}}.'
         )
     if others:
-        left_out = f"Left out what is not of Fast Launch: {_named(others)}."
-        warnings.warn(left_out, FastLaunchWarning, stacklevel=2)
+        warn(f"Left out what is not of Fast Launch: {_named(others)}.")
     return once(table(ours, _FIELDS, _EXPECTED))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -14,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb import frame
-from fastlaunch_nb.errors import FastLaunchWarning, StoreError, spelt_out
+from fastlaunch_nb.errors import StoreError, spelt_out, warn
 from fastlaunch_nb.history.counting import Numbers, Tally, counting_looks
 from fastlaunch_nb.history.files import Files, GoneError, StoredFile
 from fastlaunch_nb.history.kept import KINDS, SCHEMAS
@@ -144,9 +143,7 @@ class _Reader:
         """Name the files that could not be read."""
         if self.damaged:
             several = "s are" if len(self.damaged) > 1 else " is"
-            warnings.warn(
+            warn(
                 f"{len(self.damaged)} file{several} damaged and left out, all else was read: "
-                f"{spelt_out(', '.join(self.damaged))}",
-                FastLaunchWarning,
-                stacklevel=7,  # whoever asked the history
+                f"{spelt_out(', '.join(self.damaged))}"
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sys
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
@@ -17,7 +16,7 @@ from typing import Any, Self, TypeAlias
 from zlib import crc32
 
 from fastlaunch_nb import aws, frame
-from fastlaunch_nb.errors import FastLaunchWarning, InputError
+from fastlaunch_nb.errors import InputError, warn
 from fastlaunch_nb.sweep.looks import Key, Look, Opening
 
 Job: TypeAlias = Opening | Look
@@ -84,11 +83,7 @@ class Course:
             for look in self._asked(opening):
                 self._looks.setdefault(look.key, look)
         for account_id in self._twice:
-            warnings.warn(
-                f"Two targets lead to account {account_id}. It is read once.",
-                FastLaunchWarning,
-                stacklevel=3,
-            )
+            warn(f"Two targets lead to account {account_id}. It is read once.")
         return [look.settled() for look in self._looks.values()]
 
     def _send(self, submit: Callable[[Job], futures.Future[Job]]) -> None:
