@@ -27,6 +27,7 @@ from fastlaunch_nb import charts, frame
 from fastlaunch_nb.errors import InputError, MissingExtraError, SetupError, did_you_mean, spelt_out
 
 WIDTH = 900
+_NO_FAST_LAUNCH = "No image has Fast Launch here."
 _FORMS = ("html", "png", "svg", "md")
 _SOURCES: dict[str, bool | str] = {"inline": True, "cdn": "cdn", "page": False}
 
@@ -53,7 +54,7 @@ def embed(
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
-        A figure that :func:`fastlaunch_nb.text` takes, such as :func:`fastlaunch_nb.timeline`.
+        Any figure of plotly with a title, such as one of :func:`fastlaunch_nb.timeline`.
     form : {"html", "png", "svg", "md"}, default "html"
         A fragment of HTML that stays interactive; a picture; or Markdown with
         the picture and, under it, the same in words.
@@ -73,7 +74,7 @@ def embed(
     Raises
     ------
     InputError
-        The figure, the form or where plotly.js comes from is none of these.
+        If the figure, the form or where plotly.js comes from is none of these.
     MissingExtraError
         A picture was asked for, and Kaleido is not installed.
     SetupError
@@ -90,11 +91,11 @@ def embed(
     if form not in _FORMS:
         meant = did_you_mean(str(form), _FORMS)
         raise InputError(f"form is {form!r}. Expected one of {', '.join(_FORMS)}.{meant}")
-    said = charts.said_by(figure)  # refuses what is no figure of ours
+    text = charts.figure_text(figure)  # refuses what is no figure
     if form == "html":
         return _html(figure, plotlyjs)
     if form == "md":
-        return _markdown(said, _picture(figure, "png", width))
+        return _markdown(text, _picture(figure, "png", width))
     picture = _picture(figure, form, width)
     return picture if form == "png" else picture.decode()
 
@@ -132,13 +133,13 @@ def _picture(figure: go.Figure, form: str, width: int) -> bytes:
     return picture
 
 
-def _markdown(said: charts.Said, picture: bytes) -> str:
+def _markdown(said: charts.FigureText, picture: bytes) -> str:
     """Return the picture and its words: nothing in them is Markdown."""
     title, data = _literal(said.title), base64.b64encode(picture).decode()
     return "\n".join(
         [
             *(f"![{title}](data:image/png;base64,{data})", "", f"**{title}**", ""),
-            *(f"{_literal(line)}  " for line in said.under),  # two spaces break the line
+            *(f"{_literal(line)}  " for line in said.lines),  # two spaces break the line
             *("", *(f"- {_literal(row)}" for row in said.rows), ""),
         ]
     )
@@ -187,11 +188,13 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
     return table
 
 
-def summary(images: pd.DataFrame) -> str:
-    """Say in a line how many rows there are and in which states, the worst first."""
-    if images.empty:  # read in full, or there would be no summary
-        filtered = images.attrs.get(frame.FILTERED)
-        return frame.why_empty(images)[0] if filtered else "No image has Fast Launch here."
+def summary(images: pd.DataFrame, *, filtered: bool = False) -> str:
+    """Say in a line how many rows there are and in which states, the worst first.
+
+    All that was asked for was read; `filtered` tells whether filters were part of that.
+    """
+    if images.empty:
+        return frame.empty_message(filtered=True)[0] if filtered else _NO_FAST_LAUNCH
     counts = images["state"].fillna("unknown").value_counts()
     states = (
         f"{counts[state]} {frame.one_line(state)}"

@@ -291,11 +291,10 @@ def test_bins_are_as_narrow_as_may_be(bins: int, edges: list[int], counts: list[
     assert found.unknown == 1
 
 
-def test_what_may_be_left_out_is_said() -> None:
-    """Views can tell rows that were chosen from rows that are all there are."""
-    assert frame.FILTERED not in Filters().apply(IMAGES).attrs
-    assert Filters(text="a").apply(IMAGES).attrs[frame.FILTERED] is True
-    assert frame.FILTERED not in IMAGES.attrs
+def test_nothing_is_hidden_in_a_frame() -> None:
+    """What filters keep is what plain pandas would keep, with no more in ``attrs``."""
+    kept = Filters(state="enabled").apply(IMAGES)
+    assert kept.attrs == IMAGES[IMAGES["state"] == "enabled"].attrs == IMAGES.attrs
 
 
 def test_bins_stay_where_they_are_and_are_refused() -> None:

@@ -20,6 +20,7 @@ from fastlaunch_nb.panel.facets import MOST
 from fastlaunch_nb.panel.parts import PAUSE
 from fastlaunch_nb.panel.stored import ROWS
 from fastlaunch_nb.panel.table import PAGES, keys_of
+from fastlaunch_nb.panel.views import TITLES
 
 from .conftest import HOSTILE, item
 
@@ -455,6 +456,13 @@ def test_no_image_that_matches(images: pd.DataFrame) -> None:
     panel = fl.panel(images)
     panel.filters = fl.Filters(text="zebra")
     assert "No image matches" in page(panel)
+    for title in ("Timeline", "Capacity"):
+        panel._views.selected_index = TITLES.index(title)
+        [shown] = panel._views.children[panel._views.selected_index].children
+        assert "No image matches the filters. Remove a filter" in shown.value
+    panel.filters = fl.Filters()
+    [_hint, chart] = panel._views.children[panel._views.selected_index].children
+    assert chart.rows == len(images)
 
 
 def test_one_page_has_no_pager(images: pd.DataFrame) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
+import pickle
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import kaleido.errors
 import pandas as pd
 import plotly.graph_objects as go
+import plotly.io as pio
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,7 +22,7 @@ from playwright.sync_api import Page, expect
 from rich.console import Console
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame, report
+from fastlaunch_nb import charts, frame, report
 
 from .conftest import HOSTILE
 
@@ -56,6 +60,72 @@ def test_other_figures_are_refused(other: Any) -> None:
             fl.InputError, match="timeline, state_mix, capacity, fleet_map or sizing_curve"
         ):
             take(other)
+
+
+AT = "Fast Launch states at 2026-01-15 12:00 UTC"
+OWN_LAYOUTS: dict[str, tuple[dict[str, Any], str]] = {  # what is changed, and the title then
+    "title": ({"title": "My <b>fleet</b> &amp; yours"}, "My fleet & yours"),
+    "title and subtitle": ({"title": {"text": "Mine", "subtitle": {"text": "x"}}}, "Mine"),
+    "no title": ({"title": None}, AT),
+    "no subtitle": ({"title_subtitle": None}, AT),
+    "no text in the title": ({"title_text": ""}, AT),
+}
+
+
+@pytest.mark.parametrize(("layout", "title"), OWN_LAYOUTS.values(), ids=OWN_LAYOUTS)
+def test_a_title_of_your_own(
+    layout: dict[str, Any], title: str, images: pd.DataFrame, drawing_browser: None
+) -> None:
+    """Whoever changes the head of a figure keeps its text, under their own title, if any."""
+    figure = fl.timeline(images)
+    before = fl.text(figure).splitlines()
+    figure.update_layout(**layout)
+    assert fl.text(figure).splitlines() == [title, *before[1:]]
+    assert fl.embed(figure).startswith("<div")
+    assert f"**{report._literal(title)}**" in fl.embed(figure, "md")
+
+
+def test_a_meta_of_your_own(images: pd.DataFrame) -> None:
+    """What is added to meta stays beside the text; where meta is replaced, the head is left."""
+    figure = fl.timeline(images)
+    said = fl.text(figure)
+    figure.update_layout(meta={**figure.layout.meta, "mine": 1})
+    assert fl.text(figure) == said
+    figure.update_layout(meta={"mine": 1})
+    title, under = fl.text(figure).splitlines()[:2]
+    assert title == AT
+    assert "Demo data · 8 images" in under
+    assert fl.embed(figure).startswith("<div")
+
+
+COPIES: dict[str, Callable[[go.Figure], go.Figure]] = {
+    "Figure": go.Figure,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda figure: pickle.loads(pickle.dumps(figure)),
+    "JSON": lambda figure: pio.from_json(figure.to_json()),
+}
+
+
+@pytest.mark.parametrize("take_copy", COPIES.values(), ids=COPIES)
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_copies_say_the_same(
+    chart: Any, take_copy: Callable[[go.Figure], go.Figure], images: pd.DataFrame
+) -> None:
+    """A copy of a figure, of whatever kind, keeps its text and which image is in which row."""
+    figure = chart(images)
+    copied = take_copy(figure)
+    assert fl.text(copied) == fl.text(figure)
+    rows = charts.images_of_rows(figure)
+    assert charts.images_of_rows(copied) == rows
+    assert len(rows) == len(images)
+
+
+def test_ids_of_rows_are_as_they_were(images: pd.DataFrame) -> None:
+    """An id with markup in it is kept escaped, and found as it was."""
+    evil = images.head(1).assign(image_id=HOSTILE)
+    figure = fl.timeline(evil)
+    assert "<img" not in str(figure.to_dict())
+    assert [key[2] for [key] in charts.images_of_rows(figure).values()] == [HOSTILE]
 
 
 def test_html_is_the_same_each_time(images: pd.DataFrame) -> None:

@@ -9,17 +9,17 @@ from fastlaunch_nb.charts.look import STATE_LOOKS, UNSEEN, Look, state_look
 from fastlaunch_nb.charts.mixes import state_mix
 from fastlaunch_nb.charts.sizings import sizing_curve
 from fastlaunch_nb.charts.timelines import timeline
-from fastlaunch_nb.charts.words import Said, images_of_rows, said_by, text
+from fastlaunch_nb.charts.words import FigureText, figure_text, images_of_rows, text
 
 __all__ = [
     "STATE_LOOKS",
     "UNSEEN",
+    "FigureText",
     "Look",
-    "Said",
     "capacity",
+    "figure_text",
     "fleet_map",
     "images_of_rows",
-    "said_by",
     "sizing_curve",
     "state_look",
     "state_mix",

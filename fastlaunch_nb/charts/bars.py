@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -9,6 +10,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.told import Told, within
+from fastlaunch_nb.charts.words import RowText
 from fastlaunch_nb.frame import lasted, minute
 
 _SLIVER: Final = 0.006  # of the axis: how long a bar is at least
@@ -18,7 +20,7 @@ _MEANINGS = {_EARLIER: "began earlier", _INEXACT: "start not exact", _STILL: "st
 _NO_REASON = {"unknown": "no look tells", "absent": "no look lists it"}
 
 
-def state_bars(there: Told, rows: pd.Series, said: list[str]) -> list[go.Bar]:
+def state_bars(there: Told, rows: pd.Series, said: Sequence[RowText]) -> list[go.Bar]:
     """Return a trace for each state, the worst one last, so that it lies on all others.
 
     What has only just begun still gets a sliver.
@@ -28,7 +30,7 @@ def state_bars(there: Told, rows: pd.Series, said: list[str]) -> list[go.Bar]:
     short = until - since < sliver
     since = within(since.where(~short, until - sliver), there.begin, there.end)
     until = until.where(~short, since + sliver)
-    texts = pd.Series(said, index=rows.index)
+    texts = pd.Series([words.draw_row(text) for text in said], index=rows.index, dtype=object)
     traces = []
     for state in reversed(there.states):
         same = there.runs["state"] == state
@@ -94,21 +96,21 @@ def marks_in_legend(there: Told) -> list[str]:
     return [f"{mark} {_MEANINGS[mark]}" for mark, which in _marked(there).items() if which.any()]
 
 
-def interval_words(row: dict[Any, Any], there: Told) -> str:
+def interval_words(row: dict[Any, Any], there: Told) -> RowText:
     """Say of a run what it is, since when, until when, and why."""
     still = pd.isna(row["end"])
     until = row["end"] if not still else row["last_seen"]
     until = there.end if pd.isna(until) else until
-    state, start = words.safe(row["state"]), minute(row["start"])
+    start = minute(row["start"])
     lines = [
-        f"<b>{state}</b> for {lasted(until - row['start'])}",
+        f"{row['state']} for {lasted(until - row['start'])}",
         f"since {start}" if row["start_exact"] else f"first seen {start}",
     ]
     if not still:
         lines.append(f"until {minute(until)}")
     elif not there.once:
         lines.append(f"still so {minute(until)}")
-    reason = words.safe(
+    reason = words.plain(
         row.get("state_transition_reason"), _NO_REASON.get(row["state"], "no reason given")
     )
-    return words.hover(row, *lines, reason)
+    return words.row_text(row, *lines, reason)

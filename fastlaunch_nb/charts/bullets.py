@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.stocks import Stocks
+from fastlaunch_nb.charts.words import LegendEntry
 
 _BLUE, _EDGE, _SHORT, _BEYOND, _PARALLEL = "#0072b2", "#3392d1", "#d55e00", "#56b4e9", "#e69f00"
 _FAINT, _CLEARER = "rgba(51,146,209,0.16)", "rgba(51,146,209,0.3)"  # the edge's colour, inside
@@ -54,12 +55,12 @@ def traces(there: Stocks, said: Sequence[str]) -> list[go.Bar]:
     ]
 
 
-def legend(there: Stocks) -> list[str]:
+def legend(there: Stocks) -> list[LegendEntry]:
     """Return the legend of what is drawn."""
-    wide = look.in_legend(_EDGE, "▭", "target snapshots")
+    wide = LegendEntry(_EDGE, "▭", ["target snapshots"])
     if not there.told:
-        return [wide, look.in_legend(_PARALLEL, "◆", "max parallel launches")]
-    return [wide, *(look.in_legend(*part.swatch, part.name) for part in _parts(there))]
+        return [wide, LegendEntry(_PARALLEL, "◆", ["max parallel launches"])]
+    return [wide, *(LegendEntry(*part.swatch, [part.name]) for part in _parts(there))]
 
 
 def _parts(there: Stocks) -> list[_Part]:
@@ -176,7 +177,7 @@ def _bar(
 
 def sentences(row: Any) -> list[str]:
     """Say the numbers of a row: the target, the stock, what is short, what is unknown."""
-    target = f"target {words.safe(row['target'], 'unknown')} snapshots"
+    target = f"target {words.plain(row['target'], 'unknown')} snapshots"
     several = row["images"] > 1
     said = [target + _unknown(row["no_target"] if several and pd.notna(row["target"]) else 0)]
     if pd.notna(row["stock"]):
@@ -199,5 +200,5 @@ def _short(row: Any) -> list[str]:
     if not row["short"]:
         return ["no snapshot missing" if row["no_stock"] else "at its target"]
     of = f" in {words.images(row['below'])}" if row["images"] > 1 else ""
-    filling = words.safe(row["filling"], "an unknown number")
+    filling = words.plain(row["filling"], "an unknown number")
     return [f"{row['short']} below target{of}", f"of these up to {filling} {_FILLING}"]

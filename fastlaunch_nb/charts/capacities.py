@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import bullets, look, ranks, words
 from fastlaunch_nb.charts.courses import courses
 from fastlaunch_nb.charts.stocks import BY, Stocks, stocks
+from fastlaunch_nb.charts.words import Line, RowText
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import KEY, fit_to_show, minute
 
@@ -92,7 +93,8 @@ def _check_top(top: Any) -> None:
 
 def _bullets(images: pd.DataFrame, by: str, top: int) -> go.Figure:
     there = stocks(images, by, top)
-    said = [_words(there, place) for place in there.rows.index]
+    texts = [_words(there, place) for place in there.rows.index]
+    said = [words.draw_row(text) for text in texts]
     rows = len(there.rows)
     figure = look.blank(
         _title(there), _under(there, by), images,
@@ -111,10 +113,10 @@ def _bullets(images: pd.DataFrame, by: str, top: int) -> go.Figure:
         bullets.write_numbers(figure, there)
     _say_unknown(figure, there, end)
     if there.left:
-        said.append(_say_others(figure, there, by))
-    words.remember(figure, said)
+        texts.append(_say_others(figure, there, by))
+    words.attach_rows(figure, texts)
     if by == "image":
-        words.remember_images(figure, -there.images.index, there.images)
+        words.attach_images(figure, -there.images.index, there.images)
     return figure
 
 
@@ -133,7 +135,7 @@ def _title(there: Stocks) -> str:
     return f"Stock: {whole['within']:,} of {of:,} snapshots, {below}"
 
 
-def _under(there: Stocks, by: str) -> str:
+def _under(there: Stocks, by: str) -> list[Line]:
     whole = there.whole
     said = [words.images(whole["images"])]
     if by != "image":
@@ -142,7 +144,7 @@ def _under(there: Stocks, by: str) -> str:
     said += [f"{name} unknown for {count:,}" for name, count in unknown.items() if count]
     if there.left:
         said.append(f"{len(there.rows):,} of {len(there.rows) + there.left:,} rows are drawn")
-    return " · ".join(said)
+    return [said]
 
 
 def _labels(there: Stocks) -> list[str]:
@@ -152,19 +154,19 @@ def _labels(there: Stocks) -> list[str]:
     return [short[name] for name in there.names]
 
 
-def _words(there: Stocks, place: int) -> str:
+def _words(there: Stocks, place: int) -> RowText:
     row = there.rows.loc[place].to_dict()
     if there.names:
-        head = [f"<b>{words.safe(there.names[place])}</b>", words.images(row["images"])]
-        return "<br>".join([*head, *bullets.sentences(row), _at_once(row)])
+        head = [words.plain(there.names[place]), words.images(row["images"])]
+        return [[line] for line in (*head, *bullets.sentences(row), _at_once(row))]
     image = there.images.loc[place].to_dict()
     told = bullets.sentences(row) if there.told else bullets.sentences(row)[:1]
-    state = f"state {words.safe(image.get('state'), 'unknown')}"
-    return words.hover(image, *told, _at_once(row), *_of_metrics(image), state)
+    state = f"state {words.plain(image.get('state'), 'unknown')}"
+    return words.row_text(image, *told, _at_once(row), *_of_metrics(image), state)
 
 
 def _at_once(row: Any) -> str:
-    return f"at most {words.safe(row['parallel'], 'unknown')} parallel launches"
+    return f"at most {words.plain(row['parallel'], 'unknown')} parallel launches"
 
 
 def _of_metrics(image: dict[Any, Any]) -> list[str]:
@@ -184,7 +186,7 @@ def _known(image: dict[Any, Any], name: str) -> bool:
 # --- what is left, and what is unknown ------------------------------------------------
 
 
-def _say_others(figure: go.Figure, there: Stocks, by: str) -> str:
+def _say_others(figure: go.Figure, there: Stocks, by: str) -> RowText:
     """Say in a row of its own what is left: a bar of their sum would dwarf all that are drawn."""
     row, rows = there.others.to_dict(), len(there.rows)
     inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
@@ -196,10 +198,9 @@ def _say_others(figure: go.Figure, there: Stocks, by: str) -> str:
         font={"size": 11}, showarrow=False,
         x=0, xanchor="left", xshift=2, y=-rows - taken / 2 + 0.5, yanchor="middle",
     )  # fmt: skip
-    head = f"<b>{there.left:,} others</b>"
-    if by != "image":
-        head += f"<br>{words.images(row['images'])}"
-    return "<br>".join([head, *bullets.sentences(row), _at_once(row)])
+    images = [] if by == "image" else [words.images(row["images"])]
+    lines = [f"{there.left:,} others", *images, *bullets.sentences(row), _at_once(row)]
+    return [[line] for line in lines]
 
 
 def _say_unknown(figure: go.Figure, there: Stocks, end: float) -> None:

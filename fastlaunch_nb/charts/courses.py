@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.bins import bins
+from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import COUNT, KEY, METRICS, check_frame, lasted, minute
 
@@ -70,7 +71,9 @@ def courses(images: pd.DataFrame, metrics: object, top: int) -> go.Figure:
     for place, (course, gap) in enumerate(zip(drawn, gaps, strict=True)):
         _draw(figure, place, course, gap, axis)
     _draw_time(figure, axis)
-    words.remember(figure, [_words(course, gap) for course, gap in zip(drawn, gaps, strict=True)])
+    words.attach_rows(
+        figure, [_words(course, gap) for course, gap in zip(drawn, gaps, strict=True)]
+    )
     return figure
 
 
@@ -170,20 +173,22 @@ def _launches(fast: Any, cold: Any, verb: str = "") -> str:
     return f"{cold:,} of {whole:,} launch{'' if whole == 1 else 'es'}{verb} cold"
 
 
-def _under(images: pd.DataFrame, sums: pd.DataFrame, shown: int, foreign: int, axis: _Axis) -> str:
+def _under(
+    images: pd.DataFrame, sums: pd.DataFrame, shown: int, foreign: int, axis: _Axis
+) -> list[Line]:
     said = [f"{words.images(len(sums))} over {lasted(axis.end - axis.begin)}"]
     if without := len(images) - len(sums):
         said.append(f"{without:,} without metrics")
     if foreign:
         said.append(f"metrics of {words.images(foreign)} left out")
-    lines = [" · ".join(said)]
+    lines: list[Line] = [said]
     if left := len(sums) - shown:
         others = _launches(*_totals(sums.iloc[shown:]))
-        lines.append(f"drawn: the worst {shown:,}; the other {left:,}: {others}")
-    return "<br>".join(lines)
+        lines.append([f"drawn: the worst {shown:,}; the other {left:,}: {others}"])
+    return lines
 
 
-def _legend(drawn: list[_Course], gaps: bool) -> list[str]:
+def _legend(drawn: list[_Course], gaps: bool) -> list[LegendEntry]:
     unknown = look.state_look("unknown")
     entries = {
         ("in stock", _STOCK, "■"): any(c.rows["available_snapshots"].notna().any() for c in drawn),
@@ -193,7 +198,7 @@ def _legend(drawn: list[_Course], gaps: bool) -> list[str]:
         ("cold launches", _COLD, "✕"): any(_some(course.cold) for course in drawn),
     }
     return [
-        look.in_legend(colour, swatch, name)
+        LegendEntry(colour, swatch, [name])
         for (name, colour, swatch), there in entries.items()
         if there
     ]
@@ -203,7 +208,7 @@ def _some(count: Any) -> bool:
     return bool(pd.notna(count) and count > 0)
 
 
-def _words(course: _Course, gaps: list[tuple[pd.Timestamp, pd.Timestamp]]) -> str:
+def _words(course: _Course, gaps: list[tuple[pd.Timestamp, pd.Timestamp]]) -> RowText:
     stock = course.rows["available_snapshots"].dropna()
     told = "stock unknown"
     if len(stock):
@@ -211,12 +216,12 @@ def _words(course: _Course, gaps: list[tuple[pd.Timestamp, pd.Timestamp]]) -> st
     lines = [
         _launches(course.fast, course.cold),
         told,
-        f"target {words.safe(course.target, 'unknown')}",
+        f"target {words.plain(course.target, 'unknown')}",
     ]
     unknown = sum((until - since for since, until in gaps), pd.Timedelta(0))
     if unknown and len(stock):
         lines.append(f"stock unknown for {lasted(unknown)}")
-    return words.hover(course.image, *lines)
+    return words.row_text(course.image, *lines)
 
 
 # --- panels ---------------------------------------------------------------------------

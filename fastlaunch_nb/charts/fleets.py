@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
+from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
 from fastlaunch_nb.frame import (
     COMPLETE,
     FAILED,
@@ -87,7 +88,7 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     for trace in _tiles(shown, accounts, regions):
         figure.add_trace(trace)
     _name_places(figure, accounts, regions)
-    words.remember(figure, [_row_words(shown, account, regions) for account in accounts])
+    words.attach_rows(figure, [_row_words(shown, account, regions) for account in accounts])
     return figure
 
 
@@ -137,47 +138,46 @@ def _read(places: pd.DataFrame) -> str:
     return f"{complete:,} of {len(asked):,} reads are complete"
 
 
-def _under(places: pd.DataFrame, accounts: list[str], regions: list[str]) -> str:
+def _under(places: pd.DataFrame, accounts: list[str], regions: list[str]) -> list[Line]:
     parts = [_read(places)]
     for name, drawn in (("account", accounts), ("region", regions)):
         left_out = places[f"_{name}"].nunique() - len(drawn)
         if left_out:
             parts.append(f"{left_out:,} {name}{'s' * (left_out != 1)} without images not drawn")
-    return " · ".join(parts)
+    return [parts]
 
 
-def _legend(shown: pd.DataFrame) -> list[str]:
+def _legend(shown: pd.DataFrame) -> list[LegendEntry]:
     present = set(shown["status"])
     return [
-        f"{look.in_legend(_FEW, '■', 'fewer')} {look.in_legend(_MANY, '■', 'more images')}",
-        look.in_legend(look.GREY, "0", "none"),
+        LegendEntry(_FEW, "■", ["few images"]),
+        LegendEntry(_MANY, "■", ["many"]),
+        LegendEntry(look.GREY, "0", ["none"]),
         *(
-            look.in_legend(
-                tile.ink if tile.ink == look.GREY else tile.colour, tile.mark[-1], status
-            )
+            LegendEntry(tile.ink if tile.ink == look.GREY else tile.colour, tile.mark[-1], [status])
             for status, tile in _TILES.items()
             if status in present
         ),
     ]
 
 
-def _row_words(shown: pd.DataFrame, account: str, regions: list[str]) -> str:
+def _row_words(shown: pd.DataFrame, account: str, regions: list[str]) -> RowText:
     rows = shown[shown["_account"] == account].set_index("_region")
     said = [
-        f"{words.safe(region)}: {_said(rows.loc[region].to_dict())}"
+        f"{region}: {_said(rows.loc[region].to_dict())}"
         for region in regions
         if region in rows.index
     ]
-    return "<br>".join([f"<b>{words.safe(account)}</b>", *said])
+    return [[account], *([line] for line in said)]
 
 
 def _said(row: dict[Any, Any]) -> str:
     images = words.images(row["_rows"])
     if row["status"] == COMPLETE:
         return images
-    why = "" if words.missing(row["error_code"]) else f" ({words.safe(row['error_code'])})"
+    why = "" if words.missing(row["error_code"]) else f" ({row['error_code']})"
     counted = f"{images}, " if row["_rows"] else ""
-    return f"{counted}{words.safe(row['status'])}{why}"
+    return f"{counted}{row['status']}{why}"
 
 
 # --- tiles ----------------------------------------------------------------------------
@@ -235,7 +235,8 @@ def _grid(
 def _hover(row: dict[Any, Any]) -> str:
     meaning = STATUSES.get(row["status"], "")
     lines = [_said(row), *([meaning] if row["status"] != COMPLETE else [])]
-    return words.hover({**row, "image_name": None, "image_id": None}, *map(str, lines))
+    where = words.row_text({**row, "image_name": None, "image_id": None}, *map(str, lines))
+    return words.draw_row(where)
 
 
 def _name_places(figure: go.Figure, accounts: list[str], regions: list[str]) -> None:

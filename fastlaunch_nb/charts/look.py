@@ -15,7 +15,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import words
-from fastlaunch_nb.frame import DEMO_MARK, STATES, account_labels, image_labels, is_demo, why_empty
+from fastlaunch_nb.charts.words import LegendEntry, Line
+from fastlaunch_nb.frame import (
+    DEMO_MARK,
+    STATES,
+    account_labels,
+    empty_message,
+    image_labels,
+    is_demo,
+)
 
 
 class Look(NamedTuple):
@@ -98,28 +106,32 @@ def state_fill(state: object) -> dict[str, Any]:
 
 def blank(
     title: str,
-    under: str,
+    under: Sequence[Line],
     data: pd.DataFrame,
     *,
     rows: int = 0,
-    legend: Sequence[str] = (),
+    legend: Sequence[LegendEntry] = (),
     marks: Sequence[str] = (),
 ) -> go.Figure:
     """Return a figure without data: its head, with the legend in lines of three, and its look.
 
-    What explains marks stands in a line of its own below the legend.
+    What explains marks stands in a line of its own below the legend, and not in the text of
+    the figure, where words stand for them.
     """
-    mark = f"{DEMO_MARK} · " if is_demo(data) else ""
+    if is_demo(data):
+        under = [[DEMO_MARK, *under[0]], *under[1:]]
     lines = [
-        *f"{mark}{under}".split("<br>"),
-        *(words.BETWEEN.join(legend[start : start + 3]) for start in range(0, len(legend), 3)),
-        *([f"{words.MARKS}{words.BETWEEN.join(marks)}</i>"] if marks else []),
+        *map(words.draw_line, under),
+        *(words.draw_legend(legend[start : start + 3]) for start in range(0, len(legend), 3)),
+        *([f"<i>{'   '.join(marks)}</i>"] if marks else []),
     ]
     head = _HEAD + _LINE * len(lines)
     figure = go.Figure()
+    names = [part for entry in legend for part in entry.parts]
+    words.attach_text(figure, title, [*under, *([names] if names else [])])
     figure.update_layout(
         title={
-            "text": title,
+            "text": words.safe(title),
             "font": {"size": 16, "weight": 600},
             "subtitle": {"text": "<br>".join(lines), "font": {"size": 12}},
             "x": 0,
@@ -218,24 +230,19 @@ def empty(chart: str, data: pd.DataFrame, why: tuple[str, str] | None = None) ->
 
     It is no other chart's, so that two on a page are two: what is the same has the same id there.
     """
-    figure = blank(*(why or why_empty(data)), data)
+    title, help_line = why or empty_message()
+    figure = blank(title, [[help_line]], data)
     figure.update_layout(height=figure.layout.margin.t, margin_b=0)  # there is no more to see
-    words.remember(figure, [], chart=chart)
+    words.attach_name(figure, chart)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return figure
 
 
-def state_in_legend(state: str, name: str) -> str:
+def state_in_legend(state: str, *parts: str) -> LegendEntry:
     """Return a state's entry of a legend."""
     drawn = state_look(state)
-    return in_legend(drawn.colour, drawn.swatch, name)
-
-
-def in_legend(colour: str, swatch: str, name: str) -> str:
-    """Return an entry of a legend."""
-    size = 17 if swatch in "■◆" else 12  # plain shapes are drawn smaller than all else
-    return f"<span style='color:{colour};font-size:{size}px'>{swatch}</span> {words.safe(name)}"
+    return LegendEntry(drawn.colour, drawn.swatch, parts)
 
 
 assert STATE_LOOKS.keys() == set(STATES)  # noqa: S101  every state has its look

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, ranks, words
 from fastlaunch_nb.charts.told import UNKNOWN, Told, told, why_nothing
+from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
 from fastlaunch_nb.frame import lasted, minute, severity
 
 _BY: Final = (None, "account", "region", "image")
@@ -23,7 +24,7 @@ class _Row(NamedTuple):
     """A bar: what it is called, what hovering says first, and the seconds in each state."""
 
     label: str
-    head: str
+    head: RowText
     spent: dict[str, float]
 
     @property
@@ -98,23 +99,23 @@ def state_mix(
     look.name_rows(figure, [row.label for row in rows])
     figure.update_layout(barmode="stack", margin_r=_MARGIN)
     figure.update_xaxes(range=[0, 100], ticksuffix=" %", minallowed=0, maxallowed=100)
-    words.remember(figure, [_words_of(row) for row in rows])
+    words.attach_rows(figure, [_words_of(row) for row in rows])
     return figure
 
 
-def _under(there: Told, by: str | None, parts: int) -> str:
+def _under(there: Told, by: str | None, parts: int) -> list[Line]:
     said = [f"{words.images(there.images)} over {there.span}", *there.not_drawn]
     if there.once:
         said.append("one look: only the time since each state began")
     if parts > _MOST:
         said.append(f"the worst {_MOST:,} of {parts:,} {by}s are drawn")
-    return " · ".join(said)
+    return [said]
 
 
-def _legend(there: Told) -> list[str]:
+def _legend(there: Told) -> list[LegendEntry]:
     names, shares = words.short(there.states), there.shares
     return [
-        f"{look.state_in_legend(state, names[state])} {words.percent(shares[state])}"
+        look.state_in_legend(state, f"{names[state]} {words.percent(shares[state])}")
         for state in there.states
     ]
 
@@ -129,7 +130,7 @@ def _rows(there: Told, by: str | None) -> tuple[list[_Row], int]:
     numbers = pd.Series(range(len(images)), index=images.index)
     if by in ranks.GROUPS:
         numbers, names = ranks.grouped(images, by)
-    whole = _Row("all images", "<b>all images</b>", _spent(there, [0] * len(there.runs))[0])
+    whole = _Row("all images", [["all images"]], _spent(there, [0] * len(there.runs))[0])
     if by is None:
         return [whole], 0
     of = there.runs["image"].map(dict(zip(images["image"], numbers, strict=True)))
@@ -138,11 +139,11 @@ def _rows(there: Told, by: str | None) -> tuple[list[_Row], int]:
     if by == "image":
         shown = images.iloc[worst]
         labels = look.row_labels(shown)
-        heads = [words.hover(row) for row in shown.to_dict("records")]
+        heads = [words.row_text(row) for row in shown.to_dict("records")]
     else:
         short = words.short(names)
         labels = [short[names[part]] for part in worst]
-        heads = [f"<b>{words.safe(names[part])}</b>" for part in worst]
+        heads = [[[words.plain(names[part])]] for part in worst]
     found = zip(labels, heads, (spent[part] for part in worst), strict=True)
     return [whole, *(_Row(*row) for row in found)], len(spent)
 
@@ -191,16 +192,16 @@ def _bars(state: str, rows: Sequence[_Row], *, written: bool) -> go.Bar:
 
 def _hover(row: _Row, state: str) -> str:
     share, spent = words.percent(row.share(state)), _long(row.spent[state])
-    return f"{row.head}<br><b>{words.safe(state)}</b> {share}: {spent} of {_long(row.total)}"
+    return words.draw_row([*row.head, [f"{state} {share}: {spent} of {_long(row.total)}"]])
 
 
-def _words_of(row: _Row) -> str:
+def _words_of(row: _Row) -> RowText:
     said = [
-        f"{words.safe(state)} {words.percent(row.share(state))} ({_long(spent)})"
+        f"{state} {words.percent(row.share(state))} ({_long(spent)})"
         for state, spent in row.spent.items()
         if spent
     ]
-    return "<br>".join([row.head, f"{_long(row.total)} in all", *said])
+    return [*row.head, *([line] for line in (f"{_long(row.total)} in all", *said))]
 
 
 def _long(seconds: float) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
+from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import Prices, lasted
 from fastlaunch_nb.pool import RightSize
@@ -67,10 +68,12 @@ def sizing_curve(
     """
     prices = _check(sizing, warm, prices, root_volume_gib)
     each = prices.snapshot_gib_month * root_volume_gib
-    legend = [look.in_legend(_WARM, "■", "warm launches"),
-              look.in_legend(_COST, "┅", "cost a month")]  # fmt: skip
+    legend = [
+        LegendEntry(_WARM, "■", ["warm launches"]),
+        LegendEntry(_COST, "┅", ["cost a month"]),
+    ]
     if warm is not None:
-        legend.append(look.in_legend(_WANTED, "┈", f"{_share(warm)} wanted"))
+        legend.append(LegendEntry(_WANTED, "┈", [f"{_share(warm)} wanted"]))
     chosen = _snapshots(sizing.target)
     cost = _usd(sizing.target * each)
     figure = look.blank(
@@ -82,7 +85,7 @@ def sizing_curve(
     figure.add_traces([_costs(target, each), _shares(target, share)])
     _mark(figure, sizing, target[-1], warm)
     _make_axes(figure, target[-1], each)
-    words.remember(figure, _rows(sizing, target, share, each))
+    words.attach_rows(figure, _rows(sizing, target, share, each))
     return figure
 
 
@@ -123,20 +126,21 @@ def _usd(cost: float) -> str:
     return f"{cost:,.2f} USD"
 
 
-def _under(sizing: RightSize) -> str:
+def _under(sizing: RightSize) -> list[Line]:
     fill = lasted(pd.Timedelta(seconds=sizing.fill_time))
-    return (
-        f"{sizing.launches:,} launches · {sizing.cold:,} of them cold · "
-        f"{sizing.max_parallel:,} prepared at once, in {fill} each"
-    )
+    launches = f"{sizing.launches:,} launches"
+    prepared = f"{sizing.max_parallel:,} prepared at once, in {fill} each"
+    return [[launches, f"{sizing.cold:,} of them cold", prepared]]
 
 
-def _rows(sizing: RightSize, target: list[int], share: list[float], each: float) -> list[str]:
+def _rows(sizing: RightSize, target: list[int], share: list[float], each: float) -> list[RowText]:
     """Say some of the curve, evenly apart, and what is chosen."""
     told = {target[int(place)] for place in np.linspace(0, len(target) - 1, _ROWS)}
     return [
-        f"{_snapshots(number)}<br>{_share(warm)} warm<br>{_usd(number * each)} a month"
-        + ("<br>chosen" if number == sizing.target else "")
+        [
+            [_snapshots(number), f"{_share(warm)} warm", f"{_usd(number * each)} a month"],
+            ["chosen" if number == sizing.target else ""],
+        ]
         for number, warm in zip(target, share, strict=True)
         if number in told | {sizing.target}
     ]

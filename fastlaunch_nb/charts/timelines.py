@@ -13,6 +13,7 @@ from fastlaunch_nb.charts import bars, bins, look, ranks, strips, words
 from fastlaunch_nb.charts.ranks import Ranks, ranked
 from fastlaunch_nb.charts.rasters import raster
 from fastlaunch_nb.charts.told import Told, told, why_nothing
+from fastlaunch_nb.charts.words import LegendEntry, Line
 from fastlaunch_nb.frame import lasted, minute
 
 MOST_BARS: Final = 3_000
@@ -116,15 +117,15 @@ def timeline(
 # --- words ----------------------------------------------------------------------------
 
 
-def _under(there: Told, order: Ranks, group: str | None, *, many: bool) -> str:
+def _under(there: Told, order: Ranks, group: str | None, *, many: bool) -> list[Line]:
     parts = [words.images(there.images)]
     if not there.once:
         parts[0] += f" over {there.span}"
         parts.append("of each state: images now, share of time")
     if group and not order.headings:
         parts.append(f"by {group}, too many for headings")
-    said = " · ".join([*parts, *there.not_drawn])
-    return f"{said}<br>{_of_cells(there, order)}" if many else said
+    cells = [[_of_cells(there, order)]] if many else []
+    return [[*parts, *there.not_drawn], *cells]
 
 
 def _of_cells(there: Told, cells: Ranks) -> str:
@@ -133,12 +134,15 @@ def _of_cells(there: Told, cells: Ranks) -> str:
     return f"{row}each column is {width}: the worst state in it is shown"
 
 
-def _legend(there: Told, order: Ranks) -> list[str]:
+def _legend(there: Told, order: Ranks) -> list[LegendEntry]:
     now, shares = order.images["state"].value_counts(), there.shares
     names = words.short(there.states)
     return [
-        f"{look.state_in_legend(state, names[state])} {now.get(state, 0):,}"
-        + ("" if there.once else f" · {words.percent(shares[state])}")
+        look.state_in_legend(
+            state,
+            f"{names[state]} {now.get(state, 0):,}",
+            "" if there.once else words.percent(shares[state]),
+        )
         for state in there.states
     ]
 
@@ -155,8 +159,8 @@ def _draw_bars(figure: go.Figure, there: Told, order: Ranks, *, marked: bool) ->
         figure.add_trace(bars.marks(there, rows))
     look.name_rows(figure, look.row_labels(order.images), list(order.images["row"]), order.rows)
     in_turn = sorted(zip(rows, there.runs["shown_from"], said, strict=True))
-    words.remember(figure, [text for *_, text in in_turn])
-    words.remember_images(figure, -order.images["row"], order.images)
+    words.attach_rows(figure, [text for *_, text in in_turn])
+    words.attach_images(figure, -order.images["row"], order.images)
 
 
 def _draw_cells(figure: go.Figure, there: Told, order: Ranks) -> None:
@@ -175,8 +179,8 @@ def _draw_cells(figure: go.Figure, there: Told, order: Ranks) -> None:
     )  # fmt: skip
     said = [bars.interval_words(row, there) for row in order.images.head(_SAID).to_dict("records")]
     more = len(order.images) - len(said)
-    words.remember(figure, [*said, *([f"and {words.images(more)} more"] if more else [])])
-    words.remember_images(figure, [names[row] for row in order.images["row"]], order.images)
+    words.attach_rows(figure, [*said, *([[[f"and {words.images(more)} more"]]] if more else [])])
+    words.attach_images(figure, [names[row] for row in order.images["row"]], order.images)
 
 
 def _names_of_rows(order: Ranks) -> list[str]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape, unescape
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -17,18 +17,39 @@ import plotly.graph_objects as go
 from fastlaunch_nb.errors import InputError, spelt_out
 from fastlaunch_nb.frame import KEY, one_line
 
-BETWEEN: Final = "   "
-"""What stands between the entries of a legend; no text of AWS's has it."""
+Line: TypeAlias = Sequence[str]
+"""The parts of a line, as plain text: dots stand between them in a figure, commas in its text."""
+RowText: TypeAlias = Sequence[Line]
+"""What a row of a figure says: its name in the first line, in the others all that is known."""
 
-MARKS: Final = "<i>"
-"""What a line begins with that explains marks: in its twin in text, words stand for those."""
+_META: Final = "fastlaunch_nb"
+"""The key of `layout.meta` that a figure's text is kept under."""
+_EXPECTED: Final = (
+    "Expected a figure of timeline, state_mix, capacity, fleet_map or sizing_curve, or any other "
+    "figure of plotly that has a title."
+)
+_SPACE: Final = "   "  # between the entries of a legend
 
 
-class Said(NamedTuple):
+class LegendEntry(NamedTuple):
+    """An entry of a legend: a letter in a colour, and what it stands for."""
+
+    colour: str
+    swatch: str
+    parts: Line
+
+    def draw(self) -> str:
+        """Return the entry as plotly draws it."""
+        size = 17 if self.swatch in "■◆" else 12  # plain shapes are drawn smaller than all else
+        style = f"color:{self.colour};font-size:{size}px"
+        return f"<span style='{style}'>{self.swatch}</span> {draw_line(self.parts)}"
+
+
+class FigureText(NamedTuple):
     """A figure in words, each of them plain text on one line."""
 
     title: str
-    under: list[str]  # what stands under the title; the legend is the last
+    lines: list[str]  # what stands under the title; the legend is the last
     rows: list[str]  # from the top of the figure to its bottom
 
 
@@ -40,18 +61,19 @@ def text(figure: go.Figure) -> str:
     figure : plotly.graph_objects.Figure
         A figure of :func:`fastlaunch_nb.timeline`, :func:`fastlaunch_nb.state_mix`,
         :func:`fastlaunch_nb.capacity`, :func:`fastlaunch_nb.fleet_map` or
-        :func:`fastlaunch_nb.sizing_curve`.
+        :func:`fastlaunch_nb.sizing_curve`. Of any other, or of one whose ``meta`` was
+        replaced, the title and the subtitle are all there is to say.
 
     Returns
     -------
     str
-        Its title, what stands under it, and a line for each bar or row, from
-        the top of the figure to its bottom. Plain text, with no markup.
+        Its title, also one of your own; what stands under it; and a line for each bar
+        or row, from the top of the figure to its bottom. Plain text, with no markup.
 
     Raises
     ------
     InputError
-        It is another figure.
+        If it is no figure, or one of another origin without a title.
 
     Examples
     --------
@@ -64,43 +86,72 @@ def text(figure: go.Figure) -> str:
     target snapshots, max parallel launches
     - ami-0abcdef1234567890, target 10 snapshots, at most 6 parallel launches, state unknown
     """
-    said = said_by(figure)
-    return "\n".join([said.title, *said.under, *(f"- {row}" for row in said.rows)])
+    title, lines, rows = figure_text(figure)
+    return "\n".join([title, *lines, *(f"- {row}" for row in rows)])
 
 
-def said_by(figure: go.Figure) -> Said:
-    """Return what a figure says; refuse one that is not ours."""
-    meta = figure.layout.meta if isinstance(figure, go.Figure) else None
-    if not isinstance(meta, dict) or "words" not in meta:
-        raise InputError(
-            "Expected a figure that timeline, state_mix, capacity, fleet_map or sizing_curve made."
-        )
-    head = figure.layout.title
-    lines = [line for line in head.subtitle.text.split("<br>") if not line.startswith(MARKS)]
-    legend = [line for line in lines if line.startswith("<span")]
-    under = [*(line for line in lines if line not in legend), BETWEEN.join(legend)]
-    return Said(
-        _plain(head.text),
-        [line for line in map(_plain, under) if line],
-        [_plain(row) for row in meta["words"]],
+def figure_text(figure: object) -> FigureText:
+    """Return what a figure says, under the title that it has by now."""
+    if not isinstance(figure, go.Figure):
+        raise InputError(f"{_EXPECTED} Got a {type(figure).__name__}.")
+    head, kept = figure.layout.title, _kept(figure)
+    under = (head.subtitle.text or "").split("<br>")
+    said = FigureText(
+        unescape(kept.get("title", "")),
+        [*map(unescape, kept["lines"] if kept else filter(None, map(_without_markup, under)))],
+        [*map(unescape, kept.get("rows", []))],
     )
+    if head.text and head.text != safe(said.title):
+        said = said._replace(title=_without_markup(head.text))
+    if not said.title:
+        raise InputError(
+            f"{_EXPECTED} This one has none: give it one with figure.update_layout(title=...)."
+        )
+    return said
 
 
-def remember(figure: go.Figure, words: Iterable[str], **more: str) -> None:
-    """Keep the words of the rows in the figure itself, for its twin in text."""
-    figure.update_layout(meta={"words": list(words), **more})
+def attach_text(figure: go.Figure, title: str, lines: Iterable[Line]) -> None:
+    """Keep in the figure itself what it says above its rows."""
+    _keep(figure, title=safe(title), lines=[*map(_say, lines)], rows=[])
 
 
-def remember_images(figure: go.Figure, rows: Iterable[Any], images: pd.DataFrame) -> None:
-    """Keep which images are in which row of the figure, by what is on its y axis there.
+def attach_name(figure: go.Figure, chart: str) -> None:
+    """Keep of which chart it is, so that two that say the same are not the same."""
+    _keep(figure, chart=chart)
 
-    In the object alone: whatever else is made of the figure is as large as before.
-    """
-    about: dict[Any, list[tuple[Any, ...]]] = {}
+
+def attach_rows(figure: go.Figure, rows: Iterable[RowText]) -> None:
+    """Keep in the figure itself what its rows say, from the top to the bottom."""
+    _keep(figure, rows=[_say([part for line in row for part in line]) for row in rows])
+
+
+def attach_images(figure: go.Figure, rows: Iterable[Any], images: pd.DataFrame) -> None:
+    """Keep which images are in which row of the figure, by what is on its y axis there."""
     keys = images[list(KEY)].astype(object).where(images[list(KEY)].notna(), None)
-    for row, key in zip(rows, keys.itertuples(index=False, name=None), strict=True):
-        about.setdefault(row, []).append(key)
-    figure._images_of_rows = about
+    numbered = zip(rows, keys.itertuples(index=False, name=None), strict=True)
+    _keep(figure, images=[[row, *map(_escaped, key)] for row, key in numbered])
+
+
+def _keep(figure: go.Figure, **more: Any) -> None:
+    meta = figure.layout.meta or {}
+    figure.update_layout(meta={**meta, _META: {**_kept(figure), **more}})
+
+
+def _kept(figure: go.Figure) -> dict[str, Any]:
+    """Return what is kept in a figure; nothing where its `meta` is none of ours."""
+    meta = figure.layout.meta
+    kept = meta.get(_META) if isinstance(meta, dict) else None
+    return kept if isinstance(kept, dict) else {}
+
+
+def _say(line: Line) -> str:
+    """Return a line as it is kept: escaped, for who draws what is in `meta`."""
+    return ", ".join(safe(part) for part in line if part)
+
+
+def _without_markup(drawn: str) -> str:
+    """Return a text of somebody else's as plain text: tags gone, escapes undone, on one line."""
+    return one_line(unescape(re.sub(r"<[^<>]*>", " ", drawn)))
 
 
 def images_of_rows(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
@@ -119,28 +170,43 @@ def images_of_rows(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
     >>> images_of_rows(fl.capacity(images))
     {0: [(None, 'eu-west-1', 'ami-0abcdef1234567890')]}
     """
-    about: dict[Any, list[tuple[Any, ...]]] = getattr(figure, "_images_of_rows", {})
+    about: dict[Any, list[tuple[Any, ...]]] = {}
+    for row, *key in _kept(figure).get("images", []):
+        known = tuple(part if part is None else unescape(part) for part in key)
+        about.setdefault(row, []).append(known)
     return about
 
 
-def _plain(drawn: str) -> str:
-    """Return what plotly draws as plain text: lines joined, its markup gone, escapes undone."""
-    joined = drawn.replace("<br>", ", ").replace(" · ", ", ").replace(BETWEEN, ", ")
-    swatches = r"<span [^>]*>.</span> "
-    return unescape(re.sub(r"</?[bi]>", "", re.sub(swatches, "", joined)))
+def _escaped(part: str | None) -> str | None:
+    return part if part is None else escape(part, quote=False)
 
 
 # --- words that are drawn -------------------------------------------------------------
 
 
-def hover(row: dict[Any, Any], *lines: str) -> str:
-    """Return what hovering over a row says: its name, ids and place, then these lines."""
+def draw_line(parts: Line) -> str:
+    """Return a line as plotly draws it."""
+    return " · ".join(safe(part) for part in parts if part)
+
+
+def draw_legend(entries: Sequence[LegendEntry]) -> str:
+    """Return the entries of a legend side by side, as plotly draws them."""
+    return _SPACE.join(entry.draw() for entry in entries)
+
+
+def draw_row(row: RowText) -> str:
+    """Return what hovering over a row says, its first line in bold."""
+    first, *others = (draw_line(line) for line in row)
+    return "<br>".join([f"<b>{first}</b>", *others])
+
+
+def row_text(row: dict[Any, Any], *lines: str) -> RowText:
+    """Return what a row says: its name, id and place, then these lines."""
     names: Sequence[Any] = (row.get("image_name"), row.get("image_id"))
     places: Sequence[Any] = (row.get("account_name"), row.get("account_id"), row.get("region"))
-    head = [f"<b>{safe(value)}</b>" for value in names if not missing(value)][:1]
-    ids = [safe(value) for value in names if not missing(value)][1:]
-    where = " · ".join(safe(value) for value in places if not missing(value))
-    return "<br>".join(filter(None, [*head, *ids, where, *lines]))
+    where = [str(value) for value in places if not missing(value)]
+    known = [[str(value)] for value in names if not missing(value)]
+    return [*known, *([where] if where else []), *([line] for line in lines)]
 
 
 def missing(value: Any) -> bool:
@@ -148,11 +214,14 @@ def missing(value: Any) -> bool:
     return bool(pd.isna(value)) or value == ""
 
 
+def plain(value: Any, otherwise: str = "?") -> str:
+    """Return a value as text, or what stands for one that is missing."""
+    return otherwise if missing(value) else str(value)
+
+
 def safe(value: Any, otherwise: str = "?") -> str:
     """Return text that plotly draws as it stands: its bit of HTML and its formulas are escaped."""
-    if missing(value):
-        return otherwise
-    return escape(one_line(value), quote=False).replace("$", "&#36;")
+    return escape(one_line(plain(value, otherwise)), quote=False).replace("$", "&#36;")
 
 
 def short(texts: Iterable[str], room: int = 30) -> dict[str, str]:

@@ -71,7 +71,7 @@ def show_images(options: argparse.Namespace) -> None:
         regions = reading.regions or (running.regions if running else None)
         swept = sweep(targets, regions=regions, filters=reading.filters, progress=False)
     if not len(swept.failures) or len(swept.images):
-        _print(swept.images, options.form)
+        _print(swept.images, options.form, filtered=bool(reading.filters))
     _tell_failures(swept)
 
 
@@ -172,7 +172,7 @@ def _tell_failures(swept: Sweep) -> None:
     raise PartialError(failure_lines(swept.failures), nothing=nothing)
 
 
-def _print(images: pd.DataFrame, form: str | None) -> None:
+def _print(images: pd.DataFrame, form: str | None, *, filtered: bool) -> None:
     if form == "json":
         print(report.to_json(images))
     elif form == "csv":
@@ -183,7 +183,7 @@ def _print(images: pd.DataFrame, form: str | None) -> None:
     elif len(images):
         _print_table(images, "--json and --csv have")
     sys.stdout.flush()
-    say(report.summary(images))
+    say(report.summary(images, filtered=filtered))
 
 
 _ENDLESS = 100_000  # letters a line: a file has no edge

@@ -54,9 +54,9 @@ from fastlaunch_nb.frame.joined import (
 from fastlaunch_nb.frame.pages import date_of, empty, from_pages
 from fastlaunch_nb.frame.shown import (
     DEMO_MARK,
-    FILTERED,
     account_labels,
     check_frame,
+    empty_message,
     fit_to_show,
     image_labels,
     is_demo,
@@ -65,7 +65,6 @@ from fastlaunch_nb.frame.shown import (
     one_line,
     severity,
     to_csv,
-    why_empty,
 )
 
 __all__ = [
@@ -81,7 +80,6 @@ __all__ = [
     "EXAMPLE_ACCOUNTS",
     "FACETS",
     "FAILED",
-    "FILTERED",
     "FINDINGS",
     "INTERRUPTED",
     "INTERVAL_TIMES",
@@ -120,6 +118,7 @@ __all__ = [
     "date_of",
     "duration",
     "empty",
+    "empty_message",
     "facet_values",
     "fit_to_show",
     "from_batches",
@@ -135,5 +134,4 @@ __all__ = [
     "severity",
     "stock",
     "to_csv",
-    "why_empty",
 ]

@@ -23,7 +23,6 @@ from fastlaunch_nb.frame.asked import (
 from fastlaunch_nb.frame.columns import API_FILTERS, TIME
 from fastlaunch_nb.frame.faceted import FACETS, RANGES, Faceted
 from fastlaunch_nb.frame.joined import JOINED
-from fastlaunch_nb.frame.shown import FILTERED
 from fastlaunch_nb.frame.written import as_code
 
 Chosen: TypeAlias = str | Iterable[str | None] | None
@@ -127,14 +126,8 @@ pair of int, optional
         return f"Filters({', '.join(f'{name}={value!r}' for name, value in self.plain().items())})"
 
     def apply(self, images: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows that match, in their order and under their index labels.
-
-        Where anything may be left out, ``attrs["filtered"]`` says so to the views.
-        """
-        kept = images[Faceted(images).keep(self)]
-        if self:
-            kept.attrs[FILTERED] = True
-        return kept
+        """Return the rows that match, in their order and under their index labels."""
+        return images[Faceted(images).keep(self)]
 
     def counts(self, images: pd.DataFrame) -> dict[str, dict[str | None, int]]:
         """Count, for every facet, the rows of each value that all *other* filters keep.

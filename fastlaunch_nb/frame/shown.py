@@ -26,13 +26,11 @@ from fastlaunch_nb.frame.columns import (
 from fastlaunch_nb.frame.joined import JOINED
 
 DEMO_MARK: Final = "Demo data"
-FILTERED: Final = "filtered"
-"""The name in ``attrs`` that says of a frame that rows may have been left out of it."""
-_NO_IMAGE = (  # a frame does not know which: it may be what is left after a failed read
+_NO_IMAGE = (  # a DataFrame does not know why it is empty, so nothing is claimed
     "No image to show.",
-    "None has Fast Launch here, none was chosen, or none could be read.",
+    "The DataFrame is empty: nothing was found, nothing could be read, or a filter kept no row.",
 )
-_NO_MATCH = ("No image matches the filters.", "Take one away, or reset them, to see more.")
+_NO_MATCH = ("No image matches the filters.", "Remove a filter, or reset all of them, to see more.")
 
 
 def is_demo(images: pd.DataFrame) -> bool:
@@ -49,9 +47,13 @@ def severity(state: str) -> int:
     return WORST_FIRST.index(state) if state in WORST_FIRST else WORST_FIRST.index("unknown")
 
 
-def why_empty(images: pd.DataFrame) -> tuple[str, str]:
-    """Say why a frame without rows has none: in a sentence, and in one more that helps."""
-    return _NO_MATCH if images.attrs.get(FILTERED) else _NO_IMAGE
+def empty_message(*, filtered: bool = False) -> tuple[str, str]:
+    """Return what to show in place of rows: a sentence, and one more that helps.
+
+    Only a caller that applied filters itself, to images that there are, knows that they kept
+    none: `filtered`.
+    """
+    return _NO_MATCH if filtered else _NO_IMAGE
 
 
 # --- what a frame must be --------------------------------------------------------------

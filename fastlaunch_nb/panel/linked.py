@@ -194,10 +194,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     @property
     def filtered(self) -> pd.DataFrame:
         """The rows that the filters keep, as in the frame that was given."""
-        kept = self._data.kept(self._faceted.keep(self.filters))
-        if self.filters:
-            kept.attrs[frame.FILTERED] = True
-        return kept
+        return self._data.kept(self._faceted.keep(self.filters))
 
     def to_code(
         self, kind: str = "fastlaunch", *, profiles: Mapping[str, str] | None = None

@@ -92,6 +92,11 @@ def choice(description: str, options: list[tuple[str, Any]], value: Any) -> Any:
     )
 
 
+def message(text: str) -> str:
+    """Return HTML of a message in the place of a view that has nothing to show."""
+    return f"<p class='fl-empty' role='status'>{text}</p>"
+
+
 def label(value: str | None, names: Mapping[str, str]) -> str:
     """Return a facet's value for the eye: its name where it is known."""
     return _NONE if value is None else frame.one_line(names.get(value, value))

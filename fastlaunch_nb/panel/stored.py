@@ -55,7 +55,7 @@ def stored_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_html: str)
     """
     return (
         f"{_STYLE}<div class='fl-panel fl-stored tex2jax_ignore mathjax_ignore'>{summary_html}"
-        f"{_picture(images, filtered)}{table_html(filtered.head(ROWS))}"
+        f"{_picture(images, filtered)}{_table(images, filtered)}"
         f"{_more(len(filtered) - ROWS)}</div>"
     )
 
@@ -160,10 +160,15 @@ def _bar(line: _Line) -> str:
 # --- the table ------------------------------------------------------------------------
 
 
+def _table(images: pd.DataFrame, filtered: pd.DataFrame) -> str:
+    if filtered.empty:
+        message = frame.empty_message(filtered=not images.empty)
+        return f"<p class='fl-empty'>{' '.join(message)}</p>"
+    return table_html(filtered.head(ROWS))
+
+
 def table_html(rows: pd.DataFrame) -> str:
     """Return rows as an HTML table. Everything in it that came from AWS is escaped."""
-    if rows.empty:
-        return f"<p class='fl-empty'>{' '.join(frame.why_empty(rows))}</p>"
     shown = [column for column in columns.of_images(rows) if column.name in columns.IMAGES]
     head = "".join(f"<th scope='col' {_LEFT}>{column.heading}</th>" for column in shown)
     body = "".join(

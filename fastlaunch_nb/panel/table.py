@@ -111,7 +111,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def say(self, words: str) -> None:
         """Say something in place of rows, until some are shown."""
         self._itable.layout.display = "none"
-        self._empty.value = f"<p class='fl-empty' role='status'>{words}</p>"
+        self._empty.value = parts.message(words)
 
     def show(self, keep: Any) -> None:
         """Show those rows that are kept, from their first page on."""
@@ -196,9 +196,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         return f"<button type='button' data-by='{name}'>{heading}{mark}</button>"
 
     def _why_empty(self) -> str:
-        empty = self._rows.iloc[:0].copy()
-        empty.attrs[frame.FILTERED] = len(self._rows) > 0
-        return " ".join(frame.why_empty(empty))
+        return " ".join(frame.empty_message(filtered=len(self._rows) > 0))
 
     def _chosen(self) -> list[Column]:
         ticked = [box.value for box in self._boxes.children]

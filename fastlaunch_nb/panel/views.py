@@ -126,8 +126,8 @@ class Views(widgets.Tab):  # type: ignore[misc]
         self._stale: set[int] = set()
         self._draws = (
             lambda: self._table.show(self._keep),
-            lambda: self._draw(_TIMELINE, charts.timeline(self._data.told(self._keep))),
-            lambda: self._draw(_CAPACITY, charts.capacity(self._data.kept(self._keep))),
+            lambda: self._draw(_TIMELINE, lambda: charts.timeline(self._data.told(self._keep))),
+            lambda: self._draw(_CAPACITY, lambda: charts.capacity(self._data.kept(self._keep))),
             self._draw_findings,
             self._code.show,
         )
@@ -161,13 +161,17 @@ class Views(widgets.Tab):  # type: ignore[misc]
             self._stale.discard(at)
             self._draws[at]()
 
-    def _draw(self, at: int, figure: go.Figure) -> None:
+    def _draw(self, at: int, chart: Callable[[], go.Figure]) -> None:
         """Draw a chart; there is one widget for both, so that the other is no longer drawn."""
         (other,) = {_TIMELINE, _CAPACITY} - {at}
         self._stale.add(other)
-        self._plot.draw(figure)
-        self._hint.value = _HINT if self._plot.rows else ""
         self.children[other].children = ()
+        if len(self._keep) and not self._keep.any():
+            self._hint.value = parts.message(" ".join(frame.empty_message(filtered=True)))
+            self.children[at].children = (self._hint,)
+            return
+        self._plot.draw(chart())
+        self._hint.value = _HINT if self._plot.rows else ""
         self.children[at].children = (self._hint, self._plot)
 
     def _draw_findings(self) -> None:

@@ -279,10 +279,7 @@ def _images(looks: Sequence[Look], local: Filters, earlier: pd.DataFrame | None)
         images = pd.concat([_still_good(earlier, looks), images], ignore_index=True)
         images = _in_order(images, looks)
     again = images.duplicated(list(frame.KEY), keep="last")
-    images = (images[~again] if again.any() else images).reset_index(drop=True)
-    if any(look.scope and look.pages for look in looks):  # EC2 answered, and left some out
-        images.attrs[frame.FILTERED] = True
-    return images
+    return (images[~again] if again.any() else images).reset_index(drop=True)
 
 
 def _still_good(images: pd.DataFrame, looks: Sequence[Look]) -> pd.DataFrame:

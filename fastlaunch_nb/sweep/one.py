@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastlaunch_nb import aws, frame
-from fastlaunch_nb.errors import FastLaunchError, FastLaunchWarning, InputError, ReadError
+from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, warn
 from fastlaunch_nb.frame import Filters
 
 if TYPE_CHECKING:
@@ -60,8 +59,7 @@ def describe(
     pandas.DataFrame
         A row an image, with the columns of :func:`fastlaunch_nb.from_pages`, in
         EC2's order. ``attrs["next_token"]`` continues exactly where this read
-        stopped; None when there is no more. Where filters or image ids were given,
-        ``attrs["filtered"]`` is True.
+        stopped; None when there is no more.
 
     Raises
     ------
@@ -104,8 +102,6 @@ def describe(
     images = frame.from_pages(page, account_id=_account_id(access), region=region)
     images = local.apply(images)
     images.attrs["next_token"] = reading.next_token
-    if request:
-        images.attrs[frame.FILTERED] = True
     return images
 
 
@@ -122,7 +118,7 @@ def _account_id(access: aws.Access) -> str | None:
     try:
         return access.account_id()
     except FastLaunchError as error:
-        warnings.warn(f"account_id is null: {error}", FastLaunchWarning, stacklevel=3)
+        warn(f"account_id is null: {error}")
         return None
 
 

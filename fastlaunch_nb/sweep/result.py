@@ -83,7 +83,7 @@ class Sweep:
         if len(self.images):
             return f"<b>{self._images()}</b> in {_where(self.images)}"
         if self.failures.empty:
-            filtered = self.images.attrs.get(frame.FILTERED)
+            filtered = self.coverage["scope"].fillna("").ne("").any()
             return (
                 f"<b>No image {'matches the filters' if filtered else 'has Fast Launch here'}.</b>"
             )
