@@ -205,7 +205,7 @@ def summary(images: pd.DataFrame, *, filtered: bool = False) -> str:
 
 
 def _worst_first(images: pd.DataFrame) -> pd.DataFrame:
-    shown = frame.fit_to_show(images, *(column.name for column in frame.COLUMNS))
+    shown = frame.validate_columns("images", images, *(column.name for column in frame.COLUMNS))
     shown = shown.assign(
         _image=frame.image_labels(shown),
         _account=frame.account_labels(shown),

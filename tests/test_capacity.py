@@ -188,7 +188,7 @@ def test_what_lacks_the_most_is_on_top(rows: list[Row]) -> None:
 def test_others_and_top_are_all(rows: list[Row], by: str, top: int) -> None:
     """Law: what is drawn and what is left add up to what pandas finds in the frame."""
     images = pools(*rows)
-    there = stocks(frame.fit_to_show(images), by, top)
+    there = stocks(frame.validate_columns("images", images), by, top)
     counts = {
         "target": images["target_resource_count"].sum(),
         "stock": images["available_snapshots"].sum(),

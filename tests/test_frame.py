@@ -159,13 +159,14 @@ def test_views_take_frames_of_other_makes(images: pd.DataFrame) -> None:
     """Other zones become UTC, columns of nothing get their dtype, other kinds are refused."""
     tokyo = images["observed_at"].dt.tz_convert("Asia/Tokyo")
     other = images.assign(observed_at=tokyo, owner_id=float("nan"), launch_template_id=None)
-    fitted = frame.fit_to_show(other)
+    fitted = frame.validate_columns("images", other)
     assert str(fitted["observed_at"].dtype) == frame.TIME
     assert fitted["observed_at"].tolist() == images["observed_at"].tolist()
     assert str(fitted["owner_id"].dtype) == frame.TEXT
     counts = images["max_parallel_launches"].astype("float64")
     indexed = images.assign(max_parallel_launches=counts).set_index("image_id", drop=False)
-    assert str(frame.fit_to_show(indexed)["max_parallel_launches"].dtype) == frame.COUNT
+    fitted = frame.validate_columns("images", indexed)["max_parallel_launches"]
+    assert fitted.dtype == frame.COUNT
     assert fl.capacity(indexed) == fl.capacity(images)
     assert indexed.index.name == "image_id"
     back = pd.read_csv(io.StringIO(images.to_csv(index=False)))

@@ -58,8 +58,11 @@ def case(draw: random.Random, place: tuple[str | None, str | None]) -> Case:
 
 
 def several(draw: random.Random, number: int) -> Case:
-    """Return cases at so many places, as one."""
-    places = [(f"{n:012}", draw.choice(["eu-west-1", None])) for n in range(number)]
+    """Return cases at so many places, as one; two of them are regions of an account."""
+    places = [
+        (f"{n // 2:012}", draw.choice(["us-east-1", None]) if n % 2 else "eu-west-1")
+        for n in range(number)
+    ]
     parts = [case(draw, place) for place in [*places, (None, None)]]
     return Case(
         [f for part in parts for f in part.facts], [k for part in parts for k in part.looks]
@@ -346,6 +349,18 @@ def test_other_kinds_of_text_and_time_will_do(images: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(expected, fl.intervals(arrow))
     bare = images.assign(account_id=None, state_transition_time=None)
     assert not fl.intervals(bare)["start_exact"].any()
+
+
+def test_a_column_of_nulls_is_still_text() -> None:
+    """Where no account is known, Polars gets a column of text all the same."""
+    facts = on_polars(frames(told((1, "enabled", 0)))[0])[0].with_columns(account_id=None)
+    assert facts["account_id"].dtype == pl.Null
+    assert fl.intervals(facts)["account_id"].dtype == pl.String
+
+
+def test_the_shortest_silence_is_a_microsecond() -> None:
+    """A gap of a microsecond, which is as fine as times are, can be asked for."""
+    assert len(fl.intervals(GOOD, LOOKS, max_gap="1us"))
 
 
 WRONG_GAPS: list[Any] = ["soon", 60, "0s", "-1h", "NaT", [], True]

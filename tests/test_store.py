@@ -413,8 +413,15 @@ def test_what_can_not_be_asked(tmp_path: Path) -> None:
                 history.compact, lambda: history.diff(START, START)):  # fmt: skip
         with pytest.raises(fl.StoreError, match=r"There is no store at .*record\(\) makes one"):
             ask()
-    assert "There is no store" in repr(history)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_repr_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history says where it is, and asks the disk, or S3, for nothing to say so."""
+    history = eventful(tmp_path)
+    for name in ("listed", "read"):
+        monkeypatch.setattr(Files, name, None)  # calling it would fail
+    assert repr(history) == f"History({str(tmp_path)!r})"
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_s3_answers_as_a_folder_does(s3: S3, tmp_path: Path) -> None:
     assert sum(asked.startswith("DELETE") for asked in s3.asked) == 8
     same_answers(answers(remote), answers(local))
     same_answers(answers(pickle.loads(pickle.dumps(remote))), answers(local))
-    assert repr(remote).startswith("History('s3://bucket/fleet'): 3 sweeps, 1 event, 2026-03-28")
+    assert repr(remote) == "History('s3://bucket/fleet')"
 
 
 @pytest.mark.parametrize(

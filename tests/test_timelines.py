@@ -145,6 +145,17 @@ def test_what_is_no_coverage_is_refused(other: Any) -> None:
             chart(told((1, "enabled", 1, None)), coverage=other)
 
 
+@pytest.mark.parametrize("column", frame.INTERVAL_COLUMNS)
+def test_intervals_that_lack_a_column_are_refused_as_such(column: str) -> None:
+    """An answer about intervals is about intervals, not about images."""
+    lacking = told((1, "enabled", 1, None)).drop(columns=column)
+    for chart in (fl.timeline, fl.state_mix):
+        with pytest.raises(
+            fl.InputError, match=rf"Expected state intervals: .* intervals lacks {column}\."
+        ):
+            chart(lacking)
+
+
 # --- what is certain ------------------------------------------------------------------
 
 

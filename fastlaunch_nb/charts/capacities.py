@@ -12,7 +12,7 @@ from fastlaunch_nb.charts.courses import courses
 from fastlaunch_nb.charts.stocks import BY, Stocks, stocks
 from fastlaunch_nb.charts.words import Line, RowText
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import KEY, fit_to_show, minute
+from fastlaunch_nb.frame import KEY, minute, validate_columns
 
 _MOST: Final = 50  # rows
 _MOST_PANELS: Final = 6
@@ -75,7 +75,9 @@ def capacity(
     """
     ranks.check("by", by, BY)
     _check_top(top)
-    images = fit_to_show(images, *KEY, "target_resource_count", "max_parallel_launches")
+    images = validate_columns(
+        "images", images, *KEY, "target_resource_count", "max_parallel_launches"
+    )
     if metrics is not None:
         if by != "image":
             raise InputError(f"by is {by!r}. Expected 'image': with metrics a panel is an image.")

@@ -12,8 +12,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.bins import bins
 from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
-from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import COUNT, KEY, METRICS, check_frame, lasted, minute
+from fastlaunch_nb.frame import COUNT, KEY, METRICS, lasted, minute, require_columns, wrong_rows
 
 _STOCK, _TARGET, _FAST, _COLD = "#3392d1", "#7f7f7f", "#009e73", "#d55e00"
 _NEEDED: Final = (*KEY, "time", "period", "available_snapshots", "fast_launches", "cold_launches")
@@ -81,21 +80,20 @@ def courses(images: pd.DataFrame, metrics: object, top: int) -> go.Figure:
 
 
 def _checked(metrics: object) -> pd.DataFrame:
-    expected = "Expected metrics: a frame with the columns of frame.METRICS."
-    metrics = check_frame(metrics, expected, _NEEDED)
-    fitted = metrics[list(_NEEDED)].reset_index(drop=True)
+    rows = require_columns("metrics", metrics, *_NEEDED)
+    fitted = rows[list(_NEEDED)].reset_index(drop=True)
     for column in METRICS:
-        if column.name in fitted and not metrics.empty:
+        if column.name in fitted and not rows.empty:
             try:
                 fitted[column.name] = fitted[column.name].astype(column.dtype)
             except (TypeError, ValueError):
-                raise InputError(
-                    f"{expected} In this one {column.name} is {metrics[column.name].dtype}, "
-                    f"not {column.dtype}."
+                raise wrong_rows(
+                    "metrics",
+                    f"In this one {column.name} is {rows[column.name].dtype}, not {column.dtype}.",
                 ) from None
     untimed = fitted["time"].isna() | fitted["period"].isna() | fitted["period"].le(0)
     if untimed.any():
-        raise InputError(f"{expected} {untimed.sum():,} of its rows have no time or no period.")
+        raise wrong_rows("metrics", f"{untimed.sum():,} of its rows have no time or no period.")
     return fitted
 
 

@@ -16,7 +16,7 @@ from fastlaunch_nb.frame import (
     NOT_OPTED_IN,
     PARTIAL,
     STATUSES,
-    check_frame,
+    require_columns,
 )
 
 
@@ -93,12 +93,11 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
 
 
 def _places(coverage: object) -> pd.DataFrame:
-    expected = "Expected a coverage, such as sweep(...).coverage."
-    coverage = check_frame(coverage, expected, _NEEDED)
-    return coverage.assign(
-        _account=_accounts(coverage),
-        _region=coverage["region"].fillna(_UNLISTED).astype(object),
-        _rows=coverage["rows"].fillna(0).astype(int),
+    rows = require_columns("coverage", coverage, *_NEEDED)
+    return rows.assign(
+        _account=_accounts(rows),
+        _region=rows["region"].fillna(_UNLISTED).astype(object),
+        _rows=rows["rows"].fillna(0).astype(int),
     ).drop_duplicates(["_account", "_region"])
 
 

@@ -11,7 +11,15 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import KEY, duration, fit_to_show, lasted, severity
+from fastlaunch_nb.frame import (
+    INTERVAL_COLUMNS,
+    INTERVAL_TIMES,
+    KEY,
+    duration,
+    lasted,
+    severity,
+    validate_columns,
+)
 from fastlaunch_nb.intervals import from_look
 
 UNKNOWN: Final = "unknown"
@@ -107,12 +115,14 @@ def why_nothing(there: Told) -> tuple[str, str] | None:
 def _as_intervals(intervals: object) -> pd.DataFrame:
     """Return intervals, of a frame of images those that one look tells; none begins after it."""
     if not _is_of_images(intervals):
-        fit = fit_to_show(intervals, *KEY, "state", "start", "end", "last_seen", "start_exact")
+        fit = validate_columns("intervals", intervals, *INTERVAL_COLUMNS)
         if fit["start"].isna().any():
             raise InputError("An interval has no start. Expected one in each row of intervals.")
         seen = fit["end"].notna() | fit["last_seen"].notna() | (fit["state"] == UNKNOWN)
     else:
-        images = fit_to_show(intervals, *KEY, "state", "state_transition_time", "observed_at")
+        images = validate_columns(
+            "images", intervals, *KEY, "state", "state_transition_time", "observed_at"
+        )
         told = from_look(images)
         # Observed in whole seconds, a transition may seem to come up to one later.
         start = told["start"].where(told["start"] < told["last_seen"], told["last_seen"])
@@ -126,7 +136,7 @@ def _as_intervals(intervals: object) -> pd.DataFrame:
 
 
 def _is_of_images(intervals: object) -> bool:
-    return not isinstance(intervals, pd.DataFrame) or "start" not in intervals
+    return isinstance(intervals, pd.DataFrame) and not set(INTERVAL_TIMES) & set(intervals)
 
 
 # --- what was covered -----------------------------------------------------------------
@@ -136,12 +146,7 @@ def _looks(coverage: object) -> pd.Series | None:
     """Return the times of all looks; None where no place was looked at twice, or none is told."""
     if coverage is None:
         return None
-    expected = "Expected a coverage, such as sweep(...).coverage."
-    if not isinstance(coverage, pd.DataFrame):
-        raise InputError(f"{expected} Got a {type(coverage).__name__}.")
-    if missing := [name for name in (*_PLACE, "observed_at") if name not in coverage]:
-        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
-    looks = fit_to_show(coverage, *_PLACE, "observed_at")
+    looks = validate_columns("coverage", coverage, *_PLACE, "observed_at")
     at = looks["observed_at"]
     if "asked_at" in looks:
         at = at.fillna(pd.to_datetime(looks["asked_at"], utc=True))

@@ -375,7 +375,7 @@ def _with(
     joined = images.assign(**found)
     if prices is None:
         return joined
-    fit = frame.fit_to_show(joined, "snapshot_gib").reset_index(drop=True)
+    fit = frame.validate_columns("images", joined, "snapshot_gib").reset_index(drop=True)
     costs = joining.cost(fit, prices)
     return joined.assign(**{str(name): values.array for name, values in costs.items()})
 

@@ -61,7 +61,7 @@ def rows_of(images: object) -> pd.DataFrame:
     >>> rows_of(frame.empty()).shape
     (0, 10)
     """
-    fit = frame.fit_to_show(images, *KEY).reset_index(drop=True)
+    fit = frame.validate_columns("images", images, *KEY).reset_index(drop=True)
     declared = {column.name: column.dtype for column in frame.COLUMNS}
     for name in NEEDED:
         if name not in fit:

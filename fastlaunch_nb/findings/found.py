@@ -113,7 +113,7 @@ def _checked(rules: Any) -> list[Rule]:
 def _facts(
     images: Any, intervals: Any, coverage: Any, snapshots: Any, at: datetime | str | None
 ) -> Facts:
-    shown = frame.fit_to_show(images, *(column.name for column in frame.COLUMNS))
+    shown = frame.validate_columns("images", images, *(column.name for column in frame.COLUMNS))
     shown = shown.reset_index(drop=True)
     missing = {
         name: pd.array([None] * len(shown), dtype=dtype)
@@ -121,21 +121,20 @@ def _facts(
         if name not in shown
     }
     shown = shown.assign(**missing)
-    _check("intervals", intervals, (*frame.KEY, "state"))
-    _check("coverage", coverage, tuple(column.name for column in frame.COVERAGE))
-    _check("snapshots", snapshots, tuple(column.name for column in frame.SNAPSHOTS))
+    needed = {
+        "coverage": [column.name for column in frame.COVERAGE],
+        "intervals": [*frame.KEY, "state"],
+        "snapshots": [column.name for column in frame.SNAPSHOTS],
+    }
+    for kind, given in {
+        "intervals": intervals,
+        "coverage": coverage,
+        "snapshots": snapshots,
+    }.items():
+        if given is not None:
+            frame.require_columns(kind, given, *needed[kind])
     now = shown["observed_at"].max() if at is None else frame.moment("at", at)
     return Facts(shown, frame.stock(shown), now, intervals, coverage, snapshots)
-
-
-def _check(name: str, given: object, columns: tuple[str, ...]) -> None:
-    if given is None:
-        return
-    if not isinstance(given, pd.DataFrame):
-        raise InputError(f"{name} is a {type(given).__name__}. Expected a pandas DataFrame.")
-    missing = [column for column in columns if column not in given]
-    if missing:
-        raise InputError(f"{name} lacks {', '.join(missing)}.")
 
 
 def _ask(rule: Rule, facts: Facts) -> pd.DataFrame:

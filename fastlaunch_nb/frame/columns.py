@@ -101,6 +101,9 @@ INTERVAL_TIMES: Final = {"start": TIME, "end": TIME, "last_seen": TIME}
 KEY = ("account_id", "region", "image_id")
 """The columns that name a row."""
 
+INTERVAL_COLUMNS: Final = (*KEY, "state", *INTERVAL_TIMES, "start_exact")
+"""The columns that every view of intervals needs."""
+
 API_STATES = (
     "enabling",
     "enabling-failed",

@@ -20,7 +20,7 @@ from fastlaunch_nb.errors import InputError, did_you_mean
 from fastlaunch_nb.frame.asked import count
 from fastlaunch_nb.frame.columns import COUNT, STATES, TEXT, TIME
 from fastlaunch_nb.frame.joined import JOINS
-from fastlaunch_nb.frame.shown import fit_to_show
+from fastlaunch_nb.frame.shown import validate_columns
 
 if TYPE_CHECKING:
     from fastlaunch_nb.frame.filters import Filters
@@ -212,7 +212,7 @@ def range_values(images: pd.DataFrame, name: str) -> pd.Series:
         joins = [join for join, columns in JOINS.items() if name in [c.name for c in columns]]
         brought = f" It comes with the join {joins[0]!r}." if joins else ""
         raise InputError(f"The range {name} is of a column that this frame lacks.{brought}")
-    return fit_to_show(images[[name]], name)[name]
+    return validate_columns("images", images[[name]], name)[name]
 
 
 # --- text -----------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from typing import Any, Final
 
 import pandas as pd
@@ -59,36 +58,65 @@ def empty_message(*, filtered: bool = False) -> tuple[str, str]:
 # --- what a frame must be --------------------------------------------------------------
 
 
-def fit_to_show(images: object, *columns: str) -> pd.DataFrame:
-    """Return a frame that views can rely on: these columns are there, times are in UTC.
+_EXPECTED: Final = {
+    "images": "Expected images: a DataFrame as describe, sweep and from_pages return it.",
+    "intervals": "Expected state intervals: a DataFrame as fl.intervals returns it.",
+    "coverage": "Expected a coverage, such as sweep(...).coverage.",
+    "events": "Expected events: a DataFrame as fl.from_events returns it.",
+    "findings": "Expected findings: a DataFrame as fl.findings returns it.",
+    "metrics": "Expected metrics: a DataFrame as fl.metrics returns it.",
+    "snapshots": "Expected snapshots: a DataFrame as fl.snapshots returns it.",
+}
 
-    Refuse what is no frame of images, one that lacks columns, and one whose
-    columns hold something else, as they do after a round trip through CSV.
+
+def validate_columns(kind: str, given: object, *columns: str) -> pd.DataFrame:
+    """Return a DataFrame of some kind with these columns, and each column that we know as declared.
+
+    Parameters
+    ----------
+    kind : str
+        What it is of: "images", "intervals", "coverage", "events", "findings", "metrics"
+        or "snapshots".
+    given : object
+        What a caller passed.
+    *columns : str
+        The columns that must be there.
+
+    Raises
+    ------
+    InputError
+        If it is no DataFrame, lacks columns, or holds something else in them, as after a
+        round trip through CSV.
     """
-    expected = "Expected a frame as describe and from_pages make it."
-    images = check_frame(images, expected, columns)
+    rows = require_columns(kind, given, *columns)
     declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES, **JOINED}
     fitting = {}
-    for name in declared.keys() & set(images):
-        fitting[name] = _fitted(images[name], declared[name])
+    for name in declared.keys() & set(rows):
+        fitting[name] = _fitted(rows[name], declared[name])
         if fitting[name] is None:
-            raise InputError(
-                f"{expected} In this one {name} is {images[name].dtype}, not {declared[name]}; "
-                "a file of CSV keeps no types."
+            raise wrong_rows(
+                kind,
+                f"In this one {name} is {rows[name].dtype}, not {declared[name]}; "
+                "a file of CSV keeps no types.",
             )
-    fit = images.assign(**fitting)
+    fit = rows.assign(**fitting)
     fit.index.names = [None] * fit.index.nlevels  # an index may bear the name of a column
     return fit
 
 
-def check_frame(given: object, expected: str, columns: Iterable[str]) -> pd.DataFrame:
-    """Return what is a frame with these columns; refuse all else, and say what is expected."""
+def require_columns(kind: str, given: object, *columns: str) -> pd.DataFrame:
+    """Return a DataFrame of some kind as it is; refuse all else, and one without these columns."""
     if not isinstance(given, pd.DataFrame):
-        raise InputError(f"{expected} Got a {type(given).__name__}.")
+        raise wrong_rows(kind, f"Got a {type(given).__name__}.")
     missing = [column for column in columns if column not in given]
     if missing:
-        raise InputError(f"{expected} This one lacks {', '.join(missing)}.")
+        raise wrong_rows(kind, f"{kind} lacks {', '.join(missing)}.")
     return given
+
+
+def wrong_rows(kind: str, why: str) -> InputError:
+    """Return the error that says which rows were expected, and what came."""
+    return InputError(f"{_EXPECTED[kind]} {why}")
 
 
 def _fitted(values: pd.Series, dtype: Any) -> pd.Series | None:

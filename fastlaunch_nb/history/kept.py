@@ -80,7 +80,9 @@ def _events(events: pd.DataFrame) -> Iterator[Part]:
             "record got a frame without event_id. Expected what from_events returns; of images, "
             "record the Sweep: only its coverage tells what is absent."
         )
-    fit = _with_columns("events", frame.fit_to_show(events, "event_id", *frame.KEY, "observed_at"))
+    fit = _with_columns(
+        "events", frame.validate_columns("events", events, "event_id", *frame.KEY, "observed_at")
+    )
     if fit["observed_at"].isna().any():
         raise InputError("An event has no time. Expected what from_events returns.")
     for date, rows in fit.groupby(_dates(fit["observed_at"])):
@@ -94,7 +96,9 @@ def _looks(images: pd.DataFrame, coverage: pd.DataFrame, began: Any) -> Iterator
     if covered[["sweep_id", "status", "observed_at"]].isna().any(axis=None):
         raise InputError("A row of the coverage has no sweep_id, no status or no observed_at.")
     dates = _dates(_days(covered, began))
-    seen = _with_columns("images", frame.fit_to_show(images, *frame.KEY, "observed_at"))
+    seen = _with_columns(
+        "images", frame.validate_columns("images", images, *frame.KEY, "observed_at")
+    )
     look = _look_of(seen, covered)
     found = look.to_numpy()
     counts = look.value_counts()

@@ -14,13 +14,13 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb import frame
-from fastlaunch_nb.errors import InputError, StoreError
+from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frame import KEY
 from fastlaunch_nb.history.counting import copies
 from fastlaunch_nb.history.files import MERGED, Files, GoneError, StoredFile
 from fastlaunch_nb.history.kept import NAMES, SCHEMAS, parts
 from fastlaunch_nb.history.machine import Known, difference, images_at
-from fastlaunch_nb.history.reading import Held, covered, held, steadily
+from fastlaunch_nb.history.reading import Held, held, steadily
 from fastlaunch_nb.intervals import as_gap, intervals
 
 _SMALL: Final = 32 << 20  # bytes up to which a file is small; merged ones are about as large
@@ -268,11 +268,7 @@ class History:
         return {**self.__dict__, "_known": None}
 
     def __repr__(self) -> str:
-        try:
-            found = steadily(self._files, lambda listing: covered(self._files, listing))
-        except StoreError as error:
-            return f"History({self.path!r}): {error}"
-        return f"History({self.path!r}): {_summary(*found)}"
+        return f"History({self.path!r})"  # reads no file: debuggers and logs ask for it
 
 
 def _groups(listing: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
@@ -322,14 +318,3 @@ def _last(known: Known) -> pd.Timestamp:
     )
     times = [column.max() for column in columns]
     return max((time for time in times if pd.notna(time)), default=pd.Timestamp(0, tz="UTC"))
-
-
-def _summary(coverage: pd.DataFrame, events: pd.DataFrame) -> str:
-    sweeps = coverage["sweep_id"].nunique()
-    counts = (
-        f"{sweeps:,} sweep{'s' * (sweeps != 1)}, {len(events):,} event{'s' * (len(events) != 1)}"
-    )
-    times = pd.concat([coverage["observed_at"], events["observed_at"]])
-    if times.empty:
-        return counts
-    return f"{counts}, {times.min():%Y-%m-%d %H:%M} to {times.max():%Y-%m-%d %H:%M} UTC"

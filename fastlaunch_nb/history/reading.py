@@ -92,11 +92,6 @@ def held(
     )
 
 
-def covered(files: Files, listing: list[StoredFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the coverage and the events that count, without a look at the images."""
-    return _Reader(files).covered(listing)
-
-
 def _plain(rows: pa.Table) -> pa.Table:
     """Return rows with their text as text: the numbers of each day are others."""
     return rows.cast(SCHEMAS["images"])

@@ -89,14 +89,11 @@ def panel(
 
 def _checked(images: Any, intervals: Any, findings: Any) -> Data:
     """Return data that is ours from now on; refuse what views can not show."""
-    frame.fit_to_show(images, *(column.name for column in frame.COLUMNS))
+    frame.validate_columns("images", images, *(column.name for column in frame.COLUMNS))
     if intervals is not None:
-        frame.fit_to_show(
-            intervals, *frame.KEY, "state", "start", "end", "last_seen", "start_exact"
-        )
+        frame.validate_columns("intervals", intervals, *frame.INTERVAL_COLUMNS)
     if findings is not None:
-        expected = "Expected what fl.findings returns."
-        frame.check_frame(findings, expected, [column.name for column in frame.FINDINGS])
+        frame.require_columns("findings", findings, *(column.name for column in frame.FINDINGS))
     return Data(images.copy(), intervals, findings)
 
 

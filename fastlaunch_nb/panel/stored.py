@@ -76,7 +76,7 @@ def _picture(images: pd.DataFrame, filtered: pd.DataFrame) -> str:
     """Draw how many images are in each state, and the largest targets, side by side."""
     if filtered.empty:
         return ""
-    largest, heading = _largest(frame.fit_to_show(filtered).reset_index(drop=True))
+    largest, heading = _largest(frame.validate_columns("images", filtered).reset_index(drop=True))
     parts = [_drawn(("State", "Images"), _states(images, filtered))]
     parts += [_drawn(("Largest targets", heading), largest)] if largest else []
     return f"<div class='fl-picture'>{''.join(parts)}</div>"
@@ -173,7 +173,7 @@ def table_html(rows: pd.DataFrame) -> str:
     head = "".join(f"<th scope='col' {_LEFT}>{column.heading}</th>" for column in shown)
     body = "".join(
         f"<tr>{''.join(_cell(column, row) for column in shown)}</tr>"
-        for row in columns.shown_rows(frame.fit_to_show(rows))
+        for row in columns.shown_rows(frame.validate_columns("images", rows))
     )
     return (
         "<div class='fl-scroll' tabindex='0' role='region' aria-label='Images'><table>"

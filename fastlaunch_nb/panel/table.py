@@ -83,7 +83,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def fill(self, rows: pd.DataFrame, columns: Sequence[Column], chosen: Sequence[str]) -> None:
         """Take other rows, with these columns, of which some are shown until others are chosen."""
-        self._rows, self._orders = frame.fit_to_show(rows), {}
+        self._rows, self._orders = frame.validate_columns("images", rows), {}
         self._shown = np.arange(len(rows))
         before = self._columns and {box.description for box in self._boxes.children if box.value}
         self._columns = {column.name: column for column in columns}

@@ -225,7 +225,7 @@ def test_rules_may_be_chosen() -> None:
         ({"rules": [1]}, r"rules has a int\. Expected fl\.Rule"),
         ({"rules": 1}, "rules has a int"),
         ({"rules": [*RULES, RULES[0]]}, "rules has failed more than once"),
-        ({"intervals": 3}, r"intervals is a int\. Expected a pandas DataFrame"),
+        ({"intervals": 3}, r"Expected state intervals: .* Got a int"),
         ({"intervals": images({}).drop(columns="state")}, "intervals lacks state"),
         ({"intervals": images({}).drop(columns="region")}, "intervals lacks region"),
         ({"coverage": images({})}, "coverage lacks sweep_id"),
