@@ -165,8 +165,8 @@ def test_views_take_frames_of_other_makes(images: pd.DataFrame) -> None:
     assert str(fitted["owner_id"].dtype) == frame.TEXT
     counts = images["max_parallel_launches"].astype("float64")
     indexed = images.assign(max_parallel_launches=counts).set_index("image_id", drop=False)
-    fitted = frame.validate_columns("images", indexed)["max_parallel_launches"]
-    assert fitted.dtype == frame.COUNT
+    parallel = frame.validate_columns("images", indexed)["max_parallel_launches"]
+    assert parallel.dtype == frame.COUNT
     assert fl.capacity(indexed) == fl.capacity(images)
     assert indexed.index.name == "image_id"
     back = pd.read_csv(io.StringIO(images.to_csv(index=False)))
