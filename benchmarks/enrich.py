@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import seconds
-from fastlaunch_nb import frame
 from fastlaunch_nb.enrich import joining
+from fastlaunch_nb.schema.columns import COLUMNS, COUNT, TEXT, TIME
 
 SNAPSHOTS, IMAGES, PART = 500_000, 25_000, 200
 POINTS = 500_000
@@ -97,7 +97,7 @@ def fleet() -> pd.DataFrame:
         "state": ["enabled"] * IMAGES,
         "target_resource_count": [5] * IMAGES,
     }
-    declared = [column for column in frame.COLUMNS if column.name in joining.NEEDED]
+    declared = [column for column in COLUMNS if column.name in joining.NEEDED]
     return joining.rows_of(
         joining.table(
             (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)),
@@ -110,9 +110,9 @@ def snapshots(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Return snapshots of them."""
     made = images[joining.KEY].iloc[rng.integers(0, IMAGES, SNAPSHOTS)].reset_index(drop=True)
     hours = pd.to_timedelta(rng.integers(0, 300, SNAPSHOTS), unit="h")
-    made["snapshot_state"] = pd.array(["completed"] * SNAPSHOTS, dtype=frame.TEXT)
-    made["snapshot_time"] = (START + hours).astype(frame.TIME)
-    made["volume_gib"] = pd.array(rng.integers(30, 100, SNAPSHOTS), dtype=frame.COUNT)
+    made["snapshot_state"] = pd.array(["completed"] * SNAPSHOTS, dtype=TEXT)
+    made["snapshot_time"] = (START + hours).astype(TIME)
+    made["volume_gib"] = pd.array(rng.integers(30, 100, SNAPSHOTS), dtype=COUNT)
     return made
 
 
@@ -120,9 +120,9 @@ def numbers(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Return numbers of them."""
     seen = images[joining.KEY].iloc[rng.integers(0, IMAGES, POINTS)].reset_index(drop=True)
     minutes = pd.to_timedelta(rng.integers(0, 14 * 288, POINTS) * 5, unit="min")
-    seen["time"] = (START + minutes).astype(frame.TIME)
+    seen["time"] = (START + minutes).astype(TIME)
     for name in ("available_snapshots", "fast_launches", "cold_launches"):
-        seen[name] = pd.array(rng.integers(0, 8, POINTS), dtype=frame.COUNT)
+        seen[name] = pd.array(rng.integers(0, 8, POINTS), dtype=COUNT)
     return seen
 
 

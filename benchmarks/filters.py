@@ -14,8 +14,8 @@ import pandas as pd
 
 import fastlaunch_nb as fl
 from benchmarks import seconds
-from fastlaunch_nb import frame
-from fastlaunch_nb.frame import Faceted
+from fastlaunch_nb.filters.facet_index import FACETS, FacetIndex, facet_values
+from fastlaunch_nb.schema.columns import API_STATES, COLUMNS, COUNT
 
 SIZES = (100_000, 1_000_000)
 BEFORE = fl.Filters(state=["enabled", "enabling"], target_resource_count=(3, 30), text="runne")
@@ -45,16 +45,16 @@ def main() -> None:
         images = fleet(size)
         made = seconds(partial(all_at_once, images), runs=1)
         print(f"| {size:,} images: made ready, with a first selection | {made:.2f} s | |")
-        ready = Faceted(images)
+        ready = FacetIndex(images)
         for words, filters in CHANGES.items():
             took = min(changed(ready, filters) for _ in range(3))
             goal = "50 ms" if size == SIZES[0] else ""
             what = "rows kept, 7 facets counted, 3 histograms"
             print(f"| {size:,} images, {words}: {what} | {took * 1000:.0f} ms | {goal} |")
         typed = CHANGES["a letter is typed"]
-        four = min(changed(ready, typed, frame.FACETS[:4]) for _ in range(3))
+        four = min(changed(ready, typed, FACETS[:4]) for _ in range(3))
         print(f"| the same, rows kept and 4 facets counted | {four * 1000:.0f} ms | |")
-        ratio = seconds(partial(masks, images, typed, frame.FACETS[:4])) / four
+        ratio = seconds(partial(masks, images, typed, FACETS[:4])) / four
         print(f"| the same, beside masks of pandas | {ratio:.0f} times as fast | |")
 
 
@@ -62,7 +62,7 @@ def fleet(size: int) -> pd.DataFrame:
     """Return images in 200 accounts and 17 regions, each with an id of its own."""
     random = np.random.default_rng(0)
     number = np.arange(size)
-    states = np.array(frame.API_STATES)[random.integers(0, 6, size)]
+    states = np.array(API_STATES)[random.integers(0, 6, size)]
     since = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(
         random.integers(0, 10**7, size), "s"
     )
@@ -76,8 +76,8 @@ def fleet(size: int) -> pd.DataFrame:
         ),
         "state_transition_time": since,
         "resource_type": "snapshot",
-        "target_resource_count": pd.array(random.integers(0, 50, size), dtype=frame.COUNT),
-        "max_parallel_launches": pd.array(random.integers(6, 40, size), dtype=frame.COUNT),
+        "target_resource_count": pd.array(random.integers(0, 50, size), dtype=COUNT),
+        "max_parallel_launches": pd.array(random.integers(6, 40, size), dtype=COUNT),
         "launch_template_id": [f"lt-{n:017x}" for n in number // 10],
         "launch_template_name": pd.Series("runner-" + pd.Series(number % 500).astype(str)),
         "launch_template_version": "1",
@@ -85,24 +85,24 @@ def fleet(size: int) -> pd.DataFrame:
         "observed_at": pd.Timestamp("2026-06-01", tz="UTC"),
     }
     images = pd.DataFrame(columns)
-    return images.astype({c.name: c.dtype for c in frame.COLUMNS if c.name in columns})
+    return images.astype({c.name: c.dtype for c in COLUMNS if c.name in columns})
 
 
 def all_at_once(images: pd.DataFrame) -> None:
     """Make a frame ready, and look at a first selection."""
-    look(Faceted(images), BEFORE)
+    look(FacetIndex(images), BEFORE)
 
 
-def changed(ready: Faceted, filters: fl.Filters, facets: Sequence[str] = ()) -> float:
+def changed(ready: FacetIndex, filters: fl.Filters, facets: Sequence[str] = ()) -> float:
     """Return how long it takes to look at other filters than before."""
     look(ready, BEFORE, facets)
     return seconds(partial(look, ready, filters, facets), runs=1)
 
 
-def look(ready: Faceted, filters: fl.Filters, facets: Sequence[str] = ()) -> None:
+def look(ready: FacetIndex, filters: fl.Filters, facets: Sequence[str] = ()) -> None:
     """Ask for some facets, or for all that there is to ask."""
     ready.keep(filters)
-    ready.counts(filters, facets or frame.FACETS)
+    ready.counts(filters, facets or FACETS)
     for name in () if facets else PICTURES:
         ready.histogram(filters, name, 40)
 
@@ -120,7 +120,7 @@ def masks(images: pd.DataFrame, filters: fl.Filters, facets: Sequence[str]) -> N
         for name, mask in said.items():
             if name != facet:
                 keep &= mask.astype(bool)
-        frame.facet_values(images, facet)[keep].value_counts().sort_index().to_dict()
+        facet_values(images, facet)[keep].value_counts().sort_index().to_dict()
 
 
 if __name__ == "__main__":

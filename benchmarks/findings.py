@@ -14,7 +14,8 @@ import pandas as pd
 
 import fastlaunch_nb as fl
 from benchmarks import seconds
-from fastlaunch_nb import frame
+from fastlaunch_nb.schema.columns import COLUMNS
+from fastlaunch_nb.schema.joins import JOINED
 
 IMAGES = 100_000
 AT = pd.Timestamp("2026-01-15T12:00:00Z")
@@ -62,7 +63,7 @@ def fleet(count: int) -> pd.DataFrame:
         "metrics_until": [AT] * count,
         "monthly_usd": target * 2.5,
     }
-    dtypes = {**{column.name: column.dtype for column in frame.COLUMNS}, **frame.JOINED}
+    dtypes = {**{column.name: column.dtype for column in COLUMNS}, **JOINED}
     return pd.DataFrame(columns).reindex(columns=list(dtypes)).astype(dtypes)
 
 

@@ -16,7 +16,9 @@ import fastlaunch_nb as fl
 from benchmarks import seconds
 from benchmarks.intervals import IMAGES
 from benchmarks.intervals import history as looks
-from fastlaunch_nb import frame
+from fastlaunch_nb.schema.arrow import make_coverage
+from fastlaunch_nb.schema.columns import COLUMNS
+from fastlaunch_nb.sources.pages import empty_images
 
 SWEEPS = 30 * 24 * 4  # a month, one each quarter of an hour
 
@@ -73,11 +75,11 @@ def month() -> list[Looks]:
     seen, covered = (table.to_pandas() for table in looks(SWEEPS, every=900))
     number = covered.groupby(["account_id", "region"]).cumcount()
     sweep_id = number.map("sweep-{:05d}".format)
-    coverage = frame.coverage(covered.assign(sweep_id=sweep_id, rows=0).to_dict("records"))
+    coverage = make_coverage(covered.assign(sweep_id=sweep_id, rows=0).to_dict("records"))
     by = ["account_id", "region", "observed_at"]
     whose = seen[by].merge(covered[by].assign(number=number), on=by)["number"]
-    columns = [column.name for column in frame.COLUMNS]
-    images = frame.empty().reindex(seen.index).assign(**{name: seen[name] for name in seen})
+    columns = [column.name for column in COLUMNS]
+    images = empty_images().reindex(seen.index).assign(**{name: seen[name] for name in seen})
     images = images.assign(resource_type="snapshot", target_resource_count=5)[columns]
     return [Looks(images[whose == n], coverage[number == n]) for n in range(SWEEPS)]
 

@@ -26,7 +26,8 @@ from botocore.parsers import create_parser
 
 import fastlaunch_nb as fl
 from benchmarks.replay import Replay, page
-from fastlaunch_nb import aws, frame, wire
+from fastlaunch_nb import aws, wire
+from fastlaunch_nb.schema.arrow import make_batch
 
 T = TypeVar("T")
 HOME, ROLE, WORKERS, DELAY = "us-east-1", "FastLaunchReader", 32, 0.1
@@ -273,7 +274,7 @@ def parsing() -> None:
 
     def columns() -> None:
         taken = wire.take(body, shape, "FastLaunchImages")
-        frame.batch(taken.columns if taken else {}, **asked)
+        make_batch(taken.columns if taken else {}, **asked)
 
     def items() -> None:
         answer = {"status_code": 200, "headers": {}, "body": body}

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.charts.timelines import MOST_BARS
-from fastlaunch_nb.frame import KEY, TEXT, TIME
+from fastlaunch_nb.schema.columns import KEY, TEXT, TIME
 from tests.browser import launched
 
 DAYS, DAY, START = 28, 86_400_000_000, 1_767_225_600_000_000  # in microseconds; 2026-01-01

@@ -13,18 +13,18 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastlaunch_nb.aws import Target as Target
-    from fastlaunch_nb.aws import targets as targets
-    from fastlaunch_nb.charts import capacity as capacity
-    from fastlaunch_nb.charts import fleet_map as fleet_map
-    from fastlaunch_nb.charts import sizing_curve as sizing_curve
-    from fastlaunch_nb.charts import state_mix as state_mix
-    from fastlaunch_nb.charts import text as text
-    from fastlaunch_nb.charts import timeline as timeline
-    from fastlaunch_nb.demo import demo as demo
-    from fastlaunch_nb.enrich import enrich as enrich
-    from fastlaunch_nb.enrich import metrics as metrics
-    from fastlaunch_nb.enrich import snapshots as snapshots
+    from fastlaunch_nb.aws.accounts import Target as Target
+    from fastlaunch_nb.aws.accounts import targets as targets
+    from fastlaunch_nb.charts.capacities import capacity as capacity
+    from fastlaunch_nb.charts.fleets import fleet_map as fleet_map
+    from fastlaunch_nb.charts.mixes import state_mix as state_mix
+    from fastlaunch_nb.charts.sizings import sizing_curve as sizing_curve
+    from fastlaunch_nb.charts.timelines import timeline as timeline
+    from fastlaunch_nb.charts.words import text as text
+    from fastlaunch_nb.demo.running import demo as demo
+    from fastlaunch_nb.enrich.asked import enrich as enrich
+    from fastlaunch_nb.enrich.asked import metrics as metrics
+    from fastlaunch_nb.enrich.asked import snapshots as snapshots
     from fastlaunch_nb.errors import FastLaunchError as FastLaunchError
     from fastlaunch_nb.errors import FastLaunchWarning as FastLaunchWarning
     from fastlaunch_nb.errors import InputError as InputError
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import SourceError as SourceError
     from fastlaunch_nb.errors import StoreError as StoreError
     from fastlaunch_nb.errors import SweepError as SweepError
-    from fastlaunch_nb.findings import RULES as RULES
-    from fastlaunch_nb.findings import Rule as Rule
-    from fastlaunch_nb.findings import findings as findings
-    from fastlaunch_nb.frame import Filters as Filters
-    from fastlaunch_nb.frame import Prices as Prices
-    from fastlaunch_nb.frame import from_events as from_events
-    from fastlaunch_nb.frame import from_pages as from_pages
-    from fastlaunch_nb.history import History as History
-    from fastlaunch_nb.intervals import intervals as intervals
-    from fastlaunch_nb.panel import panel as panel
-    from fastlaunch_nb.pool import Pool as Pool
-    from fastlaunch_nb.pool import right_size as right_size
+    from fastlaunch_nb.filters.filters import Filters as Filters
+    from fastlaunch_nb.findings.found import RULES as RULES
+    from fastlaunch_nb.findings.found import findings as findings
+    from fastlaunch_nb.findings.rules import Rule as Rule
+    from fastlaunch_nb.history.memory import History as History
+    from fastlaunch_nb.intervals.reckoned import intervals as intervals
+    from fastlaunch_nb.panel.linked import panel as panel
+    from fastlaunch_nb.pool.model import Pool as Pool
+    from fastlaunch_nb.pool.sizing import right_size as right_size
     from fastlaunch_nb.report import embed as embed
+    from fastlaunch_nb.schema.joins import Prices as Prices
+    from fastlaunch_nb.sources.events import from_events as from_events
+    from fastlaunch_nb.sources.pages import from_pages as from_pages
     from fastlaunch_nb.sweep.fleet import sweep as sweep
     from fastlaunch_nb.sweep.one import describe as describe
     from fastlaunch_nb.sweep.result import Sweep as Sweep
@@ -56,12 +56,12 @@ __version__ = "0.1.0"
 _HOME = {
     "FastLaunchError": "errors",
     "FastLaunchWarning": "errors",
-    "Filters": "frame",
+    "Filters": "filters.filters",
     "History": "history",
     "InputError": "errors",
     "MissingExtraError": "errors",
     "Pool": "pool",
-    "Prices": "frame",
+    "Prices": "schema.joins",
     "RULES": "findings",
     "ReadError": "errors",
     "Rule": "findings",
@@ -78,8 +78,8 @@ _HOME = {
     "enrich": "enrich",
     "findings": "findings",
     "fleet_map": "charts",
-    "from_events": "frame",
-    "from_pages": "frame",
+    "from_events": "sources.events",
+    "from_pages": "sources.pages",
     "intervals": "intervals",
     "metrics": "enrich",
     "panel": "panel",

@@ -23,8 +23,27 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from fastlaunch_nb import charts, frame
-from fastlaunch_nb.errors import InputError, MissingExtraError, SetupError, did_you_mean, spelt_out
+from fastlaunch_nb import charts
+from fastlaunch_nb.errors import (
+    InputError,
+    MissingExtraError,
+    SetupError,
+    did_you_mean,
+    spelt_out,
+)
+from fastlaunch_nb.filters.facet_index import facet_values
+from fastlaunch_nb.formatting import (
+    DEMO_MARK,
+    account_labels,
+    empty_message,
+    image_labels,
+    is_demo,
+    single_line,
+    state_rank,
+    to_csv,
+)
+from fastlaunch_nb.schema.columns import COLUMNS, KEY
+from fastlaunch_nb.validation import validate_columns
 
 WIDTH = 900
 _NO_FAST_LAUNCH = "No image has Fast Launch here."
@@ -194,25 +213,24 @@ def summary(images: pd.DataFrame, *, filtered: bool = False) -> str:
     All that was asked for was read; `filtered` tells whether filters were part of that.
     """
     if images.empty:
-        return frame.empty_message(filtered=True)[0] if filtered else _NO_FAST_LAUNCH
+        return empty_message(filtered=True)[0] if filtered else _NO_FAST_LAUNCH
     counts = images["state"].fillna("unknown").value_counts()
     states = (
-        f"{counts[state]} {frame.one_line(state)}"
-        for state in sorted(counts.index, key=frame.severity)
+        f"{counts[state]} {single_line(state)}" for state in sorted(counts.index, key=state_rank)
     )
-    mark = f" ({frame.DEMO_MARK.lower()})" if frame.is_demo(images) else ""
+    mark = f" ({DEMO_MARK.lower()})" if is_demo(images) else ""
     return f"{len(images)} image{'s' * (len(images) > 1)}{mark}: {', '.join(states)}"
 
 
 def _worst_first(images: pd.DataFrame) -> pd.DataFrame:
-    shown = frame.validate_columns("images", images, *(column.name for column in frame.COLUMNS))
+    shown = validate_columns("images", images, *(column.name for column in COLUMNS))
     shown = shown.assign(
-        _image=frame.image_labels(shown),
-        _account=frame.account_labels(shown),
-        _template=frame.facet_values(shown, "launch_template"),
-        _worst=shown["state"].fillna("unknown").map(frame.severity),
+        _image=image_labels(shown),
+        _account=account_labels(shown),
+        _template=facet_values(shown, "launch_template"),
+        _worst=shown["state"].fillna("unknown").map(state_rank),
     )
-    return shown.sort_values(["_worst", *frame.KEY], kind="stable")
+    return shown.sort_values(["_worst", *KEY], kind="stable")
 
 
 def _cells(row: Mapping[Any, Any]) -> list[Text]:
@@ -245,7 +263,7 @@ def to_json(images: pd.DataFrame) -> str:
 
 _WRITERS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
     ".parquet": lambda rows: rows.to_parquet(index=False),
-    ".csv": lambda rows: frame.to_csv(rows).encode(),
+    ".csv": lambda rows: to_csv(rows).encode(),
     ".json": lambda rows: f"{to_json(rows)}\n".encode(),
 }
 

@@ -16,13 +16,14 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator, frame
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb import aws, emulator
+from fastlaunch_nb.demo.running import Demo
 from fastlaunch_nb.enrich import stocks
+from fastlaunch_nb.schema.joins import JOINS
 
 from .conftest import ACCOUNT, REGION
 
-COLUMNS = {join: [column.name for column in columns] for join, columns in frame.JOINS.items()}
+COLUMNS = {join: [column.name for column in columns] for join, columns in JOINS.items()}
 NAMESPACE = "Tests"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 

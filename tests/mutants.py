@@ -59,7 +59,6 @@ class Room(NamedTuple):
         return sorted(path.relative_to(ROOT) for path in found)
 
 
-_FRAME = "fastlaunch_nb/frame"
 ROOMS = {  # each with its doctests, and the quickest tests first
     "findings": Room(
         ("fastlaunch_nb/findings/*.py",), ("fastlaunch_nb/findings", "tests/findings")
@@ -69,22 +68,17 @@ ROOMS = {  # each with its doctests, and the quickest tests first
         ("fastlaunch_nb/pool", "tests/test_pool.py", "tests/test_right_size.py"),
     ),
     "filters": Room(
-        tuple(f"{_FRAME}/{name}.py" for name in ("filters", "faceted", "written")),
+        ("fastlaunch_nb/filters/*.py",),
         (
-            *(f"{_FRAME}/{name}.py" for name in ("filters", "faceted")),
+            "fastlaunch_nb/filters",
             *(f"tests/test_{name}.py" for name in ("frame", "filters_code", "filters")),
         ),
     ),
-    "pages": Room(
+    "sources": Room(
+        ("fastlaunch_nb/sources/*.py", "fastlaunch_nb/schema/*.py", "fastlaunch_nb/wire.py"),
         (
-            *(f"{_FRAME}/{name}.py" for name in ("pages", "sources", "events")),
-            *(f"{_FRAME}/{name}.py" for name in ("columns", "batches")),
-            "fastlaunch_nb/wire.py",
-        ),
-        (
-            *(f"{_FRAME}/{name}.py" for name in ("pages", "events", "batches")),
-            *("fastlaunch_nb/wire.py", "tests/test_wire.py"),
-            *("tests/test_frame.py", "tests/test_events.py"),
+            *("fastlaunch_nb/sources", "fastlaunch_nb/schema", "fastlaunch_nb/wire.py"),
+            *(f"tests/test_{name}.py" for name in ("wire", "frame", "events")),
         ),
     ),
     "intervals": Room(

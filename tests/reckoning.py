@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb import frame
+from fastlaunch_nb.schema.columns import API_STATES, KEY, TEXT, TIME
 
 MONDAY = datetime(2026, 1, 12, tzinfo=UTC)
 AHEAD = timedelta(seconds=5)
 STATES = ("enabling", "enabling-failed", "enabled", "disabling", "disabled", None)
 COMPLETE = ("complete", "not-opted-in")
 FAILED = ("failed", "partial", "interrupted")
-LIFE = ["unknown", "absent", *frame.API_STATES, "disabled"]
+LIFE = ["unknown", "absent", *API_STATES, "disabled"]
 
 
 class Fact(NamedTuple):
@@ -218,7 +218,7 @@ def frames(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
     observations = pd.DataFrame(
         [(*f.place, f.image, f.state, f.reason, f.since, f.seen) for f in case.facts],
         columns=[
-            *frame.KEY,
+            *KEY,
             "state",
             "state_transition_reason",
             "state_transition_time",
@@ -234,4 +234,4 @@ def frames(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     times = {"state_transition_time", "observed_at"}
-    return table.astype({name: frame.TIME if name in times else frame.TEXT for name in table})
+    return table.astype({name: TIME if name in times else TEXT for name in table})

@@ -12,8 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
 from fastlaunch_nb.charts.stocks import BY, stocks
+from fastlaunch_nb.schema.columns import API_STATES, COUNT, KEY, TEXT, TIME
+from fastlaunch_nb.schema.joins import METRICS
+from fastlaunch_nb.sources.pages import empty_images
+from fastlaunch_nb.validation import validate_columns
 
 from .conftest import HOSTILE, item
 
@@ -28,7 +31,7 @@ ROWS = st.lists(
         st.none() | st.integers(0, 30),
         st.none() | st.integers(0, 40),
         st.none() | st.integers(6, 20),
-        st.sampled_from([*frame.API_STATES, None]),
+        st.sampled_from([*API_STATES, None]),
     ),
     min_size=1,
     max_size=20,
@@ -46,8 +49,8 @@ def pools(*rows: Row) -> pd.DataFrame:
     ]  # fmt: skip
     images = fl.from_pages(items, observed_at=NOON)
     return images.assign(
-        target_resource_count=pd.array([row[0] for row in rows], dtype=frame.COUNT),
-        available_snapshots=pd.array([row[1] for row in rows], dtype=frame.COUNT),
+        target_resource_count=pd.array([row[0] for row in rows], dtype=COUNT),
+        available_snapshots=pd.array([row[1] for row in rows], dtype=COUNT),
         account_id=[("123456789012", "999988887777")[n % 2] for n in range(len(rows))],
         region=[("us-east-1", "eu-west-1", "eu-west-2")[n % 3] for n in range(len(rows))],
     )
@@ -59,14 +62,14 @@ def stocked(images: pd.DataFrame) -> pd.DataFrame:
         None if pd.isna(target) or n % 6 == 4 else (target, 0, target // 2, target + 3)[n % 4]
         for n, target in enumerate(images["target_resource_count"])
     ]
-    return images.assign(available_snapshots=pd.array(parts, dtype=frame.COUNT))
+    return images.assign(available_snapshots=pd.array(parts, dtype=COUNT))
 
 
 def metrics(
     images: pd.DataFrame, *rows: tuple[int, float, int, int | None, int | None, int | None]
 ) -> pd.DataFrame:
     """Return metrics: which image, hours after noon, seconds, stock, fast launches, cold ones."""
-    places = images[list(frame.KEY)].iloc[[row[0] for row in rows]].to_dict("records")
+    places = images[list(KEY)].iloc[[row[0] for row in rows]].to_dict("records")
     table: dict[str, Any] = {
         "time": [NOON + pd.Timedelta(hours=row[1]) for row in rows],
         "period": [row[2] for row in rows],
@@ -74,9 +77,9 @@ def metrics(
         "fast_launches": [row[4] for row in rows],
         "cold_launches": [row[5] for row in rows],
     }
-    whole = pd.DataFrame(places, columns=list(frame.KEY)).assign(**table)
-    return whole.reindex(columns=[column.name for column in frame.METRICS]).astype(
-        {column.name: column.dtype for column in frame.METRICS}
+    whole = pd.DataFrame(places, columns=list(KEY)).assign(**table)
+    return whole.reindex(columns=[column.name for column in METRICS]).astype(
+        {column.name: column.dtype for column in METRICS}
     )
 
 
@@ -188,7 +191,7 @@ def test_what_lacks_the_most_is_on_top(rows: list[Row]) -> None:
 def test_others_and_top_are_all(rows: list[Row], by: str, top: int) -> None:
     """Law: what is drawn and what is left add up to what pandas finds in the frame."""
     images = pools(*rows)
-    there = stocks(frame.validate_columns("images", images), by, top)
+    there = stocks(validate_columns("images", images), by, top)
     counts = {
         "target": images["target_resource_count"].sum(),
         "stock": images["available_snapshots"].sum(),
@@ -276,8 +279,8 @@ def test_hundreds_of_images_are_readable() -> None:
 def test_templates_go_by_their_names() -> None:
     """A template is its name wherever it is, else its id; who has none told is unknown."""
     images = pools(*[(5, 5, 6, None)] * 4).assign(
-        launch_template_name=pd.array(["a", "a", None, None], dtype=frame.TEXT),
-        launch_template_id=pd.array(["lt-1", "lt-2", "lt-3", None], dtype=frame.TEXT),
+        launch_template_name=pd.array(["a", "a", None, None], dtype=TEXT),
+        launch_template_id=pd.array(["lt-1", "lt-2", "lt-3", None], dtype=TEXT),
     )
     figure = fl.capacity(images, by="template")
     assert sorted(figure.layout.yaxis.ticktext) == ["a", "lt-3", "no template named"]
@@ -286,9 +289,9 @@ def test_templates_go_by_their_names() -> None:
 def test_joined_numbers_are_said() -> None:
     """Hovering says what CloudWatch told of an image, and nothing of what it did not."""
     images = pools((10, 4, 6, None), (5, 5, 6, None)).assign(
-        cold_launches=pd.array([3, None], dtype=frame.COUNT),
-        fast_launches=pd.array([9, None], dtype=frame.COUNT),
-        below_target_since=pd.array([NOON, pd.NaT], dtype=frame.TIME),
+        cold_launches=pd.array([3, None], dtype=COUNT),
+        fast_launches=pd.array([9, None], dtype=COUNT),
+        below_target_since=pd.array([NOON, pd.NaT], dtype=TIME),
     )
     first, second = fl.text(fl.capacity(images)).split("\n- ")[1:]
     assert "9 fast launches, 3 cold launches, below target since 2026-01-15 12:00 UTC" in first
@@ -401,7 +404,9 @@ def test_metrics_of_other_images_are_left_out() -> None:
     assert "1 image over 1 h, metrics of 1 image left out" in head(figure)
     none = fl.capacity(images.head(1), metrics=seen.tail(1))
     assert none.layout.title.text == "No metrics of these images."
-    assert fl.capacity(frame.empty(), metrics=seen).layout.title.text.startswith("No image to show")
+    assert fl.capacity(empty_images(), metrics=seen).layout.title.text.startswith(
+        "No image to show"
+    )
 
 
 def test_cold_launches_differ_by_more_than_colour() -> None:

@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import charts, frame
+from fastlaunch_nb import charts
 from fastlaunch_nb.charts import look, words
-from fastlaunch_nb.intervals import from_look
+from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.intervals.one_look import from_look
+from fastlaunch_nb.schema.columns import API_STATES, STATES, TIME
+from fastlaunch_nb.sources.pages import empty_images
 
 from .cases import costly, some
 from .conftest import HOSTILE, item
@@ -92,7 +95,7 @@ def test_what_ended_before_the_axis_is_not_in_the_legend() -> None:
     assert "1 image" in subtitle
     assert "not drawn" not in subtitle
     with pytest.raises(fl.InputError, match="no start"):
-        fl.timeline(told.assign(start=pd.Series([None], dtype=frame.TIME)))
+        fl.timeline(told.assign(start=pd.Series([None], dtype=TIME)))
 
 
 def test_rows_that_were_never_seen_are_counted() -> None:
@@ -166,7 +169,7 @@ def test_empty_figures_claim_no_more_than_they_know(
 ) -> None:
     """However a frame became empty, a figure says the same: it cannot know why."""
     empty = {
-        "none": frame.empty(),
+        "none": empty_images(),
         "by pandas": images[images["state"] == "zzz"],
         "by Filters": fl.Filters(text="zzz").apply(images),
     }[kept]
@@ -240,7 +243,7 @@ def test_rows_are_told_apart(chart: Any) -> None:
 def test_no_two_texts_become_alike(texts: list[str], room: int) -> None:
     """Law: texts that differ before the eye differ in labels too; short ones stay as they are."""
     short = words.short(texts, room)
-    seen = {text: frame.one_line(text) for text in texts}
+    seen = {text: single_line(text) for text in texts}
     assert len({short[text] for text in texts}) == len(set(seen.values()))
     fitting = {text for text in texts if len(seen[text]) <= room and text.isascii()}
     assert {text: short[text] for text in fitting} == {text: seen[text] for text in fitting}
@@ -267,7 +270,7 @@ def test_demo_data_is_marked(images: pd.DataFrame, chart: Any) -> None:
 def test_nothing_can_be_uploaded(images: pd.DataFrame, chart: Any) -> None:
     """plotly's button that sends the data to its cloud is off in the figure itself."""
     assert "sendChartToCloud" in chart(images).layout.modebar.remove
-    assert "sendChartToCloud" in chart(frame.empty()).layout.modebar.remove
+    assert "sendChartToCloud" in chart(empty_images()).layout.modebar.remove
 
 
 def luminance(colour: str) -> float:
@@ -283,7 +286,7 @@ def luminance(colour: str) -> float:
 def test_what_matters_stands_out(page: str) -> None:
     """Text has as much contrast as any grey can on light and dark; the colour of a failure 3:1."""
     wanted = {look.GREY: 4.0}
-    failed = [state for state in frame.STATES if state.endswith("-failed")]
+    failed = [state for state in STATES if state.endswith("-failed")]
     wanted |= {charts.state_look(state).colour: 3.0 for state in failed}
     assert len(wanted) == 1 + 3
     for colour, least in wanted.items():
@@ -293,16 +296,16 @@ def test_what_matters_stands_out(page: str) -> None:
 
 def test_state_looks_differ() -> None:
     """No two states look the same, and failures differ by pattern, not by colour alone."""
-    looks = [charts.state_look(state) for state in (*frame.STATES, "new")]
+    looks = [charts.state_look(state) for state in (*STATES, "new")]
     assert len(set(looks)) == len(looks)
-    failures = [charts.state_look(state) for state in frame.STATES if state.endswith("-failed")]
+    failures = [charts.state_look(state) for state in STATES if state.endswith("-failed")]
     assert len({look.pattern for look in failures} - {""}) == len(failures)
 
 
 @costly
 @given(
     count=st.integers(1, 400),
-    states=st.lists(st.sampled_from([*frame.API_STATES, "new", None]), min_size=1, max_size=8),
+    states=st.lists(st.sampled_from([*API_STATES, "new", None]), min_size=1, max_size=8),
 )
 def test_any_fleet_can_be_drawn(count: int, states: list[str | None]) -> None:
     """Law: every image of any fleet has its row, and labels never stand too close to read."""

@@ -18,10 +18,11 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import __version__, cli, emulator, frame, servers
-from fastlaunch_nb.demo import Demo
-from fastlaunch_nb.emulator import FastLaunchImage
+from fastlaunch_nb import __version__, cli, emulator, servers
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.models import EC2Error
+from fastlaunch_nb.schema.columns import TIME
 
 from .processes import in_a_terminal, process
 
@@ -174,9 +175,7 @@ def test_show_json_and_csv_are_the_frame(demo: Demo, capsys: pytest.CaptureFixtu
     out, _ = shown(capsys, "--region", "eu-west-1", "--json")
     records = json.loads(out)
     assert [list(record) for record in records] == [list(images)] * len(images)
-    back = pd.DataFrame(records).astype(
-        {"state_transition_time": frame.TIME, "observed_at": frame.TIME}
-    )
+    back = pd.DataFrame(records).astype({"state_transition_time": TIME, "observed_at": TIME})
     pd.testing.assert_frame_equal(back.astype(images.dtypes), images, check_flags=False)
     out, _ = shown(capsys, "--region", "eu-west-1", "--csv")
     read = pd.read_csv(io.StringIO(out), dtype=str, keep_default_na=False)

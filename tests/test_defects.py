@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator, frame
-from fastlaunch_nb.demo import Demo, defects
+from fastlaunch_nb import emulator
+from fastlaunch_nb.demo import defects
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.schema.joins import DEFAULT_QUOTA, JOINED
 
 from .conftest import ACCOUNT, REGION
 
@@ -95,9 +97,9 @@ def test_one_place_is_over_its_quota(found: Found) -> None:
     at_work = found.images[found.images["state"].isin(["enabling", "enabled"])]
     parts: Any = at_work.groupby(["account_id", "region"])
     asked = parts["max_parallel_launches"].sum()
-    assert asked[place["account_id"], place["region"]] > frame.DEFAULT_QUOTA
+    assert asked[place["account_id"], place["region"]] > DEFAULT_QUOTA
     quotas = parts["parallel_launches_quota"].first()
-    assert quotas.pop((place["account_id"], place["region"])) == frame.DEFAULT_QUOTA
+    assert quotas.pop((place["account_id"], place["region"])) == DEFAULT_QUOTA
     assert quotas.min() > asked.max()
     assert pd.isna(place["image_id"])
 
@@ -165,7 +167,7 @@ def test_nothing_is_found_in_a_clean_fleet(clean: boto3.Session) -> None:
     assert findings.empty
     full = images[["state", "snapshots", "available_snapshots", "instances_fast"]]
     assert full.values.tolist() == [["enabled", 5, 5, 21]] * 2
-    known = images[[*frame.JOINED]].drop(columns=["below_target_since", "image_deprecation_time"])
+    known = images[[*JOINED]].drop(columns=["below_target_since", "image_deprecation_time"])
     assert known.columns[known.isna().any()].tolist() == []
     assert images["parallel_launches_quota"].tolist() == [40, 40]
 

@@ -21,9 +21,11 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator, frame
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb import emulator
 from fastlaunch_nb.demo.history import Denial, looks
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.schema.columns import API_STATES, COVERAGE, EVENTS, EXAMPLE_ACCOUNTS, KEY
+from fastlaunch_nb.sources.pages import empty_images
 
 from .cases import some
 from .conftest import ROOT, run
@@ -42,13 +44,13 @@ def fleet(demo: Demo) -> pd.DataFrame:
 def test_the_fleet(demo: Demo) -> None:
     """Two accounts, three regions, 42 images, all six states, nulls included."""
     images = fleet(demo)
-    assert set(images["account_id"]) == set(demo.accounts) < frame.EXAMPLE_ACCOUNTS
+    assert set(images["account_id"]) == set(demo.accounts) < EXAMPLE_ACCOUNTS
     assert set(images["region"]) == set(demo.regions)
     assert len(images) == demo.images == 42
-    assert set(images["state"]) == set(frame.API_STATES)
+    assert set(images["state"]) == set(API_STATES)
     for column in ("owner_id", "target_resource_count", "launch_template_name"):
         assert 0 < images[column].isna().sum() < len(images)
-    assert not images.duplicated(list(frame.KEY)).any()
+    assert not images.duplicated(list(KEY)).any()
 
 
 def test_a_shared_image(demo: Demo) -> None:
@@ -245,11 +247,11 @@ def test_history_is_a_week(demo: Demo) -> None:
     assert (looks.max(), looks.max() - looks.min()) == (demo.clock.now(), timedelta(days=7))
     assert len(coverage) == 29 * 6
     assert coverage["status"].value_counts().to_dict() == {"complete": 171, "failed": 3}
-    assert list(coverage) == [column.name for column in frame.COVERAGE]
+    assert list(coverage) == [column.name for column in COVERAGE]
     assert coverage["rows"].sum() == len(observations)
-    assert observations.dtypes.equals(frame.empty().dtypes)
-    assert list(events) == [column.name for column in frame.EVENTS]
-    assert set(events["state"]) == {*frame.API_STATES, "disabled"}
+    assert observations.dtypes.equals(empty_images().dtypes)
+    assert list(events) == [column.name for column in EVENTS]
+    assert set(events["state"]) == {*API_STATES, "disabled"}
     assert events["observed_at"].is_monotonic_increasing
     gone = set(observations["image_id"]) - set(fleet(demo)["image_id"])
     assert set(events[events["state"] == "disabled"]["image_id"]) == gone
@@ -304,7 +306,7 @@ def test_history_is_what_real_sweeps_see(demo: Demo) -> None:
     said = [*covered.dropna(axis="columns", how="all").drop(columns="sweep_id")]
     for made, what, columns in ((seen, "images", [*seen]), (covered, "coverage", said)):
         real = pd.concat([getattr(sweep, what) for sweep in sweeps])[columns]
-        order = [name for name in ("observed_at", *frame.KEY) if name in columns]
+        order = [name for name in ("observed_at", *KEY) if name in columns]
         one, other = (rows.sort_values(order, ignore_index=True) for rows in (real, made[columns]))
         pd.testing.assert_frame_equal(one, other, check_flags=False)
 
@@ -421,7 +423,7 @@ def fetched(demo: Demo, page: str, content: object = None) -> str:
 def test_the_organization(demo: Demo) -> None:
     """Its accounts are listed, those without images too; a role leads into each of the others."""
     listed = demo.session.client("organizations").list_accounts()["Accounts"]
-    assert {account["Id"] for account in listed} == frame.EXAMPLE_ACCOUNTS
+    assert {account["Id"] for account in listed} == EXAMPLE_ACCOUNTS
     status = {account["Name"]: account["Status"] for account in listed}
     active = dict.fromkeys(("build-farm", "game-servers", "sandbox"), "ACTIVE")
     assert status == {**active, "retired": "SUSPENDED"}

@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb import aws, emulator
 from fastlaunch_nb.aws.reading import split_token
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.demo.running import Demo
 from fastlaunch_nb.errors import redact
-from fastlaunch_nb.sweep import describe
+from fastlaunch_nb.sweep.one import describe
 
 from .cases import some
 from .conftest import ACCOUNT, REGION, SINCE

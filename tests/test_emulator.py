@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from fastlaunch_nb import emulator
-from fastlaunch_nb.emulator import FastLaunchImage, models
+from fastlaunch_nb.emulator import models
+from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.server import application
 from fastlaunch_nb.emulator.shelf import Shelf
 

@@ -14,13 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.demo.running import Demo
 from fastlaunch_nb.enrich import reads, stocks
+from fastlaunch_nb.schema.columns import COUNT, TIME
+from fastlaunch_nb.schema.joins import JOINED, JOINS, METRICS, SNAPSHOTS
+from fastlaunch_nb.sources.pages import empty_images
 
 from .cases import some
 from .conftest import ACCOUNT, REGION, denied
-from .joins import COLUMNS, add_images, ec2_of, put, read_own_numbers, recorded, run_one, told
+from .joins import (
+    COLUMNS,
+    add_images,
+    ec2_of,
+    put,
+    read_own_numbers,
+    recorded,
+    run_one,
+    told,
+)
 
 ELSEWHERE = "eu-west-1"
 QUIET = "eu-north-1"  # where the demo has nothing
@@ -76,11 +87,11 @@ def test_all_joins_bring_the_declared_columns(
     """Without a join named, all come: in the declared order, with the declared dtypes."""
     found = fl.enrich(images, targets=targets)
     assert_unchanged(found, images)
-    assert found[new_columns(found, images)].dtypes.astype(str).to_dict() == dict(frame.JOINED)
+    assert found[new_columns(found, images)].dtypes.astype(str).to_dict() == dict(JOINED)
     assert list(found)[: len(list(images))] == list(images)
 
 
-@pytest.mark.parametrize("join", frame.JOINS)
+@pytest.mark.parametrize("join", JOINS)
 def test_a_join_brings_its_columns(demo: Demo, images: pd.DataFrame, join: str) -> None:
     """A join brings its own columns; cost those of the snapshots too, if they are not there."""
     found = fl.enrich(images, join)
@@ -93,9 +104,9 @@ def test_a_join_brings_its_columns(demo: Demo, images: pd.DataFrame, join: str) 
 def test_an_empty_frame_has_the_columns_too(demo: Demo) -> None:
     """Nothing is asked about no rows, and the columns are there."""
     with denied("GetCallerIdentity", "AssumeRole"):
-        found = fl.enrich(frame.empty())
+        found = fl.enrich(empty_images())
     assert found.empty
-    assert found[list(frame.JOINED)].dtypes.astype(str).to_dict() == dict(frame.JOINED)
+    assert found[list(JOINED)].dtypes.astype(str).to_dict() == dict(JOINED)
 
 
 nulls = st.sampled_from([None, "account_id", "region", "image_id"])
@@ -254,7 +265,7 @@ def test_a_template_that_is_gone(demo: Demo, images: pd.DataFrame) -> None:
     one = {"LaunchTemplateName": "gitlab-runner", "Version": "1"}
     gone = {"LaunchTemplateName": "gone", "Version": "1"}
     rows = _with_template(images, gone, one, {})
-    rows["max_parallel_launches"] = pd.array([6, 6, 6], dtype=frame.COUNT)
+    rows["max_parallel_launches"] = pd.array([6, 6, 6], dtype=COUNT)
     with told() as messages:
         found = fl.enrich(rows, "template")
     assert found["template_forbidden"].isna().tolist() == [True, False, False]
@@ -276,7 +287,7 @@ def test_snapshots_are_as_ec2_lists_them(demo: Demo) -> None:
         if "Fast Launch" in snapshot["Description"]
     ]
     found = fl.snapshots(regions="ap-southeast-2")
-    assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in frame.SNAPSHOTS}
+    assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in SNAPSHOTS}
     assert found["snapshot_id"].tolist() == [snapshot["SnapshotId"] for snapshot in made]
     assert found["image_id"].tolist() == [it["Description"].split()[-1] for it in made]
     assert found["snapshot_time"].tolist() == [it["StartTime"] for it in made]
@@ -343,7 +354,7 @@ def test_metrics_period_by_period(demo: Demo, strangers: pd.DataFrame) -> None:
     put(demo, one, {59: 2, 50: 3}, "NumberOfInstancesNotFastLaunched")
     put(demo, one, {59: 10, 50: 20}, "FastLaunchSnapshotCreationTime")
     found = fl.metrics(strangers, since="1 day", period="1 hour")
-    assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in frame.METRICS}
+    assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in METRICS}
     now = demo.clock.now()
     assert found["time"].tolist() == [now - timedelta(hours=3), now - timedelta(hours=1)]
     assert found["available_snapshots"].tolist() == [4, 3]
@@ -356,7 +367,7 @@ def test_metrics_period_by_period(demo: Demo, strangers: pd.DataFrame) -> None:
 def test_a_window_ends_when_aws_answered(demo: Demo, strangers: pd.DataFrame) -> None:
     """Where rows do not say when they were seen, CloudWatch's own answer does."""
     put(demo, strangers, {60: 3})
-    unseen = strangers.assign(observed_at=pd.Series(pd.NaT, strangers.index, dtype=frame.TIME))
+    unseen = strangers.assign(observed_at=pd.Series(pd.NaT, strangers.index, dtype=TIME))
     found = fl.enrich(unseen, "metrics")
     assert set(found["metrics_until"]) == {demo.clock.now()}
     assert found["available_snapshots"].tolist() == [3] * len(strangers)
@@ -425,7 +436,7 @@ def test_cost_takes_what_is_there(demo: Demo, strangers: pd.DataFrame) -> None:
     put(demo, strangers, {60: 14}, "NumberOfInstancesFastLaunched")
     joined = fl.enrich(strangers, "snapshots", "metrics")
     assert joined["snapshots"].tolist() == [0] * 4
-    joined["snapshot_gib"] = pd.array([0, 50, 100, 7], dtype=frame.COUNT)
+    joined["snapshot_gib"] = pd.array([0, 50, 100, 7], dtype=COUNT)
     with denied("DescribeSnapshots", "GetCallerIdentity"):
         found = fl.enrich(joined, "cost", prices=fl.Prices(0.1, 0.5))
     expected = joined["snapshot_gib"] * 0.1

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator, frame
-from fastlaunch_nb.demo import Demo
-from fastlaunch_nb.enrich import ACTIONS, stocks
-from fastlaunch_nb.enrich.reads import Place
+from fastlaunch_nb import aws, emulator
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.enrich import stocks
+from fastlaunch_nb.enrich.reads import ACTIONS, Place
+from fastlaunch_nb.schema.columns import TEXT
+from fastlaunch_nb.schema.joins import JOINS
 
 from .conftest import ACCOUNT, REGION, denied
 from .joins import COLUMNS, SECRET_KEY, recorded, refused, run_one, told
@@ -56,7 +58,7 @@ def test_an_account_that_does_not_open(
 ) -> None:
     """What AWS says of the role is told, with the account; nothing is raised."""
     role = fl.targets(accounts=OTHER, role="Reader")
-    rows = images.assign(account_id=pd.array([OTHER] * len(images), dtype=frame.TEXT))
+    rows = images.assign(account_id=pd.array([OTHER] * len(images), dtype=TEXT))
     with denied("AssumeRole"), told() as messages:
         found = fl.enrich(rows, "ami", targets=role)
     assert set(found["image_state"].isna()) == {True}
@@ -132,7 +134,7 @@ def test_metrics_of_places_that_can_not_be_read(demo: Demo, targets: list[fl.Tar
 # --- what is asked, and what is told --------------------------------------------------
 
 
-@pytest.mark.parametrize("join", frame.JOINS)
+@pytest.mark.parametrize("join", JOINS)
 def test_actions_are_what_is_asked(demo: Demo, images: pd.DataFrame, join: str) -> None:
     """A join asks for the IAM actions that the table has, and for nothing else."""
     image_id = images["image_id"].iloc[0]
@@ -145,7 +147,7 @@ def test_actions_are_what_is_asked(demo: Demo, images: pd.DataFrame, join: str) 
 def test_actions_are_of_the_read_only_table() -> None:
     """Every action that a join needs is one that the toolkit may call."""
     known = {aws.iam_action(s, name) for s, names in aws.READ_ONLY.items() for name in names}
-    assert set(ACTIONS) == set(frame.JOINS)
+    assert set(ACTIONS) == set(JOINS)
     assert {action for actions in ACTIONS.values() for action in actions} <= known
 
 
@@ -245,7 +247,7 @@ def test_metrics_that_are_not_kept(
 
 def test_a_region_of_the_rows_that_is_none(demo: Demo, images: pd.DataFrame) -> None:
     """Text that is no region's name never becomes a part of an address."""
-    hostile = images.assign(region=pd.array(["x.example/"] * len(images), dtype=frame.TEXT))
+    hostile = images.assign(region=pd.array(["x.example/"] * len(images), dtype=TEXT))
     with recorded(demo) as calls, pytest.raises(fl.InputError, match=r"region is 'x\.example/'"):
         fl.enrich(hostile, "ami")
     assert not calls

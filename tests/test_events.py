@@ -16,8 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator, frame
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb import emulator
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.schema.columns import EVENTS, KEY, TEXT, TIME
+from fastlaunch_nb.sources.pages import empty_images
 
 from .cases import some
 
@@ -61,13 +63,13 @@ def dtypes(events: pd.DataFrame) -> dict[str, str]:
     return {str(name): str(dtype) for name, dtype in events.dtypes.items()}
 
 
-DTYPES = {column.name: column.dtype for column in frame.EVENTS}
+DTYPES = {column.name: column.dtype for column in EVENTS}
 
 
 def test_every_field_has_its_place() -> None:
     """AWS's own example lands in its columns, its time in both; all that it lacks is null."""
     events = fl.from_events(AWS_EXAMPLE)
-    assert dtypes(events) == DTYPES == dtypes(frame.empty()) | {"event_id": frame.TEXT}
+    assert dtypes(events) == DTYPES == dtypes(empty_images()) | {"event_id": TEXT}
     [row] = events.dropna(axis="columns").to_dict("records")
     assert row == {
         "account_id": "123456789012",
@@ -191,7 +193,7 @@ def test_duckdb_reads_the_same(demo: Demo, tmp_path: Path) -> None:
         ORDER BY observed_at, account_id, region, image_id, event_id
     """)  # noqa: S608
     assert table.columns == names
-    times = {name: events[name].astype("int64") for name in names if DTYPES[name] == frame.TIME}
+    times = {name: events[name].astype("int64") for name in names if DTYPES[name] == TIME}
     plain = events[names].assign(**times).astype(object)
     rows = plain.where(plain.notna(), None).itertuples(index=False, name=None)
     assert table.fetchall() == list(rows)
@@ -359,7 +361,7 @@ def test_polls_and_events_are_one_history(demo: Demo) -> None:
     seen, covered, told = demo.history
     both = fl.intervals(pd.concat([seen, told], ignore_index=True), covered)
     known = both[both["state"] != "unknown"]
-    changed = known["state"] != known.groupby(list(frame.KEY))["state"].shift(fill_value="")
+    changed = known["state"] != known.groupby(list(KEY))["state"].shift(fill_value="")
     known = known[changed].assign(start=known["start"].dt.floor("s"))
     assert set(known["start_exact"]) == {True}
     assert len(fl.intervals(seen, covered)) < len(known)
@@ -367,7 +369,7 @@ def test_polls_and_events_are_one_history(demo: Demo) -> None:
     for time, account_id, region, image, is_transition in emulator.JOURNAL:
         change = (image.state, pd.Timestamp(time).floor("s"))
         truth.setdefault((account_id, region, image.image_id), []).extend([change] * is_transition)
-    for key, story in some(known.groupby(list(frame.KEY))):
+    for key, story in some(known.groupby(list(KEY))):
         changes = list(story[["state", "start"]].itertuples(index=False, name=None))
         assert changes == truth[key][-len(changes) :]
         assert len(changes) >= sum(told["observed_at"].min() <= start for _, start in truth[key])
@@ -378,7 +380,7 @@ def test_events_take_nothing_from_looks(demo: Demo) -> None:
     seen, covered, _ = demo.history
     told = fl.from_events(emulator.notifications(emulator.JOURNAL))
     both = fl.intervals(pd.concat([seen, told], ignore_index=True), covered)
-    pairs = seen.merge(both, on=list(frame.KEY), suffixes=("", "_told"))
+    pairs = seen.merge(both, on=list(KEY), suffixes=("", "_told"))
     after = pairs["end"].isna() | (pairs["observed_at"] < pairs["end"])
     at_look = pairs[(pairs["start"] <= pairs["observed_at"]) & after]
     assert len(at_look) == len(seen)

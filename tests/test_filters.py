@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
-from fastlaunch_nb.frame import FACETS, RANGES, Faceted, Filters
+from fastlaunch_nb.filters.facet_index import FACETS, RANGES, SEARCHED, FacetIndex, facet_values
+from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.schema.columns import COUNT, STATES, TEXT, TIME
+from fastlaunch_nb.sources.pages import empty_images
 
 from .cases import some
 from .conftest import HOSTILE, SINCE, ZOO, item
@@ -29,12 +31,12 @@ def zoo() -> pd.DataFrame:
     """Return the zoo, with times and counts that differ, and what metrics join to it."""
     frames = [fl.from_pages(items, account_id=a, region=r) for a, r, items in ZOO]
     images = pd.concat(frames, ignore_index=True)
-    rows = pd.Series(range(len(images)), dtype=frame.COUNT)
+    rows = pd.Series(range(len(images)), dtype=COUNT)
     return images.assign(
         target_resource_count=images["target_resource_count"] + rows % 3,
         state_transition_time=images["state_transition_time"] + pd.to_timedelta(rows, "min"),
         available_snapshots=(rows * 7 % 5).where(rows != 4),
-        image_name=pd.Series(["Straße", None, "gitlab RUNNER", HOSTILE] * 2, dtype=frame.TEXT),
+        image_name=pd.Series(["Straße", None, "gitlab RUNNER", HOSTILE] * 2, dtype=TEXT),
     )
 
 
@@ -56,11 +58,11 @@ def selections(draw: st.DrawFn, names: Any = None, texts: Any = None) -> Filters
     """Any selection of which the zoo has some; and often nothing."""
     chosen: dict[str, Any] = {}
     for facet in FACETS:
-        known = [None, *frame.facet_values(IMAGES, facet).dropna().unique(), "no such"]
+        known = [None, *facet_values(IMAGES, facet).dropna().unique(), "no such"]
         values = st.sampled_from(known) if names is None else st.sampled_from(known) | names
         chosen[facet] = draw(st.just([]) | st.lists(values, max_size=3))
     for name, dtype in RANGES.items():
-        ends = TIMES if dtype == frame.TIME else [None, 0, 2, 5, 6, 7, 2**63 - 1]
+        ends = TIMES if dtype == TIME else [None, 0, 2, 5, 6, 7, 2**63 - 1]
         if draw(st.booleans()):
             chosen[name] = draw(spans(st.sampled_from(ends)))
     words = st.sampled_from(["", "runner", "US-east", "ami", "strasse", "ß", "  ", "r 000", "5"])
@@ -77,7 +79,7 @@ def kept(images: pd.DataFrame, filters: Filters, but: str = "") -> list[bool]:
 def matches(row: Any, name: str, said: Any) -> bool:
     """Decide it for one row and one filter."""
     if name == "text":
-        searched = [str(v) for c, v in row.items() if v is not None and c in frame.SEARCHED]
+        searched = [str(v) for c, v in row.items() if v is not None and c in SEARCHED]
         return all(any(w in v.casefold() for v in searched) for w in said.casefold().split())
     if name in RANGES:
         low, high = said or (None, None)
@@ -175,7 +177,7 @@ def test_bad_ranges_are_refused(wrong: dict[str, Any], why: str) -> None:
 def test_a_range_of_a_column_that_is_not_there() -> None:
     """It is refused rather than empty, and the join that brings the column is named."""
     with pytest.raises(fl.InputError, match=r"lacks.*the join 'metrics'"):
-        Filters(available_snapshots=(0, 1)).apply(frame.empty())
+        Filters(available_snapshots=(0, 1)).apply(empty_images())
     with pytest.raises(fl.InputError, match="max_parallel_launches is string, not Int64"):
         Filters(max_parallel_launches=(0, 1)).apply(
             IMAGES.assign(max_parallel_launches=pd.Series("6", IMAGES.index, dtype="string"))
@@ -211,9 +213,9 @@ SOME = [
 @pytest.mark.parametrize("filters", SOME)
 def test_one_part_at_a_time(filters: Filters) -> None:
     """The rows are those that plain Python finds, and the counts those that pandas finds."""
-    assert Faceted(IMAGES).keep(filters).tolist() == kept(IMAGES, filters)
+    assert FacetIndex(IMAGES).keep(filters).tolist() == kept(IMAGES, filters)
     for facet, counted in some(filters.counts(IMAGES).items()):
-        values = frame.facet_values(IMAGES, facet)[kept(IMAGES, filters, but=facet)]
+        values = facet_values(IMAGES, facet)[kept(IMAGES, filters, but=facet)]
         found = {None if pd.isna(value) else value for value in values}
         assert {value for value, number in counted.items() if number} == found
         assert sum(counted.values()) == len(values)
@@ -230,7 +232,7 @@ def test_a_row_is_kept_if_every_filter_keeps_it(filters: Filters) -> None:
 @example(several=[Filters(text="runner"), Filters(), Filters(text="runner", region="eu-west-1")])
 def test_what_is_ready_forgets_nothing_and_remembers_nothing_wrong(several: list[Filters]) -> None:
     """Law: asked for one selection after another, it answers as if each were its first."""
-    ready = Faceted(IMAGES)
+    ready = FacetIndex(IMAGES)
     for filters in several:
         assert ready.keep(filters).tolist() == kept(IMAGES, filters)
         assert ready.counts(filters) == filters.counts(IMAGES)
@@ -240,14 +242,14 @@ def test_what_is_ready_forgets_nothing_and_remembers_nothing_wrong(several: list
 def test_counts_leave_out_their_own_filter(filters: Filters) -> None:
     """Law: they are those of pandas over the rows that all other filters keep, zeros included."""
     for facet, counted in some(filters.counts(IMAGES).items()):
-        values = frame.facet_values(IMAGES, facet)
+        values = facet_values(IMAGES, facet)
         left = values[kept(IMAGES, filters, but=facet)]
         nulls = {None: left.isna().sum()} if left.isna().any() else {}
         assert {v: n for v, n in counted.items() if n} == {**left.value_counts(), **nulls}
         assert list(counted)[: values.nunique()] == sorted(
             values.dropna().unique(),
             key=lambda value: (
-                frame.STATES.index(value) if value in frame.STATES else 99 * (facet == "state"),
+                STATES.index(value) if value in STATES else 99 * (facet == "state"),
                 value,
             ),
         )
@@ -257,8 +259,8 @@ def test_counts_leave_out_their_own_filter(filters: Filters) -> None:
 @given(filters=selections(), name=st.sampled_from(list(RANGES)), bins=st.integers(1, 9))
 def test_a_bin_is_the_range_between_its_edges(filters: Filters, name: str, bins: int) -> None:
     """Law: each bin has as many rows as its range would keep; with the unknown none is missing."""
-    edges, counts, unknown = Faceted(IMAGES).histogram(filters, name, bins)
-    step = pd.Timedelta("1us") if RANGES[name] == frame.TIME else 1
+    edges, counts, unknown = FacetIndex(IMAGES).histogram(filters, name, bins)
+    step = pd.Timedelta("1us") if RANGES[name] == TIME else 1
     for low, after, count in zip(edges[:-1], edges[1:], counts, strict=True):
         alone: dict[str, Any] = {name: (low, after - step)}
         assert len(replace(filters, **alone).apply(IMAGES)) == count
@@ -285,7 +287,7 @@ def test_bins_are_as_narrow_as_may_be(bins: int, edges: list[int], counts: list[
     images = fl.from_pages(
         [item(1, SnapshotConfiguration={"TargetResourceCount": target}) for target in targets]
     )
-    found = Faceted(images).histogram(Filters(), "target_resource_count", bins)
+    found = FacetIndex(images).histogram(Filters(), "target_resource_count", bins)
     assert found.edges.tolist() == edges
     assert found.counts.tolist() == counts
     assert found.unknown == 1
@@ -299,11 +301,11 @@ def test_nothing_is_hidden_in_a_frame() -> None:
 
 def test_bins_stay_where_they_are_and_are_refused() -> None:
     """No selection moves an edge; a frame without values has no bins; nonsense is refused."""
-    ready = Faceted(IMAGES)
+    ready = FacetIndex(IMAGES)
     edges = ready.histogram(Filters(), "state_transition_time", 4).edges
-    assert edges.dtype == frame.TIME
+    assert edges.dtype == TIME
     assert edges.equals(ready.histogram(Filters(text="zzz"), "state_transition_time", 4).edges)
-    nothing = Faceted(frame.empty()).histogram(Filters(), "max_parallel_launches", 4)
+    nothing = FacetIndex(empty_images()).histogram(Filters(), "max_parallel_launches", 4)
     assert (len(nothing.edges), len(nothing.counts), nothing.unknown) == (0, 0, 0)
     alone = Filters(max_parallel_launches=(0, 0))
     free, bound = (

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.demo import Demo
-from fastlaunch_nb.frame import Filters
-from fastlaunch_nb.frame.written import KINDS
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.filters.codegen import KINDS
+from fastlaunch_nb.filters.filters import Filters
 
 from .cases import some
 from .conftest import ACCOUNT, HOSTILE, REGION, SINCE, ZOO, item

@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.schema.arrow import make_coverage
+from fastlaunch_nb.schema.columns import STATUSES
 
 from .conftest import HOSTILE
 
@@ -20,7 +21,7 @@ REGIONS = ["eu-west-1", "sa-east-1", "us-east-1"]
 
 def coverage(*places: tuple[int, str | None, str, int]) -> pd.DataFrame:
     """Return a coverage of accounts by number, regions, how they ended, and images."""
-    return frame.coverage(
+    return make_coverage(
         {
             "account_id": f"{account:012d}",
             "region": region,
@@ -82,7 +83,7 @@ places = st.lists(
     st.tuples(
         st.integers(1, 6),
         st.sampled_from(REGIONS),
-        st.sampled_from([*frame.STATUSES]),
+        st.sampled_from([*STATUSES]),
         st.integers(0, 9),
     ),
     unique_by=lambda place: place[:2],
@@ -91,7 +92,7 @@ places = st.lists(
 
 
 @given(places)
-@example([(n, REGIONS[n % 3], status, 0) for n, status in enumerate(frame.STATUSES)])
+@example([(n, REGIONS[n % 3], status, 0) for n, status in enumerate(STATUSES)])
 @example([(1, "us-east-1", "complete", 3), (1, "eu-west-1", "failed", 0)])
 @example([(1, "us-east-1", "partial", 0), (2, "us-east-1", "complete", 0)])
 def test_nothing_unknown_is_drawn_as_none(found: list[tuple[int, str, str, int]]) -> None:

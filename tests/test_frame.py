@@ -16,8 +16,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
-from fastlaunch_nb.frame import COLUMNS, Filters
+from fastlaunch_nb.filters.facet_index import facet_values
+from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.schema.columns import API_FILTERS, COLUMNS, COUNT, TEXT, TIME
+from fastlaunch_nb.sources.pages import empty_images
+from fastlaunch_nb.validation import validate_columns
 
 from .conftest import SINCE, ZOO, item
 
@@ -51,9 +54,9 @@ def dtypes(images: pd.DataFrame) -> dict[str, str]:
 
 def test_empty_has_the_schema() -> None:
     """A frame without rows has the same columns and dtypes as one with rows."""
-    assert dtypes(frame.empty()) == DTYPES
+    assert dtypes(empty_images()) == DTYPES
     assert dtypes(fl.from_pages([item(1)])) == DTYPES
-    assert len(frame.empty()) == 0
+    assert len(empty_images()) == 0
 
 
 def test_all_nulls_have_the_schema() -> None:
@@ -159,14 +162,14 @@ def test_views_take_frames_of_other_makes(images: pd.DataFrame) -> None:
     """Other zones become UTC, columns of nothing get their dtype, other kinds are refused."""
     tokyo = images["observed_at"].dt.tz_convert("Asia/Tokyo")
     other = images.assign(observed_at=tokyo, owner_id=float("nan"), launch_template_id=None)
-    fitted = frame.validate_columns("images", other)
-    assert str(fitted["observed_at"].dtype) == frame.TIME
+    fitted = validate_columns("images", other)
+    assert str(fitted["observed_at"].dtype) == TIME
     assert fitted["observed_at"].tolist() == images["observed_at"].tolist()
-    assert str(fitted["owner_id"].dtype) == frame.TEXT
+    assert str(fitted["owner_id"].dtype) == TEXT
     counts = images["max_parallel_launches"].astype("float64")
     indexed = images.assign(max_parallel_launches=counts).set_index("image_id", drop=False)
-    parallel = frame.validate_columns("images", indexed)["max_parallel_launches"]
-    assert parallel.dtype == frame.COUNT
+    parallel = validate_columns("images", indexed)["max_parallel_launches"]
+    assert parallel.dtype == COUNT
     assert fl.capacity(indexed) == fl.capacity(images)
     assert indexed.index.name == "image_id"
     back = pd.read_csv(io.StringIO(images.to_csv(index=False)))
@@ -214,7 +217,7 @@ def test_times_become_utc(text: Any, time: Any) -> None:
         found = fl.from_pages(alone)["state_transition_time"]
         assert (found.iloc[-1], str(found.dtype)) == (
             pd.Timestamp(time).tz_convert("UTC"),
-            frame.TIME,
+            TIME,
         )
 
 
@@ -350,7 +353,7 @@ def selections(draw: st.DrawFn) -> Filters:
             facet: draw(
                 st.lists(
                     st.sampled_from(
-                        [None, *frame.facet_values(IMAGES, facet).dropna().unique().tolist()]
+                        [None, *facet_values(IMAGES, facet).dropna().unique().tolist()]
                     ),
                     max_size=2,
                 )
@@ -367,7 +370,7 @@ def selections(draw: st.DrawFn) -> Filters:
 def test_request_and_rest_make_the_whole(filters: Filters) -> None:
     """Law: what EC2 filters and what is left to do here keep the same rows as all at once."""
     request = filters.to_request()
-    pushed = {frame.API_FILTERS[f["Name"]]: f["Values"] for f in request.get("Filters", [])}
+    pushed = {API_FILTERS[f["Name"]]: f["Values"] for f in request.get("Filters", [])}
     once = filters.apply(IMAGES)
     twice = filters.local().apply(Filters(**pushed).apply(IMAGES))
     pd.testing.assert_frame_equal(once, twice)

@@ -17,15 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.schema import columns
+from fastlaunch_nb.schema.columns import API_STATES
 
 from .cases import costly
 from .conftest import item
 from .worlds import MINUTE, START, Swept, answers, looked, same, same_answers
 
-COLUMNS = [column.name for column in frame.COLUMNS]
-KEY = list(frame.KEY)
+COLUMNS = [column.name for column in columns.COLUMNS]
+KEY = list(columns.KEY)
 SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
 AHEAD = timedelta(seconds=5)
 
@@ -92,7 +93,7 @@ def _happens(
     elif kind == "target":
         images[number] = {**images[number], "MaxParallelLaunches": draw.randrange(6, 9)}
     else:
-        state, since = draw.choice(frame.API_STATES), draw.choice([when, when, None])
+        state, since = draw.choice(API_STATES), draw.choice([when, when, None])
         target = images[number]["SnapshotConfiguration"]
         images[number] = {
             **item(number, state, SnapshotConfiguration=target, StateTransitionTime=since)

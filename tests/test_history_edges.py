@@ -12,18 +12,20 @@ import pyarrow as pa
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
 from fastlaunch_nb.history.counting import Tally, counting_looks
 from fastlaunch_nb.history.files import StoredFile
 from fastlaunch_nb.history.kept import KINDS
 from fastlaunch_nb.history.reading import held, steadily
-from fastlaunch_nb.intervals import AHEAD, from_look
+from fastlaunch_nb.intervals.given import AHEAD
+from fastlaunch_nb.intervals.one_look import from_look
+from fastlaunch_nb.schema import columns
+from fastlaunch_nb.schema.columns import COUNT, TIME
 
 from .conftest import item
 from .test_history import event
 from .worlds import MINUTE, PLACES, START, looked, same
 
-KEY = list(frame.KEY)
+KEY = list(columns.KEY)
 SECOND = timedelta(seconds=1)
 HERE = PLACES[0]
 
@@ -96,7 +98,7 @@ def test_each_sweep_has_its_own_recording() -> None:
 def test_looks_are_in_the_order_of_their_times() -> None:
     """A look that came earlier is earlier, whichever sweep it is of."""
     rows = recorded(("s", "a", "x", "complete", 1), ("t", "b", "x", "complete", 1))
-    rows["observed_at"] = pd.Series([START + SECOND, START], dtype=frame.TIME)
+    rows["observed_at"] = pd.Series([START + SECOND, START], dtype=TIME)
     assert counting_looks(rows)["sweep_id"].tolist() == ["t", "s"]
 
 
@@ -106,7 +108,7 @@ def test_looks_are_in_the_order_of_their_times() -> None:
 def counted(expected: int, *images: tuple[str, str | None]) -> list[str | None]:
     """Return the images that count of rows (sweep, image), of one look that has so many."""
     coverage = recorded(("s", "a", "x", "complete", expected))
-    coverage["images_recorded"] = pd.array([expected], dtype=frame.COUNT)
+    coverage["images_recorded"] = pd.array([expected], dtype=COUNT)
     names = {"account_id": HERE[0], "region": "x", "record_id": "a"}
     columns = {
         **{name: [value] * len(images) for name, value in names.items()},

@@ -82,9 +82,9 @@ def test_imports_run_only_downward(path: Path) -> None:
 )
 def test_an_upward_import_is_found(tmp_path: Path, upward: str, expected: str) -> None:
     """The test above sees every way to import something that stands above."""
-    file = tmp_path / "frame.py"
+    file = tmp_path / "schema.py"
     file.write_text(f"import json\n{upward}\n")
-    assert imported(file) - floors()["frame"][1] == {expected}
+    assert imported(file) - floors()["schema"][1] == {expected}
 
 
 def test_the_floor_table_is_complete() -> None:

@@ -18,11 +18,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
+from fastlaunch_nb.schema import columns
+from fastlaunch_nb.schema.columns import INTERVAL_TIMES, KEY
 
 from .cases import some
 from .reckoning import COMPLETE, STATES, Case, Fact, Look, frames, oracle
-from .stories import HOUR, MINUTE, MS, PLACE, SECOND, START, STORIES, seconds, told
+from .stories import (
+    HOUR,
+    MINUTE,
+    MS,
+    PLACE,
+    SECOND,
+    START,
+    STORIES,
+    seconds,
+    told,
+)
 
 COLUMNS = [
     "account_id", "region", "image_id", "state", "start", "end", "last_seen", "start_exact",
@@ -167,7 +178,7 @@ def test_time_has_no_hole(draw: random.Random, max_gap: timedelta | None) -> Non
     """An image's intervals follow each other, each in another state, and only the last is open."""
     table = reckoned(several(draw, 20), max_gap)
     assert (table["end"].isna() | (table["start"] < table["end"])).all()
-    for _, image in table.groupby(list(frame.KEY), dropna=False):
+    for _, image in table.groupby(list(KEY), dropna=False):
         assert list(image["end"].iloc[:-1]) == list(image["start"].iloc[1:])
         assert image["end"].isna().tolist() == [False] * (len(image) - 1) + [True]
         assert (image["state"] != image["state"].shift()).all()
@@ -333,8 +344,8 @@ def test_pandas_gets_the_dtypes_of_the_frame(images: pd.DataFrame) -> None:
     shuffled = pd.concat([images.drop(columns="owner_id")] * 2)  # its index has no sense
     table = fl.intervals(shuffled)
     assert len(images) - images["observed_at"].isna().sum() == len(table)
-    declared = {column.name: column.dtype for column in frame.COLUMNS}
-    declared |= {**frame.INTERVAL_TIMES, "start_exact": "bool"}
+    declared = {column.name: column.dtype for column in columns.COLUMNS}
+    declared |= {**INTERVAL_TIMES, "start_exact": "bool"}
     assert {name: declared[name] for name in COLUMNS} == dict(table.dtypes.astype(str))
     pd.testing.assert_frame_equal(table, fl.intervals(images.iloc[::-1]))
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
 from fastlaunch_nb.enrich import joining
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import METRICS, SNAPSHOTS
+from fastlaunch_nb.schema.columns import COLUMNS, COUNT, KEY, TEXT, TIME
+from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, known_stock
+from fastlaunch_nb.sources.pages import empty_images
 
 START = datetime(2026, 1, 15, tzinfo=UTC)
 ACCOUNTS, REGIONS = ("111122223333", "123456789012"), ("eu-west-1", "us-east-1")
@@ -39,10 +40,10 @@ read_places = st.lists(st.sampled_from(PLACES[:3]), unique=True, min_size=1)
 def rows_of(drawn: list[Any]) -> pd.DataFrame:
     """Return rows as joins take them."""
     made = [
-        {**dict(zip(frame.KEY, key, strict=True)), "state": state, "target_resource_count": target}
+        {**dict(zip(KEY, key, strict=True)), "state": state, "target_resource_count": target}
         for key, state, target in drawn
     ]
-    columns = [column for column in frame.COLUMNS if column.name in joining.NEEDED]
+    columns = [column for column in COLUMNS if column.name in joining.NEEDED]
     return joining.rows_of(joining.table(made, columns))
 
 
@@ -53,7 +54,7 @@ def values(found: pd.DataFrame) -> list[dict[str, Any]]:
 
 def keyed(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
     """Return the key of each row, with None for null."""
-    plain = rows[list(frame.KEY)].astype(object)
+    plain = rows[list(KEY)].astype(object)
     return [tuple(row) for row in plain.where(plain.notna(), None).itertuples(index=False)]
 
 
@@ -63,7 +64,7 @@ def is_read(key: tuple[Any, ...], places: list[tuple[str, str]]) -> bool:
 
 def assert_declared(join: str, found: pd.DataFrame, rows: pd.DataFrame) -> None:
     """Check that a join has the columns and dtypes that are declared, for just these rows."""
-    assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in frame.JOINS[join]}
+    assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in JOINS[join]}
     assert found.index.equals(rows.index)
 
 
@@ -90,7 +91,7 @@ def test_snapshots_are_counted(
     table = joining.table(
         [
             {
-                **dict(zip(frame.KEY, key, strict=True)),
+                **dict(zip(KEY, key, strict=True)),
                 "snapshot_state": state,
                 "snapshot_time": START + timedelta(hours=hour),
                 "volume_gib": gib,
@@ -109,7 +110,7 @@ def _of_snapshots(
     key: tuple[Any, ...], state: str | None, target: int | None, made: list[Any], places: list[Any]
 ) -> dict[str, Any]:
     if not is_read(key, places):
-        return dict.fromkeys((column.name for column in frame.JOINS["snapshots"]), None)
+        return dict.fromkeys((column.name for column in JOINS["snapshots"]), None)
     own = [snapshot for snapshot in made if snapshot[0] == key]
     left = None if target is None else max(0, len(own) - target)
     times = [pd.Timestamp(START + timedelta(hours=hour)) for _, _, hour, _ in own]
@@ -124,7 +125,7 @@ def _of_snapshots(
 
 def test_a_size_that_is_missing_makes_the_sum_unknown() -> None:
     """The size of several snapshots is null where that of one is; their number is not."""
-    key = dict(zip(frame.KEY, (*PLACES[0], IDS[0]), strict=True))
+    key = dict(zip(KEY, (*PLACES[0], IDS[0]), strict=True))
     table = joining.table([{**key, "volume_gib": 50}, key], SNAPSHOTS)
     rows = rows_of([((*PLACES[0], IDS[0]), "enabled", 1)])
     [found] = values(joining.snapshots(rows, table, joining.places_in(rows, PLACES)))
@@ -152,7 +153,7 @@ def test_what_is_left_over(
 ) -> None:
     """What is above the target; all of it, once disabling has failed; unknown without a target."""
     rows = rows_of([(KEYS[0], state, target)])
-    key = dict(zip(frame.KEY, KEYS[0], strict=True))
+    key = dict(zip(KEY, KEYS[0], strict=True))
     table = joining.table([key] * made, SNAPSHOTS)
     [found] = values(joining.snapshots(rows, table, joining.places_in(rows, PLACES)))
     assert (found["snapshots"], found["leftover_snapshots"]) == (made, expected)
@@ -165,7 +166,7 @@ def test_what_is_left_over(
 def test_what_is_not_completed_is_pending(states: list[str | None], pending: int) -> None:
     """Only a snapshot that EC2 calls completed is in stock."""
     rows = rows_of([(KEYS[0], "enabled", 1)])
-    key = dict(zip(frame.KEY, KEYS[0], strict=True))
+    key = dict(zip(KEY, KEYS[0], strict=True))
     table = joining.table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
     [found] = values(joining.snapshots(rows, table, joining.places_in(rows, PLACES)))
     assert found["snapshots_pending"] == pending
@@ -195,7 +196,7 @@ def test_since_when_the_stock_is_below_the_target(
 ) -> None:
     """Since the first number after the last that reached it; what has no number says nothing."""
     rows = rows_of([(KEYS[0], "enabled", 2)])
-    key = dict(zip(frame.KEY, KEYS[0], strict=True))
+    key = dict(zip(KEY, KEYS[0], strict=True))
     numbers = [
         {**key, "time": START + timedelta(hours=hour), "available_snapshots": number}
         for hour, number in enumerate(stock)
@@ -227,7 +228,7 @@ def test_metrics_are_summed_up(
     columns = ("available_snapshots", "fast_launches", "cold_launches")
     numbers = [
         {
-            **dict(zip(frame.KEY, key, strict=True)),
+            **dict(zip(KEY, key, strict=True)),
             "time": START + timedelta(hours=hour),
             **dict(zip(columns, row, strict=True)),
         }
@@ -246,7 +247,7 @@ def test_metrics_are_summed_up(
     expected = [
         {**_of_metrics(key, target, seen), **window}
         if is_read(key, places)
-        else dict.fromkeys((column.name for column in frame.JOINS["metrics"]), None)
+        else dict.fromkeys((column.name for column in JOINS["metrics"]), None)
         for key, _, target in drawn
     ]
     assert values(found) == expected
@@ -286,10 +287,10 @@ def test_siblings_are_in_other_places(
 ) -> None:
     """Law: siblings have the row's name, and are neither of its place nor its own AMI."""
     rows = rows_of(drawn)
-    names = pd.Series(named[: len(rows)], dtype=frame.TEXT, index=rows.index)
+    names = pd.Series(named[: len(rows)], dtype=TEXT, index=rows.index)
     table = joining.table(
         [
-            {**dict(zip(frame.KEY, key, strict=True)), "image_name": name, "has": int(has)}
+            {**dict(zip(KEY, key, strict=True)), "image_name": name, "has": int(has)}
             for key, (name, has) in there.items()
         ],
         joining.SIBLINGS,
@@ -317,7 +318,7 @@ def test_launches_are_counted(drawn: list[Any], launched: list[Any]) -> None:
     rows = rows_of(drawn)
     table = joining.table(
         [
-            {**dict(zip(frame.KEY, key, strict=True)), "fast": fast, "cold": cold}
+            {**dict(zip(KEY, key, strict=True)), "fast": fast, "cold": cold}
             for key, (fast, cold) in launched
         ],
         joining.INSTANCES,
@@ -338,12 +339,12 @@ def test_cost_is_of_snapshots_and_launches(drawn: list[Any]) -> None:
     """Law: what is not known adds nothing; without snapshots the sum is not known either."""
     images = pd.DataFrame(
         {
-            "snapshot_gib": pd.array([gib for gib, _, _ in drawn], dtype=frame.COUNT),
-            "fast_launches": pd.array([fast for _, fast, _ in drawn], dtype=frame.COUNT),
-            "metrics_since": pd.Series([START] * len(drawn)).astype(frame.TIME),
+            "snapshot_gib": pd.array([gib for gib, _, _ in drawn], dtype=COUNT),
+            "fast_launches": pd.array([fast for _, fast, _ in drawn], dtype=COUNT),
+            "metrics_since": pd.Series([START] * len(drawn)).astype(TIME),
             "metrics_until": pd.Series(
                 [START + timedelta(days=days) for *_, days in drawn]
-            ).astype(frame.TIME),
+            ).astype(TIME),
         }
     )  # fmt: skip
     found = joining.cost(images, fl.Prices(snapshot_gib_month=0.5, preparation=0.25))
@@ -384,10 +385,10 @@ def test_what_an_image_costs(
     until = None if days is None else START + timedelta(days=days)
     images = pd.DataFrame(
         {
-            "snapshot_gib": pd.array([gib], dtype=frame.COUNT),
-            "fast_launches": pd.array([fast], dtype=frame.COUNT),
-            "metrics_since": pd.Series([START]).astype(frame.TIME),
-            "metrics_until": pd.Series([until]).astype(frame.TIME),
+            "snapshot_gib": pd.array([gib], dtype=COUNT),
+            "fast_launches": pd.array([fast], dtype=COUNT),
+            "metrics_since": pd.Series([START]).astype(TIME),
+            "metrics_until": pd.Series([until]).astype(TIME),
         }
     )
     [found] = values(joining.cost(images, prices))
@@ -427,16 +428,16 @@ def test_prices_of_aws() -> None:
 )
 def test_what_is_in_stock(columns: dict[str, int | None], expected: int | None) -> None:
     """What CloudWatch has; else the snapshots that are completed, where both numbers are known."""
-    images = frame.empty().reindex([0]).assign(
-        **{name: pd.array([value], dtype=frame.COUNT) for name, value in columns.items()}
+    images = empty_images().reindex([0]).assign(
+        **{name: pd.array([value], dtype=COUNT) for name, value in columns.items()}
     )  # fmt: skip
-    [found] = frame.stock(images).astype(object)
+    [found] = known_stock(images).astype(object)
     assert (None if pd.isna(found) else found) == expected
 
 
 def test_without_metrics_preparation_is_unknown() -> None:
     """A frame that no metrics were joined to has the cost of its snapshots, and says no more."""
-    images = pd.DataFrame({"snapshot_gib": pd.array([100, None], dtype=frame.COUNT)})
+    images = pd.DataFrame({"snapshot_gib": pd.array([100, None], dtype=COUNT)})
     found = joining.cost(images, fl.Prices())
     assert values(found[["monthly_usd"]]) == [{"monthly_usd": 5.0}, {"monthly_usd": None}]
     assert found["preparation_monthly_usd"].isna().tolist() == [True, True]

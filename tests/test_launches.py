@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastlaunch_nb import emulator
-from fastlaunch_nb.pool import Pool
+from fastlaunch_nb.pool.model import Pool
 
 from .cases import costly
 from .conftest import ACCOUNT, REGION, Connect

@@ -12,7 +12,7 @@ from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb import emulator
 from fastlaunch_nb.emulator.models import EC2Error
-from fastlaunch_nb.frame import API_STATES
+from fastlaunch_nb.schema.columns import API_STATES
 
 from .conftest import ACCOUNT, REGION
 

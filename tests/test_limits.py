@@ -14,12 +14,13 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator, frame
+from fastlaunch_nb import aws, emulator
 from fastlaunch_nb.emulator import models
 from fastlaunch_nb.emulator.models import FastLaunchBackend
 from fastlaunch_nb.enrich import places, reads, stocks
 from fastlaunch_nb.enrich.reads import Place
 from fastlaunch_nb.errors import FastLaunchError
+from fastlaunch_nb.schema.columns import COMPLETE
 
 from .conftest import ACCOUNT, REGION
 
@@ -376,7 +377,7 @@ def test_an_empty_page_may_be_the_last(
     assert (images["image_id"].tolist(), images.attrs["next_token"]) == (ids, None)
     swept = fl.sweep(boto3.Session(), regions=REGION, progress=False)
     assert swept.images["image_id"].tolist() == ids
-    assert swept.coverage["status"].tolist() == [frame.COMPLETE]
+    assert swept.coverage["status"].tolist() == [COMPLETE]
 
 
 def test_so_many_images_may_be_asked_for_at_once(ec2: Any) -> None:

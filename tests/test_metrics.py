@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fastlaunch_nb import emulator
 from fastlaunch_nb.emulator.clock import START
-from fastlaunch_nb.pool import Pool
+from fastlaunch_nb.pool.model import Pool
 
 from .conftest import ACCOUNT, REGION, Connect
 

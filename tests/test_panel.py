@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.formatting import single_line
 from fastlaunch_nb.panel.facets import MOST
 from fastlaunch_nb.panel.parts import PAUSE
 from fastlaunch_nb.panel.stored import ROWS
 from fastlaunch_nb.panel.table import PAGES, keys_of
 from fastlaunch_nb.panel.views import TITLES
+from fastlaunch_nb.sources.pages import empty_images
 
 from .conftest import HOSTILE, item
 
@@ -403,7 +404,7 @@ def test_text_that_runs_leftwards_turns_nothing_around(images: pd.DataFrame, nam
 def test_no_text_leaves_its_isolate(text: str) -> None:
     """Law: what runs leftwards is in an isolate, and no mark that would end it is left in there."""
     begin, end = ("\u2068", "\u2069") if "\u05d0" in text else ("", "")
-    shown = frame.one_line(text)
+    shown = single_line(text)
     assert (shown[: len(begin)], shown[len(shown) - len(end) :]) == (begin, end)
     inside = shown[len(begin) : len(shown) - len(end)]
     assert inside.isprintable()
@@ -442,7 +443,7 @@ def test_demo_data_is_marked(images: pd.DataFrame) -> None:
 
 def test_no_images() -> None:
     """A frame without rows makes a panel that says why, with nothing to tick or to type."""
-    panel = fl.panel(frame.empty())
+    panel = fl.panel(empty_images())
     for shown in (page(panel), panel._repr_mimebundle_()["text/html"]):
         assert "No image to show." in shown
     assert repr(panel) == "FilterPanel: 0 of 0 images"

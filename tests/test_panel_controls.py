@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Locator, Page, expect
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.frame import Faceted, Histogram
+from fastlaunch_nb.filters.facet_index import FacetIndex, Histogram
 from fastlaunch_nb.panel.controls import Keys, RangeSlider
 
 from .conftest import HOSTILE, item
@@ -27,11 +27,11 @@ VALUES: dict[str, Any] = {
 }
 
 
-def spread(name: str, values: list[Any], bins: int = 10) -> tuple[Faceted, Histogram]:
+def spread(name: str, values: list[Any], bins: int = 10) -> tuple[FacetIndex, Histogram]:
     """Return a frame that has these values of a range, and how they spread."""
     field = name.title().replace("_", "")
     items = [item(place, **{field: value}) for place, value in enumerate(values)]
-    faceted = Faceted(fl.from_pages(items))
+    faceted = FacetIndex(fl.from_pages(items))
     return faceted, faceted.histogram(fl.Filters(), name, bins)
 
 

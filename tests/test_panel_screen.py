@@ -18,7 +18,19 @@ import fastlaunch_nb as fl
 
 from .browser import PLOT, axe
 from .cases import some
-from .screen import HOSTS, NEW, TABS, Host, Screen, dark, fleet, hosted, key_of, named, prepared
+from .screen import (
+    HOSTS,
+    NEW,
+    TABS,
+    Host,
+    Screen,
+    dark,
+    fleet,
+    hosted,
+    key_of,
+    named,
+    prepared,
+)
 
 IN_NOTEBOOK_TOO = {
     "test_facets_count_and_keep",

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import charts, frame
+from fastlaunch_nb import charts
 from fastlaunch_nb.panel.stored import ROWS, _blocks, stored_html, table_html
+from fastlaunch_nb.sources.pages import empty_images
 
 from .conftest import HOSTILE, item
 
@@ -194,7 +195,7 @@ def test_nothing_to_show(images: pd.DataFrame) -> None:
     """Where there is no row it says why, and draws nothing."""
     assert "No image matches the filters." in stored(images, fl.Filters(text="zebra"))
     assert "<table" not in stored(images, fl.Filters(text="zebra"))
-    assert "No image to show." in stored(frame.empty())
+    assert "No image to show." in stored(empty_images())
 
 
 def test_a_file_of_parquet_and_its_kinds(images: pd.DataFrame) -> None:

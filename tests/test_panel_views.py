@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.sources.pages import empty_images
 
 
 @pytest.mark.parametrize("tab", [1, 2])
@@ -122,7 +122,7 @@ def test_what_is_said_of_other_images_is_shown_until_it_is_filtered(images: pd.D
     """Findings of images that are not here are left out by filters alone; so where none is."""
     known = images[images["region"] == "us-east-1"]
     found = fl.findings(images)
-    for rows, keeping in ((known, fl.Filters(region="us-east-1")), (frame.empty(), fl.Filters())):
+    for rows, keeping in ((known, fl.Filters(region="us-east-1")), (empty_images(), fl.Filters())):
         panel = fl.panel(rows, findings=found)
         panel._views.selected_index = 3
         assert len(panel._views._findings._shown) == len(found)

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fastlaunch_nb import InputError
-from fastlaunch_nb.pool import Pool
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.pool.model import Pool
 
 FILL = 10
 targets, parallels = st.integers(0, 12), st.integers(1, 8)

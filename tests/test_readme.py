@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from fastlaunch_nb import aws, frame
-from fastlaunch_nb.demo import Demo
-from fastlaunch_nb.enrich import ACTIONS
-from fastlaunch_nb.findings import rules_table
+from fastlaunch_nb import aws
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.enrich.reads import ACTIONS
+from fastlaunch_nb.findings.found import rules_table
+from fastlaunch_nb.schema.columns import COLUMNS
+from fastlaunch_nb.schema.joins import JOINS
 
 from .conftest import ROOT, run
 from .processes import process
@@ -40,7 +42,7 @@ def commands() -> list[str]:
 
 def test_readme_has_the_columns() -> None:
     """README's table of columns is the one that the frame declares."""
-    rows = [f"| `{c.name}` | {c.dtype} | {c.meaning} | {'.'.join(c.path)} |" for c in frame.COLUMNS]
+    rows = [f"| `{c.name}` | {c.dtype} | {c.meaning} | {'.'.join(c.path)} |" for c in COLUMNS]
     table = "\n".join(
         ["| column | dtype | meaning | field of the API |", "|---|---|---|---|", *rows]
     )
@@ -51,7 +53,7 @@ def test_readme_has_the_joins() -> None:
     """README's tables of joins are what the frame declares, and what joins ask for."""
     columns = [
         f"| `{join}` | `{c.name}` | {c.dtype} | {c.meaning} |"
-        for join, joined in frame.JOINS.items()
+        for join, joined in JOINS.items()
         for c in joined
     ]
     actions = [

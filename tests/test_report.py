@@ -22,7 +22,8 @@ from playwright.sync_api import Page, expect
 from rich.console import Console
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import charts, frame, report
+from fastlaunch_nb import charts, report
+from fastlaunch_nb.formatting import to_csv
 
 from .conftest import HOSTILE
 
@@ -266,14 +267,14 @@ def cells(text: str, separator: str) -> list[str]:
 def test_no_cell_of_csv_is_a_formula(separator: str, hostile: str) -> None:
     """Law: whatever AWS says, and whatever separator a spreadsheet has, no cell begins one."""
     images = fl.from_pages([{"ImageId": hostile, "State": hostile}]).head(1)
-    assert not any(map(begins_formula, cells(frame.to_csv(images), separator)))
+    assert not any(map(begins_formula, cells(to_csv(images), separator)))
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_csv_keeps_the_text(formula: str) -> None:
     """But for the apostrophe the text is all there, and what is harmless is as it was."""
     images = fl.from_pages([{"ImageId": "ami-1", "StateTransitionReason": formula}])
-    back = pd.read_csv(io.StringIO(frame.to_csv(images)), dtype=str)
+    back = pd.read_csv(io.StringIO(to_csv(images)), dtype=str)
     assert "'" in back["state_transition_reason"][0]
     unguarded = back["state_transition_reason"][0].replace("'", "")
     assert unguarded == formula.replace("'", "").replace("\r", "\n")

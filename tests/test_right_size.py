@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.pool import Curve, RightSize, launches, played, sizing
+from fastlaunch_nb.pool import launches, played, sizing
+from fastlaunch_nb.pool.sizing import Curve, RightSize
 
 from .conftest import ACCOUNT, REGION
 

@@ -30,8 +30,9 @@ import pytest
 from playwright.sync_api import expect
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import InputError, cli, emulator, servers
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb import cli, emulator, servers
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.errors import InputError
 
 from .browser import ROOT, SLOW, launched, opened
 from .cases import some

@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator, frame
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb import emulator
+from fastlaunch_nb.demo.running import Demo
 from fastlaunch_nb.history.files import Files, GoneError
+from fastlaunch_nb.schema import columns
 
 from .cases import some
 from .conftest import ROOT, item
@@ -46,7 +47,7 @@ from .worlds import (
 )
 from .writers import EACH, PROCESSES
 
-KEY = list(frame.KEY)
+KEY = list(columns.KEY)
 DAY = 24 * 3600
 ENOUGH = 3  # reads of a store while others write into it
 

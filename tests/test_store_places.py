@@ -24,9 +24,10 @@ from pyarrow import fs
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
 from fastlaunch_nb.history import files as history_files
 from fastlaunch_nb.history.files import Files
+from fastlaunch_nb.schema import columns
+from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, EVENTS, TEXT
 
 from .cases import some
 from .conftest import ROOT, item
@@ -44,7 +45,7 @@ from .worlds import (
     small,
 )
 
-KEY = list(frame.KEY)
+KEY = list(columns.KEY)
 SPARKS = re.compile(r"```python\n(looks = spark\.read.*?)```", re.DOTALL)
 
 # --- S3 -------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ def varied(store: Path) -> fl.History:
 
 def compared(found: pa.Table, names: list[str], by: list[str]) -> pd.DataFrame:
     """Return rows of any engine, in the types of the frame."""
-    types = {column.name: column.dtype for column in (*frame.EVENTS, *frame.COVERAGE)}
+    types = {column.name: column.dtype for column in (*EVENTS, *COVERAGE)}
     rows = pd.DataFrame(
         {
             name: (
@@ -330,13 +331,13 @@ def compared(found: pa.Table, names: list[str], by: list[str]) -> pd.DataFrame:
             for name in names
         }
     )
-    rows = rows.astype({name: types.get(name, frame.TEXT) for name in names if name in types})
+    rows = rows.astype({name: types.get(name, TEXT) for name in names if name in types})
     return rows.sort_values(by, ignore_index=True)
 
 
 def agree(history: fl.History, looks: Any, coverage: Any, arrow: Callable[[Any], pa.Table]) -> None:
     """Refuse an engine that does not give the rows and the intervals of a history."""
-    columns = [column.name for column in frame.COLUMNS]
+    columns = [column.name for column in COLUMNS]
     seen = history.observations()[columns].sort_values([*KEY, "observed_at"], ignore_index=True)
     same(compared(arrow(looks), columns, [*KEY, "observed_at"]), seen)
     told = history.intervals()

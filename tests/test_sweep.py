@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator, frame
-from fastlaunch_nb.demo import Demo
-from fastlaunch_nb.emulator import FastLaunchImage
+from fastlaunch_nb import aws, emulator
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.emulator.images import FastLaunchImage
+from fastlaunch_nb.sources.pages import empty_images
 from fastlaunch_nb.sweep.course import Course, _Queue
 from fastlaunch_nb.sweep.looks import Look, Opening
 
@@ -163,7 +164,7 @@ def test_sessions_of_ones_own(demo: Demo) -> None:
 def test_nothing_there_is_an_empty_frame(demo: Demo) -> None:
     """No images: the same columns and dtypes, and a complete coverage."""
     swept = fl.sweep(regions=["eu-north-1"])
-    pd.testing.assert_frame_equal(swept.images, frame.empty(), check_flags=False)
+    pd.testing.assert_frame_equal(swept.images, empty_images(), check_flags=False)
     assert swept.coverage["status"].tolist() == ["complete"]
 
 

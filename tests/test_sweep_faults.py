@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo import Demo
-from fastlaunch_nb.emulator import FAULTS, FastLaunchImage
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.emulator.faults import FAULTS
+from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.models import EC2Error
 from fastlaunch_nb.sweep.looks import Look
 

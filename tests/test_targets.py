@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb import aws
 from fastlaunch_nb.aws.clients import parse_time
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.demo.running import Demo
 
 from .conftest import denied
 

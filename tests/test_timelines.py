@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
 from fastlaunch_nb.charts import look, timelines
-from fastlaunch_nb.demo import Demo
+from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.formatting import state_rank
+from fastlaunch_nb.schema.columns import INTERVAL_COLUMNS, INTERVAL_TIMES, STATES, TEXT, TIME
 
 from .cases import costly
 from .conftest import HOSTILE
@@ -42,14 +43,14 @@ def told(*runs: tuple[int, str | None, float, float | None], **columns: Any) -> 
         }
         for image, state, start, end in runs
     ]
-    table = pd.DataFrame(rows).astype({"state": frame.TEXT})
-    times = {name: pd.to_datetime(table[name], utc=True) for name in frame.INTERVAL_TIMES}
-    return table.assign(**{name: values.astype(frame.TIME) for name, values in times.items()})
+    table = pd.DataFrame(rows).astype({"state": TEXT})
+    times = {name: pd.to_datetime(table[name], utc=True) for name in INTERVAL_TIMES}
+    return table.assign(**{name: values.astype(TIME) for name, values in times.items()})
 
 
 def looks(*days: float) -> pd.DataFrame:
     """Return a coverage of looks so many days before noon."""
-    at = pd.Series([NOON - day * DAY for day in days]).astype(frame.TIME)
+    at = pd.Series([NOON - day * DAY for day in days]).astype(TIME)
     return pd.DataFrame({"account_id": "999988887777", "region": "eu-west-1", "observed_at": at})
 
 
@@ -145,7 +146,7 @@ def test_what_is_no_coverage_is_refused(other: Any) -> None:
             chart(told((1, "enabled", 1, None)), coverage=other)
 
 
-@pytest.mark.parametrize("column", frame.INTERVAL_COLUMNS)
+@pytest.mark.parametrize("column", INTERVAL_COLUMNS)
 def test_intervals_that_lack_a_column_are_refused_as_such(column: str) -> None:
     """An answer about intervals is about intervals, not about images."""
     lacking = told((1, "enabled", 1, None)).drop(columns=column)
@@ -187,7 +188,7 @@ def test_a_state_is_drawn_as_long_as_it_was_seen() -> None:
 
 def test_nothing_unseen_looks_healthy() -> None:
     """Unknown and absent show the page through, each in its own way; no state of AWS's does."""
-    looked = {state: look.state_look(state) for state in (*frame.STATES, "new")}
+    looked = {state: look.state_look(state) for state in (*STATES, "new")}
     assert {state for state, drawn in looked.items() if not drawn.solid} == {"unknown", "absent"}
     runs = [(1, "unknown", 4.0, 3.0), (1, "absent", 3.0, 2.0), (1, None, 2.0, 1.0)]
     drawn = bars(fl.timeline(told(*runs, (1, "brand-new", 1, None)), coverage=looks(4, 0)))
@@ -354,8 +355,8 @@ def test_of_a_cell_the_worst_state_counts(rows: list[list[tuple[str, int]]], sha
         own = runs[runs["image_id"].isin(images)]
         for place, (begin, end) in enumerate(parts(trace, len(row))):
             states = in_part(own, begin, end)
-            least = min(map(frame.severity, states), default=None)
-            worst = {look.state_look(s).cell for s in states if frame.severity(s) == least}
+            least = min(map(state_rank, states), default=None)
+            worst = {look.state_look(s).cell for s in states if state_rank(s) == least}
             odd_unknown = {look.CLEAR} if (number + place) % 2 and "unknown" in states else set()
             assert row[place] in (worst | (odd_unknown if worst else set()) or {look.CLEAR})
     assert "the worst state in it is shown" in fl.text(figure)
@@ -374,12 +375,12 @@ def test_the_strip_counts_each_image_once(rows: list[list[tuple[str, int]]]) -> 
         expected: dict[int, int] = {}
         for own in images:
             if states := in_part(own, begin, end):
-                worst = min(map(frame.severity, states))
+                worst = min(map(state_rank, states))
                 expected[worst] = expected.get(worst, 0) + 1
         found: dict[int, int] = {}
         for line in words.split("<br>")[2:]:
             count, state = line.split(" ", 1)
-            found[frame.severity(state)] = found.get(frame.severity(state), 0) + int(count)
+            found[state_rank(state)] = found.get(state_rank(state), 0) + int(count)
         assert found == expected
 
 

@@ -14,7 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame, wire
+from fastlaunch_nb import wire
+from fastlaunch_nb.schema.arrow import concat_batches, make_batch, make_coverage
+from fastlaunch_nb.schema.columns import COVERAGE
+from fastlaunch_nb.sources.pages import empty_images
 
 SHAPE = (
     get_session().get_service_model("ec2").operation_model("DescribeFastLaunchImages").output_shape
@@ -77,10 +80,10 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def table(taken: wire.Taken) -> pd.DataFrame:
-    batch = frame.batch(
+    batch = make_batch(
         taken.columns, account_id="111122223333", region="eu-west-1", observed_at=NOW
     )
-    return frame.from_batches([batch])
+    return concat_batches([batch])
 
 
 WHOLE = (
@@ -173,13 +176,13 @@ def test_a_time_that_is_none_is_refused() -> None:
 
 def test_no_batch_is_the_empty_frame() -> None:
     """Nothing read has the columns and dtypes of something read."""
-    pd.testing.assert_frame_equal(frame.from_batches([]), frame.empty(), check_flags=False)
+    pd.testing.assert_frame_equal(concat_batches([]), empty_images(), check_flags=False)
 
 
 def test_a_coverage_has_its_dtypes() -> None:
     """Declared dtypes, also where nothing was covered; every column says what it means."""
     for rows in ([], [{"sweep_id": "s", "rows": 3, "seconds": 0.5}]):
-        coverage = frame.coverage(rows)
-        assert [*coverage] == [column.name for column in frame.COVERAGE]
-        assert coverage.dtypes.astype(str).tolist() == [c.dtype for c in frame.COVERAGE]
-    assert all(column.meaning for column in frame.COVERAGE)
+        coverage = make_coverage(rows)
+        assert [*coverage] == [column.name for column in COVERAGE]
+        assert coverage.dtypes.astype(str).tolist() == [c.dtype for c in COVERAGE]
+    assert all(column.meaning for column in COVERAGE)

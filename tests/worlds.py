@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
+from fastlaunch_nb.schema.arrow import make_coverage
+from fastlaunch_nb.schema.columns import KEY, TEXT
+from fastlaunch_nb.sources.pages import empty_images
 
 START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # a day ends within, and clocks are put forward
 MINUTE = timedelta(minutes=1)
-PLACE = frame.KEY[:2]
+PLACE = KEY[:2]
 PLACES = (("111122223333", "eu-west-1"), ("111122223333", "us-east-1"), ("123456789012", "x-1"))
 
 
@@ -42,10 +44,10 @@ def looked(
         look = {"account_id": account, "region": region, "scope": "", "status": status}
         looks.append({**look, "rows": len(items), "pages": 1, "observed_at": at.floor("s")})
     sweep_id = title or f"sweep-{minute:07.2f}"
-    coverage = frame.coverage({"sweep_id": sweep_id, **look} for look in looks)
-    images = fl.from_pages(seen, observed_at=at.floor("s")) if seen else frame.empty()
+    coverage = make_coverage({"sweep_id": sweep_id, **look} for look in looks)
+    images = fl.from_pages(seen, observed_at=at.floor("s")) if seen else empty_images()
     for number, name in enumerate(PLACE):
-        images[name] = pd.array([owner[number] for owner in owners], dtype=frame.TEXT)
+        images[name] = pd.array([owner[number] for owner in owners], dtype=TEXT)
     return Swept(sweep_id, images, coverage, at)
 
 

@@ -15,7 +15,7 @@ from botocore import xform_name
 from fastlaunch_nb.aws.clients import Access, has_literal_keys, named_session, open_session
 from fastlaunch_nb.aws.explained import explained
 from fastlaunch_nb.errors import FastLaunchError, InputError, SetupError
-from fastlaunch_nb.frame import check_account_id
+from fastlaunch_nb.validation import check_account_id
 
 _ROLE = re.compile(r"/?[\w+=,.@-]+(/[\w+=,.@-]+)*", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)

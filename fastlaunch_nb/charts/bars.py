@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.told import Told, within
 from fastlaunch_nb.charts.words import RowText
-from fastlaunch_nb.frame import lasted, minute
+from fastlaunch_nb.formatting import format_duration, format_time
 
 _SLIVER: Final = 0.006  # of the axis: how long a bar is at least
 _EARLIER, _INEXACT, _STILL = "◀", "○", "▶"
@@ -101,15 +101,15 @@ def interval_words(row: dict[Any, Any], there: Told) -> RowText:
     still = pd.isna(row["end"])
     until = row["end"] if not still else row["last_seen"]
     until = there.end if pd.isna(until) else until
-    start = minute(row["start"])
+    start = format_time(row["start"])
     lines = [
-        f"{row['state']} for {lasted(until - row['start'])}",
+        f"{row['state']} for {format_duration(until - row['start'])}",
         f"since {start}" if row["start_exact"] else f"first seen {start}",
     ]
     if not still:
-        lines.append(f"until {minute(until)}")
+        lines.append(f"until {format_time(until)}")
     elif not there.once:
-        lines.append(f"still so {minute(until)}")
+        lines.append(f"still so {format_time(until)}")
     reason = words.plain(
         row.get("state_transition_reason"), _NO_REASON.get(row["state"], "no reason given")
     )

@@ -12,7 +12,9 @@ from fastlaunch_nb.charts.courses import courses
 from fastlaunch_nb.charts.stocks import BY, Stocks, stocks
 from fastlaunch_nb.charts.words import Line, RowText
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import KEY, minute, validate_columns
+from fastlaunch_nb.formatting import format_time
+from fastlaunch_nb.schema.columns import KEY
+from fastlaunch_nb.validation import validate_columns
 
 _MOST: Final = 50  # rows
 _MOST_PANELS: Final = 6
@@ -43,7 +45,7 @@ def capacity(
         that is left is told as others: in one more row, or under the title.
     metrics : pandas.DataFrame, optional
         CloudWatch's numbers of these images over time: the columns of
-        ``frame.METRICS``. With them there is a panel an image.
+        ``fastlaunch_nb.metrics``. With them there is a panel an image.
 
     Returns
     -------
@@ -177,7 +179,11 @@ def _of_metrics(image: dict[Any, Any]) -> list[str]:
     times = {"available_snapshots_time": "stock seen", "below_target_since": "below target since"}
     return [
         *(f"{image[name]} {said}" for name, said in counts.items() if _known(image, name)),
-        *(f"{said} {minute(image[name])}" for name, said in times.items() if _known(image, name)),
+        *(
+            f"{said} {format_time(image[name])}"
+            for name, said in times.items()
+            if _known(image, name)
+        ),
     ]
 
 

@@ -12,7 +12,10 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.bins import bins
 from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
-from fastlaunch_nb.frame import COUNT, KEY, METRICS, lasted, minute, require_columns, wrong_rows
+from fastlaunch_nb.formatting import format_duration, format_time
+from fastlaunch_nb.schema.columns import COUNT, KEY
+from fastlaunch_nb.schema.joins import METRICS
+from fastlaunch_nb.validation import require_columns, rows_error
 
 _STOCK, _TARGET, _FAST, _COLD = "#3392d1", "#7f7f7f", "#009e73", "#d55e00"
 _NEEDED: Final = (*KEY, "time", "period", "available_snapshots", "fast_launches", "cold_launches")
@@ -87,13 +90,13 @@ def _checked(metrics: object) -> pd.DataFrame:
             try:
                 fitted[column.name] = fitted[column.name].astype(column.dtype)
             except (TypeError, ValueError):
-                raise wrong_rows(
+                raise rows_error(
                     "metrics",
                     f"In this one {column.name} is {rows[column.name].dtype}, not {column.dtype}.",
                 ) from None
     untimed = fitted["time"].isna() | fitted["period"].isna() | fitted["period"].le(0)
     if untimed.any():
-        raise wrong_rows("metrics", f"{untimed.sum():,} of its rows have no time or no period.")
+        raise rows_error("metrics", f"{untimed.sum():,} of its rows have no time or no period.")
     return fitted
 
 
@@ -174,7 +177,7 @@ def _launches(fast: Any, cold: Any, verb: str = "") -> str:
 def _under(
     images: pd.DataFrame, sums: pd.DataFrame, shown: int, foreign: int, axis: _Axis
 ) -> list[Line]:
-    said = [f"{words.images(len(sums))} over {lasted(axis.end - axis.begin)}"]
+    said = [f"{words.images(len(sums))} over {format_duration(axis.end - axis.begin)}"]
     if without := len(images) - len(sums):
         said.append(f"{without:,} without metrics")
     if foreign:
@@ -218,7 +221,7 @@ def _words(course: _Course, gaps: list[tuple[pd.Timestamp, pd.Timestamp]]) -> Ro
     ]
     unknown = sum((until - since for since, until in gaps), pd.Timedelta(0))
     if unknown and len(stock):
-        lines.append(f"stock unknown for {lasted(unknown)}")
+        lines.append(f"stock unknown for {format_duration(unknown)}")
     return words.row_text(course.image, *lines)
 
 
@@ -357,7 +360,7 @@ def _counts(rows: pd.DataFrame, axis: _Axis) -> pd.DataFrame:
 def _launch_traces(counts: pd.DataFrame, yaxis: str, *, lift: float) -> list[Any]:
     """Return bars for fast launches, those for cold ones on top of them, and a cross over these."""
     said = [
-        f"{minute(begin)}, {lasted(width)}<br>{fast:,} fast<br><b>{cold:,} cold</b>"
+        f"{format_time(begin)}, {format_duration(width)}<br>{fast:,} fast<br><b>{cold:,} cold</b>"
         for begin, width, fast, cold in zip(
             *(counts[name] for name in ("begin", "width", "fast", "cold")), strict=True
         )

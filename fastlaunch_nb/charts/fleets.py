@@ -9,15 +9,15 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
-from fastlaunch_nb.frame import (
+from fastlaunch_nb.schema.columns import (
     COMPLETE,
     FAILED,
     INTERRUPTED,
     NOT_OPTED_IN,
     PARTIAL,
     STATUSES,
-    require_columns,
 )
+from fastlaunch_nb.validation import require_columns
 
 
 class _Tile(NamedTuple):

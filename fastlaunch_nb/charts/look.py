@@ -16,14 +16,14 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import words
 from fastlaunch_nb.charts.words import LegendEntry, Line
-from fastlaunch_nb.frame import (
+from fastlaunch_nb.formatting import (
     DEMO_MARK,
-    STATES,
     account_labels,
     empty_message,
     image_labels,
     is_demo,
 )
+from fastlaunch_nb.schema.columns import STATES
 
 
 class Look(NamedTuple):

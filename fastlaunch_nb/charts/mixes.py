@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import look, ranks, words
 from fastlaunch_nb.charts.told import UNKNOWN, Told, told, why_nothing
 from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
-from fastlaunch_nb.frame import lasted, minute, severity
+from fastlaunch_nb.formatting import format_duration, format_time, state_rank
 
 _BY: Final = (None, "account", "region", "image")
 _MOST: Final = 500  # rows
@@ -91,7 +91,7 @@ def state_mix(
         return look.empty("state_mix", intervals, why_nothing(there))
     rows, parts = _rows(there, by)
     figure = look.blank(
-        f"Share of time in each state until {minute(there.end)}",
+        f"Share of time in each state until {format_time(there.end)}",
         _under(there, by, parts), there.runs, rows=len(rows), legend=_legend(there),
     )  # fmt: skip
     for state in there.states:
@@ -158,9 +158,9 @@ def _spent(there: Told, of: Any) -> dict[int, dict[str, float]]:
 
 def _how_good(spent: dict[str, float]) -> tuple[float, ...]:
     """Return what sorts rows: those that failed the longest first, then the least known."""
-    total, unknown = sum(spent.values()) or 1, severity(UNKNOWN)
-    failed = sum(time for state, time in spent.items() if severity(state) < unknown)
-    unsure = sum(time for state, time in spent.items() if severity(state) == unknown)
+    total, unknown = sum(spent.values()) or 1, state_rank(UNKNOWN)
+    failed = sum(time for state, time in spent.items() if state_rank(state) < unknown)
+    unsure = sum(time for state, time in spent.items() if state_rank(state) == unknown)
     shares = -failed / total, -unsure / total, spent.get("enabled", 0) / total
     return tuple(round(share, 9) for share in shares)  # so that what is as good is alike
 
@@ -205,4 +205,4 @@ def _words_of(row: _Row) -> RowText:
 
 
 def _long(seconds: float) -> str:
-    return lasted(pd.Timedelta(seconds=seconds))
+    return format_duration(pd.Timedelta(seconds=seconds))

@@ -9,7 +9,8 @@ import pandas as pd
 
 from fastlaunch_nb.charts import words
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.frame import KEY, account_labels, image_labels, severity
+from fastlaunch_nb.formatting import account_labels, image_labels, state_rank
+from fastlaunch_nb.schema.columns import KEY
 
 SORTS: Final = ("worst", "recent", "name", "account", "region")
 GROUPS: Final = ("account", "region", "state")
@@ -102,7 +103,7 @@ def _sorted(images: pd.DataFrame, sort: str) -> pd.DataFrame:
     """Return images in their order; by what else they are called where they are alike in that."""
     names = image_labels(images).astype(object)
     keys: dict[str, Any] = {
-        "worst": images["state"].map(severity),
+        "worst": images["state"].map(state_rank),
         "account": account_labels(images).astype(object),
         "region": images["region"],
     }

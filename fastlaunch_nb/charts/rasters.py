@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.bins import Bins
 from fastlaunch_nb.charts.told import UNKNOWN
-from fastlaunch_nb.frame import lasted
+from fastlaunch_nb.formatting import format_duration
 
 
 def raster(
@@ -38,7 +38,7 @@ def raster(
     if UNKNOWN in states:
         odd = np.add.outer(*map(np.arange, worst.shape)) % 2 == 1
         drawn[odd & (worst == states.index(UNKNOWN) + 1)] = len(states) + 1
-    half = lasted(parts.width / 2)
+    half = format_duration(parts.width / 2)
     return go.Heatmap(
         name="worst state",
         x0=words.iso(parts.middle(0)),

@@ -12,8 +12,9 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.words import LegendEntry, Line, RowText
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import Prices, lasted
-from fastlaunch_nb.pool import RightSize
+from fastlaunch_nb.formatting import format_duration
+from fastlaunch_nb.pool.sizing import RightSize
+from fastlaunch_nb.schema.joins import Prices
 
 _WARM, _COST, _WANTED = "#2a7fbf", "#c8701a", look.GREY
 _TALL, _SIDE = 300, 62  # pixels: of the inside, and beside it for names of axes
@@ -127,7 +128,7 @@ def _usd(cost: float) -> str:
 
 
 def _under(sizing: RightSize) -> list[Line]:
-    fill = lasted(pd.Timedelta(seconds=sizing.fill_time))
+    fill = format_duration(pd.Timedelta(seconds=sizing.fill_time))
     launches = f"{sizing.launches:,} launches"
     prepared = f"{sizing.max_parallel:,} prepared at once, in {fill} each"
     return [[launches, f"{sizing.cold:,} of them cold", prepared]]

@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from fastlaunch_nb.charts import ranks
-from fastlaunch_nb.frame import COUNT, KEY, image_labels, stock
+from fastlaunch_nb.formatting import image_labels
+from fastlaunch_nb.schema.columns import COUNT, KEY
+from fastlaunch_nb.schema.joins import known_stock
 
 BY: Final = ("image", "account", "region", "template")
 _NOT_FILLED: Final = ("enabling-failed", "enabled-failed", "disabling", "disabling-failed")
@@ -80,7 +82,7 @@ def stocks(images: pd.DataFrame, by: str, top: int) -> Stocks:
 def _numbers(images: pd.DataFrame) -> pd.DataFrame:
     """Return the numbers of each image."""
     target, parallel = images["target_resource_count"], images["max_parallel_launches"]
-    held = stock(images)
+    held = known_stock(images)
     no_stock, no_target = held.isna(), target.isna()
     within = held.where((held <= target).fillna(False), target).mask(no_stock)
     short = target - within

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import look, words
 from fastlaunch_nb.charts.bins import Bins
-from fastlaunch_nb.frame import lasted
+from fastlaunch_nb.formatting import format_duration
 
 _HEIGHT, _GAP = 44, 8  # pixels: of the strip, and between it and the rows
 _LEAST: Final = 0.08  # of the strip: how high a state is drawn at least, so that one image is seen
@@ -98,5 +98,5 @@ def _words(counts: Any, states: Sequence[str], parts: Bins, part: int) -> str:
         for state, count in zip(states, counts, strict=True)
         if count
     ]
-    when = f"{begin:%Y-%m-%d %H:%M} UTC, {lasted(parts.width)}"
+    when = f"{begin:%Y-%m-%d %H:%M} UTC, {format_duration(parts.width)}"
     return "<br>".join([f"<b>{words.images(int(counts.sum()))}</b>", when, *lines])

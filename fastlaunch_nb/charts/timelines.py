@@ -14,7 +14,7 @@ from fastlaunch_nb.charts.ranks import Ranks, ranked
 from fastlaunch_nb.charts.rasters import raster
 from fastlaunch_nb.charts.told import Told, told, why_nothing
 from fastlaunch_nb.charts.words import LegendEntry, Line
-from fastlaunch_nb.frame import lasted, minute
+from fastlaunch_nb.formatting import format_duration, format_time
 
 MOST_BARS: Final = 3_000
 """How many runs are drawn as bars; a browser takes seconds for more."""
@@ -99,7 +99,7 @@ def timeline(
     order = ranked(there.runs, sort, group, most=MOST_ROWS, heading=_HEADING)
     marked = order.rows <= _MOST_MARKED
     figure = look.blank(
-        f"Fast Launch states {'at' if there.once else 'until'} {minute(there.end)}",
+        f"Fast Launch states {'at' if there.once else 'until'} {format_time(there.end)}",
         _under(there, order, group, many=many), there.runs,
         rows=order.rows, legend=_legend(there, order),
         marks=bars.marks_in_legend(there) if marked else [],
@@ -129,7 +129,7 @@ def _under(there: Told, order: Ranks, group: str | None, *, many: bool) -> list[
 
 
 def _of_cells(there: Told, cells: Ranks) -> str:
-    width = lasted(bins.bins(there.begin, there.end).width)
+    width = format_duration(bins.bins(there.begin, there.end).width)
     row = f"each row is up to {cells.per_row:,} images, " if cells.per_row > 1 else ""
     return f"{row}each column is {width}: the worst state in it is shown"
 

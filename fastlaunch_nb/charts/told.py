@@ -11,16 +11,10 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import (
-    INTERVAL_COLUMNS,
-    INTERVAL_TIMES,
-    KEY,
-    duration,
-    lasted,
-    severity,
-    validate_columns,
-)
-from fastlaunch_nb.intervals import from_look
+from fastlaunch_nb.formatting import format_duration, state_rank
+from fastlaunch_nb.intervals.one_look import from_look
+from fastlaunch_nb.schema.columns import INTERVAL_COLUMNS, INTERVAL_TIMES, KEY
+from fastlaunch_nb.validation import parse_duration, validate_columns
 
 UNKNOWN: Final = "unknown"
 _UNSEEN = ("No image to show.", "No row says when it was seen: from_pages takes observed_at.")
@@ -57,7 +51,7 @@ class Told(NamedTuple):
     @property
     def states(self) -> list[str]:
         """The states that are drawn, the worst first."""
-        return sorted(self.runs["state"].unique(), key=lambda state: (severity(state), state))
+        return sorted(self.runs["state"].unique(), key=lambda state: (state_rank(state), state))
 
     @property
     def shares(self) -> dict[str, float]:
@@ -73,7 +67,7 @@ class Told(NamedTuple):
     @property
     def span(self) -> str:
         """How long the time of the axis is, in words."""
-        return lasted(self.end - self.begin)
+        return format_duration(self.end - self.begin)
 
     @property
     def not_drawn(self) -> list[str]:
@@ -88,7 +82,7 @@ def told(intervals: object, coverage: object, since: Any) -> Told:
     A frame of images is a look at each. Without a coverage the axis begins where the
     intervals themselves prove that somebody looked.
     """
-    window = duration("since", since, "14D", least=pd.Timedelta(1, "ns"))
+    window = parse_duration("since", since, "14D", least=pd.Timedelta(1, "ns"))
     looks = _looks(coverage)
     given = _as_intervals(intervals)
     rows = _merged(given[given["told"]])

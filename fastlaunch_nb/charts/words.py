@@ -15,7 +15,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.errors import InputError, spelt_out
-from fastlaunch_nb.frame import KEY, one_line
+from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.schema.columns import KEY
 
 Line: TypeAlias = Sequence[str]
 """The parts of a line, as plain text: dots stand between them in a figure, commas in its text."""
@@ -151,7 +152,7 @@ def _say(line: Line) -> str:
 
 def _without_markup(drawn: str) -> str:
     """Return a text of somebody else's as plain text: tags gone, escapes undone, on one line."""
-    return one_line(unescape(re.sub(r"<[^<>]*>", " ", drawn)))
+    return single_line(unescape(re.sub(r"<[^<>]*>", " ", drawn)))
 
 
 def images_of_rows(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
@@ -221,7 +222,7 @@ def plain(value: Any, otherwise: str = "?") -> str:
 
 def safe(value: Any, otherwise: str = "?") -> str:
     """Return text that plotly draws as it stands: its bit of HTML and its formulas are escaped."""
-    return escape(one_line(plain(value, otherwise)), quote=False).replace("$", "&#36;")
+    return escape(single_line(plain(value, otherwise)), quote=False).replace("$", "&#36;")
 
 
 def short(texts: Iterable[str], room: int = 30) -> dict[str, str]:

@@ -11,7 +11,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fastlaunch_nb.cli.endings import ENDED_BY_CTRL_C, complain, exit_code, say, warnings_in_words
+from fastlaunch_nb.cli.endings import (
+    ENDED_BY_CTRL_C,
+    complain,
+    exit_code,
+    say,
+    warnings_in_words,
+)
 from fastlaunch_nb.cli.words import parser
 from fastlaunch_nb.errors import FastLaunchError
 

@@ -45,11 +45,11 @@ def warnings_in_words() -> Iterator[None]:
 
 def complain(trouble: Exception | str) -> None:
     """Say what went wrong, on one line, or one a failure: it may quote what AWS sent."""
-    from fastlaunch_nb.frame import one_line  # which loads pandas: not for --help
+    from fastlaunch_nb.formatting import single_line  # which loads pandas: not for --help
 
     many = isinstance(trouble, SweepError | PartialError)
     for line in str(trouble).splitlines() if many else [trouble]:
-        say(f"fastlaunch-nb: {one_line(line)}")
+        say(f"fastlaunch-nb: {single_line(line)}")
 
 
 def say(text: str) -> None:

@@ -11,12 +11,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 from rich.console import Console
 
-from fastlaunch_nb import aws, frame, report
+from fastlaunch_nb import aws, report
 from fastlaunch_nb.cli.endings import PartialError, say
-from fastlaunch_nb.demo import Demo, demo
+from fastlaunch_nb.demo.running import Demo, demo
 from fastlaunch_nb.errors import InputError, spelt_out
-from fastlaunch_nb.history import History
-from fastlaunch_nb.sweep import Sweep, failure_lines, sweep
+from fastlaunch_nb.formatting import to_csv
+from fastlaunch_nb.history.memory import History
+from fastlaunch_nb.schema.columns import STATUSES
+from fastlaunch_nb.sources.events import from_events
+from fastlaunch_nb.sweep.fleet import sweep
+from fastlaunch_nb.sweep.result import Sweep, failure_lines
+from fastlaunch_nb.validation import check_region, parse_api_filters
 
 # --- what to read ---------------------------------------------------------------------
 
@@ -46,12 +51,12 @@ def asked(options: argparse.Namespace, *, usual: str | None) -> Asked:
 def _filters(options: argparse.Namespace) -> dict[str, list[str]]:
     """Return the filters as they were typed; they are checked, and the regions with them."""
     for region in options.region or ():
-        frame.check_region(region)
+        check_region(region)
     filters: dict[str, list[str]] = {}
     for word in options.filters or ():
         name, _, values = _SHORTHAND.sub(r"\1=\2", word).partition("=")
         filters.setdefault(name, []).extend(filter(None, values.split(",")))
-    frame.api_filters(filters)
+    parse_api_filters(filters)
     return filters
 
 
@@ -98,7 +103,7 @@ def record_sweep(options: argparse.Namespace) -> None:
     history = History(options.store)
     if options.events is not None:
         _refuse_reading(options)
-        events = frame.from_events(options.events)
+        events = from_events(options.events)
         history.record(events)
         print(f"recorded events={len(events)}", flush=True)
     else:
@@ -128,7 +133,7 @@ def _counted(swept: Sweep) -> str:
         "sweep_id": swept.sweep_id,
         "images": len(swept.images),
         "reads": len(swept.coverage),
-        **{status: ended.get(status, 0) for status in frame.STATUSES},
+        **{status: ended.get(status, 0) for status in STATUSES},
     }
     return " ".join(f"{name}={count}" for name, count in counts.items())
 
@@ -176,7 +181,7 @@ def _print(images: pd.DataFrame, form: str | None, *, filtered: bool) -> None:
     if form == "json":
         print(report.to_json(images))
     elif form == "csv":
-        text = frame.to_csv(images)
+        text = to_csv(images)
         if sys.stdout.isatty():  # a file gets what AWS sent, a terminal nothing to obey
             text = "\n".join(map(spelt_out, text.split("\n")))
         print(text, end="")

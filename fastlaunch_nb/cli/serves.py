@@ -19,7 +19,7 @@ from fastlaunch_nb.errors import InputError
 
 if TYPE_CHECKING:
     from fastlaunch_nb.cli.reads import Asked
-    from fastlaunch_nb.demo import Demo
+    from fastlaunch_nb.demo.running import Demo
 
 
 def open_lab(options: argparse.Namespace) -> None:
@@ -27,7 +27,7 @@ def open_lab(options: argparse.Namespace) -> None:
     servers.need_extra()
     say("Starting JupyterLab ...")  # before what takes its time to load
     from fastlaunch_nb.cli.reads import asked
-    from fastlaunch_nb.demo import demo
+    from fastlaunch_nb.demo.running import demo
 
     reading = asked(options, usual=None)
     folder = options.folder / servers.folder_name(reading.profile)
@@ -46,7 +46,7 @@ def serve_dashboard(options: argparse.Namespace) -> None:
     servers.need_extra()
     say("Starting the dashboard ...")
     from fastlaunch_nb.cli.reads import asked
-    from fastlaunch_nb.demo import need_extra
+    from fastlaunch_nb.demo.running import need_extra
 
     if options.demo:  # the notebook's kernel starts it, where nobody would see that it cannot
         need_extra()
@@ -102,7 +102,7 @@ def _has_display() -> bool:
 
 def serve_demo(options: argparse.Namespace) -> None:
     """Serve the embedded EC2."""
-    from fastlaunch_nb.demo import demo
+    from fastlaunch_nb.demo.running import demo
 
     known = {*FAULTS, *FAULT_SWITCHES, "unauthorized", "seed"}
     faults = {name: value for name, value in vars(options).items() if name in known}

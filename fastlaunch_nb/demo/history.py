@@ -35,9 +35,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.demo.fleet import ACCOUNTS, REGIONS
-from fastlaunch_nb.emulator import START, Change
+from fastlaunch_nb.emulator.clock import START
+from fastlaunch_nb.emulator.journal import Change
+from fastlaunch_nb.schema.arrow import make_coverage
+from fastlaunch_nb.schema.columns import COMPLETE, FAILED, TEXT, TIME
+from fastlaunch_nb.sources.events import from_events
+from fastlaunch_nb.sources.pages import from_pages
 
 _LOOKS = timedelta(hours=6)
 _WEEK = timedelta(days=7)
@@ -65,7 +69,7 @@ DENIAL = Denial(
 )
 """While it lasts, an image there is disabled in every seed's story: a gap that nothing heals."""
 _DENIED: dict[str, Any] = {  # what a sweep's coverage says of it
-    "status": frame.FAILED,
+    "status": FAILED,
     "error_code": "UnauthorizedOperation",
     "error_message": "DescribeFastLaunchImages: AWS answered UnauthorizedOperation: You are not "
     "authorized to perform this operation. User: arn:aws:sts::{account_id}:user/moto is not "
@@ -101,7 +105,7 @@ def history_of(emulator: Any, now: datetime) -> History:
     times = [now - _WEEK + _LOOKS * look for look in range(_WEEK // _LOOKS + 1)]
     observations, coverage = looks(emulator.JOURNAL, times, DENIAL)
     told = [change for change in emulator.JOURNAL if change.time >= times[0]]
-    return History(observations, coverage, frame.from_events(emulator.notifications(told)))
+    return History(observations, coverage, from_events(emulator.notifications(told)))
 
 
 def looks(
@@ -126,12 +130,12 @@ def looks(
             if not denied:
                 seen += [(*place, answered, images[name].to_api()) for name in sorted(images)]
             covered.append(_covered(*place, answered, None if denied else len(images)))
-    return _observations(seen), frame.coverage(covered)
+    return _observations(seen), make_coverage(covered)
 
 
 def _covered(account_id: str, region: str, answered: datetime, rows: int | None) -> dict[str, Any]:
     """Return the row of the coverage for one look; without `rows` it was denied."""
-    said: dict[str, Any] = {"status": frame.COMPLETE, "rows": rows}
+    said: dict[str, Any] = {"status": COMPLETE, "rows": rows}
     if rows is None:
         message = _DENIED["error_message"].format(account_id=account_id)
         said = {**_DENIED, "error_message": message}
@@ -154,9 +158,9 @@ def _apply(change: Change, there: dict[tuple[str, str], dict[str, Any]]) -> None
 
 
 def _observations(seen: Sequence[tuple[str, str, datetime, dict[str, Any]]]) -> pd.DataFrame:
-    rows = frame.from_pages([item for *_, item in seen])
+    rows = from_pages([item for *_, item in seen])
     return rows.assign(
-        account_id=pd.array([account for account, *_ in seen], dtype=frame.TEXT),
-        region=pd.array([region for _, region, *_ in seen], dtype=frame.TEXT),
-        observed_at=pd.Series([time for _, _, time, _ in seen]).astype(frame.TIME),
+        account_id=pd.array([account for account, *_ in seen], dtype=TEXT),
+        region=pd.array([region for _, region, *_ in seen], dtype=TEXT),
+        observed_at=pd.Series([time for _, _, time, _ in seen]).astype(TIME),
     )

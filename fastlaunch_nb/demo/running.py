@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import boto3
 
     from fastlaunch_nb.demo.history import History
-    from fastlaunch_nb.emulator import Clock
+    from fastlaunch_nb.emulator.clock import Clock
 
 KEY = "demo"  # access key and secret key: nothing checks them
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

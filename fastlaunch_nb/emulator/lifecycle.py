@@ -20,7 +20,7 @@ from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.images import FastLaunchImage
 from fastlaunch_nb.emulator.journal import GONE, JOURNAL, Change
 from fastlaunch_nb.emulator.meters import Meter
-from fastlaunch_nb.pool import Pool
+from fastlaunch_nb.pool.model import Pool
 
 PREPARATION_TIME = timedelta(minutes=30)
 """What the EC2 User Guide names for a preparation instance."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from fastlaunch_nb.emulator.choices import METRIC_PERIOD
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.pool import Pool
+from fastlaunch_nb.pool.model import Pool
 
 STOCK = "NumberOfAvailableFastLaunchSnapshots"
 FAST, COLD = "NumberOfInstancesFastLaunched", "NumberOfInstancesNotFastLaunched"

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
-from fastlaunch_nb import aws, frame
+from fastlaunch_nb import aws
 from fastlaunch_nb.enrich import joining, places, reads, stocks
 from fastlaunch_nb.enrich.joining import PLACE, table
 from fastlaunch_nb.enrich.places import Accounts, Brought, Failure
 from fastlaunch_nb.enrich.reads import Place, Template
 from fastlaunch_nb.enrich.stocks import Wanted
 from fastlaunch_nb.errors import FastLaunchError, InputError, did_you_mean, warn
-from fastlaunch_nb.frame import JOINS, METRICS, SNAPSHOTS, Prices
+from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, Prices
+from fastlaunch_nb.validation import (
+    check_region,
+    check_regions,
+    check_workers,
+    validate_columns,
+)
 
 if TYPE_CHECKING:
     import boto3
@@ -85,7 +91,7 @@ def enrich(
     -------
     pandas.DataFrame
         The same rows, in the same order, with the same index and ``attrs``; and the
-        columns of ``fastlaunch_nb.frame.JOINS[join]``.
+        columns of ``fastlaunch_nb.schema.joins.JOINS[join]``.
 
     Raises
     ------
@@ -110,10 +116,10 @@ def enrich(
     rows = joining.rows_of(images)
     chosen = _chosen(joins, images)
     sources = aws.sources(targets)
-    elsewhere = None if regions is None else frame.check_regions(regions)
+    elsewhere = None if regions is None else check_regions(regions)
     prices = _prices(prices)
     asked = stocks.summary("window", window)
-    workers = frame.check_workers(max_workers)
+    workers = check_workers(max_workers)
     _check_regions_of(rows)
     columns: dict[str, pd.DataFrame] = {}
     if chosen != {"cost"}:
@@ -147,7 +153,7 @@ def snapshots(
     Returns
     -------
     pandas.DataFrame
-        A row a snapshot, with the columns of ``fastlaunch_nb.frame.SNAPSHOTS``: in
+        A row a snapshot, with the columns of ``fastlaunch_nb.schema.joins.SNAPSHOTS``: in
         the order of the targets, then of the regions, then in EC2's.
 
     Raises
@@ -170,8 +176,8 @@ def snapshots(
     >>> found["snapshot_state"].unique().tolist()
     ['completed']
     """
-    sources, named = aws.sources(targets), frame.check_regions(regions)
-    workers = frame.check_workers(max_workers)
+    sources, named = aws.sources(targets), check_regions(regions)
+    workers = check_workers(max_workers)
     accounts = places.opened(sources, None, named[0], workers)
     brought = places.bring(accounts.places(named), {"snapshots": reads.made_snapshots}, workers)
     _raise_if_nothing(accounts, brought)
@@ -211,7 +217,7 @@ def metrics(
     -------
     pandas.DataFrame
         A row an image and period that there is a number for, with the columns of
-        ``fastlaunch_nb.frame.METRICS``: by place as the images have them, by image,
+        ``fastlaunch_nb.schema.joins.METRICS``: by place as the images have them, by image,
         by time.
 
     Raises
@@ -238,7 +244,7 @@ def metrics(
     rows = joining.rows_of(images)
     sources = aws.sources(targets)
     asked = stocks.wanted("since", since, period)
-    workers = frame.check_workers(max_workers)
+    workers = check_workers(max_workers)
     _check_regions_of(rows)
     accounts, rows = _opened(rows, sources, workers)
     read = partial(stocks.numbers, asked=asked)
@@ -276,7 +282,7 @@ def _regions_of(rows: pd.DataFrame) -> list[str]:
 
 def _check_regions_of(rows: pd.DataFrame) -> None:
     for region in _regions_of(rows):
-        frame.check_region(region)
+        check_region(region)
 
 
 def _opened(
@@ -375,7 +381,7 @@ def _with(
     joined = images.assign(**found)
     if prices is None:
         return joined
-    fit = frame.validate_columns("images", joined, "snapshot_gib").reset_index(drop=True)
+    fit = validate_columns("images", joined, "snapshot_gib").reset_index(drop=True)
     costs = joining.cost(fit, prices)
     return joined.assign(**{str(name): values.array for name, values in costs.items()})
 

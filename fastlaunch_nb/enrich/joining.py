@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb import frame
-from fastlaunch_nb.frame import COUNT, JOINS, NUMBER, TEXT, Column, Prices
+from fastlaunch_nb.schema import columns
+from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, TEXT, Column
+from fastlaunch_nb.schema.joins import JOINS, Prices
+from fastlaunch_nb.validation import validate_columns
 
-KEY, PLACE = list(frame.KEY), list(frame.KEY[:2])
+KEY, PLACE = list(columns.KEY), list(columns.KEY[:2])
 _TEMPLATE, _TARGET = ["launch_template_id", "launch_template_name"], "target_resource_count"
 _SETTINGS = [*_TEMPLATE, "launch_template_version", _TARGET, "max_parallel_launches"]
 NEEDED: Final = (*KEY, "state", *_SETTINGS, "observed_at")
@@ -24,7 +26,7 @@ NEEDED: Final = (*KEY, "state", *_SETTINGS, "observed_at")
 
 _MONTH = pd.Timedelta(days=30)
 
-_KEYS = tuple(column for column in frame.COLUMNS if column.name in KEY)
+_KEYS = tuple(column for column in COLUMNS if column.name in KEY)
 LISTED = (
     *_KEYS,
     *JOINS["ami"],
@@ -35,7 +37,7 @@ SIBLINGS = (*_KEYS, Column("image_name", TEXT, "the AMI's name"), Column("has", 
 """The columns of AMIs of some names, and whether they have Fast Launch."""
 TEMPLATES = (
     *_KEYS[:2],
-    *(column for column in frame.COLUMNS if column.name in _SETTINGS[:3]),
+    *(column for column in COLUMNS if column.name in _SETTINGS[:3]),
     *JOINS["template"],
 )
 """The columns of launch templates, as images name them."""
@@ -58,11 +60,11 @@ def rows_of(images: object) -> pd.DataFrame:
 
     Examples
     --------
-    >>> rows_of(frame.empty()).shape
+    >>> rows_of(empty_images()).shape
     (0, 10)
     """
-    fit = frame.validate_columns("images", images, *KEY).reset_index(drop=True)
-    declared = {column.name: column.dtype for column in frame.COLUMNS}
+    fit = validate_columns("images", images, *KEY).reset_index(drop=True)
+    declared = {column.name: column.dtype for column in COLUMNS}
     for name in NEEDED:
         if name not in fit:
             fit[name] = pd.array([None] * len(fit), dtype=declared[name])

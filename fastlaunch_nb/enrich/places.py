@@ -13,7 +13,7 @@ from fastlaunch_nb import aws
 from fastlaunch_nb.enrich.joining import places_in
 from fastlaunch_nb.enrich.reads import Place, Row
 from fastlaunch_nb.errors import FastLaunchError, spelt_out
-from fastlaunch_nb.frame import JOINS
+from fastlaunch_nb.schema.joins import JOINS
 
 A = TypeVar("A")
 B = TypeVar("B")

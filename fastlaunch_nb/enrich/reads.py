@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from fastlaunch_nb import aws, frame
+from fastlaunch_nb import aws
 from fastlaunch_nb.errors import FastLaunchError, ReadError, spelt_out
+from fastlaunch_nb.sources.pages import response_date
 
 Row: TypeAlias = dict[str, Any]
 
@@ -141,7 +142,7 @@ def _filter(name: str, values: Sequence[str]) -> dict[str, Any]:
 def answered_at(answer: aws.Answer) -> pd.Timestamp | None:
     """Return when AWS answered, by its clock."""
     metadata = answer.get("ResponseMetadata", {})
-    return frame.date_of(metadata.get("HTTPHeaders", {}).get("date"))
+    return response_date(metadata.get("HTTPHeaders", {}).get("date"))
 
 
 # --- AMIs and launch templates --------------------------------------------------------

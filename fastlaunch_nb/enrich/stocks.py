@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.enrich.reads import Place, Row, answered_at, batches
 from fastlaunch_nb.errors import InputError, ReadError
+from fastlaunch_nb.validation import parse_duration
 
 STOCK, FAST, COLD = "available_snapshots", "fast_launches", "cold_launches"
 _METRICS: Mapping[str, tuple[str, str]] = {  # column to CloudWatch's metric and statistic
@@ -75,7 +75,7 @@ def summary(name: str, window: object) -> Wanted:
 
 
 def _duration(name: str, value: object, example: str) -> pd.Timedelta:
-    found = frame.duration(name, value, example, least=pd.Timedelta(minutes=1))
+    found = parse_duration(name, value, example, least=pd.Timedelta(minutes=1))
     if found is None:
         raise InputError(f"{name} is None. Expected a duration such as {example!r}.")
     return found

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.findings import remedies
 from fastlaunch_nb.findings.rules import Facts, Rule, chosen, each, known, since, span, told
+from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.schema.columns import COMPLETE, NUMBER
+from fastlaunch_nb.schema.joins import Prices
 
 LEAST_WINDOW: Final = pd.Timedelta(days=7)
 """How long a pool must be without launches to count as unused."""
@@ -55,7 +57,7 @@ def _gone(image_state: str, state: str) -> str:
     what = (
         "EC2 lists it no more"
         if image_state == "absent"
-        else f"the AMI is {frame.one_line(image_state)}"
+        else f"the AMI is {single_line(image_state)}"
     )
     return f"{what}, and Fast Launch is {state}"
 
@@ -82,11 +84,11 @@ def left_over(facts: Facts) -> pd.DataFrame:
     said = each(
         rows,
         lambda left, all_of, state: (
-            f"{left} of {all_of} snapshots are left over; it is {frame.one_line(state)}"
+            f"{left} of {all_of} snapshots are left over; it is {single_line(state)}"
         ),
         *("leftover_snapshots", "snapshots", "state"),
     )
-    share = (rows["leftover_snapshots"] / rows["snapshots"]).astype(frame.NUMBER)
+    share = (rows["leftover_snapshots"] / rows["snapshots"]).astype(NUMBER)
     remedy = each(rows, _remove, "state", "region", "image_id")
     return told(rows, said, remedy, rows["snapshots_monthly_usd"] * share)
 
@@ -115,7 +117,7 @@ def orphaned(facts: Facts) -> pd.DataFrame:
         oldest=("snapshot_time", "min"),
         ids=("snapshot_id", list),
     )
-    price = frame.Prices().snapshot_gib_month
+    price = Prices().snapshot_gib_month
     said = each(
         rows,
         lambda count, gib, oldest: (
@@ -125,14 +127,14 @@ def orphaned(facts: Facts) -> pd.DataFrame:
         *("count", "gib", "oldest"),
     )
     remedy = each(rows, _delete, "region", "image_id", "ids")
-    return told(rows, said, remedy, rows["gib"].astype(frame.NUMBER) * price)
+    return told(rows, said, remedy, rows["gib"].astype(NUMBER) * price)
 
 
 def _whole(coverage: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Return the places of which all images are known: read whole, and each of them is here."""
     place = ["account_id", "region"]
     last = coverage.sort_values("observed_at", kind="stable").drop_duplicates(place, keep="last")
-    whole = last[(last["status"] == frame.COMPLETE) & last["scope"].fillna("").eq("")]
+    whole = last[(last["status"] == COMPLETE) & last["scope"].fillna("").eq("")]
     here = whole[place].merge(images.groupby(place, as_index=False).size(), on=place, how="left")
     return whole[(here["size"].fillna(0) == whole["rows"].to_numpy()).to_numpy()]
 

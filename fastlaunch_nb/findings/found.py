@@ -8,10 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import FastLaunchError, InputError
 from fastlaunch_nb.findings import costs, pools, settings, states
 from fastlaunch_nb.findings.rules import SEVERITIES, Facts, Rule
+from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, NUMBER
+from fastlaunch_nb.schema.joins import FINDINGS, JOINED, SNAPSHOTS, known_stock
+from fastlaunch_nb.validation import parse_time, require_columns, validate_columns
 
 RULES: tuple[Rule, ...] = (*states.RULES, *pools.RULES, *costs.RULES, *settings.RULES)
 """The rules of :func:`findings`."""
@@ -85,7 +87,7 @@ def findings(
     asked = _checked(RULES if rules is None else rules)
     facts = _facts(images, intervals, coverage, snapshots, at)
     found = pd.concat([_empty(), *(_ask(rule, facts) for rule in asked)], ignore_index=True)
-    return _in_order(found.astype({column.name: column.dtype for column in frame.FINDINGS}))
+    return _in_order(found.astype({column.name: column.dtype for column in FINDINGS}))
 
 
 def rules_table(rules: Iterable[Rule] = RULES) -> str:
@@ -113,18 +115,18 @@ def _checked(rules: Any) -> list[Rule]:
 def _facts(
     images: Any, intervals: Any, coverage: Any, snapshots: Any, at: datetime | str | None
 ) -> Facts:
-    shown = frame.validate_columns("images", images, *(column.name for column in frame.COLUMNS))
+    shown = validate_columns("images", images, *(column.name for column in COLUMNS))
     shown = shown.reset_index(drop=True)
     missing = {
         name: pd.array([None] * len(shown), dtype=dtype)
-        for name, dtype in frame.JOINED.items()
+        for name, dtype in JOINED.items()
         if name not in shown
     }
     shown = shown.assign(**missing)
     needed = {
-        "coverage": [column.name for column in frame.COVERAGE],
-        "intervals": [*frame.KEY, "state"],
-        "snapshots": [column.name for column in frame.SNAPSHOTS],
+        "coverage": [column.name for column in COVERAGE],
+        "intervals": [*KEY, "state"],
+        "snapshots": [column.name for column in SNAPSHOTS],
     }
     for kind, given in {
         "intervals": intervals,
@@ -132,9 +134,9 @@ def _facts(
         "snapshots": snapshots,
     }.items():
         if given is not None:
-            frame.require_columns(kind, given, *needed[kind])
-    now = shown["observed_at"].max() if at is None else frame.moment("at", at)
-    return Facts(shown, frame.stock(shown), now, intervals, coverage, snapshots)
+            require_columns(kind, given, *needed[kind])
+    now = shown["observed_at"].max() if at is None else parse_time("at", at)
+    return Facts(shown, known_stock(shown), now, intervals, coverage, snapshots)
 
 
 def _ask(rule: Rule, facts: Facts) -> pd.DataFrame:
@@ -147,7 +149,7 @@ def _ask(rule: Rule, facts: Facts) -> pd.DataFrame:
         raise FastLaunchError(
             f"The rule {rule.name!r} returned a {type(rows).__name__}. Expected a DataFrame."
         )
-    missing = {*frame.KEY, "evidence", "remedy"} - set(rows)
+    missing = {*KEY, "evidence", "remedy"} - set(rows)
     if missing:
         raise FastLaunchError(f"The rule {rule.name!r} returned rows without {sorted(missing)}.")
     usual = {"severity": rule.severity, "monthly_usd": None}
@@ -158,8 +160,8 @@ def _ask(rule: Rule, facts: Facts) -> pd.DataFrame:
     if odd:
         raise FastLaunchError(f"The rule {rule.name!r} returned the severity {odd}.")
     try:
-        return rows[[column.name for column in frame.FINDINGS]].astype(
-            {column.name: column.dtype for column in frame.FINDINGS}
+        return rows[[column.name for column in FINDINGS]].astype(
+            {column.name: column.dtype for column in FINDINGS}
         )
     except (TypeError, ValueError) as error:
         raise FastLaunchError(f"The rule {rule.name!r} failed: {error}") from error
@@ -167,12 +169,10 @@ def _ask(rule: Rule, facts: Facts) -> pd.DataFrame:
 
 def _in_order(found: pd.DataFrame) -> pd.DataFrame:
     ranks = found["severity"].map(SEVERITIES.index).astype("int64")
-    order = found.assign(_rank=ranks, _usd=-found["monthly_usd"].astype(frame.NUMBER))
-    order = order.sort_values(["_rank", "_usd", "finding", *frame.KEY], kind="stable")
+    order = found.assign(_rank=ranks, _usd=-found["monthly_usd"].astype(NUMBER))
+    order = order.sort_values(["_rank", "_usd", "finding", *KEY], kind="stable")
     return found.loc[order.index].reset_index(drop=True)
 
 
 def _empty() -> pd.DataFrame:
-    return pd.DataFrame(
-        {column.name: pd.array([], dtype=column.dtype) for column in frame.FINDINGS}
-    )
+    return pd.DataFrame({column.name: pd.array([], dtype=column.dtype) for column in FINDINGS})

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.findings import remedies
 from fastlaunch_nb.findings.rules import (
     PREPARATION,
@@ -20,6 +19,8 @@ from fastlaunch_nb.findings.rules import (
     span,
     told,
 )
+from fastlaunch_nb.schema.columns import COUNT
+from fastlaunch_nb.schema.joins import DEFAULT_QUOTA
 
 LONGEST_FILL: Final = pd.Timedelta(hours=4)
 """How long an empty pool may take to fill."""
@@ -68,7 +69,7 @@ def cold_launches(facts: Facts) -> pd.DataFrame:
     rows = chosen(images, (images["cold_launches"] > 0) & ~_passed_by(facts))
     days = (rows["metrics_until"] - rows["metrics_since"]).dt.total_seconds() / _DAY
     more = (rows["cold_launches"] / days).map(math.ceil, na_action="ignore")
-    rows = rows.assign(_target=rows["target_resource_count"] + more.astype(frame.COUNT))
+    rows = rows.assign(_target=rows["target_resource_count"] + more.astype(COUNT))
     share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))
     said = each(rows, _cold, "cold_launches", "fast_launches", "metrics_since",
                 "target_resource_count")  # fmt: skip
@@ -151,7 +152,7 @@ def over_quota(facts: Facts) -> pd.DataFrame:
         quota=("parallel_launches_quota", "max"),
     )
     places = places.assign(_assumed=places["quota"].isna(), image_id=None)
-    places["quota"] = places["quota"].fillna(frame.DEFAULT_QUOTA)
+    places["quota"] = places["quota"].fillna(DEFAULT_QUOTA)
     rows = chosen(places, places["asked"] > places["quota"])
     said = each(rows, _asked, "images", "asked", "quota", "_assumed")
     return told(rows, said, each(rows, _ask_for_more, "region", "asked"))

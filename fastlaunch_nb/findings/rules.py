@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.formatting import format_duration, format_time
+from fastlaunch_nb.schema.columns import TEXT
 
 SEVERITIES: Final = ("high", "medium", "low")
 PREPARATION: Final = pd.Timedelta(minutes=30)
@@ -111,7 +112,7 @@ def told(
 ) -> pd.DataFrame:
     """Return rows with their evidence and remedy, and what they cost a month if that is known."""
     texts = {"evidence": evidence, "remedy": remedy}
-    made = {name: pd.array(list(text), frame.TEXT) for name, text in texts.items()}
+    made = {name: pd.array(list(text), TEXT) for name, text in texts.items()}
     return rows.assign(**made, monthly_usd=usd)
 
 
@@ -122,7 +123,7 @@ def known(value: Any) -> bool:
 
 def span(lasted: pd.Timedelta) -> str:
     """Say how long something has lasted, in whole minutes that are over."""
-    return frame.lasted(lasted.floor("min"))
+    return format_duration(lasted.floor("min"))
 
 
 def since(moment: Any, at: pd.Timestamp) -> str:
@@ -130,4 +131,4 @@ def since(moment: Any, at: pd.Timestamp) -> str:
     if not known(moment):
         return "since when is unknown"
     lasted = f" ({span(at - moment)})" if known(at) else ""
-    return f"since {frame.minute(moment)}{lasted}"
+    return f"since {format_time(moment)}{lasted}"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.findings import remedies
 from fastlaunch_nb.findings.rules import Facts, Rule, chosen, each, known, told
+from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.schema.columns import KEY, TEXT
 
 _COMPARED = {
     "target_resource_count": "target",
@@ -29,19 +30,19 @@ def without_fast_launch(facts: Facts) -> pd.DataFrame:
         _from=rows["account_id"].fillna("?") + " in " + rows["region"].fillna("?"),
         _place=rows[column].str.split(", "),
     ).explode("_place")
-    rows = rows.sort_values(list(frame.KEY), kind="stable")  # which of two homes it names
+    rows = rows.sort_values(list(KEY), kind="stable")  # which of two homes it names
     rows = rows.drop_duplicates("_place").reset_index(drop=True)
     places = rows["_place"].str.split("/", n=2, expand=True)
-    for number, name in enumerate(frame.KEY):
-        rows[name] = places[number].astype(frame.TEXT) if number in places else pd.NA
+    for number, name in enumerate(KEY):
+        rows[name] = places[number].astype(TEXT) if number in places else pd.NA
     said = each(rows, _elsewhere, "image_name", "_from")
     remedy = each(rows, remedies.enable, *remedies.ENABLE_COLUMNS[:4])  # templates stay at home
     return told(rows, said, remedy)
 
 
 def _elsewhere(name: Any, place: str) -> str:
-    named = frame.one_line(name) if known(name) else "An AMI of this name"
-    return f"{named} has Fast Launch in account {frame.one_line(place)}, and not here"
+    named = single_line(name) if known(name) else "An AMI of this name"
+    return f"{named} has Fast Launch in account {single_line(place)}, and not here"
 
 
 def forbidden_template(facts: Facts) -> pd.DataFrame:
@@ -52,9 +53,9 @@ def forbidden_template(facts: Facts) -> pd.DataFrame:
 
 
 def _forbidden(forbidden: str, template: Any, name: Any, version: Any) -> str:
-    which = frame.one_line(name if known(name) else template)
-    number = frame.one_line(version) if known(version) else "?"
-    return f"{frame.one_line(forbidden)} in version {number} of {which}"
+    which = single_line(name if known(name) else template)
+    number = single_line(version) if known(version) else "?"
+    return f"{single_line(forbidden)} in version {number} of {which}"
 
 
 def _mend(*settings: Any) -> str:
@@ -106,7 +107,7 @@ def _usual(images: pd.DataFrame, column: str) -> pd.Series | None:
 def _difference(columns: list[str], values: tuple[Any, ...]) -> str:
     here, elsewhere = values[: len(columns)], values[len(columns) :]
     parts = [
-        f"{_COMPARED[column]} {frame.one_line(mine)}, elsewhere {frame.one_line(theirs)}"
+        f"{_COMPARED[column]} {single_line(mine)}, elsewhere {single_line(theirs)}"
         for column, mine, theirs in zip(columns, here, elsewhere, strict=True)
         if known(mine) and known(theirs) and mine != theirs
     ]

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.findings import reasons, remedies
 from fastlaunch_nb.findings.rules import Facts, Rule, chosen, each, known, since, told
+from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.schema.columns import KEY
 
 _FAILED = ("enabling-failed", "enabled-failed", "disabling-failed")
 LONGEST_IN_STATE: Final = {
@@ -22,7 +23,7 @@ def failed(facts: Facts) -> pd.DataFrame:
     """Find images in a failed state, and say what may mend them."""
     rows = chosen(facts.images, facts.images["state"].isin(_FAILED))
     before = _times_failed(facts.intervals)
-    keys = zip(*(rows[name] for name in (*frame.KEY, "state")), strict=True)
+    keys = zip(*(rows[name] for name in (*KEY, "state")), strict=True)
     again = [before.get(key, 0) for key in keys]
     said = each(
         rows.assign(_times=again),
@@ -34,7 +35,7 @@ def failed(facts: Facts) -> pd.DataFrame:
 
 
 def _failure(facts: Facts, state: str, moment: Any, reason: Any, times: int) -> str:
-    why = frame.one_line(reason) if known(reason) else "no reason is given"
+    why = single_line(reason) if known(reason) else "no reason is given"
     often = f"; {times} times in what was seen" if times > 1 else ""
     return f"{state} {since(moment, facts.at)}{often}: {why}"
 
@@ -43,7 +44,7 @@ def _times_failed(intervals: pd.DataFrame | None) -> dict[Any, int]:
     if intervals is None:
         return {}
     bad = intervals[intervals["state"].isin(_FAILED)]
-    return bad.groupby([*frame.KEY, "state"]).size().to_dict()
+    return bad.groupby([*KEY, "state"]).size().to_dict()
 
 
 def _mend(state: str, reason: Any, *settings: Any) -> str:

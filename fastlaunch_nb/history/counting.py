@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.history.kept import PLACE, RECORD
+from fastlaunch_nb.schema.columns import COMPLETE
 
 Numbers: TypeAlias = "npt.NDArray[Any]"
 LOOK: Final = (*(column.name for column in RECORD), *PLACE)
@@ -34,7 +34,7 @@ def counting_looks(coverage: pd.DataFrame) -> pd.DataFrame:
     recording that read the most counts.
     """
     coverage = coverage.drop_duplicates()
-    complete = coverage["status"].eq(frame.COMPLETE)
+    complete = coverage["status"].eq(COMPLETE)
     ids = [column.name for column in RECORD]
     reads = (
         coverage.assign(complete=complete, rows=coverage["rows"].fillna(0))

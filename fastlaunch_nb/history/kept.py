@@ -10,11 +10,21 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import COUNT, COVERAGE, EVENTS, NUMBER, TEXT, TIME, Column
+from fastlaunch_nb.schema.columns import (
+    COLUMNS,
+    COUNT,
+    COVERAGE,
+    EVENTS,
+    KEY,
+    NUMBER,
+    TEXT,
+    TIME,
+    Column,
+)
+from fastlaunch_nb.validation import parse_time, validate_columns
 
-PLACE: Final = frame.KEY[:2]
+PLACE: Final = KEY[:2]
 NAMES: Final = (
     Column("account_name", TEXT, "the account's name, where it was known"),
     Column("image_name", TEXT, "the AMI's name, where it was known"),
@@ -24,7 +34,7 @@ RECORD: Final = (
     Column("record_id", TEXT, "which recording of that sweep it is: the fullest one counts"),
 )
 KINDS: Final[Mapping[str, tuple[Column, ...]]] = {
-    "images": (*frame.COLUMNS, *NAMES, *RECORD),
+    "images": (*COLUMNS, *NAMES, *RECORD),
     "coverage": (
         *(column for column in COVERAGE if column.name not in ("sweep_id", "checkpoint")),
         Column("images_recorded", COUNT, "rows of images that were recorded for it"),
@@ -81,7 +91,7 @@ def _events(events: pd.DataFrame) -> Iterator[Part]:
             "record the Sweep: only its coverage tells what is absent."
         )
     fit = _with_columns(
-        "events", frame.validate_columns("events", events, "event_id", *frame.KEY, "observed_at")
+        "events", validate_columns("events", events, "event_id", *KEY, "observed_at")
     )
     if fit["observed_at"].isna().any():
         raise InputError("An event has no time. Expected what from_events returns.")
@@ -96,9 +106,7 @@ def _looks(images: pd.DataFrame, coverage: pd.DataFrame, began: Any) -> Iterator
     if covered[["sweep_id", "status", "observed_at"]].isna().any(axis=None):
         raise InputError("A row of the coverage has no sweep_id, no status or no observed_at.")
     dates = _dates(_days(covered, began))
-    seen = _with_columns(
-        "images", frame.validate_columns("images", images, *frame.KEY, "observed_at")
-    )
+    seen = _with_columns("images", validate_columns("images", images, *KEY, "observed_at"))
     look = _look_of(seen, covered)
     found = look.to_numpy()
     counts = look.value_counts()
@@ -120,7 +128,7 @@ def _looks(images: pd.DataFrame, coverage: pd.DataFrame, began: Any) -> Iterator
 def _days(coverage: pd.DataFrame, began: Any) -> pd.Series:
     """Return a time on the day on which the sweep of each row began."""
     if began is not None:
-        return pd.Series(frame.moment("started_at", began), coverage.index)
+        return pd.Series(parse_time("started_at", began), coverage.index)
     first: pd.Series = coverage.groupby("sweep_id")["observed_at"].transform("min")
     return first
 

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb import frame
-from fastlaunch_nb.frame import COLUMNS, COMPLETE, KEY, NOT_OPTED_IN, TEXT
+from fastlaunch_nb.filters.facet_index import facet_values
 from fastlaunch_nb.history.kept import NAMES, PLACE
-from fastlaunch_nb.intervals import made_at
+from fastlaunch_nb.intervals.given import made_at
+from fastlaunch_nb.schema.columns import COLUMNS, COMPLETE, KEY, NOT_OPTED_IN, TEXT
 
 UNKNOWN, GONE = "unknown", ("absent", "disabled")
 STATELESS: Final = ""  # of an image that was seen, without a state
@@ -131,7 +131,7 @@ def difference(known: Known, first: pd.Timestamp, second: pd.Timestamp) -> pd.Da
 def _side(known: Known, moment: pd.Timestamp) -> pd.DataFrame:
     """Return what may differ of each image, as text."""
     rows = _then(known, moment)
-    template, version = frame.facet_values(rows, "launch_template"), rows["launch_template_version"]
+    template, version = facet_values(rows, "launch_template"), rows["launch_template_version"]
     return pd.DataFrame(
         {
             **{name: rows[name] for name in (*KEY, "was", *NAMED)},

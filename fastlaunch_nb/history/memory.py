@@ -13,23 +13,24 @@ from typing import Any, Final, Protocol
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import KEY
 from fastlaunch_nb.history.counting import copies
 from fastlaunch_nb.history.files import MERGED, Files, GoneError, StoredFile
 from fastlaunch_nb.history.kept import NAMES, SCHEMAS, parts
 from fastlaunch_nb.history.machine import Known, difference, images_at
 from fastlaunch_nb.history.reading import Held, held, steadily
-from fastlaunch_nb.intervals import as_gap, intervals
+from fastlaunch_nb.intervals.given import as_gap
+from fastlaunch_nb.intervals.reckoned import intervals
+from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, EVENTS, KEY, TEXT, Column
+from fastlaunch_nb.validation import parse_time
 
 _SMALL: Final = 32 << 20  # bytes up to which a file is small; merged ones are about as large
 _NAMED_BY: Final = (("account_name", ["account_id"]), ("image_name", list(KEY)))
 """Names, and what has them."""
 _OBSERVED: Final = (
-    *frame.EVENTS,
+    *EVENTS,
     *NAMES,
-    frame.Column("sweep_id", frame.TEXT, "the sweep that saw it; null for an event"),
+    Column("sweep_id", TEXT, "the sweep that saw it; null for an event"),
 )
 
 
@@ -171,8 +172,8 @@ class History:
         """
         return (
             self._held()
-            .coverage.reindex(columns=[column.name for column in frame.COVERAGE])
-            .astype({"checkpoint": frame.TEXT})
+            .coverage.reindex(columns=[column.name for column in COVERAGE])
+            .astype({"checkpoint": TEXT})
         )
 
     def intervals(self, *, max_gap: str | timedelta | None = None) -> pd.DataFrame:
@@ -214,7 +215,7 @@ class History:
         InputError
             `at` is no time.
         """
-        moment = frame.moment("at", at) if at is not None else None
+        moment = parse_time("at", at) if at is not None else None
         known = self._all_known()
         return images_at(known, _last(known) if moment is None else moment)
 
@@ -241,7 +242,7 @@ class History:
         InputError
             One of them is no time, or `a` is later than `b`.
         """
-        first, second = frame.moment("a", a), frame.moment("b", b)
+        first, second = parse_time("a", a), parse_time("b", b)
         if first > second:
             raise InputError(f"a is later than b: {a!r}, {b!r}. Expected the earlier one first.")
         return difference(self._all_known(), first, second)
@@ -293,7 +294,7 @@ def _observed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _known(found: Held, gap: timedelta | None) -> Known:
-    columns = [column.name for column in frame.COLUMNS]
+    columns = [column.name for column in COLUMNS]
     told = pd.concat([found.images[columns], found.events[columns]], ignore_index=True)
     anew = pd.Series(found.told_anew, index=found.coverage.index)
     reckoned = intervals(told, found.coverage[anew], max_gap=gap)

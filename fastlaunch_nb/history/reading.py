@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import StoreError, spelt_out, warn
 from fastlaunch_nb.history.counting import Numbers, Tally, counting_looks
 from fastlaunch_nb.history.files import Files, GoneError, StoredFile
 from fastlaunch_nb.history.kept import KINDS, SCHEMAS
 from fastlaunch_nb.history.sieving import Sieve
+from fastlaunch_nb.schema.arrow import to_pandas
+from fastlaunch_nb.schema.columns import FAILED, PARTIAL
+from fastlaunch_nb.sources.events import deduplicate_events
 
 _TRIES = 200  # each of which takes as long as a read; to merge takes longer
 _T = TypeVar("_T")
@@ -85,7 +87,7 @@ def held(
     images = pa.concat_tables([SCHEMAS["images"].empty_table(), *map(_plain, days)])
     dropped = sieve.dropped if sieve else np.zeros(len(coverage), dtype=bool)
     return Held(
-        frame.as_frame(images, KINDS["images"]),
+        to_pandas(images, KINDS["images"]),
         _demoted(coverage, counts, counts < tally.expected),
         events,
         ~dropped,
@@ -104,7 +106,7 @@ def _demoted(coverage: pd.DataFrame, found: Numbers, short: Numbers) -> pd.DataF
     lost = {"error_code": _DAMAGED, "error_message": _WHY_DAMAGED}
     coverage = coverage.copy()
     coverage.loc[short, list(lost)] = list(lost.values())
-    coverage.loc[short, "status"] = np.where(found[short] > 0, frame.PARTIAL, frame.FAILED)
+    coverage.loc[short, "status"] = np.where(found[short] > 0, PARTIAL, FAILED)
     return coverage
 
 
@@ -122,11 +124,11 @@ class _Reader:
 
     def covered(self, listing: list[StoredFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
         coverage = counting_looks(self._frame("coverage", listing))
-        return coverage, frame.once(self._frame("events", listing))
+        return coverage, deduplicate_events(self._frame("events", listing))
 
     def _frame(self, kind: str, listing: list[StoredFile]) -> pd.DataFrame:
         chosen = [file for file in listing if file.kind == kind]
-        return frame.as_frame(self._table(kind, chosen), KINDS[kind])
+        return to_pandas(self._table(kind, chosen), KINDS[kind])
 
     def days(self, listing: list[StoredFile]) -> Iterator[pa.Table]:
         """Yield the images a day at a time: all at once may be more than there is room for."""

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.history.counting import Counted, Numbers, Tally, codes
 from fastlaunch_nb.history.kept import KINDS, PLACE, RECORD
-from fastlaunch_nb.intervals import AHEAD
+from fastlaunch_nb.intervals.given import AHEAD
+from fastlaunch_nb.schema.columns import COMPLETE, NOT_OPTED_IN, TEXT, Column
 
 _SECOND = 1_000_000  # in microseconds, as Arrow and pandas count here
 _FAR: Final = 1 << 40  # seconds: more than any time has
@@ -60,7 +60,7 @@ class Sieve:
         beside[1:] &= (place[2:] != place[:-2]) | (seconds[1:-1] - seconds[:-2] > AHEAD.seconds)
         self._beside = beside & ~_event_between(ordered, _moments(events, coverage))
         whole = coverage["scope"].fillna("").eq("") & coverage["status"].isin(
-            [frame.COMPLETE, frame.NOT_OPTED_IN]
+            [COMPLETE, NOT_OPTED_IN]
         )
         self._whole = whole.to_numpy(dtype=bool)
         self.dropped: Numbers = np.zeros(len(coverage), dtype=bool)
@@ -105,8 +105,8 @@ def _fingerprints(rows: pa.Table) -> Numbers:
     return mixed
 
 
-def _numbers(values: pa.ChunkedArray, column: frame.Column) -> Numbers:
-    if column.dtype == frame.TEXT:
+def _numbers(values: pa.ChunkedArray, column: Column) -> Numbers:
+    if column.dtype == TEXT:
         return codes(values).astype("int64")
     whole = values.cast(pa.int64()).fill_null(np.iinfo("int64").min)
     numbers: Numbers = whole.to_numpy()

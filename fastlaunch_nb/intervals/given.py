@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.frame import (
+from fastlaunch_nb.schema.columns import (
     COMPLETE,
     FAILED,
     INTERRUPTED,
@@ -19,8 +19,8 @@ from fastlaunch_nb.frame import (
     PARTIAL,
     TEXT,
     TIME,
-    duration,
 )
+from fastlaunch_nb.validation import parse_duration
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
 
@@ -205,5 +205,5 @@ def _fitted(what: str, frame: Any, name: str, kind: str) -> nw.Expr:
 
 def as_gap(value: Any) -> timedelta | None:
     """Return how long a silence may last; refuse what is no duration."""
-    gap = duration("max_gap", value, "1h", least=pd.Timedelta(1, "us"))
+    gap = parse_duration("max_gap", value, "1h", least=pd.Timedelta(1, "us"))
     return None if gap is None else gap.to_pytimedelta()

@@ -14,7 +14,6 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 from narwhals.stable.v2.typing import IntoFrameT
 
-from fastlaunch_nb.frame import API_STATES, KEY
 from fastlaunch_nb.intervals.given import (
     ABSENT,
     DISABLED,
@@ -29,6 +28,7 @@ from fastlaunch_nb.intervals.given import (
     like,
 )
 from fastlaunch_nb.intervals.looks import beside, cut, moments
+from fastlaunch_nb.schema.columns import API_STATES, KEY
 
 _LIFE: Final = (UNKNOWN, ABSENT, *API_STATES, DISABLED)
 _NEVER: Final = nw.lit(value=False)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 
-from fastlaunch_nb import frame
-from fastlaunch_nb.frame import FACETS, RANGES, Filters
+from fastlaunch_nb.filters.facet_index import FACETS, RANGES
+from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.formatting import single_line
 from fastlaunch_nb.panel import parts
 
 Names = Mapping[str, Mapping[str, str]]
@@ -36,7 +37,7 @@ def chips(filters: Filters, names: Names) -> Iterator[Chip]:
         if ends := getattr(filters, name):
             yield Chip(parts.TITLES[name], parts.said_range(ends), _but(filters, name, None))
     if filters.text:
-        yield Chip(parts.TITLES["text"], frame.one_line(filters.text), replace(filters, text=""))
+        yield Chip(parts.TITLES["text"], single_line(filters.text), replace(filters, text=""))
 
 
 def _but(filters: Filters, name: str, value: Any) -> Filters:

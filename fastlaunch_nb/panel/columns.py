@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from fastlaunch_nb import charts, frame
-from fastlaunch_nb.findings import SEVERITIES
+from fastlaunch_nb import charts
+from fastlaunch_nb.filters.facet_index import facet_values
+from fastlaunch_nb.findings.rules import SEVERITIES
+from fastlaunch_nb.formatting import account_labels, image_labels, single_line, state_rank
 
 Rows: TypeAlias = Sequence[Mapping[Any, Any]]
 Cell: TypeAlias = Callable[[Mapping[Any, Any]], str]
@@ -51,9 +53,9 @@ def of_findings(findings: pd.DataFrame) -> list[Column]:
 
 def shown_rows(rows: pd.DataFrame) -> Rows:
     """Return rows as cells take them: with what their images, accounts and templates are called."""
-    shown = rows.assign(_image=frame.image_labels(rows), _account=frame.account_labels(rows))
+    shown = rows.assign(_image=image_labels(rows), _account=account_labels(rows))
     if "launch_template_name" in rows:
-        shown["_template"] = frame.facet_values(rows, "launch_template")
+        shown["_template"] = facet_values(rows, "launch_template")
     records: Rows = shown.to_dict("records")
     return records
 
@@ -97,7 +99,7 @@ def text(value: Any) -> str:
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-    return escape(frame.one_line(value))
+    return escape(single_line(value))
 
 
 def two(main: str, below: str = "") -> str:
@@ -155,12 +157,12 @@ def _evidence(row: Mapping[Any, Any]) -> str:
 
 
 def _by_state(rows: pd.DataFrame) -> pd.Series:
-    worst = {state: frame.severity(state) for state in rows["state"].dropna().unique()}
-    return rows["state"].map(worst).fillna(frame.severity("unknown"))
+    worst = {state: state_rank(state) for state in rows["state"].dropna().unique()}
+    return rows["state"].map(worst).fillna(state_rank("unknown"))
 
 
 def _by_account(rows: pd.DataFrame) -> pd.Series:
-    return frame.account_labels(rows).str.cat(rows["region"].fillna(""), sep="\0")
+    return account_labels(rows).str.cat(rows["region"].fillna(""), sep="\0")
 
 
 def _by_severity(rows: pd.DataFrame) -> pd.Series:
@@ -169,11 +171,11 @@ def _by_severity(rows: pd.DataFrame) -> pd.Series:
 
 
 def _by_template(rows: pd.DataFrame) -> pd.Series:
-    return frame.facet_values(rows, "launch_template")
+    return facet_values(rows, "launch_template")
 
 
 _NAMED = (
-    _column("image_id", "Image", _image, frame.image_labels, ("image_name", "image_id")),
+    _column("image_id", "Image", _image, image_labels, ("image_name", "image_id")),
     _column("account_id", "Account, region", _account, _by_account,
             ("account_name", "account_id", "region")),
 )  # fmt: skip

@@ -15,7 +15,7 @@ import pandas as pd
 import traitlets
 
 from fastlaunch_nb.errors import InputError, redact
-from fastlaunch_nb.frame import Histogram
+from fastlaunch_nb.filters.facet_index import Histogram
 
 Ends: TypeAlias = tuple[Any, Any]
 """A range of :class:`fastlaunch_nb.Filters`: ints or times, both included; None is an open end."""
@@ -109,9 +109,10 @@ class RangeSlider(anywidget.AnyWidget):
     Examples
     --------
     >>> import fastlaunch_nb as fl
+    >>> from fastlaunch_nb.filters.facet_index import FacetIndex
     >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "MaxParallelLaunches": 6},
     ...                         {"ImageId": "ami-01234567890abcdef", "MaxParallelLaunches": 9}])
-    >>> spread = fl.frame.Faceted(images).histogram(fl.Filters(), "max_parallel_launches", bins=2)
+    >>> spread = FacetIndex(images).histogram(fl.Filters(), "max_parallel_launches", bins=2)
     >>> slider = RangeSlider("Max parallel launches")
     >>> slider.show(spread, (7, None))
     >>> slider.chosen

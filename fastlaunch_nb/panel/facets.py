@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import ipywidgets as widgets
 
-from fastlaunch_nb import charts, frame
+from fastlaunch_nb import charts
+from fastlaunch_nb.formatting import single_line
 from fastlaunch_nb.panel import parts
 
 MOST: Final = 8
@@ -101,7 +102,7 @@ class Facet(widgets.VBox):  # type: ignore[misc]
 
     def _box(self, value: str | None) -> Any:
         box = widgets.Checkbox(indent=False, description_allow_html=True, layout={"width": "auto"})
-        box.tooltip = frame.one_line(value) if value is not None else None
+        box.tooltip = single_line(value) if value is not None else None
         if value in charts.STATE_LOOKS:
             box.add_class(f"fl-{value}")
         return box

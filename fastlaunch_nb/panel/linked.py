@@ -12,9 +12,10 @@ import ipywidgets as widgets
 import pandas as pd
 import traitlets
 
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame import RANGES, Filters
+from fastlaunch_nb.filters.facet_index import RANGES, FacetIndex
+from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.formatting import DEMO_MARK, is_demo
 from fastlaunch_nb.panel import parts
 from fastlaunch_nb.panel.chips import Chips, in_words
 from fastlaunch_nb.panel.controls import Keys, RangeSlider
@@ -23,6 +24,9 @@ from fastlaunch_nb.panel.stored import stored_html
 from fastlaunch_nb.panel.style import STYLE
 from fastlaunch_nb.panel.table import Key
 from fastlaunch_nb.panel.views import Data, Views
+from fastlaunch_nb.schema.columns import COLUMNS, INTERVAL_COLUMNS
+from fastlaunch_nb.schema.joins import FINDINGS
+from fastlaunch_nb.validation import require_columns, validate_columns
 
 _FACETS: Final = ("state", "account_id", "region", "launch_template")
 _RARE: Final = ("owner_id", "resource_type")
@@ -89,11 +93,11 @@ def panel(
 
 def _checked(images: Any, intervals: Any, findings: Any) -> Data:
     """Return data that is ours from now on; refuse what views can not show."""
-    frame.validate_columns("images", images, *(column.name for column in frame.COLUMNS))
+    validate_columns("images", images, *(column.name for column in COLUMNS))
     if intervals is not None:
-        frame.validate_columns("intervals", intervals, *frame.INTERVAL_COLUMNS)
+        validate_columns("intervals", intervals, *INTERVAL_COLUMNS)
     if findings is not None:
-        frame.require_columns("findings", findings, *(column.name for column in frame.FINDINGS))
+        require_columns("findings", findings, *(column.name for column in FINDINGS))
     return Data(images.copy(), intervals, findings)
 
 
@@ -162,9 +166,9 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def _fill(self, data: Data) -> None:
         self._data = data
         images = data.images
-        self._faceted = frame.Faceted(images)
+        self._faceted = FacetIndex(images)
         self._names = {"account_id": parts.account_names(images)}
-        self._is_demo = frame.is_demo(images)
+        self._is_demo = is_demo(images)
         rare = [name for name in _RARE if images[name].nunique(dropna=False) > 1]
         ranges = [name for name in RANGES if name in images]
         before: list[Any] = [*self._facets.values(), *self._ranges.values()]
@@ -296,7 +300,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def _summary_html(self) -> str:
         mark = ""
         if self._is_demo:
-            mark = f" <span class='fl-demo'>{frame.DEMO_MARK}</span>"
+            mark = f" <span class='fl-demo'>{DEMO_MARK}</span>"
         chosen = f" · {len(self.selected):,} selected" if self.selected else ""
         return (
             f"<div role='status' class='fl-summary'><b>{self._kept:,} of "

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from fastlaunch_nb import frame
+from fastlaunch_nb.formatting import account_labels, format_time, single_line
 
 TITLES = {
     "state": "State",
@@ -99,7 +99,7 @@ def message(text: str) -> str:
 
 def label(value: str | None, names: Mapping[str, str]) -> str:
     """Return a facet's value for the eye: its name where it is known."""
-    return _NONE if value is None else frame.one_line(names.get(value, value))
+    return _NONE if value is None else single_line(names.get(value, value))
 
 
 def said_range(ends: tuple[Any, Any]) -> str:
@@ -111,7 +111,7 @@ def said_range(ends: tuple[Any, Any]) -> str:
 
 
 def _said_end(end: Any) -> str:
-    return frame.minute(end) if isinstance(end, pd.Timestamp) else f"{end:,}"
+    return format_time(end) if isinstance(end, pd.Timestamp) else f"{end:,}"
 
 
 def no_formula(text: str) -> str:
@@ -121,5 +121,5 @@ def no_formula(text: str) -> str:
 
 def account_names(images: pd.DataFrame) -> dict[str, str]:
     """Return the name for the eye of each account, by its id."""
-    labels = images[["account_id"]].assign(label=frame.account_labels(images))
+    labels = images[["account_id"]].assign(label=account_labels(images))
     return dict(labels.dropna().drop_duplicates("account_id", keep="last").to_numpy())

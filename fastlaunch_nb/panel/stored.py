@@ -12,11 +12,14 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb import charts, frame
+from fastlaunch_nb import charts
 from fastlaunch_nb.charts.look import row_labels
+from fastlaunch_nb.formatting import empty_message, state_rank
 from fastlaunch_nb.panel import columns
 from fastlaunch_nb.panel.columns import Column
 from fastlaunch_nb.panel.style import COMMON, LINE
+from fastlaunch_nb.schema.joins import known_stock
+from fastlaunch_nb.validation import validate_columns
 
 ROWS: Final = 10
 """How many rows the table has."""
@@ -76,7 +79,7 @@ def _picture(images: pd.DataFrame, filtered: pd.DataFrame) -> str:
     """Draw how many images are in each state, and the largest targets, side by side."""
     if filtered.empty:
         return ""
-    largest, heading = _largest(frame.validate_columns("images", filtered).reset_index(drop=True))
+    largest, heading = _largest(validate_columns("images", filtered).reset_index(drop=True))
     parts = [_drawn(("State", "Images"), _states(images, filtered))]
     parts += [_drawn(("Largest targets", heading), largest)] if largest else []
     return f"<div class='fl-picture'>{''.join(parts)}</div>"
@@ -85,7 +88,7 @@ def _picture(images: pd.DataFrame, filtered: pd.DataFrame) -> str:
 def _states(images: pd.DataFrame, filtered: pd.DataFrame) -> list[_Line]:
     """Return a line a state, the worst first; beyond the last line, what is left of them."""
     every, kept = (_counts(rows["state"]) for rows in (images, filtered))
-    order = sorted(kept, key=lambda state: (frame.severity(state), state))
+    order = sorted(kept, key=lambda state: (state_rank(state), state))
     shown = order if len(order) <= _STATES else order[: _STATES - 1]
     rest = order[len(shown) :]
     most = max(every.values())
@@ -113,7 +116,7 @@ def _largest(rows: pd.DataFrame) -> tuple[list[_Line], str]:
     """
     rows = rows.loc[rows["target_resource_count"].dropna().nlargest(_LARGEST).index]
     targets = rows["target_resource_count"].tolist()
-    held: list[Any] = frame.stock(rows).tolist()
+    held: list[Any] = known_stock(rows).tolist()
     told = not all(map(pd.isna, held))
     most = max([1, *targets, *(count for count in held if not pd.isna(count))])
     stocks = [_stock(*pair, most) for pair in zip(held, targets, strict=True)]
@@ -162,7 +165,7 @@ def _bar(line: _Line) -> str:
 
 def _table(images: pd.DataFrame, filtered: pd.DataFrame) -> str:
     if filtered.empty:
-        message = frame.empty_message(filtered=not images.empty)
+        message = empty_message(filtered=not images.empty)
         return f"<p class='fl-empty'>{' '.join(message)}</p>"
     return table_html(filtered.head(ROWS))
 
@@ -173,7 +176,7 @@ def table_html(rows: pd.DataFrame) -> str:
     head = "".join(f"<th scope='col' {_LEFT}>{column.heading}</th>" for column in shown)
     body = "".join(
         f"<tr>{''.join(_cell(column, row) for column in shown)}</tr>"
-        for row in columns.shown_rows(frame.validate_columns("images", rows))
+        for row in columns.shown_rows(validate_columns("images", rows))
     )
     return (
         "<div class='fl-scroll' tabindex='0' role='region' aria-label='Images'><table>"

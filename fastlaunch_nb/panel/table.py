@@ -16,10 +16,12 @@ import numpy as np
 import pandas as pd
 from itables.widget import ITable
 
-from fastlaunch_nb import frame
+from fastlaunch_nb.formatting import empty_message, to_csv
 from fastlaunch_nb.panel import parts
 from fastlaunch_nb.panel.columns import NUMBERS, Column, shown_rows, text
 from fastlaunch_nb.panel.controls import Headings, Take
+from fastlaunch_nb.schema.columns import KEY
+from fastlaunch_nb.validation import validate_columns
 
 PAGES: Final = (10, 25, 50, 100)
 Key = tuple[Any, ...]
@@ -83,7 +85,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def fill(self, rows: pd.DataFrame, columns: Sequence[Column], chosen: Sequence[str]) -> None:
         """Take other rows, with these columns, of which some are shown until others are chosen."""
-        self._rows, self._orders = frame.validate_columns("images", rows), {}
+        self._rows, self._orders = validate_columns("images", rows), {}
         self._shown = np.arange(len(rows))
         before = self._columns and {box.description for box in self._boxes.children if box.value}
         self._columns = {column.name: column for column in columns}
@@ -196,7 +198,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         return f"<button type='button' data-by='{name}'>{heading}{mark}</button>"
 
     def _why_empty(self) -> str:
-        return " ".join(frame.empty_message(filtered=len(self._rows) > 0))
+        return " ".join(empty_message(filtered=len(self._rows) > 0))
 
     def _chosen(self) -> list[Column]:
         ticked = [box.value for box in self._boxes.children]
@@ -216,12 +218,12 @@ class Table(widgets.VBox):  # type: ignore[misc]
         """Return all rows that are shown as text, in their order, with the chosen columns."""
         fields = [f for column in self._chosen() for f in column.fields if f in self._rows]
         rows = self._rows.iloc[self._ordered()][fields]
-        return f"{self._name}.csv", frame.to_csv(rows, separator)
+        return f"{self._name}.csv", to_csv(rows, separator)
 
 
 def keys_of(rows: pd.DataFrame) -> list[Key]:
     """Return the key of each row: account, region and image; None where one is null."""
-    keys = rows[list(frame.KEY)].astype(object)
+    keys = rows[list(KEY)].astype(object)
     return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
 
 

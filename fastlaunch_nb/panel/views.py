@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb import charts, frame
-from fastlaunch_nb.findings import findings as find
+from fastlaunch_nb import charts
+from fastlaunch_nb.findings.found import findings as find
+from fastlaunch_nb.formatting import empty_message
 from fastlaunch_nb.panel import columns, parts
 from fastlaunch_nb.panel.controls import Take
 from fastlaunch_nb.panel.plot import Plot
 from fastlaunch_nb.panel.table import Key, Table, keys_of
+from fastlaunch_nb.schema.columns import KEY
 
 TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code")
 _TIMELINE, _CAPACITY = TITLES.index("Timeline"), TITLES.index("Capacity")
@@ -87,7 +89,7 @@ class Data:
 
     def _named(self, rows: Any) -> tuple[pd.DataFrame, Places]:
         """Return rows with the names that their images have here, and the places of these."""
-        keys = list(frame.KEY)
+        keys = list(KEY)
         known = self.images[keys].drop_duplicates()
         known = known.assign(_place=np.flatnonzero(~self.images.duplicated(keys)))
         places = rows[keys].merge(known, how="left", on=keys)["_place"]
@@ -167,7 +169,7 @@ class Views(widgets.Tab):  # type: ignore[misc]
         self._stale.add(other)
         self.children[other].children = ()
         if len(self._keep) and not self._keep.any():
-            self._hint.value = parts.message(" ".join(frame.empty_message(filtered=True)))
+            self._hint.value = parts.message(" ".join(empty_message(filtered=True)))
             self.children[at].children = (self._hint,)
             return
         self._plot.draw(chart())

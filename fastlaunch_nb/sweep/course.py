@@ -15,8 +15,9 @@ from threading import Event
 from typing import Any, Self, TypeAlias
 from zlib import crc32
 
-from fastlaunch_nb import aws, frame
+from fastlaunch_nb import aws
 from fastlaunch_nb.errors import InputError, warn
+from fastlaunch_nb.schema.columns import NOT_OPTED_IN
 from fastlaunch_nb.sweep.looks import Key, Look, Opening
 
 Job: TypeAlias = Opening | Look
@@ -176,7 +177,7 @@ class Course:
     def _look(self, look: Look, opening: Opening) -> None:
         region = str(look.region)
         if not opening.regions.get(region, True):
-            look.status = frame.NOT_OPTED_IN
+            look.status = NOT_OPTED_IN
         elif aws.partition_of(region) != opening.partition:
             place = f"the partition {opening.partition}, where this account is"
             look.fail(InputError(f"{region} is not in {place}."))

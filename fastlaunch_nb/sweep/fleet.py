@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from fastlaunch_nb import aws, frame
+from fastlaunch_nb import aws
 from fastlaunch_nb.errors import InputError, SweepError
-from fastlaunch_nb.frame import Filters
+from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.schema.arrow import concat_batches, make_coverage
+from fastlaunch_nb.schema.columns import KEY, TEXT
 from fastlaunch_nb.sweep.course import Course, is_here
 from fastlaunch_nb.sweep.looks import Look, Opening
 from fastlaunch_nb.sweep.one import as_request
 from fastlaunch_nb.sweep.result import Sweep, failure_lines
+from fastlaunch_nb.validation import check_regions, check_workers
 
 if TYPE_CHECKING:
     import boto3
@@ -122,7 +125,7 @@ def _check(executor: Any, max_workers: Any, progress: Any, strict: Any, resume: 
             f"executor is a {type(executor).__name__}. Expected a concurrent.futures.Executor, "
             "such as ProcessPoolExecutor(); of a Dask client, its get_executor()."
         )
-    frame.check_workers(max_workers)
+    check_workers(max_workers)
     if progress is not None and not isinstance(progress, bool) and not _takes_two(progress):
         raise InputError(
             f"progress is {progress!r}. Expected True, False, None, or what can be called as "
@@ -185,7 +188,7 @@ class Plan:
 def _planned(targets: Any, regions: Any, filters: Any) -> Plan:
     sources = dict(enumerate(aws.sources(targets)))
     request, local = as_request(filters)
-    named = None if regions is None else frame.check_regions(regions)
+    named = None if regions is None else check_regions(regions)
     openings = tuple(
         Opening(source, number, named, account_id=_account_of(source))
         for number, source in sources.items()
@@ -248,7 +251,7 @@ def _result(plan: Plan, looks: Sequence[Look], began: pd.Timestamp, resume: Swee
         looks = _counted(looks, images)
     sources = {look.number: look.source for look in looks if look.source is not None}
     plan = replace(plan, sources={**plan.sources, **sources})
-    coverage = frame.coverage({"sweep_id": sweep_id, **vars(look)} for look in looks)
+    coverage = make_coverage({"sweep_id": sweep_id, **vars(look)} for look in looks)
     under_way = max((look.observed_at for look in looks if look.observed_at), default=began)
     coverage["observed_at"] = coverage["observed_at"].fillna(under_way)
     return Sweep(
@@ -270,15 +273,15 @@ def _counted(looks: Sequence[Look], images: pd.DataFrame) -> list[Look]:
 
 def _images(looks: Sequence[Look], local: Filters, earlier: pd.DataFrame | None) -> pd.DataFrame:
     """Return the images of all looks, in their order; each image once."""
-    images = frame.from_batches(batch for look in looks for batch in look.batches)
+    images = concat_batches(batch for look in looks for batch in look.batches)
     names = {look.account_id: look.account_name for look in looks if look.account_name}
     if names:
-        images["account_name"] = images["account_id"].map(names).astype(frame.TEXT)
+        images["account_name"] = images["account_id"].map(names).astype(TEXT)
     images = local.apply(images)
     if earlier is not None:
         images = pd.concat([_still_good(earlier, looks), images], ignore_index=True)
         images = _in_order(images, looks)
-    again = images.duplicated(list(frame.KEY), keep="last")
+    again = images.duplicated(list(KEY), keep="last")
     return (images[~again] if again.any() else images).reset_index(drop=True)
 
 

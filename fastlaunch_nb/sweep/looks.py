@@ -13,7 +13,7 @@ from datetime import datetime
 from threading import Event
 from typing import Any, TypeAlias
 
-from fastlaunch_nb import aws, frame
+from fastlaunch_nb import aws
 from fastlaunch_nb.errors import (
     FastLaunchError,
     ReadError,
@@ -21,6 +21,9 @@ from fastlaunch_nb.errors import (
     did_you_mean,
     redact,
 )
+from fastlaunch_nb.schema.arrow import Batch, make_batch
+from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
+from fastlaunch_nb.sources.pages import response_date
 
 INTERRUPTION = "Interrupted"
 """The error code of a look that Ctrl-C ended."""
@@ -90,7 +93,7 @@ class Look:
     scope: str
     account_id: str | None = None
     account_name: str | None = None
-    status: str = frame.INTERRUPTED
+    status: str = INTERRUPTED
     error_code: str | None = None
     error_message: str | None = None
     request_id: str | None = None
@@ -100,7 +103,7 @@ class Look:
     retries: int = 0
     observed_at: datetime | None = None
     checkpoint: str | None = None
-    batches: tuple[frame.Batch, ...] = ()
+    batches: tuple[Batch, ...] = ()
     continues: bool = False  # an earlier sweep's look, from its checkpoint on
     afresh: bool = False  # what that one brought no longer counts
 
@@ -112,7 +115,7 @@ class Look:
     @property
     def is_left(self) -> bool:
         """Whether there is more to read."""
-        return self.status in (frame.PARTIAL, frame.FAILED, frame.INTERRUPTED)
+        return self.status in (PARTIAL, FAILED, INTERRUPTED)
 
     def again(self, source: Any) -> Look:
         """Return the look that goes on where this one ended."""
@@ -120,7 +123,7 @@ class Look:
         return replace(
             self,
             source=source,
-            status=frame.INTERRUPTED,
+            status=INTERRUPTED,
             continues=self.checkpoint is not None,
             observed_at=self.observed_at if self.pages else None,
             afresh=False,
@@ -130,9 +133,9 @@ class Look:
     def settled(self) -> Look:
         """Return it as it is now, for good: whoever is still at work on it may go on."""
         now = replace(self)
-        if now.status == frame.INTERRUPTED and now.pages and now.checkpoint is None:
-            now.status = frame.COMPLETE  # stopped between its last page and saying so
-        elif now.status == frame.INTERRUPTED:
+        if now.status == INTERRUPTED and now.pages and now.checkpoint is None:
+            now.status = COMPLETE  # stopped between its last page and saying so
+        elif now.status == INTERRUPTED:
             now.interrupt()
         return now
 
@@ -151,16 +154,16 @@ class Look:
                 self._tell_not_opted_in(access)
         self.seconds += time.perf_counter() - began
         if reader:
-            asked = self.pages - (0 if self.afresh else pages) + (self.status != frame.COMPLETE)
+            asked = self.pages - (0 if self.afresh else pages) + (self.status != COMPLETE)
             self.retries += max(0, reader.sent - asked)
         return self
 
     def fail(self, error: BaseException) -> None:
         """Note why this look ended before it was complete."""
-        self.status = frame.PARTIAL if self.pages else frame.FAILED
+        self.status = PARTIAL if self.pages else FAILED
         self.error_code = getattr(error, "code", type(error).__name__)
         self.request_id = getattr(error, "request_id", None)
-        self.observed_at = self.observed_at or frame.date_of(getattr(error, "date", None))
+        self.observed_at = self.observed_at or response_date(getattr(error, "date", None))
         said = str(error) if isinstance(error, FastLaunchError) else redact(str(error))
         for in_a_column_of_its_own in (f" (request {self.request_id})", f" in {self.region}"):
             said = said.replace(in_a_column_of_its_own, "", 1)
@@ -183,14 +186,14 @@ class Look:
             if page.next_token and stopped is not None and stopped.is_set():
                 self.interrupt()
                 return
-        self.status = frame.COMPLETE
+        self.status = COMPLETE
 
     def _take(self, page: aws.Page) -> None:
-        self.observed_at = self.observed_at or frame.date_of(page.date)
+        self.observed_at = self.observed_at or response_date(page.date)
         rows = max(map(len, page.columns.values()), default=0)
         if rows:
             asked = {"account_id": self.account_id, "region": self.region}
-            rows_read = frame.batch(page.columns, observed_at=self.observed_at, **asked)
+            rows_read = make_batch(page.columns, observed_at=self.observed_at, **asked)
             self.batches = (*self.batches, rows_read)
         self.rows += rows
         self.pages += 1
@@ -199,7 +202,7 @@ class Look:
 
     def interrupt(self) -> None:
         """Note that nobody waits for the rest."""
-        self.status = frame.PARTIAL if self.pages else frame.INTERRUPTED
+        self.status = PARTIAL if self.pages else INTERRUPTED
         self.error_code, self.error_message = INTERRUPTION, "The sweep was stopped: resume it."
 
     def _tell_not_opted_in(self, access: aws.Access) -> None:
@@ -212,5 +215,5 @@ class Look:
             meant = did_you_mean(str(self.region), regions)
             self.error_message = f"{self.error_message} AWS lists no region {self.region!r}.{meant}"
         elif not regions[self.region]:
-            self.status = frame.NOT_OPTED_IN
+            self.status = NOT_OPTED_IN
             self.error_code = self.error_message = self.request_id = None

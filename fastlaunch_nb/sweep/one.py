@@ -6,9 +6,11 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastlaunch_nb import aws, frame
+from fastlaunch_nb import aws
 from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, warn
-from fastlaunch_nb.frame import Filters
+from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.sources.pages import empty_images, from_pages
+from fastlaunch_nb.validation import check_image_ids, check_region, parse_api_filters
 
 if TYPE_CHECKING:
     import boto3
@@ -93,13 +95,13 @@ def describe(
         )
     session = aws.open_session(session)
     region = aws.region_of(session, region)
-    frame.check_region(region)
+    check_region(region)
     access = aws.Access(session, home=region)
     if dry_run:
         return _dry_run(access, region, request)
     reading = aws.read_fast_launch_images(access, region, request, **paging)
     page = {**reading.first_response, "FastLaunchImages": reading.items}
-    images = frame.from_pages(page, account_id=_account_id(access), region=region)
+    images = from_pages(page, account_id=_account_id(access), region=region)
     images = local.apply(images)
     images.attrs["next_token"] = reading.next_token
     return images
@@ -111,7 +113,7 @@ def _dry_run(access: aws.Access, region: str, request: Mapping[str, Any]) -> pd.
     except ReadError as error:
         if error.code != "DryRunOperation":
             raise
-    return frame.empty()
+    return empty_images()
 
 
 def _account_id(access: aws.Access) -> str | None:
@@ -130,11 +132,11 @@ def as_request(filters: Any, image_ids: Any = None) -> tuple[dict[str, Any], Fil
         filters.check_answerable()
         request, local = filters.to_request(), filters.local()
     elif filters is not None:
-        request["Filters"] = frame.api_filters(filters)
+        request["Filters"] = parse_api_filters(filters)
     if image_ids is not None:
         if "ImageIds" in request:
             raise InputError("image_ids was given twice: by itself, and in filters. Give it once.")
-        request["ImageIds"] = frame.check_image_ids(image_ids)
+        request["ImageIds"] = check_image_ids(image_ids)
     return request, local
 
 

@@ -9,16 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-from fastlaunch_nb import frame
+from fastlaunch_nb.formatting import DEMO_MARK, account_labels, is_demo, single_line
+from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
 from fastlaunch_nb.sweep.looks import INTERRUPTION, Look
 
-_HEALTHY = (frame.COMPLETE, frame.NOT_OPTED_IN)
+_HEALTHY = (COMPLETE, NOT_OPTED_IN)
 _COLOURS = {
-    frame.COMPLETE: "#009e73",
-    frame.PARTIAL: "#e69f00",
-    frame.FAILED: "#d55e00",
-    frame.INTERRUPTED: "#cc79a7",
-    frame.NOT_OPTED_IN: "#9a9a9a",
+    COMPLETE: "#009e73",
+    PARTIAL: "#e69f00",
+    FAILED: "#d55e00",
+    INTERRUPTED: "#cc79a7",
+    NOT_OPTED_IN: "#9a9a9a",
 }
 _PLACES, _REGIONS, _CAUSES = 4, 3, 8  # that are named, before "and N more"
 
@@ -36,7 +37,7 @@ class Sweep:
         :func:`fastlaunch_nb.from_pages`; and ``account_name``, where one is known.
     coverage : pandas.DataFrame
         A row an account and region that was to be read, with the columns of
-        :data:`fastlaunch_nb.frame.COVERAGE`.
+        :data:`fastlaunch_nb.schema.columns.COVERAGE`.
     started_at, finished_at : pandas.Timestamp
         By the clock of this machine, in UTC.
     """
@@ -70,7 +71,7 @@ class Sweep:
         return [f"{counts[status]} {status}" for status in _COLOURS if status in counts]
 
     def _repr_html_(self) -> str:
-        mark = f" <span class='fl-mark'>{frame.DEMO_MARK}</span>" if self._is_demo() else ""
+        mark = f" <span class='fl-mark'>{DEMO_MARK}</span>" if self._is_demo() else ""
         return (
             f"{_STYLE}<div class='fl-sweep tex2jax_ignore mathjax_ignore'>"
             f"<div>{self._headline()}{mark}</div>"
@@ -92,7 +93,7 @@ class Sweep:
         return "<b>No image has Fast Launch in what could be read.</b>"
 
     def _is_demo(self) -> bool:
-        return frame.is_demo(self.images) or frame.is_demo(self.coverage)
+        return is_demo(self.images) or is_demo(self.coverage)
 
     def _when(self) -> str:
         answered = self.coverage["pages"] > 0
@@ -150,7 +151,7 @@ def _table(failures: pd.DataFrame) -> str:
 
 def _places(rows: pd.DataFrame) -> str:
     """Name some of the places: an account a line, with some of its regions."""
-    regions = rows.groupby(frame.account_labels(rows), sort=False, dropna=False)["region"]
+    regions = rows.groupby(account_labels(rows), sort=False, dropna=False)["region"]
     lines = [f"<b>{_text(account)}</b> {_some(list(names.dropna()))}" for account, names in regions]
     more = len(lines) - _PLACES
     return "<br>".join([*lines[:_PLACES], *([f"and {more:,} more accounts"] if more > 0 else [])])
@@ -163,7 +164,7 @@ def _some(regions: Sequence[str]) -> str:
 
 
 def _text(value: Any) -> str:
-    return "–" if pd.isna(value) else escape(frame.one_line(value))
+    return "–" if pd.isna(value) else escape(single_line(value))
 
 
 def failure_lines(failures: pd.DataFrame) -> Iterable[str]:
@@ -171,8 +172,8 @@ def failure_lines(failures: pd.DataFrame) -> Iterable[str]:
     for row in failures.to_dict("records"):
         name = row["account_name"] if pd.notna(row["account_name"]) else None
         parts = (name, row["account_id"], row["region"])
-        where = " · ".join(frame.one_line(part) for part in parts if pd.notna(part))
-        said = frame.one_line(row["error_message"])
+        where = " · ".join(single_line(part) for part in parts if pd.notna(part))
+        said = single_line(row["error_message"])
         yield f"{where or 'an account'}: {row['status']}: {said}"
 
 

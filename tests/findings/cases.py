@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
+from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, Column
+from fastlaunch_nb.schema.joins import JOINED, SNAPSHOTS
 
 AT = pd.Timestamp("2026-01-15T12:00:00Z")
 """The time of every look, and so of all findings."""
@@ -75,7 +76,7 @@ HEALTHY: Mapping[str, Any] = {
     "monthly_usd": 29.3,
 }
 """An image with all joins, about which no rule has anything to say."""
-DTYPES = {**{column.name: column.dtype for column in frame.COLUMNS}, **frame.JOINED}
+DTYPES = {**{column.name: column.dtype for column in COLUMNS}, **JOINED}
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -141,9 +142,9 @@ def frames(cases: Sequence[Case]) -> dict[str, Any]:
     """Return what findings are asked with, of all cases together."""
     return {
         "images": fleet(_everything(cases, "images")),
-        "intervals": pd.DataFrame(_everything(cases, "intervals"), columns=[*frame.KEY, "state"]),
-        "coverage": _declared(_everything(cases, "coverage"), frame.COVERAGE),
-        "snapshots": _declared(_everything(cases, "snapshots"), frame.SNAPSHOTS),
+        "intervals": pd.DataFrame(_everything(cases, "intervals"), columns=[*KEY, "state"]),
+        "coverage": _declared(_everything(cases, "coverage"), COVERAGE),
+        "snapshots": _declared(_everything(cases, "snapshots"), SNAPSHOTS),
     }
 
 
@@ -199,13 +200,13 @@ def _finding(row: Mapping[Any, Any]) -> tuple[int, Finding]:
     back = {other: name for name, other in _accounts(number).items()}
     values: Iterator[Any] = (
         _renamed(row[name], back)
-        for name in ("finding", "severity", "evidence", "remedy", "monthly_usd", *frame.KEY)
+        for name in ("finding", "severity", "evidence", "remedy", "monthly_usd", *KEY)
     )
     rule, severity, evidence, remedy, usd, *key = values
     return number, Finding(rule, severity, evidence, remedy, usd and round(usd, 9), *key)
 
 
-def _declared(rows: list[dict[str, Any]], columns: Sequence[frame.Column]) -> pd.DataFrame:
+def _declared(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
     dtypes = {column.name: column.dtype for column in columns}
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 

@@ -15,16 +15,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import frame
 from fastlaunch_nb.errors import FastLaunchError, InputError
-from fastlaunch_nb.findings import RULES, SEVERITIES, Facts, rules_table, states
+from fastlaunch_nb.findings import states
+from fastlaunch_nb.findings.found import RULES, rules_table
+from fastlaunch_nb.findings.rules import SEVERITIES, Facts
+from fastlaunch_nb.schema import columns
+from fastlaunch_nb.schema.columns import KEY
+from fastlaunch_nb.schema.joins import FINDINGS, JOINED, JOINS
 
 from ..cases import costly, some
-from .cases import AT, DTYPES, HEALTHY, REGION, Case, ago, fleet, frames, judge
+from .cases import (
+    AT,
+    DTYPES,
+    HEALTHY,
+    REGION,
+    Case,
+    ago,
+    fleet,
+    frames,
+    judge,
+)
 from .test_remedies import CASES, SICK
 
 FAILED = {"state": "enabled-failed"}
-COLUMNS = [column.name for column in frame.FINDINGS]
+COLUMNS = [column.name for column in FINDINGS]
 
 
 def images(*rows: Mapping[str, Any]) -> pd.DataFrame:
@@ -58,8 +72,8 @@ def test_every_rule_speaks_and_stays_silent() -> None:
 
 def test_findings_have_the_declared_columns() -> None:
     """Columns and dtypes are the same with findings, and without; so is the index."""
-    declared = {column.name: column.dtype for column in frame.FINDINGS}
-    assert ["severity", "finding", *frame.KEY, "evidence", "remedy", "monthly_usd"] == COLUMNS
+    declared = {column.name: column.dtype for column in FINDINGS}
+    assert ["severity", "finding", *KEY, "evidence", "remedy", "monthly_usd"] == COLUMNS
     for found in (told(), fl.findings(images({})), fl.findings(images()), fl.findings(
         images(FAILED), rules=[])):  # fmt: skip
         assert declared == found.dtypes.astype(str).to_dict()
@@ -79,7 +93,7 @@ def test_a_clean_fleet_has_none() -> None:
 
 def test_a_plain_frame_will_do() -> None:
     """What describe returns is enough: of what it does not say nothing is found."""
-    plain = images(FAILED, {})[[column.name for column in frame.COLUMNS]]
+    plain = images(FAILED, {})[[column.name for column in columns.COLUMNS]]
     assert fl.findings(plain)["finding"].tolist() == ["failed"]
 
 
@@ -122,7 +136,7 @@ def test_the_worst_and_dearest_come_first(order: list[int]) -> None:
     """Law: by severity, then what costs most, then by name and key; unknown costs come last."""
     rows = pd.DataFrame(
         [ORDERED[number] for number in order],
-        columns=["severity", "monthly_usd", "rule", *frame.KEY],
+        columns=["severity", "monthly_usd", "rule", *KEY],
     ).assign(evidence="e", remedy="r")
 
     def some(name: str) -> fl.Rule:
@@ -130,7 +144,7 @@ def test_the_worst_and_dearest_come_first(order: list[int]) -> None:
 
     found = fl.findings(images({}), rules=[some(name) for name in "cba"])
     found = found.astype(object).where(found.notna(), None)
-    columns = ["severity", "monthly_usd", "finding", *frame.KEY]
+    columns = ["severity", "monthly_usd", "finding", *KEY]
     assert list(found[columns].itertuples(index=False, name=None)) == ORDERED
 
 
@@ -195,7 +209,7 @@ def test_orphans_need_snapshots_and_a_coverage(missing: str) -> None:
 def test_intervals_need_only_the_key_and_the_state() -> None:
     """Intervals say how often an image has failed, and without them that is not said."""
     rows = images(FAILED)
-    seen = pd.concat([rows[[*frame.KEY, "state"]]] * 3)
+    seen = pd.concat([rows[[*KEY, "state"]]] * 3)
     often = "; 3 times in what was seen: "
     assert fl.findings(rows, intervals=seen, rules=states.RULES)["evidence"].str.contains(
         often
@@ -242,7 +256,7 @@ def test_bad_input_is_refused(asked: dict[str, Any], message: str) -> None:
 
 # --- what is unknown ------------------------------------------------------------------
 
-SOURCES = [{column.name for column in columns} for columns in frame.JOINS.values()]
+SOURCES = [{column.name for column in columns} for columns in JOINS.values()]
 SOURCES += [{name} for name in ("state", "target_resource_count", "max_parallel_launches")]
 
 
@@ -259,8 +273,8 @@ def test_what_is_unknown_accuses_nobody(numbers: set[int]) -> None:
     """Law: with less known no image has a finding that had none before, but for the quota's."""
     columns = set().union(*(SOURCES[number] for number in numbers)) - {"parallel_launches_quota"}
     found = fl.findings(without(*columns))
-    accused = set(told()[[*frame.KEY]].itertuples(index=False, name=None))
-    assert set() == set(found[[*frame.KEY]].itertuples(index=False, name=None)) - accused
+    accused = set(told()[[*KEY]].itertuples(index=False, name=None))
+    assert set() == set(found[[*KEY]].itertuples(index=False, name=None)) - accused
 
 
 def test_an_unknown_stock_costs_nothing() -> None:
@@ -295,7 +309,7 @@ def test_a_rule_of_ones_own() -> None:
 
 def test_a_rule_has_its_own_severity_and_no_cost_unless_it_says() -> None:
     """Rows that are not of the images need the key, evidence and remedy, and nothing else."""
-    row = {**dict.fromkeys(frame.KEY), "region": REGION, "evidence": "e", "remedy": "r"}
+    row = {**dict.fromkeys(KEY), "region": REGION, "evidence": "e", "remedy": "r"}
     for severity in SEVERITIES:
         found = fl.findings(images({}), rules=[mine(lambda _: pd.DataFrame([row]), severity)])
         found = found.astype(object).where(found.notna(), None)
@@ -313,7 +327,7 @@ def test_a_rule_is_given_the_facts() -> None:
         return rows.head(0).assign(evidence="", remedy="")
 
     rows = images(FAILED, {"available_snapshots": 3})
-    plain = rows.drop(columns=list(frame.JOINED)).set_axis([5, 5])
+    plain = rows.drop(columns=list(JOINED)).set_axis([5, 5])
     fl.findings(plain, rules=[mine(look)])
     fl.findings(rows, rules=[mine(look)], at=ago(days=1), intervals=rows, **{
         name: part for name, part in everything().items() if name in {"coverage", "snapshots"}

@@ -19,31 +19,31 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from fastlaunch_nb.errors import SourceError
-from fastlaunch_nb.frame.columns import COUNT, TEXT, TIME, Column
+from fastlaunch_nb.schema.columns import COUNT, TEXT, TIME, Column
 
 _GZIP = b"\x1f\x8b"
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
-class Text(NamedTuple):
+class SourceText(NamedTuple):
     """Text that is to be parsed, and its name for who has to find it."""
 
     content: str
     name: str
 
 
-def elements(source: object, expected: str) -> Iterable[object]:
+def iter_elements(source: object, expected: str) -> Iterable[object]:
     """Return what a source consists of; a dict may come alone."""
     if isinstance(source, pd.DataFrame):
         raise SourceError(f"{expected} Got a DataFrame: it is a frame already.")
     if isinstance(source, Mapping):
         return [source]
     if not isinstance(source, Iterable):
-        raise SourceError(f"{expected} Got {described(source)}.")
+        raise SourceError(f"{expected} Got {describe_value(source)}.")
     return source
 
 
-def described(value: object) -> str:
+def describe_value(value: object) -> str:
     """Say what came, without repeating values that may be long or secret."""
     if isinstance(value, Mapping):
         keys = ", ".join(map(repr, list(value)[:5]))
@@ -59,7 +59,7 @@ def is_text(source: object) -> bool:
     return isinstance(source, (str, bytes, os.PathLike)) or hasattr(source, "read")
 
 
-def read(source: Any, expected: str) -> Text:
+def read_text(source: Any, expected: str) -> SourceText:
     """Read text, which may be compressed by gzip, from where it is.
 
     Bytes tell their encoding: PowerShell's ``>`` writes UTF-16.
@@ -67,15 +67,15 @@ def read(source: Any, expected: str) -> Text:
     content, name = source, "the text"
     if hasattr(source, "read"):
         name = "the file"
-        with _readable(name, expected):
+        with _name_in_errors(name, expected):
             content = source.read()
     elif is_path(source):
-        content, name = _file(source, expected), f"the file {os.fspath(source)!r}"
-    with _readable(name, expected):
+        content, name = _read_file(source, expected), f"the file {os.fspath(source)!r}"
+    with _name_in_errors(name, expected):
         if isinstance(content, bytes):
             content = gzip.decompress(content) if content.startswith(_GZIP) else content
             content = content.decode(json.detect_encoding(content))
-    return Text(content.removeprefix("\ufeff"), name)
+    return SourceText(content.removeprefix("\ufeff"), name)
 
 
 def is_path(source: object) -> bool:
@@ -85,7 +85,7 @@ def is_path(source: object) -> bool:
     return isinstance(source, os.PathLike)
 
 
-def _file(path: Any, expected: str) -> bytes:
+def _read_file(path: Any, expected: str) -> bytes:
     try:
         return Path(os.path.expanduser(path)).read_bytes()
     except (OSError, ValueError) as error:  # of a path that can be none
@@ -96,30 +96,30 @@ def _file(path: Any, expected: str) -> bytes:
         ) from None
 
 
-def document(text: Text, expected: str) -> object:
+def parse_document(text: SourceText, expected: str) -> object:
     """Parse text that is one JSON document."""
-    with _readable(text.name, expected, empty=not text.content.strip()):
+    with _name_in_errors(text.name, expected, empty=not text.content.strip()):
         return json.loads(text.content)
 
 
-def documents(text: Text, expected: str) -> Iterator[object]:
+def parse_documents(text: SourceText, expected: str) -> Iterator[object]:
     """Parse text that is any number of JSON documents, with or without space between them."""
     content, decode = text.content, json.JSONDecoder().raw_decode
-    place = _after_space(content, 0)
+    place = _skip_space(content, 0)
     while place < len(content):
-        with _readable(text.name, expected):
+        with _name_in_errors(text.name, expected):
             parsed, end = decode(content, place)
         yield parsed
-        place = _after_space(content, end)
+        place = _skip_space(content, end)
 
 
-def _after_space(content: str, place: int) -> int:
+def _skip_space(content: str, place: int) -> int:
     space = _SPACE.match(content, place)
     return space.end() if space else place
 
 
 @contextmanager
-def _readable(name: str, expected: str, *, empty: bool = False) -> Iterator[None]:
+def _name_in_errors(name: str, expected: str, *, empty: bool = False) -> Iterator[None]:
     """Refuse by its name what can not be decompressed, decoded or parsed."""
     try:
         yield
@@ -133,7 +133,7 @@ def _readable(name: str, expected: str, *, empty: bool = False) -> Iterator[None
 # --- columns --------------------------------------------------------------------------
 
 
-def table(
+def table_from_items(
     items: Sequence[Mapping[str, Any]],
     columns: Sequence[Column],
     expected: str,
@@ -142,9 +142,9 @@ def table(
     """Make a table of items: a column is what its path leads to, else what is `known`, or null."""
     return pd.DataFrame(
         {
-            column.name: _array(
+            column.name: _to_array(
                 column,
-                [_field(item, column.path, expected) for item in items]
+                [_read_field(item, column.path, expected) for item in items]
                 if column.path
                 else [known.get(column.name)] * len(items),
                 expected,
@@ -154,23 +154,23 @@ def table(
     )
 
 
-def _field(item: Mapping[str, Any], path: tuple[str, ...], expected: str) -> Any:
+def _read_field(item: Mapping[str, Any], path: tuple[str, ...], expected: str) -> Any:
     value: Any = item
     for name in path:
         if value is None:
             return None
         if not isinstance(value, Mapping):
-            raise SourceError(f"{expected} Above {'.'.join(path)} stands {described(value)}.")
+            raise SourceError(f"{expected} Above {'.'.join(path)} stands {describe_value(value)}.")
         value = value.get(name)
     return value
 
 
-def _array(column: Column, values: list[Any], expected: str) -> Any:
+def _to_array(column: Column, values: list[Any], expected: str) -> Any:
     kinds: tuple[type, ...] = {TEXT: (str,), COUNT: (int,), TIME: (datetime, str)}[column.dtype]
     for value in values:
         if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
             raise SourceError(
-                f"{expected} Got {'.'.join(column.path)} with {described(value)}, "
+                f"{expected} Got {'.'.join(column.path)} with {describe_value(value)}, "
                 f"not {' or '.join(kind.__name__ for kind in kinds)}."
             )
     try:

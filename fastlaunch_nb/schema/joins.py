@@ -13,7 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.frame.columns import COUNT, NUMBER, TEXT, TIME, Column
+from fastlaunch_nb.schema.columns import COUNT, NUMBER, TEXT, TIME, Column
 
 JOINS: Mapping[str, tuple[Column, ...]] = {
     "ami": (
@@ -172,7 +172,7 @@ class Prices:
                 raise InputError(f"{field.name} is {price!r}. Expected USD, 0 or more.")
 
 
-def stock(images: pd.DataFrame) -> pd.Series:
+def known_stock(images: pd.DataFrame) -> pd.Series:
     """Return how many snapshots each image has in stock; null where that is unknown.
 
     As CloudWatch has it; else the completed ones that were found.

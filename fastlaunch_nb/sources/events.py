@@ -11,17 +11,17 @@ from typing import Any
 import pandas as pd
 
 from fastlaunch_nb.errors import SourceError, warn
-from fastlaunch_nb.frame.columns import EVENTS
-from fastlaunch_nb.frame.shown import one_line
-from fastlaunch_nb.frame.sources import (
-    Text,
-    described,
-    documents,
-    elements,
+from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.schema.columns import EVENTS
+from fastlaunch_nb.sources.json_input import (
+    SourceText,
+    describe_value,
     is_path,
     is_text,
-    read,
-    table,
+    iter_elements,
+    parse_documents,
+    read_text,
+    table_from_items,
 )
 
 _SOURCE, _DETAIL_TYPE = "aws.ec2", "EC2 Fast Launch State-change Notification"
@@ -64,7 +64,7 @@ def from_events(source: object) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row an event, by time, with the columns and dtypes of
-        :data:`fastlaunch_nb.frame.EVENTS`: those of :func:`from_pages`, and
+        :data:`fastlaunch_nb.schema.columns.EVENTS`: those of :func:`from_pages`, and
         ``event_id``. ``state_transition_time`` and ``observed_at`` are the event's
         time, in whole seconds; what an event does not say is null. The state
         ``disabled`` is told by events only. Put after looks by ``pandas.concat``
@@ -95,22 +95,22 @@ def from_events(source: object) -> pd.DataFrame:
     0  ami-123456789012  enabling 2022-08-31 20:30:12+00:00
     """
     ours, others = [], Counter[str]()
-    for event in _events(source):
+    for event in _iter_events(source):
         if (event.get("source"), event["detail-type"]) == (_SOURCE, _DETAIL_TYPE):
             ours.append(event)
         else:
             others[f"{event.get('source')}: {event['detail-type']}"] += 1
     if others and not ours:
         raise SourceError(
-            f"{_EXPECTED} Got {_named(others)}. Have the rule match "
+            f"{_EXPECTED} Got {_list_kinds(others)}. Have the rule match "
             f'{{"source": ["{_SOURCE}"], "detail-type": ["{_DETAIL_TYPE}"]}}.'
         )
     if others:
-        warn(f"Left out what is not of Fast Launch: {_named(others)}.")
-    return once(table(ours, _FIELDS, _EXPECTED))
+        warn(f"Left out what is not of Fast Launch: {_list_kinds(others)}.")
+    return deduplicate_events(table_from_items(ours, _FIELDS, _EXPECTED))
 
 
-def once(events: pd.DataFrame) -> pd.DataFrame:
+def deduplicate_events(events: pd.DataFrame) -> pd.DataFrame:
     """Return each event once, in an order that does not depend on that in which they came."""
     rest = [name for name in _PATHS if name not in _ORDER]
     events = events.sort_values(_ORDER + rest, kind="stable")
@@ -118,10 +118,10 @@ def once(events: pd.DataFrame) -> pd.DataFrame:
     return events[~again].reset_index(drop=True)
 
 
-def _named(others: Counter[str]) -> str:
+def _list_kinds(others: Counter[str]) -> str:
     """Say how many events there are of which kinds."""
     kinds = sorted(others, key=lambda kind: (-others[kind], kind))
-    named = ", ".join(f"{others[kind]:,} of {one_line(kind)[:120]}" for kind in kinds[:_KINDS])
+    named = ", ".join(f"{others[kind]:,} of {single_line(kind)[:120]}" for kind in kinds[:_KINDS])
     more = f", and {len(kinds) - _KINDS:,} more kinds" if len(kinds) > _KINDS else ""
     total = others.total()
     return f"{total:,} other event{'' if total == 1 else 's'} ({named}{more})"
@@ -130,33 +130,33 @@ def _named(others: Counter[str]) -> str:
 # --- sources --------------------------------------------------------------------------
 
 
-def _events(source: object) -> Iterator[Mapping[str, Any]]:
+def _iter_events(source: object) -> Iterator[Mapping[str, Any]]:
     """Bring every accepted kind of source into one form, events."""
     if not is_text(source):
-        yield from _checked(elements(source, _EXPECTED), "")
+        yield from _validate(iter_elements(source, _EXPECTED), "")
         return
-    for text in _texts(source):
-        for parsed in documents(text, _EXPECTED):
-            yield from _checked(elements(parsed, _EXPECTED), f" in {text.name}")
+    for text in _iter_texts(source):
+        for parsed in parse_documents(text, _EXPECTED):
+            yield from _validate(iter_elements(parsed, _EXPECTED), f" in {text.name}")
 
 
-def _checked(found: Iterable[object], place: str) -> Iterator[Mapping[str, Any]]:
+def _validate(found: Iterable[object], place: str) -> Iterator[Mapping[str, Any]]:
     for event in found:
         if not isinstance(event, Mapping) or "detail-type" not in event:
-            raise SourceError(f"{_EXPECTED} Got {described(event)}{place}.")
+            raise SourceError(f"{_EXPECTED} Got {describe_value(event)}{place}.")
         yield event
 
 
-def _texts(source: Any) -> Iterator[Text]:
+def _iter_texts(source: Any) -> Iterator[SourceText]:
     folder = Path(os.path.expanduser(source)) if is_path(source) else None
     if folder is None or not os.path.isdir(folder):  # which takes any text for a path
-        yield read(source, _EXPECTED)
+        yield read_text(source, _EXPECTED)
         return
-    for path in _files(folder):
-        yield read(path, _EXPECTED)
+    for path in _iter_files(folder):
+        yield read_text(path, _EXPECTED)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _iter_files(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder and below, but for hidden ones."""
 
     def refuse(error: OSError) -> None:

@@ -67,7 +67,7 @@ COVERAGE = (
     Column("account_name", TEXT, "its name, or the profile that leads to it"),
     Column("region", TEXT, "the region; null where the account's regions could not be listed"),
     Column("scope", TEXT, "what was asked for, as JSON; empty: every image"),
-    Column("status", TEXT, "how the read ended: one of `frame.STATUSES`"),
+    Column("status", TEXT, "how the read ended: one of `STATUSES`"),
     Column("error_code", TEXT, "AWS's error code, or the name of what went wrong"),
     Column("error_message", TEXT, "what went wrong, and what to do"),
     Column("request_id", TEXT, "AWS's id of the request that failed"),

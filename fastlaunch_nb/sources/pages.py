@@ -11,9 +11,16 @@ from typing import Any, TypeGuard
 import pandas as pd
 
 from fastlaunch_nb.errors import SourceError
-from fastlaunch_nb.frame.asked import check_account_id, check_region, moment
-from fastlaunch_nb.frame.columns import COLUMNS
-from fastlaunch_nb.frame.sources import described, document, elements, is_text, read, table
+from fastlaunch_nb.schema.columns import COLUMNS
+from fastlaunch_nb.sources.json_input import (
+    describe_value,
+    is_text,
+    iter_elements,
+    parse_document,
+    read_text,
+    table_from_items,
+)
+from fastlaunch_nb.validation import check_account_id, check_region, parse_time
 
 _ITEM_FIELDS = frozenset(column.path[0] for column in COLUMNS if column.path)
 _PAGE_FIELDS = frozenset({"FastLaunchImages", "NextToken", "ResponseMetadata"})
@@ -73,16 +80,16 @@ def from_pages(
     check_account_id(account_id)
     check_region(region)
     pages = list(_pages(source))
-    when = moment("observed_at", observed_at) if observed_at is not None else _first_date(pages)
+    when = parse_time("observed_at", observed_at) if observed_at is not None else _first_date(pages)
     items = [item for page in pages for item in _items(page)]
     asked = {"account_id": account_id, "region": region, "observed_at": when}
-    images = table(items, COLUMNS, _EXPECTED, **asked)
+    images = table_from_items(items, COLUMNS, _EXPECTED, **asked)
     last_token = pages[-1].get("NextToken") if pages else None
     images.attrs["next_token"] = getattr(source, "resume_token", last_token)
     return images
 
 
-def empty() -> pd.DataFrame:
+def empty_images() -> pd.DataFrame:
     """Return the frame without rows: the same columns, the same dtypes."""
     return from_pages([])
 
@@ -90,14 +97,14 @@ def empty() -> pd.DataFrame:
 def _pages(source: object) -> Iterator[Mapping[str, Any]]:
     """Bring every accepted kind of source into one form, pages."""
     if is_text(source):
-        source = document(read(source, _EXPECTED), _EXPECTED)
-    for element in elements(source, _EXPECTED):
+        source = parse_document(read_text(source, _EXPECTED), _EXPECTED)
+    for element in iter_elements(source, _EXPECTED):
         if _is_page(element):
             yield element
         elif isinstance(element, Mapping) and _ITEM_FIELDS & element.keys():
             yield {"FastLaunchImages": [element]}
         else:
-            raise SourceError(f"{_EXPECTED} Got {described(element)}.")
+            raise SourceError(f"{_EXPECTED} Got {describe_value(element)}.")
 
 
 def _is_page(element: object) -> TypeGuard[Mapping[str, Any]]:
@@ -110,18 +117,18 @@ def _is_page(element: object) -> TypeGuard[Mapping[str, Any]]:
 def _items(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     items = page.get("FastLaunchImages") or []
     if not isinstance(items, Sequence) or not all(isinstance(item, Mapping) for item in items):
-        raise SourceError(f"{_EXPECTED} Got FastLaunchImages with {described(items)}.")
+        raise SourceError(f"{_EXPECTED} Got FastLaunchImages with {describe_value(items)}.")
     return items
 
 
 def _first_date(pages: Sequence[Mapping[str, Any]]) -> pd.Timestamp | None:
     """Return AWS's own time of the first response, from its Date header."""
     metadata = (pages[0].get("ResponseMetadata") or {}) if pages else {}
-    return date_of((metadata.get("HTTPHeaders") or {}).get("date"))
+    return response_date((metadata.get("HTTPHeaders") or {}).get("date"))
 
 
-def date_of(header: Any) -> pd.Timestamp | None:
+def response_date(header: Any) -> pd.Timestamp | None:
     """Return the time of a ``Date`` header; None where there is none, or another text."""
     with suppress(ValueError, TypeError):
-        return moment("Date", parsedate_to_datetime(header))
+        return parse_time("Date", parsedate_to_datetime(header))
     return None

@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.frame.asked import count
-from fastlaunch_nb.frame.columns import COUNT, STATES, TEXT, TIME
-from fastlaunch_nb.frame.joined import JOINS
-from fastlaunch_nb.frame.shown import validate_columns
+from fastlaunch_nb.schema.columns import COUNT, STATES, TEXT, TIME
+from fastlaunch_nb.schema.joins import JOINS
+from fastlaunch_nb.validation import parse_count, validate_columns
 
 if TYPE_CHECKING:
-    from fastlaunch_nb.frame.filters import Filters
+    from fastlaunch_nb.filters.filters import Filters
 
 FACETS: Final = (
     *("account_id", "region", "state", "launch_template"),
@@ -74,7 +73,7 @@ class _Fails(NamedTuple):
         return kept
 
 
-class Faceted:
+class FacetIndex:
     """A frame of images that is asked for many selections, as a panel does.
 
     The frame is not copied: leave it as it is.
@@ -145,7 +144,7 @@ class Faceted:
                 f"There is no range {name!r}. Expected {', '.join(map(repr, RANGES))}."
                 f"{did_you_mean(str(name), RANGES)}"
             )
-        if count("bins", bins) < 1:
+        if parse_count("bins", bins) < 1:
             raise InputError(f"bins is {bins!r}. Expected a whole number of 1 or more.")
         return self._range(name).spread(self._fails(filters).kept(but=name), bins)
 

@@ -1,4 +1,4 @@
-"""What may be asked: accounts, regions, images, filters and times, checked before all else."""
+"""Validation: every check of arguments and of DataFrames, before anything else happens."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean, warn
-from fastlaunch_nb.frame.columns import API_FILTERS, API_STATES
+from fastlaunch_nb.schema.columns import (
+    API_FILTERS,
+    API_STATES,
+    COLUMNS,
+    COUNT,
+    INTERVAL_TIMES,
+    NUMBER,
+    TEXT,
+    TIME,
+)
+from fastlaunch_nb.schema.joins import JOINED
 
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
@@ -68,7 +78,7 @@ def check_image_ids(image_ids: str | Iterable[str]) -> list[str]:
     return ids
 
 
-def moment(name: str, value: datetime | str) -> pd.Timestamp:
+def parse_time(name: str, value: datetime | str) -> pd.Timestamp:
     """Return a time in UTC, which is meant where it names no zone; refuse what is none."""
     found: object = None
     if isinstance(value, datetime | str):
@@ -81,7 +91,9 @@ def moment(name: str, value: datetime | str) -> pd.Timestamp:
     return found.as_unit("us")
 
 
-def duration(name: str, value: object, example: str, least: pd.Timedelta) -> pd.Timedelta | None:
+def parse_duration(
+    name: str, value: object, example: str, least: pd.Timedelta
+) -> pd.Timedelta | None:
     """Return a span of time, at least so long; None is fine; refuse what is no duration."""
     if value is None:
         return None
@@ -93,7 +105,7 @@ def duration(name: str, value: object, example: str, least: pd.Timedelta) -> pd.
     raise InputError(f"{name} is {value!r}. Expected a duration such as {example!r}, or None.")
 
 
-def count(name: str, value: object) -> int:
+def parse_count(name: str, value: object) -> int:
     """Return a count as an int; refuse what is none."""
     if not isinstance(value, bool):  # which Python takes for 0 or 1
         with suppress(TypeError):
@@ -103,7 +115,7 @@ def count(name: str, value: object) -> int:
     raise InputError(f"{name} is {value!r}. Expected a whole number of 0 or more.")
 
 
-def span(
+def parse_range(
     name: str, value: object, end: Callable[[str, Any], _End]
 ) -> tuple[_End | None, _End | None] | None:
     """Return a range as a pair, of ends as `end` reads them; None where neither end is given.
@@ -138,7 +150,7 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def api_filters(filters: Any) -> list[dict[str, Any]]:
+def parse_api_filters(filters: Any) -> list[dict[str, Any]]:
     """Return filters, a dict or boto3's list of dicts, in boto3's form.
 
     Refuses unknown names and missing values; warns of an unknown state, as AWS may add some.
@@ -162,7 +174,7 @@ def api_filters(filters: Any) -> list[dict[str, Any]]:
                 f"filters has {entry!r}. Expected {{'Name': ..., 'Values': [...]}}, a dict such "
                 "as {'state': ['enabled']}, or Filters."
             )
-        name, values = entry["Name"], values_of(entry["Name"], entry["Values"])
+        name, values = entry["Name"], parse_values(entry["Name"], entry["Values"])
         if name not in API_FILTERS:
             raise InputError(
                 f"filters has the name {name!r}. DescribeFastLaunchImages knows "
@@ -171,12 +183,12 @@ def api_filters(filters: Any) -> list[dict[str, Any]]:
         if not values or None in values:
             raise InputError(f"filters has no values for {name!r}. Expected at least one, as text.")
         if name == "state":
-            _doubt_states(values)
+            _warn_of_unknown_states(values)
         checked.append({"Name": name, "Values": list(values)})
     return checked
 
 
-def _doubt_states(states: Iterable[str | None]) -> None:
+def _warn_of_unknown_states(states: Iterable[str | None]) -> None:
     for state in states:
         if state not in API_STATES:
             warn(
@@ -185,7 +197,7 @@ def _doubt_states(states: Iterable[str | None]) -> None:
             )
 
 
-def values_of(name: object, values: object) -> tuple[str | None, ...]:
+def parse_values(name: object, values: object) -> tuple[str | None, ...]:
     """Return a facet's values as a tuple; one value may come alone."""
     if values is None or isinstance(values, str):
         values = (values,)
@@ -203,3 +215,85 @@ def check_unicode(name: object, text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise InputError(f"The filter {name!r} has {text!r}, which is no Unicode text.") from None
+
+
+# --- DataFrames -----------------------------------------------------------------------
+
+
+_EXPECTED: Final = {
+    "images": "Expected images: a DataFrame as describe, sweep and from_pages return it.",
+    "intervals": "Expected state intervals: a DataFrame as fl.intervals returns it.",
+    "coverage": "Expected a coverage, such as sweep(...).coverage.",
+    "events": "Expected events: a DataFrame as fl.from_events returns it.",
+    "findings": "Expected findings: a DataFrame as fl.findings returns it.",
+    "metrics": "Expected metrics: a DataFrame as fl.metrics returns it.",
+    "snapshots": "Expected snapshots: a DataFrame as fl.snapshots returns it.",
+}
+
+
+def validate_columns(kind: str, given: object, *columns: str) -> pd.DataFrame:
+    """Return a DataFrame of some kind with these columns, and each column that we know as declared.
+
+    Parameters
+    ----------
+    kind : str
+        What it is of: "images", "intervals", "coverage", "events", "findings", "metrics"
+        or "snapshots".
+    given : object
+        What a caller passed.
+    *columns : str
+        The columns that must be there.
+
+    Raises
+    ------
+    InputError
+        If it is no DataFrame, lacks columns, or holds something else in them, as after a
+        round trip through CSV.
+    """
+    rows = require_columns(kind, given, *columns)
+    declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES, **JOINED}
+    fitting = {}
+    for name in declared.keys() & set(rows):
+        fitting[name] = _as_dtype(rows[name], declared[name])
+        if fitting[name] is None:
+            raise rows_error(
+                kind,
+                f"In this one {name} is {rows[name].dtype}, not {declared[name]}; "
+                "a file of CSV keeps no types.",
+            )
+    fit = rows.assign(**fitting)
+    fit.index.names = [None] * fit.index.nlevels  # an index may bear the name of a column
+    return fit
+
+
+def require_columns(kind: str, given: object, *columns: str) -> pd.DataFrame:
+    """Return a DataFrame of some kind as it is; refuse all else, and one without these columns."""
+    if not isinstance(given, pd.DataFrame):
+        raise rows_error(kind, f"Got a {type(given).__name__}.")
+    missing = [column for column in columns if column not in given]
+    if missing:
+        raise rows_error(kind, f"{kind} lacks {', '.join(missing)}.")
+    return given
+
+
+def rows_error(kind: str, why: str) -> InputError:
+    """Return the error that says which rows were expected, and what came."""
+    return InputError(f"{_EXPECTED[kind]} {why}")
+
+
+def _as_dtype(values: pd.Series, dtype: Any) -> pd.Series | None:
+    """Return values as this dtype; None where they are of another kind."""
+    if values.isna().all():
+        return pd.Series(pd.array([None] * len(values), dtype=dtype), index=values.index)
+    if dtype == TIME:
+        aware = isinstance(values.dtype, pd.DatetimeTZDtype)
+        return values.dt.tz_convert("UTC").dt.as_unit("us") if aware else None
+    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if dtype == COUNT:
+        # Other writers of Parquet make a count with nulls a float.
+        whole = number and bool((values.dropna() % 1 == 0).all())
+        return values.astype(COUNT) if whole else None
+    if dtype == NUMBER:
+        return values.astype(NUMBER) if number else None
+    text = pd.api.types.is_string_dtype(values) or values.dtype == object
+    return values.astype(TEXT) if text else None

@@ -11,19 +11,19 @@ from typing import Any, Self, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.frame.asked import (
-    api_filters,
+from fastlaunch_nb.filters.codegen import generate_code
+from fastlaunch_nb.filters.facet_index import FACETS, RANGES, FacetIndex
+from fastlaunch_nb.schema.columns import API_FILTERS, TIME
+from fastlaunch_nb.schema.joins import JOINED
+from fastlaunch_nb.validation import (
     check_image_ids,
     check_unicode,
-    count,
-    moment,
-    span,
-    values_of,
+    parse_api_filters,
+    parse_count,
+    parse_range,
+    parse_time,
+    parse_values,
 )
-from fastlaunch_nb.frame.columns import API_FILTERS, TIME
-from fastlaunch_nb.frame.faceted import FACETS, RANGES, Faceted
-from fastlaunch_nb.frame.joined import JOINED
-from fastlaunch_nb.frame.written import as_code
 
 Chosen: TypeAlias = str | Iterable[str | None] | None
 """Values of a facet as one may give them: one, or several; None is one of them."""
@@ -110,12 +110,13 @@ pair of int, optional
         check_unicode("text", text)
         given = locals()
         for facet in FACETS:
-            object.__setattr__(self, facet, values_of(facet, given[facet]))
+            object.__setattr__(self, facet, parse_values(facet, given[facet]))
         for name, dtype in RANGES.items():
-            ends = (
-                span(name, given[name], moment) if dtype == TIME else span(name, given[name], count)
-            )
-            object.__setattr__(self, name, ends)
+            value = given[name]
+            if dtype == TIME:
+                object.__setattr__(self, name, parse_range(name, value, parse_time))
+            else:
+                object.__setattr__(self, name, parse_range(name, value, parse_count))
         object.__setattr__(self, "text", text)
 
     def __bool__(self) -> bool:
@@ -127,7 +128,7 @@ pair of int, optional
 
     def apply(self, images: pd.DataFrame) -> pd.DataFrame:
         """Return the rows that match, in their order and under their index labels."""
-        return images[Faceted(images).keep(self)]
+        return images[FacetIndex(images).keep(self)]
 
     def counts(self, images: pd.DataFrame) -> dict[str, dict[str | None, int]]:
         """Count, for every facet, the rows of each value that all *other* filters keep.
@@ -139,7 +140,7 @@ pair of int, optional
             rows too; states in the order of :data:`STATES`, all else sorted,
             null (None) last.
         """
-        return Faceted(images).counts(self)
+        return FacetIndex(images).counts(self)
 
     def said(self) -> dict[str, Any]:
         """Return the parts that are given, by their names: what is not there leaves out nothing.
@@ -241,7 +242,7 @@ pair of int, optional
             filters=fl.Filters(region=['eu-west-1'], state=['enabled']),
         ).images
         """
-        return as_code(self, kind, regions, profiles)
+        return generate_code(self, kind, regions, profiles)
 
     def to_request(self) -> dict[str, Any]:
         """Return what EC2 itself can filter, as parameters of DescribeFastLaunchImages."""
@@ -251,7 +252,7 @@ pair of int, optional
                 [value for value in self.image_id if value is not None]
             )
         if chosen := self.pushed():
-            request["Filters"] = api_filters(chosen)
+            request["Filters"] = parse_api_filters(chosen)
         return request
 
     def pushed(self) -> dict[str, tuple[str | None, ...]]:

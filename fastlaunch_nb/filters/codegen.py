@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.frame.asked import check_account_id, check_image_ids, check_region
-from fastlaunch_nb.frame.columns import COLUMNS, COUNT
-from fastlaunch_nb.frame.faceted import RANGES, SEARCHED
-from fastlaunch_nb.frame.shown import one_line
+from fastlaunch_nb.filters.facet_index import RANGES, SEARCHED
+from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.schema.columns import COLUMNS, COUNT
+from fastlaunch_nb.validation import check_account_id, check_image_ids, check_region
 
 if TYPE_CHECKING:
-    from fastlaunch_nb.frame.filters import Filters
+    from fastlaunch_nb.filters.filters import Filters
 
 KINDS: Final = ("fastlaunch", "boto3", "cli", "pandas")
 _PATHS = {column.name: column.path for column in COLUMNS if column.path}
@@ -29,7 +29,7 @@ _FOUND = [name for name in SEARCHED if name in _PATHS]
 _NAME, _ID = _PATHS["launch_template_name"], _PATHS["launch_template_id"]
 
 
-class Place(NamedTuple):
+class QueryScope(NamedTuple):
     """Where EC2 is asked; None is one's own region, or the account of one's own credentials."""
 
     account_id: str | None
@@ -37,7 +37,7 @@ class Place(NamedTuple):
     region: str | None
 
 
-def as_code(
+def generate_code(
     filters: Filters,
     kind: str,
     regions: Iterable[str] | None,
@@ -70,7 +70,7 @@ def as_code(
 
 
 def _comment(text: str) -> str:
-    return f"# {one_line(text)}"
+    return f"# {single_line(text)}"
 
 
 # --- where EC2 is asked ---------------------------------------------------------------
@@ -101,7 +101,7 @@ def _profiles(profiles: Mapping[str, str] | None) -> Mapping[str, str] | None:
 
 def _places(
     filters: Filters, regions: list[str] | None, profiles: Mapping[str, str] | None
-) -> list[Place]:
+) -> list[QueryScope]:
     """Return every place that may have such rows: what is read has an account and a region."""
     here: list[str | None] = [*regions] if regions is not None else [None]
     if filters.region:
@@ -115,7 +115,7 @@ def _places(
             accounts = [(value, _profile(str(value), profiles)) for value in chosen]
         elif not chosen:
             accounts = []
-    return [Place(*account, region) for account in accounts for region in here]
+    return [QueryScope(*account, region) for account in accounts for region in here]
 
 
 def _passes(check: Callable[[str | None], None], value: str | None) -> bool:
@@ -139,7 +139,7 @@ def _unique(values: Iterable[str | None]) -> list[str]:
 # --- a call of ours -------------------------------------------------------------------
 
 
-def _fastlaunch(filters: Filters, places: list[Place]) -> str:
+def _fastlaunch(filters: Filters, places: list[QueryScope]) -> str:
     profiles = _unique(place.profile for place in places)
     regions = _unique(place.region for place in places)
     call = "sweep" if profiles or regions else "describe"
@@ -159,7 +159,7 @@ def within(value, low, high):
 """
 
 
-def _boto3(filters: Filters, places: list[Place]) -> str:
+def _boto3(filters: Filters, places: list[QueryScope]) -> str:
     local = filters.local().said()
     known = places[0].profile is not None  # and with it the account
     asks = not known and not local.keys().isdisjoint({"account_id", "text"})
@@ -188,7 +188,7 @@ def _boto3(filters: Filters, places: list[Place]) -> str:
     return "\n".join(lines)
 
 
-def _each(places: list[Place], known: bool) -> str:
+def _each(places: list[QueryScope], known: bool) -> str:
     if known:
         return f"account_id, profile, region in {[tuple(place) for place in places]!r}"
     return f"region in {[place.region for place in places]!r}"
@@ -242,7 +242,7 @@ def _item_at(path: tuple[str, ...], otherwise: str = "") -> str:
 # --- the AWS CLI ----------------------------------------------------------------------
 
 
-def _cli(filters: Filters, places: list[Place]) -> str:
+def _cli(filters: Filters, places: list[QueryScope]) -> str:
     lines = [_command(filters, place) for place in places]
     if None in lines:
         return _comment(
@@ -252,7 +252,7 @@ def _cli(filters: Filters, places: list[Place]) -> str:
     return "\n".join(line for line in lines if line is not None)
 
 
-def _command(filters: Filters, place: Place) -> str | None:
+def _command(filters: Filters, place: QueryScope) -> str | None:
     """Return the command for a place; None where a text is in the way."""
     said = filters.local().said()
     conditions = [

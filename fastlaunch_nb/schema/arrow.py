@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb.errors import SourceError
-from fastlaunch_nb.frame.columns import COLUMNS, COUNT, COVERAGE, NUMBER, TEXT, TIME, Column
+from fastlaunch_nb.schema.columns import COLUMNS, COUNT, COVERAGE, NUMBER, TEXT, TIME, Column
 
 Batch: TypeAlias = pa.Table
 """Rows of the frame, in its columns, as Arrow."""
@@ -32,7 +32,7 @@ _PANDAS = {
 }
 
 
-def batch(
+def make_batch(
     columns: Mapping[tuple[str, ...], Sequence[str | int | None]],
     *,
     account_id: str | None,
@@ -44,7 +44,7 @@ def batch(
     asked = {"account_id": account_id, "region": region, "observed_at": observed_at}
     return pa.table(
         {
-            column.name: _array(columns.get(column.path, [None] * size), column.dtype)
+            column.name: _to_array(columns.get(column.path, [None] * size), column.dtype)
             if column.path
             else pa.repeat(pa.scalar(asked[column.name], _ARROW[column.dtype]), size)
             for column in COLUMNS
@@ -52,7 +52,7 @@ def batch(
     )
 
 
-def _array(values: Sequence[Any], dtype: str) -> Any:
+def _to_array(values: Sequence[Any], dtype: str) -> Any:
     if dtype != TIME:
         return pa.array(values, _ARROW[dtype])
     try:
@@ -61,7 +61,7 @@ def _array(values: Sequence[Any], dtype: str) -> Any:
         raise SourceError(f"EC2 sent what is no ISO 8601 time: {error}") from None
 
 
-def from_batches(batches: Iterable[Batch]) -> pd.DataFrame:
+def concat_batches(batches: Iterable[Batch]) -> pd.DataFrame:
     """Make one frame of batches, in their order.
 
     Examples
@@ -71,11 +71,11 @@ def from_batches(batches: Iterable[Batch]) -> pd.DataFrame:
     >>> from_batches([batch(page, **asked)] * 2)[["region", "state"]].values.tolist()
     [['eu-west-1', 'enabled'], ['eu-west-1', 'enabled']]
     """
-    nothing = batch({}, account_id=None, region=None, observed_at=None)
-    return as_frame(pa.concat_tables([nothing, *batches]), COLUMNS)
+    nothing = make_batch({}, account_id=None, region=None, observed_at=None)
+    return to_pandas(pa.concat_tables([nothing, *batches]), COLUMNS)
 
 
-def as_frame(table: Batch, columns: Iterable[Column]) -> pd.DataFrame:
+def to_pandas(table: Batch, columns: Iterable[Column]) -> pd.DataFrame:
     """Make a frame of a table of Arrow that has these columns, with their dtypes.
 
     Text may come as Arrow's dictionaries.
@@ -87,7 +87,7 @@ def as_frame(table: Batch, columns: Iterable[Column]) -> pd.DataFrame:
     return made.astype({column.name: TIME for column in columns if column.dtype == TIME})
 
 
-def coverage(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def make_coverage(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Make a coverage of rows, with the columns and dtypes of :data:`COVERAGE`."""
     names = [column.name for column in COVERAGE]
     table = pd.DataFrame(list(rows), columns=names)

@@ -1,0 +1,1 @@
+"""The vocabulary: columns, dtypes, states, statuses, keys and prices, each declared once."""

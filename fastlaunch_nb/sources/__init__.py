@@ -1,0 +1,1 @@
+"""Sources: pages and events, in the shapes in which people have them, become DataFrames."""
