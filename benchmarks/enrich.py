@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import seconds
-from fastlaunch_nb.enrich import joining
+from fastlaunch_nb.joins import merge
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, TEXT, TIME
 
 SNAPSHOTS, IMAGES, PART = 500_000, 25_000, 200
@@ -28,18 +28,18 @@ def main() -> None:
     images = fleet()
     made = snapshots(images, rng)
     points = numbers(images, rng)
-    there = joining.places_in(images, set(images[joining.PLACE].itertuples(index=False, name=None)))
-    windows = images[joining.PLACE].drop_duplicates()
+    there = merge.places_in(images, set(images[merge.PLACE].itertuples(index=False, name=None)))
+    windows = images[merge.PLACE].drop_duplicates()
     windows = windows.assign(metrics_since=START, metrics_until=START + pd.Timedelta(days=14))
     print("| what | measured | alternative | ratio | to reach |\n|---|---|---|---|---|")
     what = f"join {SNAPSHOTS:,} snapshots to {IMAGES:,} images"
-    ours, theirs = partial(joining.snapshots, images, made, there), partial(loop, images, made)
+    ours, theirs = partial(merge.snapshots, images, made, there), partial(loop, images, made)
     assert_same(ours(), theirs())
     row(what, ours, theirs, "5 s")
     what = f"join {POINTS:,} numbers of CloudWatch to them"
     row(
         what,
-        partial(joining.metrics, images, points, windows, there),
+        partial(merge.metrics, images, points, windows, there),
         partial(sums, images, points),
     )
 
@@ -97,9 +97,9 @@ def fleet() -> pd.DataFrame:
         "state": ["enabled"] * IMAGES,
         "target_resource_count": [5] * IMAGES,
     }
-    declared = [column for column in COLUMNS if column.name in joining.NEEDED]
-    return joining.rows_of(
-        joining.table(
+    declared = [column for column in COLUMNS if column.name in merge.NEEDED]
+    return merge.rows_of(
+        merge.table(
             (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)),
             declared,
         )
@@ -108,7 +108,7 @@ def fleet() -> pd.DataFrame:
 
 def snapshots(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Return snapshots of them."""
-    made = images[joining.KEY].iloc[rng.integers(0, IMAGES, SNAPSHOTS)].reset_index(drop=True)
+    made = images[merge.KEY].iloc[rng.integers(0, IMAGES, SNAPSHOTS)].reset_index(drop=True)
     hours = pd.to_timedelta(rng.integers(0, 300, SNAPSHOTS), unit="h")
     made["snapshot_state"] = pd.array(["completed"] * SNAPSHOTS, dtype=TEXT)
     made["snapshot_time"] = (START + hours).astype(TIME)
@@ -118,7 +118,7 @@ def snapshots(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 def numbers(images: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Return numbers of them."""
-    seen = images[joining.KEY].iloc[rng.integers(0, IMAGES, POINTS)].reset_index(drop=True)
+    seen = images[merge.KEY].iloc[rng.integers(0, IMAGES, POINTS)].reset_index(drop=True)
     minutes = pd.to_timedelta(rng.integers(0, 14 * 288, POINTS) * 5, unit="min")
     seen["time"] = (START + minutes).astype(TIME)
     for name in ("available_snapshots", "fast_launches", "cold_launches"):

@@ -12,8 +12,8 @@ import numpy as np
 
 import fastlaunch_nb as fl
 from benchmarks import seconds
-from fastlaunch_nb.pool.launches import launch_times
-from fastlaunch_nb.pool.played import Whole, found
+from fastlaunch_nb.pool.launch_pattern import launch_times
+from fastlaunch_nb.pool.simulation import Whole, found
 
 MORNINGS = "40 at 08:00 on weekdays"
 ALL_DAY, NEVER_FULL = "1 an hour daily", "10 an hour daily"

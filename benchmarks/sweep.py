@@ -26,7 +26,8 @@ from botocore.parsers import create_parser
 
 import fastlaunch_nb as fl
 from benchmarks.replay import Replay, page
-from fastlaunch_nb import aws, wire
+from fastlaunch_nb.aws import xml_columns
+from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.schema.arrow import make_batch
 
 T = TypeVar("T")
@@ -211,10 +212,10 @@ def connections() -> None:
         session = boto3.Session()
 
         def shared() -> tuple[float, float]:
-            return opened(server, [aws.Access(session, connections=WORKERS)] * 100)
+            return opened(server, [AccountSession(session, connections=WORKERS)] * 100)
 
         def own() -> tuple[float, float]:
-            return opened(server, [aws.Access(session) for _ in range(100)])
+            return opened(server, [AccountSession(session) for _ in range(100)])
 
         (ours, soon), (theirs, late) = in_turns(3, shared, own)
     what = f"connections of 100 clients, {WORKERS} at a time"
@@ -222,11 +223,11 @@ def connections() -> None:
     row("their time, without TLS", f"{soon:.2f} s", f"a pool each: {late:.2f} s", late / soon)
 
 
-def opened(server: Replay, accesses: list[aws.Access]) -> tuple[float, float]:
+def opened(server: Replay, accesses: list[AccountSession]) -> tuple[float, float]:
     """Return how many connections clients open that ask once, and the seconds it takes."""
     before, began = server.counts().connections, time.perf_counter()
 
-    def ask(access: aws.Access) -> None:
+    def ask(access: AccountSession) -> None:
         access.client("ec2", HOME).describe_fast_launch_images()
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -237,7 +238,7 @@ def opened(server: Replay, accesses: list[aws.Access]) -> tuple[float, float]:
 def clients() -> None:
     """Compare what it takes to make a client of ours, and a full one of boto3's."""
     session = boto3.Session()
-    access = aws.Access(session)
+    access = AccountSession(session)
     ours, theirs = in_turns(
         5, lambda: each(lambda: access.client("ec2", HOME)), lambda: each(lambda: full(session))
     )
@@ -273,7 +274,7 @@ def parsing() -> None:
     asked: Mapping[str, Any] = {"account_id": "200000000000", "region": HOME, "observed_at": None}
 
     def columns() -> None:
-        taken = wire.take(body, shape, "FastLaunchImages")
+        taken = xml_columns.extract_columns(body, shape, "FastLaunchImages")
         make_batch(taken.columns if taken else {}, **asked)
 
     def items() -> None:

@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 from playwright.sync_api import Browser
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.charts.timelines import MOST_BARS
+from fastlaunch_nb.charts.timeline import MOST_BARS
 from fastlaunch_nb.schema.columns import KEY, TEXT, TIME
 from tests.browser import launched
 

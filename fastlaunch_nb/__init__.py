@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import importlib
 import sys
-import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastlaunch_nb.aws.accounts import Target as Target
-    from fastlaunch_nb.aws.accounts import targets as targets
-    from fastlaunch_nb.charts.capacities import capacity as capacity
-    from fastlaunch_nb.charts.fleets import fleet_map as fleet_map
-    from fastlaunch_nb.charts.mixes import state_mix as state_mix
-    from fastlaunch_nb.charts.sizings import sizing_curve as sizing_curve
-    from fastlaunch_nb.charts.timelines import timeline as timeline
-    from fastlaunch_nb.charts.words import text as text
-    from fastlaunch_nb.demo.running import demo as demo
-    from fastlaunch_nb.enrich.asked import enrich as enrich
-    from fastlaunch_nb.enrich.asked import metrics as metrics
-    from fastlaunch_nb.enrich.asked import snapshots as snapshots
+    from fastlaunch_nb.aws.targets import Target as Target
+    from fastlaunch_nb.aws.targets import targets as targets
+    from fastlaunch_nb.charts.alt_text import text as text
+    from fastlaunch_nb.charts.capacity import capacity as capacity
+    from fastlaunch_nb.charts.fleet_map import fleet_map as fleet_map
+    from fastlaunch_nb.charts.sizing_curve import sizing_curve as sizing_curve
+    from fastlaunch_nb.charts.state_mix import state_mix as state_mix
+    from fastlaunch_nb.charts.timeline import timeline as timeline
+    from fastlaunch_nb.collect.describe import describe as describe
+    from fastlaunch_nb.collect.result import Sweep as Sweep
+    from fastlaunch_nb.collect.sweep import sweep as sweep
+    from fastlaunch_nb.demo_fleet.demo import demo as demo
     from fastlaunch_nb.errors import FastLaunchError as FastLaunchError
     from fastlaunch_nb.errors import FastLaunchWarning as FastLaunchWarning
     from fastlaunch_nb.errors import InputError as InputError
@@ -34,22 +33,22 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import SourceError as SourceError
     from fastlaunch_nb.errors import StoreError as StoreError
     from fastlaunch_nb.errors import SweepError as SweepError
+    from fastlaunch_nb.export import embed as embed
+    from fastlaunch_nb.filter_panel.panel import panel as panel
     from fastlaunch_nb.filters.filters import Filters as Filters
-    from fastlaunch_nb.findings.found import RULES as RULES
-    from fastlaunch_nb.findings.found import findings as findings
-    from fastlaunch_nb.findings.rules import Rule as Rule
-    from fastlaunch_nb.history.memory import History as History
-    from fastlaunch_nb.intervals.reckoned import intervals as intervals
-    from fastlaunch_nb.panel.linked import panel as panel
+    from fastlaunch_nb.history.history import History as History
+    from fastlaunch_nb.joins.enrich import enrich as enrich
+    from fastlaunch_nb.joins.enrich import metrics as metrics
+    from fastlaunch_nb.joins.enrich import snapshots as snapshots
     from fastlaunch_nb.pool.model import Pool as Pool
     from fastlaunch_nb.pool.sizing import right_size as right_size
-    from fastlaunch_nb.report import embed as embed
+    from fastlaunch_nb.rules.evaluate import RULES as RULES
+    from fastlaunch_nb.rules.evaluate import findings as findings
+    from fastlaunch_nb.rules.rule import Rule as Rule
     from fastlaunch_nb.schema.joins import Prices as Prices
     from fastlaunch_nb.sources.events import from_events as from_events
     from fastlaunch_nb.sources.pages import from_pages as from_pages
-    from fastlaunch_nb.sweep.fleet import sweep as sweep
-    from fastlaunch_nb.sweep.one import describe as describe
-    from fastlaunch_nb.sweep.result import Sweep as Sweep
+    from fastlaunch_nb.state_intervals.pipeline import intervals as intervals
 
 __version__ = "0.1.0"
 
@@ -57,41 +56,42 @@ _HOME = {
     "FastLaunchError": "errors",
     "FastLaunchWarning": "errors",
     "Filters": "filters.filters",
-    "History": "history",
+    "History": "history.history",
     "InputError": "errors",
     "MissingExtraError": "errors",
-    "Pool": "pool",
+    "Pool": "pool.model",
     "Prices": "schema.joins",
-    "RULES": "findings",
+    "RULES": "rules.evaluate",
     "ReadError": "errors",
-    "Rule": "findings",
+    "Rule": "rules.rule",
     "SetupError": "errors",
     "SourceError": "errors",
     "StoreError": "errors",
-    "Sweep": "sweep",
+    "Sweep": "collect.result",
     "SweepError": "errors",
-    "Target": "aws",
-    "capacity": "charts",
-    "demo": "demo",
-    "describe": "sweep",
-    "embed": "report",
-    "enrich": "enrich",
-    "findings": "findings",
-    "fleet_map": "charts",
+    "Target": "aws.targets",
+    "capacity": "charts.capacity",
+    "demo": "demo_fleet.demo",
+    "describe": "collect.describe",
+    "embed": "export",
+    "enrich": "joins.enrich",
+    "findings": "rules.evaluate",
+    "fleet_map": "charts.fleet_map",
     "from_events": "sources.events",
     "from_pages": "sources.pages",
-    "intervals": "intervals",
-    "metrics": "enrich",
-    "panel": "panel",
-    "right_size": "pool",
-    "sizing_curve": "charts",
-    "snapshots": "enrich",
-    "state_mix": "charts",
-    "sweep": "sweep",
-    "targets": "aws",
-    "text": "charts",
-    "timeline": "charts",
+    "intervals": "state_intervals.pipeline",
+    "metrics": "joins.enrich",
+    "panel": "filter_panel.panel",
+    "right_size": "pool.sizing",
+    "sizing_curve": "charts.sizing_curve",
+    "snapshots": "joins.enrich",
+    "state_mix": "charts.state_mix",
+    "sweep": "collect.sweep",
+    "targets": "aws.targets",
+    "text": "charts.alt_text",
+    "timeline": "charts.timeline",
 }
+"""Each public name, and the module that defines it."""
 
 __all__ = sorted(_HOME)  # noqa: PLE0605
 
@@ -106,19 +106,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-
-
-class _Face(types.ModuleType):
-    """The package as Python sees it.
-
-    Importing ``fastlaunch_nb.panel`` binds the submodule to the package under
-    the very name of the public function that lives in it. The function wins.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if isinstance(value, types.ModuleType) and _HOME.get(name) == name:
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face

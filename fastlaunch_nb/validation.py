@@ -122,7 +122,7 @@ def parse_range(
 
     Examples
     --------
-    >>> span("target_resource_count", [1, None], count)
+    >>> parse_range("target_resource_count", [1, None], parse_count)
     (1, None)
     """
     if value is None:
@@ -157,7 +157,7 @@ def parse_api_filters(filters: Any) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> api_filters({"state": ["enabled", "enabling"]})
+    >>> parse_api_filters({"state": ["enabled", "enabling"]})
     [{'Name': 'state', 'Values': ['enabled', 'enabling']}]
     """
     if isinstance(filters, Mapping):

@@ -26,7 +26,7 @@ from playwright.sync_api import Browser, Dialog, Page
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
 
 from .browser import find, launched, opened
 from .cases import case_id

@@ -16,9 +16,10 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator
-from fastlaunch_nb.demo.running import Demo
-from fastlaunch_nb.enrich import stocks
+from fastlaunch_nb import emulator
+from fastlaunch_nb.aws.clients import iam_action, swap_default_session
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.joins import cloudwatch
 from fastlaunch_nb.schema.joins import JOINS
 
 from .conftest import ACCOUNT, REGION
@@ -43,7 +44,7 @@ def add_images(region: str, names: Mapping[str, str]) -> None:
 
 def read_own_numbers(patch: pytest.MonkeyPatch) -> None:
     """Have numbers read from where tests put them: AWS lets nobody put any into AWS/EC2."""
-    patch.setattr(stocks, "_NAMESPACE", NAMESPACE)
+    patch.setattr(cloudwatch, "_NAMESPACE", NAMESPACE)
 
 
 def put(
@@ -91,18 +92,18 @@ def recorded(demo: Demo) -> Iterator[list[tuple[str, str, dict[str, Any]]]]:
     calls: list[tuple[str, str, dict[str, Any]]] = []
 
     def note(model: Any, params: Any, context: Any, **_: Any) -> None:
-        action = aws.iam_action(model.service_model.service_name, model.name)
+        action = iam_action(model.service_model.service_name, model.name)
         body = params["body"]
         calls.append((action, context["client_region"], body if isinstance(body, dict) else {}))
 
     events = demo.session.events
-    before = aws.swap_default_session(demo.session)
+    before = swap_default_session(demo.session)
     events.register("before-call", note)
     try:
         yield calls
     finally:
         events.unregister("before-call", note)
-        aws.swap_default_session(before)
+        swap_default_session(before)
 
 
 @contextmanager

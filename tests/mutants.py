@@ -59,10 +59,9 @@ class Room(NamedTuple):
         return sorted(path.relative_to(ROOT) for path in found)
 
 
+_XML = "fastlaunch_nb/aws/xml_columns.py"
 ROOMS = {  # each with its doctests, and the quickest tests first
-    "findings": Room(
-        ("fastlaunch_nb/findings/*.py",), ("fastlaunch_nb/findings", "tests/findings")
-    ),
+    "rules": Room(("fastlaunch_nb/rules/*.py",), ("fastlaunch_nb/rules", "tests/findings")),
     "pool": Room(
         ("fastlaunch_nb/pool/*.py",),
         ("fastlaunch_nb/pool", "tests/test_pool.py", "tests/test_right_size.py"),
@@ -75,14 +74,15 @@ ROOMS = {  # each with its doctests, and the quickest tests first
         ),
     ),
     "sources": Room(
-        ("fastlaunch_nb/sources/*.py", "fastlaunch_nb/schema/*.py", "fastlaunch_nb/wire.py"),
+        ("fastlaunch_nb/sources/*.py", "fastlaunch_nb/schema/*.py", _XML),
         (
-            *("fastlaunch_nb/sources", "fastlaunch_nb/schema", "fastlaunch_nb/wire.py"),
+            *("fastlaunch_nb/sources", "fastlaunch_nb/schema", _XML),
             *(f"tests/test_{name}.py" for name in ("wire", "frame", "events")),
         ),
     ),
-    "intervals": Room(
-        ("fastlaunch_nb/intervals/*.py",), ("fastlaunch_nb/intervals", "tests/test_intervals.py")
+    "state_intervals": Room(
+        ("fastlaunch_nb/state_intervals/*.py",),
+        ("fastlaunch_nb/state_intervals", "tests/test_intervals.py"),
     ),
     "history": Room(
         ("fastlaunch_nb/history/*.py",),

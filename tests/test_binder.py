@@ -118,7 +118,7 @@ def test_the_list_is_complete(image: Path, checkout: Path) -> None:
 @pytest.mark.deep
 def test_the_package_brings_the_notebooks(image: Path, checkout: Path, tmp_path: Path) -> None:
     """Installed from a wheel, without a clone, lab and serve find every notebook there is."""
-    code = "from fastlaunch_nb.servers import NOTEBOOKS as n; print(*sorted(n.glob('*.ipynb')))"
+    code = "from fastlaunch_nb.cli.jupyter import NOTEBOOKS as n; print(*sorted(n.glob('*.ipynb')))"
     found = run(image / "python", "-c", code, cwd=tmp_path).stdout.split()
     expected = sorted(path.name for path in (checkout / "notebooks").glob("*.ipynb"))
     assert [Path(path).name for path in found] == expected

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.charts.stocks import BY, stocks
+from fastlaunch_nb.charts.capacity_data import BY, capacity_rows
 from fastlaunch_nb.schema.columns import API_STATES, COUNT, KEY, TEXT, TIME
 from fastlaunch_nb.schema.joins import METRICS
 from fastlaunch_nb.sources.pages import empty_images
@@ -191,7 +191,7 @@ def test_what_lacks_the_most_is_on_top(rows: list[Row]) -> None:
 def test_others_and_top_are_all(rows: list[Row], by: str, top: int) -> None:
     """Law: what is drawn and what is left add up to what pandas finds in the frame."""
     images = pools(*rows)
-    there = stocks(validate_columns("images", images), by, top)
+    there = capacity_rows(validate_columns("images", images), by, top)
     counts = {
         "target": images["target_resource_count"].sum(),
         "stock": images["available_snapshots"].sum(),
@@ -202,7 +202,7 @@ def test_others_and_top_are_all(rows: list[Row], by: str, top: int) -> None:
     for name, whole in counts.items():
         assert there.rows[name].sum() + there.others[[name]].fillna(0)[name] == whole
         assert there.whole[[name]].fillna(0)[name] == whole
-    assert len(there.rows) + there.left == len(stocks(images, by, 99).rows)
+    assert len(there.rows) + there.left == len(capacity_rows(images, by, 99).rows)
     assert there.left != 1
     assert len(there.rows) <= top + 1
 
@@ -263,7 +263,7 @@ def test_hundreds_of_images_are_readable() -> None:
     rows: list[Row] = [(n % 40 + 1, None if n % 7 == 0 else n % 30, 6, None) for n in range(500)]
     figure = fl.capacity(pools(*rows))
     assert len(drawn(figure, "target snapshots")) == 50
-    there = stocks(pools(*rows), "image", 50)
+    there = capacity_rows(pools(*rows), "image", 50)
     stock, target = there.others["stock"], there.others["target"]
     (note,) = (note.text for note in figure.layout.annotations)
     assert note == f"<i>450 others: {stock:,}+ of {target:,}</i>"
@@ -273,7 +273,7 @@ def test_hundreds_of_images_are_readable() -> None:
     assert f"stock unknown for {unknown}, 50 of 500 rows are drawn" in head(figure)
     plain = fl.capacity(pools(*rows).drop(columns="available_snapshots"))
     assert re.search("450 others: target [0-9,]+</i>", str(plain.layout.annotations))
-    assert len(stocks(pools(*rows[:51]), "image", 50).rows) == 51
+    assert len(capacity_rows(pools(*rows[:51]), "image", 50).rows) == 51
 
 
 def test_templates_go_by_their_names() -> None:

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import charts
-from fastlaunch_nb.charts import look, words
+from fastlaunch_nb.charts import alt_text, style
+from fastlaunch_nb.charts.style import state_style
 from fastlaunch_nb.formatting import single_line
-from fastlaunch_nb.intervals.one_look import from_look
 from fastlaunch_nb.schema.columns import API_STATES, STATES, TIME
 from fastlaunch_nb.sources.pages import empty_images
+from fastlaunch_nb.state_intervals.one_scan import intervals_of_one_scan
 
 from .cases import costly, some
 from .conftest import HOSTILE, item
@@ -37,9 +37,9 @@ def test_timeline_has_a_bar_an_image(images: pd.DataFrame) -> None:
     figure = fl.timeline(images)
     assert sum(len(trace.y) for trace in bars(figure).values()) == len(images)
     for name, trace in some(bars(figure).items()):
-        style = charts.state_look(name)
-        drawn = trace.marker.color if style.solid else trace.marker.line.color
-        assert (drawn, trace.marker.pattern.shape) == (style.colour, style.pattern), name
+        look_of = state_style(name)
+        drawn = trace.marker.color if look_of.solid else trace.marker.line.color
+        assert (drawn, trace.marker.pattern.shape) == (look_of.colour, look_of.pattern), name
         begins = pd.to_datetime(list(trace.base), utc=True)
         spans = pd.to_timedelta(list(trace.x), unit="ms")
         assert min(spans) > pd.Timedelta(0), name
@@ -85,7 +85,7 @@ def test_hundreds_of_rows_stay_legible() -> None:
 def test_what_ended_before_the_axis_is_not_in_the_legend() -> None:
     """An interval that is not drawn is not spoken of; its image is one image."""
     look = fl.from_pages([item(1)], observed_at=LOOK)
-    told = from_look(look)
+    told = intervals_of_one_scan(look)
     ago = [pd.Timestamp(LOOK) - pd.Timedelta(days=days) for days in (30, 20)]
     before = told.assign(state="enabling-failed", start=ago[0], end=ago[1])
     figure = fl.timeline(pd.concat([before, told.assign(start=ago[1])]))
@@ -242,7 +242,7 @@ def test_rows_are_told_apart(chart: Any) -> None:
 )
 def test_no_two_texts_become_alike(texts: list[str], room: int) -> None:
     """Law: texts that differ before the eye differ in labels too; short ones stay as they are."""
-    short = words.short(texts, room)
+    short = alt_text.shorten_labels(texts, room)
     seen = {text: single_line(text) for text in texts}
     assert len({short[text] for text in texts}) == len(set(seen.values()))
     fitting = {text for text in texts if len(seen[text]) <= room and text.isascii()}
@@ -285,9 +285,9 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("page", ["#ffffff", "#111111", "#212121"])
 def test_what_matters_stands_out(page: str) -> None:
     """Text has as much contrast as any grey can on light and dark; the colour of a failure 3:1."""
-    wanted = {look.GREY: 4.0}
+    wanted = {style.GREY: 4.0}
     failed = [state for state in STATES if state.endswith("-failed")]
-    wanted |= {charts.state_look(state).colour: 3.0 for state in failed}
+    wanted |= {state_style(state).colour: 3.0 for state in failed}
     assert len(wanted) == 1 + 3
     for colour, least in wanted.items():
         dark, light = sorted((luminance(page), luminance(colour)))
@@ -296,9 +296,9 @@ def test_what_matters_stands_out(page: str) -> None:
 
 def test_state_looks_differ() -> None:
     """No two states look the same, and failures differ by pattern, not by colour alone."""
-    looks = [charts.state_look(state) for state in (*STATES, "new")]
+    looks = [state_style(state) for state in (*STATES, "new")]
     assert len(set(looks)) == len(looks)
-    failures = [charts.state_look(state) for state in STATES if state.endswith("-failed")]
+    failures = [state_style(state) for state in STATES if state.endswith("-failed")]
     assert len({look.pattern for look in failures} - {""}) == len(failures)
 
 

@@ -18,10 +18,11 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import __version__, cli, emulator, servers
-from fastlaunch_nb.demo.running import Demo
-from fastlaunch_nb.emulator.images import FastLaunchImage
-from fastlaunch_nb.emulator.models import EC2Error
+from fastlaunch_nb import __version__, cli, emulator
+from fastlaunch_nb.cli import jupyter
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.schema.columns import TIME
 
 from .processes import in_a_terminal, process
@@ -100,7 +101,7 @@ def test_lab_says_in_one_line_what_it_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """However many notebooks a user has edited; it says so before JupyterLab starts."""
-    monkeypatch.setattr(servers, "run", lambda *_: None)
+    monkeypatch.setattr(jupyter, "run", lambda *_: None)
     words = ["lab", "--folder", str(tmp_path), "--port", "0"]
     assert cli.main(words) == 0
     assert capsys.readouterr().err == "Starting JupyterLab ...\nStopped.\n"
@@ -114,9 +115,9 @@ def test_lab_says_in_one_line_what_it_kept(
 def test_it_says_what_it_does_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     """The first line comes before pandas, boto3 and moto are loaded, which takes seconds."""
     watch = (
-        "import sys; from fastlaunch_nb.cli import main, endings, serves\n"
+        "import sys; from fastlaunch_nb.cli import main, exit_codes, serve_commands\n"
         "def say(text): print(text, *{'pandas', 'boto3', 'moto'} & {*sys.modules}); sys.exit()\n"
-        "serves.say = say; main([sys.argv[1], '--demo'])"
+        "serve_commands.say = say; main([sys.argv[1], '--demo'])"
     )
     for command, says in (
         ("lab", "Starting JupyterLab ..."),
@@ -143,7 +144,7 @@ def test_serve_without_the_demo_extra(
     """Without moto serve --demo starts nothing: the answer is the exact pip command."""
     monkeypatch.setitem(sys.modules, "fastlaunch_nb.emulator", None)
     monkeypatch.delattr("fastlaunch_nb.emulator", raising=False)
-    monkeypatch.setattr(servers, "run", lambda *_: pytest.fail("started"))
+    monkeypatch.setattr(jupyter, "run", lambda *_: pytest.fail("started"))
     assert cli.main(["serve", "--demo"]) == 1
     assert "pip install 'fastlaunch_nb[demo]'" in capsys.readouterr().err
 
@@ -343,7 +344,9 @@ def test_a_store_that_can_not_be_written(
 
 def test_help_waits_for_nothing() -> None:
     """Who asks for help does not wait until pandas is loaded."""
-    code = "import sys; from fastlaunch_nb import cli; cli.words.parser(); print(*sys.modules)"
+    code = (
+        "import sys; from fastlaunch_nb import cli; cli.parser.build_parser(); print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "fastlaunch_nb.cli" in loaded

@@ -25,8 +25,8 @@ from uv import find_uv_bin
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo.running import Demo
-from fastlaunch_nb.emulator.images import FastLaunchImage
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.image import FastLaunchImage
 
 from .cases import some
 from .conftest import ACCOUNT, HOSTILE, REGION, SINCE, run

@@ -10,8 +10,8 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo import defects
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet import scenario_defects
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.schema.joins import DEFAULT_QUOTA, JOINED
 
 from .conftest import ACCOUNT, REGION
@@ -32,7 +32,7 @@ class Found(NamedTuple):
     """A demo's images with all that is joined to them, its cast, and what was found."""
 
     images: pd.DataFrame
-    cast: defects.Cast
+    cast: scenario_defects.DefectAssignment
     findings: pd.DataFrame
 
     def of(self, rule: str) -> pd.DataFrame:
@@ -46,15 +46,17 @@ class Found(NamedTuple):
 )
 def found(request: pytest.FixtureRequest) -> Found:
     """What is found in a demo fleet, which is asked once for all tests."""
-    casts: list[defects.Cast] = []
-    real = defects.plan
+    casts: list[scenario_defects.DefectAssignment] = []
+    real = scenario_defects.plan
 
-    def plan(emulator: Any, stories: Any, cast: defects.Cast, *more: Any) -> None:
+    def plan(
+        emulator: Any, stories: Any, cast: scenario_defects.DefectAssignment, *more: Any
+    ) -> None:
         casts.append(cast)
         real(emulator, stories, cast, *more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(defects, "plan", plan)
+        patch.setattr(scenario_defects, "plan", plan)
         with fl.demo(request.param) as demo:
             targets = fl.targets(profiles=demo.accounts.values())
             seen, coverage, _ = demo.history
@@ -131,7 +133,7 @@ def test_launches_do_not_change_what_is_described(demo: Demo) -> None:
     images, instances = described()
     assert instances > 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(defects, "plan", lambda *_: None)
+        patch.setattr(scenario_defects, "plan", lambda *_: None)
         with fl.demo():
             same, none = described()
     assert none == 0

@@ -22,8 +22,8 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo.history import Denial, looks
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.demo_fleet.sample_history import Denial, looks
 from fastlaunch_nb.schema.columns import API_STATES, COVERAGE, EVENTS, EXAMPLE_ACCOUNTS, KEY
 from fastlaunch_nb.sources.pages import empty_images
 

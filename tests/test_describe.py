@@ -19,11 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator
-from fastlaunch_nb.aws.reading import split_token
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb import emulator
+from fastlaunch_nb.aws.clients import READ_ONLY, AccountSession
+from fastlaunch_nb.aws.fast_launch_pages import split_token
+from fastlaunch_nb.collect.describe import describe
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.errors import redact
-from fastlaunch_nb.sweep.one import describe
 
 from .cases import some
 from .conftest import ACCOUNT, REGION, SINCE
@@ -129,17 +130,17 @@ def test_callers_session_is_not_touched(demo: Demo) -> None:
     session = demo.session
     describe(session)
     assert hasattr(session.client("ec2"), "enable_fast_launch")
-    client = aws.Access(session).client("ec2", REGION)
+    client = AccountSession(session).client("ec2", REGION)
     methods = client.meta.method_to_api_mapping
-    assert set(methods.values()) == set(aws.READ_ONLY["ec2"])
+    assert set(methods.values()) == set(READ_ONLY["ec2"])
     assert not hasattr(client, "enable_fast_launch")
-    assert set(client.meta.service_model.operation_names) == set(aws.READ_ONLY["ec2"])
+    assert set(client.meta.service_model.operation_names) == set(READ_ONLY["ec2"])
 
 
 def test_the_table_of_operations_only_reads() -> None:
     """Every operation that the toolkit may call describes, gets or lists, or assumes a role."""
     reads = ("Describe", "Get", "List")
-    names = some(name for operations in aws.READ_ONLY.values() for name in operations)
+    names = some(name for operations in READ_ONLY.values() for name in operations)
     assert {name for name in names if not name.startswith(reads)} == {"AssumeRole"}
 
 
@@ -162,13 +163,13 @@ def test_the_sessions_own_settings_are_used(
     assert images["region"].unique().tolist() == ["eu-west-1"]
     assert images["account_id"].unique().tolist() == ["111122223333"]
     assert sent == [f"{demo.endpoint_url}/"]
-    assert aws.Access(session).client("ec2", REGION).meta.config.connect_timeout == 3
+    assert AccountSession(session).client("ec2", REGION).meta.config.connect_timeout == 3
 
 
 def test_hooks_of_other_services_are_left_behind(demo: Demo) -> None:
     """A client, and who collects its garbage, is spared botocore's hooks for other services."""
     session = boto3.Session()
-    own = aws.Access(session).client("ec2", REGION).meta.events
+    own = AccountSession(session).client("ec2", REGION).meta.events
     kept, full = str(vars(own._handlers)), str(vars(session.events._emitter._handlers))
     assert "UploadPart" in full
     assert "UploadPart" not in kept
@@ -503,7 +504,7 @@ def test_account_that_can_not_be_read_is_null(ec2: Any, monkeypatch: pytest.Monk
     def denied(*_: object) -> str:
         raise fl.ReadError("GetCallerIdentity: no", code="AccessDenied")
 
-    monkeypatch.setattr(aws.Access, "account_id", denied)
+    monkeypatch.setattr(AccountSession, "account_id", denied)
     with pytest.warns(fl.FastLaunchWarning, match="account_id is null: GetCallerIdentity"):
         images = describe()
     assert images["account_id"].isna().tolist() == [True]

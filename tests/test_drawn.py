@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.charts import look, timelines
+from fastlaunch_nb.charts import style, timeline
 
 from .browser import PLOT, opened, overlaps
 from .cases import some
@@ -47,7 +47,6 @@ FLEETS = {
     "much stock": stocked(fleet(120, STATES)).assign(snapshots=50, snapshots_pending=2),
     "no target": fleet(6, STATES, SnapshotConfiguration={}).assign(max_parallel_launches=40),
     "no number": fl.from_pages([{"ImageId": "ami-00000001"}], observed_at="2026-01-15T12:00:00Z"),
-    "no match": fl.Filters(text="zzz").apply(fleet(5, STATES)),
     "nothing": fl.from_pages([]),
 }
 
@@ -123,8 +122,8 @@ def test_words_and_marks_keep_apart(browser: Browser, tmp_path: Path, width: int
 def test_the_page_shines_through(page: Page, tmp_path: Path, colour: int) -> None:
     """On a light page and on a dark one a chart has the page's own background, and no other."""
     fragment = fl.embed(fl.timeline(FLEETS["5 images"]))
-    style = f"background: rgb({colour}, {colour}, {colour})"
-    (tmp_path / "page.html").write_text(f"<!doctype html><body style='{style}'>{fragment}")
+    css = f"background: rgb({colour}, {colour}, {colour})"
+    (tmp_path / "page.html").write_text(f"<!doctype html><body style='{css}'>{fragment}")
     page.goto((tmp_path / "page.html").as_uri())
     plot = page.locator(PLOT)
     plot.locator(".ytick text").first.wait_for()
@@ -143,7 +142,7 @@ def test_times_are_utc_wherever_it_is_seen(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: bool
 ) -> None:
     """Across the start of summer time the axis, bars and words are those of UTC, in any zone."""
-    monkeypatch.setattr(timelines, "MOST_BARS", 0 if cells else 3_000)
+    monkeypatch.setattr(timeline, "MOST_BARS", 0 if cells else 3_000)
     runs = told((1, "enabling", 3, 1.5), (1, "enabled", 1.5, None))
     times = ["start", "end", "last_seen"]
     runs[times] += pd.Timestamp("2026-03-30T00:00:00Z") - NOON
@@ -200,7 +199,7 @@ def test_cells_are_drawn_as_they_are(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """plotly.js draws the numbers that it is sent: each cell in its colour, and says its row."""
-    monkeypatch.setattr(timelines, "MOST_BARS", 0)
+    monkeypatch.setattr(timeline, "MOST_BARS", 0)
     rows = [[("enabled", 86_400), ("enabling-failed", 86_400)], [("disabling", 2 * 86_400)]]
     figure = fl.timeline(history(rows), coverage=looks(4, 0), sort="name")
     page.goto(page_with(tmp_path, figure))
@@ -219,9 +218,9 @@ def test_cells_are_drawn_as_they_are(
 
     for across, down, expected in (
         (0.2, 0.25, "#ffffff"),
-        (0.6, 0.25, look.state_look("enabled").colour),
-        (0.9, 0.25, look.state_look("enabling-failed").colour),
-        (0.9, 0.75, look.state_look("disabling").colour),
+        (0.6, 0.25, style.state_style("enabled").colour),
+        (0.9, 0.25, style.state_style("enabling-failed").colour),
+        (0.9, 0.75, style.state_style("disabling").colour),
     ):
         x, y = at(across, down)
         pixel: Any = picture.getpixel((round(x - plot["x"]), round(y - plot["y"])))

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 
 from fastlaunch_nb import emulator
-from fastlaunch_nb.emulator import models
-from fastlaunch_nb.emulator.images import FastLaunchImage
+from fastlaunch_nb.emulator import fast_launch_backend
+from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.image_index import ImageIndex
 from fastlaunch_nb.emulator.server import application
-from fastlaunch_nb.emulator.shelf import Shelf
 
 from .conftest import ACCOUNT, HOSTILE, REGION, ROOT, SINCE, Connect, run
 
@@ -42,9 +42,9 @@ BARE = FastLaunchImage("ami-00000001", resource_type=None)
 @pytest.fixture
 def connect(connect: Connect) -> Connect:
     """Make plain boto3 clients of an embedded EC2 with two images, by either way."""
-    backend = emulator.backend(ACCOUNT, REGION)
+    ec2 = emulator.backend(ACCOUNT, REGION)
     for image in (FULL, BARE):
-        backend.add_fast_launch_image(image)
+        ec2.add_fast_launch_image(image)
 
     def client(region: str = REGION, account_id: str = ACCOUNT) -> Any:
         return connect(region=region, account_id=account_id)
@@ -144,7 +144,8 @@ def test_tokens_are_the_same_in_every_process(client: Any) -> None:
 @functools.cache
 def token_of_another_process() -> str:
     """Return the token that leads past the first image, as another process makes it."""
-    other = "from fastlaunch_nb.emulator.models import _token; print(_token('ami-00000001'))"
+    module = "fastlaunch_nb.emulator.fast_launch_backend"
+    other = f"from {module} import _token; print(_token('ami-00000001'))"
     return run(sys.executable, "-c", other, cwd=ROOT).stdout.strip()
 
 
@@ -323,7 +324,7 @@ def test_another_choice_for_tokens(client: Any, monkeypatch: pytest.MonkeyPatch)
     token = client.describe_fast_launch_images(MaxResults=1)["NextToken"]
     emulator.CLOCK.advance(days=400)
     assert ids(client.describe_fast_launch_images(NextToken=token)) == [FULL.image_id]
-    monkeypatch.setattr(models, "TOKEN_LIFETIME", timedelta(days=399))
+    monkeypatch.setattr(fast_launch_backend, "TOKEN_LIFETIME", timedelta(days=399))
     with pytest.raises(ClientError, match="has expired") as caught:
         client.describe_fast_launch_images(NextToken=token)
     assert code(caught) == ("InvalidNextToken", 400)
@@ -333,7 +334,7 @@ def test_another_choice_for_what_is_not_enabled(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A named image without Fast Launch is left out, unless a code is chosen."""
-    monkeypatch.setattr(models, "NAMED_NOT_ENABLED", "InvalidAMIID.Unavailable")
+    monkeypatch.setattr(fast_launch_backend, "NAMED_NOT_ENABLED", "InvalidAMIID.Unavailable")
     with pytest.raises(ClientError) as caught:
         client.describe_fast_launch_images(ImageIds=["ami-00000009"])
     assert code(caught) == ("InvalidAMIID.Unavailable", 400)
@@ -341,7 +342,7 @@ def test_another_choice_for_what_is_not_enabled(
 
 def test_another_choice_for_dry_runs(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dry run looks at the arguments first, unless that is chosen otherwise."""
-    monkeypatch.setattr(models, "DRY_RUN_IS_LAST", False)
+    monkeypatch.setattr(fast_launch_backend, "DRY_RUN_IS_LAST", False)
     asks: list[Callable[[], Any]] = [
         lambda: client.describe_fast_launch_images(MaxResults=1000, DryRun=True),
         lambda: client.enable_fast_launch(ImageId="i-1", DryRun=True),
@@ -411,7 +412,7 @@ def test_a_shelf_is_a_sorted_dict(
     after: int,
 ) -> None:
     """Law: whatever was put there and taken away, it answers as the plainest loop does."""
-    shelf, plain = Shelf(), dict[str, FastLaunchImage]()
+    shelf, plain = ImageIndex(), dict[str, FastLaunchImage]()
     shelf.put_all([])
     for number, state, owner, stays in changes:
         image = FastLaunchImage(f"ami-{number}", state=state, owner_id=owner)

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.demo.running import Demo
-from fastlaunch_nb.enrich import reads, stocks
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.joins import cloudwatch, queries
 from fastlaunch_nb.schema.columns import COUNT, TIME
 from fastlaunch_nb.schema.joins import JOINED, JOINS, METRICS, SNAPSHOTS
 from fastlaunch_nb.sources.pages import empty_images
@@ -197,8 +197,8 @@ def test_batches_are_put_together(
     whole = fl.enrich(images, *joins)
     assert set(whole["available_snapshots"].notna()) == {True}
     assert whole["instances"].gt(0).sum() > 2
-    monkeypatch.setattr(reads, "_VALUES", 2)
-    monkeypatch.setattr(stocks, "_QUERIES", 5)
+    monkeypatch.setattr(queries, "_VALUES", 2)
+    monkeypatch.setattr(cloudwatch, "_QUERIES", 5)
     pd.testing.assert_frame_equal(fl.enrich(images, *joins, max_workers=1), whole)
 
 

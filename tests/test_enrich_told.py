@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator
-from fastlaunch_nb.demo.running import Demo
-from fastlaunch_nb.enrich import stocks
-from fastlaunch_nb.enrich.reads import ACTIONS, Place
+from fastlaunch_nb import emulator
+from fastlaunch_nb.aws.clients import READ_ONLY, iam_action
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.joins import cloudwatch
+from fastlaunch_nb.joins.queries import ACTIONS, AccountRegion
 from fastlaunch_nb.schema.columns import TEXT
 from fastlaunch_nb.schema.joins import JOINS
 
@@ -146,7 +147,7 @@ def test_actions_are_what_is_asked(demo: Demo, images: pd.DataFrame, join: str) 
 
 def test_actions_are_of_the_read_only_table() -> None:
     """Every action that a join needs is one that the toolkit may call."""
-    known = {aws.iam_action(s, name) for s, names in aws.READ_ONLY.items() for name in names}
+    known = {iam_action(s, name) for s, names in READ_ONLY.items() for name in names}
     assert set(ACTIONS) == set(JOINS)
     assert {action for actions in ACTIONS.values() for action in actions} <= known
 
@@ -267,8 +268,8 @@ def test_the_plainest_series_in_any_order(step: int) -> None:
             return [{"Metrics": [plain, finer][::step]}]
 
     asker: Any = Lists()
-    place = Place(ACCOUNT, asker, ["ami-1"])
-    assert [series.metric for series in stocks._found(place, [stocks.STOCK])] == [plain]
+    place = AccountRegion(ACCOUNT, asker, ["ami-1"])
+    assert [series.metric for series in cloudwatch._found(place, [cloudwatch.STOCK])] == [plain]
 
 
 def test_windows_begin_at_a_full_hour(demo: Demo, images: pd.DataFrame) -> None:

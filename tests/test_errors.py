@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
 
 from .conftest import REGION, denied
 from .test_events import EC2_STATE, event

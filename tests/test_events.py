@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.schema.columns import EVENTS, KEY, TEXT, TIME
 from fastlaunch_nb.sources.pages import empty_images
 

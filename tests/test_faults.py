@@ -17,9 +17,9 @@ from botocore.parsers import ResponseParserError
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.faults import FAULTS, Faults
-from fastlaunch_nb.emulator.images import FastLaunchImage
+from fastlaunch_nb.emulator.image import FastLaunchImage
 
 from .conftest import ACCOUNT, REGION
 

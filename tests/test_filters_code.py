@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.filters.codegen import KINDS
 from fastlaunch_nb.filters.filters import Filters
 

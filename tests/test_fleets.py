@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.schema.arrow import make_coverage
 from fastlaunch_nb.schema.columns import STATUSES
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import API_STATES
 

@@ -12,14 +12,14 @@ import pyarrow as pa
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.history.counting import Tally, counting_looks
-from fastlaunch_nb.history.files import StoredFile
-from fastlaunch_nb.history.kept import KINDS
-from fastlaunch_nb.history.reading import held, steadily
-from fastlaunch_nb.intervals.given import AHEAD
-from fastlaunch_nb.intervals.one_look import from_look
+from fastlaunch_nb.history.deduplicate import ScanIndex, counted_scans
+from fastlaunch_nb.history.file_schema import KINDS
+from fastlaunch_nb.history.load import load_store, with_stable_listing
+from fastlaunch_nb.history.store import StoredFile
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import COUNT, TIME
+from fastlaunch_nb.state_intervals.inputs import AHEAD
+from fastlaunch_nb.state_intervals.one_scan import intervals_of_one_scan
 
 from .conftest import item
 from .test_history import event
@@ -81,14 +81,14 @@ def test_which_recording_counts(name: str) -> None:
     """Of a sweep one recording counts, whole: of most complete regions, then of most rows."""
     rows, expected = RECORDINGS[name]
     for order in (rows, rows[::-1]):
-        assert {expected} == set(counting_looks(recorded(*order))["record_id"])
+        assert {expected} == set(counted_scans(recorded(*order))["record_id"])
 
 
 def test_each_sweep_has_its_own_recording() -> None:
     """What one sweep has does not matter to another; each row that counts is there once."""
     rows = [("s", "a", "x", "complete", 9), ("t", "b", "x", "failed", 0),
             ("t", "c", "y", "complete", 1)]  # fmt: skip
-    found = counting_looks(recorded(*rows, *rows))
+    found = counted_scans(recorded(*rows, *rows))
     assert list(found[["record_id", "region"]].itertuples(index=False, name=None)) == [
         ("a", "x"),
         ("c", "y"),
@@ -99,7 +99,7 @@ def test_looks_are_in_the_order_of_their_times() -> None:
     """A look that came earlier is earlier, whichever sweep it is of."""
     rows = recorded(("s", "a", "x", "complete", 1), ("t", "b", "x", "complete", 1))
     rows["observed_at"] = pd.Series([START + SECOND, START], dtype=TIME)
-    assert counting_looks(rows)["sweep_id"].tolist() == ["t", "s"]
+    assert counted_scans(rows)["sweep_id"].tolist() == ["t", "s"]
 
 
 # --- which rows count -----------------------------------------------------------------
@@ -118,7 +118,7 @@ def counted(expected: int, *images: tuple[str, str | None]) -> list[str | None]:
     rows = pa.table(
         {name: pa.array(texts, pa.string()).dictionary_encode() for name, texts in columns.items()}
     )
-    tally = Tally(coverage)
+    tally = ScanIndex(coverage)
     found = tally.counting(rows)
     assert len(found.rows) == len(found.looks)
     assert {0} >= set(found.looks.tolist())
@@ -231,7 +231,7 @@ def test_which_looks_tell_something_new(name: str, tmp_path: Path) -> None:
     when = [START + minute * MINUTE for minute in case.events]
     if when:
         history.record(fl.from_events([event(case.place, 1, "enabled", at) for at in when]))
-    told = held(history._files, history._files.listed(), anew=True, gap=case.gap).told_anew
+    told = load_store(history._files, history._files.listed(), anew=True, gap=case.gap).told_anew
     assert case.stay == "".join("k" if stays else "." for stays in told)
 
 
@@ -264,7 +264,7 @@ def test_any_field_is_something_new(field: str, value: Any, tmp_path: Path) -> N
     history.record(
         merged([looked(n, (HERE, found), title=f"{n}") for n, found in enumerate(looks)])
     )
-    told = held(history._files, history._files.listed(), anew=True).told_anew
+    told = load_store(history._files, history._files.listed(), anew=True).told_anew
     assert told.tolist() == [True, False, True, True, True, False, True]
 
 
@@ -403,7 +403,7 @@ def test_one_look_tells_what_the_intervals_do() -> None:
     items = [item(n, StateTransitionTime=time) for n, time in enumerate(times)]
     images = fl.from_pages(items, account_id="1" * 12, region="x-1", observed_at=at)
     names = ["image_id", "start", "end", "last_seen", "start_exact"]
-    told = from_look(images)[names]
+    told = intervals_of_one_scan(images)[names]
     same(told, fl.intervals(images)[names])
     assert [False, *[True] * 6, False, False] == told["start_exact"].tolist()
 
@@ -448,4 +448,4 @@ def test_a_listing_counts_if_the_next_has_all_of_it(
     """A listing counts if nothing of it is gone by the next one, and nothing was merged."""
     assert {file: file.is_merged for file in (PLAIN, MERGED)} == {PLAIN: False, MERGED: True}
     files: Any = Listings(*listings)
-    assert expected == steadily(files, lambda listing: listing)
+    assert expected == with_stable_listing(files, lambda listing: listing)

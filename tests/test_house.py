@@ -71,11 +71,15 @@ def test_imports_run_only_downward(path: Path) -> None:
 @pytest.mark.parametrize(
     ("upward", "expected"),
     [
-        pytest.param("def late():\n    from fastlaunch_nb import panel", "panel", id="late"),
+        pytest.param(
+            "def late():\n    from fastlaunch_nb import filter_panel", "filter_panel", id="late"
+        ),
         pytest.param("from fastlaunch_nb.charts import timeline", "charts", id="of a room"),
         pytest.param("import fastlaunch_nb.charts", "charts", id="a room"),
-        pytest.param("from . import panel", "..panel", id="relative"),
-        pytest.param("from .panel import table", ".panel.table", id="relative, of a room"),
+        pytest.param("from . import filter_panel", "..filter_panel", id="relative"),
+        pytest.param(
+            "from .filter_panel import table", ".filter_panel.table", id="relative, of a room"
+        ),
         pytest.param("import fastlaunch_nb as fl", "", id="the public face"),
         pytest.param("from fastlaunch_nb import describe", "describe", id="of the public face"),
     ],
@@ -200,20 +204,19 @@ def printed(script: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_submodule_does_not_hide_the_function() -> None:
-    """Whoever imports the submodule first still finds the function under the public name."""
-    names = ("demo", "enrich", "intervals", "panel", "sweep")
-    script = f"""
-import sys
-from importlib import import_module
+def test_no_room_is_named_like_a_public_function() -> None:
+    """A child of the package never stands in the way of a public name."""
+    assert {room(path) for path in FILES} & set(PUBLIC) == set()
 
-for name in {names}:
-    for module in [it for it in sys.modules if it.startswith("fastlaunch_nb")]:
-        del sys.modules[module]
-    import_module(f"fastlaunch_nb.{{name}}")
-    print(getattr(sys.modules["fastlaunch_nb"], name).__name__)
-"""
-    assert printed(script).split() == list(names)
+
+def test_every_module_can_be_imported_by_its_name() -> None:
+    """``import fastlaunch_nb.room.module as m`` works for each module, and gives the module."""
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES]
+    modules = [name.removesuffix(".__init__") for name in names if "__main__" not in name]
+    script = "\n".join(
+        f"import {name} as m; assert m.__name__ == {name!r}, {name!r}" for name in modules
+    )
+    assert printed(script) == ""
 
 
 def test_importing_it_loads_nothing_heavy() -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.enrich import joining
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.joins import merge
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, KEY, TEXT, TIME
 from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, known_stock
 from fastlaunch_nb.sources.pages import empty_images
@@ -43,8 +43,8 @@ def rows_of(drawn: list[Any]) -> pd.DataFrame:
         {**dict(zip(KEY, key, strict=True)), "state": state, "target_resource_count": target}
         for key, state, target in drawn
     ]
-    columns = [column for column in COLUMNS if column.name in joining.NEEDED]
-    return joining.rows_of(joining.table(made, columns))
+    columns = [column for column in COLUMNS if column.name in merge.NEEDED]
+    return merge.rows_of(merge.table(made, columns))
 
 
 def values(found: pd.DataFrame) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def test_snapshots_are_counted(
 ) -> None:
     """Law: a row has the count, sizes and age of its own image's snapshots; 0 is not null."""
     rows = rows_of(drawn)
-    table = joining.table(
+    table = merge.table(
         [
             {
                 **dict(zip(KEY, key, strict=True)),
@@ -100,7 +100,7 @@ def test_snapshots_are_counted(
         ],
         SNAPSHOTS,
     )
-    found = joining.snapshots(rows, table, joining.places_in(rows, places))
+    found = merge.snapshots(rows, table, merge.places_in(rows, places))
     assert_declared("snapshots", found, rows)
     expected = [_of_snapshots(key, state, target, made, places) for key, state, target in drawn]
     assert values(found) == expected
@@ -126,9 +126,9 @@ def _of_snapshots(
 def test_a_size_that_is_missing_makes_the_sum_unknown() -> None:
     """The size of several snapshots is null where that of one is; their number is not."""
     key = dict(zip(KEY, (*PLACES[0], IDS[0]), strict=True))
-    table = joining.table([{**key, "volume_gib": 50}, key], SNAPSHOTS)
+    table = merge.table([{**key, "volume_gib": 50}, key], SNAPSHOTS)
     rows = rows_of([((*PLACES[0], IDS[0]), "enabled", 1)])
-    [found] = values(joining.snapshots(rows, table, joining.places_in(rows, PLACES)))
+    [found] = values(merge.snapshots(rows, table, merge.places_in(rows, PLACES)))
     assert (found["snapshots"], found["snapshot_gib"], found["leftover_snapshots"]) == (2, None, 1)
 
 
@@ -154,8 +154,8 @@ def test_what_is_left_over(
     """What is above the target; all of it, once disabling has failed; unknown without a target."""
     rows = rows_of([(KEYS[0], state, target)])
     key = dict(zip(KEY, KEYS[0], strict=True))
-    table = joining.table([key] * made, SNAPSHOTS)
-    [found] = values(joining.snapshots(rows, table, joining.places_in(rows, PLACES)))
+    table = merge.table([key] * made, SNAPSHOTS)
+    [found] = values(merge.snapshots(rows, table, merge.places_in(rows, PLACES)))
     assert (found["snapshots"], found["leftover_snapshots"]) == (made, expected)
 
 
@@ -167,8 +167,8 @@ def test_what_is_not_completed_is_pending(states: list[str | None], pending: int
     """Only a snapshot that EC2 calls completed is in stock."""
     rows = rows_of([(KEYS[0], "enabled", 1)])
     key = dict(zip(KEY, KEYS[0], strict=True))
-    table = joining.table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
-    [found] = values(joining.snapshots(rows, table, joining.places_in(rows, PLACES)))
+    table = merge.table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
+    [found] = values(merge.snapshots(rows, table, merge.places_in(rows, PLACES)))
     assert found["snapshots_pending"] == pending
 
 
@@ -201,11 +201,11 @@ def test_since_when_the_stock_is_below_the_target(
         {**key, "time": START + timedelta(hours=hour), "available_snapshots": number}
         for hour, number in enumerate(stock)
     ]
-    found = joining.metrics(
+    found = merge.metrics(
         rows,
-        joining.table(numbers[::-1], METRICS),
-        joining.table([], joining.WINDOWS),
-        joining.places_in(rows, PLACES),
+        merge.table(numbers[::-1], METRICS),
+        merge.table([], merge.WINDOWS),
+        merge.places_in(rows, PLACES),
     )
     [row] = values(found)
     expected = None if since is None else START + timedelta(hours=since)
@@ -237,11 +237,11 @@ def test_metrics_are_summed_up(
     since, until = START, START + timedelta(days=1)
     window = {"metrics_since": since, "metrics_until": until}
     windows = [{"account_id": a, "region": r, **window} for a, r in PLACES]
-    found = joining.metrics(
+    found = merge.metrics(
         rows,
-        joining.table(numbers, METRICS),
-        joining.table(windows, joining.WINDOWS),
-        joining.places_in(rows, places),
+        merge.table(numbers, METRICS),
+        merge.table(windows, merge.WINDOWS),
+        merge.places_in(rows, places),
     )
     assert_declared("metrics", found, rows)
     expected = [
@@ -288,14 +288,14 @@ def test_siblings_are_in_other_places(
     """Law: siblings have the row's name, and are neither of its place nor its own AMI."""
     rows = rows_of(drawn)
     names = pd.Series(named[: len(rows)], dtype=TEXT, index=rows.index)
-    table = joining.table(
+    table = merge.table(
         [
             {**dict(zip(KEY, key, strict=True)), "image_name": name, "has": int(has)}
             for key, (name, has) in there.items()
         ],
-        joining.SIBLINGS,
+        merge.SIBLINGS,
     )
-    found = joining.siblings(rows, names, table, joining.places_in(rows, PLACES))
+    found = merge.siblings(rows, names, table, merge.places_in(rows, PLACES))
     assert_declared("siblings", found, rows)
     for key, name, row in zip(keyed(rows), named[: len(rows)], values(found), strict=True):
         others = [
@@ -316,14 +316,14 @@ def test_siblings_are_in_other_places(
 def test_launches_are_counted(drawn: list[Any], launched: list[Any]) -> None:
     """Law: a row has its own image's instances; what is neither fast nor cold counts as one too."""
     rows = rows_of(drawn)
-    table = joining.table(
+    table = merge.table(
         [
             {**dict(zip(KEY, key, strict=True)), "fast": fast, "cold": cold}
             for key, (fast, cold) in launched
         ],
-        joining.INSTANCES,
+        merge.INSTANCES,
     )
-    found = joining.launches(rows, table, joining.places_in(rows, PLACES[:2]))
+    found = merge.launches(rows, table, merge.places_in(rows, PLACES[:2]))
     assert_declared("launches", found, rows)
     for key, row in zip(keyed(rows), values(found), strict=True):
         own = [how for of, how in launched if of == key]
@@ -347,7 +347,7 @@ def test_cost_is_of_snapshots_and_launches(drawn: list[Any]) -> None:
             ).astype(TIME),
         }
     )  # fmt: skip
-    found = joining.cost(images, fl.Prices(snapshot_gib_month=0.5, preparation=0.25))
+    found = merge.cost(images, fl.Prices(snapshot_gib_month=0.5, preparation=0.25))
     assert_declared("cost", found, images)
     for (gib, fast, days), row in zip(drawn, values(found), strict=True):
         kept = None if gib is None else gib * 0.5
@@ -391,7 +391,7 @@ def test_what_an_image_costs(
             "metrics_until": pd.Series([until]).astype(TIME),
         }
     )
-    [found] = values(joining.cost(images, prices))
+    [found] = values(merge.cost(images, prices))
     rounded = tuple(cost if cost is None else round(cost, 6) for cost in found.values())
     assert rounded == expected
 
@@ -438,7 +438,7 @@ def test_what_is_in_stock(columns: dict[str, int | None], expected: int | None) 
 def test_without_metrics_preparation_is_unknown() -> None:
     """A frame that no metrics were joined to has the cost of its snapshots, and says no more."""
     images = pd.DataFrame({"snapshot_gib": pd.array([100, None], dtype=COUNT)})
-    found = joining.cost(images, fl.Prices())
+    found = merge.cost(images, fl.Prices())
     assert values(found[["monthly_usd"]]) == [{"monthly_usd": 5.0}, {"monthly_usd": None}]
     assert found["preparation_monthly_usd"].isna().tolist() == [True, True]
 
@@ -446,6 +446,6 @@ def test_without_metrics_preparation_is_unknown() -> None:
 def test_no_template_forbids_nothing() -> None:
     """A row with settings and no template has nothing forbidden; one without settings may have."""
     rows = rows_of([((*PLACES[0], IDS[0]), "enabled", 5), ((*PLACES[0], IDS[1]), "enabled", None)])
-    table = joining.table([], joining.TEMPLATES)
-    found = joining.template(rows, table, joining.places_in(rows, PLACES))
+    table = merge.table([], merge.TEMPLATES)
+    found = merge.template(rows, table, merge.places_in(rows, PLACES))
     assert values(found) == [{"template_forbidden": ""}, {"template_forbidden": None}]

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb import emulator
-from fastlaunch_nb.emulator.models import EC2Error
+from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
 from fastlaunch_nb.schema.columns import API_STATES
 
 from .conftest import ACCOUNT, REGION

@@ -14,12 +14,14 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator
-from fastlaunch_nb.emulator import models
-from fastlaunch_nb.emulator.models import FastLaunchBackend
-from fastlaunch_nb.enrich import places, reads, stocks
-from fastlaunch_nb.enrich.reads import Place
+from fastlaunch_nb import emulator
+from fastlaunch_nb.aws.clients import AccountSession
+from fastlaunch_nb.aws.paginate import RegionClient
+from fastlaunch_nb.emulator import fast_launch_backend
+from fastlaunch_nb.emulator.fast_launch_backend import FastLaunchBackend
 from fastlaunch_nb.errors import FastLaunchError
+from fastlaunch_nb.joins import cloudwatch, fetch, queries
+from fastlaunch_nb.joins.queries import AccountRegion
 from fastlaunch_nb.schema.columns import COMPLETE
 
 from .conftest import ACCOUNT, REGION
@@ -58,9 +60,9 @@ class Asker:
         return {size for name, _, size in self.asked if name == operation}
 
 
-def place_of(asker: Any, count: int) -> Place:
+def place_of(asker: Any, count: int) -> AccountRegion:
     """Return a place with so many images."""
-    return Place(ACCOUNT, asker, [f"ami-{number}" for number in range(count)])
+    return AccountRegion(ACCOUNT, asker, [f"ami-{number}" for number in range(count)])
 
 
 def values(request: dict[str, Any]) -> Sequence[str]:
@@ -80,7 +82,7 @@ def test_amis_are_asked_for_200_at_a_time(count: int, expected: list[int]) -> No
     """EC2 takes 200 values of a filter: each image is asked for once."""
     asker = Asker(lambda _, request: [{"ImageId": value} for value in values(request)])
     place = place_of(asker, count)
-    assert [row["image_id"] for row in reads.listed(place)] == place.image_ids
+    assert [row["image_id"] for row in queries.listed(place)] == place.image_ids
     assert asker.sizes("DescribeImages", values) == expected
 
 
@@ -95,7 +97,7 @@ def test_names_are_asked_for_200_at_a_time(
         asked.append(len(request["ImageIds"]))
         return SimpleNamespace(items=[{"ImageId": name} for name in request["ImageIds"][:1]])
 
-    monkeypatch.setattr(aws, "read_fast_launch_images", read)
+    monkeypatch.setattr("fastlaunch_nb.joins.queries.read_fast_launch_images", read)
     asker = Asker(lambda _, request: [{"ImageId": v, "Name": v} for v in values(request)])
     names = [f"win-{number}" for number in range(count)]
     rows = place_of(asker, 0).of_names(names)
@@ -112,10 +114,10 @@ def test_instances_are_asked_for_200_at_a_time(count: int, expected: list[int]) 
         "DescribeImages": lambda value: {"ImageId": value},
         "DescribeInstances": lambda value: {"Instances": [_instance(value)]},
         "DescribeVolumes": lambda value: {"VolumeId": value, "SnapshotId": f"snap-{value}"},
-        "DescribeSnapshots": lambda value: {"SnapshotId": value, "Tags": [reads._TAG]},
+        "DescribeSnapshots": lambda value: {"SnapshotId": value, "Tags": [queries._TAG]},
     }
     asker = Asker(lambda name, request: [answers[name](value) for value in values(request)])
-    rows = reads.instances(place_of(asker, count))
+    rows = queries.instances(place_of(asker, count))
     assert [row["fast"] for row in rows] == [1] * count
     for operation, size in (
         ("DescribeInstances", 1000),
@@ -138,7 +140,7 @@ def _instance(image_id: str) -> dict[str, Any]:
 def test_snapshots_are_read_1000_a_page() -> None:
     """The largest page there is."""
     asker = Asker(lambda *_: [{"SnapshotId": "snap-1"}])
-    assert len(reads.made_snapshots(place_of(asker, 1))) == 1
+    assert len(queries.made_snapshots(place_of(asker, 1))) == 1
     assert asker.page_sizes("DescribeSnapshots") == {1000}
 
 
@@ -172,8 +174,8 @@ def test_numbers_are_asked_for_500_at_a_time(count: int, expected: list[int]) ->
 
     asker: Any = Asker(answer)
     place.asker = asker
-    asked = stocks.Wanted(pd.Timedelta(days=1), {stocks.STOCK: pd.Timedelta(hours=1)})
-    rows = stocks.numbers(place, asked)
+    asked = cloudwatch.MetricQuery(pd.Timedelta(days=1), {cloudwatch.STOCK: pd.Timedelta(hours=1)})
+    rows = cloudwatch.fetch_metrics(place, asked)
     assert asker.sizes("GetMetricData", lambda request: request["MetricDataQueries"]) == expected
     assert {row["image_id"]: row["available_snapshots"] for row in rows} == {
         image_id: number for number, image_id in enumerate(place.image_ids)
@@ -207,8 +209,8 @@ MINUTE, HOUR, DAY = (pd.Timedelta(1, unit) for unit in ("min", "h", "D"))
 def test_what_cloudwatch_keeps_may_be_asked_for(window: pd.Timedelta, period: pd.Timedelta) -> None:
     """Minutes for 15 days, five of them for 63, and hours for 455; all columns in one period."""
     for given in (window, window.to_pytimedelta(), str(window)):
-        asked = stocks.wanted("since", given, period)
-        assert asked == stocks.Wanted(window, dict.fromkeys(stocks.ALL, period))
+        asked = cloudwatch.metric_query("since", given, period)
+        assert asked == cloudwatch.MetricQuery(window, dict.fromkeys(cloudwatch.ALL, period))
 
 
 @pytest.mark.parametrize(
@@ -230,7 +232,7 @@ def test_what_cloudwatch_keeps_may_be_asked_for(window: pd.Timedelta, period: pd
 def test_what_it_does_not_keep_is_refused(window: Any, period: Any, message: str) -> None:
     """A minute more than it keeps, or a period that it does not keep so long."""
     with pytest.raises(fl.InputError, match=message):
-        stocks.wanted("since", window, period)
+        cloudwatch.metric_query("since", window, period)
 
 
 @pytest.mark.parametrize(
@@ -244,9 +246,9 @@ def test_what_it_does_not_keep_is_refused(window: Any, period: Any, message: str
 )
 def test_a_summary_is_fine_for_two_weeks(window: pd.Timedelta, stock: pd.Timedelta) -> None:
     """The stock comes by the quarter of an hour for 14 days, else by the hour, as launches do."""
-    asked = stocks.summary("window", window)
-    assert asked == stocks.Wanted(
-        window, {stocks.STOCK: stock, stocks.FAST: HOUR, stocks.COLD: HOUR}
+    asked = cloudwatch.summary("window", window)
+    assert asked == cloudwatch.MetricQuery(
+        window, {cloudwatch.STOCK: stock, cloudwatch.FAST: HOUR, cloudwatch.COLD: HOUR}
     )
 
 
@@ -266,7 +268,7 @@ def test_a_window_begins_where_a_period_does(
     """It is as long as was asked for, and up to a period longer; never shorter."""
     place = place_of(Asker(lambda *_: []), 1)
     place.until = pd.Timestamp(f"2026-01-15T{until}Z")
-    assert stocks.numbers(place, stocks.wanted("since", window, period)) == []
+    assert cloudwatch.fetch_metrics(place, cloudwatch.metric_query("since", window, period)) == []
     assert place.since == pd.Timestamp(f"2026-01-15T{since}Z")
 
 
@@ -308,7 +310,7 @@ def test_a_full_page_may_be_the_last(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", answer)
     session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")
-    asker = aws.Asker(aws.Access(session), REGION)
+    asker = RegionClient(AccountSession(session), REGION)
     pages = asker.pages(listed.service, listed.operation, listed.part, {}, listed.size)
     assert [len(page[listed.part]) for page in pages] == sizes
     assert [request.get("NextToken") for request in asked] == [None, "more"][: len(sizes)]
@@ -326,8 +328,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, int]]:
     noted: list[tuple[int | None, int]] = []
     real = FastLaunchBackend.describe_fast_launch_images
 
-    def describe(backend: Any, **asked: Any) -> Any:
-        page, token = real(backend, **asked)
+    def describe(self: Any, **asked: Any) -> Any:
+        page, token = real(self, **asked)
         noted.append((asked["max_results"], len(page)))
         return page, token
 
@@ -368,9 +370,9 @@ def test_an_empty_page_may_be_the_last(
     ids = fill(ec2, count)
     real = FastLaunchBackend.describe_fast_launch_images
 
-    def describe(backend: Any, **asked: Any) -> Any:
-        page, token = real(backend, **asked)
-        return page, token or (models._token(page[-1].image_id) if page else None)
+    def describe(self: Any, **asked: Any) -> Any:
+        page, token = real(self, **asked)
+        return page, token or (fast_launch_backend._token(page[-1].image_id) if page else None)
 
     monkeypatch.setattr(FastLaunchBackend, "describe_fast_launch_images", describe)
     images = fl.describe(region=REGION)
@@ -413,15 +415,15 @@ def test_so_many_images_may_be_asked_for_at_once(ec2: Any) -> None:
 def test_a_warning_names_three_places(regions: str, expected: str) -> None:
     """And says how many more there are."""
     error = FastLaunchError("No.")
-    failures = [places.Failure("ami", "1", region, error) for region in regions]
-    assert places.told(failures) == [f"ami could not be read in {expected}: No."]
+    failures = [fetch.Failure("ami", "1", region, error) for region in regions]
+    assert fetch.told(failures) == [f"ami could not be read in {expected}: No."]
 
 
 # --- CloudWatch of the embedded EC2 ---------------------------------------------------
 
 
 @pytest.fixture
-def cloudwatch(ec2: Any) -> Any:
+def cloudwatch_client(ec2: Any) -> Any:
     """A client of CloudWatch, where an image was enabled at the start."""
     ec2.add_windows_image("ami-00000001", name="own", owner_id=ACCOUNT)
     ec2.enable_fast_launch("ami-00000001")
@@ -438,29 +440,29 @@ def cloudwatch(ec2: Any) -> Any:
     ],
 )
 def test_a_metric_is_listed_for_so_long(
-    cloudwatch: Any, ec2: Any, asked: dict[str, str], passed: timedelta, *, expected: bool
+    cloudwatch_client: Any, ec2: Any, asked: dict[str, str], passed: timedelta, *, expected: bool
 ) -> None:
     """Two weeks after its last value, or three hours where only recent ones are asked for."""
     ec2.forget("ami-00000001")
     ec2.meters["ami-00000001"].end()
     ec2.meters["ami-00000001"].launched(is_fast=False)
     emulator.CLOCK.advance(seconds=passed.total_seconds())
-    answer = cloudwatch.list_metrics(MetricName="NumberOfInstancesNotFastLaunched", **asked)
+    answer = cloudwatch_client.list_metrics(MetricName="NumberOfInstancesNotFastLaunched", **asked)
     assert bool(answer["Metrics"]) == expected
 
 
 @pytest.mark.parametrize("most", [1, 100_800])
-def test_so_many_points_may_be_asked_for(cloudwatch: Any, most: int) -> None:
+def test_so_many_points_may_be_asked_for(cloudwatch_client: Any, most: int) -> None:
     """GetMetricData gives from 1 to 100,800 points a page."""
     query = {"Id": "q", "MetricStat": {"Metric": _STOCK, "Period": 300, "Stat": "Sum"}}
     start = emulator.CLOCK.now()
     emulator.CLOCK.advance(minutes=10)
     asked = {"MetricDataQueries": [query], "StartTime": start, "EndTime": emulator.CLOCK.now()}
-    [result] = cloudwatch.get_metric_data(**asked, MaxDatapoints=most)["MetricDataResults"]
+    [result] = cloudwatch_client.get_metric_data(**asked, MaxDatapoints=most)["MetricDataResults"]
     assert len(result["Values"]) == min(most, 2)
     for wrong in (100_801, -1):
         with pytest.raises(ClientError, match="ValidationError"):
-            cloudwatch.get_metric_data(**asked, MaxDatapoints=wrong)
+            cloudwatch_client.get_metric_data(**asked, MaxDatapoints=wrong)
 
 
 _STOCK = {
@@ -474,7 +476,7 @@ _STOCK = {
     ("minutes", "refused"), [(1439 * 5, False), (1440 * 5, False), (1440 * 5 + 1, True)]
 )
 def test_so_many_statistics_may_be_asked_for(
-    cloudwatch: Any, minutes: int, *, refused: bool
+    cloudwatch_client: Any, minutes: int, *, refused: bool
 ) -> None:
     """GetMetricStatistics gives 1,440 points, and an error for more."""
     start = emulator.CLOCK.now()
@@ -482,7 +484,7 @@ def test_so_many_statistics_may_be_asked_for(
     end = start + timedelta(minutes=minutes)
     if refused:
         with pytest.raises(ClientError, match="exceeds the limit of 1,440"):
-            cloudwatch.get_metric_statistics(**asked, EndTime=end)
+            cloudwatch_client.get_metric_statistics(**asked, EndTime=end)
     else:
-        answer = cloudwatch.get_metric_statistics(**asked, EndTime=end)
+        answer = cloudwatch_client.get_metric_statistics(**asked, EndTime=end)
         assert [point["Sum"] for point in answer["Datapoints"]] == [0]

@@ -24,7 +24,7 @@ from IPython.utils.capture import capture_output
 from PIL import Image
 from traitlets.config import Config
 
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.demo_fleet.demo import Demo
 
 from . import accounts
 from .cases import some

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.filter_panel.facet import MOST
+from fastlaunch_nb.filter_panel.static_html import ROWS
+from fastlaunch_nb.filter_panel.table import PAGES, keys_of
+from fastlaunch_nb.filter_panel.tabs import TITLES
+from fastlaunch_nb.filter_panel.widget_helpers import PAUSE
 from fastlaunch_nb.formatting import single_line
-from fastlaunch_nb.panel.facets import MOST
-from fastlaunch_nb.panel.parts import PAUSE
-from fastlaunch_nb.panel.stored import ROWS
-from fastlaunch_nb.panel.table import PAGES, keys_of
-from fastlaunch_nb.panel.views import TITLES
 from fastlaunch_nb.sources.pages import empty_images
 
 from .conftest import HOSTILE, item

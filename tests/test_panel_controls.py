@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from playwright.sync_api import Locator, Page, expect
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
 from fastlaunch_nb.filters.facet_index import FacetIndex, Histogram
-from fastlaunch_nb.panel.controls import Keys, RangeSlider
 
 from .conftest import HOSTILE, item
 from .stage import Staged, sent_by
@@ -107,7 +107,7 @@ def test_bins_that_look_chosen_are_kept(
     slider.show(histogram, None)
     low = data.draw(st.integers(0, len(histogram.counts) - 1))
     high = data.draw(st.integers(low + 1, len(histogram.counts)))
-    end = (round(slider.edges[high] * 1000) - 1) / 1000  # as range.js says it
+    end = (round(slider.edges[high] * 1000) - 1) / 1000  # as range_slider.js says it
     slider.set_state({"low": slider.edges[low], "high": end})
     filters = fl.Filters(state_transition_time=slider.chosen)
     assert faceted.keep(filters).sum() == histogram.counts[low:high].sum()
@@ -375,7 +375,7 @@ def test_a_thumb_is_large_and_shows_where_keys_go(page: Page) -> None:
 
 def test_keys_are_left_to_what_needs_them(page: Page) -> None:
     """JupyterLab leaves keys to what bears its attribute: all that takes focus, later parts too."""
-    Staged(page, Keys())
+    Staged(page, SuppressShortcuts())
     marked = page.locator("[data-lm-suppress-shortcuts]")
     html = "<button></button><select></select><input><p></p><table><tr tabindex=0></table>"
     page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", html)

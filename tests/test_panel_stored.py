@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import charts
-from fastlaunch_nb.panel.stored import ROWS, _blocks, stored_html, table_html
+from fastlaunch_nb.charts.style import STATE_STYLES
+from fastlaunch_nb.filter_panel.static_html import ROWS, _blocks, stored_html, table_html
 from fastlaunch_nb.sources.pages import empty_images
 
 from .conftest import HOSTILE, item
@@ -153,7 +153,7 @@ def test_colours_are_those_of_the_charts(images: pd.DataFrame) -> None:
     """Where styles survive, each line has the colour of its state; the word stands beside."""
     html = stored(images)
     for state in ("enabling-failed", "enabled-failed", "disabling-failed"):
-        colour = charts.STATE_LOOKS[state].colour
+        colour = STATE_STYLES[state].colour
         assert re.search(f"color:{colour}'>.</span> {state}</td>", html)
         assert re.search(f"color:{colour};font-family:monospace'>█", html)
 

@@ -9,14 +9,14 @@ import pytest
 from playwright.sync_api import Page
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.panel.controls import Take
+from fastlaunch_nb.filter_panel.controls import TextButton
 
 from .stage import HERE, PLAIN, Staged, sent_by
 
 # --- what the button does in the kernel ------------------------------------------------
 
 
-def ask(take: Take, mark: str) -> None:
+def ask(take: TextButton, mark: str) -> None:
     """Ask as a view does."""
     data = {"method": "custom", "content": {"ask": mark}}
     take.comm.handle_msg({"content": {"data": data}, "buffers": []})
@@ -25,7 +25,7 @@ def ask(take: Take, mark: str) -> None:
 def test_the_kernel_answers_the_view_that_asks() -> None:
     """What is made is sent as UTF-8, to the view that asked, and is made anew each time."""
     texts = iter(["é", "ü"])
-    take = Take("CSV", lambda: ("images.csv", next(texts)), how="save")
+    take = TextButton("CSV", lambda: ("images.csv", next(texts)), how="save")
     sent = sent_by(take)
     for mark in "ab":
         ask(take, mark)
@@ -41,7 +41,7 @@ def test_the_kernel_says_what_went_wrong(caplog: pytest.LogCaptureFixture) -> No
     def make() -> tuple[str, str]:
         raise ValueError("no rows of\nAKIAIOSFODNN7EXAMPLE")
 
-    take = Take("Copy", make)
+    take = TextButton("Copy", make)
     sent = sent_by(take)
     ask(take, "a")
     ((message, _),) = sent
@@ -52,7 +52,7 @@ def test_the_kernel_says_what_went_wrong(caplog: pytest.LogCaptureFixture) -> No
 def test_there_are_two_ways_to_take() -> None:
     """Whoever asks for another way is told which there are."""
     with pytest.raises(InputError, match=r"how is 'print'\. Expected 'copy' or 'save'"):
-        Take("Print", lambda: ("", ""), how="print")  # type: ignore[arg-type]
+        TextButton("Print", lambda: ("", ""), how="print")  # type: ignore[arg-type]
 
 
 # --- the button in a browser ----------------------------------------------------------
@@ -70,7 +70,7 @@ class Pressed(Staged):
             return "images.csv", TEXT
 
         self.error = ""
-        self.widget = Take("Copy" if how == "copy" else "CSV", make, how=how)
+        self.widget = TextButton("Copy" if how == "copy" else "CSV", make, how=how)
         self.sent = sent_by(self.widget)
         super().__init__(page, self.widget, address, still=still)
         self.button = page.get_by_role("button")

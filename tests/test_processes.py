@@ -99,7 +99,7 @@ def test_a_terminal() -> None:
     ("forbidden", "places"),
     [
         (r"Popen\(", ["processes.py"]),
-        (r"expect\.set_options", ["conftest.py", "pictures.py"]),
+        (r"expect\.set_options", ["browser.py"]),
         (r"\btime\.sleep\(", ["browser.py"]),
     ],
     ids=["starts a process", "sets a limit of the browser", "waits by the clock"],

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from fastlaunch_nb import aws
-from fastlaunch_nb.demo.running import Demo
-from fastlaunch_nb.enrich.reads import ACTIONS
-from fastlaunch_nb.findings.found import rules_table
+from fastlaunch_nb.aws.clients import READ_ONLY, iam_action
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.joins.queries import ACTIONS
+from fastlaunch_nb.rules.evaluate import rules_table
 from fastlaunch_nb.schema.columns import COLUMNS
 from fastlaunch_nb.schema.joins import JOINS
 
@@ -75,7 +75,7 @@ def test_readme_names_the_permissions() -> None:
     """README's IAM policy is made of the operations that the toolkit calls."""
     policy = json.loads(blocks("json")[0])
     actions = [action for statement in policy["Statement"] for action in statement["Action"]]
-    called = [aws.iam_action(s, name) for s, names in aws.READ_ONLY.items() for name in names]
+    called = [iam_action(s, name) for s, names in READ_ONLY.items() for name in names]
     assert sorted(actions) == sorted(called)
 
 

@@ -22,7 +22,8 @@ from playwright.sync_api import Page, expect
 from rich.console import Console
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import charts, report
+from fastlaunch_nb import export
+from fastlaunch_nb.charts.alt_text import images_of_rows
 from fastlaunch_nb.formatting import to_csv
 
 from .conftest import HOSTILE
@@ -83,7 +84,7 @@ def test_a_title_of_your_own(
     figure.update_layout(**layout)
     assert fl.text(figure).splitlines() == [title, *before[1:]]
     assert fl.embed(figure).startswith("<div")
-    assert f"**{report._literal(title)}**" in fl.embed(figure, "md")
+    assert f"**{export._escape_markdown(title)}**" in fl.embed(figure, "md")
 
 
 def test_a_meta_of_your_own(images: pd.DataFrame) -> None:
@@ -116,8 +117,8 @@ def test_copies_say_the_same(
     figure = chart(images)
     copied = take_copy(figure)
     assert fl.text(copied) == fl.text(figure)
-    rows = charts.images_of_rows(figure)
-    assert charts.images_of_rows(copied) == rows
+    rows = images_of_rows(figure)
+    assert images_of_rows(copied) == rows
     assert len(rows) == len(images)
 
 
@@ -126,7 +127,7 @@ def test_ids_of_rows_are_as_they_were(images: pd.DataFrame) -> None:
     evil = images.head(1).assign(image_id=HOSTILE)
     figure = fl.timeline(evil)
     assert "<img" not in str(figure.to_dict())
-    assert [key[2] for [key] in charts.images_of_rows(figure).values()] == [HOSTILE]
+    assert [key[2] for [key] in images_of_rows(figure).values()] == [HOSTILE]
 
 
 def test_html_is_the_same_each_time(images: pd.DataFrame) -> None:
@@ -301,26 +302,26 @@ def test_a_table_has_the_worst_on_top(images: pd.DataFrame) -> None:
 @pytest.mark.parametrize("width", [10, 80, 100, 140, 1000])
 def test_a_table_fits(images: pd.DataFrame, width: int) -> None:
     """No line is wider than the terminal; whole columns are left out, from the right."""
-    table = report.to_table(images, width)
+    table = export.to_table(images, width)
     headings = [column.header for column in table.columns]
-    assert headings == list(report.HEADINGS[: len(headings)])
+    assert headings == list(export.HEADINGS[: len(headings)])
     assert bool(headings) == (width > 10)
-    assert (len(headings) == len(report.HEADINGS)) == (width == 1000)
+    assert (len(headings) == len(export.HEADINGS)) == (width == 1000)
     assert max(map(len, drawn(images, width).splitlines())) <= width
 
 
 def drawn(images: pd.DataFrame, width: int | None = None) -> str:
     """Return a table as it stands in a terminal of some width, or in a file."""
     console = Console(file=io.StringIO(), width=width or 100_000)
-    console.print(report.to_table(images, width))
+    console.print(export.to_table(images, width))
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
 def test_summary(images: pd.DataFrame) -> None:
     """One line says how many, in which states, the worst first, and that it is a demo."""
-    said = report.summary(images)
+    said = export.summarize(images)
     assert said.startswith("8 images (demo data): 1 enabling-failed, 1 enabled-failed, ")
-    assert report.summary(images.assign(account_id="999988887777", owner_id=None).head(1)) == (
+    assert export.summarize(images.assign(account_id="999988887777", owner_id=None).head(1)) == (
         "1 image: 1 enabled"
     )
 
@@ -337,6 +338,6 @@ def test_no_words_are_obeyed(images: pd.DataFrame, letter: str) -> None:
     panel = fl.panel(named)
     panel.filters = fl.Filters(state=evil, text=evil)
     figures = fl.timeline(named), fl.capacity(named)
-    for said in (report.summary(named), repr(panel), drawn(named), *map(fl.text, figures)):
+    for said in (export.summarize(named), repr(panel), drawn(named), *map(fl.text, figures)):
         assert OBEYED.findall(said) == [], said
     assert [len(fl.text(figure).split("\n")) for figure in figures] == [3 + len(images)] * 2

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.pool import launches, played, sizing
+from fastlaunch_nb.pool import launch_pattern, simulation, sizing
 from fastlaunch_nb.pool.sizing import Curve, RightSize
 
 from .conftest import ACCOUNT, REGION
@@ -45,7 +45,7 @@ def at(*seconds: float) -> list[datetime]:
 
 def hours(pattern: str, days: int = 7) -> list[float]:
     """Return the launches of a pattern, in hours after the first Monday."""
-    found: list[float] = (launches.launch_times(pattern, days) / 3.6e9).tolist()
+    found: list[float] = (launch_pattern.launch_times(pattern, days) / 3.6e9).tolist()
     return found
 
 
@@ -62,7 +62,7 @@ CROWD = [0] * 7 + [10] * 3 + [20] * 6 + [21, 30, 30, 300]
 def test_as_the_model_has_it(times: list[int], pools: list[tuple[int, int]], fill: int) -> None:
     """Law: for every launch the same answer as of a `Pool`, however many are played at once."""
     sizes = np.array(pools)
-    seen = played.found(np.array(times), sizes[:, 0], sizes[:, 1], fill)
+    seen = simulation.found(np.array(times), sizes[:, 0], sizes[:, 1], fill)
     assert seen.tolist() == [one_by_one(times, *pool, fill) for pool in pools]
 
 
@@ -72,11 +72,11 @@ def test_as_the_model_has_it(times: list[int], pools: list[tuple[int, int]], fil
 def test_in_portions(times: list[int], target: int, max_parallel: int, fill: int) -> None:
     """Law: played in portions, because they are many, it is the same."""
     pools = (np.array([target, 1, target + 1]), np.array([max_parallel, 8, 1]))
-    whole = played.found(np.array(times), *pools, fill)
+    whole = simulation.found(np.array(times), *pools, fill)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(played, "_CELLS", 13)
-        patch.setattr(played, "_BLOCK", 3)
-        assert (played.found(np.array(times), *pools, fill) == whole).all()
+        patch.setattr(simulation, "_CELLS", 13)
+        patch.setattr(simulation, "_BLOCK", 3)
+        assert (simulation.found(np.array(times), *pools, fill) == whole).all()
 
 
 @given(moments, targets, parallels, fills)
@@ -85,7 +85,7 @@ def test_more_is_never_worse(times: list[int], target: int, max_parallel: int, f
     """Law: a larger target, or more instances, has found as many launches at every moment."""
     pools = (np.array([target, target + 1, target]), np.array([max_parallel, *[max_parallel] * 2]))
     pools[1][2] += 1
-    so_far = played.found(np.array(times), *pools, fill).cumsum(axis=1)
+    so_far = simulation.found(np.array(times), *pools, fill).cumsum(axis=1)
     assert (so_far[1:] >= so_far[0]).all()
 
 
@@ -95,7 +95,7 @@ def test_more_is_never_worse(times: list[int], target: int, max_parallel: int, f
 @example([0, 9], 1, 10)
 def test_the_target_at_which_all_are_warm(times: list[int], parallel: int, fill: int) -> None:
     """Law: no smaller target has a snapshot for every launch."""
-    full = played.full_target(np.array(times), parallel, fill)
+    full = simulation.full_target(np.array(times), parallel, fill)
     assert all(one_by_one(times, full, parallel, fill))
     assert full == 1 or not all(one_by_one(times, full - 1, parallel, fill))
 
@@ -118,7 +118,7 @@ def test_as_the_embedded_ec2_has_it(ec2: Any, seed: int) -> None:
     for step in np.diff(times, prepend=0).tolist():
         emulator.CLOCK.advance(seconds=step)
         took.append(life.take())
-    foretold = played.found(np.array(times), np.array([size.target]), np.array([6]), 1200)
+    foretold = simulation.found(np.array(times), np.array([size.target]), np.array([6]), 1200)
     assert took == foretold[0].tolist()
     assert (life.pool.used, life.pool.missed) == (60 - size.cold, size.cold)
     assert 0 < size.cold <= 12
@@ -273,7 +273,7 @@ def test_so_many_an_hour(count: int, start: int, over: int) -> None:
 def test_times_are_whole_microseconds() -> None:
     """Where launches can not be evenly apart, each comes in the microsecond that has begun."""
     for pattern in ("7 an hour from 00:00 to 01:00 on Mon", "7 from 00:00 to 01:00 on Mon"):
-        found = launches.launch_times(pattern, days=7)
+        found = launch_pattern.launch_times(pattern, days=7)
         assert found.dtype == np.int64
         assert found.tolist() == [number * HOUR * 1_000_000 // 7 for number in range(7)]
 
@@ -303,7 +303,7 @@ SAME: list[Any] = [
 @pytest.mark.parametrize("times", SAME, ids=lambda value: type(value).__name__)
 def test_real_times(times: Any) -> None:
     """Datetimes of Python, numpy and pandas are taken in any order; without a zone they are UTC."""
-    found = launches.launch_times(times, days=1)
+    found = launch_pattern.launch_times(times, days=1)
     first = int(MONDAY.timestamp()) * 1_000_000
     assert found.tolist() == [first, first + HOUR * 1_000_000]
 
@@ -377,11 +377,11 @@ def test_a_pattern_without_a_day() -> None:
 
 def test_the_most_launches() -> None:
     """Five million are still taken, and one more is not, in words or as times."""
-    assert len(launches.launch_times("5000000 at 08:00", days=1)) == 5_000_000
+    assert len(launch_pattern.launch_times("5000000 at 08:00", days=1)) == 5_000_000
     with pytest.raises(fl.InputError, match=r"5,000,001 in 1 days\. Expected at most 5,000,000"):
-        launches.launch_times("5000000 at 08:00; 1 at 09:00", days=1)
+        launch_pattern.launch_times("5000000 at 08:00; 1 at 09:00", days=1)
     with pytest.raises(fl.InputError, match=r"are 5,000,001\. Expected at most 5,000,000"):
-        launches.launch_times(np.zeros(5_000_001, dtype="datetime64[s]"), days=1)
+        launch_pattern.launch_times(np.zeros(5_000_001, dtype="datetime64[s]"), days=1)
 
 
 WEEK = 7 * 86_400

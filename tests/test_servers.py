@@ -30,8 +30,9 @@ import pytest
 from playwright.sync_api import expect
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import cli, emulator, servers
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb import cli, emulator
+from fastlaunch_nb.cli import jupyter
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.errors import InputError
 
 from .browser import ROOT, SLOW, launched, opened
@@ -64,10 +65,10 @@ def test_copies_keep_a_users_edits(notebooks: Path, tmp_path: Path) -> None:
     """Missing notebooks are copied; one that the user has edited stays, and is named."""
     folder = tmp_path / "lab"
     copy = folder / "01_first.ipynb"
-    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: False}
+    assert jupyter.copy_notebooks(notebooks, folder, {}) == {copy: False}
     assert copy.read_bytes() == (notebooks / copy.name).read_bytes()
     copy.write_text("mine")
-    assert servers.copy_notebooks(notebooks, folder, {}) == {copy: True}
+    assert jupyter.copy_notebooks(notebooks, folder, {}) == {copy: True}
     assert copy.read_text() == "mine"
 
 
@@ -84,9 +85,9 @@ def test_a_copy_that_nobody_edited_is_made_again(
 ) -> None:
     """Parameters of an earlier start are no edits: such a copy is as if it were the first."""
     for parameters in some(given):
-        copies = servers.copy_notebooks(notebooks, tmp_path / "lab", parameters)
+        copies = jupyter.copy_notebooks(notebooks, tmp_path / "lab", parameters)
         assert copies == {tmp_path / "lab" / "01_first.ipynb": False}
-    servers.copy_notebooks(notebooks, tmp_path / "new", given[-1])
+    jupyter.copy_notebooks(notebooks, tmp_path / "new", given[-1])
     (again, new) = (tmp_path / name / "01_first.ipynb" for name in ("lab", "new"))
     assert again.read_text() == new.read_text()
 
@@ -95,19 +96,19 @@ def test_parameters_leave_a_users_notebook_with_their_option(
     notebooks: Path, tmp_path: Path
 ) -> None:
     """Once no option is given, a notebook with edits reads what it says itself."""
-    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", {"regions": ["us-east-1"]})
+    (copy,) = jupyter.copy_notebooks(notebooks, tmp_path / "lab", {"regions": ["us-east-1"]})
     copy.write_text(copy.read_text().replace("print(profile)", "print(profile, 1)"))
-    servers.copy_notebooks(notebooks, tmp_path / "lab", {})
+    jupyter.copy_notebooks(notebooks, tmp_path / "lab", {})
     cells = nbformat.read(copy, as_version=4).cells
     assert [cell.source for cell in cells] == ["profile = None", "print(profile, 1)"]
 
 
 def test_what_is_not_a_notebook_takes_no_parameters(notebooks: Path, tmp_path: Path) -> None:
     """Such a file is named, and stays as it is."""
-    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", {})
+    (copy,) = jupyter.copy_notebooks(notebooks, tmp_path / "lab", {})
     copy.write_text("[]")
     with pytest.raises(InputError, match=r"01_first.ipynb is not a notebook"):
-        servers.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "a"})
+        jupyter.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "a"})
     assert copy.read_text() == "[]"
 
 
@@ -120,16 +121,16 @@ AWKWARD = [
 
 def test_each_profile_has_a_folder_of_its_own() -> None:
     """No two share one, on a system that ignores case either; a plain name stays as it is."""
-    names = [servers.folder_name(profile) for profile in AWKWARD]
+    names = [jupyter.folder_name(profile) for profile in AWKWARD]
     assert len({name.casefold() for name in names}) == len(AWKWARD)
-    assert servers.folder_name("build-farm") == "build-farm"
-    assert servers.folder_name(None) == "demo"
+    assert jupyter.folder_name("build-farm") == "build-farm"
+    assert jupyter.folder_name(None) == "demo"
 
 
 @pytest.mark.parametrize("profile", AWKWARD)
 def test_a_profiles_folder_is_safe(profile: str | None) -> None:
     """Its name is one part of a path, short, and a device on no system."""
-    name = servers.folder_name(profile)
+    name = jupyter.folder_name(profile)
     assert re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name), f"{profile!r} got {name!r}"
     assert not re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name), f"{profile!r} got {name!r}"
 
@@ -137,7 +138,7 @@ def test_a_profiles_folder_is_safe(profile: str | None) -> None:
 def test_parameters_reach_a_copy(notebooks: Path, tmp_path: Path) -> None:
     """A copy gets them in a cell after the marked one, as papermill does; old outputs go."""
     given = {"profile": 'it\'s "mine"', "regions": ["eu-west-1"], "filters": {"state": ["enabled"]}}
-    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", given)
+    (copy,) = jupyter.copy_notebooks(notebooks, tmp_path / "lab", given)
     cells = nbformat.read(copy, as_version=4).cells
     assert [cell.get("outputs") for cell in cells] == [[], [], []]
     names: dict[str, Any] = {}
@@ -148,7 +149,7 @@ def test_parameters_reach_a_copy(notebooks: Path, tmp_path: Path) -> None:
 
 def test_papermill_knows_the_cell(notebooks: Path, tmp_path: Path) -> None:
     """papermill, given a copy with parameters, replaces our cell by its own."""
-    (copy,) = servers.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "first"})
+    (copy,) = jupyter.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "first"})
     again = tmp_path / "again.ipynb"
     papermill.execute_notebook(
         copy,
@@ -165,11 +166,11 @@ def test_papermill_knows_the_cell(notebooks: Path, tmp_path: Path) -> None:
 def test_parameters_are_replaced_and_nothing_else(notebooks: Path, tmp_path: Path) -> None:
     """The next ones take the place of the last ones; a user's cells and outputs stay."""
     folder = tmp_path / "lab"
-    (copy,) = servers.copy_notebooks(notebooks, folder, {"profile": "first"})
+    (copy,) = jupyter.copy_notebooks(notebooks, folder, {"profile": "first"})
     mine = copy.read_text().replace("print(profile)", "print(profile, 1)")
     copy.write_text(mine)
     before = nbformat.read(copy, as_version=4).cells
-    servers.copy_notebooks(notebooks, folder, {"profile": "second"})
+    jupyter.copy_notebooks(notebooks, folder, {"profile": "second"})
     after = nbformat.read(copy, as_version=4).cells
     assert [cell.source for cell in after] == [
         "profile = None",
@@ -184,7 +185,7 @@ def test_a_notebook_without_the_marked_cell(notebooks: Path, tmp_path: Path) -> 
     text = (notebooks / "01_first.ipynb").read_text().replace('"parameters"', '"other"')
     (notebooks / "01_first.ipynb").write_text(text)
     with pytest.raises(InputError, match=r"01_first.ipynb has no cell tagged 'parameters'"):
-        servers.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "mine"})
+        jupyter.copy_notebooks(notebooks, tmp_path / "lab", {"profile": "mine"})
 
 
 @pytest.mark.parametrize(("command", "says"), [("lab", "No notebooks"), ("serve", "No dashboard")])
@@ -343,10 +344,10 @@ except OSError:
 
 
 def program(
-    port: int, *first: Path, status: int = 302, elsewhere: servers.Server | None = None
-) -> servers.Server:
+    port: int, *first: Path, status: int = 302, elsewhere: jupyter.Server | None = None
+) -> jupyter.Server:
     """Return a program that reads some files before it listens, and who starts in its place."""
-    return servers.Server(
+    return jupyter.Server(
         "A program",
         [sys.executable, "-c", PROGRAM, str(port), str(status), *map(str, first)],
         ROOT,
@@ -357,7 +358,7 @@ def program(
     )
 
 
-def run(server: servers.Server) -> list[str]:
+def run(server: jupyter.Server) -> list[str]:
     """Run a server until it answers; return the addresses that it was said to answer at."""
     stopped, addresses = threading.Event(), list[str]()
 
@@ -365,7 +366,7 @@ def run(server: servers.Server) -> list[str]:
         addresses.append(address)
         stopped.set()
 
-    servers.run(server, stopped, ready)
+    jupyter.run(server, stopped, ready)
     return addresses
 
 
@@ -395,7 +396,7 @@ def stranger(called: Callable[[], object] = lambda: None) -> Iterator[int]:
 @pytest.fixture
 def free() -> int:
     """A port below those that systems give out by themselves: nobody else comes to it."""
-    return servers._free_port(None, random.randrange(20_000, 30_000))
+    return jupyter._free_port(None, random.randrange(20_000, 30_000))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
@@ -430,13 +431,13 @@ def test_a_program_that_does_not_start(free: int) -> None:
 @pytest.mark.parametrize("status", [200, 404], ids=["another login", "no login"])
 def test_a_login_of_the_users_own(monkeypatch: pytest.MonkeyPatch, free: int, status: int) -> None:
     """A server that does not know our token is announced too, once it has not gone away."""
-    monkeypatch.setattr(servers, "_DOUBTS", 2)
+    monkeypatch.setattr(jupyter, "_DOUBTS", 2)
     assert run(program(free, status=status)) == [program(free).address]
 
 
 @pytest.mark.parametrize("make", [
-    pytest.param(lambda folder, port: servers.lab(folder, "x", port), id="lab"),
-    pytest.param(lambda folder, port: servers.dashboard(folder, {}, port, "light"), id="serve"),
+    pytest.param(lambda folder, port: jupyter.lab(folder, "x", port), id="lab"),
+    pytest.param(lambda folder, port: jupyter.dashboard(folder, {}, port, "light"), id="serve"),
 ])  # fmt: skip
 def test_the_next_port(make: Any, notebooks: Path, free: int) -> None:
     """Without a named port the next is tried, with a token that nobody has seen; else none is."""
@@ -463,7 +464,7 @@ def test_signals_stop_a_server(ignored: bool) -> None:
     previous = signal.signal(signal.SIGHUP, before)
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            with servers.stop_signals() as stopped:
+            with jupyter.stop_signals() as stopped:
                 signal.raise_signal(number)
                 assert stopped.is_set() == (not ignored or number != signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == before

@@ -23,8 +23,8 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo.running import Demo
-from fastlaunch_nb.history.files import Files, GoneError
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.history.store import FileVanishedError, ParquetStore
 from fastlaunch_nb.schema import columns
 
 from .cases import some
@@ -141,11 +141,11 @@ def test_a_listing_that_tore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     store = tmp_path / "store"
     for minute in range(3):
         fl.History(store).record(small(minute))
-    real = Files._listed
+    real = ParquetStore._listed
     draw, minutes = random.Random(4), iter(range(3, 10_000))
     writer = fl.History(store)
 
-    def torn(self: Files, kind: str) -> Iterator[Any]:
+    def torn(self: ParquetStore, kind: str) -> Iterator[Any]:
         if self is not writer._files:
             for _ in range(draw.randrange(2)):
                 writer.record(small(next(minutes)))
@@ -153,7 +153,7 @@ def test_a_listing_that_tore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
                 writer.compact()
         return real(self, kind)
 
-    monkeypatch.setattr(Files, "_listed", torn)
+    monkeypatch.setattr(ParquetStore, "_listed", torn)
     for _ in range(5):
         before = len(counts(writer))
         reader = fl.History(store)
@@ -165,22 +165,22 @@ def test_merged_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """A reader whose files are merged away begins again; where that never ends, it says so."""
     for minute in range(3):
         fl.History(tmp_path).record(small(minute))
-    real, left = Files.read, [1]
+    real, left = ParquetStore.read, [1]
 
-    def read(self: Files, kind: str, listing: Any) -> Any:
+    def read(self: ParquetStore, kind: str, listing: Any) -> Any:
         if self is reader._files and left[0]:
             left[0] -= 1
             fl.History(tmp_path).compact()
         return real(self, kind, listing)
 
     reader = fl.History(tmp_path)
-    monkeypatch.setattr(Files, "read", read)
+    monkeypatch.setattr(ParquetStore, "read", read)
     assert len(counts(reader)) == 3
 
     def gone(*_: object) -> Any:
-        raise GoneError
+        raise FileVanishedError
 
-    monkeypatch.setattr(Files, "read", gone)
+    monkeypatch.setattr(ParquetStore, "read", gone)
     with pytest.raises(fl.StoreError, match="merged all the time"):
         reader.observations()
 
@@ -349,7 +349,7 @@ def test_what_may_not_be_read_is_not_damaged(
     def full(*_: object, **__: object) -> Any:
         raise pa.ArrowMemoryError("no room")
 
-    monkeypatch.setattr("fastlaunch_nb.history.files._table", full)
+    monkeypatch.setattr("fastlaunch_nb.history.store._table", full)
     for ask in (history.observations, history.compact):
         with pytest.raises(MemoryError, match="no room"):
             ask()
@@ -421,7 +421,7 @@ def test_a_repr_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A history says where it is, and asks the disk, or S3, for nothing to say so."""
     history = eventful(tmp_path)
     for name in ("listed", "read"):
-        monkeypatch.setattr(Files, name, None)  # calling it would fail
+        monkeypatch.setattr(ParquetStore, name, None)  # calling it would fail
     assert repr(history) == f"History({str(tmp_path)!r})"
 
 
@@ -534,7 +534,7 @@ def test_the_reckoning_is_kept_while_the_files_are_the_same(
     history = eventful(tmp_path)
     told = history.intervals()
     told.loc[:, "state"] = "broken"
-    monkeypatch.setattr(Files, "read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(ParquetStore, "read", lambda *_: pytest.fail("read again"))
     assert set(history.intervals()["state"]) == {"enabled", "enabling"}
     monkeypatch.undo()
     history.record(looked(9, (PLACES[0], [])))

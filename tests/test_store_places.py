@@ -24,8 +24,8 @@ from pyarrow import fs
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.history import files as history_files
-from fastlaunch_nb.history.files import Files
+from fastlaunch_nb.history import store as history_files
+from fastlaunch_nb.history.store import ParquetStore
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, EVENTS, TEXT
 
@@ -197,7 +197,7 @@ def test_s3_refuses(s3: S3) -> None:
 @pytest.mark.deep
 def test_a_large_file_that_breaks_off(s3: S3) -> None:
     """Of a file that is too large for one request nothing is there until all of it is."""
-    place = Files("s3://bucket/fleet")
+    place = ParquetStore("s3://bucket/fleet")
     large = pa.table({"noise": [random.Random(0).randbytes(11 << 20)]})
     s3.refuses = lambda asked: "partNumber=2" in asked
     with pytest.raises(fl.StoreError, match="could not be written to"):
@@ -230,7 +230,7 @@ def test_what_s3_is_made_with(
     """S3 is where AWS's variables say; it has 10 s to take a connection, and 20 s to answer."""
     for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:2", **variables}.items():
         monkeypatch.setenv(name, value)
-    system, path = Files("s3://bucket/fleet")._place
+    system, path = ParquetStore("s3://bucket/fleet")._place
     expected = {
         "connect_timeout": 10,
         "request_timeout": 20,
@@ -248,7 +248,7 @@ def test_without_an_endpoint_the_bucket_says_its_region(monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
     regions = {"bucket": "eu-north-1"}
     monkeypatch.setattr(fs, "resolve_s3_region", regions.__getitem__)
-    system, _ = Files("s3://bucket/fleet")._place
+    system, _ = ParquetStore("s3://bucket/fleet")._place
     assert system.region == "eu-north-1"
     assert system.__reduce__()[1][0]["endpoint_override"] == ""
 

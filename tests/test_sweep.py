@@ -18,12 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws, emulator
-from fastlaunch_nb.demo.running import Demo
-from fastlaunch_nb.emulator.images import FastLaunchImage
+from fastlaunch_nb import emulator
+from fastlaunch_nb.aws.clients import AccountSession
+from fastlaunch_nb.aws.targets import AccountCache
+from fastlaunch_nb.collect.scheduler import SweepScheduler, _Queue
+from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.sources.pages import empty_images
-from fastlaunch_nb.sweep.course import Course, _Queue
-from fastlaunch_nb.sweep.looks import Look, Opening
 
 from .cases import some
 from .conftest import ACCOUNT, HOSTILE, REGION
@@ -195,7 +197,7 @@ def test_nothing_there_is_an_empty_frame(demo: Demo) -> None:
 )
 def test_refused(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], says: str) -> None:
     """What can not be asked is refused before anything is sent."""
-    monkeypatch.setattr(Course, "run", lambda *_: pytest.fail("something was sent"))
+    monkeypatch.setattr(SweepScheduler, "run", lambda *_: pytest.fail("something was sent"))
     with pytest.raises(fl.InputError, match=says):
         fl.sweep(**wrong)
 
@@ -254,7 +256,7 @@ def test_nothing_secret_crosses(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> 
     executor = Pickling()
     swept = fl.sweep([fl.Target(), target], regions=REGION, executor=executor)
     assert swept.coverage["status"].tolist() == ["complete"] * 2
-    vault = aws.Vault()
+    vault = AccountCache()
     secrets = set()
     for source in (fl.Target(), target):
         keys = vault.open(source)._credentials.get_frozen_credentials()
@@ -285,7 +287,7 @@ def test_other_processes_read_the_same_account(demo: Demo, monkeypatch: pytest.M
     swept = fl.sweep(regions=REGION, executor=Pickling())
     assert set(swept.images["account_id"]) == {OTHER}
     core = botocore.session.Session()
-    role = aws.Access(boto3.Session()).assume(OTHER, "FastLaunchReader", None)
+    role = AccountSession(boto3.Session()).assume(OTHER, "FastLaunchReader", None)
     core._credentials = role._credentials  # which no configuration explains
     made = boto3.Session(botocore_session=core, region_name=REGION)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
@@ -318,8 +320,8 @@ def test_an_executor_that_is_broken(demo: Demo) -> None:
 # --- the order ------------------------------------------------------------------------
 
 
-def look(number: int, region: str) -> Look:
-    return Look(None, number, region, {}, "")
+def look(number: int, region: str) -> RegionScan:
+    return RegionScan(None, number, region, {}, "")
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abcd")), unique=True), st.data())
@@ -328,11 +330,11 @@ def test_no_look_is_lost_in_the_queue(places: list[tuple[int, str]], data: Any) 
     queue = _Queue()
     for place in places:
         queue.add(look(*place))
-    out: list[Look] = []
-    under_way: list[Look] = []
+    out: list[RegionScan] = []
+    under_way: list[RegionScan] = []
     while queue:
         job = queue.take()
-        assert isinstance(job, Look)
+        assert isinstance(job, RegionScan)
         out.append(job)
         under_way.append(job)
         if data.draw(st.booleans()):
@@ -344,8 +346,8 @@ def test_accounts_are_opened_first() -> None:
     """An account that waits to be opened goes before any look."""
     queue = _Queue()
     queue.add(look(0, "a"))
-    queue.add(Opening(None, 1, None))
-    assert isinstance(queue.take(), Opening)
+    queue.add(AccountTask(None, 1, None))
+    assert isinstance(queue.take(), AccountTask)
 
 
 def test_a_dead_region_holds_few_up() -> None:
@@ -358,7 +360,7 @@ def test_a_dead_region_holds_few_up() -> None:
     waiting = 0
     for _ in range(200):
         job = queue.take()
-        assert isinstance(job, Look)
+        assert isinstance(job, RegionScan)
         if job.region == "dead":
             waiting += 1
         else:
@@ -400,9 +402,9 @@ def test_the_fast_are_not_held_up_by_the_slow(
 
     monkeypatch.setattr(emulator.FAULTS, "before", wait)
     fast = set(demo.regions)
-    done = Look.go
+    done = RegionScan.go
 
-    def go(self: Look, *args: Any) -> Look:
+    def go(self: RegionScan, *args: Any) -> RegionScan:
         came = done(self, *args)
         if self.account_id == ACCOUNT:
             fast.discard(str(self.region))
@@ -410,7 +412,7 @@ def test_the_fast_are_not_held_up_by_the_slow(
                 ended.set()
         return came
 
-    monkeypatch.setattr(Look, "go", go)
+    monkeypatch.setattr(RegionScan, "go", go)
     swept = fl.sweep(accounts, regions=demo.regions, max_workers=workers)
     assert swept.coverage["status"].tolist() == ["complete"] * 6
     assert 0 < len(held) < workers, f"the slow account held up all workers: {held}"

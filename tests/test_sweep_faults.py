@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.collect.tasks import RegionScan
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
 from fastlaunch_nb.emulator.faults import FAULTS
-from fastlaunch_nb.emulator.images import FastLaunchImage
-from fastlaunch_nb.emulator.models import EC2Error
-from fastlaunch_nb.sweep.looks import Look
+from fastlaunch_nb.emulator.image import FastLaunchImage
 
 from .cases import some
 from .conftest import ACCOUNT, REGION, denied
@@ -41,7 +41,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def pages(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[pd.DataFrame]:
     """Two regions of 23 images each, in pages of 5, in-process; and what a sweep of them brings."""
-    monkeypatch.setattr("fastlaunch_nb.aws.reading.MAX_PAGE_SIZE", 5)
+    monkeypatch.setattr("fastlaunch_nb.aws.fast_launch_pages.MAX_PAGE_SIZE", 5)
     for region in REGIONS:
         emulator.backend(ACCOUNT, region).add_fast_launch_images(
             FastLaunchImage(f"ami-{number:017x}", state="enabled") for number in range(23)
@@ -409,10 +409,10 @@ def test_ctrl_c_twice_waits_for_nothing(
     pages: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second Ctrl-C gives up what is under way; the pages it had brought are there."""
-    reached, go = futures.Future[None](), Look._take
+    reached, go = futures.Future[None](), RegionScan._take
     blocked = futures.Future[None]()
 
-    def take(self: Look, page: Any) -> None:
+    def take(self: RegionScan, page: Any) -> None:
         go(self, page)
         if self.pages == 2:
             reached.set_result(None)
@@ -426,7 +426,7 @@ def test_ctrl_c_twice_waits_for_nothing(
         return real(*_, **__)
 
     real, sent = futures.wait, list[bool]()
-    monkeypatch.setattr(Look, "_take", take)
+    monkeypatch.setattr(RegionScan, "_take", take)
     monkeypatch.setattr(futures, "wait", wait)
     try:
         swept = fl.sweep(regions=REGIONS[:1], max_workers=1)

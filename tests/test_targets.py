@@ -16,9 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import aws
-from fastlaunch_nb.aws.clients import parse_time
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.aws.clients import AccountSession, parse_time
+from fastlaunch_nb.aws.targets import AccountCache, Target, portable
+from fastlaunch_nb.demo_fleet.demo import Demo
 
 from .conftest import denied
 
@@ -127,7 +127,7 @@ def parent(client: Any) -> str:
     return str(answer["Parents"][0]["Id"])
 
 
-def ids(found: list[aws.Target]) -> list[str | None]:
+def ids(found: list[Target]) -> list[str | None]:
     return [target.account_id for target in found]
 
 
@@ -204,7 +204,7 @@ def test_an_account_is_opened_once(demo: Demo, monkeypatch: pytest.MonkeyPatch) 
         return real(self, name, asked)
 
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
-    vault = aws.Vault()
+    vault = AccountCache()
     [target] = fl.targets(accounts="111122223333", role=READER)
     assert vault.open(target) is vault.open(target)
     assert calls == ["AssumeRole"]
@@ -216,7 +216,7 @@ def test_a_role_that_can_not_be_assumed(demo: Demo) -> None:
     [target] = fl.targets(accounts="111122223333", role=READER)
     said = r"sts:AssumeRole.*trust policy.*external id"
     with denied("AssumeRole"), pytest.raises(fl.ReadError, match=said):
-        aws.Vault().open(target)
+        AccountCache().open(target)
 
 
 def test_each_partition_has_its_own_roles(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ def test_each_partition_has_its_own_roles(demo: Demo, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
     for home in ("us-gov-west-1", "cn-north-1", "eu-west-1"):
-        aws.Vault().open(fl.Target(None, "111122223333", role=READER, home=home))
+        AccountCache().open(fl.Target(None, "111122223333", role=READER, home=home))
     assert [arn.split(":")[1] for arn in asked] == ["aws-us-gov", "aws-cn", "aws"]
 
 
@@ -238,7 +238,7 @@ def test_a_proxy_is_for_the_addresses_it_is_for(monkeypatch: pytest.MonkeyPatch)
     """Where one region is reached by a proxy and another without, neither goes the other's way."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "ec2.us-east-1.amazonaws.com")
-    access = aws.Access(boto3.Session("x", "y", region_name="us-east-1"))
+    access = AccountSession(boto3.Session("x", "y", region_name="us-east-1"))
     ways = [
         access.client("ec2", region)._endpoint.http_session._proxy_config.proxy_url_for("https://")
         for region in ("us-east-1", "eu-west-1", "us-east-1")
@@ -248,7 +248,7 @@ def test_a_proxy_is_for_the_addresses_it_is_for(monkeypatch: pytest.MonkeyPatch)
 
 def test_clients_of_one_access_share_their_connections(demo: Demo) -> None:
     """Whoever reads many accounts by roles opens connections once."""
-    vault = aws.Vault(connections=7)
+    vault = AccountCache(connections=7)
     base = vault.open(fl.Target())
     base.client("ec2", "us-east-1")
     role = vault.open(fl.targets(accounts="111122223333", role=READER)[0])
@@ -266,7 +266,7 @@ def test_patience_is_the_users(demo: Demo, configured: bool) -> None:
     core = botocore.session.Session()
     if configured:
         core.set_default_client_config(Config(retries={"total_max_attempts": 2}))
-    client = aws.Access(boto3.Session(botocore_session=core)).client("ec2", "us-east-1")
+    client = AccountSession(boto3.Session(botocore_session=core)).client("ec2", "us-east-1")
     assert client.meta.config.retries["total_max_attempts"] == (2 if configured else 8)
 
 
@@ -291,12 +291,12 @@ def test_a_session_with_keys_has_no_recipe() -> None:
     """What only this process has is refused elsewhere, saying why and what to do."""
     session = boto3.Session("planted-key", "planted-secret", region_name="eu-west-1")
     with pytest.raises(fl.InputError, match="must not leave this process") as caught:
-        aws.portable(session)
+        portable(session)
     assert "planted" not in str(caught.value)
 
 
 def test_a_session_of_a_profile_has_one(demo: Demo) -> None:
     """A session that a configuration explains becomes a recipe with its profile and region."""
     session = boto3.Session(profile_name="game-servers", region_name="eu-west-1")
-    found = aws.portable(session)
+    found = portable(session)
     assert found == fl.Target("game-servers", "111122223333", "game-servers", home="eu-west-1")

@@ -243,12 +243,6 @@ def test_a_test_that_can_fail_is_left_alone(body: str) -> None:
     assert faults_in(wrapped(body), LOUD) == []
 
 
-def test_one_file_sets_how_long_pages_are_waited_for() -> None:
-    """No file that happens to be imported changes how long the tests of others wait."""
-    setting = ".set_options" + "("
-    assert [path.name for path in FILES if setting in path.read_text()] == ["browser.py"]
-
-
 def test_pages_are_waited_for_where_there_are_many_parts() -> None:
     """Text of rows or chips is expected as a list: as a word, it fails while there are two."""
     at_once = re.compile(r"expect\(([\w.]*\.)?(rows|chips)\)\.to_(contain|have)_text\((?!\[)")

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.charts import look, timelines
-from fastlaunch_nb.demo.running import Demo
+from fastlaunch_nb.charts import style, timeline
+from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.formatting import state_rank
 from fastlaunch_nb.schema.columns import INTERVAL_COLUMNS, INTERVAL_TIMES, STATES, TEXT, TIME
 
@@ -188,14 +188,14 @@ def test_a_state_is_drawn_as_long_as_it_was_seen() -> None:
 
 def test_nothing_unseen_looks_healthy() -> None:
     """Unknown and absent show the page through, each in its own way; no state of AWS's does."""
-    looked = {state: look.state_look(state) for state in (*STATES, "new")}
+    looked = {state: style.state_style(state) for state in (*STATES, "new")}
     assert {state for state, drawn in looked.items() if not drawn.solid} == {"unknown", "absent"}
     runs = [(1, "unknown", 4.0, 3.0), (1, "absent", 3.0, 2.0), (1, None, 2.0, 1.0)]
     drawn = bars(fl.timeline(told(*runs, (1, "brand-new", 1, None)), coverage=looks(4, 0)))
     assert set(drawn) == {"unknown", "absent", "brand-new"}
     assert drawn["unknown"].marker.pattern.shape
     assert drawn["absent"].width < drawn["unknown"].width / 3
-    assert {drawn[name].marker.color for name in ("unknown", "absent")} == {look.CLEAR}
+    assert {drawn[name].marker.color for name in ("unknown", "absent")} == {style.CLEAR}
 
 
 def test_what_goes_on_is_one_bar() -> None:
@@ -343,8 +343,8 @@ def test_of_a_cell_the_worst_state_counts(rows: list[list[tuple[str, int]]], sha
     runs = history(rows)
     most = -(-len(rows) // shared)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timelines, "MOST_BARS", 0)
-        patch.setattr(timelines, "MOST_ROWS", most)
+        patch.setattr(timeline, "MOST_BARS", 0)
+        patch.setattr(timeline, "MOST_ROWS", most)
         figure = fl.timeline(runs, coverage=looks(7, 0), sort="name")
     drawn = colours(trace := named(figure, "worst state"))
     per_row = -(-len(rows) // most)
@@ -356,9 +356,9 @@ def test_of_a_cell_the_worst_state_counts(rows: list[list[tuple[str, int]]], sha
         for place, (begin, end) in enumerate(parts(trace, len(row))):
             states = in_part(own, begin, end)
             least = min(map(state_rank, states), default=None)
-            worst = {look.state_look(s).cell for s in states if state_rank(s) == least}
-            odd_unknown = {look.CLEAR} if (number + place) % 2 and "unknown" in states else set()
-            assert row[place] in (worst | (odd_unknown if worst else set()) or {look.CLEAR})
+            worst = {style.state_style(s).cell for s in states if state_rank(s) == least}
+            odd_unknown = {style.CLEAR} if (number + place) % 2 and "unknown" in states else set()
+            assert row[place] in (worst | (odd_unknown if worst else set()) or {style.CLEAR})
     assert "the worst state in it is shown" in fl.text(figure)
 
 
@@ -409,18 +409,18 @@ def test_very_many_intervals_are_a_raster() -> None:
     assert len(said) == 25
     assert len(figure.to_json()) < 500_000
     assert len(set(figure.data[0].y)) == len(figure.data[0].y) == 400
-    assert bars(fl.timeline(runs.head(timelines.MOST_ROWS)))
+    assert bars(fl.timeline(runs.head(timeline.MOST_ROWS)))
 
 
 def test_groups_of_a_raster(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups share no row, and their headings stand where no cell is."""
-    monkeypatch.setattr(timelines, "MOST_BARS", 0)
-    monkeypatch.setattr(timelines, "MOST_ROWS", 3)
+    monkeypatch.setattr(timeline, "MOST_BARS", 0)
+    monkeypatch.setattr(timeline, "MOST_ROWS", 3)
     figure = fl.timeline(FLEET, group="region", sort="name", coverage=looks(4, 0))
     drawn = colours(named(figure, "worst state"))
     notes = [note for note in figure.layout.annotations if note.yref != "y2"]
     assert [note.y for note in notes] == [0, 2]
-    is_empty = [set(cells) == {look.CLEAR} for cells in drawn]
+    is_empty = [set(cells) == {style.CLEAR} for cells in drawn]
     assert is_empty == [True, False, True, False]
 
 
@@ -470,10 +470,10 @@ def test_one_look_tells_little_time() -> None:
 # --- what AWS says, and where it goes -------------------------------------------------
 
 
-@pytest.mark.parametrize("most", [0, timelines.MOST_BARS])
+@pytest.mark.parametrize("most", [0, timeline.MOST_BARS])
 def test_hostile_text_is_text(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Markup in states, names and reasons is escaped, in bars, cells, strips and shares."""
-    monkeypatch.setattr(timelines, "MOST_BARS", most)
+    monkeypatch.setattr(timeline, "MOST_BARS", most)
     hostile = dict.fromkeys(("image_name", "account_name", "state_transition_reason"), HOSTILE)
     runs = told((1, HOSTILE, 4, 2), (1, "enabled", 2, None), **hostile)
     figures = [
@@ -501,10 +501,10 @@ def test_the_demo_has_a_history(demo: Demo) -> None:
 
 @pytest.mark.usefixtures("drawing_browser")
 @pytest.mark.parametrize("form", ["svg", "md"])
-@pytest.mark.parametrize("most", [0, pytest.param(timelines.MOST_BARS, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("most", [0, pytest.param(timeline.MOST_BARS, marks=pytest.mark.deep)])
 def test_a_history_in_a_report(monkeypatch: pytest.MonkeyPatch, form: Any, most: int) -> None:
     """Bars, cells and shares become pictures, on which there are no buttons to press."""
-    monkeypatch.setattr(timelines, "MOST_BARS", most)
+    monkeypatch.setattr(timeline, "MOST_BARS", most)
     for figure in (fl.timeline(FLEET), fl.state_mix(FLEET)):
         picture = fl.embed(figure, form)
         assert figure.layout.title.text in picture.replace("\\", "")

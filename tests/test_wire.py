@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import wire
+from fastlaunch_nb.aws import xml_columns
 from fastlaunch_nb.schema.arrow import concat_batches, make_batch, make_coverage
 from fastlaunch_nb.schema.columns import COVERAGE
 from fastlaunch_nb.sources.pages import empty_images
@@ -79,7 +79,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     return result
 
 
-def table(taken: wire.Taken) -> pd.DataFrame:
+def table(taken: xml_columns.ExtractedColumns) -> pd.DataFrame:
     batch = make_batch(
         taken.columns, account_id="111122223333", region="eu-west-1", observed_at=NOW
     )
@@ -106,7 +106,7 @@ BARE = ["<item></item>", "<item><launchTemplate></launchTemplate></item>"]
 def test_columns_are_what_botocore_parses(items: list[str], namespace: str) -> None:
     """Whatever fields are missing, empty, new or odd: the frame is the one of botocore's dicts."""
     body = answer(items, namespace=namespace)
-    taken = wire.take(body, SHAPE, "FastLaunchImages")
+    taken = xml_columns.extract_columns(body, SHAPE, "FastLaunchImages")
     assert taken is not None
     expected = fl.from_pages(
         {"FastLaunchImages": parsed(body)["FastLaunchImages"]},
@@ -123,7 +123,7 @@ def test_columns_are_what_botocore_parses(items: list[str], namespace: str) -> N
 def test_the_rest_is_left_for_botocore(items: list[str], token: str) -> None:
     """Token and request id are in the rest; the items are not."""
     body = answer(items, f"<nextToken>{token}</nextToken>")
-    taken = wire.take(body, SHAPE, "FastLaunchImages")
+    taken = xml_columns.extract_columns(body, SHAPE, "FastLaunchImages")
     assert taken is not None
     whole, rest = parsed(body), parsed(taken.rest)
     assert rest["NextToken"] == whole["NextToken"]
@@ -148,7 +148,7 @@ def test_the_rest_is_left_for_botocore(items: list[str], token: str) -> None:
 )
 def test_what_is_no_such_answer_is_left_alone(body: bytes) -> None:
     """Nothing is taken out of what is not understood: botocore says what is wrong with it."""
-    assert wire.take(body, SHAPE, "FastLaunchImages") is None
+    assert xml_columns.extract_columns(body, SHAPE, "FastLaunchImages") is None
 
 
 def test_an_entity_bomb_goes_off_nowhere() -> None:
@@ -156,12 +156,12 @@ def test_an_entity_bomb_goes_off_nowhere() -> None:
     entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
     items = "<fastLaunchImageSet>&e11;</fastLaunchImageSet>"
     bomb = f'<!DOCTYPE x [<!ENTITY e0 "ha">{entities}]><x>{items}</x>'
-    assert wire.take(bomb.encode(), SHAPE, "FastLaunchImages") is None
+    assert xml_columns.extract_columns(bomb.encode(), SHAPE, "FastLaunchImages") is None
 
 
 def test_a_time_that_is_none_is_refused() -> None:
     """A time that is not ISO 8601 is an error that quotes it, never a null."""
-    taken = wire.take(
+    taken = xml_columns.extract_columns(
         answer(["<item><stateTransitionTime>soon</stateTransitionTime></item>"]),
         SHAPE,
         "FastLaunchImages",

@@ -25,7 +25,11 @@ from botocore.parsers import ResponseParserFactory
 from botocore.regions import EndpointResolver
 from botocore.utils import parse_timestamp
 
-from fastlaunch_nb.aws.explained import UNREADABLE, check_answer, explained
+from fastlaunch_nb.aws.error_translation import (
+    UNREADABLE,
+    require_aws_response,
+    translate_botocore_errors,
+)
 from fastlaunch_nb.errors import InputError, SetupError, redact
 
 READ_ONLY: Mapping[str, tuple[str, ...]] = {
@@ -84,11 +88,13 @@ class ReadOnlyLoader(Loader):  # type: ignore[misc, unused-ignore]
             # A loader of its own reads the full model, which is then forgotten:
             # EC2's is more than a hundred times the size of what is kept.
             full = Loader().load_service_model(service_name, type_name, api_version)
-            self._cache[key] = _cut(full, type_name, READ_ONLY.get(service_name, ()))
+            self._cache[key] = _trim_model(full, type_name, READ_ONLY.get(service_name, ()))
         return self._cache[key]
 
 
-def _cut(model: Mapping[str, Any], type_name: str, operations: tuple[str, ...]) -> dict[str, Any]:
+def _trim_model(
+    model: Mapping[str, Any], type_name: str, operations: tuple[str, ...]
+) -> dict[str, Any]:
     part = {"service-2": "operations", "paginators-1": "pagination"}.get(type_name)
     if part is None:
         return dict(model)
@@ -96,23 +102,23 @@ def _cut(model: Mapping[str, Any], type_name: str, operations: tuple[str, ...]) 
     cut = {**model, part: kept}
     if type_name == "service-2":
         reached: dict[str, Any] = {}
-        _reach(model["shapes"], kept, reached)
+        _collect_shapes(model["shapes"], kept, reached)
         cut["shapes"] = reached
     return cut
 
 
-def _reach(shapes: Mapping[str, Any], node: Any, reached: dict[str, Any]) -> None:
+def _collect_shapes(shapes: Mapping[str, Any], node: Any, reached: dict[str, Any]) -> None:
     """Collect into `reached` every shape that `node` mentions, at any depth."""
     if isinstance(node, list):
         for value in node:
-            _reach(shapes, value, reached)
+            _collect_shapes(shapes, value, reached)
     elif isinstance(node, dict):
         name = node.get("shape")
         if isinstance(name, str) and name in shapes and name not in reached:
             reached[name] = shapes[name]
-            _reach(shapes, shapes[name], reached)
+            _collect_shapes(shapes, shapes[name], reached)
         for value in node.values():
-            _reach(shapes, value, reached)
+            _collect_shapes(shapes, value, reached)
 
 
 _LOADER = ReadOnlyLoader()
@@ -124,7 +130,7 @@ _LOADER = ReadOnlyLoader()
 def open_session(session: boto3.Session | None = None) -> boto3.Session:
     """Return the session to use: the one given, else boto3's default, else a new one."""
     if session is None:
-        with explained("a session", None):
+        with translate_botocore_errors("a session", None):
             return boto3.DEFAULT_SESSION or boto3.Session()
     if not isinstance(session, boto3.Session):
         raise InputError(
@@ -136,7 +142,7 @@ def open_session(session: boto3.Session | None = None) -> boto3.Session:
 
 def named_session(profile: str | None) -> boto3.Session:
     """Return a new session of a profile, or of what boto3 finds where none is named."""
-    with explained("a session", None):
+    with translate_botocore_errors("a session", None):
         return boto3.Session(profile_name=profile or None)
 
 
@@ -156,7 +162,7 @@ def keyed_session(access_key: str, secret_key: str, region: str) -> boto3.Sessio
 
 def has_literal_keys(session: boto3.Session) -> bool:
     """Tell a session whose keys were handed to it: there is no recipe to find them again."""
-    with explained("credentials", None, session):
+    with translate_botocore_errors("credentials", None, session):
         return getattr(session.get_credentials(), "method", None) == "explicit"
 
 
@@ -182,7 +188,7 @@ _CONNECT_TIMEOUT = (
 _MAKING = threading.Lock()  # botocore's sessions are not for several threads at once
 
 
-class _Given:
+class _FixedCredentials:
     """Hands on credentials that were found already, refreshing as they do."""
 
     def __init__(self, credentials: Any) -> None:
@@ -192,7 +198,7 @@ class _Given:
         return self._credentials
 
 
-class Access:
+class AccountSession:
     """The way into one account: its credentials, and clients that use them and only read.
 
     A client has the operations of :data:`READ_ONLY`, and the configuration,
@@ -223,10 +229,10 @@ class Access:
         self.partition = partition_of(self.home)
         self._connections = connections
         self._connected: dict[str, Any] = {}  # an address to its pool of connections
-        with explained("credentials", None, session):
+        with translate_botocore_errors("credentials", None, session):
             # Before anybody waits for _MAKING: to find them may take a program or a network.
             self._credentials = credentials or session.get_credentials()
-        self._core = _core(session, self._credentials)
+        self._core = _botocore_session(session, self._credentials)
 
     def client(self, service: str, region: str) -> Any:
         """Return a client. Those of one address share their connections: TLS is dear."""
@@ -254,7 +260,7 @@ class Access:
             patience["connect_timeout"] = _CONNECT_TIMEOUT
         return patience
 
-    def assume(self, account_id: str, role: str, external_id: str | None) -> Access:
+    def assume(self, account_id: str, role: str, external_id: str | None) -> AccountSession:
         """Return the way into another account, by a role that these credentials may assume."""
         asked = {
             "RoleArn": f"arn:{self.partition}:iam::{account_id}:role/{role}",
@@ -265,13 +271,13 @@ class Access:
         def refresh() -> Any:  # by a client that goes again: a thousand accounts keep none
             return create_assume_role_refresher(self.client("sts", self.home), asked)()
 
-        with explained("AssumeRole", self.home, self.session, service="sts"):
+        with translate_botocore_errors("AssumeRole", self.home, self.session, service="sts"):
             credentials = RefreshableCredentials.create_from_metadata(
                 refresh(),  # now: who may not assume it is told so at once
                 refresh_using=refresh,
                 method="sts-assume-role",
             )
-        access = Access(
+        access = AccountSession(
             self.session, credentials=credentials, home=self.home, connections=self._connections
         )
         access._connected = self._connected
@@ -279,19 +285,19 @@ class Access:
 
     def account_id(self) -> str:
         """Return the id of the account that the credentials belong to."""
-        with explained("GetCallerIdentity", self.home, self.session, service="sts"):
+        with translate_botocore_errors("GetCallerIdentity", self.home, self.session, service="sts"):
             known = getattr(self._credentials, "account_id", None)
             if known:
                 return str(known)
             answer = self.client("sts", self.home).get_caller_identity()
-            check_answer(answer, "Account" in answer)
+            require_aws_response(answer, "Account" in answer)
             return str(answer["Account"])
 
     def regions(self) -> dict[str, bool]:
         """Return every region of the account's partition, and whether it can use it."""
-        with explained("DescribeRegions", self.home, self.session):
+        with translate_botocore_errors("DescribeRegions", self.home, self.session):
             answer = self.client("ec2", self.home).describe_regions(AllRegions=True)
-            check_answer(answer, bool(answer.get("Regions")))
+            require_aws_response(answer, bool(answer.get("Regions")))
             return {
                 region["RegionName"]: region.get("OptInStatus") != "not-opted-in"
                 for region in answer["Regions"]
@@ -299,13 +305,13 @@ class Access:
             }
 
 
-def _core(session: boto3.Session, credentials: Any) -> botocore.session.Session:
+def _botocore_session(session: boto3.Session, credentials: Any) -> botocore.session.Session:
     """Return a session of botocore's that makes read-only clients with these credentials."""
     theirs = session._session
     core = botocore.session.Session(include_builtin_handlers=False)
-    core.register_component("event_emitter", _lean(theirs.get_component("event_emitter")))
+    core.register_component("event_emitter", _prune_handlers(theirs.get_component("event_emitter")))
     core.register_component("config_store", theirs.get_component("config_store"))
-    core.register_component("credential_provider", _Given(credentials))
+    core.register_component("credential_provider", _FixedCredentials(credentials))
     core.register_component("data_loader", _LOADER)
     core.register_component("response_parser_factory", _PARSERS)
     core.set_default_client_config(theirs.get_default_client_config())
@@ -334,7 +340,7 @@ _PARSERS = ResponseParserFactory()
 _PARSERS.set_parser_defaults(timestamp_parser=parse_time)  # twenty times as fast as botocore's
 
 
-def _lean(hooks: Any) -> Any:
+def _prune_handlers(hooks: Any) -> Any:
     """Return a copy of a session's event hooks without those of services that we never call.
 
     botocore copies them for each client, and hooks nine in ten for other services:

@@ -11,14 +11,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fastlaunch_nb.cli.endings import (
+from fastlaunch_nb.cli.exit_codes import (
     ENDED_BY_CTRL_C,
     complain,
     exit_code,
     say,
     warnings_in_words,
 )
-from fastlaunch_nb.cli.words import parser
+from fastlaunch_nb.cli.parser import build_parser
 from fastlaunch_nb.errors import FastLaunchError
 
 __all__ = ["main", "run"]
@@ -26,7 +26,7 @@ __all__ = ["main", "run"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
-    options = parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     room, _, name = options.command.partition(".")
     try:
         command = getattr(importlib.import_module(f"{__name__}.{room}"), name)

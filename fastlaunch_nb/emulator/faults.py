@@ -24,8 +24,8 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
 
-from fastlaunch_nb.emulator.choices import UNKNOWN_PAGE
-from fastlaunch_nb.emulator.models import EC2Error, _token
+from fastlaunch_nb.emulator.assumptions import UNKNOWN_PAGE
+from fastlaunch_nb.emulator.fast_launch_backend import EC2Error, _token
 
 _SERVER_ERRORS = (
     ("InternalError", "An internal error has occurred", 500),

@@ -14,12 +14,12 @@ from typing import Any
 
 from moto.ec2.models.elastic_block_store import Snapshot, Volume
 
-from fastlaunch_nb.emulator.choices import CLEAN_UP_TIME, COLD_WHILE, ROOT_GIB
+from fastlaunch_nb.emulator.assumptions import CLEAN_UP_TIME, COLD_WHILE, ROOT_GIB
+from fastlaunch_nb.emulator.change_log import GONE, JOURNAL, Change
 from fastlaunch_nb.emulator.clock import CLOCK, START
 from fastlaunch_nb.emulator.ids import IDS
-from fastlaunch_nb.emulator.images import FastLaunchImage
-from fastlaunch_nb.emulator.journal import GONE, JOURNAL, Change
-from fastlaunch_nb.emulator.meters import Meter
+from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.metric_samples import PoolRecorder
 from fastlaunch_nb.pool.model import Pool
 
 PREPARATION_TIME = timedelta(minutes=30)
@@ -30,7 +30,7 @@ DESCRIPTION = "This is Fast Launch snapshot for image {image_id}"
 
 
 @dataclass
-class Pace:
+class Timing:
     """How long things take, and what breaks, in one account and region.
 
     Attributes
@@ -62,7 +62,7 @@ class Pace:
         super().__setattr__(name, value)
 
 
-class Life:
+class FastLaunchLifecycle:
     """Fast Launch for one image: going on from the state that it is in, or beginning.
 
     Attributes
@@ -90,7 +90,7 @@ class Life:
         )
         if image.state not in (None, "enabling", "enabled"):
             self.pool.stop()  # nothing is prepared after a failure, nor for one that goes
-        self._meter: Meter = ec2.meters.setdefault(image.image_id, Meter())
+        self._meter: PoolRecorder = ec2.meters.setdefault(image.image_id, PoolRecorder())
         self._meter.follow(self.pool)
 
     @property
@@ -100,8 +100,8 @@ class Life:
         return replace(self._image, **left_out)
 
     @property
-    def _pace(self) -> Pace:
-        pace: Pace = self._ec2.pace
+    def _pace(self) -> Timing:
+        pace: Timing = self._ec2.pace
         return pace
 
     def begin(self) -> None:

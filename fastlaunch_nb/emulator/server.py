@@ -15,9 +15,9 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.control import Control
+from fastlaunch_nb.emulator.control_api import Control
 from fastlaunch_nb.emulator.faults import Unreliable
-from fastlaunch_nb.emulator.protocol import install
+from fastlaunch_nb.emulator.moto_extension import install
 
 HOST = "127.0.0.1"
 

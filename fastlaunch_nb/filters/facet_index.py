@@ -86,16 +86,16 @@ class FacetIndex:
     Examples
     --------
     >>> import fastlaunch_nb as fl
-    >>> faceted = Faceted(fl.from_pages([
+    >>> index = FacetIndex(fl.from_pages([
     ...     {"ImageId": "ami-0abcdef1234567890", "State": "enabled", "MaxParallelLaunches": 6},
     ...     {"ImageId": "ami-01234567890abcdef", "State": "enabling", "MaxParallelLaunches": 9}]))
     >>> filters = fl.Filters(state="enabled")
-    >>> faceted.keep(filters).tolist()
+    >>> index.keep(filters).tolist()
     [True, False]
-    >>> faceted.counts(filters, ["state", "image_id"])
+    >>> index.counts(filters, ["state", "image_id"])
     {'state': {'enabling': 1, 'enabled': 1}, \
 'image_id': {'ami-01234567890abcdef': 0, 'ami-0abcdef1234567890': 1}}
-    >>> faceted.histogram(filters, "max_parallel_launches", bins=2)
+    >>> index.histogram(filters, "max_parallel_launches", bins=2)
     Histogram(edges=Index([6, 8, 10], dtype='int64'), counts=array([1, 0]), unknown=0)
     """
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.pool.launches import MOST_DAYS, launch_times
-from fastlaunch_nb.pool.played import Whole, full_target, warm_counts
+from fastlaunch_nb.pool.launch_pattern import MOST_DAYS, launch_times
+from fastlaunch_nb.pool.simulation import Whole, full_target, warm_counts
 
 FEWEST_PARALLEL: Final = 6
 """EnableFastLaunch takes no smaller MaxParallelLaunches."""

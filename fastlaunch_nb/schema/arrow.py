@@ -39,7 +39,7 @@ def make_batch(
     region: str | None,
     observed_at: datetime | None,
 ) -> Batch:
-    """Make a batch of the columns of a page, as :mod:`fastlaunch_nb.wire` gives them."""
+    """Make a batch of the columns of a page, as :mod:`fastlaunch_nb.aws.xml_columns` gives them."""
     size = max(map(len, columns.values()), default=0)
     asked = {"account_id": account_id, "region": region, "observed_at": observed_at}
     return pa.table(
@@ -68,7 +68,7 @@ def concat_batches(batches: Iterable[Batch]) -> pd.DataFrame:
     --------
     >>> page = {("ImageId",): ["ami-0abcdef1234567890"], ("State",): ["enabled"]}
     >>> asked = {"account_id": "111122223333", "region": "eu-west-1", "observed_at": None}
-    >>> from_batches([batch(page, **asked)] * 2)[["region", "state"]].values.tolist()
+    >>> concat_batches([make_batch(page, **asked)] * 2)[["region", "state"]].values.tolist()
     [['eu-west-1', 'enabled'], ['eu-west-1', 'enabled']]
     """
     nothing = make_batch({}, account_id=None, region=None, observed_at=None)

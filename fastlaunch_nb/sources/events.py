@@ -68,7 +68,7 @@ def from_events(source: object) -> pd.DataFrame:
         ``event_id``. ``state_transition_time`` and ``observed_at`` are the event's
         time, in whole seconds; what an event does not say is null. The state
         ``disabled`` is told by events only. Put after looks by ``pandas.concat``
-        they make one history for :func:`fastlaunch_nb.intervals`.
+        they make one history for :func:`fastlaunch_nb.state_intervals`.
 
     Raises
     ------

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import FastLaunchError, InputError
-from fastlaunch_nb.findings import states
-from fastlaunch_nb.findings.found import RULES, rules_table
-from fastlaunch_nb.findings.rules import SEVERITIES, Facts
+from fastlaunch_nb.rules import state_rules
+from fastlaunch_nb.rules.evaluate import RULES, rules_table
+from fastlaunch_nb.rules.rule import SEVERITIES, RuleInput
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, JOINS
@@ -179,7 +179,7 @@ def test_the_time_may_be_given(at: Any, expected: list[str]) -> None:
     found = fl.findings(
         images({**STUCK, "state_transition_time": ago(hours=8, seconds=1)}),
         at=at,
-        rules=states.RULES,
+        rules=state_rules.RULES,
     )
     assert expected == found["finding"].tolist()
 
@@ -187,10 +187,10 @@ def test_the_time_may_be_given(at: Any, expected: list[str]) -> None:
 def test_the_last_look_is_the_time_where_none_is_given() -> None:
     """Of several looks the last; where no look has a time, rules about time find nothing."""
     rows = [{**STUCK, "observed_at": ago(hours=9)}, {}]
-    assert fl.findings(images(*rows), rules=states.RULES)["finding"].tolist() == ["stuck"]
-    assert fl.findings(images(rows[0]), rules=states.RULES)["finding"].tolist() == []
+    assert fl.findings(images(*rows), rules=state_rules.RULES)["finding"].tolist() == ["stuck"]
+    assert fl.findings(images(rows[0]), rules=state_rules.RULES)["finding"].tolist() == []
     nothing = images({**STUCK, "observed_at": None}, {**FAILED, "observed_at": None})
-    found = fl.findings(nothing, rules=states.RULES)
+    found = fl.findings(nothing, rules=state_rules.RULES)
     assert found["finding"].tolist() == ["failed"]
     [evidence] = found["evidence"]
     assert evidence == "enabled-failed since 2025-12-16 12:00 UTC: Client.UserInitiated"
@@ -211,12 +211,12 @@ def test_intervals_need_only_the_key_and_the_state() -> None:
     rows = images(FAILED)
     seen = pd.concat([rows[[*KEY, "state"]]] * 3)
     often = "; 3 times in what was seen: "
-    assert fl.findings(rows, intervals=seen, rules=states.RULES)["evidence"].str.contains(
+    assert fl.findings(rows, intervals=seen, rules=state_rules.RULES)["evidence"].str.contains(
         often
     ).tolist() == [True]
-    assert fl.findings(rows, rules=states.RULES)["evidence"].str.contains("times").tolist() == [
-        False
-    ]
+    assert fl.findings(rows, rules=state_rules.RULES)["evidence"].str.contains(
+        "times"
+    ).tolist() == [False]
 
 
 def test_rules_may_be_chosen() -> None:
@@ -405,7 +405,7 @@ def test_bad_rules_are_refused(part: dict[str, Any], message: str) -> None:
 
 def test_rules_and_facts_stay_as_they_are() -> None:
     """No rule can change another, or what the next one is given."""
-    facts = Facts(images(), images()["max_parallel_launches"], AT)
+    facts = RuleInput(images(), images()["max_parallel_launches"], AT)
     for whole, part in ((RULES[0], "severity"), (facts, "at")):
         with pytest.raises(FrozenInstanceError, match=part):
             setattr(whole, part, None)

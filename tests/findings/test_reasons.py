@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fastlaunch_nb.findings.reasons import FIXES, advice
+from fastlaunch_nb.rules.failure_reasons import FIXES, advice
 
 STOP, VPC, KEY, PERMISSION, CAPACITY, TEMPLATE = (fix.advice for fix in FIXES)
 OTHERWISE = "EC2 gives no reason that is known here: look at the preparation instances"

@@ -1,0 +1,1 @@
+"""Joins: what other operations of AWS say of images. The number of rows never changes."""

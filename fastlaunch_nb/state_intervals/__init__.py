@@ -1,0 +1,1 @@
+"""State intervals: from observations and coverage to since when and until when; narwhals, pure."""
