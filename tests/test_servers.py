@@ -42,6 +42,11 @@ from .processes import LIMIT, Process, process
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
 
 
+def test_the_notebooks_of_a_checkout_are_found() -> None:
+    """Without --notebooks a checkout's own are copied, wherever the command is run."""
+    assert jupyter.NOTEBOOKS == ROOT / "notebooks"
+
+
 def notebook(*sources: str) -> str:
     """Return a notebook as text; its first cell is tagged for parameters, and all have run."""
     cells = [nbformat.v4.new_code_cell(source, execution_count=1) for source in sources]

@@ -40,9 +40,13 @@ LAB_PORT, DASHBOARD_PORT = 8888, 8866
 DASHBOARD = "dashboard.ipynb"
 PATIENCE = 120  # seconds that a server may take to answer
 _DOUBTS = 50  # logins shown, 0.2 s apart, before who does not know our token is taken for ours
-_HERE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 NOTEBOOKS = next(  # where pip put them, or beside the package in a checkout
-    (folder for folder in (_HERE / "notebooks", _HERE.parent / "notebooks") if folder.is_dir()),
+    (
+        folder
+        for folder in (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")
+        if folder.is_dir()
+    ),
     Path("notebooks"),
 )
 
