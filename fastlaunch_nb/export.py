@@ -23,7 +23,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from fastlaunch_nb.charts.alt_text import FigureText, figure_text
+from fastlaunch_nb.charts.alt_text import FigureText, figure_text, without_images
 from fastlaunch_nb.charts.style import state_style
 from fastlaunch_nb.errors import (
     InputError,
@@ -112,6 +112,7 @@ def embed(
         meant = did_you_mean(str(form), _FORMS)
         raise InputError(f"form is {form!r}. Expected one of {', '.join(_FORMS)}.{meant}")
     text = figure_text(figure)  # refuses what is no figure
+    figure = without_images(figure)  # which no document needs
     if form == "html":
         return _html(figure, plotlyjs)
     if form == "md":
@@ -139,12 +140,11 @@ def _picture(figure: go.Figure, form: str, width: int) -> bytes:
     import kaleido
     from kaleido.errors import ChromeNotFoundError
 
-    still = go.Figure(figure)
-    still.update_xaxes(rangeselector_visible=False)  # nobody can press a button of a picture
+    figure.update_xaxes(rangeselector_visible=False)  # nobody can press a button of a picture
     size = {"format": form, "width": width, "scale": 1}  # as wide as was asked
     offline = {"mathjax": False}  # which Kaleido, by itself, loads from a CDN for each picture
     try:
-        picture: bytes = kaleido.calc_fig_sync(still.to_dict(), size, kopts=offline)
+        picture: bytes = kaleido.calc_fig_sync(figure.to_dict(), size, kopts=offline)
     except ChromeNotFoundError:
         raise SetupError(
             f"A chart as {form.upper()} needs Chrome or Chromium, and none was found. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import io
+import json
 import pickle
 import re
 from collections.abc import Callable
@@ -120,6 +121,24 @@ def test_copies_say_the_same(
     rows = images_of_rows(figure)
     assert images_of_rows(copied) == rows
     assert len(rows) == len(images)
+
+
+@pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
+def test_a_document_lacks_what_only_the_panel_needs(images: pd.DataFrame, chart: Any) -> None:
+    """Which images are in which row stays in the figure, and out of what is made of it."""
+    figure = chart(images)
+    rows = images_of_rows(figure)
+    meta = json.loads(fl.embed(figure).partition('"meta":')[2].partition(',"modebar"')[0])
+    assert meta["fastlaunch_nb"]["images"] == meta["fastlaunch_nb"]["places"] == []
+    assert len(meta["fastlaunch_nb"]["rows"]) == len(images)
+    assert images_of_rows(figure) == rows != {}
+
+
+def test_subtitles_of_others_are_unescaped_once() -> None:
+    """What stands in a figure of somebody else's is said as it is drawn there."""
+    subtitle = {"text": "a &amp;lt; b<br><i>c</i>"}
+    other = go.Figure(layout={"title": {"text": "Mine", "subtitle": subtitle}})
+    assert fl.text(other) == "Mine\na &lt; b\nc"
 
 
 def test_ids_of_rows_are_as_they_were(images: pd.DataFrame) -> None:

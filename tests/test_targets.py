@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.aws.clients import AccountSession, parse_time
+from fastlaunch_nb.aws.clients import AccountSession, parse_response_time
 from fastlaunch_nb.aws.targets import AccountCache, Target, portable
 from fastlaunch_nb.demo_fleet.demo import Demo
 
@@ -275,7 +275,7 @@ def test_patience_is_the_users(demo: Demo, configured: bool) -> None:
 def test_times_are_those_of_botocore(time: datetime, write: Callable[[datetime], Any]) -> None:
     """In whichever form AWS writes a time, it is the instant that botocore's own parser reads."""
     written = write(time.replace(tzinfo=UTC))
-    parsed = parse_time(written)
+    parsed = parse_response_time(written)
     assert parsed == parse_timestamp(written)
     assert parsed.tzinfo is UTC
 
@@ -284,7 +284,7 @@ def test_times_are_those_of_botocore(time: datetime, write: Callable[[datetime],
 def test_what_is_no_time_is_refused_as_botocore_does(wrong: str) -> None:
     """What botocore cannot parse is a ValueError here too."""
     with pytest.raises(ValueError, match="Invalid timestamp"):
-        parse_time(wrong)
+        parse_response_time(wrong)
 
 
 def test_a_session_with_keys_has_no_recipe() -> None:

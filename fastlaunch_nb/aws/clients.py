@@ -318,13 +318,15 @@ def _botocore_session(session: boto3.Session, credentials: Any) -> botocore.sess
     return core
 
 
-def parse_time(value: str | float) -> datetime:
+def parse_response_time(value: str | float) -> datetime:
     """Parse a time of an answer, in UTC; leave to botocore what is rarely seen.
 
     Examples
     --------
-    >>> parse_time("2026-01-15T12:00:00.000Z"), parse_time(1768478400.0)  # doctest: +ELLIPSIS
-    (datetime.datetime(2026, 1, 15, 12, 0, tzinfo=...utc), datetime.datetime(2026, 1, 15, ...))
+    >>> parse_response_time("2026-01-15T12:00:00.000Z").isoformat()
+    '2026-01-15T12:00:00+00:00'
+    >>> parse_response_time(1768478400.0) == parse_response_time("2026-01-15T12:00:00Z")
+    True
     """
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value, UTC)
@@ -337,7 +339,7 @@ def parse_time(value: str | float) -> datetime:
 
 
 _PARSERS = ResponseParserFactory()
-_PARSERS.set_parser_defaults(timestamp_parser=parse_time)  # twenty times as fast as botocore's
+_PARSERS.set_parser_defaults(timestamp_parser=parse_response_time)  # much faster than botocore's
 
 
 def _prune_handlers(hooks: Any) -> Any:

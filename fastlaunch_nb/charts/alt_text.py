@@ -1,4 +1,4 @@
-"""The words of a chart: escaped for plotly where it draws them, and plain in its twin in text.
+"""The text of a chart: kept in the figure as data, drawn from it, and given to people as it is.
 
 Text of AWS goes through :func:`escape_markup`: plotly draws a bit of HTML, and formulas.
 """
@@ -29,7 +29,7 @@ _EXPECTED: Final = (
     "Expected a figure of timeline, state_mix, capacity, fleet_map or sizing_curve, or any other "
     "figure of plotly that has a title."
 )
-_SPACE: Final = "   "  # between the entries of a legend
+SPACE: Final = "   "  # between the entries of a legend
 
 
 class LegendEntry(NamedTuple):
@@ -55,7 +55,7 @@ class FigureText(NamedTuple):
 
 
 def text(figure: go.Figure) -> str:
-    """Say what a figure shows in words and numbers: the same, for who can not see it.
+    """Say what a figure shows in words and numbers, for people who cannot see it.
 
     Parameters
     ----------
@@ -96,12 +96,11 @@ def figure_text(figure: object) -> FigureText:
     if not isinstance(figure, go.Figure):
         raise InputError(f"{_EXPECTED} Got a {type(figure).__name__}.")
     head, kept = figure.layout.title, _kept(figure)
-    under = (head.subtitle.text or "").split("<br>")
-    said = FigureText(
-        unescape(kept.get("title", "")),
-        [*map(unescape, kept["lines"] if kept else filter(None, map(_without_markup, under)))],
-        [*map(unescape, kept.get("rows", []))],
-    )
+    title, lines, rows = (kept.get(name, []) for name in FigureText._fields)
+    said = FigureText(unescape(title or ""), [*map(unescape, lines)], [*map(unescape, rows)])
+    if not kept:
+        under = map(_without_markup, (head.subtitle.text or "").split("<br>"))
+        said = said._replace(lines=[*filter(None, under)])
     if head.text and head.text != escape_markup(said.title):
         said = said._replace(title=_without_markup(head.text))
     if not said.title:
@@ -127,10 +126,26 @@ def attach_rows(figure: go.Figure, rows: Iterable[RowText]) -> None:
 
 
 def attach_images(figure: go.Figure, rows: Iterable[Any], images: pd.DataFrame) -> None:
-    """Keep which images are in which row of the figure, by what is on its y axis there."""
+    """Keep which images are in which row of the figure, by what is on its y axis there.
+
+    Each account and region is kept once, as there may be a hundred thousand images.
+    """
     keys = images[list(KEY)].astype(object).where(images[list(KEY)].notna(), None)
-    numbered = zip(rows, keys.itertuples(index=False, name=None), strict=True)
-    _keep(figure, images=[[row, *map(_escaped, key)] for row, key in numbered])
+    places: dict[tuple[str | None, ...], int] = {}
+    about: dict[Any, list[tuple[int, str | None]]] = {}
+    for row, key in zip(rows, keys.itertuples(index=False, name=None), strict=True):
+        *place, image_id = (part if part is None else escape(part, quote=False) for part in key)
+        number = places.setdefault(tuple(place), len(places))
+        about.setdefault(row, []).append((number, image_id))
+    _keep(figure, places=[*places], images=[*about.items()])
+
+
+def without_images(figure: go.Figure) -> go.Figure:
+    """Return a copy that looks the same, and does not say which images are in which row."""
+    copied, kept = go.Figure(figure), _kept(figure)
+    if "images" in kept:
+        _keep(copied, places=[], images=[])
+    return copied
 
 
 def _keep(figure: go.Figure, **more: Any) -> None:
@@ -171,15 +186,13 @@ def images_of_rows(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
     >>> images_of_rows(fl.capacity(images))
     {0: [(None, 'eu-west-1', 'ami-0abcdef1234567890')]}
     """
-    about: dict[Any, list[tuple[Any, ...]]] = {}
-    for row, *key in _kept(figure).get("images", []):
-        known = tuple(part if part is None else unescape(part) for part in key)
-        about.setdefault(row, []).append(known)
-    return about
+    kept = _kept(figure)
 
+    def key(place: int, image_id: str | None) -> tuple[str | None, ...]:
+        parts = (*kept["places"][place], image_id)
+        return tuple(part if part is None else unescape(part) for part in parts)
 
-def _escaped(part: str | None) -> str | None:
-    return part if part is None else escape(part, quote=False)
+    return {row: [key(*image) for image in images] for row, images in kept.get("images", [])}
 
 
 # --- words that are drawn -------------------------------------------------------------
@@ -192,7 +205,7 @@ def draw_line(parts: Line) -> str:
 
 def draw_legend(entries: Sequence[LegendEntry]) -> str:
     """Return the entries of a legend side by side, as plotly draws them."""
-    return _SPACE.join(entry.draw() for entry in entries)
+    return SPACE.join(entry.draw() for entry in entries)
 
 
 def draw_row(row: RowText) -> str:

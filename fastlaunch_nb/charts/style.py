@@ -123,7 +123,7 @@ def base_figure(
     lines = [
         *map(alt_text.draw_line, under),
         *(alt_text.draw_legend(legend[start : start + 3]) for start in range(0, len(legend), 3)),
-        *([f"<i>{'   '.join(marks)}</i>"] if marks else []),
+        *([f"<i>{alt_text.SPACE.join(marks)}</i>"] if marks else []),
     ]
     head = _HEAD + _LINE * len(lines)
     figure = go.Figure()

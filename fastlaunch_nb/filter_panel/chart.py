@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 import traitlets
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
-from fastlaunch_nb.charts.alt_text import images_of_rows
+from fastlaunch_nb.charts.alt_text import images_of_rows, without_images
 from fastlaunch_nb.filter_panel.table import Key
 
 _BAND: Final = {
@@ -84,7 +84,7 @@ class ChartWidget(anywidget.AnyWidget):
         }
         with self.hold_sync():
             self.library = PlotlyLibrary.held()
-            self.figure = figure.to_json()
+            self.figure = without_images(figure).to_json()
             self.bands = self._bands()
 
     def select(self, keys: frozenset[Key]) -> None:
