@@ -8,10 +8,10 @@ NO_BROWSER ?=
 BIN := .venv/bin
 LAB_READY := .venv/lab-ready
 READY := .venv/ready
-WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.browser)"
+WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.helpers.browser)"
 MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
 unexport PYTHONDONTWRITEBYTECODE  # else every kernel and command compiles pandas again
-SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/scheduling.py says
+SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/helpers/scheduling.py says
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-browser lab test test-deep coverage mutants bench notebooks pictures binder clean
@@ -59,7 +59,7 @@ lab: $(LAB_READY)
 	@$(BIN)/fastlaunch-nb lab $(if $(PORT),--port $(PORT)) $(if $(NO_BROWSER),--no-browser)
 
 setup-browser: $(READY)
-	@$(BIN)/python -m tests.browser
+	@$(BIN)/python -m tests.helpers.browser
 
 test: $(READY) setup-browser
 	$(BIN)/ruff format --check .
@@ -77,7 +77,7 @@ coverage: $(READY) setup-browser
 mutants: $(READY)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group mutants || \
 	  $(BIN)/python -m pip install --quiet --group mutants
-	$(BIN)/python -m tests.mutants $(ROOMS)
+	$(BIN)/python -m tests.helpers.mutants $(ROOMS)
 
 bench: $(READY)
 	@for name in $(MEASURED); do $(BIN)/python -m benchmarks.$$name || exit; echo; done
@@ -86,7 +86,7 @@ notebooks: setup-browser
 	$(WITH_BROWSER) $(BIN)/python notebooks/store.py notebooks/*.ipynb
 
 pictures: setup-browser
-	$(WITH_BROWSER) $(BIN)/python -m tests.pictures
+	$(WITH_BROWSER) $(BIN)/python -m tests.helpers.pictures
 
 binder: $(READY)
 	@head -1 binder/requirements.txt > binder/new

@@ -17,7 +17,7 @@ import nbformat
 import fastlaunch_nb as fl
 from benchmarks import seconds
 from benchmarks.filters import fleet
-from tests.browser import ROOT, SLOW, launched, opened, voila_started
+from tests.helpers.browser import ROOT, SLOW, launched, opened, voila_started
 
 SIZES = (100_000, 1_000_000)
 CLICKS = (

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser
 import fastlaunch_nb as fl
 from fastlaunch_nb.charts.timeline import MOST_BARS
 from fastlaunch_nb.schema.columns import KEY, TEXT, TIME
-from tests.browser import launched
+from tests.helpers.browser import launched
 
 DAYS, DAY, START = 28, 86_400_000_000, 1_767_225_600_000_000  # in microseconds; 2026-01-01
 STATES = ("enabled", "enabling", "disabling", "enabled-failed", "enabling-failed", "unknown")

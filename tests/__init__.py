@@ -1,16 +1,5 @@
-"""Tests of fastlaunch_nb: a docstring is a promise; what they share explains its asserts, too."""
+"""Tests of fastlaunch_nb, a folder for each room of the package. A docstring is a promise."""
 
 import pytest
 
-SHARED = (
-    "browser",
-    "cases",
-    "joins",
-    "processes",
-    "reckoning",
-    "screen",
-    "stage",
-    "stories",
-    "worlds",
-)
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in SHARED))
+pytest.register_assert_rewrite(f"{__name__}.helpers")  # so that their asserts explain themselves

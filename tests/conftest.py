@@ -1,14 +1,11 @@
-"""What tests share: an embedded EC2, a running demo, a small zoo of items, a browser."""
+"""Fixtures and settings of all tests: an embedded EC2, a demo, a browser, Hypothesis."""
 
 from __future__ import annotations
 
 import functools
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +14,6 @@ import botocore.session
 import kaleido
 import pandas as pd
 import pytest
-from botocore.client import BaseClient
-from botocore.exceptions import ClientError
 from botocore.loaders import create_loader
 from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
@@ -27,11 +22,11 @@ from playwright.sync_api import Browser, Dialog, Page
 import fastlaunch_nb as fl
 from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
-
-from .browser import find, launched, opened
-from .cases import case_id
-from .processes import restore_signals
-from .scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
+from tests.helpers.browser import find, launched, opened
+from tests.helpers.cases import case_id
+from tests.helpers.processes import restore_signals
+from tests.helpers.samples import ACCOUNT, REGION, ROOT, ZOO, Connect, run
+from tests.helpers.scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 
 settings.register_profile(
     "deep",
@@ -49,10 +44,6 @@ restore_signals()
 
 if found := find():
     os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks
-
-ROOT = Path(__file__).parent.parent
-ACCOUNT, REGION = "123456789012", "us-east-1"
-SINCE = datetime(2026, 1, 14, 9, 30, 15, 552000, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,9 +88,6 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with mock_aws():
         emulator.forget_everything()
         yield emulator.backend(ACCOUNT, REGION)
-
-
-Connect = Callable[..., Any]
 
 
 @pytest.fixture(params=["in-process", "http"])
@@ -204,30 +192,6 @@ def alerts(page: Page) -> list[str]:
     return heard
 
 
-@contextmanager
-def denied(*operations: str, code: str = "AccessDenied") -> Iterator[None]:
-    """Have AWS refuse some operations for a while, and answer all others."""
-    real = BaseClient._make_api_call
-
-    def call(self: Any, name: str, asked: Any) -> Any:
-        if name not in operations:
-            return real(self, name, asked)
-        error = {"Error": {"Code": code, "Message": "no"}}
-        raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseClient, "_make_api_call", call)
-        yield
-
-
-def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder; where it fails, show what it said."""
-    env = {**os.environ, **variables}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean copy of the checkout: what git knows of or would take, as it is in the tree."""
@@ -238,54 +202,3 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     return folder
-
-
-def item(number: int, state: str | None = "enabled", **fields: Any) -> dict[str, Any]:
-    """Return an item as boto3 gives it, with every field unless told otherwise."""
-    template = {
-        "LaunchTemplateId": f"lt-{number:017x}",
-        "LaunchTemplateName": "runner",
-        "Version": "1",
-    }
-    whole = {
-        "ImageId": f"ami-{number:017x}",
-        "ResourceType": "snapshot",
-        "SnapshotConfiguration": {"TargetResourceCount": 5},
-        "LaunchTemplate": template,
-        "MaxParallelLaunches": 6,
-        "OwnerId": ACCOUNT,
-        "State": state,
-        "StateTransitionReason": "Client.UserInitiated",
-        "StateTransitionTime": SINCE,
-    }
-    return {name: value for name, value in {**whole, **fields}.items() if value is not None}
-
-
-HOSTILE = "<img src=x onerror=alert(1)> </script> =cmd() \"quoted\" 'too' &amp;\n\x9b\u202eback"
-ZOO: list[tuple[str | None, str | None, list[dict[str, Any]]]] = [
-    (
-        "111122223333",
-        "us-east-1",
-        [
-            item(1),
-            item(2, "enabling-failed", StateTransitionReason=HOSTILE),
-            item(3, "enabling", SnapshotConfiguration={}, LaunchTemplate={}),
-            item(4, "disabling", LaunchTemplate={"LaunchTemplateId": "lt-0123456789abcdef0"}),
-        ],
-    ),
-    (
-        "999988887777",
-        "eu-west-1",
-        [
-            item(1, "enabled-failed", OwnerId="999988887777"),
-            item(5, "some-new-state", MaxParallelLaunches=None, OwnerId=None),
-            item(
-                6,
-                "disabling-failed",
-                OwnerId="999988887777",
-                LaunchTemplate={"LaunchTemplateName": HOSTILE},
-            ),
-        ],
-    ),
-    (None, None, [{"ImageId": "ami-00000007"}]),
-]

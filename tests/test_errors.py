@@ -9,9 +9,8 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
-
-from .conftest import REGION, denied
-from .test_events import EC2_STATE, event
+from tests.helpers.samples import REGION, denied
+from tests.sources.test_events import EC2_STATE, event
 
 UNKNOWN_STATE = {"state": ["enablin"]}
 

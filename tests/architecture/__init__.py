@@ -1,0 +1,1 @@
+"""Tests of the code, the tests and the documents as a whole."""

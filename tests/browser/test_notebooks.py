@@ -1,0 +1,292 @@
+"""The notebooks in a real browser: JupyterLab and Voila, as a person would use them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+import fastlaunch_nb as fl
+from tests.helpers.browser import (
+    PLOT,
+    ROOT,
+    SLOW,
+    lab_folder,
+    lab_started,
+    opened,
+    overlaps,
+    run_all,
+    started,
+    voila_started,
+)
+from tests.helpers.cases import some
+from tests.helpers.samples import HOSTILE, item
+
+EVIL = f"{HOSTILE} $x^2$ \u05d0\u05d1"
+LINE = " ".join(EVIL.split()).replace("\x9b", r"\x9b").replace("\u202e", r"\u202e")
+MARKUP = "img, script, mjx-container, .MathJax"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose folder lab has the first notebook, and one that shows hostile text."""
+    home = tmp_path_factory.mktemp("home")
+    folder = lab_folder(home)
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "notebooks" / "01_explore.ipynb", folder)
+    hostile = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(hostile_code())],
+        metadata={"kernelspec": {"display_name": "Python 3", "name": "python3"}},
+    )
+    nbformat.write(hostile, folder / "hostile.ipynb")
+    return home
+
+
+def hostile_code() -> str:
+    """Return code that shows a panel and a timeline of images with hostile text everywhere."""
+    evil = {"LaunchTemplate": {"LaunchTemplateName": EVIL}, "StateTransitionReason": EVIL}
+    items = [item(number, EVIL if number == 0 else "enabled", **evil) for number in range(13)]
+    page = json.dumps({"FastLaunchImages": items}, default=str)
+    return f"""
+        import fastlaunch_nb as fl
+
+        images = fl.from_pages({page!r}, region="us-east-1", observed_at="2026-01-15T12:00:00Z")
+        images = images.assign(image_name={EVIL!r}, account_id={EVIL!r}, account_name={EVIL!r})
+        display(fl.panel(images), fl.timeline(images))
+    """
+
+
+@pytest.fixture(scope="module")
+def lab(home: Path) -> Iterator[str]:
+    """The address of the first notebook in JupyterLab."""
+    with lab_started(home) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def voila(home: Path) -> Iterator[str]:
+    """The address of the first notebook in Voila."""
+    with voila_started(lab_folder(home)) as address:
+        yield f"{address}/voila/render/01_explore.ipynb"
+
+
+def use_the_panel(page: Page) -> None:
+    """Click a facet, search, reset and turn the page, and see rows and numbers change."""
+    panel = page.locator(".fl-panel").first
+    summary, rows = (
+        panel.locator(".fl-summary"),
+        panel.locator(".fl-table").first.locator("tbody tr"),
+    )
+    expect(summary).to_contain_text("42 of 42 images")
+    expect(summary).to_contain_text("Demo data")
+    expect(rows).to_have_count(10)
+    panel.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
+    expect(summary).to_contain_text("3 of 42 images")
+    expect(rows).to_have_count(3)
+    expect(panel.locator(".fl-facet label", has_text="eu-west-1")).to_have_text("eu-west-1 (0)")
+    panel.get_by_role("button", name="Reset").click()
+    expect(summary).to_contain_text("42 of 42 images")
+    panel.get_by_role("textbox", name="Search").fill("gitlab us-east")
+    expect(summary).to_contain_text("2 of 42 images")
+    panel.get_by_role("button", name="Search: gitlab us-east ×").click()
+    expect(summary).to_contain_text("42 of 42 images")
+    panel.get_by_role("button", name="Next").click()
+    expect(panel.locator(".fl-pager").first).to_contain_text("11–20 of 42")
+
+
+def see_the_charts(page: Page, *rows: int) -> None:
+    """See every row of the charts drawn, and that they say Demo data; no button uploads them."""
+    expect(page.locator(PLOT)).to_have_count(len(rows), timeout=SLOW)
+    for number, count in enumerate(rows):
+        plot = page.locator(PLOT).nth(number)
+        expect(plot.locator(".ytick text")).to_have_count(count)
+        plot.scroll_into_view_if_needed()
+        expect(plot.locator(".infolayer")).to_contain_text("Demo data")
+    buttons = page.locator(".modebar-btn").evaluate_all("all => all.map(b => b.dataset.title)")
+    assert "Zoom" in buttons
+    assert not any("hare" in (title or "") or "cloud" in (title or "") for title in buttons)
+
+
+@pytest.fixture(scope="module")
+def explored(browser: Browser, lab: str) -> Iterator[Page]:
+    """A page of JupyterLab in which the first notebook has run."""
+    with opened(browser) as page:
+        run_all(page, lab)
+        yield page
+
+
+def test_jupyterlab(explored: Page) -> None:
+    """In JupyterLab all cells run, the panel answers to clicks and words, both charts appear."""
+    use_the_panel(explored)
+    see_the_charts(explored, 42, 42)
+
+
+@pytest.mark.deep
+def test_voila(page: Page, voila: str) -> None:
+    """In Voila, without any code, the panel and the charts do the same."""
+    open_in_voila(page, voila)
+    use_the_panel(page)
+    see_the_charts(page, 42, 42)
+
+
+@pytest.mark.deep
+def test_timelines_in_jupyterlab(page: Page, lab: str) -> None:
+    """A notebook of many charts runs to its end too, without an error, and draws all of them."""
+    page.set_viewport_size({"width": 1280, "height": 4000})  # JupyterLab draws what is in sight
+    notebook = lab.replace("01_explore", "02_state_timeline")
+    run_all(page, notebook, until=f"{PLOT} .ytick text")
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
+    see_the_charts(page, 45, 1, 5, 4)
+    assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+
+
+@pytest.mark.deep
+def test_the_dashboard_refreshes(page: Page) -> None:
+    """On the page that serve shows, Refresh says how far it is, keeps filters, and ends anew."""
+    command = [sys.executable, "-m", "fastlaunch_nb.cli", "serve", "--demo", "--no-browser"]
+    with started([*command, "--port", "0"]) as address:
+        open_in_voila(page, address)
+        summary = page.locator(".fl-summary")
+        expect(summary).to_contain_text("42 of 42 images")
+        expect(page.get_by_text("As of 2026-01-15 12:00:00 UTC")).to_be_visible()
+        page.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
+        expect(summary).to_contain_text("3 of 42 images")
+        bar = page.locator(".widget-hprogress")
+        expect(bar).to_be_hidden()
+        page.evaluate(REMEMBER_PROGRESS)
+        page.get_by_role("button", name="Refresh").click()
+        expect(page.get_by_text("As of 2026-01-15 12:10:00 UTC")).to_be_visible(timeout=SLOW)
+        expect(page.get_by_role("button", name="Refresh")).to_be_enabled()
+        expect(bar).to_be_hidden()
+        told = page.evaluate("window.told")
+        assert told["0 of 2 accounts and regions"]  # the bar was to be seen
+        assert told["8 of 8 accounts and regions"]
+        expect(page.get_by_text("accounts and regions")).to_have_count(0)
+        expect(summary).to_contain_text("3 of 39 images")  # the demo's disabling has ended
+        expect(page.locator(".fl-chips")).to_contain_text("State: enabling-failed")
+
+
+REMEMBER_PROGRESS = """() => {
+    window.told = {};
+    new MutationObserver(() => {
+        const bar = document.querySelector(".widget-hprogress");
+        for (const said of document.querySelectorAll("[role=status]"))
+            window.told[said.textContent] ||= bar.offsetParent !== null;
+    }).observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
+
+
+def open_in_voila(page: Page, address: str) -> None:
+    """Open a notebook in Voila, which runs it, and wait for its panel."""
+    page.goto(address, timeout=SLOW)
+    page.locator(".fl-facet input[type=checkbox]").first.wait_for(timeout=SLOW)
+
+
+@pytest.mark.parametrize("width", [1280, 600])
+def test_labels_do_not_overlap(explored: Page, width: int) -> None:
+    """On a wide and on a narrow screen no label of a chart lies on another or off the figure."""
+    explored.set_viewport_size({"width": width, "height": 1000})
+    expect(explored.locator(PLOT)).to_have_count(2, timeout=SLOW)
+    for plot in some(explored.locator(PLOT).all()):
+        plot.scroll_into_view_if_needed()
+        expect(plot.locator(".ytick text")).to_have_count(42)
+        for part in (".ytick text", ".gtitle, .gtitle-subtitle, .ytick text"):
+            assert overlaps(plot, part) == []
+
+
+@pytest.mark.deep
+def test_hostile_text_in_jupyterlab(page: Page, lab: str, alerts: list[str]) -> None:
+    """In the live panel and chart hostile text runs nothing, makes nothing, and turns nothing."""
+    run_all(page, lab.replace("/tree/01_explore", "/workspaces/hostile/tree/hostile"))
+    use_the_hostile_panel(page)
+    assert alerts == []
+
+
+@pytest.mark.deep
+def test_hostile_text_in_voila(page: Page, voila: str, alerts: list[str]) -> None:
+    """In Voila hostile text is as tame."""
+    open_in_voila(page, voila.replace("01_explore", "hostile"))
+    use_the_hostile_panel(page)
+    assert alerts == []
+
+
+def use_the_hostile_panel(page: Page) -> None:
+    """Tick, search for and page through hostile text; see it as it is wherever it is shown."""
+    panel = page.locator(".fl-panel").first
+    summary, rows = (
+        panel.locator(".fl-summary"),
+        panel.locator(".fl-table").first.locator("tbody tr"),
+    )
+    chips = panel.locator(".fl-chips")
+    for facet in panel.locator(".fl-facet").all():
+        if (label := facet.locator("label", has_text="<img")).count():
+            expect(label).to_contain_text(LINE)  # typeset by now, and no formula
+            assert runs_rightwards(label, "(1")
+    panel.locator(".fl-facet label", has_text="<img").first.locator("input").click()
+    expect(summary).to_contain_text("1 of 13 images")
+    expect(chips).to_contain_text([f"\u2068{LINE}"])
+    panel.get_by_role("button", name="Reset").click()
+    panel.get_by_role("textbox", name="Search").fill(" ".join(EVIL.split()))
+    expect(chips).to_contain_text([f"Search: \u2068{LINE}"])
+    panel.get_by_role("button", name="Next").click()
+    expect(panel.locator(".fl-pager").first).to_contain_text("11–13 of 13")
+    expect(rows).to_have_count(3)
+    for column in (0, 2, 5, 7):
+        expect(rows.first.locator("td").nth(column)).to_contain_text(LINE)
+    label = page.locator(f"{PLOT} .ytick text").first
+    expect(label).to_contain_text("<img")
+    assert runs_rightwards(label, "us-east-1")
+    for place in (panel, page.locator(f"{PLOT} .svg-container")):
+        assert place.locator(MARKUP).count() == 0
+
+
+def runs_rightwards(place: Locator, word: str) -> bool:
+    """Tell whether a word is drawn from left to right, as it is written."""
+    first, last = place.evaluate(
+        """(element, word) => {
+            const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+            let at = -1;
+            while (at < 0 && walker.nextNode()) at = walker.currentNode.data.lastIndexOf(word);
+            return [at, at + word.length - 1].map(letter => {
+                const range = document.createRange();
+                range.setStart(walker.currentNode, letter);
+                range.setEnd(walker.currentNode, letter + 1);
+                return range.getBoundingClientRect().left;
+            });
+        }""",
+        word,
+    )
+    return bool(first < last)
+
+
+def test_hostile_text_is_drawn_as_text(
+    page: Page, images: pd.DataFrame, tmp_path: Path, alerts: list[str]
+) -> None:
+    """Markup in names, templates and reasons runs nothing and makes no element, only text."""
+    named = images.assign(image_name=EVIL, account_name=EVIL)
+    figures = [fl.timeline(named), fl.capacity(named)]
+    parts = [
+        figures[0].to_html(full_html=False),
+        figures[1].to_html(full_html=False, include_plotlyjs=False),
+        fl.panel(named)._repr_mimebundle_()["text/html"],
+    ]
+    (tmp_path / "page.html").write_text(f"<meta charset='utf-8'>{''.join(parts)}")
+    page.goto((tmp_path / "page.html").as_uri())
+    expect(page.locator(f"{PLOT} .ytick text").first).to_contain_text("<img src=x")
+    expect(page.locator(".fl-scroll td").first).to_contain_text(LINE)
+    for number in range(2):
+        page.locator(f"{PLOT} .bars path").nth(number).hover(force=True)
+        expect(page.locator(".hovertext").first).to_contain_text("<img")
+        page.mouse.move(0, 0)
+    assert page.locator("img").count() == 0
+    assert alerts == []
+    for figure in figures:  # on a page with MathJax, plotly makes a formula of what is between two
+        assert "$" not in figure.to_json()
+        assert "$x^2$" in fl.text(figure)

@@ -1,0 +1,1 @@
+"""Tests of installing: from a clone, from a wheel, on Binder."""
