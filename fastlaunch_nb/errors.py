@@ -1,23 +1,23 @@
 """The error policy, and the exceptions and warnings that carry it out.
 
-Asking for one thing raises. Asking for many returns what worked and, as rows,
-what did not. Every message says what was asked, what came instead, and what to
-do next. Bad input is refused before a request leaves. Credentials, session
-tokens and signatures appear in no message: text that AWS sent passes through
-:func:`redact` first.
+A call that reads one thing raises. A call that reads many returns what worked
+and reports the failures as rows. Every message names the request, the answer,
+and what to do next. Invalid arguments raise before any request is sent.
+Credentials, session tokens and signatures appear in no message: text from AWS
+passes through :func:`redact` first.
 
 ::
 
     FastLaunchError
-    ├── InputError (ValueError)         what was asked can not be asked; nothing was sent
-    │   └── SourceError                 what was handed over is nothing of Fast Launch
+    ├── InputError (ValueError)         an argument is invalid; no request was sent
+    │   └── SourceError                 a source is unreadable, or not of Fast Launch
     ├── SetupError                      no region, no credentials, an expired login
-    ├── ReadError                       AWS, or the way to it, answered with an error
-    ├── SweepError                      of many reads some failed, and all were wanted
-    ├── StoreError                      a history's store could not be read or written
+    ├── ReadError                       AWS, or the network, answered with an error
+    ├── SweepError                      a strict sweep could not read everything
+    ├── StoreError                      a history store cannot be read or written
     └── MissingExtraError (ImportError) an optional dependency is not installed
 
-    FastLaunchWarning (UserWarning)     it worked, and there is something to know
+    FastLaunchWarning (UserWarning)     it worked, with something to know about the result
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ class FastLaunchError(Exception):
 
 
 class InputError(FastLaunchError, ValueError):
-    """What was asked can not be asked. Nothing was sent."""
+    """An argument is invalid. No request was sent."""
 
 
 class SourceError(InputError):
-    """What was handed over is neither pages nor events of Fast Launch, or can not be read."""
+    """A source is unreadable, or holds neither pages nor events of Fast Launch."""
 
 
 class SetupError(FastLaunchError):
-    """Something on this side is missing: a region, credentials, a valid login."""
+    """A region, credentials or a valid login is missing on this machine."""
 
 
 class ReadError(FastLaunchError):
-    """AWS, or the way to it, answered with an error.
+    """AWS, or the network, answered with an error.
 
     Attributes
     ----------
     code : str
-        AWS's error code, such as ``UnauthorizedOperation``; where no answer
-        came at all, the name of botocore's exception.
+        AWS's error code, such as ``UnauthorizedOperation``; without an answer,
+        the name of botocore's exception.
     request_id : str or None
         AWS's id of the request, for a support case.
     date : str or None
-        When AWS answered, as its ``Date`` header has it.
+        The time of the answer, from its ``Date`` header.
     """
 
     def __init__(
@@ -79,18 +79,18 @@ class ReadError(FastLaunchError):
         self.date = date
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle: it may come home from another process."""
+        """Support pickling: workers of a process pool return it."""
         made = partial(ReadError, code=self.code, request_id=self.request_id, date=self.date)
         return made, self.args
 
 
 class SweepError(FastLaunchError):
-    """Of many reads some failed, and a strict sweep wanted all; the message names each.
+    """A strict sweep could not read everything; the message names each failure.
 
     Attributes
     ----------
     sweep : Sweep
-        What was read all the same, and what failed, as data.
+        The rows that were read, and the failures.
     """
 
     def __init__(self, message: str, sweep: Any) -> None:
@@ -98,12 +98,12 @@ class SweepError(FastLaunchError):
         self.sweep = sweep
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle: it may come home from another process."""
+        """Support pickling: workers of a process pool return it."""
         return SweepError, (*self.args, self.sweep)
 
 
 class StoreError(FastLaunchError):
-    """A history's store could not be read or written; what was in it is still there."""
+    """A history store cannot be read or written; its files are unchanged."""
 
 
 class MissingExtraError(FastLaunchError, ImportError):
@@ -114,22 +114,35 @@ class MissingExtraError(FastLaunchError, ImportError):
 
 
 class FastLaunchWarning(UserWarning):
-    """It worked, and there is something the reader of the result should know."""
+    """The call worked, but the reader of its result should know something."""
 
 
 _OURS = frozenset({"fastlaunch_nb", "contextlib", "functools"})
 
 
 def warn(message: str, category: type[Warning] = FastLaunchWarning) -> None:
-    """Warn at the line that called the toolkit, however deep inside it the reason was found."""
+    """Warn at the line that called the toolkit, from any depth inside it."""
     level, caller = 1, sys._getframe()
     while caller.f_back and caller.f_globals.get("__name__", "").partition(".")[0] in _OURS:
         level, caller = level + 1, caller.f_back
     warnings.warn(message, category, stacklevel=level)
 
 
+def warn_renamed(old: str, new: str) -> None:
+    """Warn at the caller's line that a public name has a new one; the old one still works.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     warn_renamed("fl.text", "fl.alt_text")
+    >>> print(caught[0].message)
+    fl.text is now fl.alt_text. The old name goes with the next release.
+    """
+    warn(f"{old} is now {new}. The old name goes with the next release.", DeprecationWarning)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?``, or nothing where no known word is close.
+    """Return `` Did you mean 'x'?``, or an empty string if no known word is close.
 
     Examples
     --------
@@ -143,25 +156,25 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def redact(text: str) -> str:
-    r"""Return text of AWS's as a message may have it: no keys, tokens or signatures, on one line.
+    r"""Remove keys, tokens and signatures from text of AWS, and put it on one line.
 
     Examples
     --------
     >>> redact("AKIAIOSFODNN7EXAMPLE is not known,\nSignature=1a2b3c")
     '*** is not known, ***'
     """
-    return spelt_out(" ".join(_SECRETS.sub("***", text).split()))
+    return escape_unprintable(" ".join(_SECRETS.sub("***", text).split()))
 
 
-def spelt_out(text: str) -> str:
-    r"""Return text in which what a screen would obey, turn around or hide is spelt out.
+def escape_unprintable(text: str) -> str:
+    r"""Escape characters that a terminal would obey, reverse or hide.
 
-    That is what Unicode does not call printable, such as control characters and
-    marks of direction.
+    These are the characters that Unicode calls not printable, such as control
+    characters and direction marks.
 
     Examples
     --------
-    >>> print(spelt_out("\x1b[31mred \u202eback"))
+    >>> print(escape_unprintable("\x1b[31mred \u202eback"))
     \x1b[31mred \u202eback
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -30,7 +30,7 @@ from fastlaunch_nb.errors import (
     MissingExtraError,
     SetupError,
     did_you_mean,
-    spelt_out,
+    escape_unprintable,
 )
 from fastlaunch_nb.filters.facet_index import facet_values
 from fastlaunch_nb.formatting import (
@@ -253,7 +253,7 @@ def _printable(value: Any) -> Text:
     """Return text on one line; what a terminal would obey, or turn around, is spelt out."""
     if pd.isna(value):
         return Text("–")
-    return Text(spelt_out(str(value)))
+    return Text(escape_unprintable(str(value)))
 
 
 def to_json(images: pd.DataFrame) -> str:

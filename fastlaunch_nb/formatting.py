@@ -8,7 +8,7 @@ from typing import Final
 
 import pandas as pd
 
-from fastlaunch_nb.errors import spelt_out
+from fastlaunch_nb.errors import escape_unprintable
 from fastlaunch_nb.schema.columns import EXAMPLE_ACCOUNTS, TEXT, WORST_FIRST
 
 DEMO_MARK: Final = "Demo data"
@@ -73,7 +73,7 @@ def single_line(value: object) -> str:
     Letters that run from right to left stay, in an isolate of Unicode, so that
     they leave the order of what is beside them alone.
     """
-    line = spelt_out(" ".join(str(value).split()))
+    line = escape_unprintable(" ".join(str(value).split()))
     leftwards = not _LEFTWARDS.isdisjoint(map(unicodedata.bidirectional, line))
     return f"{_ISOLATE}{line}{_END_ISOLATE}" if leftwards else line
 

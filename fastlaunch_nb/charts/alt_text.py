@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb.errors import InputError, spelt_out
+from fastlaunch_nb.errors import InputError, escape_unprintable
 from fastlaunch_nb.formatting import single_line
 from fastlaunch_nb.schema.columns import KEY
 
@@ -245,7 +245,7 @@ def shorten_labels(texts: Iterable[str], room: int = 30) -> dict[str, str]:
     makes two alike, they are cut so that their first difference is seen; where
     that is not enough, they are given more room.
     """
-    whole = {text: spelt_out(" ".join(text.split())) for text in texts}
+    whole = {text: escape_unprintable(" ".join(text.split())) for text in texts}
     lines = list(dict.fromkeys(whole.values()))
     labels = [_cut(line, room) for line in lines]
     for places in places_alike(labels):

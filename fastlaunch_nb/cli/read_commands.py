@@ -18,7 +18,7 @@ from fastlaunch_nb.cli.exit_codes import PartialError, say
 from fastlaunch_nb.collect.result import Sweep, failure_lines
 from fastlaunch_nb.collect.sweep import sweep
 from fastlaunch_nb.demo_fleet.demo import Demo, demo
-from fastlaunch_nb.errors import InputError, spelt_out
+from fastlaunch_nb.errors import InputError, escape_unprintable
 from fastlaunch_nb.formatting import to_csv
 from fastlaunch_nb.history.history import History
 from fastlaunch_nb.schema.columns import STATUSES
@@ -185,7 +185,7 @@ def _print(images: pd.DataFrame, form: str | None, *, filtered: bool) -> None:
     elif form == "csv":
         text = to_csv(images)
         if sys.stdout.isatty():  # a file gets what AWS sent, a terminal nothing to obey
-            text = "\n".join(map(spelt_out, text.split("\n")))
+            text = "\n".join(map(escape_unprintable, text.split("\n")))
         print(text, end="")
     elif len(images):
         _print_table(images, "--json and --csv have")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb.errors import StoreError, spelt_out, warn
+from fastlaunch_nb.errors import StoreError, escape_unprintable, warn
 from fastlaunch_nb.history.deduplicate import Numbers, ScanIndex, counted_scans
 from fastlaunch_nb.history.file_schema import KINDS, SCHEMAS
 from fastlaunch_nb.history.store import FileVanishedError, ParquetStore, StoredFile
@@ -146,5 +146,5 @@ class _Reader:
             several = "s are" if len(self.damaged) > 1 else " is"
             warn(
                 f"{len(self.damaged)} file{several} damaged and left out, all else was read: "
-                f"{spelt_out(', '.join(self.damaged))}"
+                f"{escape_unprintable(', '.join(self.damaged))}"
             )

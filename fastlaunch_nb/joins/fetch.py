@@ -12,7 +12,7 @@ import pandas as pd
 from fastlaunch_nb.aws.clients import AccountSession, in_partition
 from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.aws.targets import AccountCache, Target, TargetLike, identify, target_name
-from fastlaunch_nb.errors import FastLaunchError, spelt_out
+from fastlaunch_nb.errors import FastLaunchError, escape_unprintable
 from fastlaunch_nb.joins.merge import places_in
 from fastlaunch_nb.joins.queries import AccountRegion, Row
 from fastlaunch_nb.schema.joins import JOINS
@@ -178,7 +178,7 @@ def told_unreached(account_ids: Sequence[str], nameless: int) -> list[str]:
     """Return a sentence on rows of accounts that no target leads to, and one on rows of none."""
     said = []
     if account_ids:
-        where = _some([spelt_out(account_id) for account_id in account_ids])
+        where = _some([escape_unprintable(account_id) for account_id in account_ids])
         said.append(
             f"No target leads to {where}: what is joined to images there is null. "
             "Pass targets that lead there."

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
 from fastlaunch_nb.aws.paginate import Answer, RegionClient
-from fastlaunch_nb.errors import FastLaunchError, ReadError, spelt_out
+from fastlaunch_nb.errors import FastLaunchError, ReadError, escape_unprintable
 from fastlaunch_nb.sources.pages import response_date
 
 Row: TypeAlias = dict[str, Any]
@@ -197,7 +197,10 @@ def _template(place: AccountRegion, template: Template) -> Row:
     operation, part = "DescribeLaunchTemplateVersions", "LaunchTemplateVersions"
     found = list(place.ec2(operation, part, {**which, "Versions": [version]}))
     if not found:
-        message = f"{operation} in {place.asker.region}: AWS lists no version {spelt_out(version)}."
+        message = (
+            f"{operation} in {place.asker.region}: "
+            f"AWS lists no version {escape_unprintable(version)}."
+        )
         raise ReadError(message, code="NoSuchVersion")
     settings = found[0].get("LaunchTemplateData") or {}
     return {**template._asdict(), "template_forbidden": ", ".join(forbidden(settings))}
