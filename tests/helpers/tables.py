@@ -1,0 +1,74 @@
+"""Tables of the documents that are made from the code.
+
+``python -m tests.helpers.tables`` writes each of them again, between its two markers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from fastlaunch_nb.joins.queries import ACTIONS
+from fastlaunch_nb.rules.evaluate import rules_table
+from fastlaunch_nb.schema.columns import COLUMNS
+from fastlaunch_nb.schema.joins import JOINS
+from tests.helpers.samples import ROOT
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MARKED = re.compile(r"(<!-- table: (\w+) -->\n\n).*?(\n\n<!-- end of table -->)", re.DOTALL)
+
+
+def make_columns_table() -> str:
+    """Return the columns of images, with their fields of the API."""
+    rows = ((f"`{c.name}`", str(c.dtype), c.meaning, ".".join(c.path)) for c in COLUMNS)
+    return make_table(("column", "dtype", "meaning", "field of the API"), rows)
+
+
+def make_joins_table() -> str:
+    """Return the columns that each join adds."""
+    rows = (
+        (f"`{join}`", f"`{c.name}`", str(c.dtype), c.meaning)
+        for join, columns in JOINS.items()
+        for c in columns
+    )
+    return make_table(("join", "column", "dtype", "meaning"), rows)
+
+
+def make_actions_table() -> str:
+    """Return the IAM actions that each join needs."""
+    rows = (
+        (f"`{join}`", ", ".join(f"`{action}`" for action in actions))
+        for join, actions in ACTIONS.items()
+    )
+    return make_table(("join", "IAM actions"), rows)
+
+
+def make_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
+    ruler = "|" + "---|" * len(head)
+    first, *others = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    return "\n".join([first, ruler, *others])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "columns": make_columns_table,
+    "joins": make_joins_table,
+    "actions": make_actions_table,
+    "findings": rules_table,
+}
+
+
+def fill_tables(text: str) -> str:
+    """Return a document with each of its marked tables made again."""
+    return MARKED.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}{match[3]}", text)
+
+
+def write_tables(documents: Iterable[Path] = DOCUMENTS) -> None:
+    """Write the tables of documents again."""
+    for document in documents:
+        document.write_text(fill_tables(document.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    write_tables()
