@@ -11,7 +11,8 @@ READY := .venv/ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.helpers.browser)"
 MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
 unexport PYTHONDONTWRITEBYTECODE  # else every kernel and command compiles pandas again
-SHARED_OUT := --numprocesses=2 --no-loadscope-reorder  # as tests/helpers/scheduling.py says
+# As tests/helpers/scheduling.py distributes them; xdist can wait forever for a replaced worker.
+SHARED_OUT := --numprocesses=2 --no-loadscope-reorder --max-worker-restart=0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-browser lab test test-deep coverage mutants bench notebooks pictures binder clean
