@@ -48,7 +48,7 @@ class PlotlyLibrary(widgets.Widget):  # type: ignore[misc]
 
 
 class ChartWidget(anywidget.AnyWidget):
-    """A chart whose rows are images.
+    """A chart with images as rows.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ OnSelect: TypeAlias = Callable[[set[Key], set[Key]], None]
 
 
 class Table(widgets.VBox):  # type: ignore[misc]
-    """A table of a DataFrame's rows, whose caller decides which of them it shows.
+    """A table of a DataFrame's rows; the caller decides which of them are visible.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
     ) -> None:
         """Replace the rows and the columns.
 
-        The columns that the user has chosen stay; until then, those in `default` are shown.
+        The columns that the user has chosen stay; until then, those in `default` are visible.
         """
         self._rows, self._orders = validate_columns("images", rows), {}
         self._mask = np.ones(len(rows), dtype=np.bool_)
@@ -134,7 +134,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
             box.close()
 
     def show_message(self, text: str) -> None:
-        """Show a message in place of the rows, until rows are shown again."""
+        """Show a message in place of the rows, until :meth:`show`."""
         self._itable.layout.display = "none"
         self._message.value = render_message(text)
 
@@ -169,7 +169,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def _turn_page(self, step: int) -> None:
         self._first_row = max(0, self._first_row + step)
-        positions = self._sort_shown()
+        positions = self._sort_visible()
         page = self._rows.iloc[positions[self._first_row :][: self._size.value]]
         self._page = get_keys(page)
         self._draw(page)
@@ -178,8 +178,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._previous.disabled, self._next.disabled = self._first_row == 0, last >= total
         self._pager.layout.display = None if total > PAGE_SIZES[0] else "none"
 
-    def _sort_shown(self) -> Any:
-        """Return the positions of the shown rows in the order of the table."""
+    def _sort_visible(self) -> Any:
+        """Return the positions of the visible rows in the order of the table."""
         column, descending = self._sort.value, self._descending.value
         if not column:
             positions = np.flatnonzero(self._mask)
@@ -232,9 +232,9 @@ class Table(widgets.VBox):  # type: ignore[misc]
             self._on_select(selected, set(self._page) - selected)
 
     def _export(self, separator: str) -> tuple[str, str]:
-        """Return the name of a CSV file and its text: all shown rows, in the chosen columns."""
+        """Return the name of a CSV file and its text: all visible rows, in the chosen columns."""
         fields = [f for c in self._get_chosen_columns() for f in c.fields if f in self._rows]
-        rows = self._rows.iloc[self._sort_shown()][fields]
+        rows = self._rows.iloc[self._sort_visible()][fields]
         return f"{self._name}.csv", to_csv(rows, separator)
 
 

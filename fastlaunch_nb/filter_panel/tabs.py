@@ -45,7 +45,7 @@ class _ImageRows(NamedTuple):
     positions: np.ndarray[Any, np.dtype[np.int64]]
 
     def match(self, mask: Mask) -> Mask:
-        """Return a mask of the rows whose images are in a mask; all rows if all images are."""
+        """Return a mask of the rows about images in a mask; all rows if it has all images."""
         if mask.all():  # rows of images that no longer exist count, too
             return np.ones(len(self.rows), dtype=np.bool_)
         matches: Mask = mask[self.positions] & (self.positions >= 0)

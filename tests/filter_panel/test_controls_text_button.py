@@ -60,7 +60,7 @@ TEXT = "image_id,name\nami-1,\"ü, 'é' <b>\"\n"
 
 
 class ButtonPage(ControlPage):
-    """A page with a text button, whose kernel answers when the test lets it."""
+    """A page with a text button, and a kernel that answers when the test lets it."""
 
     def __init__(
         self, page: Page, how: Any, url: str = SECURE, *, pause_clock: bool = False

@@ -1,4 +1,4 @@
-"""A page with one control of the panel, whose model stands in for the kernel."""
+"""A page with one control of the panel, and a model in place of the kernel."""
 
 from __future__ import annotations
 
