@@ -1,105 +1,105 @@
-/* A chart of the panel, drawn by plotly.js as soon as it can be measured.
+/* A chart of the panel, which plotly.js draws as soon as the element has a size.
  *
- * One widget holds plotly.js for all charts of a kernel; it is run once a page.
+ * One widget carries plotly.js for all charts of a kernel; each page runs it once.
  */
 
-let Plotly; // once a chart is rendered
-/* A second click within 0.3 s counts as a double one wherever it is: it may undo a zoom, but not
- * move the rows away under the pointer.
+let Plotly; // set before the first chart renders
+/* plotly takes a second click within 0.3 s for a double click, wherever it is: that may undo a
+ * zoom, but must not move the rows away under the pointer.
  */
 const CONFIG = { showSendToCloud: false, displaylogo: false, doubleClick: "reset" };
 
-async function loaded(model) {
-  const held = await model.widget_manager.get_model(model.get("library").split("_").pop());
-  const name = `fastlaunchPlotly ${held.get("version")}`;
-  return (globalThis[name] ??= run(held.get("source")));
+async function loadPlotly(model) {
+  const library = await model.widget_manager.get_model(model.get("library").split("_").pop());
+  const name = `fastlaunchPlotly ${library.get("version")}`;
+  return (globalThis[name] ??= importSource(library.get("source")));
 }
 
-async function run(source) {
-  const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+async function importSource(source) {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   try {
-    return (await import(address)).default;
+    return (await import(url)).default;
   } finally {
-    URL.revokeObjectURL(address);
+    URL.revokeObjectURL(url);
   }
 }
 
-class Plot {
+class ChartView {
   constructor(model, el) {
     this.model = model;
     this.el = el;
-    this.plot = null; // until it is drawn
+    this.plot = null; // until the first drawing
     this.width = 0;
-    this.draw = () => this.follow(() => this.react());
-    this.mark = () => this.follow(() => this.relayout());
-    model.on("change:figure", this.draw);
-    model.on("change:bands", this.mark);
+    this.onFigure = () => this.runIfVisible(() => this.drawFigure());
+    this.onBands = () => this.runIfVisible(() => this.drawBands());
+    model.on("change:figure", this.onFigure);
+    model.on("change:bands", this.onBands);
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(el);
   }
 
   close() {
     this.observer.disconnect();
-    this.model.off("change:figure", this.draw);
-    this.model.off("change:bands", this.mark);
+    this.model.off("change:figure", this.onFigure);
+    this.model.off("change:bands", this.onBands);
     if (this.plot) Plotly.purge(this.plot);
   }
 
-  /* Do it, unless it is hidden, where no text has a size: then it is drawn when it is seen. */
-  follow(work) {
-    if (this.el.clientWidth) work();
+  /* A hidden element has no size to draw in: resize() draws once it is visible. */
+  runIfVisible(draw) {
+    if (this.el.clientWidth) draw();
     else this.width = 0;
   }
 
   resize() {
     const width = this.el.clientWidth;
-    const [before, seen] = [this.width, this.plot];
+    const widthBefore = this.width;
     this.width = width;
-    if (!width || width === before) return;
-    if (before && seen) Plotly.relayout(this.plot, { width });
-    else this.react();
+    if (!width || width === widthBefore) return;
+    if (widthBefore && this.plot) Plotly.relayout(this.plot, { width });
+    else this.drawFigure();
   }
 
-  layout() {
+  getLayout() {
     const { layout } = JSON.parse(this.model.get("figure"));
     return { ...layout, shapes: [...(layout.shapes ?? []), ...this.model.get("bands")] };
   }
 
-  react() {
+  drawFigure() {
     const figure = this.model.get("figure");
     if (!figure) return;
-    const layout = { ...this.layout(), width: this.el.clientWidth };
-    const first = !this.plot;
-    if (first) {
+    const layout = { ...this.getLayout(), width: this.el.clientWidth };
+    const isFirst = !this.plot;
+    if (isFirst) {
       this.plot = document.createElement("div");
       this.el.append(this.plot);
     }
     this.plot.style.minHeight = `${layout.height}px`;
     Plotly.react(this.plot, JSON.parse(figure).data, layout, CONFIG);
-    if (first) this.plot.on("plotly_click", (click) => this.clicked(click));
+    if (isFirst) this.plot.on("plotly_click", (click) => this.sendRow(click));
   }
 
-  relayout() {
-    if (this.plot) Plotly.relayout(this.plot, { shapes: this.layout().shapes });
+  drawBands() {
+    if (this.plot) Plotly.relayout(this.plot, { shapes: this.getLayout().shapes });
   }
 
-  /* Tell which row the pointer is in. What plotly says was clicked is what it last looked for
-   * under the pointer, and it looks at most each 50 ms: that may be another row.
+  /* Send the row under the pointer. plotly reports the point that it last found under the
+   * pointer, and it looks at most every 50 ms: that point may be in another row.
    */
-  clicked({ event }) {
+  sendRow({ event }) {
     const axis = this.plot._fullLayout.yaxis;
-    const below = event.clientY - this.plot.getBoundingClientRect().top - axis._offset;
-    if (below < 0 || below > axis._length) return; // in the strip above the rows
+    const y = event.clientY - this.plot.getBoundingClientRect().top - axis._offset;
+    if (y < 0 || y > axis._length) return; // in the strip above the rows
     const more = event.ctrlKey || event.metaKey || event.shiftKey;
-    this.model.send({ row: Math.round(axis.p2c(below)), more });
+    this.model.send({ row: Math.round(axis.p2c(y)), more });
   }
 }
 
 export default {
   async render({ model, el }) {
     el.classList.add("fl-plot");
-    Plotly = await loaded(model);
-    const plot = new Plot(model, el);
-    return () => plot.close();
+    Plotly = await loadPlotly(model);
+    const view = new ChartView(model, el);
+    return () => view.close();
   },
 };

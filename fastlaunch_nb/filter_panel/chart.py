@@ -1,14 +1,13 @@
-"""A chart as a widget: it is drawn anew in its place, tells of clicks, and marks what is chosen.
+"""A chart as a widget: it redraws in place, reports clicks, and marks the selected rows.
 
-plotly's own FigureWidget draws before it is on the page, where no text has a size
-yet, and loses what changes while it draws: the panel's charts change all the time.
-Nor would many of them share one plotly.js, which is five megabytes.
+plotly's own FigureWidget draws before it is on the page, where text has no size yet, and
+loses changes while it draws; the panel's charts change all the time. Nor would several of
+them share one plotly.js, which is five megabytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 import anywidget
@@ -18,7 +17,8 @@ import traitlets
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from fastlaunch_nb.charts.alt_text import images_of_rows, without_images
-from fastlaunch_nb.filter_panel.table import Key
+from fastlaunch_nb.filter_panel.table import Key, OnSelect
+from fastlaunch_nb.filter_panel.widget_helpers import read_file
 
 _BAND: Final = {
     "type": "rect",
@@ -32,31 +32,31 @@ _BAND: Final = {
 
 
 class PlotlyLibrary(widgets.Widget):  # type: ignore[misc]
-    """Holds plotly.js, as a module, for all charts of a kernel. Nothing to see."""
+    """An invisible widget with plotly.js as a module, for all charts of a kernel."""
 
     source = traitlets.Unicode().tag(sync=True)
     version = traitlets.Unicode(get_plotlyjs_version()).tag(sync=True)
-    _held: PlotlyLibrary | None = None
+    _shared: PlotlyLibrary | None = None
 
     @classmethod
-    def held(cls) -> PlotlyLibrary:
-        """Return the one that there is; make it where it is the first, or was closed."""
-        if cls._held is None or cls._held.comm is None:
+    def get(cls) -> PlotlyLibrary:
+        """Return the library of this kernel; make it if there is none, or if it was closed."""
+        if cls._shared is None or cls._shared.comm is None:
             module = f"(() => {{\n{get_plotlyjs()}\n}})();\nexport default window.Plotly;"
-            cls._held = cls(source=module)
-        return cls._held
+            cls._shared = cls(source=module)
+        return cls._shared
 
 
 class ChartWidget(anywidget.AnyWidget):
-    """A chart whose rows are images.
+    """A chart with images as rows.
 
     Parameters
     ----------
-    chose : callable
-        Is told the keys of images that were clicked, and of those that no longer are chosen.
+    on_select : callable
+        Called on a click, with the keys of images to select, and of those to deselect.
     """
 
-    _esm = (Path(__file__).parent / "chart.js").read_text(encoding="utf-8")
+    _esm = read_file("chart.js")
 
     library = traitlets.Instance(PlotlyLibrary, allow_none=True).tag(
         sync=True, **widgets.widget_serialization
@@ -64,45 +64,45 @@ class ChartWidget(anywidget.AnyWidget):
     figure = traitlets.Unicode().tag(sync=True)
     bands: Any = traitlets.List().tag(sync=True)
 
-    def __init__(self, chose: Callable[[set[Key], set[Key]], None]) -> None:
-        self._chose = chose
-        self._rows: Mapping[int, list[Key]] = {}  # by where they are on the y axis
+    def __init__(self, on_select: OnSelect) -> None:
+        self._on_select = on_select
+        self._rows: Mapping[int, list[Key]] = {}  # by position on the y axis
         self._selected: frozenset[Key] = frozenset()
         super().__init__()
-        self.on_msg(self._clicked)
+        self.on_msg(self._handle_click)
 
     @property
     def rows(self) -> int:
-        """How many rows can be clicked."""
+        """The number of rows that can be clicked."""
         return len(self._rows)
 
     def draw(self, figure: go.Figure) -> None:
-        """Draw another figure in the place of the last one."""
+        """Draw a figure in place of the last one."""
         self._rows = {
-            place if isinstance(row, str) else int(row): keys
-            for place, (row, keys) in enumerate(images_of_rows(figure).items())
+            position if isinstance(row, str) else int(row): keys
+            for position, (row, keys) in enumerate(images_of_rows(figure).items())
         }
         with self.hold_sync():
-            self.library = PlotlyLibrary.held()
+            self.library = PlotlyLibrary.get()
             self.figure = without_images(figure).to_json()
-            self.bands = self._bands()
+            self.bands = self._make_bands()
 
     def select(self, keys: frozenset[Key]) -> None:
         """Mark the rows of these images."""
         self._selected = keys
-        self.bands = self._bands()
+        self.bands = self._make_bands()
 
-    def _bands(self) -> list[dict[str, Any]]:
-        """Return a band behind each row with a chosen image."""
-        chosen = [y for y, keys in self._rows.items() if not self._selected.isdisjoint(keys)]
-        return [{**_BAND, "y0": y - 0.5, "y1": y + 0.5} for y in chosen]
+    def _make_bands(self) -> list[dict[str, Any]]:
+        """Make a frame around each row with a selected image."""
+        rows = [y for y, keys in self._rows.items() if not self._selected.isdisjoint(keys)]
+        return [{**_BAND, "y0": y - 0.5, "y1": y + 0.5} for y in rows]
 
-    def _clicked(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
-        """Choose the images that were clicked; once more, and they are not any longer."""
+    def _handle_click(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
+        """Select the images of a clicked row; a second click deselects them."""
         keys = set(self._rows.get(message["row"], ()))
         if not keys:
             return
         if keys <= self._selected and (message["more"] or self._selected <= keys):
-            self._chose(set(), keys)
+            self._on_select(set(), keys)
         else:
-            self._chose(keys, set() if message["more"] else set(self._selected) - keys)
+            self._on_select(keys, set() if message["more"] else set(self._selected) - keys)

@@ -1,15 +1,19 @@
-"""The chips of the panel: each part of the selection in words, with a button that takes it away."""
+"""Filter chips: one button for each part of the selection, which removes that part."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 
-from fastlaunch_nb.filter_panel import widget_helpers
+from fastlaunch_nb.filter_panel.widget_helpers import (
+    TITLES,
+    format_label,
+    format_range,
+    make_button,
+)
 from fastlaunch_nb.filters.facet_index import FACETS, RANGES
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.formatting import single_line
@@ -18,70 +22,65 @@ Names = Mapping[str, Mapping[str, str]]
 
 
 class Chip(NamedTuple):
-    """A part of the selection: what it is about, what it says, and the selection without it."""
+    """A part of the selection: its title, its value as text, and the filters without it."""
 
     title: str
-    said: str
+    text: str
     without: Filters
 
 
-def chips(filters: Filters, names: Names) -> Iterator[Chip]:
-    """Give a chip for each value, each range and the text; every part of the selection is one."""
+def make_chips(filters: Filters, names: Names) -> Iterator[Chip]:
+    """Make a chip for each value of a facet, each range and the search text."""
     for facet in FACETS:
         values = getattr(filters, facet)
         for value in values:
+            text = format_label(value, names.get(facet, {}))
             rest = tuple(other for other in values if other != value)
-            said = widget_helpers.label(value, names.get(facet, {}))
-            yield Chip(widget_helpers.TITLES[facet], said, _but(filters, facet, rest))
+            yield _make_chip(filters, facet, text, rest)
     for name in RANGES:
         if ends := getattr(filters, name):
-            yield Chip(
-                widget_helpers.TITLES[name],
-                widget_helpers.said_range(ends),
-                _but(filters, name, None),
-            )
+            yield _make_chip(filters, name, format_range(ends), None)
     if filters.text:
-        yield Chip(
-            widget_helpers.TITLES["text"], single_line(filters.text), replace(filters, text="")
-        )
+        yield _make_chip(filters, "text", single_line(filters.text), "")
 
 
-def _but(filters: Filters, name: str, value: Any) -> Filters:
-    return replace(filters, **{name: value})
+def _make_chip(filters: Filters, field: str, text: str, rest: Any) -> Chip:
+    return Chip(TITLES[field], text, replace(filters, **{field: rest}))
 
 
-def in_words(filters: Filters, names: Names) -> str:
-    """Say the selection in a line."""
-    said: dict[str, list[str]] = {}
-    for chip in chips(filters, names):
-        said.setdefault(chip.title.lower(), []).append(chip.said)
-    return " · ".join(f"{title}: {', '.join(values)}" for title, values in said.items())
+def summarize_filters(filters: Filters, names: Names) -> str:
+    """Summarize the selection in one line."""
+    texts: dict[str, list[str]] = {}
+    for chip in make_chips(filters, names):
+        texts.setdefault(chip.title.lower(), []).append(chip.text)
+    return " · ".join(f"{title}: {', '.join(values)}" for title, values in texts.items())
 
 
-class Chips(widgets.Box):  # type: ignore[misc]
-    """The chips on a line, or more."""
+class FilterChips(widgets.Box):  # type: ignore[misc]
+    """The chips of a selection, side by side.
 
-    def __init__(self, choose: Callable[[Filters], None]) -> None:
-        self._choose = choose
+    Parameters
+    ----------
+    on_change : callable
+        Called with the filters that remain when the user removes a chip.
+    """
+
+    def __init__(self, on_change: Callable[[Filters], None]) -> None:
+        self._on_change = on_change
         self._buttons: list[Any] = []
         super().__init__(layout=widgets.Layout(flex_flow="row wrap"))
         self.add_class("fl-chips")
 
     def show(self, filters: Filters, names: Names) -> None:
-        """Show this selection."""
+        """Show the chips of a selection."""
         for button in self._buttons:
             button.close()
-        self._buttons = [self._button(chip) for chip in chips(filters, names)]
+        self._buttons = [self._make_button(chip) for chip in make_chips(filters, names)]
         self.children = tuple(self._buttons)
         self.layout.display = None if self._buttons else "none"
 
-    def _button(self, chip: Chip) -> Any:
-        said = f"{chip.title}: {chip.said}"
-        button = widget_helpers.button(f"{said} ×", tooltip=f"Take away {said}").add_class(
-            "fl-chip"
-        )
-        button.on_click(partial(self._without, chip.without))
+    def _make_button(self, chip: Chip) -> Any:
+        text = f"{chip.title}: {chip.text}"
+        button = make_button(f"{text} ×", tooltip=f"Remove {text}").add_class("fl-chip")
+        button.on_click(lambda _: self._on_change(chip.without))
         return button
-
-    def _without(self, filters: Filters, _button: object) -> None:
-        self._choose(filters)

@@ -1,4 +1,4 @@
-"""The panel as a whole: the selection, the controls that set it, the views that follow it."""
+"""The panel: the selection, the controls that set it, and the tabs that follow it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ import pandas as pd
 import traitlets
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.filter_panel import widget_helpers
 from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
 from fastlaunch_nb.filter_panel.facet import Facet
-from fastlaunch_nb.filter_panel.filter_chips import Chips, in_words
-from fastlaunch_nb.filter_panel.static_html import stored_html
-from fastlaunch_nb.filter_panel.style import STYLE
+from fastlaunch_nb.filter_panel.filter_chips import FilterChips, summarize_filters
+from fastlaunch_nb.filter_panel.static_html import render_static_html
 from fastlaunch_nb.filter_panel.table import Key
 from fastlaunch_nb.filter_panel.tabs import PanelData, PanelTabs
+from fastlaunch_nb.filter_panel.widget_helpers import (
+    TITLES,
+    Debounce,
+    make_button,
+    make_row,
+    make_text_box,
+    map_account_names,
+    read_file,
+)
 from fastlaunch_nb.filters.facet_index import RANGES, FacetIndex
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.formatting import DEMO_MARK, is_demo
@@ -28,9 +35,10 @@ from fastlaunch_nb.schema.columns import COLUMNS, INTERVAL_COLUMNS
 from fastlaunch_nb.schema.joins import FINDINGS
 from fastlaunch_nb.validation import require_columns, validate_columns
 
+_STYLE: Final = f"<style>{read_file('common.css')}{read_file('panel.css')}</style>"
 _FACETS: Final = ("state", "account_id", "region", "launch_template")
-_RARE: Final = ("owner_id", "resource_type")
-"""Facets that are there only where they tell images apart."""
+_OPTIONAL_FACETS: Final = ("owner_id", "resource_type")
+"""Facets that the panel shows only if their values differ."""
 _BINS: Final = 24
 
 
@@ -41,34 +49,35 @@ def panel(
     findings: pd.DataFrame | None = None,
     filters: Filters | None = None,
 ) -> FilterPanel:
-    """Make a filter panel for a frame of images, with a table, charts, findings and code.
+    """Make a filter panel for a DataFrame of images, with a table, charts, findings and code.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        A frame of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
-        Columns ``image_name`` and ``account_name``, where they are there, are
-        shown instead of ids; what :func:`fastlaunch_nb.joins` joins can be shown too.
+        The images, as :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`
+        returns them. The panel shows ``image_name`` and ``account_name`` instead of ids where
+        there are such columns, and can show the columns that :func:`fastlaunch_nb.enrich` joins.
     intervals : pandas.DataFrame, optional
-        What :func:`fastlaunch_nb.state_intervals` returns, for the timeline; what the one look
-        at `images` tells if not given.
+        The intervals of :func:`fastlaunch_nb.intervals`, for the timeline. By default the
+        timeline shows what `images` proves, which is one scan.
     findings : pandas.DataFrame, optional
-        What :func:`fastlaunch_nb.rules` returns; those of all rules if not given.
+        The findings of :func:`fastlaunch_nb.findings`; by default those of all rules.
     filters : Filters, optional
-        The selection to begin with, such as ``Filters.from_json(...)`` of a
-        notebook's parameter; all images if not given.
+        The initial selection, such as ``Filters.from_json(...)`` of a notebook's parameter;
+        by default all images.
 
     Returns
     -------
     FilterPanel
-        An ipywidget. ``filters`` says which images are kept, a :class:`fastlaunch_nb.Filters`,
-        and ``selected`` which of them are chosen, by their keys: set them, or observe them.
-        ``filtered`` is the rows that are kept, and ``to_code()`` says the same as code.
+        An ipywidget. Set or observe ``filters``, a :class:`fastlaunch_nb.Filters`, and
+        ``selected``, the keys of the selected images. ``filtered`` has the rows that match the
+        filters, and ``to_code()`` returns code for the same rows.
 
     Raises
     ------
     InputError
-        These are no frames of images, intervals or findings, or `filters` are none.
+        If `images`, `intervals` or `findings` lack columns or are no DataFrames, or if
+        `filters` is not a ``Filters``.
 
     Examples
     --------
@@ -87,12 +96,12 @@ def panel(
     >>> rows["state"].tolist()
     ['enabling']
     """
-    data = _checked(images, intervals, findings)
+    data = _validate_data(images, intervals, findings)
     return FilterPanel(data, Filters() if filters is None else filters)
 
 
-def _checked(images: Any, intervals: Any, findings: Any) -> PanelData:
-    """Return data that is ours from now on; refuse what views can not show."""
+def _validate_data(images: Any, intervals: Any, findings: Any) -> PanelData:
+    """Refuse data that the tabs cannot show; copy the images, which the caller may change."""
     validate_columns("images", images, *(column.name for column in COLUMNS))
     if intervals is not None:
         validate_columns("intervals", intervals, *INTERVAL_COLUMNS)
@@ -102,42 +111,40 @@ def _checked(images: Any, intervals: Any, findings: Any) -> PanelData:
 
 
 class FilterPanel(widgets.VBox):  # type: ignore[misc]
-    """Controls, and the views that follow them; made by :func:`panel`.
+    """Controls for a selection of images, and tabs that follow it; made by :func:`panel`.
 
     Attributes
     ----------
     filters : Filters
-        Which images are kept. A trait: settable, observable.
+        The selection. A trait: set it or observe it.
     selected : tuple of tuple
-        Which images are chosen, in the table or in a chart: the key of each, which is
-        account, region and image id. A trait: settable, observable. Filters leave it alone.
+        The keys of the images that are selected in the table or a chart: account, region and
+        image id of each. A trait: set it or observe it. Filters do not change it.
     """
 
     filters = traitlets.Any()
     selected = traitlets.Any(())
 
     def __init__(self, data: PanelData, filters: Filters) -> None:
-        self._showing = False
-        self._search = widget_helpers.text_box(
-            "Search", "name, id, template, reason …", "fl-search"
-        )
-        self._typed = widget_helpers.Debounce(self._take)
-        self._search.observe(self._typed, "value")
+        self._is_updating = False
+        self._search = make_text_box("Search", "name, id, template, reason …", "fl-search")
+        self._typing = Debounce(self._read_controls)
+        self._search.observe(self._typing, "value")
         self._summary = widgets.HTML()
-        self._reset = widget_helpers.button("Reset", "undo", tooltip="Show all images again")
+        self._reset = make_button("Reset", "undo", tooltip="Show all images again")
         self._reset.on_click(lambda _: setattr(self, "filters", Filters()))
-        self._clear = widget_helpers.button("Clear selection", tooltip="Select no image")
+        self._clear = make_button("Clear selection", tooltip="Deselect all images")
         self._clear.on_click(lambda _: setattr(self, "selected", ()))
-        self._chips = Chips(partial(setattr, self, "filters"))
+        self._chips = FilterChips(partial(setattr, self, "filters"))
         self._side = widgets.VBox().add_class("fl-side")
-        self._views = PanelTabs(self._chose, self.to_code)
+        self._tabs = PanelTabs(self._update_selection, self.to_code)
         self._facets: dict[str, Facet] = {}
-        self._ranges: dict[str, RangeSlider] = {}
-        head = widget_helpers.row("fl-head", self._search, self._reset, self._summary, self._clear)
-        body = widgets.Box([self._side, self._views]).add_class("fl-body")
-        super().__init__([widgets.HTML(STYLE), SuppressShortcuts(), head, self._chips, body])
+        self._sliders: dict[str, RangeSlider] = {}
+        head = make_row("fl-head", self._search, self._reset, self._summary, self._clear)
+        body = widgets.Box([self._side, self._tabs]).add_class("fl-body")
+        super().__init__([widgets.HTML(_STYLE), SuppressShortcuts(), head, self._chips, body])
         self.add_class("fl-panel")
-        self._fill(data)
+        self._set_data(data)
         self.filters = filters
 
     def update(
@@ -147,9 +154,9 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         intervals: pd.DataFrame | None = None,
         findings: pd.DataFrame | None = None,
     ) -> None:
-        """Show other data, such as a later sweep's.
+        """Replace the data, for example by those of a later sweep.
 
-        The filters stay, and what is selected as far as it is still there.
+        The filters stay, and selected images stay selected if they still exist.
 
         Parameters
         ----------
@@ -159,63 +166,73 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         Raises
         ------
         InputError
-            These are no frames of images, intervals or findings; nothing has changed then.
+            If `images`, `intervals` or `findings` lack columns or are no DataFrames. The
+            panel then keeps its data.
         """
-        self._fill(_checked(images, intervals, findings))
-        self._show()
+        self._set_data(_validate_data(images, intervals, findings))
+        self._show_filters()
         self.selected = tuple(key for key in self.selected if key in self._data.keys)
 
-    def _fill(self, data: PanelData) -> None:
+    def _set_data(self, data: PanelData) -> None:
+        """Replace the data; a facet or slider that is still needed stays as the user left it."""
         self._data = data
         images = data.images
-        self._faceted = FacetIndex(images)
-        self._names = {"account_id": widget_helpers.account_names(images)}
+        self._index = FacetIndex(images)
+        self._names = {"account_id": map_account_names(images)}
         self._is_demo = is_demo(images)
-        rare = [name for name in _RARE if images[name].nunique(dropna=False) > 1]
-        ranges = [name for name in RANGES if name in images]
-        before: list[Any] = [*self._facets.values(), *self._ranges.values()]
-        self._facets = {n: self._facets.get(n) or self._facet(n) for n in (*_FACETS, *rare)}
-        self._ranges = {n: self._ranges.get(n) or self._range(n) for n in ranges}
-        self._side.children = (*self._facets.values(), *self._ranges.values())
-        for control in set(before) - set(self._side.children):
-            control.close()
+        optional = [name for name in _OPTIONAL_FACETS if images[name].nunique(dropna=False) > 1]
+        before = self._controls
+        self._facets = {
+            name: self._facets.get(name) or Facet(TITLES[name], self._read_controls)
+            for name in (*_FACETS, *optional)
+        }
+        self._sliders = {
+            name: self._sliders.get(name) or self._make_slider(name)
+            for name in RANGES
+            if name in images
+        }
+        self._side.children = tuple(self._controls.values())
+        for name in before.keys() - self._controls.keys():
+            before[name].close()
         for control in (self._search, self._reset, self._side):
             control.layout.display = None if len(images) else "none"
-        self._views.fill(data)
+        self._tabs.set_data(data)
 
-    def _facet(self, name: str) -> Facet:
-        return Facet(widget_helpers.TITLES[name], self._take)
+    @property
+    def _controls(self) -> dict[str, Facet | RangeSlider]:
+        """The facets and sliders, by the field of Filters that each sets."""
+        return {**self._facets, **self._sliders}
 
-    def _range(self, name: str) -> RangeSlider:
-        slider = RangeSlider(widget_helpers.TITLES[name])
+    def _make_slider(self, name: str) -> RangeSlider:
+        slider = RangeSlider(TITLES[name])
         slider.add_class("fl-range")
-        slider.on_change(self._take)
+        slider.on_change(self._read_controls)
         return slider
 
-    # --- what is kept -----------------------------------------------------------------
+    # --- filters ----------------------------------------------------------------------
 
     @property
     def filtered(self) -> pd.DataFrame:
-        """The rows that the filters keep, as in the frame that was given."""
-        return self._data.kept(self._faceted.keep(self.filters))
+        """The rows that match the filters, with the columns of `images`."""
+        return self._data.filter_images(self._index.keep(self.filters))
 
     def to_code(
         self, kind: str = "fastlaunch", *, profiles: Mapping[str, str] | None = None
     ) -> str:
-        """Return the selection as code that keeps the same rows.
+        """Return the selection as code that returns the same rows.
 
         Parameters
         ----------
         kind : {"fastlaunch", "boto3", "cli", "pandas"}, default "fastlaunch"
-            What the code is for; see :meth:`fastlaunch_nb.Filters.to_code`.
+            The library or tool that runs the code; see :meth:`fastlaunch_nb.Filters.to_code`.
         profiles : dict, optional
-            Account id to the profile of the AWS configuration that leads there; not for
-            pandas, which asks nobody.
+            The profile of the AWS configuration for each account id. Not for pandas, which
+            sends no request.
 
         Returns
         -------
         str
-            The code. Where no region is chosen it reads those of the panel's images.
+            The code. Without a region filter it reads the regions of the panel's images.
         """
         filters: Filters = self.filters
         if kind == "pandas":
@@ -224,7 +241,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         return filters.to_code(kind, regions=regions, profiles=profiles)
 
     @traitlets.validate("filters")
-    def _check(self, proposal: Mapping[str, Any]) -> Filters:
+    def _validate_filters(self, proposal: Mapping[str, Any]) -> Filters:
         if not isinstance(proposal["value"], Filters):
             raise InputError(
                 f"filters is a {type(proposal['value']).__name__}. "
@@ -232,99 +249,94 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             )
         return proposal["value"]
 
-    def _take(self, _change: object = None) -> None:
-        """Take the selection from the controls, unless it is we who are moving them."""
-        if self._showing:
+    def _read_controls(self, _change: object = None) -> None:
+        """Set the filters from the controls, unless the panel itself is updating these."""
+        if self._is_updating:
             return
-        self._typed.forget()
-        chosen = {name: facet.chosen for name, facet in self._facets.items()}
-        ranges = {name: slider.chosen for name, slider in self._ranges.items()}
-        self.filters = replace(self.filters, text=self._search.value, **chosen, **ranges)
+        self._typing.cancel()
+        values = {name: control.value for name, control in self._controls.items()}
+        self.filters = replace(self.filters, text=self._search.value, **values)
 
     @traitlets.observe("filters")
-    def _show(self, _change: object = None) -> None:
-        """Show the selection: in every control, in the counts and in the views."""
+    def _show_filters(self, _change: object = None) -> None:
+        """Show the filters in all controls, and the images that match in the tabs."""
         filters: Filters = self.filters
-        counts = self._faceted.counts(filters, self._facets)
-        keep = self._faceted.keep(filters)
-        self._showing = True
+        counts = self._index.counts(filters, self._facets)
+        mask = self._index.keep(filters)
+        self._is_updating = True
         try:
             self._search.value = filters.text
             for name, facet in self._facets.items():
                 facet.show(counts[name], getattr(filters, name), self._names.get(name, {}))
-            for name, slider in self._ranges.items():
-                spread = self._faceted.histogram(filters, name, _BINS)
-                slider.show(spread, getattr(filters, name))
+            for name, slider in self._sliders.items():
+                histogram = self._index.histogram(filters, name, _BINS)
+                slider.show(histogram, getattr(filters, name))
         finally:
-            self._showing = False
+            self._is_updating = False
         self._chips.show(filters, self._names)
         self._reset.disabled = not filters
-        self._kept = int(keep.sum())
-        self._summarise()
-        self._views.show(keep)
+        self._count = int(mask.sum())
+        self._update_summary()
+        self._tabs.show(mask)
 
-    # --- what is selected -------------------------------------------------------------
+    # --- selected images --------------------------------------------------------------
 
     @traitlets.validate("selected")
-    def _check_selected(self, proposal: Mapping[str, Any]) -> tuple[Key, ...]:
+    def _validate_selected(self, proposal: Mapping[str, Any]) -> tuple[Key, ...]:
         keys = proposal["value"]
-        expected = "Expected keys of rows: (account_id, region, image_id) of each."
-        if isinstance(keys, str) or not isinstance(keys, Iterable):
-            raise InputError(f"{expected} Got {keys!r}.")
-        chosen = tuple(dict.fromkeys(tuple(key) if _is_key(key) else key for key in keys))
-        for key in chosen:
+        expected = "Expected keys of images, each (account_id, region, image_id)."
+        if not _is_sequence(keys):
+            raise InputError(f"selected is {keys!r}. {expected}")
+        unique = dict.fromkeys(tuple(key) if _is_sequence(key) else key for key in keys)
+        for key in unique:
             if key not in self._data.keys:
-                raise InputError(f"{expected} {key!r} is the key of none of these images.")
-        return chosen
+                raise InputError(f"selected has {key!r}, the key of no image here. {expected}")
+        return tuple(unique)
 
     @traitlets.observe("selected")
     def _show_selected(self, _change: object = None) -> None:
-        self._summarise()
-        self._views.select(self.selected)
+        self._update_summary()
+        self._tabs.select(self.selected)
 
-    def _chose(self, chosen: set[Key], not_chosen: set[Key]) -> None:
-        """Add what was chosen in a view, take away what was not, and leave all else.
+    def _update_selection(self, added: set[Key], removed: set[Key]) -> None:
+        """Select and deselect images that the user clicked in a tab.
 
-        A finding may be about a region, or about an image that is not here: its row is let go.
+        A finding may be about a region, or about an image that is not here: deselect its row.
         """
-        left = [key for key in self.selected if key not in not_chosen]
-        added = sorted((chosen & self._data.keys) - set(left), key=str)
-        self.selected = (*left, *added)
-        if not chosen <= self._data.keys:
-            self._views.select(self.selected)
+        rest = [key for key in self.selected if key not in removed]
+        new = sorted((added & self._data.keys) - set(rest), key=str)
+        self.selected = (*rest, *new)
+        if not added <= self._data.keys:
+            self._tabs.select(self.selected)
 
-    # --- in words ---------------------------------------------------------------------
+    # --- text -------------------------------------------------------------------------
 
-    def _summarise(self) -> None:
-        self._summary.value = self._summary_html()
+    def _update_summary(self) -> None:
+        self._summary.value = self._render_summary()
         self._clear.layout.display = None if self.selected else "none"
 
-    def _summary_html(self) -> str:
-        mark = ""
-        if self._is_demo:
-            mark = f" <span class='fl-demo'>{DEMO_MARK}</span>"
-        chosen = f" · {len(self.selected):,} selected" if self.selected else ""
+    def _render_summary(self) -> str:
+        mark = f" <span class='fl-demo'>{DEMO_MARK}</span>" if self._is_demo else ""
+        selected = f" · {len(self.selected):,} selected" if self.selected else ""
         return (
-            f"<div role='status' class='fl-summary'><b>{self._kept:,} of "
-            f"{len(self._data.images):,}</b> images{chosen}{mark}</div>"
+            f"<div role='status' class='fl-summary'><b>{self._count:,} of "
+            f"{len(self._data.images):,}</b> images{selected}{mark}</div>"
         )
 
     def __repr__(self) -> str:
-        words = in_words(self.filters, self._names)
-        return (
-            f"FilterPanel: {self._kept} of {len(self._data.images)} images"
-            + (f" ({words})" if words else "")
-        )  # fmt: skip
+        filters = summarize_filters(self.filters, self._names)
+        count = f"FilterPanel: {self._count} of {len(self._data.images)} images"
+        return f"{count} ({filters})" if filters else count
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        """Show the widget; where there is no kernel, its rows as text, as a picture, as a table."""
+        """Return the widget, and its text and static HTML for readers without a kernel."""
         bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
         bundle["text/plain"] = repr(self)
-        words = escape(in_words(self.filters, self._names))
-        summary = f"{self._summary_html()}<span class='fl-active'>{words}</span>"
-        bundle["text/html"] = stored_html(self._data.images, self.filtered, summary)
+        filters = escape(summarize_filters(self.filters, self._names))
+        summary = f"{self._render_summary()}<span class='fl-active'>{filters}</span>"
+        bundle["text/html"] = render_static_html(self._data.images, self.filtered, summary)
         return bundle
 
 
-def _is_key(key: object) -> bool:
-    return isinstance(key, Iterable) and not isinstance(key, str)
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str)

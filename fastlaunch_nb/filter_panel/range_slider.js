@@ -1,65 +1,65 @@
-/* The range of the panel: a histogram, and below it a thumb for either end.
+/* The range slider of the panel: a histogram, and below it a thumb for each end.
  *
- * Thumbs stand at stops. Both ends of a range are included: low is a stop itself, high is the
- * last value before one. So what lies between the thumbs is what is kept, and as low stands to
- * the left of its stop and high to the right, neither ever covers the other. Each is a native
- * input, which keys, touch and screen readers know how to use.
+ * Thumbs stand at stops. Both ends of a range are included: low is a stop, high is the last
+ * value before a stop. So the rows between the thumbs are those that match. The low thumb
+ * stands to the left of its stop and the high thumb to the right, so neither ever covers the
+ * other. Each is a native input, which works with keys, touch and screen readers.
  */
 
-const PAUSE = 200; // milliseconds without a move, and a drag is told to the kernel
-const MOST_STOPS = 1000;
+const PAUSE = 200; // milliseconds without a move until the kernel learns of a drag
+const MAX_STOPS = 1000;
 const TRAITS = ["label", "edges", "counts", "unknown", "is_time", "low", "high"];
 const NUMBER = new Intl.NumberFormat("en-US");
 
-/* What the edges of the bins say: where thumbs may stand, and what is said of a value. */
+/* The stops of the thumbs, computed from the edges of the bins, and the format of values. */
 class Scale {
   constructor(edges, isTime) {
     this.isTime = isTime;
-    this.units = isTime ? 1000 : 1; // in 1: a time is in milliseconds, and known to the microsecond
+    this.units = isTime ? 1000 : 1; // in 1: a time is in milliseconds, and exact to a microsecond
     this.first = edges[0];
     this.span = edges.length ? edges.at(-1) - this.first : 0;
-    const whole = !isTime && this.span && this.span <= MOST_STOPS;
-    this.stops = whole
-      ? Array.from({ length: this.span + 1 }, (_, place) => this.first + place)
+    const isStepped = !isTime && this.span && this.span <= MAX_STOPS;
+    this.stops = isStepped
+      ? Array.from({ length: this.span + 1 }, (_, index) => this.first + index)
       : edges;
     this.last = Math.max(1, this.stops.length - 1);
   }
 
-  before(stop) {
+  valueBefore(stop) {
     return (Math.round(stop * this.units) - 1) / this.units;
   }
 
-  /* The place of the stop at which an end is shown, exact as it may be. */
-  placeOfLow(low) {
-    const place = low === null ? 0 : this.stops.findLastIndex((stop) => stop <= low);
-    return Math.min(Math.max(place, 0), this.last - 1);
+  /* The index of the stop that shows an end, which may lie between two stops. */
+  indexOfLow(low) {
+    const index = low === null ? 0 : this.stops.findLastIndex((stop) => stop <= low);
+    return Math.min(Math.max(index, 0), this.last - 1);
   }
 
-  placeOfHigh(high) {
-    const place = high === null ? -1 : this.stops.findIndex((stop) => stop > high);
-    return place === -1 ? this.last : Math.max(place, 1);
+  indexOfHigh(high) {
+    const index = high === null ? -1 : this.stops.findIndex((stop) => stop > high);
+    return index === -1 ? this.last : Math.max(index, 1);
   }
 
-  lowAt(place) {
-    return place === 0 ? null : this.stops[place];
+  lowAt(index) {
+    return index === 0 ? null : this.stops[index];
   }
 
-  highAt(place) {
-    return place === this.last ? null : this.before(this.stops[place]);
+  highAt(index) {
+    return index === this.last ? null : this.valueBefore(this.stops[index]);
   }
 
-  /* The percentage of the bars that lie left of a value. */
-  left(value) {
+  /* The percentage of the histogram's width to the left of a value. */
+  percentLeft(value) {
     return Math.min(Math.max((100 * (value - this.first)) / this.span, 0), 100);
   }
 
-  say(value) {
+  format(value) {
     if (!this.isTime) return NUMBER.format(value);
     return `${new Date(Math.floor(value)).toISOString().slice(0, 16).replace("T", " ")} UTC`;
   }
 
-  sayRange(low, high) {
-    const [from, to] = [low, high].map((end) => end === null ? null : this.say(end));
+  formatRange(low, high) {
+    const [from, to] = [low, high].map((end) => end === null ? null : this.format(end));
     const [since, until] = this.isTime ? ["since", "until"] : ["from", "up to"];
     if (from === to) return from ?? "all";
     if (to === null) return `${since} ${from}`;
@@ -67,156 +67,158 @@ class Scale {
   }
 }
 
-function element(tag, name, ...children) {
-  const made = document.createElement(tag);
-  made.className = name;
-  made.append(...children);
-  return made;
+function makeElement(tag, className, ...children) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.append(...children);
+  return element;
 }
 
-function thumb(name) {
-  const input = element("input", name);
+function makeThumb(className) {
+  const input = makeElement("input", className);
   input.type = "range";
   input.min = "0";
   input.step = "1";
   return input;
 }
 
-/* Write a range that may be broken into lines behind its dash, but not within a time. */
-function write(line, words) {
-  const [first, ...second] = words.split(/(?= – )/);
-  line.replaceChildren(element("span", "", first, second.length ? " –" : ""));
-  for (const rest of second) line.append(" ", element("span", "", rest.slice(3)));
+/* Write a range that can wrap after its dash, but not within a time. */
+function writeRange(line, text) {
+  const [first, ...second] = text.split(/(?= – )/);
+  line.replaceChildren(makeElement("span", "", first, second.length ? " –" : ""));
+  for (const rest of second) line.append(" ", makeElement("span", "", rest.slice(3)));
 }
 
-/* Give a layer as many bars as there are counts, each as high as its count. */
+/* Give a layer a bar for each count. */
 function drawBars(layer, counts, titles) {
   while (layer.children.length > counts.length) layer.lastChild.remove();
-  while (layer.children.length < counts.length) layer.append(element("i", ""));
-  const most = Math.max(...counts, 1);
-  counts.forEach((count, place) => {
-    const bar = layer.children[place];
-    bar.style.height = count ? `max(2px, ${(100 * count) / most}%)` : "0";
-    bar.title = titles[place];
+  while (layer.children.length < counts.length) layer.append(makeElement("i", ""));
+  const highest = Math.max(...counts, 1);
+  counts.forEach((count, index) => {
+    const bar = layer.children[index];
+    bar.style.height = count ? `max(2px, ${(100 * count) / highest}%)` : "0";
+    bar.title = titles[index];
   });
 }
 
-class Range {
+class RangeSliderView {
   constructor(model) {
     this.model = model;
-    this.waiting = null;
+    this.timer = null; // runs while a move waits to be saved
     this.build();
-    this.follow = () => this.draw();
-    for (const trait of TRAITS) model.on(`change:${trait}`, this.follow);
+    this.onChange = () => this.draw();
+    for (const trait of TRAITS) model.on(`change:${trait}`, this.onChange);
     this.draw();
   }
 
   close() {
-    for (const trait of TRAITS) this.model.off(`change:${trait}`, this.follow);
-    this.tell(); // what was moved last is not lost with the view
+    for (const trait of TRAITS) this.model.off(`change:${trait}`, this.onChange);
+    this.save(); // else the last move would be lost with the view
     this.root.remove();
   }
 
   build() {
-    this.heading = element("h4", "");
-    this.layers = [element("div", ""), element("div", "fl-strong")];
-    const bars = element("div", "fl-bars", ...this.layers);
+    this.heading = makeElement("h4", "");
+    this.layers = [makeElement("div", ""), makeElement("div", "fl-strong")];
+    const bars = makeElement("div", "fl-bars", ...this.layers);
     bars.setAttribute("aria-hidden", "true");
-    this.low = thumb("fl-from");
-    this.high = thumb("fl-to");
-    this.said = element("span", "");
-    this.unknown = element("span", "");
-    this.root = element("div", "fl-slider", this.heading, bars,
-      element("div", "fl-thumbs", this.low, this.high),
-      element("div", "fl-said", this.said, this.unknown));
+    this.lowThumb = makeThumb("fl-from");
+    this.highThumb = makeThumb("fl-to");
+    this.thumbs = [this.lowThumb, this.highThumb];
+    this.range = makeElement("span", "");
+    this.unknown = makeElement("span", "");
+    this.root = makeElement("div", "fl-slider", this.heading, bars,
+      makeElement("div", "fl-thumbs", ...this.thumbs),
+      makeElement("div", "fl-caption", this.range, this.unknown));
     this.root.setAttribute("role", "group");
-    for (const input of [this.low, this.high]) {
-      input.addEventListener("input", () => this.move(input));
-      input.addEventListener("change", () => this.tell());
+    for (const thumb of this.thumbs) {
+      thumb.addEventListener("input", () => this.move(thumb));
+      thumb.addEventListener("change", () => this.save());
     }
   }
 
-  /* --- what the kernel says ----------------------------------------------------------- */
+  /* --- from the kernel ---------------------------------------------------------------- */
 
   draw() {
     const label = this.model.get("label");
     this.heading.textContent = label;
     this.root.setAttribute("aria-label", label);
-    this.low.setAttribute("aria-label", `${label}, from`);
-    this.high.setAttribute("aria-label", `${label}, to`);
+    this.lowThumb.setAttribute("aria-label", `${label}, from`);
+    this.highThumb.setAttribute("aria-label", `${label}, to`);
     const edges = this.model.get("edges");
     this.scale = new Scale(edges, this.model.get("is_time"));
     const unknown = this.model.get("unknown");
     this.unknown.textContent = unknown ? `${NUMBER.format(unknown)} unknown` : "";
-    this.drawLayers(edges, this.model.get("counts"));
-    if (this.waiting === null) {
-      // Else a person is at it, and what the kernel says is of the past.
-      this.chosen = { low: this.model.get("low"), high: this.model.get("high") };
+    this.drawHistogram(edges, this.model.get("counts"));
+    if (this.timer === null) {
+      // While the user moves a thumb, the kernel's range is out of date.
+      this.ends = { low: this.model.get("low"), high: this.model.get("high") };
     }
-    this.drawChosen();
+    this.drawRange();
   }
 
-  drawLayers(edges, counts) {
-    const titles = counts.map((count, place) => {
-      const bin = this.scale.sayRange(edges[place], this.scale.before(edges[place + 1]));
+  drawHistogram(edges, counts) {
+    const titles = counts.map((count, index) => {
+      const bin = this.scale.formatRange(edges[index], this.scale.valueBefore(edges[index + 1]));
       return `${bin}: ${NUMBER.format(count)}`;
     });
     for (const layer of this.layers) drawBars(layer, counts, titles);
   }
 
-  drawChosen() {
-    const { low, high } = this.chosen;
-    const some = this.scale.span > 0;
-    for (const input of [this.low, this.high]) {
-      input.max = this.scale.last;
-      input.disabled = this.scale.stops.length < 3; // nowhere to go
-    }
-    this.low.value = this.scale.placeOfLow(low);
-    this.high.value = this.scale.placeOfHigh(high);
-    this.low.setAttribute("aria-valuetext", low === null ? "any" : this.scale.say(low));
-    this.high.setAttribute("aria-valuetext", high === null ? "any" : this.scale.say(high));
-    write(this.said, some ? this.scale.sayRange(low, high) : "no values");
-    const left = low === null ? 0 : this.scale.left(low);
-    const right = high === null ? 100 : this.scale.left(high + 1 / this.scale.units);
-    this.root.style.setProperty("--fl-left", `${some ? left : 100}%`);
-    this.root.style.setProperty("--fl-right", `${some ? 100 - right : 0}%`);
-  }
-
-  /* --- what a person does ------------------------------------------------------------- */
-
-  /* Take the place of a thumb that was moved; where it meets the other one, it pushes it. */
-  move(input) {
+  drawRange() {
+    const { low, high } = this.ends;
     const { scale } = this;
-    const place = Number(input.value);
-    if (input === this.low) {
-      const low = Math.min(place, scale.last - 1);
-      this.chosen.low = scale.lowAt(low);
-      if (Number(this.high.value) <= low) this.chosen.high = scale.highAt(low + 1);
-    } else {
-      const high = Math.max(place, 1);
-      this.chosen.high = scale.highAt(high);
-      if (Number(this.low.value) >= high) this.chosen.low = scale.lowAt(high - 1);
+    const hasValues = scale.span > 0;
+    for (const thumb of this.thumbs) {
+      thumb.max = scale.last;
+      thumb.disabled = scale.stops.length < 3; // no stop to move to
     }
-    this.drawChosen();
-    clearTimeout(this.waiting);
-    this.waiting = setTimeout(() => this.tell(), PAUSE);
+    this.lowThumb.value = scale.indexOfLow(low);
+    this.highThumb.value = scale.indexOfHigh(high);
+    this.lowThumb.setAttribute("aria-valuetext", low === null ? "any" : scale.format(low));
+    this.highThumb.setAttribute("aria-valuetext", high === null ? "any" : scale.format(high));
+    writeRange(this.range, hasValues ? scale.formatRange(low, high) : "no values");
+    const left = low === null ? 0 : scale.percentLeft(low);
+    const right = high === null ? 100 : scale.percentLeft(high + 1 / scale.units);
+    this.root.style.setProperty("--fl-left", `${hasValues ? left : 100}%`);
+    this.root.style.setProperty("--fl-right", `${hasValues ? 100 - right : 0}%`);
   }
 
-  tell() {
-    clearTimeout(this.waiting);
-    this.waiting = null;
-    const changed = ["low", "high"].filter((end) => this.model.get(end) !== this.chosen[end]);
+  /* --- from the user ------------------------------------------------------------------ */
+
+  /* Follow a thumb that the user moves; where it meets the other thumb, it pushes it. */
+  move(thumb) {
+    const { scale } = this;
+    const index = Number(thumb.value);
+    if (thumb === this.lowThumb) {
+      const low = Math.min(index, scale.last - 1);
+      this.ends.low = scale.lowAt(low);
+      if (Number(this.highThumb.value) <= low) this.ends.high = scale.highAt(low + 1);
+    } else {
+      const high = Math.max(index, 1);
+      this.ends.high = scale.highAt(high);
+      if (Number(this.lowThumb.value) >= high) this.ends.low = scale.lowAt(high - 1);
+    }
+    this.drawRange();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.save(), PAUSE);
+  }
+
+  save() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    const changed = ["low", "high"].filter((end) => this.model.get(end) !== this.ends[end]);
     if (!changed.length) return;
-    const { chosen } = this; // as it is before the first to be set has all views draw
-    for (const end of changed) this.model.set(end, chosen[end]);
+    const { ends } = this; // the first set() draws all views, which replaces this.ends
+    for (const end of changed) this.model.set(end, ends[end]);
     this.model.save_changes();
   }
 }
 
 export default {
   render({ model, el }) {
-    const range = new Range(model);
-    el.append(range.root);
-    return () => range.close();
+    const view = new RangeSliderView(model);
+    el.append(view.root);
+    return () => view.close();
   },
 };

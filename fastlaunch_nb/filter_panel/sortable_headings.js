@@ -1,7 +1,7 @@
-/* Nothing to see: it tells which heading of the table beside it was clicked, to be sorted by.
+/* An invisible widget that sends the heading that the user clicks in the table of its parent box.
  *
- * The table is drawn anew then, and whenever else: a heading that had the focus leaves it to the
- * one in its place, unless somebody has gone elsewhere.
+ * Each sort redraws the table: the new heading gets the focus of the old one, unless the user
+ * has moved on.
  */
 
 const HEADING = "th button[data-by]";
@@ -10,30 +10,30 @@ const MOVES = ["focusin", "pointerdown"];
 export default {
   render({ model, el }) {
     let focused = null;
-    const headingAt = (target) => {
+    const findHeading = (target) => {
       const heading = target.closest?.(HEADING);
       return heading && el.parentElement?.contains(heading) ? heading : null;
     };
-    const drawn = new MutationObserver(() => {
+    const redraw = new MutationObserver(() => {
       if (!focused || focused.isConnected || !document.activeElement?.contains(el)) return;
-      const again = `${HEADING}[data-by="${CSS.escape(focused.dataset.by)}"]`;
-      el.parentElement.querySelector(again)?.focus();
+      const selector = `${HEADING}[data-by="${CSS.escape(focused.dataset.by)}"]`;
+      el.parentElement.querySelector(selector)?.focus();
     });
-    const move = ({ type, target }) => {
-      if (type === "focusin" && target.contains(el)) return; // what is around it, as it was lost
-      focused = headingAt(target);
-      if (focused) drawn.observe(el.parentElement, { subtree: true, childList: true });
+    const onMove = ({ type, target }) => {
+      if (type === "focusin" && target.contains(el)) return; // the lost focus moved to a parent
+      focused = findHeading(target);
+      if (focused) redraw.observe(el.parentElement, { subtree: true, childList: true });
     };
-    const click = ({ target }) => {
-      const heading = headingAt(target);
+    const onClick = ({ target }) => {
+      const heading = findHeading(target);
       if (heading) model.send({ by: heading.dataset.by });
     };
-    document.addEventListener("click", click);
-    for (const type of MOVES) document.addEventListener(type, move);
+    document.addEventListener("click", onClick);
+    for (const type of MOVES) document.addEventListener(type, onMove);
     return () => {
-      drawn.disconnect();
-      document.removeEventListener("click", click);
-      for (const type of MOVES) document.removeEventListener(type, move);
+      redraw.disconnect();
+      document.removeEventListener("click", onClick);
+      for (const type of MOVES) document.removeEventListener(type, onMove);
     };
   },
 };

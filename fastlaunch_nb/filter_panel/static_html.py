@@ -1,219 +1,191 @@
-"""What stands where the panel was, without a kernel: a picture in letters, and a table.
+"""The static form of the panel, for readers without a kernel: a picture of letters, and a table.
 
-GitHub strips styles, classes and pictures; JupyterLab, of a file that it does not
-trust, style sheets and pictures. So bars are block characters of Unicode: wherever
-text is, they are. What remains of the styles colours them.
+GitHub strips styles, classes and images; JupyterLab strips style sheets and images from a
+file that it does not trust. So bars are block characters of Unicode, which appear wherever
+text does. The styles that remain colour them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from fastlaunch_nb.charts.style import row_labels, state_style
-from fastlaunch_nb.filter_panel import table_columns
-from fastlaunch_nb.filter_panel.style import COMMON, LINE
-from fastlaunch_nb.filter_panel.table_columns import Column
+from fastlaunch_nb.filter_panel.table_columns import (
+    DEFAULT_IMAGE_COLUMNS,
+    RIGHT_ALIGNED,
+    format_value,
+    make_image_columns,
+    render_swatch,
+    to_records,
+)
+from fastlaunch_nb.filter_panel.widget_helpers import read_file
 from fastlaunch_nb.formatting import empty_message, state_rank
 from fastlaunch_nb.schema.joins import known_stock
 from fastlaunch_nb.validation import validate_columns
 
-ROWS: Final = 10
-"""How many rows the table has."""
-_STATES, _LARGEST = 6, 7  # lines of the picture; with a heading each, 15
-_WIDE = 16  # letters of the longest bar
+MAX_ROWS: Final = 10
+"""The number of rows of the table."""
+_MAX_STATES, _MAX_TARGETS = 6, 7  # lines of the picture; with a heading each, 15
+_BAR_WIDTH = 16  # characters of the longest bar
 _LEFT = "style='text-align:left'"
-_LINE = "nowrap style='text-align:left;white-space:nowrap'"  # one or the other survives
+_ONE_LINE = "nowrap style='text-align:left;white-space:nowrap'"  # sites may strip one of the two
 _RIGHT = "nowrap style='text-align:right;white-space:nowrap'"
+_ALIGNMENTS = {"state": _ONE_LINE, "state_transition_time": _ONE_LINE} | dict.fromkeys(
+    RIGHT_ALIGNED, "class='fl-number'"
+)
 _EIGHTHS: Sequence[str] = ("", *"▏▎▍▌▋▊▉")
+_STYLE: Final = f"<style>{read_file('common.css')}{read_file('static_html.css')}</style>"
 
 
-def stored_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_html: str) -> str:
-    """Return what stands where the panel was: its summary, a picture, and the first rows.
+def render_static_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_html: str) -> str:
+    """Render the static form of a panel: its summary, a picture, and the first rows.
 
     Parameters
     ----------
     images : pandas.DataFrame
         All images of the panel.
     filtered : pandas.DataFrame
-        Those that its filters keep.
+        The images that match its filters.
     summary_html : str
-        What the panel says above them, escaped.
+        The summary of the panel, escaped.
 
     Returns
     -------
     str
-        HTML that is still readable where all styles are stripped. Everything in the
-        picture and in the table that came from AWS is escaped.
+        HTML that is readable without any styles. All text from AWS is escaped.
 
     Examples
     --------
     >>> import fastlaunch_nb as fl
     >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "State": "enabled"}])
-    >>> "████" in stored_html(images, images, "<b>1 of 1</b> images")
+    >>> "████" in render_static_html(images, images, "<b>1 of 1</b> images")
     True
     """
-    return (
-        f"{_STYLE}<div class='fl-panel fl-stored tex2jax_ignore mathjax_ignore'>{summary_html}"
-        f"{_picture(images, filtered)}{_table(images, filtered)}"
-        f"{_more(len(filtered) - ROWS)}</div>"
-    )
+    if filtered.empty:
+        message = " ".join(empty_message(filtered=not images.empty))
+        body = f"<p class='fl-empty'>{message}</p>"
+    else:
+        picture = _render_lines("State", "Images", _make_state_lines(images, filtered))
+        targets, heading = _make_target_lines(filtered)
+        if targets:
+            picture += _render_lines("Largest targets", heading, targets)
+        body = f"<div class='fl-picture'>{picture}</div>{render_table(filtered.head(MAX_ROWS))}"
+    more = len(filtered) - MAX_ROWS
+    if more > 0:
+        body += f"<p class='fl-empty'>and {more:,} more</p>"
+    css_classes = "fl-panel fl-static tex2jax_ignore mathjax_ignore"
+    return f"{_STYLE}<div class='{css_classes}'>{summary_html}{body}</div>"
 
 
 # --- the picture ----------------------------------------------------------------------
 
 
 class _Line(NamedTuple):
-    """A line of the picture: what it is about, its number in words, and its bar."""
+    """A line of the picture: its label, its number as text, and its bar."""
 
-    state: str | None  # which gives the colour
+    state: str | None  # gives the colour
     label: str
-    said: str
+    number: str
     bar: str
 
 
-def _picture(images: pd.DataFrame, filtered: pd.DataFrame) -> str:
-    """Draw how many images are in each state, and the largest targets, side by side."""
-    if filtered.empty:
-        return ""
-    largest, heading = _largest(validate_columns("images", filtered).reset_index(drop=True))
-    parts = [_drawn(("State", "Images"), _states(images, filtered))]
-    parts += [_drawn(("Largest targets", heading), largest)] if largest else []
-    return f"<div class='fl-picture'>{''.join(parts)}</div>"
-
-
-def _states(images: pd.DataFrame, filtered: pd.DataFrame) -> list[_Line]:
-    """Return a line a state, the worst first; beyond the last line, what is left of them."""
-    every, kept = (_counts(rows["state"]) for rows in (images, filtered))
-    order = sorted(kept, key=lambda state: (state_rank(state), state))
-    shown = order if len(order) <= _STATES else order[: _STATES - 1]
-    rest = order[len(shown) :]
-    most = max(every.values())
-    lines = [_Line(s, s, _of(kept[s], every[s]), _blocks(kept[s] / most)) for s in shown]
+def _make_state_lines(images: pd.DataFrame, filtered: pd.DataFrame) -> list[_Line]:
+    """Make a line for each state, the worst first; the last line sums up those beyond it."""
+    total, count = (rows["state"].fillna("unknown").value_counts() for rows in (images, filtered))
+    states = sorted(count.index, key=lambda state: (state_rank(state), state))
+    first = states if len(states) <= _MAX_STATES else states[: _MAX_STATES - 1]
+    rest = states[len(first) :]
+    lines = [
+        _Line(
+            state,
+            state,
+            _format_count(count[state], total[state]),
+            _draw_bar(count[state] / total.max()),
+        )
+        for state in first
+    ]
     if rest:
-        counts = [sum(of[state] for state in rest) for of in (kept, every)]
-        lines.append(_Line(None, f"{len(rest)} more states", _of(*counts), ""))
+        number = _format_count(count[rest].sum(), total[rest].sum())
+        lines.append(_Line(None, f"{len(rest)} more states", number, ""))
     return lines
 
 
-def _counts(states: pd.Series) -> dict[str, int]:
-    counts = states.fillna("unknown").value_counts()
-    return dict(zip(counts.index.tolist(), counts.tolist(), strict=True))
+def _format_count(count: int, total: int) -> str:
+    return f"{count:,}" if count == total else f"{count:,} of {total:,}"
 
 
-def _of(kept: int, every: int) -> str:
-    return f"{kept:,}" if kept == every else f"{kept:,} of {every:,}"
+def _make_target_lines(images: pd.DataFrame) -> tuple[list[_Line], str]:
+    """Make a line for each of the largest targets; return them and the heading of the numbers.
 
-
-def _largest(rows: pd.DataFrame) -> tuple[list[_Line], str]:
-    """Return a line for each of the largest targets, and what their numbers are.
-
-    Where the stock is known of any of them, a bar is what is in stock, and
-    then lightly what is missing; else it is the target.
+    Where the stock of any of them is known, the bar shows the stock and then, lighter,
+    what is missing; otherwise it shows the target.
     """
-    rows = rows.loc[rows["target_resource_count"].dropna().nlargest(_LARGEST).index]
+    images = validate_columns("images", images).reset_index(drop=True)
+    rows = images.loc[images["target_resource_count"].dropna().nlargest(_MAX_TARGETS).index]
     targets = rows["target_resource_count"].tolist()
-    held: list[Any] = known_stock(rows).tolist()
-    told = not all(map(pd.isna, held))
-    most = max([1, *targets, *(count for count in held if not pd.isna(count))])
-    stocks = [_stock(*pair, most) for pair in zip(held, targets, strict=True)]
-    plain = [(f"{target:,}", _blocks(target / most)) for target in targets]
-    shown = zip(rows["state"], row_labels(rows), stocks if told else plain, strict=True)
+    stocks: list[Any] = known_stock(rows).tolist()
+    known = [stock for stock in stocks if not pd.isna(stock)]
+    longest = max([1, *targets, *known])
+    if known:
+        bars = [
+            _draw_stock(stock, target, longest)
+            for stock, target in zip(stocks, targets, strict=True)
+        ]
+    else:
+        bars = [(f"{target:,}", _draw_bar(target / longest)) for target in targets]
+    states = rows["state"].fillna("unknown")
     lines = [
-        _Line("unknown" if pd.isna(state) else state, label, *drawn)
-        for state, label, drawn in shown
+        _Line(state, label, *bar)
+        for state, label, bar in zip(states, row_labels(rows), bars, strict=True)
     ]
-    return lines, "In stock" if told else "Snapshots"
+    return lines, "In stock" if known else "Snapshots"
 
 
-def _stock(held: Any, target: int, most: int) -> tuple[str, str]:
-    """Say and draw what is in stock of a target; of what is unknown, only the target."""
-    unknown = pd.isna(held)
-    filled = "" if unknown else _blocks(held / most)
-    missing = max(0, round(target / most * _WIDE) - len(filled))
-    return f"{'?' if unknown else f'{held:,}'} of {target:,}", filled + "░" * missing
+def _draw_stock(stock: Any, target: int, longest: int) -> tuple[str, str]:
+    """Format and draw the stock of a target; if the stock is unknown, only the target."""
+    number, filled = "?", ""
+    if not pd.isna(stock):
+        number, filled = f"{stock:,}", _draw_bar(stock / longest)
+    missing = max(0, round(target / longest * _BAR_WIDTH) - len(filled))
+    return f"{number} of {target:,}", filled + "░" * missing
 
 
-def _blocks(share: float) -> str:
-    """Draw a share of the longest bar, to an eighth of a letter; what there is, is seen."""
-    eighths: int = max(1 if share else 0, round(share * _WIDE * 8))
+def _draw_bar(share: float) -> str:
+    """Draw a share of the longest bar, to an eighth of a character; only 0 draws nothing."""
+    eighths: int = max(1 if share else 0, round(share * _BAR_WIDTH * 8))
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
 
 
-def _drawn(headings: Sequence[str], lines: Iterable[_Line]) -> str:
-    """Return lines as a table: what, how many, and the bar, which says nothing more."""
-    head = "".join(f"<th scope='col' {_LEFT}>{heading}</th>" for heading in headings)
+def _render_lines(label: str, number: str, lines: Sequence[_Line]) -> str:
+    """Render lines as a table with two headings; the bar has none, as it repeats the number."""
+    head = "".join(f"<th scope='col' {_LEFT}>{heading}</th>" for heading in (label, number))
     body = "".join(
-        f"<tr><td {_LEFT}>{table_columns.swatch(line.state)} {table_columns.text(line.label)}</td>"
-        f"<td {_RIGHT}>{line.said}</td>"
-        f"<td {_LEFT}>{_bar(line)}</td></tr>"
+        f"<tr><td {_LEFT}>{render_swatch(line.state)} {format_value(line.label)}</td>"
+        f"<td {_RIGHT}>{line.number}</td>"
+        f"<td {_LEFT}><span aria-hidden='true' class='fl-bar' style='"
+        f"color:{state_style(line.state).colour};font-family:monospace'>{line.bar}</span></td></tr>"
         for line in lines
     )
     return f"<table><thead><tr>{head}<td></td></tr></thead><tbody>{body}</tbody></table>"
 
 
-def _bar(line: _Line) -> str:
-    style = f"color:{state_style(line.state).colour};font-family:monospace"
-    return f"<span aria-hidden='true' class='fl-bar' style='{style}'>{line.bar}</span>"
-
-
 # --- the table ------------------------------------------------------------------------
 
 
-def _table(images: pd.DataFrame, filtered: pd.DataFrame) -> str:
-    if filtered.empty:
-        message = empty_message(filtered=not images.empty)
-        return f"<p class='fl-empty'>{' '.join(message)}</p>"
-    return table_html(filtered.head(ROWS))
-
-
-def table_html(rows: pd.DataFrame) -> str:
-    """Return rows as an HTML table. Everything in it that came from AWS is escaped."""
-    shown = [
-        column for column in table_columns.of_images(rows) if column.name in table_columns.IMAGES
-    ]
-    head = "".join(f"<th scope='col' {_LEFT}>{column.heading}</th>" for column in shown)
+def render_table(images: pd.DataFrame) -> str:
+    """Render images as an HTML table. All text from AWS is escaped."""
+    columns = [c for c in make_image_columns(images) if c.name in DEFAULT_IMAGE_COLUMNS]
+    head = "".join(f"<th scope='col' {_LEFT}>{column.heading}</th>" for column in columns)
     body = "".join(
-        f"<tr>{''.join(_cell(column, row) for column in shown)}</tr>"
-        for row in table_columns.shown_rows(validate_columns("images", rows))
+        "<tr>"
+        + "".join(f"<td {_ALIGNMENTS.get(c.name, _LEFT)}>{c.render(row)}</td>" for c in columns)
+        + "</tr>"
+        for row in to_records(validate_columns("images", images))
     )
     return (
         "<div class='fl-scroll' tabindex='0' role='region' aria-label='Images'><table>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-
-
-def _cell(column: Column, row: Mapping[Any, Any]) -> str:
-    if column.name in table_columns.NUMBERS:
-        return f"<td class='fl-number'>{column.cell(row)}</td>"
-    how = _LINE if column.name in ("state", "state_transition_time") else _LEFT
-    return f"<td {how}>{column.cell(row)}</td>"
-
-
-def _more(rows: int) -> str:
-    return f"<p class='fl-empty'>and {rows:,} more</p>" if rows > 0 else ""
-
-
-_STYLE = f"""<style>{COMMON}
-.fl-stored .fl-active {{ margin-left: 10px; opacity: 0.8; overflow-wrap: anywhere; }}
-.fl-stored table {{ border: 0; border-collapse: collapse; table-layout: auto; margin: 0;
-  font-size: 13px; line-height: 1.35; }}
-.fl-stored tr {{ background: none !important; }}
-.fl-stored .fl-picture {{ display: flex; flex-wrap: wrap; gap: 8px 40px; align-items: flex-start;
-  margin: 8px 0 14px; overflow-x: auto; }}
-.fl-stored .fl-picture thead {{ border: 0; }}
-.fl-stored .fl-picture :is(th, td) {{ padding: 1px 12px 1px 4px; white-space: nowrap; border: 0;
-  max-width: none; font-variant-numeric: tabular-nums; }}
-.fl-stored .fl-picture th {{ font-weight: 600; }}
-.fl-stored .fl-picture th:nth-child(2) {{ text-align: right !important; }}
-.fl-stored .fl-bar {{ line-height: 1; white-space: pre; }}
-.fl-stored .fl-scroll {{ overflow-x: auto; }}
-.fl-stored .fl-scroll:focus-visible {{ outline: 2px solid #2b8fd9; outline-offset: -1px; }}
-.fl-stored .fl-scroll table {{ width: 100%; }}
-.fl-stored .fl-scroll :is(th, td) {{ max-width: none; vertical-align: top;
-  padding: 5px 12px 5px 4px; border: 0; border-bottom: 1px solid {LINE}; white-space: nowrap; }}
-.fl-stored .fl-scroll td > div {{ width: max-content; max-width: 260px; white-space: normal;
-  overflow-wrap: anywhere; }}
-</style>"""

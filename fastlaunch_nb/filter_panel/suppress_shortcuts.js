@@ -1,29 +1,30 @@
-/* Nothing to see: it has JupyterLab leave keys to whatever of the panel has the focus.
+/* An invisible widget that disables JupyterLab's keyboard shortcuts inside its parent box.
  *
- * JupyterLab and Notebook walk through their cells by arrows, space and Enter, also where a box, a
- * button or a row of a table would need them. They let be what bears this attribute itself.
+ * JupyterLab and Notebook move between cells on arrow keys, space and Enter, even while a
+ * checkbox, a button or a row of a table has the focus and needs these keys. They ignore the
+ * keys of an element with this attribute.
  */
 
-const MARK = "data-lm-suppress-shortcuts";
-const NEEDS = `:is([tabindex], select, input, button):not([${MARK}])`;
+const ATTRIBUTE = "data-lm-suppress-shortcuts";
+const SELECTOR = `:is([tabindex], select, input, button):not([${ATTRIBUTE}])`;
 
 function mark(panel) {
-  for (const part of panel.querySelectorAll(NEEDS)) part.setAttribute(MARK, "true");
+  for (const element of panel.querySelectorAll(SELECTOR)) element.setAttribute(ATTRIBUTE, "true");
 }
 
 export default {
   render({ el }) {
-    const later = new MutationObserver(() => mark(el.parentElement)); // as a page of a table
-    const placed = new ResizeObserver(() => {
+    const changes = new MutationObserver(() => mark(el.parentElement)); // such as another page
+    const insertion = new ResizeObserver(() => {
       if (!el.parentElement) return;
-      placed.disconnect();
+      insertion.disconnect();
       mark(el.parentElement);
-      later.observe(el.parentElement, { subtree: true, childList: true, attributeFilter: ["tabindex"] });
+      changes.observe(el.parentElement, { subtree: true, childList: true, attributeFilter: ["tabindex"] });
     });
-    placed.observe(el);
+    insertion.observe(el);
     return () => {
-      placed.disconnect();
-      later.disconnect();
+      insertion.disconnect();
+      changes.disconnect();
     };
   },
 };

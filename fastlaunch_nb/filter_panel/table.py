@@ -1,236 +1,253 @@
-"""A table of all rows, a page at a time: sorted, paged, chosen and copied in the kernel.
+"""A table of all rows, one page at a time; the kernel sorts, pages, selects and exports.
 
-itables shows the page that is there, and tells which rows of it are chosen. It
-keeps what an update does not mention, rows chosen by their places included, so
-that every update here mentions all.
+itables shows the page and reports its selected rows. It keeps every option that an update
+leaves out, the positions of selected rows included, so each update here sets all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 from itables.widget import ITable
 
-from fastlaunch_nb.filter_panel import widget_helpers
 from fastlaunch_nb.filter_panel.controls import SortableHeadings, TextButton
-from fastlaunch_nb.filter_panel.table_columns import NUMBERS, Column, shown_rows, text
+from fastlaunch_nb.filter_panel.table_columns import (
+    RIGHT_ALIGNED,
+    Column,
+    format_value,
+    to_records,
+)
+from fastlaunch_nb.filter_panel.widget_helpers import (
+    make_button,
+    make_dropdown,
+    make_row,
+    render_message,
+)
 from fastlaunch_nb.formatting import empty_message, to_csv
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.validation import validate_columns
 
-PAGES: Final = (10, 25, 50, 100)
-Key = tuple[Any, ...]
+PAGE_SIZES: Final = (10, 25, 50, 100)
+Key: TypeAlias = tuple[Any, ...]
+"""The key of an image: account, region and image id."""
+OnSelect: TypeAlias = Callable[[set[Key], set[Key]], None]
+"""Called when the user selects in a view: the keys to select, and the keys to deselect."""
 
 
 class Table(widgets.VBox):  # type: ignore[misc]
-    """Rows of a frame, of which others say which are shown.
+    """A table of a DataFrame's rows; the caller decides which of them are visible.
 
     Parameters
     ----------
     name : str
-        What is in it, for people who hear it and for the file of CSV.
-    chose : callable
-        Is told the keys of rows that were chosen on a page, and those that were not.
+        The name of the CSV file, without its suffix.
+    on_select : callable
+        Called with the keys of a page's selected rows, and those of its other rows.
     sort : str
-        The column that it is sorted by until somebody chooses another.
+        The column to sort by until the user chooses another.
     """
 
-    def __init__(
-        self, name: str, chose: Callable[[set[Key], set[Key]], None], sort: str = ""
-    ) -> None:
-        self._name, self._chose = name, chose
-        self._rows, self._shown = pd.DataFrame(), np.arange(0)
+    def __init__(self, name: str, on_select: OnSelect, sort: str = "") -> None:
+        self._name, self._on_select, self._sort_column = name, on_select, sort
+        self._rows, self._mask = pd.DataFrame(), np.zeros(0, dtype=np.bool_)
         self._columns: dict[str, Column] = {}
         self._orders: dict[tuple[str, bool], Any] = {}
         self._selected: frozenset[Key] = frozenset()
-        self._first, self._showing = 0, False
+        self._first_row, self._is_updating = 0, False
         self._page: list[Key] = []
-        self._by = sort
         self._make_controls()
         self._itable = ITable(pd.DataFrame({"": []}), **_OPTIONS)
         self._itable.add_class("fl-page")
-        self._itable.observe(self._take, "selected_rows")
+        self._itable.observe(self._report_selection, "selected_rows")
         self._headings = SortableHeadings(self._sort_by)
-        self._empty = widgets.HTML()
-        controls = (self._sort, self._descending, self._choosing, self._size)
-        self._tools = widget_helpers.row("fl-tools", *controls, self._copy, self._save)
-        self._pager = widget_helpers.row("fl-pager", self._back, self._on, self._where)
-        page = (self._itable, self._headings, self._empty)
+        self._message = widgets.HTML()
+        controls = (self._sort, self._descending, self._choose_columns, self._size)
+        self._tools = make_row("fl-tools", *controls, self._copy, self._save)
+        self._pager = make_row("fl-pager", self._previous, self._next, self._position)
+        page = (self._itable, self._headings, self._message)
         super().__init__([self._tools, self._boxes, *page, self._pager])
         self.add_class("fl-table")
 
     def _make_controls(self) -> None:
-        self._sort = widget_helpers.choice("Sort by", [("", "")], "")
+        self._sort = make_dropdown("Sort by", [("", "")], "")
         self._descending = widgets.ToggleButton(description="Descending", layout={"width": "auto"})
-        self._size = widget_helpers.choice("Rows", [(str(size), size) for size in PAGES], PAGES[0])
-        self._choosing = widgets.ToggleButton(description="Columns", layout={"width": "auto"})
-        self._boxes = widget_helpers.row("fl-columns").add_class("fl-hidden")
-        self._choosing.observe(self._open_columns, "value")
+        self._size = make_dropdown("Rows", [(str(n), n) for n in PAGE_SIZES], PAGE_SIZES[0])
         for control in (self._sort, self._descending, self._size):
-            control.observe(self._from_the_first, "value")
-        self._back = widget_helpers.button("Previous", "chevron-left")
-        self._on = widget_helpers.button("Next", "chevron-right")
-        self._back.on_click(lambda _: self._turn(-self._size.value))
-        self._on.on_click(lambda _: self._turn(self._size.value))
-        self._where = widgets.HTML()
-        self._copy = TextButton("Copy", lambda: self._taken("\t"), how="copy")
-        self._save = TextButton("CSV", lambda: self._taken(","), how="save")
+            control.observe(self._show_first_page, "value")
+        self._choose_columns = widgets.ToggleButton(description="Columns", layout={"width": "auto"})
+        self._boxes = make_row("fl-columns")
+        self._boxes.layout.display = "none"
+        self._choose_columns.observe(
+            lambda change: setattr(self._boxes.layout, "display", None if change.new else "none"),
+            "value",
+        )
+        self._previous = make_button("Previous", "chevron-left")
+        self._next = make_button("Next", "chevron-right")
+        self._previous.on_click(lambda _: self._turn_page(-self._size.value))
+        self._next.on_click(lambda _: self._turn_page(self._size.value))
+        self._position = widgets.HTML()
+        self._copy = TextButton("Copy", lambda: self._export("\t"), how="copy")
+        self._save = TextButton("CSV", lambda: self._export(","), how="save")
 
-    # --- what is in it ----------------------------------------------------------------
+    # --- rows and columns -------------------------------------------------------------
 
-    def fill(self, rows: pd.DataFrame, columns: Sequence[Column], chosen: Sequence[str]) -> None:
-        """Take other rows, with these columns, of which some are shown until others are chosen."""
+    def set_rows(
+        self, rows: pd.DataFrame, columns: Sequence[Column], default: Sequence[str]
+    ) -> None:
+        """Replace the rows and the columns.
+
+        The columns that the user has chosen stay; until then, those in `default` are visible.
+        """
         self._rows, self._orders = validate_columns("images", rows), {}
-        self._shown = np.arange(len(rows))
-        before = self._columns and {box.description for box in self._boxes.children if box.value}
+        self._mask = np.ones(len(rows), dtype=np.bool_)
+        self._make_boxes(columns, default)
         self._columns = {column.name: column for column in columns}
-        self._showing = True
+        self._is_updating = True
         self._sort.options = [("as read", ""), *((c.heading, c.name) for c in columns)]
-        self._sort.value = self._by if self._by in self._columns else ""
-        self._showing = False
+        self._sort.value = self._sort_column if self._sort_column in self._columns else ""
+        self._is_updating = False
         self._tools.layout.display = None if len(rows) else "none"
-        for box in self._boxes.children:
-            box.close()
+
+    def _make_boxes(self, columns: Sequence[Column], default: Sequence[str]) -> None:
+        """Make a checkbox for each column."""
+        before = self._boxes.children
+        ticked = {box.description for box in before if box.value} or {
+            column.heading for column in columns if column.name in default
+        }
         self._boxes.children = tuple(
-            self._box(c, c.heading in before if before else c.name in chosen) for c in columns
+            widgets.Checkbox(
+                value=column.heading in ticked,
+                description=column.heading,
+                indent=False,
+                layout={"width": "auto"},
+            )
+            for column in columns
         )
+        for box in self._boxes.children:
+            box.observe(lambda _: self._turn_page(0), "value")
+        for box in before:
+            box.close()
 
-    def _box(self, column: Column, ticked: bool) -> Any:
-        box = widgets.Checkbox(
-            value=ticked, description=column.heading, indent=False, layout={"width": "auto"}
-        )
-        box.observe(lambda _: self._turn(0), "value")
-        return box
-
-    def _open_columns(self, change: Any) -> None:
-        (self._boxes.remove_class if change["new"] else self._boxes.add_class)("fl-hidden")
-
-    def say(self, words: str) -> None:
-        """Say something in place of rows, until some are shown."""
+    def show_message(self, text: str) -> None:
+        """Show a message in place of the rows, until :meth:`show`."""
         self._itable.layout.display = "none"
-        self._empty.value = widget_helpers.message(words)
+        self._message.value = render_message(text)
 
-    def show(self, keep: Any) -> None:
-        """Show those rows that are kept, from their first page on."""
-        self._shown = np.flatnonzero(keep)
-        self._from_the_first()
+    def show(self, mask: Any) -> None:
+        """Show the rows in a mask, from the first page."""
+        self._mask = mask
+        self._show_first_page()
 
     def select(self, keys: frozenset[Key]) -> None:
-        """Show which rows are chosen, by their keys."""
+        """Mark the rows with these keys as selected."""
         self._selected = keys
-        self._showing = True
-        self._itable.selected_rows = self._places()
-        self._showing = False
+        self._is_updating = True
+        self._itable.selected_rows = self._find_selected()
+        self._is_updating = False
 
-    # --- its page ---------------------------------------------------------------------
+    # --- the page ---------------------------------------------------------------------
 
-    def _from_the_first(self, _change: object = None) -> None:
-        if not self._showing:
-            self._first, self._by = 0, self._sort.value
-            self._turn(0)
+    def _show_first_page(self, _change: object = None) -> None:
+        if not self._is_updating:
+            self._first_row, self._sort_column = 0, self._sort.value
+            self._turn_page(0)
 
     def _sort_by(self, name: str) -> None:
-        """Sort by the column whose heading was clicked; once more, the other way round."""
+        """Sort by the column of a clicked heading; a second click reverses the order."""
         if name not in self._columns:
             return
-        self._showing = True
+        self._is_updating = True
         self._descending.value = name == self._sort.value and not self._descending.value
         self._sort.value = name
-        self._showing = False
-        self._from_the_first()
+        self._is_updating = False
+        self._show_first_page()
 
-    def _turn(self, step: int) -> None:
-        self._first = max(0, self._first + step)
-        at = self._ordered()[self._first : self._first + self._size.value]
-        page = self._rows.iloc[at]
-        self._page = keys_of(page)
+    def _turn_page(self, step: int) -> None:
+        self._first_row = max(0, self._first_row + step)
+        positions = self._sort_visible()
+        page = self._rows.iloc[positions[self._first_row :][: self._size.value]]
+        self._page = get_keys(page)
         self._draw(page)
-        last, total = self._first + len(page), len(self._shown)
-        self._where.value = f"{self._first + 1:,}–{last:,} of {total:,}" if len(page) else ""
-        self._back.disabled, self._on.disabled = self._first == 0, last >= total
-        self._pager.layout.display = None if total > PAGES[0] else "none"
+        last, total = self._first_row + len(page), len(positions)
+        self._position.value = f"{self._first_row + 1:,}–{last:,} of {total:,}" if len(page) else ""
+        self._previous.disabled, self._next.disabled = self._first_row == 0, last >= total
+        self._pager.layout.display = None if total > PAGE_SIZES[0] else "none"
 
-    def _ordered(self) -> Any:
-        """Return the places of the rows that are shown, in the order in which they are."""
-        by = self._sort.value
-        if not by:
-            return self._shown[::-1] if self._descending.value else self._shown
-        kept = np.zeros(len(self._rows), dtype=np.bool_)
-        kept[self._shown] = True
-        order = self._order(by, descending=self._descending.value)
-        return order[kept[order]]
-
-    def _order(self, by: str, *, descending: bool) -> Any:
-        """Return the order of all rows, nulls last whichever way; found out once."""
-        if (by, descending) not in self._orders:
-            ranks = self._columns[by].rank(self._rows).reset_index(drop=True)
-            ordered = ranks.sort_values(ascending=not descending, kind="stable")
-            self._orders[by, descending] = ordered.index.to_numpy()
-        return self._orders[by, descending]
+    def _sort_visible(self) -> Any:
+        """Return the positions of the visible rows in the order of the table."""
+        column, descending = self._sort.value, self._descending.value
+        if not column:
+            positions = np.flatnonzero(self._mask)
+            return positions[::-1] if descending else positions
+        if (column, descending) not in self._orders:  # sorting all rows takes time: do it once
+            values = self._columns[column].sort_key(self._rows).reset_index(drop=True)
+            order = values.sort_values(ascending=not descending, kind="stable")  # nulls last
+            self._orders[column, descending] = order.index.to_numpy()
+        positions = self._orders[column, descending]
+        return positions[self._mask[positions]]
 
     def _draw(self, page: pd.DataFrame) -> None:
         if len(page) == 0:
-            self.say(self._why_empty())
+            self.show_message(" ".join(empty_message(filtered=len(self._rows) > 0)))
             return
-        self._itable.layout.display, self._empty.value = None, ""
-        columns, rows = self._chosen(), shown_rows(page)
-        html = {self._heading(column): [column.cell(row) for row in rows] for column in columns}
-        numbers = [place for place, column in enumerate(columns) if column.name in NUMBERS]
-        self._showing = True
+        self._itable.layout.display, self._message.value = None, ""
+        columns, records = self._get_chosen_columns(), to_records(page)
+        html = {self._render_heading(c): [c.render(record) for record in records] for c in columns}
+        numbers = [n for n, column in enumerate(columns) if column.name in RIGHT_ALIGNED]
+        self._is_updating = True
         self._itable.update(
             pd.DataFrame(html),
             **{**_OPTIONS, "columnDefs": [{"targets": numbers, "className": "fl-number"}]},
-            selected_rows=self._places(),
+            selected_rows=self._find_selected(),
         )
-        self._showing = False
+        self._is_updating = False
 
-    def _heading(self, column: Column) -> str:
+    def _render_heading(self, column: Column) -> str:
+        """Render the heading of a column as a button, with a sign if the table is sorted by it."""
         mark = ""
         if column.name == self._sort.value:
-            way, sign = ("descending", "▼") if self._descending.value else ("ascending", "▲")
-            mark = f" <span role='img' aria-label='sorted {way}'>{sign}</span>"
-        name, heading = escape(column.name), text(column.heading)
+            order, sign = ("descending", "▼") if self._descending.value else ("ascending", "▲")
+            mark = f" <span role='img' aria-label='sorted {order}'>{sign}</span>"
+        name, heading = escape(column.name), format_value(column.heading)
         return f"<button type='button' data-by='{name}'>{heading}{mark}</button>"
 
-    def _why_empty(self) -> str:
-        return " ".join(empty_message(filtered=len(self._rows) > 0))
-
-    def _chosen(self) -> list[Column]:
+    def _get_chosen_columns(self) -> list[Column]:
         ticked = [box.value for box in self._boxes.children]
-        chosen = [c for c, on in zip(self._columns.values(), ticked, strict=True) if on]
-        return chosen or list(self._columns.values())[:1]
+        columns = list(self._columns.values())
+        return [c for c, on in zip(columns, ticked, strict=True) if on] or columns[:1]
 
-    def _places(self) -> list[int]:
-        return [place for place, key in enumerate(self._page) if key in self._selected]
+    def _find_selected(self) -> list[int]:
+        return [position for position, key in enumerate(self._page) if key in self._selected]
 
-    def _take(self, change: Any) -> None:
-        """Tell which rows of the page are chosen by now, unless it is we who are choosing."""
-        if not self._showing:
-            chosen = {self._page[place] for place in change["new"] if place < len(self._page)}
-            self._chose(chosen, set(self._page) - chosen)
+    def _report_selection(self, change: Any) -> None:
+        """Report which rows of the page the user has selected."""
+        if not self._is_updating:
+            positions = [position for position in change["new"] if position < len(self._page)]
+            selected = {self._page[position] for position in positions}
+            self._on_select(selected, set(self._page) - selected)
 
-    def _taken(self, separator: str) -> tuple[str, str]:
-        """Return all rows that are shown as text, in their order, with the chosen columns."""
-        fields = [f for column in self._chosen() for f in column.fields if f in self._rows]
-        rows = self._rows.iloc[self._ordered()][fields]
+    def _export(self, separator: str) -> tuple[str, str]:
+        """Return the name of a CSV file and its text: all visible rows, in the chosen columns."""
+        fields = [f for c in self._get_chosen_columns() for f in c.fields if f in self._rows]
+        rows = self._rows.iloc[self._sort_visible()][fields]
         return f"{self._name}.csv", to_csv(rows, separator)
 
 
-def keys_of(rows: pd.DataFrame) -> list[Key]:
-    """Return the key of each row: account, region and image; None where one is null."""
+def get_keys(rows: pd.DataFrame) -> list[Key]:
+    """Return the key of each row: account, region and image id, None for a null."""
     keys = rows[list(KEY)].astype(object)
     return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
 
 
 _OPTIONS: Final[dict[str, Any]] = {
-    "allow_html": True,  # all of it is ours, and what is AWS's in it is escaped
+    "allow_html": True,  # we render it all, and escape all text from AWS
     "paging": False,
-    "ordering": False,  # the browser would sort the page alone
+    "ordering": False,  # the browser would sort this page alone
     "layout": dict.fromkeys(("topStart", "topEnd", "bottomStart", "bottomEnd")),
     "select": {"style": "os", "keys": True, "info": False},
     "classes": "compact hover",
@@ -239,7 +256,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "showIndex": False,
     "show_dtypes": False,
     "warn_on_undocumented_option": False,
-    "warn_on_unexpected_option_type": False,  # which takes as long as all the rest
+    "warn_on_unexpected_option_type": False,  # this check takes as long as all else together
     "maxBytes": 0,
     "maxColumns": 0,
 }

@@ -1,4 +1,4 @@
-"""The columns of the panel's tables: what each is called, shows, is sorted by and copied as."""
+"""Columns of the panel's tables: the heading, the HTML, the sort key and the fields of each."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from fastlaunch_nb.filters.facet_index import facet_values
 from fastlaunch_nb.formatting import account_labels, image_labels, single_line, state_rank
 from fastlaunch_nb.rules.rule import SEVERITIES
 
-Rows: TypeAlias = Sequence[Mapping[Any, Any]]
-Cell: TypeAlias = Callable[[Mapping[Any, Any]], str]
-Rank: TypeAlias = Callable[[pd.DataFrame], pd.Series]
+Record: TypeAlias = Mapping[Any, Any]
 
 
 class Column(NamedTuple):
@@ -24,66 +22,62 @@ class Column(NamedTuple):
     Attributes
     ----------
     name, heading : str
-        What it is called: in the frame, and for the eye.
-    cell : callable
-        The HTML of a row's cell. All that came from AWS is escaped in it.
-    rank : callable
-        Of a frame, what its rows are sorted by.
+        The column of the DataFrame, and the text above it.
+    render : callable
+        Returns the HTML of a record's cell. It escapes all text from AWS.
+    sort_key : callable
+        Returns the values that a DataFrame's rows are sorted by.
     fields : tuple of str
-        The columns of the frame that it is made of: these are copied.
+        The columns of the DataFrame that the cell shows; Copy and CSV have these.
     """
 
     name: str
     heading: str
-    cell: Cell
-    rank: Rank
+    render: Callable[[Record], str]
+    sort_key: Callable[[pd.DataFrame], pd.Series]
     fields: tuple[str, ...]
 
 
-def of_images(images: pd.DataFrame) -> list[Column]:
-    """Return the columns that tell of images: these first, then all others of the frame."""
-    first = [column for column in _IMAGES if column.fields[-1] in images]
-    return [*first, *_others(images, first)]
+def make_image_columns(images: pd.DataFrame) -> list[Column]:
+    """Return the columns of a table of images: ours first, then all others of the DataFrame."""
+    ours = [column for column in _IMAGE_COLUMNS if column.fields[-1] in images]
+    return [*ours, *_make_other_columns(images, ours)]
 
 
-def of_findings(findings: pd.DataFrame) -> list[Column]:
-    """Return the columns that tell of findings."""
-    return [*_FINDINGS, *_others(findings, _FINDINGS)]
+def make_finding_columns(findings: pd.DataFrame) -> list[Column]:
+    """Return the columns of a table of findings."""
+    return [*_FINDING_COLUMNS, *_make_other_columns(findings, _FINDING_COLUMNS)]
 
 
-def shown_rows(rows: pd.DataFrame) -> Rows:
-    """Return rows as cells take them: with what their images, accounts and templates are called."""
-    shown = rows.assign(_image=image_labels(rows), _account=account_labels(rows))
+def to_records(rows: pd.DataFrame) -> Sequence[Record]:
+    """Convert rows to records for cells, with labels of image, account and template."""
+    labelled = rows.assign(_image=image_labels(rows), _account=account_labels(rows))
     if "launch_template_name" in rows:
-        shown["_template"] = facet_values(rows, "launch_template")
-    records: Rows = shown.to_dict("records")
+        labelled["_template"] = facet_values(rows, "launch_template")
+    records: Sequence[Record] = labelled.to_dict("records")
     return records
 
 
-def _others(rows: pd.DataFrame, told: Iterable[Column]) -> list[Column]:
-    fields = {field for column in told for field in column.fields}
-    return [_plain(str(name)) for name in rows if name not in fields]
+def _make_other_columns(rows: pd.DataFrame, ours: Iterable[Column]) -> list[Column]:
+    """Make a column for each field that our columns leave out."""
+    fields = {field for column in ours for field in column.fields}
+    return [_make_column(str(name)) for name in rows if name not in fields]
 
 
-def _plain(name: str) -> Column:
-    """Return a column that shows one of the frame's as it is."""
-    heading = name.replace("_", " ").capitalize().replace(" id", " ID").replace("usd", "USD")
-    return _column(name, heading)
-
-
-def _column(
+def _make_column(
     name: str,
-    heading: str,
-    cell: Cell | None = None,
-    rank: Rank | None = None,
+    heading: str = "",
+    render: Callable[[Record], str] | None = None,
+    sort_key: Callable[[pd.DataFrame], pd.Series] | None = None,
     fields: tuple[str, ...] = (),
 ) -> Column:
-    """Return a column; where nothing else is said, it is one of the frame's, as it is there."""
+    """Make a column; by default it shows and sorts by the DataFrame's column of its name."""
+    words = name.replace("_", " ").capitalize().replace(" id", " ID").replace("usd", "USD")
     return Column(
         name,
-        heading,
-        cell or (lambda row: text(row[name])),
-        rank or (lambda rows: rows[name]),
+        heading or words,
+        render or (lambda row: format_value(row[name])),
+        sort_key or (lambda rows: rows[name]),
         fields or (name,),
     )
 
@@ -91,8 +85,8 @@ def _column(
 # --- cells ----------------------------------------------------------------------------
 
 
-def text(value: Any) -> str:
-    """Return a value for a cell: on one line and escaped; a null is a dash."""
+def format_value(value: Any) -> str:
+    """Format a value for a cell, on one line and escaped; a null is a dash."""
     if not isinstance(value, list | tuple | dict) and pd.isna(value):
         return "–"
     if isinstance(value, pd.Timestamp):
@@ -102,106 +96,116 @@ def text(value: Any) -> str:
     return escape(single_line(value))
 
 
-def two(main: str, below: str = "") -> str:
-    """Return what is in a cell, and what is small below it."""
-    return f"<div>{main}{f'<br><small>{below}</small>' if below else ''}</div>"
-
-
-def swatch(state: Any) -> str:
-    """Return the sign of a state, which its word stands beside."""
+def render_swatch(state: Any) -> str:
+    """Render the swatch of a state, which stands before its name."""
     if state is None or pd.isna(state):
         return ""
-    look = state_style(state)
-    return f"<span aria-hidden='true' style='color:{look.colour}'>{look.swatch}</span>"
+    style = state_style(state)
+    return f"<span aria-hidden='true' style='color:{style.colour}'>{style.swatch}</span>"
 
 
-def _reason(row: Mapping[Any, Any]) -> str:
-    return f"<div class='fl-long fl-cut'>{text(row['state_transition_reason'])}</div>"
+def _render_lines(main: str, small: str = "") -> str:
+    """Render a cell with small text below the main text."""
+    return f"<div>{main}{f'<br><small>{small}</small>' if small else ''}</div>"
 
 
-def _image(row: Mapping[Any, Any]) -> str:
-    below = "" if row["_image"] == row["image_id"] else text(row["image_id"])
-    return two(text(row["_image"]), below)
+def _render_image(row: Record) -> str:
+    small = "" if row["_image"] == row["image_id"] else format_value(row["image_id"])
+    return _render_lines(format_value(row["_image"]), small)
 
 
-def _state(row: Mapping[Any, Any]) -> str:
-    return two(f"{swatch(row['state'])} {text(row['state'])}")
-
-
-def _account(row: Mapping[Any, Any]) -> str:
-    return two(text(row["_account"]), text(row["region"]))
-
-
-def _template(row: Mapping[Any, Any]) -> str:
+def _render_template(row: Record) -> str:
     version = row["launch_template_version"]
-    return two(text(row["_template"]), "" if pd.isna(version) else f"version {text(version)}")
+    return _render_lines(
+        format_value(row["_template"]),
+        "" if pd.isna(version) else f"version {format_value(version)}",
+    )
 
 
-def _since(row: Mapping[Any, Any]) -> str:
-    since = row["state_transition_time"]
-    return two("–") if pd.isna(since) else two(f"{since:%Y-%m-%d}", f"{since:%H:%M}")
+def _render_transition_time(row: Record) -> str:
+    time = row["state_transition_time"]
+    lines: tuple[str, ...] = ("–",) if pd.isna(time) else (f"{time:%Y-%m-%d}", f"{time:%H:%M}")
+    return _render_lines(*lines)
 
 
-def _severity(row: Mapping[Any, Any]) -> str:
-    sign = {"high": "▲", "medium": "■", "low": "●"}.get(row["severity"], "?")
-    return f"<span class='fl-{escape(str(row['severity']))}'>{sign}</span> {text(row['severity'])}"
+def _render_reason(row: Record) -> str:
+    return f"<div class='fl-long fl-cut'>{format_value(row['state_transition_reason'])}</div>"
 
 
-def _evidence(row: Mapping[Any, Any]) -> str:
-    """Return what was found, and below it what to do."""
-    remedy = f"<small class='fl-cut'>{text(row['remedy'])}</small>"
-    return f"<div class='fl-long'>{text(row['evidence'])}{remedy}</div>"
+def _render_severity(row: Record) -> str:
+    severity = row["severity"]
+    sign = {"high": "▲", "medium": "■", "low": "●"}.get(severity, "?")
+    return f"<span class='fl-{escape(str(severity))}'>{sign}</span> {format_value(severity)}"
 
 
-# --- ranks ----------------------------------------------------------------------------
+# --- sort keys ------------------------------------------------------------------------
 
 
-def _by_state(rows: pd.DataFrame) -> pd.Series:
-    worst = {state: state_rank(state) for state in rows["state"].dropna().unique()}
-    return rows["state"].map(worst).fillna(state_rank("unknown"))
+def _rank_states(rows: pd.DataFrame) -> pd.Series:
+    ranks = {state: state_rank(state) for state in rows["state"].dropna().unique()}
+    return rows["state"].map(ranks).fillna(state_rank("unknown"))
 
 
-def _by_account(rows: pd.DataFrame) -> pd.Series:
-    return account_labels(rows).str.cat(rows["region"].fillna(""), sep="\0")
-
-
-def _by_severity(rows: pd.DataFrame) -> pd.Series:
-    worst = {severity: place for place, severity in enumerate(SEVERITIES)}
-    return rows["severity"].map(worst)
-
-
-def _by_template(rows: pd.DataFrame) -> pd.Series:
-    return facet_values(rows, "launch_template")
-
-
-_NAMED = (
-    _column("image_id", "Image", _image, image_labels, ("image_name", "image_id")),
-    _column("account_id", "Account, region", _account, _by_account,
-            ("account_name", "account_id", "region")),
-)  # fmt: skip
-_IMAGES = (
-    _NAMED[0],
-    _column("state", "State", _state, _by_state),
-    _NAMED[1],
-    _column("target_resource_count", "Target"),
-    _column("available_snapshots", "In stock"),
-    _column("max_parallel_launches", "Max parallel"),
-    _column("launch_template_name", "Launch template", _template, _by_template,
-            ("launch_template_id", "launch_template_name", "launch_template_version")),
-    _column("state_transition_time", "Since (UTC)", _since),
-    _column("state_transition_reason", "Reason", _reason),
-)  # fmt: skip
-IMAGES = tuple(column.name for column in _IMAGES)
-"""The columns that are shown of images until others are chosen."""
-
-_FINDINGS = (
-    _column("severity", "Severity", _severity, _by_severity),
-    _column("finding", "Finding"),
-    *_NAMED,
-    _column("evidence", "Evidence, what to do", _evidence, fields=("evidence", "remedy")),
-    _column("monthly_usd", "USD a month"),
+_IMAGE = _make_column("image_id", "Image", _render_image, image_labels, ("image_name", "image_id"))
+_ACCOUNT = _make_column(
+    "account_id",
+    "Account, region",
+    lambda row: _render_lines(format_value(row["_account"]), format_value(row["region"])),
+    lambda rows: account_labels(rows).str.cat(rows["region"].fillna(""), sep="\0"),
+    ("account_name", "account_id", "region"),
 )
-FINDINGS = tuple(column.name for column in _FINDINGS)
-"""The columns that are shown of findings until others are chosen."""
-NUMBERS = ("target_resource_count", "available_snapshots", "max_parallel_launches", "monthly_usd")
-"""The columns whose numbers stand one below the other."""
+_IMAGE_COLUMNS = (
+    _IMAGE,
+    _make_column(
+        "state",
+        "State",
+        lambda row: _render_lines(f"{render_swatch(row['state'])} {format_value(row['state'])}"),
+        _rank_states,
+    ),
+    _ACCOUNT,
+    _make_column("target_resource_count", "Target"),
+    _make_column("available_snapshots", "In stock"),
+    _make_column("max_parallel_launches", "Max parallel"),
+    _make_column(
+        "launch_template_name",
+        "Launch template",
+        _render_template,
+        lambda rows: facet_values(rows, "launch_template"),
+        ("launch_template_id", "launch_template_name", "launch_template_version"),
+    ),
+    _make_column("state_transition_time", "Since (UTC)", _render_transition_time),
+    _make_column("state_transition_reason", "Reason", _render_reason),
+)
+DEFAULT_IMAGE_COLUMNS = tuple(column.name for column in _IMAGE_COLUMNS)
+"""The columns of images that a table shows until the user chooses others."""
+
+_FINDING_COLUMNS = (
+    _make_column(
+        "severity",
+        "Severity",
+        _render_severity,
+        lambda rows: rows["severity"].map({name: n for n, name in enumerate(SEVERITIES)}),
+    ),
+    _make_column("finding", "Finding"),
+    _IMAGE,
+    _ACCOUNT,
+    _make_column(
+        "evidence",
+        "Evidence and remedy",
+        lambda row: (
+            f"<div class='fl-long'>{format_value(row['evidence'])}"
+            f"<small class='fl-cut'>{format_value(row['remedy'])}</small></div>"
+        ),
+        fields=("evidence", "remedy"),
+    ),
+    _make_column("monthly_usd", "USD a month"),
+)
+DEFAULT_FINDING_COLUMNS = tuple(column.name for column in _FINDING_COLUMNS)
+"""The columns of findings that a table shows until the user chooses others."""
+RIGHT_ALIGNED = (
+    "target_resource_count",
+    "available_snapshots",
+    "max_parallel_launches",
+    "monthly_usd",
+)
+"""The columns of numbers."""

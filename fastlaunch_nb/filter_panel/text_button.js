@@ -1,61 +1,61 @@
-/* A button that asks the kernel for a text, and copies it or saves it as a file. */
+/* A button that requests a text from the kernel, and copies it or saves it as a file. */
 
-const SAID_FOR = 2000; // milliseconds
-const BOM = "\ufeff"; // without it, Excel takes UTF-8 for something else
-const WORDS = { copy: "Copied", save: "Saved" };
-let views = 0;
+const STATUS_TIME = 2000; // milliseconds
+const BOM = "\ufeff"; // without it, Excel does not read UTF-8
+const DONE = { copy: "Copied", save: "Saved" };
+let viewCount = 0;
 
-/* Ask the kernel; every view of the model hears its answer, and each knows its own. */
-class Asking {
+/* Requests of one view. All views of a model receive each answer; an id tells them apart. */
+class KernelRequests {
   constructor(model) {
     this.model = model;
-    this.mark = `${Date.now()}-${Math.random()}-${(views += 1)}`;
-    this.answered = null;
-    this.hear = (message, buffers) => {
-      if (message.to === this.mark) this.answered?.(message, buffers);
+    this.view = `${Date.now()}-${Math.random()}-${(viewCount += 1)}`;
+    this.settle = null;
+    this.onMessage = (message, buffers) => {
+      if (message.view === this.view) this.settle?.(message, buffers);
     };
-    model.on("msg:custom", this.hear);
+    model.on("msg:custom", this.onMessage);
   }
 
   close() {
-    this.model.off("msg:custom", this.hear);
+    this.model.off("msg:custom", this.onMessage);
   }
 
-  /* Promise the file's name and its bytes. */
-  ask() {
+  /* Return a promise of the file's name and its bytes. */
+  send() {
     return new Promise((resolve, reject) => {
-      this.answered = (message, buffers) => {
+      this.settle = (message, buffers) => {
         if (message.error) reject(new Error(message.error));
         else resolve({ name: message.filename, bytes: buffers[0] });
       };
-      this.model.send({ ask: this.mark });
+      this.model.send({ view: this.view });
     });
   }
 }
 
-/* Copy what is promised. To write later than in the click itself is what Safari refuses. */
+/* Copy a promised text. Safari refuses to write to the clipboard later than in the click. */
 async function copy(answer) {
-  const text = answer.then(({ bytes }) => new TextDecoder().decode(bytes));
+  const promise = answer.then(({ bytes }) => new TextDecoder().decode(bytes));
   try {
-    const blob = () => text.then((known) => new Blob([known], { type: "text/plain" }));
-    await navigator.clipboard.write([new ClipboardItem({ "text/plain": blob() })]);
+    const toBlob = () => promise.then((text) => new Blob([text], { type: "text/plain" }));
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": toBlob() })]);
   } catch {
-    copyFromPage(await text);
+    copyFromPage(await promise);
   }
 }
 
-/* Copy as browsers did before there was a clipboard for pages, and still do on plain HTTP. */
+/* Copy without the clipboard API, which browsers do not offer on plain HTTP. */
 function copyFromPage(text) {
-  const before = document.activeElement;
+  const focused = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   area.style.cssText = "position: fixed; top: 0; left: -9999px;";
   document.body.append(area);
   area.select();
-  const copied = document.execCommand("copy");
+  const isCopied = document.execCommand("copy");
   area.remove();
-  before?.focus?.({ preventScroll: true });
-  if (!copied) throw new Error("The browser lets nothing be copied here.");
+  focused?.focus?.({ preventScroll: true });
+  if (!isCopied) throw new Error("The browser does not allow this page to copy.");
 }
 
 async function save(answer) {
@@ -65,23 +65,23 @@ async function save(answer) {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), SAID_FOR); // by then the browser has it
+  setTimeout(() => URL.revokeObjectURL(link.href), STATUS_TIME); // the download has begun by then
 }
 
-class Take {
+class TextButtonView {
   constructor(model) {
     this.model = model;
-    this.asking = new Asking(model);
+    this.requests = new KernelRequests(model);
     this.build();
-    this.rest = () => this.say(model.get("description"), model.get("title"));
-    for (const trait of ["description", "title"]) model.on(`change:${trait}`, this.rest);
-    this.rest();
+    this.reset = () => this.setText(model.get("description"), model.get("title"));
+    for (const trait of ["description", "title"]) model.on(`change:${trait}`, this.reset);
+    this.reset();
   }
 
   close() {
-    for (const trait of ["description", "title"]) this.model.off(`change:${trait}`, this.rest);
-    this.asking.close();
-    clearTimeout(this.saying);
+    for (const trait of ["description", "title"]) this.model.off(`change:${trait}`, this.reset);
+    this.requests.close();
+    clearTimeout(this.timer);
     this.root.remove();
   }
 
@@ -89,61 +89,58 @@ class Take {
     this.button = document.createElement("button");
     this.button.type = "button";
     this.button.className = "jupyter-widgets jupyter-button widget-button";
-    this.button.addEventListener("click", () => this.take());
+    this.button.addEventListener("click", () => this.run());
     this.status = document.createElement("span");
     this.status.setAttribute("role", "status");
     this.status.setAttribute("aria-live", "polite");
     this.root = document.createElement("div");
-    this.root.className = "fl-take";
+    this.root.className = "fl-text-button";
     this.root.append(this.button, this.status);
   }
 
-  say(words, title) {
-    this.button.textContent = words;
+  setText(text, title) {
+    this.button.textContent = text;
     this.button.title = title;
   }
 
-  /* Say something for a while, or, if it went wrong, until the next click. */
-  announce(words, title, forAWhile) {
-    this.say(words, title);
-    this.status.textContent = title;
-    if (forAWhile) this.saying = setTimeout(() => this.forget(), SAID_FOR);
+  setStatus(text) {
+    this.setText(text, text);
+    this.status.textContent = text;
   }
 
-  forget() {
-    clearTimeout(this.saying);
+  clearStatus() {
+    clearTimeout(this.timer);
     this.status.textContent = "";
-    this.rest();
+    this.reset();
   }
 
-  async take() {
+  async run() {
     const how = this.model.get("how");
-    this.forget();
-    const focused = this.busy(true);
+    this.clearStatus();
+    const hadFocus = this.button.matches(":focus"); // which a disabled button loses
+    this.setBusy(true);
     try {
-      await { copy, save }[how](this.asking.ask());
-      this.announce(WORDS[how], WORDS[how], true);
+      await { copy, save }[how](this.requests.send());
+      this.setStatus(DONE[how]);
+      this.timer = setTimeout(() => this.clearStatus(), STATUS_TIME);
     } catch (error) {
-      this.announce(`Failed: ${error.message}`, `Failed: ${error.message}`, false);
+      this.setStatus(`Failed: ${error.message}`); // until the next click
     } finally {
-      this.busy(false);
-      if (focused && document.activeElement === document.body) this.button.focus();
+      this.setBusy(false);
+      if (hadFocus && document.activeElement === document.body) this.button.focus();
     }
   }
 
-  /* Let nobody ask twice; tell whether keys were on the button, which is then no more so. */
-  busy(is) {
-    const focused = this.button.matches(":focus");
-    this.button.disabled = is;
-    this.button.setAttribute("aria-busy", is);
-    return focused;
+  setBusy(isBusy) {
+    this.button.disabled = isBusy; // no second request while one runs
+    this.button.setAttribute("aria-busy", isBusy);
   }
 }
 
 export default {
   render({ model, el }) {
-    const take = new Take(model);
-    el.append(take.root);
-    return () => take.close();
+    const view = new TextButtonView(model);
+    el.append(view.root);
+    return () => view.close();
   },
 };

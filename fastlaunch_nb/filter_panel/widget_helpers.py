@@ -1,10 +1,11 @@
-"""The small parts that the panel's controls share: buttons, boxes, labels, and waiting a moment."""
+"""Helpers for the panel's widgets: files, labels, small widgets, and a debounced call."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,7 +18,7 @@ TITLES = {
     "account_id": "Account",
     "region": "Region",
     "launch_template": "Launch template",
-    "image_id": "Image id",
+    "image_id": "Image ID",
     "owner_id": "Owner",
     "resource_type": "Resource type",
     "target_resource_count": "Target snapshots",
@@ -26,63 +27,70 @@ TITLES = {
     "state_transition_time": "In its state since",
     "text": "Search",
 }
-"""What people call each part of :class:`Filters`."""
-PAUSE = 0.25
-"""Seconds: nobody is typing any more who has not typed for so long."""
-_NONE = "(none)"
+"""The title of each field of :class:`Filters`."""
+TYPING_PAUSE = 0.25
+"""Seconds without a keystroke after which the panel applies the text."""
 _FORMULA = re.compile(r"\$.*\$|\\[(\[]|\\begin")
 
 
-class Debounce:
-    """Calls a function as soon as nobody has asked for it for a while.
+def read_file(name: str) -> str:
+    """Return the text of a .js or .css file of this package."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
-    Where no event loop runs, as in a script, nobody is typing: it is called at once.
+
+class Debounce:
+    """A callback that calls a function once its own calls have paused.
+
+    Where no event loop runs, as in a script, nobody types: it calls the function at once.
     """
 
-    def __init__(self, call: Callable[[], None], pause: float = PAUSE) -> None:
-        self._call, self._pause = call, pause
-        self._waiting: asyncio.TimerHandle | None = None
+    def __init__(self, function: Callable[[], None], pause: float = TYPING_PAUSE) -> None:
+        self._function, self._pause = function, pause
+        self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, _change: object = None) -> None:
-        """Ask for the call."""
-        self.forget()
+        """Call the function after the pause, unless another call starts the pause again."""
+        self.cancel()
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._call()
+            self._function()
         else:
-            self._waiting = loop.call_later(self._pause, self._call)
+            self._timer = loop.call_later(self._pause, self._function)
 
-    def forget(self) -> None:
-        """Take back what was asked for and has not been done."""
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+    def cancel(self) -> None:
+        """Cancel the call that is waiting, if any."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
-def row(name: str, *children: Any) -> Any:
-    """Return widgets side by side, on more lines where it is narrow."""
+# --- widgets --------------------------------------------------------------------------
+
+
+def make_row(css_class: str, *children: Any) -> Any:
+    """Make a box with widgets side by side, which wraps where it is narrow."""
     layout = widgets.Layout(flex_flow="row wrap", align_items="center")
-    return widgets.Box(list(children), layout=layout).add_class(name)
+    return widgets.Box(list(children), layout=layout).add_class(css_class)
 
 
-def text_box(description: str, placeholder: str, name: str) -> Any:
-    """Return a line to type in, which tells of every letter."""
+def make_text_box(description: str, placeholder: str, css_class: str) -> Any:
+    """Make a text box that reports each keystroke."""
     return widgets.Text(
         description=description,
         placeholder=placeholder,
         continuous_update=True,
         style={"description_width": "initial"},
-    ).add_class(name)
+    ).add_class(css_class)
 
 
-def button(description: str, icon: str = "", **more: Any) -> Any:
-    """Return a button as wide as its words."""
-    return widgets.Button(description=description, icon=icon, layout={"width": "auto"}, **more)
+def make_button(description: str, icon: str = "", **options: Any) -> Any:
+    """Make a button as wide as its text."""
+    return widgets.Button(description=description, icon=icon, layout={"width": "auto"}, **options)
 
 
-def choice(description: str, options: list[tuple[str, Any]], value: Any) -> Any:
-    """Return a list to choose one from, as wide as it needs to be."""
+def make_dropdown(description: str, options: list[tuple[str, Any]], value: Any) -> Any:
+    """Make a dropdown as wide as its options."""
     return widgets.Dropdown(
         description=description,
         options=options,
@@ -92,34 +100,33 @@ def choice(description: str, options: list[tuple[str, Any]], value: Any) -> Any:
     )
 
 
-def message(text: str) -> str:
-    """Return HTML of a message in the place of a view that has nothing to show."""
+# --- text -----------------------------------------------------------------------------
+
+
+def render_message(text: str) -> str:
+    """Return the HTML of a message that replaces an empty view."""
     return f"<p class='fl-empty' role='status'>{text}</p>"
 
 
-def label(value: str | None, names: Mapping[str, str]) -> str:
-    """Return a facet's value for the eye: its name where it is known."""
-    return _NONE if value is None else single_line(names.get(value, value))
+def format_label(value: str | None, names: Mapping[str, str]) -> str:
+    """Return the label of a facet's value: its name if known, else the value."""
+    return "(none)" if value is None else single_line(names.get(value, value))
 
 
-def said_range(ends: tuple[Any, Any]) -> str:
-    """Say a range: from where, to where, or both."""
-    low, high = (None if end is None else _said_end(end) for end in ends)
-    if low is not None and high is not None:
-        return low if low == high else f"{low} to {high}"
-    return f"from {low}" if high is None else f"to {high}"
+def format_range(ends: tuple[Any, Any]) -> str:
+    """Format a range of counts or times, either end of which may be open."""
+    known = [end for end in ends if end is not None]
+    texts = [format_time(end) if isinstance(end, pd.Timestamp) else f"{end:,}" for end in known]
+    prefix = "" if len(known) == 2 else "up to " if ends[0] is None else "from "
+    return prefix + " to ".join(dict.fromkeys(texts))  # equal ends appear once
 
 
-def _said_end(end: Any) -> str:
-    return format_time(end) if isinstance(end, pd.Timestamp) else f"{end:,}"
-
-
-def no_formula(text: str) -> str:
-    """Escape what JupyterLab, which typesets the labels of tick boxes, would make a formula."""
+def escape_formulas(text: str) -> str:
+    r"""Escape $ and \ where JupyterLab would typeset the label of a checkbox as a formula."""
     return re.sub(r"([$\\])", r"\\\1", text) if _FORMULA.search(text) else text
 
 
-def account_names(images: pd.DataFrame) -> dict[str, str]:
-    """Return the name for the eye of each account, by its id."""
+def map_account_names(images: pd.DataFrame) -> dict[str, str]:
+    """Return the label of each account by its id."""
     labels = images[["account_id"]].assign(label=account_labels(images))
     return dict(labels.dropna().drop_duplicates("account_id", keep="last").to_numpy())

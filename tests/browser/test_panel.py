@@ -1,6 +1,6 @@
-"""The panel on a screen: JupyterLab, Notebook and Voila, by mouse, by keys, dark and narrow.
+"""The panel on a screen: JupyterLab, Notebook and Voila, by mouse and keys, dark and narrow.
 
-Every test begins with a panel that is new, on a page that all tests of a host share.
+Each test begins with a new panel, on a page that all tests of a host share.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from tests.helpers.panel_screen import (
     TABS,
     Host,
     Screen,
-    dark,
-    fleet,
-    hosted,
-    key_of,
-    named,
-    prepared,
+    get_key,
+    get_names,
+    make_fleet,
+    open_dark_page,
+    open_host,
+    write_notebook,
 )
 
 IN_NOTEBOOK_TOO = {
-    "test_facets_count_and_keep",
+    "test_facets_filter_and_count",
     "test_headings_sort_by_mouse_and_keys",
     "test_a_row_selects_and_its_bar_is_marked",
     "test_keys_alone_are_enough",
 }
-NONE = re.compile(r"\bfl-none\b")
+NO_ROWS = re.compile(r"\bfl-none\b")
 BAND = ".shapelayer path"
-CODE = {  # what the code for each begins with
+CODE = {  # the beginning of the code of each kind
     "fastlaunch_nb": "import fastlaunch_nb as fl",
     "boto3": "import boto3",
     "AWS CLI": "aws ec2 describe-fast-launch-images",
     "pandas": "chosen = images[",
 }
-COPIED = "async text => (await navigator.clipboard.readText()).trim() === text.trim()"
-AT_ONCE = """
+IS_COPIED = "async text => (await navigator.clipboard.readText()).trim() === text.trim()"
+MOVE_AND_CLICK = """
     (plot, [first, second]) => {
-        const tell = (type, [clientX, clientY]) =>
+        const dispatch = (type, [clientX, clientY]) =>
             document.elementFromPoint(clientX, clientY).dispatchEvent(
                 new MouseEvent(type, { clientX, clientY, bubbles: true, view: window }));
-        tell("mousemove", first);
-        for (const type of ["mousemove", "mousedown", "mouseup"]) tell(type, second);
+        dispatch("mousemove", first);
+        for (const type of ["mousemove", "mousedown", "mouseup"]) dispatch(type, second);
     }
 """
 
@@ -60,12 +60,12 @@ AT_ONCE = """
 @pytest.fixture(scope="module")
 def images() -> pd.DataFrame:
     """The images of all panels here."""
-    return fleet()
+    return make_fleet()
 
 
 @pytest.fixture(scope="module")
-def told(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """What all panels here are of: images, intervals of two looks at them, and findings."""
+def data(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The data of all panels here: images, intervals of two scans, and findings."""
     earlier = images.assign(
         observed_at=images["observed_at"] - pd.Timedelta(days=9),
         state="enabling",
@@ -77,13 +77,15 @@ def told(images: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def home(told: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose folder lab has a notebook that shows panels, and what they are of."""
-    return prepared(tmp_path_factory.mktemp("home"), told)
+def root(data: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a notebook that shows panels, and their data."""
+    root = tmp_path_factory.mktemp("root")
+    write_notebook(root, data)
+    return root
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test in each host; `make test` has all of JupyterLab's, and four of Notebook's."""
+    """Run each test in each host; all but JupyterLab, and four tests in Notebook, are deep."""
     if "host" in metafunc.fixturenames:
         quick = {"lab", "notebook"} if metafunc.definition.name in IN_NOTEBOOK_TOO else {"lab"}
         hosts = [
@@ -93,70 +95,72 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-def host(request: pytest.FixtureRequest, home: Path, browser: Browser) -> Iterator[Host]:
-    """A host, with the notebook run in it."""
-    with hosted(request.param, home, browser) as running:
+def host(request: pytest.FixtureRequest, root: Path, browser: Browser) -> Iterator[Host]:
+    """A host that has run the notebook."""
+    with open_host(request.param, root, browser) as running:
         yield running
 
 
 @pytest.fixture
 def screen(host: Host) -> Screen:
-    """A new panel, in a page of 1280 pixels."""
+    """A new panel, on a page 1280 pixels wide."""
     return Screen(host.page)
 
 
-# --- what is kept ---------------------------------------------------------------------
+# --- filters --------------------------------------------------------------------------
 
 
-def test_facets_count_and_keep(screen: Screen, images: pd.DataFrame) -> None:
-    """A tick keeps the value's rows; other facets count them, and a value with none stays, pale."""
-    screen.box("State", "disabling-failed").check()
-    kept = images[images["state"] == "disabling-failed"]
-    expect(screen.summary).to_contain_text(f"{len(kept)} of 60 images")
-    expect(screen.rows).to_have_count(len(kept))
-    assert set(screen.names()) == set(named(kept))
-    for region, rows in some(kept["region"].value_counts().items()):
-        expect(screen.value("Region", str(region))).to_have_text(f"{region} ({rows})")
-    expect(screen.value("State", "enabled")).to_contain_text("(33)")  # but for its own facet
-    nothing = screen.value("Launch template", "runner-1")
-    expect(nothing).to_contain_text("(0)")
-    expect(nothing).to_have_class(NONE)
-    expect(screen.value("State", "enabled")).not_to_have_class(NONE)
-    screen.box("State", "enabling-failed").check()
+def test_facets_filter_and_count(screen: Screen, images: pd.DataFrame) -> None:
+    """A tick filters; other facets count the rows that match, and a value without any is pale."""
+    screen.find_box("State", "disabling-failed").check()
+    matching = images[images["state"] == "disabling-failed"]
+    expect(screen.summary).to_contain_text(f"{len(matching)} of 60 images")
+    expect(screen.rows).to_have_count(len(matching))
+    assert set(screen.read_names()) == set(get_names(matching))
+    for region, rows in some(matching["region"].value_counts().items()):
+        expect(screen.find_value("Region", str(region))).to_have_text(f"{region} ({rows})")
+    # A facet's own ticks do not change its counts.
+    expect(screen.find_value("State", "enabled")).to_contain_text("(33)")
+    template = screen.find_value("Launch template", "runner-1")
+    expect(template).to_contain_text("(0)")
+    expect(template).to_have_class(NO_ROWS)
+    expect(screen.find_value("State", "enabled")).not_to_have_class(NO_ROWS)
+    screen.find_box("State", "enabling-failed").check()
     expect(screen.summary).to_contain_text("16 of 60 images")
 
 
-def test_a_long_facet_is_searched(screen: Screen) -> None:
-    """Words find a value that did not fit; what is hostile in it is but text, and can be ticked."""
-    facet = screen.facet("Launch template")
+def test_a_long_facet_has_a_search(screen: Screen) -> None:
+    """A search finds a value that does not fit; hostile text in it is only text."""
+    facet = screen.find_facet("Launch template")
     expect(facet.get_by_role("checkbox")).to_have_count(8)
-    find = facet.locator(".fl-find input")
-    find.fill("RUNNER-9")
+    search = facet.locator(".fl-find input")
+    search.fill("RUNNER-9")
     expect(facet.get_by_role("checkbox")).to_have_count(1)
-    find.fill("onerror")
+    search.fill("onerror")
     expect(facet.locator(".fl-values")).to_contain_text("<img src=x onerror=alert(1)>")
     facet.get_by_role("checkbox").check()
     expect(screen.summary).to_contain_text("1 of 60 images")
     expect(screen.chips).to_contain_text(["<img src=x onerror=alert(1)>"])
     expect(screen.rows).to_contain_text(["<img src=x onerror=alert(1)>"])
     assert screen.panel.locator("img, script, mjx-container").count() == 0
-    find.fill("")
-    expect(facet.get_by_role("checkbox").first).to_be_checked()  # on top, so that it can be undone
+    search.fill("")
+    # The ticked value comes first, so that the user can untick it.
+    expect(facet.get_by_role("checkbox").first).to_be_checked()
 
 
-def test_chips_take_away_what_they_say(screen: Screen) -> None:
-    """Each part of the selection is a chip that takes it away; Reset takes all of them."""
-    screen.box("State", "enabling-failed").check()
-    screen.box("Region", "us-east-1").check()
+def test_chips_remove_filters(screen: Screen) -> None:
+    """A chip removes its part of the selection; Reset removes all of them."""
+    screen.find_box("State", "enabling-failed").check()
+    screen.find_box("Region", "us-east-1").check()
     screen.search.fill("windows")
     expect(screen.chips).to_have_count(3)
     region = screen.chips.filter(has_text="Region: us-east-1")
     region.click()
     expect(screen.chips).to_have_count(2)
-    expect(screen.box("Region", "us-east-1")).not_to_be_checked()
+    expect(screen.find_box("Region", "us-east-1")).not_to_be_checked()
     expect(screen.summary).to_contain_text("11 of 60 images")
-    chosen = {"state": ["enabling-failed"], "text": "windows"}
-    screen.in_the_kernel(filters=chosen, selected=[])
+    filters = {"state": ["enabling-failed"], "text": "windows"}
+    screen.expect_in_kernel(filters=filters, selected=[])
     screen.reset.click()
     expect(screen.chips).to_have_count(0)
     expect(screen.summary).to_contain_text("60 of 60 images")
@@ -164,15 +168,15 @@ def test_chips_take_away_what_they_say(screen: Screen) -> None:
     expect(screen.panel.locator(".fl-facet input:checked")).to_have_count(0)
 
 
-def test_a_range_by_keys(screen: Screen, images: pd.DataFrame) -> None:
-    """Arrows move either end of a range; rows follow, and the thumb says in words where it is."""
+def test_keys_move_a_range(screen: Screen, images: pd.DataFrame) -> None:
+    """Arrow keys move either end of a range; the rows follow, and thumbs have values as text."""
     low = screen.panel.get_by_role("slider", name="Target snapshots, from")
     high = screen.panel.get_by_role("slider", name="Target snapshots, to")
     for _ in range(3):
         low.press("ArrowRight")
     high.press("ArrowLeft")
-    kept = images[images["target_resource_count"].between(4, 11)]
-    expect(screen.summary).to_contain_text(f"{len(kept)} of 60 images")
+    matching = images[images["target_resource_count"].between(4, 11)]
+    expect(screen.summary).to_contain_text(f"{len(matching)} of 60 images")
     expect(low).to_have_attribute("aria-valuetext", "4")
     expect(high).to_have_attribute("aria-valuetext", "11")
     expect(screen.chips).to_contain_text(["Target snapshots: 4 to 11"])
@@ -181,33 +185,33 @@ def test_a_range_by_keys(screen: Screen, images: pd.DataFrame) -> None:
     expect(screen.summary).to_contain_text("60 of 60 images")
 
 
-# --- the views ------------------------------------------------------------------------
+# --- the tabs -------------------------------------------------------------------------
 
 
 def test_sorting_and_paging_reach_all_rows(screen: Screen, images: pd.DataFrame) -> None:
-    """The table is sorted over all rows, not over its page, and pages follow in that order."""
+    """The table sorts all rows, not one page, and the pages follow in that order."""
     screen.table.get_by_label("Sort by").select_option("Target")
     screen.table.get_by_role("button", name="Descending").click()
     order = images.sort_values("target_resource_count", ascending=False, kind="stable")
-    size = screen.size()
-    expect(screen.rows.first).to_contain_text(named(order)[0])
-    assert screen.names() == named(order)[:size]
+    size = screen.get_page_size()
+    expect(screen.rows.first).to_contain_text(get_names(order)[0])
+    assert screen.read_names() == get_names(order)[:size]
     screen.pager.get_by_role("button", name="Next").click()
     expect(screen.pager).to_contain_text(f"{size + 1}–{2 * size} of 60")
-    expect(screen.rows.first).to_contain_text(named(order)[size])
-    assert screen.names() == named(order)[size : 2 * size]
+    expect(screen.rows.first).to_contain_text(get_names(order)[size])
+    assert screen.read_names() == get_names(order)[size : 2 * size]
 
 
 def test_headings_sort_by_mouse_and_keys(screen: Screen, images: pd.DataFrame) -> None:
-    """A heading sorts all rows, and the other way when it is pressed again, by Enter too."""
-    screen.box("Region", "us-east-1").check()
-    kept = images[images["region"] == "us-east-1"]
+    """A heading sorts all rows, and a second click or Enter reverses the order."""
+    screen.find_box("Region", "us-east-1").check()
+    matching = images[images["region"] == "us-east-1"]
     heading = screen.table.locator("th").get_by_role("button", name="Target")
     heading.click()
-    for ascending, way in ((True, "ascending"), (False, "descending")):
-        expect(heading).to_have_accessible_name(f"Target sorted {way}")
-        order = kept.sort_values("target_resource_count", ascending=ascending, kind="stable")
-        assert screen.names() == named(order)[: screen.size()]
+    for ascending, name in ((True, "ascending"), (False, "descending")):
+        expect(heading).to_have_accessible_name(f"Target sorted {name}")
+        order = matching.sort_values("target_resource_count", ascending=ascending, kind="stable")
+        assert screen.read_names() == get_names(order)[: screen.get_page_size()]
         expect(heading).to_be_focused()
         screen.page.keyboard.press("Enter")
     expect(heading).to_have_accessible_name("Target sorted ascending")
@@ -217,139 +221,140 @@ def test_headings_sort_by_mouse_and_keys(screen: Screen, images: pd.DataFrame) -
 def test_a_bar_selects_and_a_row_is_marked(
     screen: Screen, images: pd.DataFrame, chart: str
 ) -> None:
-    """A click on a bar selects its image, in the kernel and the table; with Ctrl, one more."""
-    screen.box("Region", "us-east-1").check()
-    screen.open(chart)
+    """A click on a bar selects its image in the kernel and the table; with Ctrl, one more."""
+    screen.find_box("Region", "us-east-1").check()
+    screen.open_tab(chart)
     expect(screen.plot.locator(".ytick text")).to_have_count(20)
-    first, second = named(images[images["region"] == "us-east-1"])[4:6]
-    screen.bar(first).click(force=True)  # plotly hears clicks on a layer above
+    first, second = get_names(images[images["region"] == "us-east-1"])[4:6]
+    screen.find_bar(first).click(force=True)  # plotly gets clicks on a layer above
     expect(screen.summary).to_contain_text("1 selected")
-    screen.bar(second).click(force=True, modifiers=["Control"])
+    screen.find_bar(second).click(force=True, modifiers=["Control"])
     expect(screen.summary).to_contain_text("2 selected")
-    keys = [key_of(images, name) for name in (first, second)]
-    screen.in_the_kernel(filters={"region": ["us-east-1"]}, selected=keys)
-    screen.open("Table")
+    keys = [get_key(images, name) for name in (first, second)]
+    screen.expect_in_kernel(filters={"region": ["us-east-1"]}, selected=keys)
+    screen.open_tab("Table")
     screen.search.fill(first)
     expect(screen.rows).to_have_count(1)
-    expect(screen.chosen).to_contain_text(first)
+    expect(screen.selected_rows).to_contain_text(first)
 
 
-def test_a_click_is_where_the_pointer_is(screen: Screen, images: pd.DataFrame) -> None:
-    """A click that follows a move at once selects the row it is in, not the one before."""
-    screen.box("Region", "us-east-1").check()
-    screen.open("Capacity")
+def test_a_click_selects_the_row_under_the_pointer(screen: Screen, images: pd.DataFrame) -> None:
+    """A click right after a move selects the row under the pointer, not the row before it."""
+    screen.find_box("Region", "us-east-1").check()
+    screen.open_tab("Capacity")
     expect(screen.plot.locator(".ytick text")).to_have_count(20)
-    first, second = named(images[images["region"] == "us-east-1"])[4:6]
-    boxes = [screen.bar(name).bounding_box() for name in (first, second)]
-    places = [[box["x"] + 3, box["y"] + box["height"] / 2] for box in boxes if box]
-    screen.plot.evaluate(AT_ONCE, places)
+    first, second = get_names(images[images["region"] == "us-east-1"])[4:6]
+    boxes = [screen.find_bar(name).bounding_box() for name in (first, second)]
+    points = [[box["x"] + 3, box["y"] + box["height"] / 2] for box in boxes if box]
+    screen.plot.evaluate(MOVE_AND_CLICK, points)
     expect(screen.summary).to_contain_text("1 selected")
-    screen.in_the_kernel(filters={"region": ["us-east-1"]}, selected=[key_of(images, second)])
+    screen.expect_in_kernel(filters={"region": ["us-east-1"]}, selected=[get_key(images, second)])
 
 
-def test_a_chosen_finding_is_shown_whole(screen: Screen) -> None:
-    """What to do is cut to two lines, so that rows stay short; but of a row that is chosen."""
-    screen.open_drawn("Findings")
+def test_a_selected_finding_shows_its_whole_remedy(screen: Screen) -> None:
+    """The remedy has at most two lines, so that rows stay short, until its row is selected."""
+    screen.open_drawn_tab("Findings")
     row = screen.panel.locator("table.dataTable:visible tbody tr").first
-    hidden = "part => part.scrollHeight - part.clientHeight"
-    assert row.locator(".fl-cut").evaluate(hidden) > 0
+    hidden_height = "element => element.scrollHeight - element.clientHeight"
+    assert row.locator(".fl-cut").evaluate(hidden_height) > 0
     row.click()
     expect(row).to_have_class(re.compile(r"\bselected\b"))
-    assert row.locator(".fl-cut").evaluate(hidden) == 0
+    assert row.locator(".fl-cut").evaluate(hidden_height) == 0
 
 
-def test_plotly_is_run_once_a_page(screen: Screen) -> None:
-    """Panels share one plotly.js: the page has run one, and a panel more draws with it."""
-    screen.open_drawn("Capacity")
+def test_each_page_runs_plotly_once(screen: Screen) -> None:
+    """All panels on a page share one plotly.js."""
+    screen.open_drawn_tab("Capacity")
     page = screen.page
-    ran = "Object.entries(globalThis).filter(([name]) => name.startsWith('fastlaunchPlotly'))"
-    page.evaluate(f"async () => {{ globalThis.before = await {ran}[0][1]; }}")
-    Screen(page).open_drawn("Timeline")
-    assert page.evaluate(f"async () => (await {ran}[0][1]) === before && {ran}.length") == 1
+    libraries = "Object.entries(globalThis).filter(([name]) => name.startsWith('fastlaunchPlotly'))"
+    page.evaluate(f"async () => {{ globalThis.before = await {libraries}[0][1]; }}")
+    Screen(page).open_drawn_tab("Timeline")
+    is_same = f"(await {libraries}[0][1]) === before"
+    assert page.evaluate(f"async () => {is_same} && {libraries}.length") == 1
 
 
-def test_the_strip_above_the_rows_is_no_row(screen: Screen, images: pd.DataFrame) -> None:
-    """A click on the strip, which is of all images, selects none; one on a bar does, at once."""
-    screen.open_drawn("Timeline")
+def test_the_strip_above_the_rows_selects_nothing(screen: Screen, images: pd.DataFrame) -> None:
+    """A click on the strip above the rows selects nothing; one on a bar right after it does."""
+    screen.open_drawn_tab("Timeline")
     strip = screen.plot.locator(".draglayer .xy2 .nsewdrag").bounding_box()
     assert strip
     middle = (strip["x"] + strip["width"] / 2, strip["y"] + strip["height"] / 2)
     screen.page.mouse.click(*middle)
-    name = named(images[images["region"] == "us-east-1"])[4]
-    screen.bar(name).click(force=True, modifiers=["Control"])
+    name = get_names(images[images["region"] == "us-east-1"])[4]
+    screen.find_bar(name).click(force=True, modifiers=["Control"])
     expect(screen.summary).to_contain_text("1 selected")
-    screen.in_the_kernel(filters={}, selected=[key_of(images, name)])
+    screen.expect_in_kernel(filters={}, selected=[get_key(images, name)])
 
 
 def test_a_row_selects_and_its_bar_is_marked(screen: Screen) -> None:
-    """A click on a row selects its image: the chart marks it; sorted or filtered, it stays so."""
-    name = screen.names()[2]
+    """A click on a row selects its image: charts mark it, and sorting and filtering keep it."""
+    name = screen.read_names()[2]
     screen.rows.nth(2).click()
     expect(screen.summary).to_contain_text("1 selected")
-    expect(screen.chosen).to_contain_text(name)
-    screen.open("Timeline")
+    expect(screen.selected_rows).to_contain_text(name)
+    screen.open_tab("Timeline")
     expect(screen.plot.locator(BAND)).to_have_count(1)
-    screen.open("Table")
+    screen.open_tab("Table")
     screen.table.get_by_label("Sort by").select_option("Image")
     screen.search.fill(name)
     expect(screen.rows).to_have_count(1)
-    expect(screen.chosen).to_contain_text(name)
+    expect(screen.selected_rows).to_contain_text(name)
     screen.search.fill("onerror")
     expect(screen.rows).to_contain_text(["<img"])
-    expect(screen.chosen).to_have_count(0)
+    expect(screen.selected_rows).to_have_count(0)
     expect(screen.summary).to_contain_text("1 selected")
     screen.search.fill(name)
-    expect(screen.chosen).to_contain_text(name)
+    expect(screen.selected_rows).to_contain_text(name)
     screen.panel.get_by_role("button", name="Clear selection").click()
-    expect(screen.chosen).to_have_count(0)
-    screen.in_the_kernel(filters={"text": name}, selected=[])
+    expect(screen.selected_rows).to_have_count(0)
+    screen.expect_in_kernel(filters={"text": name}, selected=[])
 
 
-def test_findings_follow(screen: Screen, told: dict[str, pd.DataFrame]) -> None:
-    """The findings are those of the images that are kept."""
-    screen.open("Findings")
-    findings = told["findings"]
+def test_findings_follow_the_filters(screen: Screen, data: dict[str, pd.DataFrame]) -> None:
+    """The findings are those of the images that match."""
+    screen.open_tab("Findings")
+    findings = data["findings"]
     pager = screen.panel.locator(".fl-pager:visible")
     expect(pager).to_contain_text(f"of {len(findings)}")
-    screen.box("Region", "us-east-1").check()
+    screen.find_box("Region", "us-east-1").check()
     expect(pager).to_contain_text(f"of {(findings['region'] == 'us-east-1').sum()}")
 
 
-def test_code_is_shown_and_copied(screen: Screen) -> None:
-    """The selection as code of each kind; what is copied is what is shown."""
-    screen.box("State", "enabling-failed").check()
-    screen.open("Code")
+def test_code_of_each_kind_can_be_copied(screen: Screen) -> None:
+    """The tab shows the selection as code of each kind, and copies the same text."""
+    screen.find_box("State", "enabling-failed").check()
+    screen.open_tab("Code")
     code = screen.panel.locator("pre.fl-code")
-    for kind, begins in CODE.items():
+    for kind, beginning in CODE.items():
         screen.panel.get_by_label("Code for").select_option(kind)
-        expect(code).to_contain_text(begins)
+        expect(code).to_contain_text(beginning)
         expect(code).to_contain_text("enabling-failed")
         screen.panel.get_by_role("button", name=re.compile("Copy|Copied")).click()
-        screen.page.wait_for_function(COPIED, arg=code.inner_text())
+        screen.page.wait_for_function(IS_COPIED, arg=code.inner_text())
         expect(screen.panel.get_by_role("button", name="Copied", exact=True)).to_be_visible()
 
 
 def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) -> None:
-    """The file has all rows that are kept, not a page of them, in the order of the table."""
-    screen.box("State", "enabled").check()
+    """The file has all rows that match, not one page, in the order of the table."""
+    screen.find_box("State", "enabled").check()
     expect(screen.summary).to_contain_text("33 of 60 images")
-    with screen.page.expect_download() as saved:
+    with screen.page.expect_download() as download:
         screen.panel.get_by_role("button", name="CSV").click()
-    saved.value.save_as(tmp_path / "rows.csv")
+    download.value.save_as(tmp_path / "rows.csv")
     with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    kept = images[images["state"] == "enabled"]
-    assert [row["image_id"] for row in rows] == kept["image_id"].tolist()
+    matching = images[images["state"] == "enabled"]
+    assert [row["image_id"] for row in rows] == matching["image_id"].tolist()
     assert {row["state"] for row in rows} == {"enabled"}
 
 
-# --- for everyone ---------------------------------------------------------------------
+# --- accessibility and layout ---------------------------------------------------------
 
 
 def test_keys_alone_are_enough(screen: Screen) -> None:
-    """From the search to a ticked facet, a chosen row and the file, by keys; focus is seen."""
+    """Keys reach the search, a facet, the file and a row; the focus is always visible."""
     screen.search.focus()
-    screen.tab_to(screen.box("State", "enabling-failed"))
+    screen.tab_to(screen.find_box("State", "enabling-failed"))
     screen.page.keyboard.press("Space")
     expect(screen.summary).to_contain_text("11 of 60 images")
     screen.tab_to(screen.panel.get_by_role("button", name="CSV"))
@@ -360,61 +365,61 @@ def test_keys_alone_are_enough(screen: Screen) -> None:
     for key in ("ArrowDown", "ArrowDown", "Space"):
         screen.page.keyboard.press(key)
     expect(screen.summary).to_contain_text("1 selected")
-    expect(screen.chosen).to_contain_text(screen.names()[2])
+    expect(screen.selected_rows).to_contain_text(screen.read_names()[2])
 
 
 def test_axe_finds_nothing_serious(screen: Screen) -> None:
     """axe-core finds nothing serious in any tab, in light."""
-    screen.box("State", "enabling-failed").check()
+    screen.find_box("State", "enabling-failed").check()
     for title in TABS:
-        screen.open_drawn(title)
+        screen.open_drawn_tab(title)
         assert axe(screen.page, NEW) == [], title
 
 
 def test_axe_finds_nothing_serious_in_the_dark(host: Host, browser: Browser) -> None:
-    """Nor in a dark theme, where all the panel's own text stands out from what is behind it."""
-    with dark(host, browser) as page:
+    """axe-core finds nothing serious in a dark theme, where text contrasts with its background."""
+    with open_dark_page(host, browser) as page:
         screen = Screen(page)
-        screen.box("State", "enabling-failed").check()
+        screen.find_box("State", "enabling-failed").check()
         for title in TABS:
-            screen.open_drawn(title)
+            screen.open_drawn_tab(title)
             assert axe(page, NEW) == [], title
 
 
-def test_narrow(screen: Screen) -> None:
-    """At 600 pixels nothing reaches out of the panel, in any tab, and facets can be ticked."""
+def test_a_narrow_panel_fits(screen: Screen) -> None:
+    """At 600 pixels nothing overflows the panel, in any tab, and facets still work."""
     screen.page.set_viewport_size({"width": 600, "height": 1000})
     for title in TABS:
-        screen.open_drawn(title)
+        screen.open_drawn_tab(title)
         assert (
             screen.panel.evaluate(
                 """panel => [panel, ...panel.querySelectorAll(".fl-body, .fl-views, .fl-views > *")]
-                .filter(part => part.scrollWidth > part.clientWidth + 1
-                    || part.getBoundingClientRect().right > innerWidth)
-                .map(part => part.className)"""
+                .filter(element => element.scrollWidth > element.clientWidth + 1
+                    || element.getBoundingClientRect().right > innerWidth)
+                .map(element => element.className)"""
             )
             == []
         ), title
-    screen.box("Region", "us-east-1").check()
+    screen.find_box("Region", "us-east-1").check()
     expect(screen.summary).to_contain_text("20 of 60 images")
 
 
-def test_the_first_column_stays_in_sight(screen: Screen) -> None:
-    """However far a wide table is scrolled, its rows can be told apart, over what is behind."""
+def test_the_first_column_stays_visible(screen: Screen) -> None:
+    """A wide table scrolls below its first column, which stays opaque in its place."""
     screen.page.set_viewport_size({"width": 600, "height": 1000})
     cell = screen.rows.first.locator("td").first
     before = cell.bounding_box()
     wide = screen.table.locator(".dt-layout-table > *")
     assert wide.evaluate("wide => (wide.scrollLeft = 200, wide.scrollLeft)") == 200
     assert cell.bounding_box() == before
-    ground = cell.evaluate("cell => getComputedStyle(cell).backgroundColor")
-    assert ground.startswith("rgb(")  # neither transparent nor thinned
+    background = cell.evaluate("cell => getComputedStyle(cell).backgroundColor")
+    assert background.startswith("rgb(")  # neither transparent nor translucent
 
 
 def test_charts_have_the_colour_of_the_page(screen: Screen) -> None:
-    """Text of a chart is as dark, or as light, as that of the panel around it."""
+    """The text of a chart has the colour of the panel's text."""
     for chart in ("Timeline", "Capacity"):
-        screen.open_drawn(chart)
+        screen.open_drawn_tab(chart)
         colours = screen.panel.locator(f"{PLOT}:visible").evaluate(
             """plot => [getComputedStyle(plot).color,
                 ...[...plot.querySelectorAll(".ytick text, .gtitle")].map(

@@ -1,4 +1,4 @@
-"""The range of the panel: what it means to Filters, and what it does in a real browser."""
+"""The range slider and the shortcuts: what Filters gets, and the behaviour in a browser."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from playwright.sync_api import Locator, Page, expect
 import fastlaunch_nb as fl
 from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
 from fastlaunch_nb.filters.facet_index import FacetIndex, Histogram
-from tests.helpers.control_page import Staged, sent_by
+from tests.helpers.control_page import ControlPage, record_messages
 from tests.helpers.samples import HOSTILE, item
 
 TIMES = st.datetimes(pd.Timestamp("1990-01-01"), pd.Timestamp("2100-01-01")).map(
-    lambda moment: pd.Timestamp(moment, tz="UTC").as_unit("us")
+    lambda time: pd.Timestamp(time, tz="UTC").as_unit("us")
 )
 VALUES: dict[str, Any] = {
     "max_parallel_launches": st.integers(0, 2**53),
@@ -26,114 +26,115 @@ VALUES: dict[str, Any] = {
 }
 
 
-def spread(name: str, values: list[Any], bins: int = 10) -> tuple[FacetIndex, Histogram]:
-    """Return a frame that has these values of a range, and how they spread."""
+def make_histogram(name: str, values: list[Any], bins: int = 10) -> tuple[FacetIndex, Histogram]:
+    """Return the index of images with these values of a range, and their histogram."""
     field = name.title().replace("_", "")
-    items = [item(place, **{field: value}) for place, value in enumerate(values)]
-    faceted = FacetIndex(fl.from_pages(items))
-    return faceted, faceted.histogram(fl.Filters(), name, bins)
+    items = [item(number, **{field: value}) for number, value in enumerate(values)]
+    index = FacetIndex(fl.from_pages(items))
+    return index, index.histogram(fl.Filters(), name, bins)
 
 
-def slider_of(name: str, values: list[Any], ends: Any = None, bins: int = 10) -> RangeSlider:
+def make_slider(name: str, values: list[Any], ends: Any = None, bins: int = 10) -> RangeSlider:
+    """Return a slider that shows the histogram of these values, and a range."""
     slider = RangeSlider("Target snapshots")
-    slider.show(spread(name, values, bins)[1], ends)
+    slider.show(make_histogram(name, values, bins)[1], ends)
     return slider
 
 
-# --- what a range means ---------------------------------------------------------------
+# --- the range ------------------------------------------------------------------------
 
 
 @st.composite
-def shown(draw: st.DrawFn) -> tuple[RangeSlider, Any]:
-    """Give a slider that shows values of either kind, and any ends, and these ends."""
+def sliders(draw: st.DrawFn) -> tuple[RangeSlider, Any]:
+    """Draw a slider that shows counts or times and any range, and this range."""
     name = draw(st.sampled_from(sorted(VALUES)))
-    some = VALUES[name]
-    between = st.lists(some, min_size=2, max_size=2).map(sorted).map(tuple)
-    ends = draw(st.none() | between | st.tuples(some, st.none()) | st.tuples(st.none(), some))
-    return slider_of(name, draw(st.lists(some, max_size=5)), ends), ends
+    value = VALUES[name]
+    pair = st.lists(value, min_size=2, max_size=2).map(sorted).map(tuple)
+    ends = draw(st.none() | pair | st.tuples(value, st.none()) | st.tuples(st.none(), value))
+    return make_slider(name, draw(st.lists(value, max_size=5)), ends), ends
 
 
-@given(shown())
+@given(sliders())
 def test_showing_a_range_does_not_change_it(case: tuple[RangeSlider, Any]) -> None:
-    """Whatever the ends are, to the microsecond and beyond all values: they come back as given."""
+    """A slider returns the ends it shows exactly, to the microsecond and beyond all values."""
     slider, ends = case
-    assert slider.chosen == ends
+    assert slider.value == ends
 
 
-@given(shown(), st.sampled_from(["low", "high"]), st.integers(0, 2**40))
+@given(sliders(), st.sampled_from(["low", "high"]), st.integers(0, 2**40))
 def test_a_move_changes_the_end_that_moved(
     case: tuple[RangeSlider, Any], end: str, number: int
 ) -> None:
-    """One end moves, the other stays exactly what it was; whoever listens is called once."""
+    """One end moves, the other stays exactly as it was; the callback runs once."""
     slider, ends = case
-    heard: list[Any] = []
-    slider.on_change(lambda moved: heard.append(moved.chosen))
+    values: list[Any] = []
+    slider.on_change(lambda changed: values.append(changed.value))
     slider.set_state({end: number})
-    before, after = ends or (None, None), slider.chosen or (None, None)
+    before, after = ends or (None, None), slider.value or (None, None)
     moved, other = (0, 1) if end == "low" else (1, 0)
     assert after[other] == before[other]
-    assert heard == [slider.chosen] * (after[moved] != before[moved])
+    assert values == [slider.value] * (after[moved] != before[moved])
 
 
 @pytest.mark.parametrize(
     ("end", "after"), [("low", (9, 2**63 - 1)), ("high", (2**62 + 1, 2**63 - 1024))]
 )
-def test_the_other_end_stays_though_the_browser_has_no_such_number(end: str, after: Any) -> None:
-    """What a browser would round is not taken back from it, unless it has moved."""
-    slider = slider_of("max_parallel_launches", [6, 20], (2**62 + 1, 2**63 - 1))
+def test_an_end_that_the_browser_rounds_stays_exact(end: str, after: Any) -> None:
+    """The slider does not take an end from the browser, which may round it, until it moves."""
+    slider = make_slider("max_parallel_launches", [6, 20], (2**62 + 1, 2**63 - 1))
     slider.set_state({end: after[end == "high"]})
-    assert slider.chosen == after
+    assert slider.value == after
 
 
 def test_two_ends_that_move_at_once_are_one_change() -> None:
-    """A thumb that pushes the other one along is heard of once, with both ends as they are then."""
-    slider = slider_of("max_parallel_launches", [6, 20])
-    heard: list[Any] = []
-    slider.on_change(lambda moved: heard.append(moved.chosen))
+    """A thumb that pushes the other one causes one callback, with both ends."""
+    slider = make_slider("max_parallel_launches", [6, 20])
+    values: list[Any] = []
+    slider.on_change(lambda changed: values.append(changed.value))
     slider.set_state({"low": 9, "high": 9})
     slider.set_state({"low": None, "high": None})
-    assert heard == [(9, 9), None]
+    assert values == [(9, 9), None]
 
 
 @given(st.lists(TIMES, min_size=1, max_size=30), st.integers(1, 12), st.data())
-def test_bins_that_look_chosen_are_kept(
+def test_a_range_of_bins_has_their_rows(
     values: list[pd.Timestamp], bins: int, data: st.DataObject
 ) -> None:
-    """From an edge to just before another: the rows kept are those of the bins in between."""
+    """From an edge to just before another, exactly the rows of the bins in between match."""
     name = "state_transition_time"
-    faceted, histogram = spread(name, values, bins)
+    index, histogram = make_histogram(name, values, bins)
     slider = RangeSlider("Since")
     slider.show(histogram, None)
     low = data.draw(st.integers(0, len(histogram.counts) - 1))
     high = data.draw(st.integers(low + 1, len(histogram.counts)))
-    end = (round(slider.edges[high] * 1000) - 1) / 1000  # as range_slider.js says it
+    end = (round(slider.edges[high] * 1000) - 1) / 1000  # as range_slider.js sends it
     slider.set_state({"low": slider.edges[low], "high": end})
-    filters = fl.Filters(state_transition_time=slider.chosen)
-    assert faceted.keep(filters).sum() == histogram.counts[low:high].sum()
+    filters = fl.Filters(state_transition_time=slider.value)
+    assert index.keep(filters).sum() == histogram.counts[low:high].sum()
 
 
-def test_it_is_shown_in_one_message() -> None:
-    """Histogram and ends reach the browser together; what it has already is not sent again."""
-    slider = slider_of("max_parallel_launches", [6, 20])
-    sent = sent_by(slider)
-    histogram = spread("max_parallel_launches", [6, None, 9])[1]
+def test_one_message_shows_histogram_and_range() -> None:
+    """The browser gets histogram and range together, and nothing that it already has."""
+    slider = make_slider("max_parallel_launches", [6, 20])
+    messages = record_messages(slider)
+    histogram = make_histogram("max_parallel_launches", [6, None, 9])[1]
     slider.show(histogram, (7, None))
-    ((message, _),) = sent
+    ((message, _),) = messages
     assert message["state"].keys() == {"edges", "counts", "unknown", "low"}
     assert message["state"]["counts"] == [1, 0, 0, 1]
     slider.show(histogram, (7, None))
-    assert len(sent) == 1
+    assert len(messages) == 1
 
 
-# --- a range in a browser -------------------------------------------------------------
+# --- the range slider in a browser ----------------------------------------------------
 
 
-class Shown(Staged):
-    """A slider on a page."""
+class SliderPage(ControlPage):
+    """A page with a range slider."""
 
     @property
     def saved(self) -> list[dict[str, Any]]:
-        """What the kernel was told, a change each."""
+        """The changes that the kernel got."""
         saved: list[dict[str, Any]] = self.page.evaluate("model.saved")
         return saved
 
@@ -141,157 +142,157 @@ class Shown(Staged):
         """Return the thumb of an end: "from" or "to"."""
         return self.page.get_by_role("slider", name=f"Target snapshots, {end}")
 
-    def said(self, end: str) -> str | None:
-        """Return what a screen reader says of an end."""
+    def read_thumb(self, end: str) -> str | None:
+        """Return the value of a thumb as screen readers get it."""
         return self.thumb(end).get_attribute("aria-valuetext")
 
-    @property
-    def words(self) -> str:
-        """The line below the thumbs."""
-        return self.page.locator(".fl-said").inner_text()
+    def read_caption(self) -> list[str]:
+        """Return the texts below the thumbs: the range, and the number of unknown values."""
+        return self.page.locator(".fl-caption").inner_text().strip().split("\n")
 
-    def grab(self, end: str) -> tuple[float, float]:
-        """Put the mouse on a thumb, and press; return where that was."""
+    def press(self, end: str) -> tuple[float, float]:
+        """Press the mouse on a thumb; return its position."""
         box = self.thumb(end).bounding_box()
         assert box
-        value, most = (float(self.thumb(end).evaluate(f"e => e.{n}")) for n in ("value", "max"))
-        x = box["x"] + 10 + value / most * (box["width"] - 20)
+        value, largest = (float(self.thumb(end).evaluate(f"e => e.{n}")) for n in ("value", "max"))
+        x = box["x"] + 10 + value / largest * (box["width"] - 20)
         y = box["y"] + box["height"] / 2
         self.page.mouse.move(x, y)
         self.page.mouse.down()
         return x, y
 
 
-def counts(page: Page, ends: Any = None, *, still: bool = False) -> Shown:
-    """Show a slider over counts from 1 to 10, of which 5 rows have no value."""
+def open_counts(page: Page, ends: Any = None, *, pause_clock: bool = False) -> SliderPage:
+    """Open a slider over counts from 1 to 10, with 5 rows of unknown value."""
     values: list[Any] = [1, 1, 2, 5, 10, *[None] * 5]
-    return Shown(page, slider_of("max_parallel_launches", values, ends), still=still)
+    slider = make_slider("max_parallel_launches", values, ends)
+    return SliderPage(page, slider, pause_clock=pause_clock)
 
 
 def test_keys_move_a_thumb(page: Page) -> None:
-    """Arrows, Home and End move the ends; each press is told at once, and only what changed."""
-    shown = counts(page)
-    shown.thumb("from").press("ArrowRight")
-    shown.thumb("to").press("ArrowLeft")
-    shown.thumb("from").press("Home")
-    shown.thumb("to").press("End")
-    assert shown.saved == [{"low": 2}, {"high": 9}, {"low": None}, {"high": None}]
+    """Arrows, Home and End move a thumb; each press saves at once the end that changed."""
+    control = open_counts(page)
+    control.thumb("from").press("ArrowRight")
+    control.thumb("to").press("ArrowLeft")
+    control.thumb("from").press("Home")
+    control.thumb("to").press("End")
+    assert control.saved == [{"low": 2}, {"high": 9}, {"low": None}, {"high": None}]
 
 
-def test_it_says_the_range_in_words(page: Page) -> None:
-    """Each thumb says where it is, "any" where it is open; a line says the range."""
-    shown = counts(page)
-    assert (shown.said("from"), shown.said("to")) == ("any", "any")
-    assert shown.words.split("\n") == ["all", "5 unknown"]
-    shown.told(low=3)
-    assert (shown.said("from"), shown.words.split("\n")[0]) == ("3", "from 3")
-    shown.told(high=3)
-    assert shown.words.split("\n")[0] == "3"
-    shown.told(low=None)
-    assert shown.words.split("\n")[0] == "up to 3"
-    shown.told(edges=[1000, 4000, 7000], counts=[3, 2], low=4000, high=6998, unknown=0)
-    assert (shown.said("from"), shown.said("to")) == ("4,000", "6,998")
-    assert shown.words.strip() == "4,000 – 6,998"
+def test_it_shows_the_range_as_text(page: Page) -> None:
+    """Each thumb has its value as text, "any" if it is open; a caption has the range."""
+    control = open_counts(page)
+    assert (control.read_thumb("from"), control.read_thumb("to")) == ("any", "any")
+    assert control.read_caption() == ["all", "5 unknown"]
+    control.receive(low=3)
+    assert (control.read_thumb("from"), control.read_caption()[0]) == ("3", "from 3")
+    control.receive(high=3)
+    assert control.read_caption()[0] == "3"
+    control.receive(low=None)
+    assert control.read_caption()[0] == "up to 3"
+    control.receive(edges=[1000, 4000, 7000], counts=[3, 2], low=4000, high=6998, unknown=0)
+    assert (control.read_thumb("from"), control.read_thumb("to")) == ("4,000", "6,998")
+    assert control.read_caption() == ["4,000 – 6,998"]
     assert page.locator("h4").inner_text() == "Target snapshots"
 
 
-def test_it_says_times_in_utc(page: Page) -> None:
-    """Times are said to the minute, in UTC, wherever the viewer is."""
-    moments = [pd.Timestamp(f"2026-01-0{day}T09:30:15Z") for day in (1, 2, 5)]
+def test_it_shows_times_in_utc(page: Page) -> None:
+    """Times appear to the minute, in UTC, in any time zone of the viewer."""
+    times = [pd.Timestamp(f"2026-01-0{day}T09:30:15Z") for day in (1, 2, 5)]
     exact = pd.Timestamp("2026-01-02T03:04:05Z")
-    slider = slider_of("state_transition_time", moments, (exact, None), bins=4)
-    shown = Shown(page, slider)
-    assert shown.said("from") == "2026-01-02 03:04 UTC"
-    assert shown.words.strip() == "since 2026-01-02 03:04 UTC"
-    assert shown.thumb("from").input_value() == "0"  # it is in the first of four bins
-    shown.thumb("to").press("ArrowLeft")
-    assert shown.words.strip() == "2026-01-02 03:04 – 2026-01-04 09:30 UTC"
-    ends = page.locator(".fl-said span span")
+    slider = make_slider("state_transition_time", times, (exact, None), bins=4)
+    control = SliderPage(page, slider)
+    assert control.read_thumb("from") == "2026-01-02 03:04 UTC"
+    assert control.read_caption() == ["since 2026-01-02 03:04 UTC"]
+    assert control.thumb("from").input_value() == "0"  # the time is in the first of four bins
+    control.thumb("to").press("ArrowLeft")
+    assert control.read_caption() == ["2026-01-02 03:04 – 2026-01-04 09:30 UTC"]
+    ends = page.locator(".fl-caption span span")
     page.locator("main").evaluate("e => { e.style.width = '210px'; }")
     tops = "e => new Set([...e.getClientRects()].map(box => box.top)).size"
-    assert ends.evaluate_all(f"all => all.map({tops})") == [1, 1]  # no line ends within a time
-    assert shown.saved == [{"high": (round(slider.edges[3] * 1000) - 1) / 1000}]
+    assert ends.evaluate_all(f"all => all.map({tops})") == [1, 1]  # no time wraps
+    assert control.saved == [{"high": (round(slider.edges[3] * 1000) - 1) / 1000}]
 
 
 def test_thumbs_never_cross(page: Page) -> None:
-    """A thumb that reaches the other one pushes it along; both are told in one message."""
-    shown = counts(page, (3, 4))
+    """A thumb that reaches the other one pushes it; one message has both ends."""
+    control = open_counts(page, (3, 4))
     for _ in range(3):
-        shown.thumb("from").press("ArrowRight")
-    assert shown.saved == [{"low": 4}, {"low": 5, "high": 5}, {"low": 6, "high": 6}]
-    shown.thumb("from").press("End")
-    assert shown.saved[-1] == {"low": 10, "high": None}
-    shown.thumb("to").press("Home")
-    assert shown.saved[-1] == {"low": None, "high": 1}
-    shown.told(low=7, high=9)
-    shown.thumb("to").press("ArrowLeft")
-    assert shown.saved[-1] == {"high": 8}
-    shown.told(low=None, high=0)
-    assert shown.thumb("to").input_value() == "1"
+        control.thumb("from").press("ArrowRight")
+    assert control.saved == [{"low": 4}, {"low": 5, "high": 5}, {"low": 6, "high": 6}]
+    control.thumb("from").press("End")
+    assert control.saved[-1] == {"low": 10, "high": None}
+    control.thumb("to").press("Home")
+    assert control.saved[-1] == {"low": None, "high": 1}
+    control.receive(low=7, high=9)
+    control.thumb("to").press("ArrowLeft")
+    assert control.saved[-1] == {"high": 8}
+    control.receive(low=None, high=0)
+    assert control.thumb("to").input_value() == "1"
 
 
 @pytest.mark.parametrize("end", ["from", "to"])
-def test_a_drag_is_told_when_it_pauses(page: Page, end: str) -> None:
-    """While dragging, the page follows at once; the kernel is told once, after 200 ms."""
-    shown = counts(page, still=True)
-    x, y = shown.grab(end)
+def test_a_drag_is_saved_when_it_pauses(page: Page, end: str) -> None:
+    """The page follows a drag at once; the kernel gets one message, after 200 ms."""
+    control = open_counts(page, pause_clock=True)
+    x, y = control.press(end)
     step = 60 if end == "from" else -60
     page.mouse.move(x + 3 * step, y)
     page.clock.run_for(150)
     page.mouse.move(x + 4 * step, y)
-    assert shown.said(end) != "any"
+    assert control.read_thumb(end) != "any"
     page.clock.run_for(199)
-    assert shown.saved == []
+    assert control.saved == []
     page.clock.run_for(1)
-    assert len(shown.saved) == 1
+    assert len(control.saved) == 1
     page.mouse.up()
     page.clock.run_for(1000)
-    assert len(shown.saved) == 1
-    (message,) = shown.saved
-    assert [f"{value:,}" for value in message.values()] == [shown.said(end)]
+    assert len(control.saved) == 1
+    (message,) = control.saved
+    assert [f"{value:,}" for value in message.values()] == [control.read_thumb(end)]
 
 
-def test_letting_go_tells_at_once(page: Page) -> None:
-    """Whoever lets go of a thumb waits for nothing; one that came back tells nothing."""
-    shown = counts(page, still=True)
-    x, y = shown.grab("from")
+def test_releasing_a_thumb_saves_at_once(page: Page) -> None:
+    """Releasing the mouse saves a moved thumb without a wait, and not one that came back."""
+    control = open_counts(page, pause_clock=True)
+    x, y = control.press("from")
     page.mouse.move(x + 300, y)
     page.mouse.up()
-    assert len(shown.saved) == 1
-    x, y = shown.grab("from")
+    assert len(control.saved) == 1
+    x, y = control.press("from")
     page.mouse.move(x + 300, y)
     page.mouse.move(x, y)
     page.mouse.up()
     page.clock.run_for(1000)
-    assert len(shown.saved) == 1
+    assert len(control.saved) == 1
 
 
-def test_the_kernel_is_not_told_what_it_said(page: Page) -> None:
-    """Whatever the kernel changes is drawn, and nothing is sent back."""
-    shown = counts(page, still=True)
-    shown.told(low=3, high=7)
-    shown.told(counts=[0, 9, 0, 0, 0, 0, 0, 0, 0, 1])
-    shown.told(edges=[0, 1, 2, 3], counts=[1, 1, 1])
+def test_a_change_from_the_kernel_is_not_sent_back(page: Page) -> None:
+    """The page draws each change from the kernel and sends nothing."""
+    control = open_counts(page, pause_clock=True)
+    control.receive(low=3, high=7)
+    control.receive(counts=[0, 9, 0, 0, 0, 0, 0, 0, 0, 1])
+    control.receive(edges=[0, 1, 2, 3], counts=[1, 1, 1])
     page.clock.run_for(1000)
-    assert shown.saved == []
+    assert control.saved == []
     assert page.locator(".fl-strong i").count() == 3
 
 
-def test_what_a_person_drags_stays_in_hand(page: Page) -> None:
-    """What the kernel says of an earlier move does not pull the thumb away under the hand."""
-    shown = counts(page, still=True)
-    x, y = shown.grab("from")
+def test_the_kernel_does_not_move_a_thumb_during_a_drag(page: Page) -> None:
+    """The kernel's answer to an earlier move leaves the thumb under the pointer."""
+    control = open_counts(page, pause_clock=True)
+    x, y = control.press("from")
     page.mouse.move(x + 400, y)
-    before = shown.said("from")
-    shown.told(low=2, counts=[1] * 5 + [0] * 5)
-    assert shown.said("from") == before
+    before = control.read_thumb("from")
+    control.receive(low=2, counts=[1] * 5 + [0] * 5)
+    assert control.read_thumb("from") == before
     page.mouse.up()
-    assert [f"{message['low']:,}" for message in shown.saved] == [before]
+    assert [f"{message['low']:,}" for message in control.saved] == [before]
 
 
 def test_bars_between_the_thumbs_are_strong(page: Page) -> None:
     """The strong bars reach from one thumb to the other, and are as high as their counts."""
-    shown = counts(page, (3, 7))
+    control = open_counts(page, (3, 7))
     strong = page.locator(".fl-strong")
     assert strong.evaluate("e => getComputedStyle(e).clipPath") == "inset(0px 30% 0px 20%)"
     bars = strong.locator("i")
@@ -299,82 +300,84 @@ def test_bars_between_the_thumbs_are_strong(page: Page) -> None:
     assert heights[:2] == ["max(2px, 100%)", "max(2px, 50%)"]
     assert heights[2] == "0px"
     assert bars.nth(0).get_attribute("title") == "1: 2"
-    edges = [shown.thumb(end).bounding_box() for end in ("from", "to")]
+    edges = [control.thumb(end).bounding_box() for end in ("from", "to")]
     box = strong.bounding_box()
     assert box
     assert [edge and edge["x"] for edge in edges] == [box["x"] - 20, box["x"]]
 
 
-def test_a_wide_span_steps_in_bins(page: Page) -> None:
-    """Counts over more than a thousand whole numbers are chosen by bins, fewer one by one."""
-    shown = Shown(page, slider_of("max_parallel_launches", [1, 1000]))
-    assert shown.thumb("from").get_attribute("max") == "1000"
-    edges = [0, 1000, 2000]
-    shown.told(edges=edges, counts=[1, 1])
-    assert shown.thumb("from").get_attribute("max") == "2"
-    shown.thumb("from").press("ArrowRight")
-    assert shown.saved == [{"low": 1000}]
+def test_a_wide_range_has_a_stop_for_each_bin(page: Page) -> None:
+    """Thumbs stop at bins over more than a thousand whole numbers, else at each number."""
+    control = SliderPage(page, make_slider("max_parallel_launches", [1, 1000]))
+    assert control.thumb("from").get_attribute("max") == "1000"
+    control.receive(edges=[0, 1000, 2000], counts=[1, 1])
+    assert control.thumb("from").get_attribute("max") == "2"
+    control.thumb("from").press("ArrowRight")
+    assert control.saved == [{"low": 1000}]
 
 
 @pytest.mark.parametrize("values", [[], [None], [7]])
 def test_nothing_to_choose(page: Page, values: list[Any]) -> None:
-    """Where no row has a value it says so; where all have the same, no thumb can move."""
-    shown = Shown(page, slider_of("max_parallel_launches", values))
-    assert shown.words.split("\n")[0].strip() == ("all" if values == [7] else "no values")
-    assert shown.thumb("from").is_disabled()
-    assert shown.thumb("to").is_disabled()
+    """Without values, or with one alone, the caption says so and no thumb can move."""
+    control = SliderPage(page, make_slider("max_parallel_launches", values))
+    assert control.read_caption()[0] == ("all" if values == [7] else "no values")
+    assert control.thumb("from").is_disabled()
+    assert control.thumb("to").is_disabled()
     clip = page.locator(".fl-strong").evaluate("e => getComputedStyle(e).clipPath")
     assert clip.endswith(" 100%)") == (values != [7])
 
 
-def test_text_stays_text(page: Page, alerts: list[str]) -> None:
-    """A label is shown as it is, whatever it would like to be."""
+def test_markup_in_a_label_is_text(page: Page, alerts: list[str]) -> None:
+    """A label appears as it is, and no script in it runs."""
     slider = RangeSlider(HOSTILE)
-    slider.show(spread("max_parallel_launches", [1, 9])[1], None)
-    Shown(page, slider)
+    slider.show(make_histogram("max_parallel_launches", [1, 9])[1], None)
+    SliderPage(page, slider)
     assert page.locator("h4").text_content() == HOSTILE
     assert alerts == []
 
 
-def test_a_view_that_goes_leaves_nothing(page: Page) -> None:
-    """A closed view listens no more, and tells first what was moved last."""
-    shown = counts(page)
+def test_a_closed_slider_leaves_nothing(page: Page) -> None:
+    """A closed view saves the last move, and removes its listeners."""
+    control = open_counts(page)
     page.evaluate("document.querySelector('.fl-from').value = 4")
-    shown.thumb("from").dispatch_event("input")
+    control.thumb("from").dispatch_event("input")
     page.evaluate("cleanup()")
-    assert page.evaluate("Object.values(model.heard).flat().length") == 0
+    assert control.count_listeners() == 0
     assert page.locator(".fl-slider").count() == 0
-    assert shown.saved == [{"low": 5}]
+    assert control.saved == [{"low": 5}]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_everybody_can_use_it(page: Page, scheme: Any) -> None:
+def test_it_is_accessible(page: Page, scheme: Any) -> None:
     """axe finds nothing serious, light or dark."""
     page.emulate_media(color_scheme=scheme)
-    counts(page, (3, None))
+    open_counts(page, (3, None))
     page.add_style_tag(content=":root { color-scheme: light dark; }")
-    found = Axe().run(page).response["violations"]
-    assert [f for f in found if f["impact"] in ("serious", "critical")] == []
+    violations = Axe().run(page).response["violations"]
+    assert [v for v in violations if v["impact"] in ("serious", "critical")] == []
 
 
-def test_a_thumb_is_large_and_shows_where_keys_go(page: Page) -> None:
-    """A finger finds a thumb within 20 pixels, nothing beside it; keys on it draw a ring."""
-    shown = Shown(page, slider_of("max_parallel_launches", [1, 9]))
-    box = shown.thumb("from").bounding_box()
+def test_a_thumb_is_wide_and_shows_the_focus(page: Page) -> None:
+    """A thumb is 20 pixels wide for a finger, the track beside it is not; a ring shows focus."""
+    control = SliderPage(page, make_slider("max_parallel_launches", [1, 9]))
+    box = control.thumb("from").bounding_box()
     assert box
-    at = "([x, y]) => document.elementFromPoint(x, y).className"
+    class_at = "([x, y]) => document.elementFromPoint(x, y).className"
     middle = box["y"] + box["height"] / 2
-    hit = [page.evaluate(at, [box["x"] + x, middle]) == "fl-from" for x in range(30)]
-    assert hit == [True] * 20 + [False] * 10
+    hits = [page.evaluate(class_at, [box["x"] + x, middle]) == "fl-from" for x in range(30)]
+    assert hits == [True] * 20 + [False] * 10
     before = page.screenshot()
     page.keyboard.press("Tab")
-    assert shown.thumb("from").evaluate("e => e.matches(':focus-visible')")
+    assert control.thumb("from").evaluate("e => e.matches(':focus-visible')")
     assert page.screenshot() != before
 
 
-def test_keys_are_left_to_what_needs_them(page: Page) -> None:
-    """JupyterLab leaves keys to what bears its attribute: all that takes focus, later parts too."""
-    Staged(page, SuppressShortcuts())
+# --- shortcuts ------------------------------------------------------------------------
+
+
+def test_all_that_takes_focus_suppresses_shortcuts(page: Page) -> None:
+    """Each element that takes focus gets JupyterLab's attribute, even one that is added later."""
+    ControlPage(page, SuppressShortcuts())
     marked = page.locator("[data-lm-suppress-shortcuts]")
     html = "<button></button><select></select><input><p></p><table><tr tabindex=0></table>"
     page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", html)

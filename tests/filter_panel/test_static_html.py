@@ -1,4 +1,4 @@
-"""What stands where the panel was: readable wherever HTML is, with or without its styles."""
+"""The static form of the panel: readable with and without styles."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.charts.style import STATE_STYLES
-from fastlaunch_nb.filter_panel.static_html import ROWS, _blocks, stored_html, table_html
+from fastlaunch_nb.filter_panel.static_html import (
+    MAX_ROWS,
+    _draw_bar,
+    render_static_html,
+    render_table,
+)
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.samples import HOSTILE, item
 
 
-class Tables(HTMLParser):
-    """The words of each table's rows, as a reader has them who gets no styles and no classes."""
+class TableParser(HTMLParser):
+    """The text of each table, cell by cell, as it appears without styles and classes."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -39,29 +44,28 @@ class Tables(HTMLParser):
             self.tables[-1][-1].append("")
 
     def handle_data(self, data: str) -> None:
-        """Add words to the cell that was begun last."""
+        """Add text to the last cell."""
         if self.tables and self.tables[-1] and self.tables[-1][-1]:
             self.tables[-1][-1][-1] += data
 
 
-def stored(images: pd.DataFrame, filters: fl.Filters | None = None) -> str:
-    """Return what stands where a panel of these images with these filters was."""
-    return stored_html(images, (filters or fl.Filters()).apply(images), "<b>summary</b>")
+def render(images: pd.DataFrame, filters: fl.Filters | None = None) -> str:
+    """Render the static form of a panel with these images and filters."""
+    return render_static_html(images, (filters or fl.Filters()).apply(images), "<b>summary</b>")
 
 
-def picture(images: pd.DataFrame, filters: fl.Filters | None = None) -> list[list[list[str]]]:
-    """Return the tables that make the picture, each a list of rows."""
-    return Tables(stored(images, filters)).tables[:-1]
+def read_picture(images: pd.DataFrame, filters: fl.Filters | None = None) -> list[list[list[str]]]:
+    """Return the tables of the picture, each a list of rows."""
+    return TableParser(render(images, filters)).tables[:-1]
 
 
-def sized(*targets: int | None, **columns: Any) -> pd.DataFrame:
-    """Return an image a target, none where it is None, with more columns."""
-    whole = [
-        {} if target is None else {"SnapshotConfiguration": {"TargetResourceCount": target}}
-        for target in targets
-    ]
+def make_images(*targets: int | None, **columns: Any) -> pd.DataFrame:
+    """Return an image for each target, without one for None, and with more columns."""
     items = [
-        item(number, SnapshotConfiguration=None) | more for number, more in enumerate(whole, 1)
+        item(
+            number, SnapshotConfiguration={} if target is None else {"TargetResourceCount": target}
+        )
+        for number, target in enumerate(targets, 1)
     ]
     images = fl.from_pages(items, region="us-east-1", observed_at="2026-01-15T12:00:00Z")
     return images.assign(**{n: pd.array(values, dtype="Int64") for n, values in columns.items()})
@@ -70,9 +74,9 @@ def sized(*targets: int | None, **columns: Any) -> pd.DataFrame:
 # --- the picture ----------------------------------------------------------------------
 
 
-def test_states_the_worst_first(images: pd.DataFrame) -> None:
-    """Each state with its number of images, as pandas counts them, in the order of the charts."""
-    head, *lines = picture(images.head(4))[0]
+def test_the_worst_states_come_first(images: pd.DataFrame) -> None:
+    """Each state has a line with its number of images, in the order of the charts."""
+    head, *lines = read_picture(images.head(4))[0]
     assert head == ["State", "Images", ""]
     assert [line[:2] for line in lines] == [
         ["▩ enabling-failed", "1"],
@@ -84,36 +88,36 @@ def test_states_the_worst_first(images: pd.DataFrame) -> None:
 
 
 def test_more_states_than_lines(images: pd.DataFrame) -> None:
-    """The worst have a line each; what is left is said together, so that all images are counted."""
-    _, *lines = picture(images)[0]
+    """The worst states have a line each; the last line sums up the others."""
+    _, *lines = read_picture(images)[0]
     assert len(lines) == 6
     assert lines[-1] == [" 3 more states", "3", ""]
     assert sum(int(line[1]) for line in lines) == len(images)
 
 
-def test_what_filters_left_out_is_said(images: pd.DataFrame) -> None:
-    """A state of which some images are left says of how many; its bar is as much shorter."""
+def test_a_filtered_state_shows_both_counts(images: pd.DataFrame) -> None:
+    """A state with images that do not match shows how many it has; its bar is shorter."""
     twice = pd.concat([images, images.assign(region="eu-west-1")], ignore_index=True)
-    _, *lines = picture(twice, fl.Filters(region="us-east-1"))[0]
+    _, *lines = read_picture(twice, fl.Filters(region="us-east-1"))[0]
     assert ["▩ enabling-failed", "1 of 2", "█" * 8] in lines
-    _, *lines = picture(twice, fl.Filters(state="enabling-failed"))[0]
+    _, *lines = read_picture(twice, fl.Filters(state="enabling-failed"))[0]
     assert lines == [["▩ enabling-failed", "2", "█" * 16]]
 
 
-def test_largest_targets_where_no_stock_is_known() -> None:
-    """The seven largest targets, the largest first; one without a target is in no line."""
-    largest = picture(sized(5, None, 40, 0, 8, 8, 8, 8, 8, 8))[1]
+def test_largest_targets_without_stock() -> None:
+    """The seven largest targets have a line, the largest first; no target, no line."""
+    largest = read_picture(make_images(5, None, 40, 0, 8, 8, 8, 8, 8, 8))[1]
     assert largest[0] == ["Largest targets", "Snapshots", ""]
     assert [line[1] for line in largest[1:]] == ["40", "8", "8", "8", "8", "8", "8"]
     assert largest[1][2] == "█" * 16
     assert largest[2][2] == "███▎"
-    assert picture(sized(0))[1][1][1:] == ["0", ""]
+    assert read_picture(make_images(0))[1][1][1:] == ["0", ""]
 
 
 def test_stock_against_target() -> None:
-    """Where stocks are known, a bar is what is there and what is missing; unknown is no number."""
-    images = sized(16, 16, 8, 4, available_snapshots=[4, None, 0, 16])
-    largest = picture(images)[1]
+    """A bar shows the stock and what is missing; an unknown stock has no number."""
+    images = make_images(16, 16, 8, 4, available_snapshots=[4, None, 0, 16])
+    largest = read_picture(images)[1]
     assert largest[0] == ["Largest targets", "In stock", ""]
     assert [line[1:] for line in largest[1:]] == [
         ["4 of 16", "████░░░░░░░░░░░░"],
@@ -124,114 +128,114 @@ def test_stock_against_target() -> None:
 
 
 def test_no_target_at_all() -> None:
-    """Where no image has a target there is no such table, and no empty one."""
-    assert len(picture(sized(None, None))) == 1
+    """Without any target the picture has no table of targets."""
+    assert len(read_picture(make_images(None, None))) == 1
 
 
 def test_the_picture_is_small(images: pd.DataFrame) -> None:
-    """At most fifteen lines, headings included, however many images and states there are."""
+    """Any number of images and states gives at most fifteen lines, headings included."""
     items = [item(number, f"new-state-{number % 12}") for number in range(60)]
-    assert sum(map(len, picture(fl.from_pages(items)))) == 15
-    assert sum(map(len, picture(images))) <= 15
+    assert sum(map(len, read_picture(fl.from_pages(items)))) == 15
+    assert sum(map(len, read_picture(images))) <= 15
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_bars_are_true(one: float, other: float) -> None:
-    """Law: a bar is its share of sixteen letters, to an eighth; more is no shorter."""
+def test_bars_are_proportional(one: float, other: float) -> None:
+    """Law: a bar is its share of sixteen characters, to an eighth; a larger one is no shorter."""
 
     def length(bar: str) -> float:
-        return sum("▏▎▍▌▋▊▉█".index(letter) + 1 for letter in bar) / 8
+        return sum("▏▎▍▌▋▊▉█".index(character) + 1 for character in bar) / 8
 
-    assert length(_blocks(1)) == 16
-    assert bool(_blocks(one)) == (one > 0)
-    assert abs(length(_blocks(one)) - 16 * one) <= 1 / 8
-    assert length(_blocks(min(one, other))) <= length(_blocks(max(one, other)))
+    assert length(_draw_bar(1)) == 16
+    assert bool(_draw_bar(one)) == (one > 0)
+    assert abs(length(_draw_bar(one)) - 16 * one) <= 1 / 8
+    assert length(_draw_bar(min(one, other))) <= length(_draw_bar(max(one, other)))
 
 
 def test_colours_are_those_of_the_charts(images: pd.DataFrame) -> None:
-    """Where styles survive, each line has the colour of its state; the word stands beside."""
-    html = stored(images)
+    """Where styles remain, each line has the colour of its state, and always its name."""
+    html = render(images)
     for state in ("enabling-failed", "enabled-failed", "disabling-failed"):
         colour = STATE_STYLES[state].colour
         assert re.search(f"color:{colour}'>.</span> {state}</td>", html)
         assert re.search(f"color:{colour};font-family:monospace'>█", html)
 
 
-def test_screen_readers_hear_words_not_letters_of_bars(images: pd.DataFrame) -> None:
-    """Bars and signs are hidden from them: the number stands beside, the state is a word."""
-    spoken = re.sub(r"<span aria-hidden='true'[^>]*>[^<]*</span>", "", stored(images))
-    assert not re.search("[█▏▎▍▌▋▊▉░■▩▨▧▒▦]", spoken)
-    assert "enabling-failed" in spoken
+def test_screen_readers_skip_bars_and_swatches(images: pd.DataFrame) -> None:
+    """Bars and swatches are hidden from screen readers: number and state are text."""
+    audible = re.sub(r"<span aria-hidden='true'[^>]*>[^<]*</span>", "", render(images))
+    assert not re.search("[█▏▎▍▌▋▊▉░■▩▨▧▒▦]", audible)
+    assert "enabling-failed" in audible
 
 
-# --- the whole ------------------------------------------------------------------------
+# --- the document ---------------------------------------------------------------------
 
 
-def test_nothing_in_it_needs_what_is_stripped(images: pd.DataFrame) -> None:
-    """No picture, script, drawing or form is in it: each is stripped somewhere."""
-    assert Tables(stored(images)).tags <= {
+def test_it_has_only_tags_that_sites_keep(images: pd.DataFrame) -> None:
+    """It has no image, script, SVG or form: some sites strip each of these."""
+    assert TableParser(render(images)).tags <= {
         *("style", "div", "b", "table", "thead", "tbody", "tr", "th", "td"),
         *("span", "small", "br", "p"),
     }
 
 
-def test_the_same_each_time(images: pd.DataFrame) -> None:
-    """The same images give the same HTML, also in another order of memory or index."""
-    again = images.copy().set_index(pd.Index([0] * len(images)))
-    assert stored(images) == stored(again)
+def test_equal_images_give_equal_html(images: pd.DataFrame) -> None:
+    """The same images give the same HTML, whatever their index."""
+    copy = images.copy().set_index(pd.Index([0] * len(images)))
+    assert render(images) == render(copy)
 
 
-def test_rows_and_what_is_left_of_them() -> None:
-    """The table has the first rows, and says how many more there are."""
-    images = fl.from_pages(item(number) for number in range(1_234 + ROWS))
-    html = stored(images)
-    assert len(Tables(html).tables[-1]) == 1 + ROWS
+def test_the_table_has_the_first_rows() -> None:
+    """The table has the first rows; a line below it counts the others."""
+    images = fl.from_pages(item(number) for number in range(1_234 + MAX_ROWS))
+    html = render(images)
+    assert len(TableParser(html).tables[-1]) == 1 + MAX_ROWS
     assert "and 1,234 more" in html
-    assert " more<" not in stored(images.head(ROWS))
+    assert " more<" not in render(images.head(MAX_ROWS))
 
 
 def test_nothing_to_show(images: pd.DataFrame) -> None:
-    """Where there is no row it says why, and draws nothing."""
-    assert "No image matches the filters." in stored(images, fl.Filters(text="zebra"))
-    assert "<table" not in stored(images, fl.Filters(text="zebra"))
-    assert "No image to show." in stored(empty_images())
+    """Without a row there is a message that explains it, and no table."""
+    assert "No image matches the filters." in render(images, fl.Filters(text="zebra"))
+    assert "<table" not in render(images, fl.Filters(text="zebra"))
+    assert "No image to show." in render(empty_images())
 
 
-def test_a_file_of_parquet_and_its_kinds(images: pd.DataFrame) -> None:
-    """Counts that another writer made floats, and a column without a value, are no obstacle."""
+def test_other_dtypes_of_counts(images: pd.DataFrame) -> None:
+    """Counts may be floats, as from another program's Parquet file, or all null."""
     floats = images.assign(target_resource_count=images["target_resource_count"].astype("Float64"))
-    assert stored(floats) == stored(images)
-    nothing = images.assign(target_resource_count=None)
-    assert len(picture(nothing)) == 1
+    assert render(floats) == render(images)
+    nulls = images.assign(target_resource_count=None)
+    assert len(read_picture(nulls)) == 1
 
 
 def test_hostile_text_is_text(images: pd.DataFrame) -> None:
     """Markup in states, names, templates and reasons is escaped in the picture and the table."""
-    evil = images.assign(
+    hostile = images.assign(
         **dict.fromkeys(("image_name", "account_name", "region", "state"), HOSTILE),
         launch_template_name=HOSTILE,
     )
-    html = stored(evil)
-    assert Tables(html).tags == Tables(stored(images)).tags
+    html = render(hostile)
+    assert TableParser(html).tags == TableParser(render(images)).tags
     assert "<img" not in html
-    parts = html.split("<table")[1:]
-    assert ["<img src=x" in unescape(part) for part in parts] == [True] * 3
+    tables = html.split("<table")[1:]
+    assert ["<img src=x" in unescape(table) for table in tables] == [True] * 3
     assert "\u202e" not in html
 
 
 @pytest.mark.parametrize("name", ["\u05d0\u05d1 12", "\u0627 b", "12 \u0661 3"])
-def test_text_that_runs_leftwards_turns_nothing_around(images: pd.DataFrame, name: str) -> None:
+def test_right_to_left_text_is_isolated(images: pd.DataFrame, name: str) -> None:
     """A name with right-to-left letters or numbers is in an isolate, in picture and table."""
     named = images.assign(image_name=name, state=name)
-    states, largest, rows = Tables(stored(named)).tables
+    states, largest, rows = TableParser(render(named)).tables
     for cell in (states[1][0], largest[1][0], rows[1][0], rows[1][1]):
         assert re.search(f"\u2068{name}.*\u2069", cell)
 
 
-def test_what_is_unknown_is_a_dash() -> None:
-    """A null is no number and no text in the table."""
-    html = table_html(fl.from_pages([{"ImageId": "ami-00000007"}]))
-    (_, row) = Tables(html).tables[0]
+def test_a_null_is_a_dash() -> None:
+    """A null is a dash in the table, neither a number nor a text."""
+    html = render_table(fl.from_pages([{"ImageId": "ami-00000007"}]))
+    (_, row) = TableParser(html).tables[0]
     assert [cell.strip() for cell in row] == [
         *("ami-00000007", "–", "?–", "–", "–", "–", "–", "–"),
     ]

@@ -1,4 +1,4 @@
-"""The views of the panel: charts and findings of what is kept, and what is chosen in them."""
+"""The tabs: charts and findings of the filtered images, and selecting in them."""
 
 from __future__ import annotations
 
@@ -9,134 +9,144 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.filter_panel.tabs import TITLES
 from fastlaunch_nb.sources.pages import empty_images
 
+TIMELINE, CAPACITY, FINDINGS, CODE = (
+    TITLES.index(title) for title in ("Timeline", "Capacity", "Findings", "Code")
+)
+KEY = ["account_id", "region", "image_id"]
 
-@pytest.mark.parametrize("tab", [1, 2])
+
+def get_keys_of_chart(tabs: Any) -> set[Any]:
+    """Return the keys of the images in the rows of the open chart."""
+    return {key for keys in tabs._chart._rows.values() for key in keys}
+
+
+@pytest.mark.parametrize("tab", [TIMELINE, CAPACITY])
 def test_a_click_in_a_chart_selects(images: pd.DataFrame, tab: int) -> None:
-    """A click selects the image of a row, with a key one more, and again takes it away."""
+    """A click selects a row's image, with a modifier one more; a second click deselects it."""
     panel = fl.panel(images)
-    panel._views.selected_index = tab
-    plot = panel._views._plot
-    (one, keys), (other, more) = list(plot._rows.items())[:2]
+    panel._tabs.selected_index = tab
+    chart = panel._tabs._chart
+    (row, keys), (other_row, other_keys) = list(chart._rows.items())[:2]
 
-    def click(row: int, *, with_key: bool = False) -> None:
-        plot._handle_custom_msg({"row": row, "more": with_key}, [])
+    def click(row: int, *, more: bool = False) -> None:
+        chart._handle_custom_msg({"row": row, "more": more}, [])
 
-    click(one)
+    click(row)
     assert panel.selected == tuple(keys)
-    assert len(plot.bands) == 1
-    click(other, with_key=True)
-    assert set(panel.selected) == {*keys, *more}
-    click(one)
+    assert len(chart.bands) == 1
+    click(other_row, more=True)
+    assert set(panel.selected) == {*keys, *other_keys}
+    click(row)
     assert panel.selected == tuple(keys)
-    click(one)
+    click(row)
     assert panel.selected == ()
-    assert plot.bands == []
+    assert chart.bands == []
     click(12345)
     assert panel.selected == ()
 
 
 def test_charts_share_one_plotly(images: pd.DataFrame) -> None:
-    """A panel brings plotly.js when a chart is opened, all the same; closed, there is another."""
+    """All panels share one plotly.js, made when a chart opens, and anew if it was closed."""
     panels = [fl.panel(images) for _ in range(2)]
-    plots: Any = [panel._views._plot for panel in panels]
-    assert [plot.library for plot in plots] == [None, None]
+    charts: Any = [panel._tabs._chart for panel in panels]
+    assert [chart.library for chart in charts] == [None, None]
     for panel in panels:
-        panel._views.selected_index = 1
-    first, second = (plot.library for plot in plots)
+        panel._tabs.selected_index = TIMELINE
+    first, second = (chart.library for chart in charts)
     assert first is second
     assert "Plotly" in first.source
     first.close()
-    panels[0]._views.selected_index = 2
-    assert plots[0].library is not first
+    panels[0]._tabs.selected_index = CAPACITY
+    assert charts[0].library is not first
 
 
-def test_views_follow_when_they_are_looked_at(images: pd.DataFrame) -> None:
-    """A tab shows what is kept now, however it was changed while another was open."""
+def test_a_tab_draws_the_current_filters(images: pd.DataFrame) -> None:
+    """A tab shows the current filters when it opens, even if they changed under another tab."""
     panel = fl.panel(images)
-    views = panel._views
-    views.selected_index = 2
-    assert len(views._plot._rows) == len(images)
-    views.selected_index = 4
+    tabs = panel._tabs
+    tabs.selected_index = CAPACITY
+    assert len(tabs._chart._rows) == len(images)
+    tabs.selected_index = CODE
     panel.filters = fl.Filters(region="eu-west-1")
-    assert "eu-west-1" in views._code._shown.value
-    views.selected_index = 1
-    assert len(views._plot._rows) == 3
-    views.selected_index = 3
-    about = views._findings._rows.iloc[views._findings._shown]
+    assert "eu-west-1" in tabs._code._html.value
+    tabs.selected_index = TIMELINE
+    assert len(tabs._chart._rows) == 3
+    tabs.selected_index = FINDINGS
+    findings = tabs._findings._rows[tabs._findings._mask]
     expected = fl.findings(images)
     expected = expected[expected["region"] == "eu-west-1"]
-    assert about["evidence"].tolist() == expected["evidence"].tolist()
+    assert findings["evidence"].tolist() == expected["evidence"].tolist()
 
 
-def test_given_intervals_and_findings_are_shown(images: pd.DataFrame) -> None:
-    """What was given is what is shown, as far as it is about images that are kept."""
-    known = images.dropna(subset=["account_id", "region", "image_id"])
-    intervals = fl.intervals(known.drop_duplicates(["account_id", "region", "image_id"]))
-    found = fl.findings(known)
-    panel = fl.panel(known, intervals=intervals, findings=found.head(2))
-    views = panel._views
-    views.selected_index = 3
-    assert len(views._findings._shown) == 2
-    views.selected_index = 1
+def test_given_intervals_and_findings_are_filtered(images: pd.DataFrame) -> None:
+    """The tabs show the given intervals and findings, as far as their images match."""
+    known = images.dropna(subset=KEY)
+    intervals = fl.intervals(known.drop_duplicates(KEY))
+    panel = fl.panel(known, intervals=intervals, findings=fl.findings(known).head(2))
+    tabs = panel._tabs
+    tabs.selected_index = FINDINGS
+    assert tabs._findings._mask.sum() == 2
+    tabs.selected_index = TIMELINE
     panel.filters = fl.Filters(region="eu-west-1")
-    keys = {key for row in views._plot._rows.values() for key in row}
+    keys = get_keys_of_chart(tabs)
     assert keys
     assert {key[1] for key in keys} == {"eu-west-1"}
     panel.filters = fl.Filters()
-    keys = {key for row in views._plot._rows.values() for key in row}
-    assert keys == set(intervals[["account_id", "region", "image_id"]].itertuples(index=False))
+    assert get_keys_of_chart(tabs) == set(intervals[KEY].itertuples(index=False))
     with pytest.raises(InputError, match="lacks"):
         fl.panel(known, intervals=known)
     with pytest.raises(InputError, match=r"fl\.findings"):
         fl.panel(known, findings=known)
 
 
-def test_what_takes_time_is_said(images: pd.DataFrame) -> None:
-    """Until findings are there, their tab does not look as if nothing were wrong."""
-    views: Any = fl.panel(images)._views
-    said: list[str] = []
-    views._findings._empty.observe(lambda change: said.append(change["new"]), "value")
-    views.selected_index = 3
-    assert "Looking for what is wrong" in said[0]
-    assert said[1:] == [""]
-    assert views._findings._itable.layout.display is None
+def test_a_message_shows_that_findings_take_time(images: pd.DataFrame) -> None:
+    """Until the findings are there, their tab does not look as if nothing were wrong."""
+    tabs: Any = fl.panel(images)._tabs
+    messages: list[str] = []
+    tabs._findings._message.observe(lambda change: messages.append(change["new"]), "value")
+    tabs.selected_index = FINDINGS
+    assert "Checking for problems" in messages[0]
+    assert messages[1:] == [""]
+    assert tabs._findings._itable.layout.display is None
 
 
-def test_views_say_names(images: pd.DataFrame) -> None:
-    """Timeline and findings call images as the frame does, filtered or not, whoever gave them."""
-    known = images.dropna(subset=["account_id", "region", "image_id"])
-    named = known.assign(image_name=[f"image-{place}" for place in range(len(known))])
-    one_each = known.drop_duplicates(["account_id", "region", "image_id"])
-    panel = fl.panel(named, intervals=fl.intervals(one_each), findings=fl.findings(known))
-    panel._views.selected_index = 1
+def test_tabs_show_names(images: pd.DataFrame) -> None:
+    """Timeline and findings show the names of images, filtered or not, given or computed."""
+    known = images.dropna(subset=KEY)
+    named = known.assign(image_name=[f"image-{number}" for number in range(len(known))])
+    intervals = fl.intervals(known.drop_duplicates(KEY))
+    panel = fl.panel(named, intervals=intervals, findings=fl.findings(known))
+    panel._tabs.selected_index = TIMELINE
     for filters in (fl.Filters(), fl.Filters(region="eu-west-1")):
         panel.filters = filters
-        assert "image-" in panel._views._plot.figure
-        assert set(panel._views._data.findings["image_name"].dropna()) <= set(named["image_name"])
-    assert set(panel._views._data.findings["image_name"].notna()) == {True}
+        assert "image-" in panel._tabs._chart.figure
+    names = panel._tabs._data.findings["image_name"]
+    assert set(names.dropna()) <= set(named["image_name"])
+    assert set(names.notna()) == {True}
 
 
-def test_what_is_said_of_other_images_is_shown_until_it_is_filtered(images: pd.DataFrame) -> None:
-    """Findings of images that are not here are left out by filters alone; so where none is."""
+def test_findings_of_other_images_stay_until_a_filter_applies(images: pd.DataFrame) -> None:
+    """Without a filter the tab shows findings of images that the panel does not have, too."""
     known = images[images["region"] == "us-east-1"]
-    found = fl.findings(images)
-    for rows, keeping in ((known, fl.Filters(region="us-east-1")), (empty_images(), fl.Filters())):
-        panel = fl.panel(rows, findings=found)
-        panel._views.selected_index = 3
-        assert len(panel._views._findings._shown) == len(found)
-        panel.filters = keeping
-    assert len(found) > found["region"].eq("us-east-1").sum()
+    findings = fl.findings(images)
+    for rows, matching in ((known, fl.Filters(region="us-east-1")), (empty_images(), fl.Filters())):
+        panel = fl.panel(rows, findings=findings)
+        panel._tabs.selected_index = FINDINGS
+        assert panel._tabs._findings._mask.sum() == len(findings)
+        panel.filters = matching
+    assert len(findings) > findings["region"].eq("us-east-1").sum()
 
 
 def test_a_finding_about_no_image_selects_none(images: pd.DataFrame) -> None:
-    """A row that is about a region selects nothing, and does not stay chosen; others do."""
-    found = fl.findings(images).head(2)
-    found["image_id"] = pd.array([None, found["image_id"].iloc[1]], dtype="string")
-    panel = fl.panel(images, findings=found)
-    panel._views.selected_index = 3
-    table = panel._views._findings
+    """A click on a finding about a region selects nothing, and its row does not stay selected."""
+    findings = fl.findings(images).head(2)
+    findings["image_id"] = pd.array([None, findings["image_id"].iloc[1]], dtype="string")
+    panel = fl.panel(images, findings=findings)
+    panel._tabs.selected_index = FINDINGS
+    table = panel._tabs._findings
     table._itable.selected_rows = [0]
     assert panel.selected == ()
     assert table._itable.selected_rows == []

@@ -1,4 +1,4 @@
-"""A control of the panel on a page of its own, with a model in place of a kernel."""
+"""A page with one control of the panel, and a model in place of the kernel."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-HERE = "http://127.0.0.1:9/"  # never reached: the page is made up
-PLAIN = "http://plain.invalid/"  # nor this, to whose pages browsers give no clipboard
+SECURE = "http://127.0.0.1:9/"  # no server needed: the test fulfils the request
+INSECURE = "http://plain.invalid/"  # browsers give its pages no clipboard
 MODEL = """async ([source, state]) => {
     const blob = new Blob([source], {type: "text/javascript"});
     const widget = (await import(URL.createObjectURL(blob))).default;
-    const heard = {};
+    const listeners = {};
     let unsaved = {};
-    const fire = (name, ...said) => [...(heard[name] || [])].forEach(hear => hear(...said));
+    const fire = (name, ...values) =>
+        [...(listeners[name] || [])].forEach(listener => listener(...values));
     window.model = {
-        state, heard, saved: [], sent: [],
+        state, listeners, saved: [], sent: [],
         get: name => state[name],
         set(name, value) {
             if (state[name] === value) return;
@@ -24,11 +25,13 @@ MODEL = """async ([source, state]) => {
         },
         save_changes() { this.saved.push(unsaved); unsaved = {}; },
         send(message) { this.sent.push(message); },
-        on(name, hear) { (heard[name] ||= []).push(hear); },
-        off(name, hear) { heard[name] = heard[name].filter(other => other !== hear); },
-        told(names) {  // by the kernel: all is set, and then all is said
-            Object.assign(state, names);
-            Object.keys(names).forEach(name => fire(`change:${name}`));
+        on(name, listener) { (listeners[name] ||= []).push(listener); },
+        off(name, listener) {
+            listeners[name] = listeners[name].filter(other => other !== listener);
+        },
+        receive(traits) {  // from the kernel: sets all traits, then fires all events
+            Object.assign(state, traits);
+            Object.keys(traits).forEach(name => fire(`change:${name}`));
         },
         answer(message, text) {
             fire("msg:custom", message, text === null ? [] : [new TextEncoder().encode(text)]);
@@ -39,35 +42,40 @@ MODEL = """async ([source, state]) => {
 }"""
 
 
-class Staged:
-    """A control on a page, with a model that notes what is told to the kernel.
+class ControlPage:
+    """A page with a control, and a model that records what the control sends to the kernel.
 
-    Where it is to be still, time passes only when the test says so.
+    Where the clock is paused, time passes only when the test runs it.
     """
 
     def __init__(
-        self, page: Page, widget: Any, address: str = HERE, *, still: bool = False
+        self, page: Page, widget: Any, url: str = SECURE, *, pause_clock: bool = False
     ) -> None:
         self.page = page
-        if still:
+        if pause_clock:
             page.clock.install(time=0)
         style = getattr(widget, "_css", "")
         html = f"<!doctype html><html lang=en><title>A page</title><style>{style}</style><main>"
-        page.route(address, lambda route: route.fulfill(body=html, content_type="text/html"))
-        page.goto(address)
-        if still:
+        page.route(url, lambda route: route.fulfill(body=html, content_type="text/html"))
+        page.goto(url)
+        if pause_clock:
             page.clock.pause_at(3600)
-        state = {name: getattr(widget, name) for name in widget.keys if name[0] != "_"}
-        plain = {k: v for k, v in state.items() if isinstance(v, str | int | float | list | None)}
+        traits = {name: getattr(widget, name) for name in widget.keys if name[0] != "_"}
+        plain = {k: v for k, v in traits.items() if isinstance(v, str | int | float | list | None)}
         page.evaluate(MODEL, [widget._esm, plain])
 
-    def told(self, **names: Any) -> None:
-        """Have the kernel change something."""
-        self.page.evaluate("names => model.told(names)", names)
+    def receive(self, **traits: Any) -> None:
+        """Change traits from the kernel."""
+        self.page.evaluate("traits => model.receive(traits)", traits)
+
+    def count_listeners(self) -> int:
+        """Count the listeners that the control has left on the model."""
+        count: int = self.page.evaluate("Object.values(model.listeners).flat().length")
+        return count
 
 
-def sent_by(widget: Any) -> list[tuple[dict[str, Any], Any]]:
-    """Return a list that gets whatever the widget sends to the browser from now on."""
-    sent: list[tuple[dict[str, Any], Any]] = []
-    widget.comm.send = lambda data, buffers=None: sent.append((data, buffers))
-    return sent
+def record_messages(widget: Any) -> list[tuple[dict[str, Any], Any]]:
+    """Return a list that collects each message of a widget to the browser from now on."""
+    messages: list[tuple[dict[str, Any], Any]] = []
+    widget.comm.send = lambda data, buffers=None: messages.append((data, buffers))
+    return messages

@@ -1,4 +1,4 @@
-"""A panel on a screen: what it is of, the hosts that show it, and where its parts are."""
+"""A panel on a screen: its data, the programs that show it, and locators of its widgets."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ from tests.helpers.samples import HOSTILE, SINCE, item
 HOSTS = ("lab", "notebook", "voila")
 NEW = ".fl-panel[class*=of-]"
 KEY = ["account_id", "region", "image_id"]
-PLACES = [(account, region) for account in ("111122223333", "999988887777")
-          for region in ("eu-west-1", "us-east-1", "ap-south-1")]  # fmt: skip
+ACCOUNT_REGIONS = [
+    (account, region)
+    for account in ("111122223333", "999988887777")
+    for region in ("eu-west-1", "us-east-1", "ap-south-1")
+]
 STATES = ("enabled", "enabled", "enabled", "enabling", "enabling-failed", "disabling-failed")
 TABS = ("Table", "Timeline", "Capacity", "Findings", "Code")
 HIDDEN = {"jupyter": {"source_hidden": True}}
@@ -47,54 +50,54 @@ NOTEBOOK = """
 
     names = ("images", "intervals", "findings")
     images, intervals, findings = (pd.read_pickle(f"{name}.pkl") for name in names)
-    said, place = widgets.HTML(), widgets.VBox()
+    state, box = widgets.HTML(), widgets.VBox()
     new = widgets.Button(description="New panel")
 
 
-    def say(_change=None):
-        told = {"filters": panel.filters.plain(), "selected": panel.selected}
-        said.value = f"<pre class='said'>{escape(json.dumps(told))}</pre>"
+    def show_state(_change=None):
+        traits = {"filters": panel.filters.plain(), "selected": panel.selected}
+        state.value = f"<pre class='state'>{escape(json.dumps(traits))}</pre>"
 
 
-    def begin(_button=None):
+    def show_panel(_button=None):
         global panel
         panel = fl.panel(images, intervals=intervals, findings=findings)
-        panel.add_class(f"of-{len(begun)}")
-        begun.append(panel)
-        panel.observe(say, ["filters", "selected"])
-        place.children = (panel,)
-        say()
+        panel.add_class(f"of-{len(panels)}")
+        panels.append(panel)
+        panel.observe(show_state, ["filters", "selected"])
+        box.children = (panel,)
+        show_state()
 
 
-    begun = []
-    new.on_click(begin)
-    begin()
-    display(new, place, said)
+    panels = []
+    new.on_click(show_panel)
+    show_panel()
+    display(new, box, state)
 """
 
 
-# --- what is shown --------------------------------------------------------------------
+# --- data -----------------------------------------------------------------------------
 
 
-def fleet() -> pd.DataFrame:
-    """Return 60 images in six places, of ten templates and some states; one is all hostile."""
+def make_fleet() -> pd.DataFrame:
+    """Return 60 images in six regions, with ten templates; one has hostile text everywhere."""
     frames = [
         fl.from_pages(
-            [_item(number) for number in range(place, 60, len(PLACES))],
+            [_make_item(number) for number in range(first, 60, len(ACCOUNT_REGIONS))],
             account_id=account,
             region=region,
             observed_at="2026-01-15T12:00:00Z",
         )
-        for place, (account, region) in enumerate(PLACES)
+        for first, (account, region) in enumerate(ACCOUNT_REGIONS)
     ]
     images = pd.concat(frames, ignore_index=True)
     names = [f"windows-{int(image_id[4:], 16):02}" for image_id in images["image_id"]]
     names[0] = HOSTILE
-    stock = pd.array([None if place % 7 == 0 else place % 6 for place in range(60)], dtype="Int64")
+    stock = pd.array([None if row % 7 == 0 else row % 6 for row in range(60)], dtype="Int64")
     return images.assign(image_name=pd.array(names, dtype="string"), available_snapshots=stock)
 
 
-def _item(number: int) -> dict[str, Any]:
+def _make_item(number: int) -> dict[str, Any]:
     name = HOSTILE if number == 0 else f"runner-{number % 10}"
     return item(
         number,
@@ -106,25 +109,24 @@ def _item(number: int) -> dict[str, Any]:
     )
 
 
-def prepared(home: Path, told: dict[str, pd.DataFrame]) -> Path:
-    """Return a folder whose folder lab has a notebook that shows panels, and what they are of."""
-    folder = lab_folder(home)
+def write_notebook(root: Path, data: dict[str, pd.DataFrame]) -> None:
+    """Write a notebook that shows panels, and their data, to the lab's folder below a root."""
+    folder = lab_folder(root)
     folder.mkdir(parents=True)
-    for name, rows in told.items():
+    for name, rows in data.items():
         rows.to_pickle(folder / f"{name}.pkl")
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(NOTEBOOK, metadata=HIDDEN)],
         metadata={"kernelspec": {"display_name": "Python 3", "name": "python3"}},
     )
     nbformat.write(notebook, folder / "panel.ipynb")
-    return home
 
 
-# --- where it is shown ----------------------------------------------------------------
+# --- hosts ----------------------------------------------------------------------------
 
 
 class Host(NamedTuple):
-    """A program that shows notebooks, and the page of it that tests share."""
+    """A program that shows notebooks, and its page, which the tests share."""
 
     name: str
     page: Page
@@ -132,26 +134,26 @@ class Host(NamedTuple):
 
 
 @contextmanager
-def hosted(name: str, home: Path, browser: Browser) -> Iterator[Host]:
-    """Give a page of a host with the notebook run in it."""
+def open_host(name: str, root: Path, browser: Browser) -> Iterator[Host]:
+    """Start a host, and run the notebook in a page of it."""
     start: dict[str, Callable[[Path], Any]] = {
         "lab": lab_started,
         "notebook": notebook_started,
-        "voila": lambda home: voila_started(lab_folder(home)),
+        "voila": lambda root: voila_started(lab_folder(root)),
     }
-    with start[name](home) as root, opened(browser) as page:
+    with start[name](root) as address, opened(browser) as page:
         addresses = {
-            "lab": root.replace("01_explore", "panel"),
-            "notebook": root.replace("/tree", "/notebooks/panel.ipynb"),
-            "voila": f"{root}/voila/render/panel.ipynb",
+            "lab": address.replace("01_explore", "panel"),
+            "notebook": address.replace("/tree", "/notebooks/panel.ipynb"),
+            "voila": f"{address}/voila/render/panel.ipynb",
         }
-        show(name, page, addresses[name])
+        run_notebook(name, page, addresses[name])
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         yield Host(name, page, addresses[name])
 
 
-def show(name: str, page: Page, address: str) -> None:
-    """Open the notebook in a host, and have it run."""
+def run_notebook(name: str, page: Page, address: str) -> None:
+    """Open the notebook in a host, and run it."""
     if name == "lab":
         run_all(page, address)
     elif name == "notebook":
@@ -162,11 +164,11 @@ def show(name: str, page: Page, address: str) -> None:
 
 
 @contextmanager
-def dark(host: Host, browser: Browser) -> Iterator[Page]:
-    """Give a dark page of a host: the same one, but of Voila another."""
+def open_dark_page(host: Host, browser: Browser) -> Iterator[Page]:
+    """Make a host's page dark; for Voila, open another page."""
     if host.name == "voila":
         with opened(browser) as page:
-            show(host.name, page, f"{host.address}?theme=dark")
+            run_notebook(host.name, page, f"{host.address}?theme=dark")
             yield page
     else:
         with darkened(host.page):
@@ -174,7 +176,7 @@ def dark(host: Host, browser: Browser) -> Iterator[Page]:
 
 
 class Screen:
-    """A new panel on a host's page, and where its parts are."""
+    """A new panel on a host's page, with locators of its widgets."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -195,79 +197,79 @@ class Screen:
         self.reset = self.panel.get_by_role("button", name="Reset")
         self.table = self.panel.locator(".fl-table").first
         self.rows = self.table.locator("table.dataTable tbody tr")
-        self.chosen = self.table.locator("table.dataTable tbody tr.selected")
+        self.selected_rows = self.table.locator("table.dataTable tbody tr.selected")
         self.pager = self.table.locator(".fl-pager")
         self.focused = page.locator("*:focus")
         self.plot = self.panel.locator(PLOT)
         expect(self.rows.first).to_be_visible()
 
-    def facet(self, title: str) -> Locator:
-        """Return a facet, by what stands above it."""
+    def find_facet(self, title: str) -> Locator:
+        """Return a facet by its title."""
         heading = self.page.get_by_role("heading", name=title, exact=True)
         return self.panel.locator(".fl-facet").filter(has=heading)
 
-    def value(self, title: str, value: str) -> Locator:
-        """Return the line of a value of a facet."""
-        return self.facet(title).locator(".fl-values > *").filter(has_text=value)
+    def find_value(self, title: str, value: str) -> Locator:
+        """Return the line of a value in a facet."""
+        return self.find_facet(title).locator(".fl-values > *").filter(has_text=value)
 
-    def box(self, title: str, value: str) -> Locator:
-        """Return the box to tick of a value of a facet."""
-        return self.value(title, value).get_by_role("checkbox")
+    def find_box(self, title: str, value: str) -> Locator:
+        """Return the checkbox of a value in a facet."""
+        return self.find_value(title, value).get_by_role("checkbox")
 
-    def open(self, title: str) -> None:
+    def open_tab(self, title: str) -> None:
         """Open a tab."""
         self.panel.get_by_role("tab", name=title, exact=True).click()
 
-    def open_drawn(self, title: str) -> None:
-        """Open a tab, and wait until what it shows is there."""
-        self.open(title)
-        there = {"Timeline": f"{PLOT} .ytick text", "Capacity": f"{PLOT} .ytick text",
-                 "Code": "pre.fl-code"}  # fmt: skip
-        part = there.get(title, "table.dataTable tbody tr")
-        expect(self.panel.locator(f"{part}:visible").first).to_be_visible()
+    def open_drawn_tab(self, title: str) -> None:
+        """Open a tab, and wait until it has drawn."""
+        self.open_tab(title)
+        chart = f"{PLOT} .ytick text"
+        content = {"Timeline": chart, "Capacity": chart, "Code": "pre.fl-code"}
+        selector = content.get(title, "table.dataTable tbody tr")
+        expect(self.panel.locator(f"{selector}:visible").first).to_be_visible()
 
-    def size(self) -> int:
-        """Return how many rows a page of the table has."""
+    def get_page_size(self) -> int:
+        """Return the number of rows on a page of the table."""
         return int(self.table.get_by_label("Rows").evaluate("list => list.selectedOptions[0].text"))
 
-    def tab_to(self, place: Locator) -> None:
-        """Press Tab until this has the focus, which is seen wherever it is on the way."""
+    def tab_to(self, target: Locator) -> None:
+        """Press Tab until an element has the focus, which is visible at each step."""
         for _ in range(60):
             self.page.keyboard.press("Tab")
-            assert self._focus_is_seen(), self.focused.evaluate("it => it.outerHTML.slice(0, 300)")
-            if place.count() and place.first.evaluate("it => it === document.activeElement"):
+            assert self._is_focus_visible(), self.focused.evaluate("e => e.outerHTML.slice(0, 300)")
+            if target.count() and target.first.evaluate("e => e === document.activeElement"):
                 return
-        pytest.fail(f"60 times Tab do not lead to {place}")
+        pytest.fail(f"Tab, pressed 60 times, does not reach {target}")
 
-    def _focus_is_seen(self) -> bool:
-        """Tell whether what has the focus has a ring, or else looks in any way as without."""
+    def _is_focus_visible(self) -> bool:
+        """Return True if the focused element has a ring, or looks different without the focus."""
         ring = self.focused.evaluate(
-            """it => {
-                const style = getComputedStyle(it);
+            """element => {
+                const style = getComputedStyle(element);
                 return style.outlineStyle !== "none" || style.boxShadow !== "none";
             }"""
         )
         if ring:
             return True
-        place = self.focused.element_handle()
-        focused = place.screenshot(animations="disabled")
-        place.evaluate("it => it.blur()")
-        without = place.screenshot(animations="disabled")
-        place.focus()
-        return focused != without
+        element = self.focused.element_handle()
+        focused = element.screenshot(animations="disabled")
+        element.evaluate("element => element.blur()")
+        blurred = element.screenshot(animations="disabled")
+        element.focus()
+        return focused != blurred
 
-    def in_the_kernel(self, **told: Any) -> None:
-        """See that the panel in the kernel says this of itself."""
-        expect(self.page.locator("pre.said")).to_have_text(json.dumps(told))
+    def expect_in_kernel(self, **traits: Any) -> None:
+        """Expect these traits of the panel in the kernel."""
+        expect(self.page.locator("pre.state")).to_have_text(json.dumps(traits))
 
-    def names(self) -> list[str]:
-        """Return what the images on the page of the table are called."""
+    def read_names(self) -> list[str]:
+        """Return the names of the images on the page of the table."""
         lines: list[str] = self.rows.locator("td:first-child").all_inner_texts()
         return [line.split("\n")[0].strip() for line in lines]
 
-    def bar(self, name: str) -> Locator:
-        """Return the first bar in the row of a chart that has this image's name."""
-        at = self.plot.evaluate(
+    def find_bar(self, name: str) -> Locator:
+        """Return the first bar in the row of an image in a chart."""
+        index = self.plot.evaluate(
             """(plot, name) => {
                 const middle = box => (box.top + box.bottom) / 2;
                 const label = [...plot.querySelectorAll(".ytick text")]
@@ -279,15 +281,15 @@ class Screen:
             }""",
             name,
         )
-        assert at >= 0
-        return self.plot.locator(".bars path").nth(at)
+        assert index >= 0
+        return self.plot.locator(".bars path").nth(index)
 
 
-def key_of(images: pd.DataFrame, name: str) -> list[str]:
-    """Return the key of the image with this name."""
-    return [str(part) for part in images.loc[images["image_name"] == name, KEY].iloc[0]]
+def get_key(images: pd.DataFrame, name: str) -> list[str]:
+    """Return the key of the image with a name."""
+    return [str(value) for value in images.loc[images["image_name"] == name, KEY].iloc[0]]
 
 
-def named(images: pd.DataFrame) -> list[str]:
+def get_names(images: pd.DataFrame) -> list[str]:
     """Return the names of images, in their order."""
     return [str(name) for name in images["image_name"]]

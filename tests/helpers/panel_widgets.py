@@ -1,0 +1,49 @@
+"""Functions that read what the widgets of a panel show, and a DataFrame to show."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from typing import Any
+
+import pandas as pd
+
+import fastlaunch_nb as fl
+from tests.helpers.samples import item
+
+
+def make_images(count: int) -> pd.DataFrame:
+    """Return images that differ in nothing but their ids and templates."""
+    return fl.from_pages([item(n) for n in range(count)], observed_at="2026-01-15T12:00:00Z")
+
+
+def strip_tags(html: str) -> str:
+    """Return the text of some HTML."""
+    return unescape(re.sub("<[^>]*>", "", html))
+
+
+def get_boxes(panel: Any, title: str) -> dict[str, Any]:
+    """Return the checkboxes of a facet by their labels without the counts."""
+    facet = next(f for f in panel._facets.values() if title in f.children[0].value)
+    return {strip_tags(box.description).rsplit(" ", 1)[0]: box for box in facet._values.children}
+
+
+def read_counts(panel: Any, title: str) -> dict[str, int]:
+    """Return the counts of a facet by its labels."""
+    return {
+        label: int(re.findall(r"[(]([0-9,]+)[)]", box.description)[-1].replace(",", ""))
+        for label, box in get_boxes(panel, title).items()
+    }
+
+
+def read_chips(panel: Any) -> list[str]:
+    """Return the texts of the filter chips."""
+    return [chip.description.removesuffix(" ×") for chip in panel._chips.children]
+
+
+def read_page(panel: Any) -> str:
+    """Return the HTML of the table's page, or the message in its place."""
+    table: Any = panel._tabs._table
+    message: str = table._message.value
+    rows = table._itable.df
+    return message or " ".join([*rows.columns, *rows.to_numpy().ravel()])
