@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import ipywidgets as widgets
 
 from fastlaunch_nb.filter_panel import widget_helpers
-from fastlaunch_nb.filters.facet_index import FACETS, RANGES
+from fastlaunch_nb.filters.fields import FACETS, RANGES
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.formatting import single_line
 

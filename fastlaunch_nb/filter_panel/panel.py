@@ -21,7 +21,8 @@ from fastlaunch_nb.filter_panel.static_html import stored_html
 from fastlaunch_nb.filter_panel.style import STYLE
 from fastlaunch_nb.filter_panel.table import Key
 from fastlaunch_nb.filter_panel.tabs import PanelData, PanelTabs
-from fastlaunch_nb.filters.facet_index import RANGES, FacetIndex
+from fastlaunch_nb.filters.facet_index import FacetIndex
+from fastlaunch_nb.filters.fields import RANGES
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.formatting import DEMO_MARK, is_demo
 from fastlaunch_nb.schema.columns import COLUMNS, INTERVAL_COLUMNS
@@ -197,7 +198,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     @property
     def filtered(self) -> pd.DataFrame:
         """The rows that the filters keep, as in the frame that was given."""
-        return self._data.kept(self._faceted.keep(self.filters))
+        return self._data.kept(self._faceted.keep(self.filters.active()))
 
     def to_code(
         self, kind: str = "fastlaunch", *, profiles: Mapping[str, str] | None = None
@@ -245,15 +246,15 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def _show(self, _change: object = None) -> None:
         """Show the selection: in every control, in the counts and in the views."""
         filters: Filters = self.filters
-        counts = self._faceted.counts(filters, self._facets)
-        keep = self._faceted.keep(filters)
+        counts = self._faceted.counts(filters.active(), self._facets)
+        keep = self._faceted.keep(filters.active())
         self._showing = True
         try:
             self._search.value = filters.text
             for name, facet in self._facets.items():
                 facet.show(counts[name], getattr(filters, name), self._names.get(name, {}))
             for name, slider in self._ranges.items():
-                spread = self._faceted.histogram(filters, name, _BINS)
+                spread = self._faceted.histogram(filters.active(), name, _BINS)
                 slider.show(spread, getattr(filters, name))
         finally:
             self._showing = False

@@ -52,7 +52,7 @@ NOTEBOOK = """
 
 
     def say(_change=None):
-        told = {"filters": panel.filters.plain(), "selected": panel.selected}
+        told = {"filters": panel.filters.to_dict(), "selected": panel.selected}
         said.value = f"<pre class='said'>{escape(json.dumps(told))}</pre>"
 
 

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.filters.facet_index import facet_values
+from fastlaunch_nb.filters.fields import facet_values
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.schema.columns import API_FILTERS, COLUMNS, COUNT, TEXT, TIME
 from fastlaunch_nb.sources.pages import empty_images
@@ -324,7 +324,7 @@ def test_to_request_pushes_down_what_ec2_can() -> None:
         "ImageIds": ["ami-00000001"],
         "Filters": [{"Name": "state", "Values": ["enabled"]}],
     }
-    assert filters.local() == Filters(owner_id=[None], region="us-east-1", text="x")
+    assert filters.client_side() == Filters(owner_id=[None], region="us-east-1", text="x")
 
 
 def test_filters_refuse() -> None:
@@ -371,5 +371,5 @@ def test_request_and_rest_make_the_whole(filters: Filters) -> None:
     request = filters.to_request()
     pushed = {API_FILTERS[f["Name"]]: f["Values"] for f in request.get("Filters", [])}
     once = filters.apply(IMAGES)
-    twice = filters.local().apply(Filters(**pushed).apply(IMAGES))
+    twice = filters.client_side().apply(Filters(**pushed).apply(IMAGES))
     pd.testing.assert_frame_equal(once, twice)
