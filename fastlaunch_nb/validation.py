@@ -127,9 +127,10 @@ def parse_number(
     600.0
     """
     if isinstance(value, Real) and not isinstance(value, bool):
-        number: Any = value
-        if 0 < number <= most or (allow_zero and number == 0):
-            return float(number)
+        with suppress(OverflowError):  # by an int that is too large for a float
+            number = float(value)
+            if 0 < number <= most or (allow_zero and number == 0):
+                return number
     raise InputError(f"{name} is {value!r}. Expected {expected}.")
 
 
