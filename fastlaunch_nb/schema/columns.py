@@ -1,4 +1,4 @@
-"""The schema: columns, dtypes, meanings, states."""
+"""Columns, dtypes, states, statuses and keys of images, events and coverage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIME: Final = "datetime64[us, UTC]"
 
 
 class Column(NamedTuple):
-    """One column of a frame; `path` leads to its field in an item of the API."""
+    """A column of a DataFrame; `path` leads to its field in an item of the API."""
 
     name: str
     dtype: Any  # one of TEXT, COUNT, NUMBER and TIME
@@ -59,7 +59,7 @@ COLUMNS = (
 )
 
 EVENTS = (*COLUMNS, Column("event_id", TEXT, "EventBridge's id of the event"))
-"""The columns of events, each of which is an observation at the time that it tells."""
+"""Columns of events, each an observation at the time of the event."""
 
 COVERAGE = (
     Column("sweep_id", TEXT, "the sweep that looked"),
@@ -82,7 +82,7 @@ COVERAGE = (
     ),
     Column("checkpoint", TEXT, "the page token where a partial read goes on"),
 )
-"""The columns of a coverage: a row for each account and region that was to be read."""
+"""Columns of a coverage, which has a row for each account and region to read."""
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
 NOT_OPTED_IN, INTERRUPTED = "not-opted-in", "interrupted"
@@ -93,16 +93,16 @@ STATUSES = {
     NOT_OPTED_IN: "the account has not opted in to the region, so it has no images there",
     INTERRUPTED: "the sweep was stopped before anything came",
 }
-"""How a read of an account and region ended; the first and the fourth are no failures."""
+"""Statuses of a scan, with their meanings; complete and not-opted-in are not failures."""
 
 INTERVAL_TIMES: Final = {"start": TIME, "end": TIME, "last_seen": TIME}
-"""The columns of time that an interval has beyond those."""
+"""Time columns that only intervals have."""
 
 KEY = ("account_id", "region", "image_id")
-"""The columns that name a row."""
+"""Columns that identify an image."""
 
 INTERVAL_COLUMNS: Final = (*KEY, "state", *INTERVAL_TIMES, "start_exact")
-"""The columns that every view of intervals needs."""
+"""Columns that every view of intervals needs."""
 
 API_STATES = (
     "enabling",
@@ -113,7 +113,7 @@ API_STATES = (
     "disabling-failed",
 )
 STATES = (*API_STATES, "disabled", "absent", "unknown")
-"""The API's six states in the order of an image's life, then the three of ours."""
+"""The API's six states in the order of an image's life cycle, then three that only we derive."""
 
 WORST_FIRST = (
     "enabling-failed",
@@ -128,7 +128,7 @@ WORST_FIRST = (
 )
 
 EXAMPLE_ACCOUNTS = frozenset({"111122223333", "123456789012", "444455556666", "777788889999"})
-"""Accounts of AWS's own documentation: nobody's, so their rows are demo data."""
+"""Accounts of AWS's documentation, which belong to nobody: their rows are demo data."""
 
 API_FILTERS = {"state": "state", "owner-id": "owner_id", "resource-type": "resource_type"}
-"""The filters of DescribeFastLaunchImages, and the column each is about."""
+"""Filters of DescribeFastLaunchImages, with the column of each."""

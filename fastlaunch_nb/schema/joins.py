@@ -1,7 +1,7 @@
-"""What is joined to the frame: the columns of each join, of snapshots and of metrics; prices.
+"""Columns of joins, snapshots, metrics and findings; prices.
 
-Declared once, as :data:`COLUMNS` are: readers fill these columns, rules and
-charts read them. A column that is not there and a null both mean: unknown.
+Readers fill these columns, rules and charts read them. A missing column and a
+null both mean that a value is unknown.
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ JOINS: Mapping[str, tuple[Column, ...]] = {
         Column("monthly_usd", NUMBER, "both together"),
     ),
 }
-"""What may be joined to images, and the columns that it brings."""
+"""Joins of images, with the columns that each adds."""
 
 JOINED: Mapping[str, Any] = {
     column.name: column.dtype for columns in JOINS.values() for column in columns
 }
-"""Each joined column's dtype."""
+"""Dtypes of the joined columns."""
 
 SNAPSHOTS = (
     Column("account_id", TEXT, "the account that was asked, and owns the snapshot"),
@@ -93,7 +93,7 @@ SNAPSHOTS = (
     Column("launch_template_version", TEXT, "and the version"),
     Column("observed_at", TIME, "when AWS answered, by its clock"),
 )
-"""The columns of snapshots: a row for each that Fast Launch has made."""
+"""Columns of the snapshots that Fast Launch created."""
 
 METRICS = (
     Column("account_id", TEXT, "the account that was asked"),
@@ -115,7 +115,7 @@ METRICS = (
         "FastLaunchSnapshotCreationTime, on average, as CloudWatch has it",
     ),
 )
-"""The columns of metrics: a row for each image and period that CloudWatch has numbers for."""
+"""Columns of metrics, which have a row for each image and period with data."""
 
 FINDINGS = (
     Column("severity", TEXT, "`high`, `medium` or `low`"),
@@ -127,32 +127,32 @@ FINDINGS = (
     Column("remedy", TEXT, "what to do; commands are for a person to run"),
     Column("monthly_usd", NUMBER, "what it costs a month, where that is known"),
 )
-"""The columns of findings: a row for each thing that is wrong."""
+"""Columns of findings, which have a row for each problem."""
 
 DEFAULT_QUOTA: Final = 40
-"""Parallel launches a region, across all AMIs, where no other quota was granted (EC2 User Guide;
-Service Quotas: `ec2fastlaunch`, `L-DC79B53E`)."""
+"""Parallel launches in a region, across all AMIs, by default (EC2 User Guide; Service Quotas:
+`ec2fastlaunch`, `L-DC79B53E`)."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What AWS charges, in USD; Fast Launch itself is free.
+    """Prices of AWS, in USD; Fast Launch itself is free.
 
-    The defaults are of us-east-1, from AWS's pages on the prices of EBS and on the
-    cost of EC2 Fast Launch. Other regions, and agreements of yours, have others.
+    The defaults are those of us-east-1, from AWS's pages on EBS pricing and on the
+    cost of EC2 Fast Launch. Prices differ by region and by your agreements.
 
     Attributes
     ----------
     snapshot_gib_month : float
-        A GiB of standard snapshots for a month: 0.05.
+        One GiB of standard snapshots for a month: 0.05.
     preparation : float
-        The instance and the volume that prepare one snapshot: 0.05, the upper end
-        of the 0.02 to 0.05 that AWS names.
+        The instance and volume that prepare one snapshot: 0.05, the upper end of
+        AWS's estimate of 0.02 to 0.05.
 
     Raises
     ------
     InputError
-        A price is no number, or below 0.
+        If a price is not a number, or is below 0.
 
     Examples
     --------
@@ -167,20 +167,20 @@ class Prices:
     def __post_init__(self) -> None:
         for field in fields(self):
             price = getattr(self, field.name)
-            number = isinstance(price, int | float) and not isinstance(price, bool)
-            if not number or not 0 <= price < float("inf"):
+            is_number = isinstance(price, int | float) and not isinstance(price, bool)
+            if not is_number or not 0 <= price < float("inf"):
                 raise InputError(f"{field.name} is {price!r}. Expected USD, 0 or more.")
 
 
 def known_stock(images: pd.DataFrame) -> pd.Series:
-    """Return how many snapshots each image has in stock; null where that is unknown.
+    """Return the number of available snapshots of each image; null if it is unknown.
 
-    As CloudWatch has it; else the completed ones that were found.
+    It is CloudWatch's number, or else the number of completed snapshots.
     """
-    found = pd.Series(pd.array([None] * len(images), dtype=COUNT), index=images.index)
+    stock = pd.Series(pd.array([None] * len(images), dtype=COUNT), index=images.index)
     if "available_snapshots" in images:
-        found = images["available_snapshots"].astype(COUNT)
+        stock = images["available_snapshots"].astype(COUNT)
     if {"snapshots", "snapshots_pending"} <= set(images):
         completed = images["snapshots"] - images["snapshots_pending"]
-        found = found.fillna(completed.astype(COUNT))
-    return found
+        stock = stock.fillna(completed.astype(COUNT))
+    return stock
