@@ -112,11 +112,8 @@ def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
     image_id,state_transition_reason
     ami-0abcdef1234567890,'=cmd|' /C calc'!A0
     """
-    texts = images.select_dtypes(["string", "object"])
-    guarded = {str(name): _guard_formulas(values) for name, values in texts.items()}
-    return images.assign(**guarded).to_csv(index=False, lineterminator="\n", sep=separator)
-
-
-def _guard_formulas(values: pd.Series) -> pd.Series:
-    texts = values.astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
-    return texts.str.replace(_BEGINS_FORMULA, r"\1'", regex=True)
+    safe = {}
+    for name, values in images.select_dtypes(["string", "object"]).items():
+        texts = values.astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
+        safe[str(name)] = texts.str.replace(_BEGINS_FORMULA, r"\1'", regex=True)
+    return images.assign(**safe).to_csv(index=False, lineterminator="\n", sep=separator)

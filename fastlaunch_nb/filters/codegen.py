@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -126,7 +127,11 @@ def _list_scopes(
     if "account_id" in active:
         chosen = [value for value in active["account_id"] if _is_valid(check_account_id, value)]
         if profiles is not None:
-            accounts = [(account_id, _find_profile(account_id, profiles)) for account_id in chosen]
+            if missing := [value for value in chosen if value not in profiles]:
+                raise InputError(
+                    f"profiles has none for {missing[0]}, which the filters choose. Add it."
+                )
+            accounts = [(value, profiles[value]) for value in chosen]
         elif not chosen:
             accounts = []
     return [QueryScope(*account, region) for account in accounts for region in regions]
@@ -138,12 +143,6 @@ def _is_valid(check: Callable[[str | None], None], value: str | None) -> bool:
     except InputError:
         return False
     return value is not None
-
-
-def _find_profile(account_id: str, profiles: Mapping[str, str]) -> str:
-    if account_id not in profiles:
-        raise InputError(f"profiles has none for {account_id}, which the filters choose. Add it.")
-    return profiles[account_id]
 
 
 # --- this package ---------------------------------------------------------------------
@@ -162,6 +161,7 @@ def _write_fastlaunch(active: ActiveFilters, scopes: list[QueryScope]) -> str:
 
 # --- boto3 ----------------------------------------------------------------------------
 
+_CALLER_ACCOUNT = "session.client('sts').get_caller_identity()['Account']"
 _WITHIN = """
 def within(value, low, high):
     return value is not None and (low is None or value >= low) and (high is None or value <= high)
@@ -176,18 +176,14 @@ def _write_boto3(active: ActiveFilters, scopes: list[QueryScope]) -> str:
     loop = f"region in {[scope.region for scope in scopes]!r}"
     if has_profiles:
         loop = f"account_id, profile, region in {[tuple(scope) for scope in scopes]!r}"
-    row = "{**image, 'Region': session.region_name}"
-    if has_profiles or needs_account:
-        row = "{**image, 'Region': session.region_name, 'AccountId': account_id}"
-    conditions = [
-        _write_boto3_condition(name, value)
-        for name, value in client_side.items()
-        if name != "region"
-    ]
-    append = [f"chosen.append({row})"]
-    if conditions:
-        append = ["if (", f"    {conditions[0]}", *(f"    and {c}" for c in conditions[1:])]
-        append += ["):", f"    chosen.append({row})"]
+    account = ", 'AccountId': account_id" * (has_profiles or needs_account)
+    append = f"chosen.append({{**image, 'Region': session.region_name{account}}})"
+    conditions = (
+        _write_boto3_condition(*entry) for entry in client_side.items() if entry[0] != "region"
+    )
+    body = append
+    if condition := "\n    and ".join(conditions):
+        body = f"if (\n    {condition}\n):\n    {append}"
     arguments = ", ".join(f"{name}={value!r}" for name, value in _make_request(active).items())
     lines = [
         *(["from datetime import datetime", ""] if "state_transition_time" in client_side else []),
@@ -197,14 +193,11 @@ def _write_boto3(active: ActiveFilters, scopes: list[QueryScope]) -> str:
         "chosen = []",
         f"for {loop}:",
         f"    session = boto3.Session({'profile_name=profile, ' * has_profiles}region_name=region)",
-        *(
-            ["    account_id = session.client('sts').get_caller_identity()['Account']"]
-            * needs_account
-        ),
+        *([f"    account_id = {_CALLER_ACCOUNT}"] if needs_account else []),
         "    paginator = session.client('ec2').get_paginator('describe_fast_launch_images')",
         f"    for page in paginator.paginate({arguments}):",
         "        for image in page['FastLaunchImages']:",
-        *(f"            {line}" for line in append),
+        textwrap.indent(body, " " * 12),
     ]
     return "\n".join(lines)
 

@@ -201,7 +201,7 @@ class _TextColumn:
         return values
 
     @cached_property
-    def _folded(self) -> pd.Index:
+    def _search_texts(self) -> pd.Index:
         return self._texts.str.casefold()
 
     def isin(self, values: Sequence[str | None]) -> Mask:
@@ -211,7 +211,7 @@ class _TextColumn:
 
     def contains(self, word: str) -> Mask:
         """Return the rows whose value contains a casefolded word, in any case."""
-        matches = np.asarray(self._folded.str.contains(word, regex=False), dtype=np.bool_)
+        matches = np.asarray(self._search_texts.str.contains(word, regex=False), dtype=np.bool_)
         return np.append(matches, np.False_).take(self._codes)
 
     def value_counts(self, keep: Mask) -> dict[str | None, int]:
@@ -229,12 +229,9 @@ class _NumberColumn:
         filled = values.fillna(0 if dtype == COUNT else pd.Timestamp(0, tz="UTC"))
         self._numbers: Integers = filled.astype("int64").to_numpy()
         self._known: Mask = values.notna().to_numpy()
-        self._dtype = dtype
-
-    @cached_property
-    def _bounds(self) -> tuple[int, int]:
         known = self._numbers[self._known]
-        return int(known.min()), int(known.max())
+        self._bounds = (int(known.min()), int(known.max())) if len(known) else None
+        self._dtype = dtype
 
     def between(self, low: Any, high: Any) -> Mask:
         """Return the rows with a known value between both ends, which are included."""
@@ -249,7 +246,7 @@ class _NumberColumn:
     def histogram(self, keep: Mask, bins: int) -> Histogram:
         """Count the kept rows, in at most so many bins of equal width."""
         width, size, first = 1, 0, 0
-        if self._known.any():
+        if self._bounds:
             first, last = self._bounds
             width = -(-(last - first + 1) // bins)
             size = (last - first) // width + 1

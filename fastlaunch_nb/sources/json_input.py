@@ -32,7 +32,7 @@ class SourceText(NamedTuple):
     name: str
 
 
-def iter_elements(source: object, expected: str) -> Iterable[object]:
+def iter_elements(source: object, expected: str) -> Iterable[Any]:
     """Return the elements of a source; a single dict is one element."""
     if isinstance(source, pd.DataFrame):
         raise SourceError(f"{expected} Got a DataFrame, which needs no conversion.")

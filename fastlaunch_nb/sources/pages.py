@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 import pandas as pd
 
@@ -104,19 +104,14 @@ def _iter_pages(source: object) -> Iterator[Mapping[str, Any]]:
     if is_text(source):
         source = parse_document(read_text(source, _EXPECTED), _EXPECTED)
     for element in iter_elements(source, _EXPECTED):
-        if _is_page(element):
+        keys = element.keys() if isinstance(element, Mapping) else frozenset[str]()
+        # A page without images has only fields of a page.
+        if "FastLaunchImages" in keys or (keys and keys <= _PAGE_FIELDS):
             yield element
-        elif isinstance(element, Mapping) and _ITEM_FIELDS & element.keys():
+        elif _ITEM_FIELDS & keys:
             yield {"FastLaunchImages": [element]}
         else:
             raise SourceError(f"{_EXPECTED} Got {describe_value(element)}.")
-
-
-def _is_page(element: object) -> TypeGuard[Mapping[str, Any]]:
-    """Return whether an element is a page; without images, it has only fields of a page."""
-    return isinstance(element, Mapping) and (
-        "FastLaunchImages" in element or (bool(element) and element.keys() <= _PAGE_FIELDS)
-    )
 
 
 def _get_items(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
