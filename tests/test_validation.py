@@ -15,6 +15,7 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.schema.columns import COUNT, TEXT, TIME
 from fastlaunch_nb.validation import parse_count, parse_number, parse_share, validate_columns
+from tests.helpers.cases import some
 
 parse_size = partial(parse_count, least=1, most=200)
 parse_price = partial(parse_number, expected="USD, 0 or more", allow_zero=True)
@@ -57,7 +58,7 @@ def test_other_values_are_refused(
     parse: Callable[[str, Any], float], expected: str, values: list[Any]
 ) -> None:
     """The error has the argument's name, its value, and the expected number."""
-    for value in values:
+    for value in some(values):
         with pytest.raises(fl.InputError) as caught:
             parse("x", value)
         assert str(caught.value) == f"x is {value!r}. Expected {expected}."
