@@ -18,59 +18,67 @@ from fastlaunch_nb.schema.columns import COUNT, NUMBER, TEXT, TIME, Column
 JOINS: Mapping[str, tuple[Column, ...]] = {
     "ami": (
         Column("image_name", TEXT, "the AMI's name"),
-        Column("image_state", TEXT, "EC2's state of the AMI; `absent`: EC2 lists it no more"),
-        Column("image_creation_time", TIME, "when the AMI was made"),
-        Column("image_deprecation_time", TIME, "when it is deprecated, or was"),
+        Column("image_state", TEXT, "EC2's state of the AMI; `absent`: EC2 does not list it"),
+        Column("image_creation_time", TIME, "creation time of the AMI"),
+        Column("image_deprecation_time", TIME, "deprecation time of the AMI, past or future"),
         Column("image_owner_id", TEXT, "the account that owns the AMI"),
         Column("root_volume_gib", COUNT, "size of its root volume, in GiB"),
     ),
     "siblings": (
-        Column("siblings", COUNT, "Windows AMIs of its name in the other places that were read"),
+        Column(
+            "siblings",
+            COUNT,
+            "Windows AMIs of the same name in the other accounts and regions read",
+        ),
         Column(
             "siblings_without_fast_launch",
             TEXT,
-            "those of them without Fast Launch, as `account/region/ami`, with commas between",
+            "those without Fast Launch, as `account/region/ami`, separated by commas",
         ),
     ),
     "template": (
         Column(
             "template_forbidden",
             TEXT,
-            "settings of its launch template that Fast Launch forbids, with commas between",
+            "settings of its launch template that Fast Launch forbids, separated by commas",
         ),
     ),
     "snapshots": (
-        Column("snapshots", COUNT, "snapshots that Fast Launch has made for it, in any state"),
-        Column("snapshots_pending", COUNT, "those of them that are not completed"),
-        Column("snapshot_gib", COUNT, "sizes of their volumes together, in GiB"),
-        Column("oldest_snapshot_time", TIME, "when the oldest of them was begun"),
+        Column("snapshots", COUNT, "snapshots that Fast Launch created for it, in any state"),
+        Column("snapshots_pending", COUNT, "those that are not completed"),
+        Column("snapshot_gib", COUNT, "total size of their volumes, in GiB"),
+        Column("oldest_snapshot_time", TIME, "start time of the oldest snapshot"),
         Column(
             "leftover_snapshots",
             COUNT,
-            "those above the target; all of them, where disabling has failed",
+            "snapshots above the target; all of them if disabling failed",
         ),
     ),
     "metrics": (
-        Column("available_snapshots", COUNT, "snapshots in stock, as CloudWatch last had it"),
-        Column("available_snapshots_time", TIME, "when that was"),
-        Column("below_target_since", TIME, "since when the stock has been below the target"),
-        Column("fast_launches", COUNT, "launches that took a snapshot, since `metrics_since`"),
-        Column("cold_launches", COUNT, "launches that did not, since `metrics_since`"),
-        Column("metrics_since", TIME, "where the window of the metrics begins"),
-        Column("metrics_until", TIME, "where it ends"),
+        Column("available_snapshots", COUNT, "available snapshots, by CloudWatch's latest value"),
+        Column("available_snapshots_time", TIME, "time of that value"),
+        Column(
+            "below_target_since", TIME, "start of the time with fewer snapshots than the target"
+        ),
+        Column("fast_launches", COUNT, "launches with a snapshot, since `metrics_since`"),
+        Column("cold_launches", COUNT, "launches without a snapshot, since `metrics_since`"),
+        Column("metrics_since", TIME, "start of the metrics window"),
+        Column("metrics_until", TIME, "end of the metrics window"),
     ),
     "launches": (
         Column("instances", COUNT, "instances of the AMI that EC2 lists"),
-        Column("instances_fast", COUNT, "those whose root volume came from the pool"),
-        Column("instances_cold", COUNT, "those whose root volume came from the AMI's own snapshot"),
+        Column("instances_fast", COUNT, "instances with a root volume from the pool"),
+        Column("instances_cold", COUNT, "instances with a root volume from the AMI's own snapshot"),
     ),
     "quota": (Column("parallel_launches_quota", COUNT, "the region's quota of parallel launches"),),
     "cost": (
-        Column("snapshots_monthly_usd", NUMBER, "what its snapshots cost a month, at most"),
+        Column("snapshots_monthly_usd", NUMBER, "monthly cost of its snapshots, at most"),
         Column(
-            "preparation_monthly_usd", NUMBER, "what its preparation instances cost a month, about"
+            "preparation_monthly_usd",
+            NUMBER,
+            "monthly cost of its preparation instances, approximately",
         ),
-        Column("monthly_usd", NUMBER, "both together"),
+        Column("monthly_usd", NUMBER, "total of both"),
     ),
 }
 """Joins of images, with the columns that each adds."""
@@ -81,51 +89,51 @@ JOINED: Mapping[str, Any] = {
 """Dtypes of the joined columns."""
 
 SNAPSHOTS = (
-    Column("account_id", TEXT, "the account that was asked, and owns the snapshot"),
-    Column("region", TEXT, "the region that was asked"),
+    Column("account_id", TEXT, "the account that was read, which owns the snapshot"),
+    Column("region", TEXT, "the region that was read"),
     Column("snapshot_id", TEXT, "the snapshot"),
     Column("image_id", TEXT, "the AMI that its description names"),
     Column("snapshot_state", TEXT, "`pending`, `completed` or `error`"),
-    Column("snapshot_time", TIME, "when it was begun"),
+    Column("snapshot_time", TIME, "start time of the snapshot"),
     Column("volume_gib", COUNT, "size of its volume, in GiB"),
-    Column("launch_template_id", TEXT, "the template that its tags name"),
-    Column("launch_template_name", TEXT, "the name that its tags have for it"),
-    Column("launch_template_version", TEXT, "and the version"),
-    Column("observed_at", TIME, "when AWS answered, by its clock"),
+    Column("launch_template_id", TEXT, "launch template in its tags"),
+    Column("launch_template_name", TEXT, "name of the launch template in its tags"),
+    Column("launch_template_version", TEXT, "version of the launch template in its tags"),
+    Column("observed_at", TIME, "time of AWS's response, by its clock"),
 )
 """Columns of the snapshots that Fast Launch created."""
 
 METRICS = (
-    Column("account_id", TEXT, "the account that was asked"),
-    Column("region", TEXT, "the region that was asked"),
+    Column("account_id", TEXT, "the account that was read"),
+    Column("region", TEXT, "the region that was read"),
     Column("image_id", TEXT, "the AMI"),
-    Column("time", TIME, "where the period begins"),
-    Column("period", COUNT, "how long it is, in seconds"),
-    Column("available_snapshots", COUNT, "NumberOfAvailableFastLaunchSnapshots, the least"),
-    Column("fast_launches", COUNT, "NumberOfInstancesFastLaunched, added up"),
-    Column("cold_launches", COUNT, "NumberOfInstancesNotFastLaunched, added up"),
+    Column("time", TIME, "start of the period"),
+    Column("period", COUNT, "length of the period, in seconds"),
+    Column("available_snapshots", COUNT, "NumberOfAvailableFastLaunchSnapshots, minimum"),
+    Column("fast_launches", COUNT, "NumberOfInstancesFastLaunched, sum"),
+    Column("cold_launches", COUNT, "NumberOfInstancesNotFastLaunched, sum"),
     Column(
         "refill_start_time",
         NUMBER,
-        "FastLaunchSnapshotUsedToRefillStartTime, on average, as CloudWatch has it",
+        "FastLaunchSnapshotUsedToRefillStartTime, average",
     ),
     Column(
         "snapshot_creation_time",
         NUMBER,
-        "FastLaunchSnapshotCreationTime, on average, as CloudWatch has it",
+        "FastLaunchSnapshotCreationTime, average",
     ),
 )
 """Columns of metrics, which have a row for each image and period with data."""
 
 FINDINGS = (
     Column("severity", TEXT, "`high`, `medium` or `low`"),
-    Column("finding", TEXT, "the rule that found it"),
+    Column("finding", TEXT, "name of the rule"),
     Column("account_id", TEXT, "the account"),
     Column("region", TEXT, "the region"),
-    Column("image_id", TEXT, "the AMI; null where it is about all of them"),
-    Column("evidence", TEXT, "the numbers"),
+    Column("image_id", TEXT, "the AMI; null for a finding on a whole account or region"),
+    Column("evidence", TEXT, "the observed values"),
     Column("remedy", TEXT, "what to do; commands are for a person to run"),
-    Column("monthly_usd", NUMBER, "what it costs a month, where that is known"),
+    Column("monthly_usd", NUMBER, "monthly cost, if known"),
 )
 """Columns of findings, which have a row for each problem."""
 
