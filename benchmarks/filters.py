@@ -14,7 +14,8 @@ import pandas as pd
 
 import fastlaunch_nb as fl
 from benchmarks import seconds
-from fastlaunch_nb.filters.facet_index import FACETS, FacetIndex, facet_values
+from fastlaunch_nb.filters.facet_index import FacetIndex
+from fastlaunch_nb.filters.fields import FACETS, facet_values
 from fastlaunch_nb.schema.columns import API_STATES, COLUMNS, COUNT
 
 SIZES = (100_000, 1_000_000)
@@ -101,10 +102,10 @@ def changed(ready: FacetIndex, filters: fl.Filters, facets: Sequence[str] = ()) 
 
 def look(ready: FacetIndex, filters: fl.Filters, facets: Sequence[str] = ()) -> None:
     """Ask for some facets, or for all that there is to ask."""
-    ready.keep(filters)
-    ready.counts(filters, facets or FACETS)
+    ready.keep(filters.active())
+    ready.counts(filters.active(), facets or FACETS)
     for name in () if facets else PICTURES:
-        ready.histogram(filters, name, 40)
+        ready.histogram(filters.active(), name, 40)
 
 
 def masks(images: pd.DataFrame, filters: fl.Filters, facets: Sequence[str]) -> None:

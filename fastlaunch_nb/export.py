@@ -32,7 +32,7 @@ from fastlaunch_nb.errors import (
     did_you_mean,
     escape_unprintable,
 )
-from fastlaunch_nb.filters.facet_index import facet_values
+from fastlaunch_nb.filters.fields import facet_values
 from fastlaunch_nb.formatting import (
     DEMO_MARK,
     account_labels,

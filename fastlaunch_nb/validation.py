@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import operator
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from numbers import Real
 from typing import Any, Final, TypeVar
 
 import pandas as pd
@@ -18,7 +20,6 @@ from fastlaunch_nb.schema.columns import (
     COLUMNS,
     COUNT,
     INTERVAL_TIMES,
-    NUMBER,
     TEXT,
     TIME,
 )
@@ -27,46 +28,49 @@ from fastlaunch_nb.schema.joins import JOINED
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_MOST = 2**63 - 1  # that a column of counts can hold
+_MAX_COUNT = 2**63 - 1  # of a column of counts
 _End = TypeVar("_End", int, pd.Timestamp)
 
 
+# --- accounts, regions, images --------------------------------------------------------
+
+
 def check_account_id(account_id: str | None) -> None:
-    """Refuse what is no account id; None is fine."""
+    """Check an account id; None passes."""
     if account_id is not None and not _matches(_ACCOUNT_ID, account_id):
         raise InputError(f"account_id is {account_id!r}. Expected 12 digits as text.")
 
 
 def check_region(region: str | None) -> None:
-    """Refuse what is no region's name; None is fine."""
+    """Check the name of a region; None passes."""
     if region is not None and not _matches(_REGION, region):
         raise InputError(f"region is {region!r}. Expected a region's name, such as 'eu-west-1'.")
 
 
 def check_regions(regions: str | Iterable[str]) -> tuple[str, ...]:
-    """Return the regions (one may come alone), each once; refuse what is none, and none at all."""
+    """Return regions, or a single one, as a tuple without duplicates; refuse an empty one."""
     if not isinstance(regions, Iterable):
         raise InputError(f"regions is {regions!r}. Expected names such as 'eu-west-1'.")
-    named = (regions,) if isinstance(regions, str) else tuple(dict.fromkeys(regions))
-    if not named:
+    names = (regions,) if isinstance(regions, str) else tuple(dict.fromkeys(regions))
+    if not names:
         raise InputError(
             "regions is empty. Expected names such as 'eu-west-1', or None for all of them."
         )
-    for region in named:
+    for region in names:
         if region is None:
             raise InputError("regions has None. Expected names such as 'eu-west-1'.")
         check_region(region)
-    return named
+    return names
 
 
 def check_image_ids(image_ids: str | Iterable[str]) -> list[str]:
-    """Return the ids as a list (one may come alone); refuse malformed ones and none at all."""
+    """Return image ids, or a single one, as a list; refuse malformed ids and an empty list."""
     if not isinstance(image_ids, Iterable):
         raise InputError(f"image_ids is {image_ids!r}. Expected ids such as 'ami-…', as a list.")
     ids = [image_ids] if isinstance(image_ids, str) else list(image_ids)
     if not ids:
         raise InputError(
-            "image_ids is empty, which EC2 would read as: all images. "
+            "image_ids is empty, which EC2 takes to mean all images. "
             "Leave it out, or pass None, to read all of them."
         )
     for image_id in ids:
@@ -78,47 +82,99 @@ def check_image_ids(image_ids: str | Iterable[str]) -> list[str]:
     return ids
 
 
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+# --- numbers and times ----------------------------------------------------------------
+
+
+def parse_count(name: str, value: object, *, least: int = 0, most: int = _MAX_COUNT) -> int:
+    """Return a whole number within bounds as an int.
+
+    Examples
+    --------
+    >>> parse_count("max_workers", 8, least=1)
+    8
+    >>> parse_count("page_size", 500, most=200)
+    Traceback (most recent call last):
+    fastlaunch_nb.errors.InputError: page_size is 500. Expected a whole number from 0 to 200.
+    """
+    if not isinstance(value, bool):  # which Python counts as 0 or 1
+        with suppress(TypeError):
+            count = operator.index(value)  # type: ignore[arg-type]
+            if least <= count <= most:
+                return count
+    bounds = f"of {least} or more" if most == _MAX_COUNT else f"from {least} to {most}"
+    raise InputError(f"{name} is {value!r}. Expected a whole number {bounds}.")
+
+
+def parse_number(
+    name: str,
+    value: object,
+    expected: str,
+    *,
+    most: float = sys.float_info.max,
+    allow_zero: bool = False,
+) -> float:
+    """Return a finite number above 0, and at most `most`, as a float.
+
+    The error names the unit and the bounds as `expected`.
+
+    Examples
+    --------
+    >>> parse_number("fill_time", 600, "seconds above 0")
+    600.0
+    """
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with suppress(OverflowError):  # by an int that is too large for a float
+            number = float(value)
+            if 0 < number <= most or (allow_zero and number == 0):
+                return number
+    raise InputError(f"{name} is {value!r}. Expected {expected}.")
+
+
+def parse_share(name: str, value: object) -> float:
+    """Return a share above 0, and at most 1, as a float."""
+    return parse_number(name, value, "a share above 0, up to 1", most=1)
+
+
+def check_workers(max_workers: object) -> int:
+    """Return the maximum number of workers as an int."""
+    return parse_count("max_workers", max_workers, least=1)
+
+
 def parse_time(name: str, value: datetime | str) -> pd.Timestamp:
-    """Return a time in UTC, which is meant where it names no zone; refuse what is none."""
-    found: object = None
+    """Return a time in UTC, also if it names no time zone."""
+    time: object = None
     if isinstance(value, datetime | str):
         with suppress(ValueError):
-            found = pd.to_datetime(value, utc=True)
-    if not isinstance(found, pd.Timestamp):  # NaT is none
+            time = pd.to_datetime(value, utc=True)
+    if not isinstance(time, pd.Timestamp):  # NaT is not one
         raise InputError(
             f"{name} is {value!r}. Expected a datetime, or text such as '2026-01-15T12:00:00Z'."
         )
-    return found.as_unit("us")
+    return time.as_unit("us")
 
 
 def parse_duration(
     name: str, value: object, example: str, least: pd.Timedelta
 ) -> pd.Timedelta | None:
-    """Return a span of time, at least so long; None is fine; refuse what is no duration."""
+    """Return a duration of at least `least`; None passes."""
     if value is None:
         return None
     if isinstance(value, str | timedelta):  # a bare number would be nanoseconds
         with suppress(ValueError):
-            found = pd.Timedelta(value)
-            if found >= least:
-                return found
+            duration = pd.Timedelta(value)
+            if duration >= least:
+                return duration
     raise InputError(f"{name} is {value!r}. Expected a duration such as {example!r}, or None.")
 
 
-def parse_count(name: str, value: object) -> int:
-    """Return a count as an int; refuse what is none."""
-    if not isinstance(value, bool):  # which Python takes for 0 or 1
-        with suppress(TypeError):
-            found = operator.index(value)  # type: ignore[arg-type]
-            if 0 <= found <= _MOST:
-                return found
-    raise InputError(f"{name} is {value!r}. Expected a whole number of 0 or more.")
-
-
 def parse_range(
-    name: str, value: object, end: Callable[[str, Any], _End]
+    name: str, value: object, parse_end: Callable[[str, Any], _End]
 ) -> tuple[_End | None, _End | None] | None:
-    """Return a range as a pair, of ends as `end` reads them; None where neither end is given.
+    """Return a range as a pair of parsed ends; None if both ends are open.
 
     Examples
     --------
@@ -131,7 +187,7 @@ def parse_range(
         raise InputError(
             f"{name} is {value!r}. Expected a pair, (low, high), in which None is an open end."
         )
-    low, high = (None if given is None else end(name, given) for given in value)
+    low, high = (None if end is None else parse_end(name, end) for end in value)
     if low is None and high is None:
         return None
     if low is not None and high is not None and low > high:
@@ -139,21 +195,13 @@ def parse_range(
     return low, high
 
 
-def check_workers(max_workers: object) -> int:
-    """Return how many may be at work at once; refuse what is no such number."""
-    if not isinstance(max_workers, int) or isinstance(max_workers, bool) or max_workers < 1:
-        raise InputError(f"max_workers is {max_workers!r}. Expected a whole number of 1 or more.")
-    return max_workers
-
-
-def _matches(pattern: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
+# --- filters --------------------------------------------------------------------------
 
 
 def parse_api_filters(filters: Any) -> list[dict[str, Any]]:
-    """Return filters, a dict or boto3's list of dicts, in boto3's form.
+    """Return filters, a dict or boto3's list of dicts, as boto3's list of dicts.
 
-    Refuses unknown names and missing values; warns of an unknown state, as AWS may add some.
+    Refuse unknown names and missing values, but only warn of an unknown state: AWS may add some.
 
     Examples
     --------
@@ -167,7 +215,7 @@ def parse_api_filters(filters: Any) -> list[dict[str, Any]]:
             f"filters is {filters!r}. Expected a dict such as {{'state': ['enabled']}}, "
             "boto3's list of {'Name': ..., 'Values': [...]}, or Filters."
         )
-    checked = []
+    parsed = []
     for entry in filters:
         if not isinstance(entry, Mapping) or entry.keys() != {"Name", "Values"}:
             raise InputError(
@@ -184,8 +232,8 @@ def parse_api_filters(filters: Any) -> list[dict[str, Any]]:
             raise InputError(f"filters has no values for {name!r}. Expected at least one, as text.")
         if name == "state":
             _warn_of_unknown_states(values)
-        checked.append({"Name": name, "Values": list(values)})
-    return checked
+        parsed.append({"Name": name, "Values": list(values)})
+    return parsed
 
 
 def _warn_of_unknown_states(states: Iterable[str | None]) -> None:
@@ -198,102 +246,103 @@ def _warn_of_unknown_states(states: Iterable[str | None]) -> None:
 
 
 def parse_values(name: object, values: object) -> tuple[str | None, ...]:
-    """Return a facet's values as a tuple; one value may come alone."""
+    """Return the values of a facet, or a single one, as a tuple."""
     if values is None or isinstance(values, str):
         values = (values,)
-    found = tuple(values) if isinstance(values, Iterable) else (values,)
-    if not all(value is None or isinstance(value, str) for value in found):
+    parsed = tuple(values) if isinstance(values, Iterable) else (values,)
+    if not all(value is None or isinstance(value, str) for value in parsed):
         raise InputError(f"The filter {name!r} has {values!r}. Expected text, or a list of text.")
-    for value in found:
+    for value in parsed:
         check_unicode(name, value or "")
-    return found
+    return parsed
 
 
 def check_unicode(name: object, text: str) -> None:
-    """Refuse half a pair of surrogates, which can be neither sent nor compared."""
+    """Refuse a lone surrogate, which cannot be sent or compared."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InputError(f"The filter {name!r} has {text!r}, which is no Unicode text.") from None
+        raise InputError(
+            f"The filter {name!r} has {text!r}, which is not Unicode text. "
+            "Remove the lone surrogate."
+        ) from None
 
 
 # --- DataFrames -----------------------------------------------------------------------
 
 
 _EXPECTED: Final = {
-    "images": "Expected images: a DataFrame as describe, sweep and from_pages return it.",
-    "intervals": "Expected state intervals: a DataFrame as fl.intervals returns it.",
+    "images": "Expected images: a DataFrame from fl.describe, fl.sweep or fl.from_pages.",
+    "intervals": "Expected state intervals: a DataFrame from fl.intervals.",
     "coverage": "Expected a coverage, such as sweep(...).coverage.",
-    "events": "Expected events: a DataFrame as fl.from_events returns it.",
-    "findings": "Expected findings: a DataFrame as fl.findings returns it.",
-    "metrics": "Expected metrics: a DataFrame as fl.metrics returns it.",
-    "snapshots": "Expected snapshots: a DataFrame as fl.snapshots returns it.",
+    "events": "Expected events: a DataFrame from fl.from_events.",
+    "findings": "Expected findings: a DataFrame from fl.findings.",
+    "metrics": "Expected metrics: a DataFrame from fl.metrics.",
+    "snapshots": "Expected snapshots: a DataFrame from fl.snapshots.",
 }
 
 
-def validate_columns(kind: str, given: object, *columns: str) -> pd.DataFrame:
-    """Return a DataFrame of some kind with these columns, and each column that we know as declared.
+def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
+    """Return a DataFrame with its known columns as declared in the schema.
 
     Parameters
     ----------
     kind : str
-        What it is of: "images", "intervals", "coverage", "events", "findings", "metrics"
-        or "snapshots".
-    given : object
-        What a caller passed.
+        The kind of rows: "images", "intervals", "coverage", "events", "findings",
+        "metrics" or "snapshots".
+    value : object
+        The argument of a caller.
     *columns : str
-        The columns that must be there.
+        The required columns.
 
     Raises
     ------
     InputError
-        If it is no DataFrame, lacks columns, or holds something else in them, as after a
+        If it is not a DataFrame, lacks columns, or has columns of other types, as after a
         round trip through CSV.
     """
-    rows = require_columns(kind, given, *columns)
+    rows = require_columns(kind, value, *columns)
     declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES, **JOINED}
-    fitting = {}
+    converted = {}
     for name in declared.keys() & set(rows):
-        fitting[name] = _as_dtype(rows[name], declared[name])
-        if fitting[name] is None:
+        converted[name] = _convert(rows[name], declared[name])
+        if converted[name] is None:
             raise rows_error(
                 kind,
                 f"In this one {name} is {rows[name].dtype}, not {declared[name]}; "
-                "a file of CSV keeps no types.",
+                "CSV files keep no types.",
             )
-    fit = rows.assign(**fitting)
-    fit.index.names = [None] * fit.index.nlevels  # an index may bear the name of a column
-    return fit
+    valid = rows.assign(**converted)
+    valid.index.names = [None] * valid.index.nlevels  # an index may have the name of a column
+    return valid
 
 
-def require_columns(kind: str, given: object, *columns: str) -> pd.DataFrame:
-    """Return a DataFrame of some kind as it is; refuse all else, and one without these columns."""
-    if not isinstance(given, pd.DataFrame):
-        raise rows_error(kind, f"Got a {type(given).__name__}.")
-    missing = [column for column in columns if column not in given]
+def require_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
+    """Return a DataFrame unchanged; refuse all else, and one without these columns."""
+    if not isinstance(value, pd.DataFrame):
+        raise rows_error(kind, f"Got a {type(value).__name__}.")
+    missing = [column for column in columns if column not in value]
     if missing:
         raise rows_error(kind, f"{kind} lacks {', '.join(missing)}.")
-    return given
+    return value
 
 
-def rows_error(kind: str, why: str) -> InputError:
-    """Return the error that says which rows were expected, and what came."""
-    return InputError(f"{_EXPECTED[kind]} {why}")
+def rows_error(kind: str, problem: str) -> InputError:
+    """Return an error with the expected kind of rows and the problem."""
+    return InputError(f"{_EXPECTED[kind]} {problem}")
 
 
-def _as_dtype(values: pd.Series, dtype: Any) -> pd.Series | None:
-    """Return values as this dtype; None where they are of another kind."""
+def _convert(values: pd.Series, dtype: Any) -> pd.Series | None:
+    """Convert values to a dtype of the schema; return None if they are of another kind."""
     if values.isna().all():
         return pd.Series(pd.array([None] * len(values), dtype=dtype), index=values.index)
     if dtype == TIME:
-        aware = isinstance(values.dtype, pd.DatetimeTZDtype)
-        return values.dt.tz_convert("UTC").dt.as_unit("us") if aware else None
-    number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if dtype == COUNT:
-        # Other writers of Parquet make a count with nulls a float.
-        whole = number and bool((values.dropna() % 1 == 0).all())
-        return values.astype(COUNT) if whole else None
-    if dtype == NUMBER:
-        return values.astype(NUMBER) if number else None
-    text = pd.api.types.is_string_dtype(values) or values.dtype == object
-    return values.astype(TEXT) if text else None
+        is_aware = isinstance(values.dtype, pd.DatetimeTZDtype)
+        return values.dt.tz_convert("UTC").dt.as_unit("us") if is_aware else None
+    if dtype == TEXT:
+        is_text = pd.api.types.is_string_dtype(values) or values.dtype == object
+        return values.astype(TEXT) if is_text else None
+    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    if dtype == COUNT:  # which other writers of Parquet turn into floats, if it has nulls
+        is_number = is_number and bool((values.dropna() % 1 == 0).all())
+    return values.astype(dtype) if is_number else None

@@ -1,4 +1,4 @@
-"""Fixtures and settings of all tests: an embedded EC2, a demo, a browser, Hypothesis."""
+"""Fixtures and settings for all tests: the embedded EC2, a demo, a browser, Hypothesis."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     max_examples=60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],  # laws begin by forgetting all
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # laws reset the embedded EC2
 )
 settings.register_profile(  # shrinking takes minutes
     "quick", settings.get_profile("deep"), max_examples=6, phases=[Phase.explicit, Phase.generate]
@@ -48,20 +48,20 @@ if found := find():
 
 @pytest.fixture(scope="session", autouse=True)
 def _read_service_models_once() -> Iterator[None]:
-    """Share one loader among all sessions of botocore, so that each model is parsed once."""
+    """Share one loader between botocore's sessions, so that each model is parsed once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
         yield
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name each case by its value."""
+    """Make the id of a case from its value."""
     return case_id(val, argname)
 
 
 @pytest.fixture(autouse=True)
 def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """Tests see no AWS account of the person who runs them."""
+    """Hide the AWS accounts of the person who runs the tests."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
@@ -72,7 +72,7 @@ def _no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests see no terminal of the person who runs them, nor the make that does."""
+    """Hide the terminal and the make of the person who runs the tests."""
     monkeypatch.setenv("COLUMNS", "80")
     terminals = ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
     for name in (*terminals, "MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
@@ -81,7 +81,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The embedded EC2 in-process: one account and region, empty."""
+    """An empty embedded EC2 in-process, with one account and region."""
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     emulator.install()
@@ -92,7 +92,7 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture(params=["in-process", "http"])
 def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
-    """Make plain boto3 clients, of EC2 unless told, of an empty embedded EC2, by either way."""
+    """A function that makes boto3 clients of an empty embedded EC2, in-process and over HTTP."""
     server = None
     if request.param == "in-process":
         request.getfixturevalue("ec2")
@@ -104,12 +104,12 @@ def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
     def client(service: str = "ec2", account_id: str = ACCOUNT, region: str = REGION) -> Any:
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        made = boto3.client(service, region_name=region, endpoint_url=endpoint, **keys)
-        made.meta.events.register(
+        new_client = boto3.client(service, region_name=region, endpoint_url=endpoint, **keys)
+        new_client.meta.events.register(
             "before-sign",
             lambda request, **_: request.headers.add_header("x-moto-account-id", account_id),
         )
-        return made
+        return new_client
 
     yield client
     if server:
@@ -118,17 +118,17 @@ def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def demo() -> Iterator[Demo]:
-    """The demo, over HTTP."""
+    """A running demo, over HTTP."""
     with fl.demo() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Any]:
-    """A local Spark, on this machine only, in a time zone that is not UTC."""
+    """A local Spark session, in a time zone other than UTC."""
     home = os.environ.get("JAVA_HOME")
     if not shutil.which("java", path=f"{home}/bin" if home else None):
-        pytest.fail("Spark needs Java 17 or later: install one, or say where it is in JAVA_HOME.")
+        pytest.fail("Spark needs Java 17 or later: install it, or set JAVA_HOME to its folder.")
     from pyspark.sql import SparkSession
 
     options: dict[str, Any] = {
@@ -149,7 +149,7 @@ def spark() -> Iterator[Any]:
 
 @pytest.fixture
 def images() -> pd.DataFrame:
-    """A small fleet with everything awkward in it: nulls, a new state, hostile text."""
+    """A small fleet with awkward values: nulls, a new state, hostile text."""
     frames = [
         fl.from_pages(items, account_id=account, region=region, observed_at="2026-01-15T12:00:00Z")
         for account, region, items in ZOO
@@ -166,14 +166,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty page, 1280 pixels wide, that may not talk to anything but this machine."""
+    """An empty page, 1280 pixels wide, that can reach only this machine."""
     with opened(browser) as new:
         yield new
 
 
 @pytest.fixture(scope="session")
 def drawing_browser() -> Iterator[None]:
-    """One browser that draws all pictures, as Kaleido would else start one for each."""
+    """A browser that draws all pictures; Kaleido would start one for each."""
     kaleido.start_sync_server(mathjax=False)
     yield
     kaleido.stop_sync_server()
@@ -181,23 +181,23 @@ def drawing_browser() -> Iterator[None]:
 
 @pytest.fixture
 def alerts(page: Page) -> list[str]:
-    """What scripts on the page have said in dialogs, none of which should ever run."""
-    heard: list[str] = []
+    """The messages of dialogs that scripts on the page open; hostile text must open none."""
+    messages: list[str] = []
 
-    def hear(dialog: Dialog) -> None:
-        heard.append(dialog.message)
+    def record(dialog: Dialog) -> None:
+        messages.append(dialog.message)
         dialog.dismiss()
 
-    page.on("dialog", hear)
-    return heard
+    page.on("dialog", record)
+    return messages
 
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean copy of the checkout: what git knows of or would take, as it is in the tree."""
+    """A clean copy of the checkout, with tracked files and untracked ones that are not ignored."""
     folder = tmp_path_factory.mktemp("checkout")
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
-    for name in filter(None, listed.stdout.split("\0")):
+    result = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, result.stdout.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())

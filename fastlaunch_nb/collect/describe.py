@@ -131,7 +131,7 @@ def as_request(filters: Any, image_ids: Any = None) -> tuple[dict[str, Any], Fil
     local = Filters()
     if isinstance(filters, Filters):
         filters.check_answerable()
-        request, local = filters.to_request(), filters.local()
+        request, local = filters.to_request(), filters.client_side()
     elif filters is not None:
         request["Filters"] = parse_api_filters(filters)
     if image_ids is not None:

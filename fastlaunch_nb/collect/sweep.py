@@ -164,7 +164,7 @@ class Plan:
 
     def question(self) -> RegionScan:
         """Return the look that all looks begin as."""
-        here = self.local.plain()
+        here = self.local.to_dict()
         asked = {**self.request, **({"Here": here} if here else {})}
         scope = json.dumps(asked, sort_keys=True) if asked else ""
         return RegionScan(None, 0, None, request=self.request, scope=scope)

@@ -37,7 +37,7 @@ class RangeSlider(anywidget.AnyWidget):
     >>> from fastlaunch_nb.filters.facet_index import FacetIndex
     >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "MaxParallelLaunches": 6},
     ...                         {"ImageId": "ami-01234567890abcdef", "MaxParallelLaunches": 9}])
-    >>> histogram = FacetIndex(images).histogram(fl.Filters(), "max_parallel_launches", bins=2)
+    >>> histogram = FacetIndex(images).histogram({}, "max_parallel_launches", bins=2)
     >>> slider = RangeSlider("Max parallel launches")
     >>> slider.show(histogram, (7, None))
     >>> slider.value

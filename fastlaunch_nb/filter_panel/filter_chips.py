@@ -14,7 +14,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     format_range,
     make_button,
 )
-from fastlaunch_nb.filters.facet_index import FACETS, RANGES
+from fastlaunch_nb.filters.fields import FACETS, RANGES
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.formatting import single_line
 

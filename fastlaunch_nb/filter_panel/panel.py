@@ -28,7 +28,8 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     map_account_names,
     read_file,
 )
-from fastlaunch_nb.filters.facet_index import RANGES, FacetIndex
+from fastlaunch_nb.filters.facet_index import FacetIndex
+from fastlaunch_nb.filters.fields import RANGES
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.formatting import DEMO_MARK, is_demo
 from fastlaunch_nb.schema.columns import COLUMNS, INTERVAL_COLUMNS
@@ -214,7 +215,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     @property
     def filtered(self) -> pd.DataFrame:
         """The rows that match the filters, with the columns of `images`."""
-        return self._data.filter_images(self._index.keep(self.filters))
+        return self._data.filter_images(self._index.keep(self.filters.active()))
 
     def to_code(
         self, kind: str = "fastlaunch", *, profiles: Mapping[str, str] | None = None
@@ -261,15 +262,16 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def _show_filters(self, _change: object = None) -> None:
         """Show the filters in all controls, and the images that match in the tabs."""
         filters: Filters = self.filters
-        counts = self._index.counts(filters, self._facets)
-        mask = self._index.keep(filters)
+        active = filters.active()
+        counts = self._index.counts(active, self._facets)
+        mask = self._index.keep(active)
         self._is_updating = True
         try:
             self._search.value = filters.text
             for name, facet in self._facets.items():
                 facet.show(counts[name], getattr(filters, name), self._names.get(name, {}))
             for name, slider in self._sliders.items():
-                histogram = self._index.histogram(filters, name, _BINS)
+                histogram = self._index.histogram(active, name, _BINS)
                 slider.show(histogram, getattr(filters, name))
         finally:
             self._is_updating = False

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.charts.style import state_style
-from fastlaunch_nb.filters.facet_index import facet_values
+from fastlaunch_nb.filters.fields import facet_values
 from fastlaunch_nb.formatting import account_labels, image_labels, single_line, state_rank
 from fastlaunch_nb.rules.rule import SEVERITIES
 

@@ -1,1 +1,1 @@
-"""Filters: which images to keep, how many each value would keep, and the same as code."""
+"""Filters: select images, count the rows of each value, write the selection as code."""

@@ -1,36 +1,43 @@
-"""Filters written as code that runs: a call of ours, boto3, the AWS CLI, pandas.
+"""Code generation: filters as a call of this package, as boto3, AWS CLI or pandas code.
 
-Values come from AWS, so each is written as a literal of the language it goes
-into, and each word of a shell is quoted.
+Values come from AWS, so each is written as a literal of its language, and each
+word of a shell command is quoted.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.filters.facet_index import RANGES, SEARCHED
+from fastlaunch_nb.filters.fields import (
+    RANGES,
+    SEARCHED,
+    ActiveFilters,
+    check_answerable,
+    select_client_side,
+    select_server_side,
+    to_api_filters,
+    to_microseconds,
+    to_plain,
+)
 from fastlaunch_nb.formatting import single_line
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT
 from fastlaunch_nb.validation import check_account_id, check_image_ids, check_region
 
-if TYPE_CHECKING:
-    from fastlaunch_nb.filters.filters import Filters
-
 KINDS: Final = ("fastlaunch", "boto3", "cli", "pandas")
 _PATHS = {column.name: column.path for column in COLUMNS if column.path}
-_FOUND = [name for name in SEARCHED if name in _PATHS]
-_NAME, _ID = _PATHS["launch_template_name"], _PATHS["launch_template_id"]
+_SEARCHED_PATHS = [_PATHS[name] for name in SEARCHED if name in _PATHS]
+_TEMPLATE_NAME, _TEMPLATE_ID = _PATHS["launch_template_name"], _PATHS["launch_template_id"]
 
 
 class QueryScope(NamedTuple):
-    """Where EC2 is asked; None is one's own region, or the account of one's own credentials."""
+    """An account and region to query; None is the caller's own."""
 
     account_id: str | None
     profile: str | None
@@ -38,7 +45,7 @@ class QueryScope(NamedTuple):
 
 
 def generate_code(
-    filters: Filters,
+    active: ActiveFilters,
     kind: str,
     regions: Iterable[str] | None,
     profiles: Mapping[str, str] | None,
@@ -51,74 +58,86 @@ def generate_code(
         )
     if kind == "pandas":
         if regions is not None or profiles is not None:
-            raise InputError("Code of pandas asks nobody: leave regions and profiles out.")
-        return _pandas(filters)
-    places = _places(filters, _regions(regions), _profiles(profiles))
+            raise InputError(
+                "Code for pandas sends no request, so it takes no account or region: "
+                "leave regions and profiles out."
+            )
+        return _write_pandas(active)
+    scopes = _list_scopes(active, *_check_scope(regions, profiles))
     try:
-        filters.check_answerable()
-        if _image_ids(filters):
-            check_image_ids(_image_ids(filters))
-    except InputError as error:  # no answer of EC2 has such rows, or all of what is asked
+        check_answerable(active)
+        if "image_id" in select_server_side(active):
+            check_image_ids(active["image_id"])
+    except InputError as error:  # EC2 has no such rows, or refuses the request
         return _comment(str(error))
-    if not places:
-        return _comment("Nothing to read: no account or region is like those that are chosen.")
+    if not scopes:
+        return _comment("Nothing to read: no account or region matches the filters.")
     note = ""
-    if filters.account_id and profiles is None:
-        ids = ", ".join(_unique(filters.account_id))
-        note = _comment(f"With credentials of {ids}") + "\n"
-    return note + {"fastlaunch": _fastlaunch, "boto3": _boto3, "cli": _cli}[kind](filters, places)
+    if "account_id" in active and profiles is None:
+        note = _comment(f"With credentials of {', '.join(_unique(active['account_id']))}") + "\n"
+    write = {"fastlaunch": _write_fastlaunch, "boto3": _write_boto3, "cli": _write_cli}[kind]
+    return note + write(active, scopes)
+
+
+def format_filters(active: ActiveFilters) -> str:
+    """Write filters as the Python expression that makes them."""
+    arguments = (f"{name}={value!r}" for name, value in to_plain(active).items())
+    return f"Filters({', '.join(arguments)})"
 
 
 def _comment(text: str) -> str:
     return f"# {single_line(text)}"
 
 
-# --- where EC2 is asked ---------------------------------------------------------------
+def _unique(values: Iterable[str | None]) -> list[str]:
+    return [value for value in dict.fromkeys(values) if value is not None]
 
 
-def _regions(regions: Iterable[str] | None) -> list[str] | None:
-    if regions is None:
-        return None
-    if isinstance(regions, str) or not isinstance(regions, Iterable):
+# --- accounts and regions -------------------------------------------------------------
+
+
+def _check_scope(
+    regions: Iterable[str] | None, profiles: Mapping[str, str] | None
+) -> tuple[list[str | None], Mapping[str, str] | None]:
+    """Return the regions, of which None is the caller's own, and the profiles; refuse bad ones."""
+    if isinstance(regions, str) or not isinstance(regions, Iterable | None):
         raise InputError(f"regions is {regions!r}. Expected names such as ['eu-west-1'].")
-    named = list(regions)
-    for region in named:
-        check_region(region)
-    return named
-
-
-def _profiles(profiles: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    if profiles is None:
-        return None
-    if not isinstance(profiles, Mapping):
+    names: list[str | None] = [None] if regions is None else list(regions)
+    if regions is not None:
+        for region in names:
+            check_region(region)
+    if not isinstance(profiles, Mapping | None):
         raise InputError(f"profiles is {profiles!r}. Expected a dict, account id to profile.")
-    for account_id, profile in profiles.items():
+    for account_id, profile in (profiles or {}).items():
         check_account_id(account_id)
         if not isinstance(profile, str) or not profile.isprintable() or not profile:
             raise InputError(f"profiles has {profile!r}. Expected the name of a profile.")
-    return profiles
+    return names, profiles
 
 
-def _places(
-    filters: Filters, regions: list[str] | None, profiles: Mapping[str, str] | None
+def _list_scopes(
+    active: ActiveFilters, regions: list[str | None], profiles: Mapping[str, str] | None
 ) -> list[QueryScope]:
-    """Return every place that may have such rows: what is read has an account and a region."""
-    here: list[str | None] = [*regions] if regions is not None else [None]
-    if filters.region:
-        here = [region for region in filters.region if _passes(check_region, region)]
+    """Return each account and region that may have matching rows, in which neither is null."""
+    if "region" in active:
+        regions = [region for region in active["region"] if _is_valid(check_region, region)]
     accounts: list[tuple[str | None, str | None]] = [(None, None)]
     if profiles is not None:
         accounts = [*profiles.items()]
-    if filters.account_id:
-        chosen = [value for value in filters.account_id if _passes(check_account_id, value)]
+    if "account_id" in active:
+        chosen = [value for value in active["account_id"] if _is_valid(check_account_id, value)]
         if profiles is not None:
-            accounts = [(value, _profile(str(value), profiles)) for value in chosen]
+            if missing := [value for value in chosen if value not in profiles]:
+                raise InputError(
+                    f"profiles has none for {missing[0]}, which the filters choose. Add it."
+                )
+            accounts = [(value, profiles[value]) for value in chosen]
         elif not chosen:
             accounts = []
-    return [QueryScope(*account, region) for account in accounts for region in here]
+    return [QueryScope(*account, region) for account in accounts for region in regions]
 
 
-def _passes(check: Callable[[str | None], None], value: str | None) -> bool:
+def _is_valid(check: Callable[[str | None], None], value: str | None) -> bool:
     try:
         check(value)
     except InputError:
@@ -126,32 +145,23 @@ def _passes(check: Callable[[str | None], None], value: str | None) -> bool:
     return value is not None
 
 
-def _profile(account_id: str, profiles: Mapping[str, str]) -> str:
-    if account_id not in profiles:
-        raise InputError(f"profiles has none for {account_id}, which the filters choose. Add it.")
-    return profiles[account_id]
+# --- this package ---------------------------------------------------------------------
 
 
-def _unique(values: Iterable[str | None]) -> list[str]:
-    return [value for value in dict.fromkeys(values) if value is not None]
-
-
-# --- a call of ours -------------------------------------------------------------------
-
-
-def _fastlaunch(filters: Filters, places: list[QueryScope]) -> str:
-    profiles = _unique(place.profile for place in places)
-    regions = _unique(place.region for place in places)
+def _write_fastlaunch(active: ActiveFilters, scopes: list[QueryScope]) -> str:
+    profiles = _unique(scope.profile for scope in scopes)
+    regions = _unique(scope.region for scope in scopes)
     call = "sweep" if profiles or regions else "describe"
     lines = ["import fastlaunch_nb as fl", "", f"images = fl.{call}("]
     lines += [f"    fl.targets(profiles={profiles!r}),"] if profiles else []
     lines += [f"    regions={regions!r},"] if regions else []
-    lines += [f"    filters=fl.{filters!r},"] if filters else []
+    lines += [f"    filters=fl.{format_filters(active)},"] if active else []
     return "\n".join([*lines, ").images" if call == "sweep" else ")"])
 
 
 # --- boto3 ----------------------------------------------------------------------------
 
+_CALLER_ACCOUNT = "session.client('sts').get_caller_identity()['Account']"
 _WITHIN = """
 def within(value, low, high):
     return value is not None and (low is None or value >= low) and (high is None or value <= high)
@@ -159,196 +169,156 @@ def within(value, low, high):
 """
 
 
-def _boto3(filters: Filters, places: list[QueryScope]) -> str:
-    local = filters.local().said()
-    known = places[0].profile is not None  # and with it the account
-    asks = not known and not local.keys().isdisjoint({"account_id", "text"})
-    found = "{**image, 'Region': session.region_name}"
-    if known or asks:
-        found = "{**image, 'Region': session.region_name, 'AccountId': account_id}"
-    conditions = [_python(name, said) for name, said in local.items() if name != "region"]
-    keep = [f"chosen.append({found})"]
-    if conditions:
-        keep = ["if (", f"    {conditions[0]}", *(f"    and {c}" for c in conditions[1:])]
-        keep += ["):", f"    chosen.append({found})"]
+def _write_boto3(active: ActiveFilters, scopes: list[QueryScope]) -> str:
+    client_side = to_plain(select_client_side(active))
+    has_profiles = scopes[0].profile is not None  # and with each its account
+    needs_account = not has_profiles and not client_side.keys().isdisjoint({"account_id", "text"})
+    loop = f"region in {[scope.region for scope in scopes]!r}"
+    if has_profiles:
+        loop = f"account_id, profile, region in {[tuple(scope) for scope in scopes]!r}"
+    account = ", 'AccountId': account_id" * (has_profiles or needs_account)
+    append = f"chosen.append({{**image, 'Region': session.region_name{account}}})"
+    conditions = (
+        _write_boto3_condition(*entry) for entry in client_side.items() if entry[0] != "region"
+    )
+    body = append
+    if condition := "\n    and ".join(conditions):
+        body = f"if (\n    {condition}\n):\n    {append}"
+    arguments = ", ".join(f"{name}={value!r}" for name, value in _make_request(active).items())
     lines = [
-        *(["from datetime import datetime", ""] if "state_transition_time" in local else []),
+        *(["from datetime import datetime", ""] if "state_transition_time" in client_side else []),
         "import boto3",
-        *(_WITHIN.splitlines() if local.keys() & RANGES.keys() else []),
+        *(_WITHIN.splitlines() if client_side.keys() & RANGES.keys() else []),
         "",
         "chosen = []",
-        f"for {_each(places, known)}:",
-        f"    session = boto3.Session({'profile_name=profile, ' * known}region_name=region)",
-        *(["    account_id = session.client('sts').get_caller_identity()['Account']"] * asks),
+        f"for {loop}:",
+        f"    session = boto3.Session({'profile_name=profile, ' * has_profiles}region_name=region)",
+        *([f"    account_id = {_CALLER_ACCOUNT}"] if needs_account else []),
         "    paginator = session.client('ec2').get_paginator('describe_fast_launch_images')",
-        f"    for page in paginator.paginate({_arguments(filters)}):",
+        f"    for page in paginator.paginate({arguments}):",
         "        for image in page['FastLaunchImages']:",
-        *(f"            {line}" for line in keep),
+        textwrap.indent(body, " " * 12),
     ]
     return "\n".join(lines)
 
 
-def _each(places: list[QueryScope], known: bool) -> str:
-    if known:
-        return f"account_id, profile, region in {[tuple(place) for place in places]!r}"
-    return f"region in {[place.region for place in places]!r}"
+def _make_request(active: ActiveFilters) -> dict[str, list[Any]]:
+    """Return EC2's parameters; without a page size, which EC2 refuses together with image ids."""
+    server_side = select_server_side(active)
+    request = {
+        "Filters": to_api_filters(server_side),
+        "ImageIds": _unique(server_side.get("image_id", ())),
+    }
+    return {name: values for name, values in request.items() if values}
 
 
-def _arguments(filters: Filters) -> str:
-    """Return EC2's parameters; never a size of pages, which EC2 refuses with image ids."""
-    given = {"Filters": _api_filters(filters), "ImageIds": _image_ids(filters)}
-    return ", ".join(f"{name}={value!r}" for name, value in given.items() if value)
-
-
-def _api_filters(filters: Filters) -> list[dict[str, Any]]:
-    return [{"Name": name, "Values": list(said)} for name, said in filters.pushed().items()]
-
-
-def _image_ids(filters: Filters) -> list[str]:
-    return [] if None in filters.image_id else _unique(filters.image_id)
-
-
-def _python(name: str, said: Any) -> str:
-    """Return a condition on an item, `image`."""
+def _write_boto3_condition(name: str, value: Any) -> str:
+    """Write a condition on `image`, an item of a page."""
     if name == "text":
-        fields = ", ".join(["account_id", "session.region_name", *map(_item, _FOUND)])
-        text = f"'\\n'.join(filter(None, [{fields}])).casefold()"
-        return f"all(word in {text} for word in {said.casefold().split()!r})"
+        fields = ["account_id", "session.region_name", *map(_write_get, _SEARCHED_PATHS)]
+        text = f"'\\n'.join(filter(None, [{', '.join(fields)}])).casefold()"
+        return f"all(word in {text} for word in {value.casefold().split()!r})"
     if name in RANGES:
-        ends = ", ".join(map(_python_end, said))
-        return f"within({_item(name)}, {ends})"
+        ends = [
+            f"datetime.fromisoformat({end!r})" if isinstance(end, str) else end for end in value
+        ]
+        return f"within({_write_get(_PATHS[name])}, {ends[0]}, {ends[1]})"
     if name == "account_id":
-        return f"account_id in {list(said)!r}"
+        return f"account_id in {value!r}"
     if name == "launch_template":
-        return f"{_item_at(_NAME, _item_at(_ID))} in {list(said)!r}"
-    return f"{_item(name)} in {list(said)!r}"
+        return f"{_write_get(_TEMPLATE_NAME, _write_get(_TEMPLATE_ID))} in {value!r}"
+    return f"{_write_get(_PATHS[name])} in {value!r}"
 
 
-def _python_end(end: Any) -> str:
-    return (
-        f"datetime.fromisoformat({end.isoformat()!r})" if hasattr(end, "isoformat") else repr(end)
-    )
-
-
-def _item(name: str) -> str:
-    return _item_at(_PATHS[name])
-
-
-def _item_at(path: tuple[str, ...], otherwise: str = "") -> str:
-    above = "".join(f".get({part!r}, {{}})" for part in path[:-1])
-    return f"image{above}.get({path[-1]!r}{otherwise and f', {otherwise}'})"
+def _write_get(path: tuple[str, ...], default: str = "") -> str:
+    parents = "".join(f".get({key!r}, {{}})" for key in path[:-1])
+    return f"image{parents}.get({path[-1]!r}{default and f', {default}'})"
 
 
 # --- the AWS CLI ----------------------------------------------------------------------
 
 
-def _cli(filters: Filters, places: list[QueryScope]) -> str:
-    lines = [_command(filters, place) for place in places]
-    if None in lines:
+def _write_cli(active: ActiveFilters, scopes: list[QueryScope]) -> str:
+    commands = [_write_command(active, scope) for scope in scopes]
+    if None in commands:
         return _comment(
-            "No command keeps exactly these rows: the AWS CLI looks for text in its own case, and "
-            "knows no account or region to look in. Clear the search, or take another kind of code."
+            "No AWS CLI command selects exactly these rows: its search is case-sensitive and "
+            "covers no account or region. Clear the text filter, or use another kind of code."
         )
-    return "\n".join(line for line in lines if line is not None)
+    return "\n".join(command for command in commands if command is not None)
 
 
-def _command(filters: Filters, place: QueryScope) -> str | None:
-    """Return the command for a place; None where a text is in the way."""
-    said = filters.local().said()
+def _write_command(active: ActiveFilters, scope: QueryScope) -> str | None:
+    """Write the command for an account and region; None if it cannot search for the text."""
     conditions = [
-        _jmespath(name, value)
-        for name, value in said.items()
+        _write_jmespath_condition(name, value)
+        for name, value in select_client_side(active).items()
         if name not in ("region", "account_id", "text")
     ]
-    for word in filters.text.casefold().split():
-        if word not in (place.region or "") and word not in (place.account_id or ""):
-            # Only what no letter is in has no case; and it may be in what is not known here.
-            if (
-                not word.isascii()
-                or word.upper() != word
-                or None in (place.region, place.account_id)
-            ):
+    for word in active.get("text", "").casefold().split():
+        if word not in (scope.region or "") and word not in (scope.account_id or ""):
+            # Only a word without letters is the same in any case, and only a known
+            # account and region are known not to contain it.
+            has_letters = not word.isascii() or word.upper() != word
+            if has_letters or None in (scope.region, scope.account_id):
                 return None
-            conditions.append(f"contains({_SEARCHED_TEXT}, {_literal(word)})")
+            conditions.append(f"contains({_SEARCHED_TEXT}, {_write_json(word)})")
+    request = _make_request(active)
     words = ["aws", "ec2", "describe-fast-launch-images"]
-    words += ["--profile", place.profile] if place.profile else []
-    words += ["--region", place.region] if place.region else []
-    words += ["--filters", json.dumps(_api_filters(filters))] if filters.pushed() else []
-    words += ["--image-ids", *_image_ids(filters)] if _image_ids(filters) else []
+    words += ["--profile", scope.profile] if scope.profile else []
+    words += ["--region", scope.region] if scope.region else []
+    words += ["--filters", json.dumps(request["Filters"])] if "Filters" in request else []
+    words += ["--image-ids", *request["ImageIds"]] if "ImageIds" in request else []
     words += ["--query", f"FastLaunchImages[?{' && '.join(conditions)}]"] if conditions else []
     return shlex.join(words)
 
 
-def _jmespath(name: str, said: Any) -> str:
-    """Return a condition on an item, which is false or null for what is not known."""
+def _write_jmespath_condition(name: str, value: Any) -> str:
+    """Write a condition on an item, which is false or null for a missing value."""
     if name in RANGES:
-        ends = _count_ends(name, *said) if RANGES[name] == COUNT else _time_ends(name, *said)
-        return " && ".join(ends)
+        return " && ".join(_write_jmespath_ends(name, *value))
     field = ".".join(_PATHS[name]) if name in _PATHS else f"not_null({_NAME_OR_ID})"
-    some = [value for value in said if value is not None]
-    found = [f"contains({_literal(some)}, {field})"] if some else []
-    found += [f"{field} == {_literal(None)}"] if None in said else []
-    return found[0] if len(found) == 1 else f"({' || '.join(found)})"
+    known = [entry for entry in value if entry is not None]
+    conditions = [f"contains({_write_json(known)}, {field})"] if known else []
+    conditions += [f"{field} == {_write_json(None)}"] if None in value else []
+    return conditions[0] if len(conditions) == 1 else f"({' || '.join(conditions)})"
 
 
-def _count_ends(name: str, low: int | None, high: int | None) -> list[str]:
-    field = ".".join(_PATHS[name])
-    return [
-        f"{field} {sign} {_literal(end)}"
-        for sign, end in ((">=", low), ("<=", high))
-        if end is not None
-    ]
+def _write_jmespath_ends(name: str, low: Any, high: Any) -> list[str]:
+    """Write the conditions for both ends of a range.
 
-
-def _time_ends(name: str, low: pd.Timestamp | None, high: pd.Timestamp | None) -> list[str]:
-    """Return conditions on a time, which the AWS CLI has as text, in UTC and milliseconds.
-
-    Text is compared letter by letter, however it goes on after the milliseconds.
+    The AWS CLI has times as text, in UTC and milliseconds. JMESPath compares them
+    letter by letter, so any text after the milliseconds does not matter.
     """
-    field = ".".join(_PATHS[name])
-    found = []
+    field, is_count = ".".join(_PATHS[name]), RANGES[name] == COUNT
+    conditions = []
     if low is not None:
-        found.append(f"{field} >= '{_prefix(-(-_microseconds(low) // 1_000))}'")
-    if high is not None:
-        found.append(f"{field} < '{_prefix(_microseconds(high) // 1_000 + 1)}'")
-    return found
+        first = _write_json(low) if is_count else _write_time(-(-to_microseconds(low) // 1_000))
+        conditions.append(f"{field} >= {first}")
+    if high is not None and is_count:
+        conditions.append(f"{field} <= {_write_json(high)}")
+    elif high is not None:
+        conditions.append(f"{field} < {_write_time(to_microseconds(high) // 1_000 + 1)}")
+    return conditions
 
 
-def _microseconds(time: pd.Timestamp) -> int:
-    return int(time.as_unit("us").asm8.astype("int64"))
-
-
-def _prefix(milliseconds: int) -> str:
-    """Return how the text of a time begins, which has no fraction where that is 0."""
+def _write_time(milliseconds: int) -> str:
+    """Write the beginning of a time's text, which has a fraction only if that is not 0."""
     time = str(np.datetime64(milliseconds, "ms")).removesuffix(".000")
-    return time if len(time.partition("-")[0]) == 4 else ":"  # after every year of four digits
+    has_four_digits = len(time.partition("-")[0]) == 4
+    return f"'{time}'" if has_four_digits else "':'"  # which sorts after every such year
 
 
-_NAME_OR_ID = f"{'.'.join(_NAME)}, {'.'.join(_ID)}"
-_SEARCHED_TEXT = f'join(`"\\n"`, [{", ".join(".".join(_PATHS[name]) for name in _FOUND)}][?@])'
+_NAME_OR_ID = f"{'.'.join(_TEMPLATE_NAME)}, {'.'.join(_TEMPLATE_ID)}"
+_SEARCHED_TEXT = f'join(`"\\n"`, [{", ".join(map(".".join, _SEARCHED_PATHS))}][?@])'
 
 
-def _literal(value: Any) -> str:
-    """Return JSON between the backticks of JMESPath, itself without one, and in ASCII."""
+def _write_json(value: Any) -> str:
+    """Write a JSON literal of JMESPath, in ASCII and without a backtick inside."""
     return f"`{json.dumps(value).replace('`', chr(92) + 'u0060')}`"
 
 
 # --- pandas ---------------------------------------------------------------------------
-
-
-def _pandas(filters: Filters) -> str:
-    lines, conditions = [], []
-    for name, said in filters.said().items():
-        if name != "text":
-            conditions += _masks(name, said)
-        elif words := said.casefold().split():
-            lines = _PANDAS_TEXT.splitlines()
-            conditions += [f"text.str.contains({word!r}, regex=False)" for word in words]
-    if not conditions:
-        return "chosen = images"
-    joined = "\n    & ".join(conditions)
-    return "\n".join([*lines, "chosen = images[", f"    {joined}", "]"])
-
 
 _PANDAS_TEXT = f"""text = ''
 for name in {list(SEARCHED)!r}:
@@ -357,16 +327,29 @@ for name in {list(SEARCHED)!r}:
 text = text.str.casefold()"""
 
 
-def _masks(name: str, said: Any) -> list[str]:
-    """Return conditions on `images`, which are false or null for what is not known."""
+def _write_pandas(active: ActiveFilters) -> str:
+    lines, conditions = [], []
+    for name, value in to_plain(active).items():
+        if name != "text":
+            conditions += _write_pandas_conditions(name, value)
+        elif words := value.casefold().split():
+            lines = _PANDAS_TEXT.splitlines()
+            conditions += [f"text.str.contains({word!r}, regex=False)" for word in words]
+    if not conditions:
+        return "chosen = images"
+    joined = "\n    & ".join(conditions)
+    return "\n".join([*lines, "chosen = images[", f"    {joined}", "]"])
+
+
+def _write_pandas_conditions(name: str, value: Any) -> list[str]:
+    """Write conditions on `images`, which are false or null for a missing value."""
     column = f"images[{name!r}]"
     if name in RANGES:
-        texts = [str(end.isoformat()) if hasattr(end, "isoformat") else end for end in said]
-        signs = zip((">=", "<="), texts, strict=True)
-        return [f"({column} {sign} {end!r})" for sign, end in signs if end is not None]
+        ends = zip((">=", "<="), value, strict=True)
+        return [f"({column} {sign} {end!r})" for sign, end in ends if end is not None]
     if name == "launch_template":
         column = "images['launch_template_name'].fillna(images['launch_template_id'])"
-    some = [value for value in said if value is not None]
-    found = [f"{column}.isin({some!r})"] if some else []
-    found += [f"{column}.isna()"] if None in said else []
-    return found if len(found) == 1 else [f"({' | '.join(found)})"]
+    known = [entry for entry in value if entry is not None]
+    conditions = [f"{column}.isin({known!r})"] if known else []
+    conditions += [f"{column}.isna()"] if None in value else []
+    return conditions if len(conditions) == 1 else [f"({' | '.join(conditions)})"]

@@ -1,87 +1,69 @@
-"""A frame made ready to be filtered again and again: what is kept, counted and spread.
+"""Facet index: an encoded DataFrame of images, to select and count rows again and again.
 
-Each column is looked at once: text becomes numbers of its distinct values, and
-is searched among these. What every filter says of every row is kept until that
-filter changes, so that a letter typed costs one search and a box ticked none.
+Each column is encoded once: text becomes codes of its distinct values, and a
+search reads only these. The rows that a filter excludes are cached until that
+filter changes, so a typed letter costs one search and a ticked box none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from fastlaunch_nb.errors import InputError, did_you_mean
+from fastlaunch_nb.filters.fields import (
+    FACETS,
+    RANGES,
+    SEARCHED,
+    ActiveFilters,
+    facet_values,
+    get_range_values,
+    to_microseconds,
+)
 from fastlaunch_nb.schema.columns import COUNT, STATES, TEXT, TIME
-from fastlaunch_nb.schema.joins import JOINS
-from fastlaunch_nb.validation import parse_count, validate_columns
-
-if TYPE_CHECKING:
-    from fastlaunch_nb.filters.filters import Filters
-
-FACETS: Final = (
-    *("account_id", "region", "state", "launch_template"),
-    *("image_id", "owner_id", "resource_type"),
-)
-"""What :class:`Filters` chooses values of."""
-
-RANGES: Final = {
-    "target_resource_count": COUNT,
-    "max_parallel_launches": COUNT,
-    "available_snapshots": COUNT,
-    "state_transition_time": TIME,
-}
-"""What :class:`Filters` has ranges of, and the dtype of each."""
-
-SEARCHED: Final = (
-    *("account_name", "account_id", "region", "image_name", "image_id", "owner_id"),
-    *("launch_template_name", "launch_template_id", "state", "state_transition_reason"),
-)
-"""The columns that a text is looked for in."""
+from fastlaunch_nb.validation import parse_count
 
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
-Whole: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
+Integers: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
 class Histogram(NamedTuple):
-    """How the rows spread over the values of a range.
+    """Row counts over the values of a range.
 
-    Bin `i` has ``counts[i]`` rows, from ``edges[i]`` on and below ``edges[i + 1]``;
-    the value of `unknown` rows is null. Where no row has one, there are no bins.
+    Bin `i` has ``counts[i]`` rows, from ``edges[i]`` up to but excluding
+    ``edges[i + 1]``; `unknown` rows have no value. Without any value there are no bins.
     """
 
     edges: pd.Index
-    counts: Whole
+    counts: Integers
     unknown: int
 
 
-class _Fails(NamedTuple):
-    """The rows that each part of the filters leaves out, and how many parts leave out each."""
+class _Exclusions(NamedTuple):
+    """Rows that each active filter excludes, and the number of filters that exclude each row."""
 
-    parts: Mapping[str, Mask]
-    times: np.ndarray[Any, np.dtype[np.uint8]]
+    masks: Mapping[str, Mask]
+    numbers: np.ndarray[Any, np.dtype[np.uint8]]
 
-    def kept(self, but: str = "") -> Mask:
-        """Return the rows that no part leaves out, or none but one."""
-        allowed = self.parts.get(but, np.False_)
-        kept: Mask = self.times == allowed
-        return kept
+    def invert(self, ignore: str = "") -> Mask:
+        """Return the rows that no filter excludes, apart from an ignored one."""
+        keep: Mask = self.numbers == self.masks.get(ignore, np.False_)
+        return keep
 
 
 class FacetIndex:
-    """A frame of images that is asked for many selections, as a panel does.
+    """A DataFrame of images, encoded for many selections, as a filter panel needs.
 
-    The frame is not copied: leave it as it is.
+    The DataFrame is not copied, so do not change it.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        A frame of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
+        Images of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
 
     Examples
     --------
@@ -89,249 +71,189 @@ class FacetIndex:
     >>> index = FacetIndex(fl.from_pages([
     ...     {"ImageId": "ami-0abcdef1234567890", "State": "enabled", "MaxParallelLaunches": 6},
     ...     {"ImageId": "ami-01234567890abcdef", "State": "enabling", "MaxParallelLaunches": 9}]))
-    >>> filters = fl.Filters(state="enabled")
-    >>> index.keep(filters).tolist()
+    >>> active = fl.Filters(state="enabled").active()
+    >>> index.keep(active).tolist()
     [True, False]
-    >>> index.counts(filters, ["state", "image_id"])
+    >>> index.counts(active, ["state", "image_id"])
     {'state': {'enabling': 1, 'enabled': 1}, \
 'image_id': {'ami-01234567890abcdef': 0, 'ami-0abcdef1234567890': 1}}
-    >>> index.histogram(filters, "max_parallel_launches", bins=2)
+    >>> index.histogram(active, "max_parallel_launches", bins=2)
     Histogram(edges=Index([6, 8, 10], dtype='int64'), counts=array([1, 0]), unknown=0)
     """
 
     def __init__(self, images: pd.DataFrame) -> None:
         self._images = images
-        self._columns: dict[str, _Values] = {}
-        self._numbers: dict[str, _Numbers] = {}
-        self._failing: dict[str, tuple[object, Mask]] = {}
+        self._texts: dict[str, _TextColumn] = {}
+        self._numbers: dict[str, _NumberColumn] = {}
+        self._excluded: dict[str, tuple[Any, Mask]] = {}
 
-    def keep(self, filters: Filters) -> Mask:
-        """Return which rows the filters keep."""
-        return self._fails(filters).kept()
+    def keep(self, active: ActiveFilters) -> Mask:
+        """Return a mask of the rows that match."""
+        return self._exclude(active).invert()
 
     def counts(
-        self, filters: Filters, facets: Iterable[str] = FACETS
+        self, active: ActiveFilters, facets: Iterable[str] = FACETS
     ) -> dict[str, dict[str | None, int]]:
-        """Count, for every facet, the rows of each value that all *other* filters keep.
+        """Count, for each of some facets, the rows of each value that all *other* filters keep.
 
-        As :meth:`Filters.counts`, for those facets that are asked for.
+        The result is like that of :meth:`Filters.counts`.
         """
-        fails = self._fails(filters)
-        return {facet: self._values(facet).counted(fails.kept(but=facet)) for facet in facets}
+        exclusions = self._exclude(active)
+        return {
+            facet: self._text(facet).value_counts(exclusions.invert(ignore=facet))
+            for facet in facets
+        }
 
-    def histogram(self, filters: Filters, name: str, bins: int) -> Histogram:
+    def histogram(self, active: ActiveFilters, name: str, bins: int) -> Histogram:
         """Count the rows that all *other* filters keep, in bins of equal width.
 
         Parameters
         ----------
-        filters : Filters
-            The selection; what it says of `name` itself is left out.
+        active : mapping
+            The filters, from :meth:`Filters.active`; a filter on `name` itself is ignored.
         name : str
-            Which of the ranges: ``target_resource_count``, ``max_parallel_launches``,
+            The range: ``target_resource_count``, ``max_parallel_launches``,
             ``available_snapshots`` or ``state_transition_time``.
         bins : int
-            How many at most. They cover the values of the whole frame, so that
-            they stay where they are when the selection changes; their edges are
+            The maximum number of bins. They cover the values of the whole
+            DataFrame, so that a selection does not move them; their edges are
             whole numbers, or times.
 
         Raises
         ------
         InputError
-            There is no such range, or the frame lacks its column; `bins` is below 1.
+            If there is no such range, the DataFrame lacks its column, or `bins` is below 1.
         """
         if name not in RANGES:
             raise InputError(
                 f"There is no range {name!r}. Expected {', '.join(map(repr, RANGES))}."
                 f"{did_you_mean(str(name), RANGES)}"
             )
-        if parse_count("bins", bins) < 1:
-            raise InputError(f"bins is {bins!r}. Expected a whole number of 1 or more.")
-        return self._range(name).spread(self._fails(filters).kept(but=name), bins)
+        bins = parse_count("bins", bins, least=1)
+        return self._number(name).histogram(self._exclude(active).invert(ignore=name), bins)
 
-    # --- what each filter says of each row --------------------------------------------
+    # --- rows that each filter excludes -----------------------------------------------
 
-    def _fails(self, filters: Filters) -> _Fails:
-        said = filters.said()
-        parts = {name: self._fail(name, value) for name, value in said.items()}
-        times = np.zeros(len(self._images), dtype=np.uint8)
-        for fail in parts.values():
-            times += fail
-        return _Fails(parts, times)
+    def _exclude(self, active: ActiveFilters) -> _Exclusions:
+        masks = {name: self._exclude_rows(name, value) for name, value in active.items()}
+        numbers = np.zeros(len(self._images), dtype=np.uint8)
+        for mask in masks.values():
+            numbers += mask
+        return _Exclusions(masks, numbers)
 
-    def _fail(self, name: str, said: Any) -> Mask:
-        """Return the rows that a part of the filters leaves out, as long as it says the same."""
-        before, fail = self._failing.get(name, (None, None))
-        if fail is None or before != said:
-            fail = ~self._found(name, said)
-            self._failing[name] = said, fail
-        return fail
+    def _exclude_rows(self, name: str, value: Any) -> Mask:
+        """Return the rows that a filter excludes, from the cache while its value is the same."""
+        if name not in self._excluded or self._excluded[name][0] != value:
+            if name == "text":
+                matches = self._search(value.casefold().split())
+            elif name in RANGES:
+                matches = self._number(name).between(*value)
+            else:
+                matches = self._text(name).isin(value)
+            self._excluded[name] = value, ~matches
+        return self._excluded[name][1]
 
-    def _found(self, name: str, said: Any) -> Mask:
-        if name == "text":
-            return self._searched(said.casefold().split())
-        if name in RANGES:
-            return self._range(name).between(*said)
-        return self._values(name).among(said)
-
-    def _searched(self, words: Iterable[str]) -> Mask:
-        """Return the rows that have every word, in any column: none has space in it."""
-        found = np.ones(len(self._images), dtype=np.bool_)
-        columns = [self._values(name) for name in SEARCHED if name in self._images]
+    def _search(self, words: Iterable[str]) -> Mask:
+        """Return the rows that contain every word, each in any of the searched columns."""
+        matches = np.ones(len(self._images), dtype=np.bool_)
+        columns = [self._text(name) for name in SEARCHED if name in self._images]
         for word in words:
-            somewhere = np.zeros(len(self._images), dtype=np.bool_)
+            in_any_column = np.zeros(len(self._images), dtype=np.bool_)
             for column in columns:
-                somewhere |= column.having(word)
-            found &= somewhere
-        return found
+                in_any_column |= column.contains(word)
+            matches &= in_any_column
+        return matches
 
     # --- columns ----------------------------------------------------------------------
 
-    def _values(self, name: str) -> _Values:
-        if name not in self._columns:
+    def _text(self, name: str) -> _TextColumn:
+        if name not in self._texts:
             values = facet_values(self._images, name)
-            self._columns[name] = _Values.of(values, STATES if name == "state" else ())
-        return self._columns[name]
+            self._texts[name] = _TextColumn(values, STATES if name == "state" else ())
+        return self._texts[name]
 
-    def _range(self, name: str) -> _Numbers:
+    def _number(self, name: str) -> _NumberColumn:
         if name not in self._numbers:
-            self._numbers[name] = _Numbers.of(range_values(self._images, name), RANGES[name])
+            self._numbers[name] = _NumberColumn(get_range_values(self._images, name), RANGES[name])
         return self._numbers[name]
 
 
-def facet_values(images: pd.DataFrame, facet: str) -> pd.Series:
-    """Return the values that a facet of :class:`Filters` is about, one a row."""
-    if facet == "launch_template":
-        return images["launch_template_name"].fillna(images["launch_template_id"])
-    return images[facet]
+class _TextColumn:
+    """A text column, factorized: its sorted distinct texts, and a code of each row; -1 is null.
 
-
-def range_values(images: pd.DataFrame, name: str) -> pd.Series:
-    """Return the values that a range of :class:`Filters` is about; refuse a frame without."""
-    if name not in images:
-        joins = [join for join, columns in JOINS.items() if name in [c.name for c in columns]]
-        brought = f" It comes with the join {joins[0]!r}." if joins else ""
-        raise InputError(f"The range {name} is of a column that this frame lacks.{brought}")
-    return validate_columns("images", images[[name]], name)[name]
-
-
-# --- text -----------------------------------------------------------------------------
-
-
-class _Values:
-    """A column of text: its distinct values in order, and the place of each row's among them.
-
-    The place after the last is that of rows without a value.
+    A mask of the texts, with one more entry for null, becomes a mask of rows by
+    taking the codes.
     """
 
-    def __init__(self, known: Any, places: Whole) -> None:
-        self._known, self._places = known, places
-
-    @classmethod
-    def of(cls, values: pd.Series, first: Sequence[str] = ()) -> _Values:
-        """Take in a column; some values come before the others, which are sorted."""
-        encoded = _in_one_piece(
-            pa.array(values.astype(TEXT), pa.large_string())
-        ).dictionary_encode()
-        known = encoded.dictionary
-        order = pc.array_sort_indices(known).to_numpy()  # by code point, as Python sorts
-        if first:
-            texts, places = known.to_pylist(), {text: place for place, text in enumerate(first)}
-            order = sorted(order, key=lambda place: places.get(texts[place], len(first)))
-        rank = np.empty(len(known) + 1, dtype=np.int32)
-        rank[order] = np.arange(len(known))
-        rank[-1] = len(known)  # which is where -1 leads
-        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return cls(known.take(pa.array(order, pa.int64())), rank[codes])
+    def __init__(self, values: pd.Series, first: Sequence[str] = ()) -> None:
+        codes, texts = pd.factorize(values.astype(TEXT), sort=True)
+        if first:  # which come before all others
+            ranks = {text: rank for rank, text in enumerate(first)}
+            order = np.argsort([ranks.get(text, len(first)) for text in texts], kind="stable")
+            codes, texts = np.append(np.argsort(order), -1)[codes], texts[order]
+        self._codes: Integers = codes
+        self._texts: pd.Index = texts
+        self._has_null = bool((codes == -1).any())
 
     @cached_property
-    def _texts(self) -> list[str | None]:
-        texts: list[str | None] = self._known.to_pylist()
-        return texts
+    def _values(self) -> list[str]:
+        values: list[str] = self._texts.tolist()
+        return values
 
     @cached_property
-    def _folded(self) -> Any:
-        folded = [text.casefold() for text in self._texts if text is not None]
-        return pa.array(folded, pa.large_string())
+    def _search_texts(self) -> pd.Index:
+        return self._texts.str.casefold()
 
-    def among(self, chosen: Iterable[str | None]) -> Mask:
+    def isin(self, values: Sequence[str | None]) -> Mask:
         """Return the rows that have one of these values."""
-        chosen = list(chosen)
-        wanted = np.zeros(len(self._known) + 1, dtype=np.bool_)
-        some = pa.array([value for value in chosen if value is not None], pa.large_string())
-        wanted[:-1] = pc.is_in(self._known, some).to_numpy(zero_copy_only=False)
-        wanted[-1] = None in chosen
-        return wanted.take(self._places)
+        known = [value for value in values if value is not None]
+        return np.append(self._texts.isin(known), None in values).take(self._codes)
 
-    def having(self, word: str) -> Mask:
-        """Return the rows whose value has a word in it, whatever its case."""
-        wanted = np.zeros(len(self._known) + 1, dtype=np.bool_)
-        found = pc.match_substring(self._folded, word)
-        wanted[:-1] = found.to_numpy(zero_copy_only=False)
-        return wanted.take(self._places)
+    def contains(self, word: str) -> Mask:
+        """Return the rows whose value contains a casefolded word, in any case."""
+        matches = np.asarray(self._search_texts.str.contains(word, regex=False), dtype=np.bool_)
+        return np.append(matches, np.False_).take(self._codes)
 
-    def counted(self, keep: Mask) -> dict[str | None, int]:
-        """Count the rows that are kept, of each value that any row has; null last."""
-        *some, nulls = np.bincount(self._places[keep], minlength=len(self._known) + 1).tolist()
-        counted = dict(zip(self._texts, some, strict=True))
-        return {**counted, None: nulls} if self._has_null else counted
-
-    @cached_property
-    def _has_null(self) -> bool:
-        return bool((self._places == len(self._known)).any())
+    def value_counts(self, keep: Mask) -> dict[str | None, int]:
+        """Count the kept rows of each value of the whole column; null comes last."""
+        size = len(self._texts) + 1
+        nulls, *numbers = np.bincount(self._codes[keep] + 1, minlength=size).tolist()
+        counts: dict[str | None, int] = dict(zip(self._values, numbers, strict=True))
+        return {**counts, None: nulls} if self._has_null else counts
 
 
-def _in_one_piece(values: Any) -> Any:
-    """Return what Arrow may have in pieces, as after a concat, as one array."""
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+class _NumberColumn:
+    """A column of counts, or of times in microseconds, with a mask of its known values."""
 
-
-# --- numbers and times ----------------------------------------------------------------
-
-
-class _Numbers:
-    """A column of counts, or of times in microseconds, and which of them are known."""
-
-    def __init__(self, numbers: Whole, known: Mask, dtype: str) -> None:
-        self._numbers, self._known, self._dtype = numbers, known, dtype
-
-    @classmethod
-    def of(cls, values: pd.Series, dtype: str) -> _Numbers:
-        """Take in a column of this dtype."""
-        known = values.notna().to_numpy()
+    def __init__(self, values: pd.Series, dtype: str) -> None:
         filled = values.fillna(0 if dtype == COUNT else pd.Timestamp(0, tz="UTC"))
-        return cls(filled.astype("int64").to_numpy(), known, dtype)
+        self._numbers: Integers = filled.astype("int64").to_numpy()
+        self._known: Mask = values.notna().to_numpy()
+        known = self._numbers[self._known]
+        self._bounds = (int(known.min()), int(known.max())) if len(known) else None
+        self._dtype = dtype
 
     def between(self, low: Any, high: Any) -> Mask:
-        """Return the rows whose value is known, and not beyond either end."""
-        found = self._known.copy()
+        """Return the rows with a known value between both ends, which are included."""
+        to_number = to_microseconds if self._dtype == TIME else int
+        matches = self._known.copy()
         if low is not None:
-            found &= self._numbers >= _whole(low)
+            matches &= self._numbers >= to_number(low)
         if high is not None:
-            found &= self._numbers <= _whole(high)
-        return found
+            matches &= self._numbers <= to_number(high)
+        return matches
 
-    @cached_property
-    def _ends(self) -> tuple[int, int]:
-        known = self._numbers[self._known]
-        return int(known.min()), int(known.max())
-
-    def spread(self, keep: Mask, bins: int) -> Histogram:
-        """Count the rows that are kept, in at most so many bins of equal width."""
+    def histogram(self, keep: Mask, bins: int) -> Histogram:
+        """Count the kept rows, in at most so many bins of equal width."""
         width, size, first = 1, 0, 0
-        if self._known.any():
-            first, last = self._ends
+        if self._bounds:
+            first, last = self._bounds
             width = -(-(last - first + 1) // bins)
             size = (last - first) // width + 1
         edges = pd.Index(first + width * np.arange(size + 1 if size else 0), dtype="int64")
-        counted = (self._numbers[keep & self._known] - first) // width
-        counts = np.bincount(counted, minlength=size)
+        places = (self._numbers[keep & self._known] - first) // width
         return Histogram(
             edges.astype(TIME) if self._dtype == TIME else edges,
-            counts,
+            np.bincount(places, minlength=size),
             int((keep & ~self._known).sum()),
         )
-
-
-def _whole(end: int | pd.Timestamp) -> int:
-    """Return an end as a number of the column's: a count, or microseconds."""
-    return end if isinstance(end, int) else int(end.as_unit("us").asm8.astype("int64"))

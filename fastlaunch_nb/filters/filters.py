@@ -1,9 +1,9 @@
-"""A selection of rows: what is kept, what is counted, what EC2 itself can filter."""
+"""Filters: the public class that selects rows of images, locally and in requests to EC2."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from json import dumps, loads
 from typing import Any, Self, TypeAlias
@@ -11,10 +11,11 @@ from typing import Any, Self, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.filters.codegen import generate_code
-from fastlaunch_nb.filters.facet_index import FACETS, RANGES, FacetIndex
-from fastlaunch_nb.schema.columns import API_FILTERS, TIME
-from fastlaunch_nb.schema.joins import JOINED
+from fastlaunch_nb.filters import fields
+from fastlaunch_nb.filters.codegen import format_filters, generate_code
+from fastlaunch_nb.filters.facet_index import FacetIndex
+from fastlaunch_nb.filters.fields import FACETS, RANGES
+from fastlaunch_nb.schema.columns import TIME
 from fastlaunch_nb.validation import (
     check_image_ids,
     check_unicode,
@@ -25,42 +26,42 @@ from fastlaunch_nb.validation import (
     parse_values,
 )
 
-Chosen: TypeAlias = str | Iterable[str | None] | None
-"""Values of a facet as one may give them: one, or several; None is one of them."""
-Counts: TypeAlias = tuple[int | None, int | None]
-Times: TypeAlias = tuple[pd.Timestamp | None, pd.Timestamp | None]
-"""Ranges, from one end to the other, both included; None is an open end."""
-Given: TypeAlias = Sequence[Any] | None
-"""A range as one may give it: a pair, or None."""
+FacetLike: TypeAlias = str | Iterable[str | None] | None
+"""Values of a facet as an argument: one, or several; None matches rows without a value."""
+RangeLike: TypeAlias = Sequence[Any] | None
+"""A range as an argument: a pair, or None."""
+CountRange: TypeAlias = tuple[int | None, int | None]
+TimeRange: TypeAlias = tuple[pd.Timestamp | None, pd.Timestamp | None]
+
+_FIELDS = (*FACETS, *RANGES, "text")
 
 
 @dataclass(frozen=True, init=False, repr=False)
 class Filters:
-    """A selection of rows: facets, ranges and a text, ANDed; within a facet its values, ORed.
+    """A selection of rows: a row matches if it matches every field.
 
     Parameters
     ----------
     account_id, region, state, launch_template, image_id, owner_id, resource_type : \
 str or iterable of str, optional
-        The values to keep; none means all. None among the values stands for
-        rows without one. Case-sensitive, like EC2's. `launch_template` is the
-        template's name, or its id where it has no name.
+        The values to keep; no value keeps every row. None among the values
+        matches rows without one. Case-sensitive, like EC2's filters.
+        `launch_template` is the template's name, or its id if it has no name.
     text : str, optional
         Words that must all occur, in any case, anywhere in ids, names,
         templates, states and reasons.
     target_resource_count, max_parallel_launches, available_snapshots : \
 pair of int, optional
-        From the first to the second, both included; None is an open end. A row
-        whose value is null is never in a range, as nothing is known of it; with
-        both ends open there is no range, and all rows stay. `available_snapshots`
-        is joined to a frame.
+        The lowest and the highest value to keep; None is an open end. A range
+        never matches a row whose value is null; with both ends open, it keeps
+        every row. `available_snapshots` is a column of :func:`fastlaunch_nb.enrich`.
     state_transition_time : pair of datetime or str, optional
-        The same for a time, in UTC where it names no zone.
+        The first and the last time to keep, in UTC unless they name a time zone.
 
     Raises
     ------
     InputError
-        A value is no text; an end is no count or time; a range ends before it begins.
+        If a value is not text, an end is not a count or time, or a range ends before it begins.
 
     Examples
     --------
@@ -83,36 +84,36 @@ pair of int, optional
     image_id: tuple[str | None, ...] = ()
     owner_id: tuple[str | None, ...] = ()
     resource_type: tuple[str | None, ...] = ()
-    target_resource_count: Counts | None = None
-    max_parallel_launches: Counts | None = None
-    available_snapshots: Counts | None = None
-    state_transition_time: Times | None = None
+    target_resource_count: CountRange | None = None
+    max_parallel_launches: CountRange | None = None
+    available_snapshots: CountRange | None = None
+    state_transition_time: TimeRange | None = None
     text: str = ""
 
     def __init__(
         self,
         *,
-        account_id: Chosen = (),
-        region: Chosen = (),
-        state: Chosen = (),
-        launch_template: Chosen = (),
-        image_id: Chosen = (),
-        owner_id: Chosen = (),
-        resource_type: Chosen = (),
+        account_id: FacetLike = (),
+        region: FacetLike = (),
+        state: FacetLike = (),
+        launch_template: FacetLike = (),
+        image_id: FacetLike = (),
+        owner_id: FacetLike = (),
+        resource_type: FacetLike = (),
         text: str = "",
-        target_resource_count: Given = None,
-        max_parallel_launches: Given = None,
-        available_snapshots: Given = None,
+        target_resource_count: RangeLike = None,
+        max_parallel_launches: RangeLike = None,
+        available_snapshots: RangeLike = None,
         state_transition_time: Sequence[datetime | str | None] | None = None,
     ) -> None:
         if not isinstance(text, str):
             raise InputError(f"text is {text!r}. Expected words as text.")
         check_unicode("text", text)
-        given = locals()
+        arguments = locals()
         for facet in FACETS:
-            object.__setattr__(self, facet, parse_values(facet, given[facet]))
+            object.__setattr__(self, facet, parse_values(facet, arguments[facet]))
         for name, dtype in RANGES.items():
-            value = given[name]
+            value = arguments[name]
             if dtype == TIME:
                 object.__setattr__(self, name, parse_range(name, value, parse_time))
             else:
@@ -120,47 +121,44 @@ pair of int, optional
         object.__setattr__(self, "text", text)
 
     def __bool__(self) -> bool:
-        """Whether anything is left out."""
-        return self != Filters()
+        """Return True if any filter is active."""
+        return bool(self.active())
 
     def __repr__(self) -> str:
-        return f"Filters({', '.join(f'{name}={value!r}' for name, value in self.plain().items())})"
+        return format_filters(self.active())
 
     def apply(self, images: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows that match, in their order and under their index labels."""
-        return images[FacetIndex(images).keep(self)]
+        """Return the rows that match, in their order and with their index labels."""
+        return images[FacetIndex(images).keep(self.active())]
 
     def counts(self, images: pd.DataFrame) -> dict[str, dict[str | None, int]]:
-        """Count, for every facet, the rows of each value that all *other* filters keep.
+        """Count, for each facet, the rows of each value that all *other* filters keep.
 
         Returns
         -------
         dict
-            Facet to value to rows. Values of the whole frame, those with zero
-            rows too; states in the order of :data:`STATES`, all else sorted,
-            null (None) last.
+            Facet to value to number of rows. It has every value of the whole
+            DataFrame, also those without a matching row; states in the order of
+            :data:`STATES`, all else sorted, null (None) last.
         """
-        return FacetIndex(images).counts(self)
+        return FacetIndex(images).counts(self.active())
 
-    def said(self) -> dict[str, Any]:
-        """Return the parts that are given, by their names: what is not there leaves out nothing.
+    def active(self) -> dict[str, Any]:
+        """Return the filters that exclude rows, by field.
 
         Examples
         --------
-        >>> Filters(state="enabled", max_parallel_launches=(6, None)).said()
+        >>> Filters(state="enabled", max_parallel_launches=(6, None)).active()
         {'state': ('enabled',), 'max_parallel_launches': (6, None)}
         """
         return {name: value for name, value in vars(self).items() if value}
 
-    def plain(self) -> dict[str, Any]:
-        """Return :meth:`said` in values that JSON and Python's literals have."""
-        return {
-            name: tuple(map(_as_text, value)) if name in RANGES else _as_list(value)
-            for name, value in self.said().items()
-        }
+    def to_dict(self) -> dict[str, Any]:
+        """Return the active filters as values that JSON and Python literals have."""
+        return fields.to_plain(self.active())
 
     def to_json(self) -> str:
-        """Return all of it as JSON, for a notebook's parameter or a file.
+        """Return the filters as JSON, for a notebook's parameter or a file.
 
         Examples
         --------
@@ -170,32 +168,33 @@ pair of int, optional
         >>> Filters.from_json(filters.to_json()) == filters
         True
         """
-        return dumps(self.plain())
+        return dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the filters that :meth:`to_json` has written.
+        """Return the filters that :meth:`to_json` wrote.
 
         Raises
         ------
         InputError
-            It is not text, not JSON, or not the JSON of filters.
+            If it is not text, not JSON, or not the JSON of filters.
         """
         expected = 'Expected the text of Filters.to_json(), such as \'{"state": ["enabled"]}\'.'
         if not isinstance(text, str):
             raise InputError(f"{expected} Got a {type(text).__name__}.")
         try:
-            given = loads(text)
+            arguments = loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{expected} This is no JSON: {error}.") from None
-        if not isinstance(given, Mapping):
-            raise InputError(f"{expected} Got JSON of something else.")
-        for name in given:
-            if name not in _PARTS:
+            raise InputError(f"{expected} This is not JSON: {error}.") from None
+        if not isinstance(arguments, Mapping):
+            raise InputError(f"{expected} This is JSON, but not an object.")
+        for name in arguments:
+            if name not in _FIELDS:
                 raise InputError(
-                    f"{expected} This has {name!r}, which is no filter.{did_you_mean(name, _PARTS)}"
+                    f"{expected} This has {name!r}, which is not a filter."
+                    f"{did_you_mean(name, _FIELDS)}"
                 )
-        return cls(**given)
+        return cls(**arguments)
 
     def to_code(
         self,
@@ -204,30 +203,31 @@ pair of int, optional
         regions: Iterable[str] | None = None,
         profiles: Mapping[str, str] | None = None,
     ) -> str:
-        """Return code that keeps the same rows, to paste somewhere else.
+        """Return code that selects the same rows, to paste somewhere else.
 
-        What EC2 can filter, EC2 is asked to; the rest is done with its answer.
-        Where a kind can not keep exactly these rows, the code is a comment that
-        says why. Names that were joined to a frame are searched in it alone.
+        EC2 applies the filters that it can; the code applies the others to the
+        response. If code of this kind cannot select exactly these rows, the result
+        is a comment that gives the reason. A text filter searches joined names only
+        in a DataFrame.
 
         Parameters
         ----------
         kind : {"fastlaunch", "boto3", "cli", "pandas"}
             A call of this package, whose rows are `images`; a paginator of boto3,
             whose items are `chosen`, each with its ``Region``; commands of the AWS
-            CLI, which print them; or a line of pandas that makes `chosen` of `images`.
+            CLI, which print them; or pandas code that selects `chosen` from `images`.
         regions : iterable of str, optional
-            Where to look if the filters choose no region; your own region if not
-            given. Not for pandas, as `images` have been read.
+            The regions to read if the filters choose none; by default your own
+            region. Not for pandas, whose `images` are read already.
         profiles : dict of str, optional
-            Account id to the profile that leads to it: look there, and of these in
-            the accounts that the filters choose. Not for pandas.
+            Account id to profile: the accounts to read. If the filters choose
+            accounts, only those. Not for pandas.
 
         Raises
         ------
         InputError
-            There is no such kind, or pandas is told where to look; `profiles` lacks
-            an account that the filters choose.
+            If there is no such kind, pandas is given regions or profiles, or
+            `profiles` lacks an account that the filters choose.
 
         Examples
         --------
@@ -242,52 +242,26 @@ pair of int, optional
             filters=fl.Filters(region=['eu-west-1'], state=['enabled']),
         ).images
         """
-        return generate_code(self, kind, regions, profiles)
+        return generate_code(self.active(), kind, regions, profiles)
 
     def to_request(self) -> dict[str, Any]:
-        """Return what EC2 itself can filter, as parameters of DescribeFastLaunchImages."""
+        """Return the filters that EC2 applies, as parameters of DescribeFastLaunchImages."""
+        server_side = self.server_side()
         request: dict[str, Any] = {}
-        if self._pushable("image_id"):
-            request["ImageIds"] = check_image_ids(
-                [value for value in self.image_id if value is not None]
-            )
-        if chosen := self.pushed():
-            request["Filters"] = parse_api_filters(chosen)
+        if "image_id" in server_side:
+            request["ImageIds"] = check_image_ids(server_side["image_id"])
+        if api_filters := fields.to_api_filters(server_side):
+            request["Filters"] = parse_api_filters(api_filters)
         return request
 
-    def pushed(self) -> dict[str, tuple[str | None, ...]]:
-        """Return the filters of EC2 that are used, by its names for them."""
-        return {
-            name: getattr(self, facet)
-            for name, facet in API_FILTERS.items()
-            if self._pushable(facet)
-        }
+    def server_side(self) -> dict[str, tuple[str, ...]]:
+        """Return the active filters that EC2 applies itself."""
+        return fields.select_server_side(self.active())
+
+    def client_side(self) -> Filters:
+        """Return the filters that EC2 does not apply."""
+        return Filters(**fields.select_client_side(self.active()))
 
     def check_answerable(self) -> None:
-        """Refuse what is about joined columns, of which EC2's answer has none."""
-        for name in self.said().keys() & JOINED.keys():
-            raise InputError(
-                f"Filters have the range {name}, of a column that is joined to images when they "
-                "have been read. Read without it, join, and then use Filters.apply."
-            )
-
-    def local(self) -> Filters:
-        """Return the part that EC2 can not filter."""
-        pushed = ["image_id", *API_FILTERS.values()]
-        nothing: dict[str, Any] = {facet: () for facet in pushed if self._pushable(facet)}
-        return replace(self, **nothing)
-
-    def _pushable(self, facet: str) -> bool:
-        values = getattr(self, facet)
-        return bool(values) and None not in values
-
-
-_PARTS = (*FACETS, *RANGES, "text")
-
-
-def _as_text(end: int | pd.Timestamp | None) -> int | str | None:
-    return end.isoformat() if isinstance(end, pd.Timestamp) else end
-
-
-def _as_list(value: str | tuple[str | None, ...]) -> str | list[str | None]:
-    return value if isinstance(value, str) else list(value)
+        """Refuse filters on joined columns, which no response of EC2 has."""
+        fields.check_answerable(self.active())

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb.filters.facet_index import facet_values
+from fastlaunch_nb.filters.fields import facet_values
 from fastlaunch_nb.history.file_schema import NAMES, PLACE
 from fastlaunch_nb.schema.columns import COLUMNS, COMPLETE, KEY, NOT_OPTED_IN, TEXT
 from fastlaunch_nb.state_intervals.inputs import made_at

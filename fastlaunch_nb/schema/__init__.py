@@ -1,1 +1,1 @@
-"""The vocabulary: columns, dtypes, states, statuses, keys and prices, each declared once."""
+"""Schema: columns, dtypes, states, statuses, keys and prices, each declared once."""

@@ -1,7 +1,7 @@
-"""The frame from columns: a page at a time as Arrow, one frame in the end.
+"""Arrow tables of images: one for each page, concatenated to a DataFrame at the end.
 
-For reads that are large or many. A page's columns take a tenth of the memory of
-its items, and cross to another process as they are.
+They serve large reads: the columns of a page take a tenth of the memory of its
+items, and are sent to another process unchanged.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastlaunch_nb.errors import SourceError
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, COVERAGE, NUMBER, TEXT, TIME, Column
 
 Batch: TypeAlias = pa.Table
-"""Rows of the frame, in its columns, as Arrow."""
+"""Rows of images as an Arrow table."""
 
 _ARROW = {
     TEXT: pa.large_string(),
@@ -39,14 +39,14 @@ def make_batch(
     region: str | None,
     observed_at: datetime | None,
 ) -> Batch:
-    """Make a batch of the columns of a page, as :mod:`fastlaunch_nb.aws.xml_columns` gives them."""
+    """Make a batch from the columns of a page, as :mod:`fastlaunch_nb.aws.xml_columns` has them."""
     size = max(map(len, columns.values()), default=0)
-    asked = {"account_id": account_id, "region": region, "observed_at": observed_at}
+    constants = {"account_id": account_id, "region": region, "observed_at": observed_at}
     return pa.table(
         {
             column.name: _to_array(columns.get(column.path, [None] * size), column.dtype)
             if column.path
-            else pa.repeat(pa.scalar(asked[column.name], _ARROW[column.dtype]), size)
+            else pa.repeat(pa.scalar(constants[column.name], _ARROW[column.dtype]), size)
             for column in COLUMNS
         }
     )
@@ -58,37 +58,36 @@ def _to_array(values: Sequence[Any], dtype: str) -> Any:
     try:
         return pa.array(values, pa.string()).cast(_ARROW[TIME])
     except pa.ArrowInvalid as error:
-        raise SourceError(f"EC2 sent what is no ISO 8601 time: {error}") from None
+        raise SourceError(f"EC2 sent a time that is not ISO 8601: {error}") from None
 
 
 def concat_batches(batches: Iterable[Batch]) -> pd.DataFrame:
-    """Make one frame of batches, in their order.
+    """Concatenate batches to a DataFrame, in their order.
 
     Examples
     --------
     >>> page = {("ImageId",): ["ami-0abcdef1234567890"], ("State",): ["enabled"]}
-    >>> asked = {"account_id": "111122223333", "region": "eu-west-1", "observed_at": None}
-    >>> concat_batches([make_batch(page, **asked)] * 2)[["region", "state"]].values.tolist()
+    >>> scope = {"account_id": "111122223333", "region": "eu-west-1", "observed_at": None}
+    >>> concat_batches([make_batch(page, **scope)] * 2)[["region", "state"]].values.tolist()
     [['eu-west-1', 'enabled'], ['eu-west-1', 'enabled']]
     """
-    nothing = make_batch({}, account_id=None, region=None, observed_at=None)
-    return to_pandas(pa.concat_tables([nothing, *batches]), COLUMNS)
+    empty = make_batch({}, account_id=None, region=None, observed_at=None)
+    return to_pandas(pa.concat_tables([empty, *batches]), COLUMNS)
 
 
 def to_pandas(table: Batch, columns: Iterable[Column]) -> pd.DataFrame:
-    """Make a frame of a table of Arrow that has these columns, with their dtypes.
+    """Convert an Arrow table to a DataFrame with these columns and their dtypes.
 
-    Text may come as Arrow's dictionaries.
+    Text may be dictionary-encoded.
     """
     columns = tuple(columns)
     schema = pa.schema([(column.name, _ARROW[column.dtype]) for column in columns])
-    plain = table.select(schema.names).cast(schema)
-    made: pd.DataFrame = plain.to_pandas(types_mapper=_PANDAS.get, split_blocks=True)
-    return made.astype({column.name: TIME for column in columns if column.dtype == TIME})
+    table = table.select(schema.names).cast(schema)
+    rows: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS.get, split_blocks=True)
+    return rows.astype({column.name: TIME for column in columns if column.dtype == TIME})
 
 
 def make_coverage(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Make a coverage of rows, with the columns and dtypes of :data:`COVERAGE`."""
-    names = [column.name for column in COVERAGE]
-    table = pd.DataFrame(list(rows), columns=names)
-    return table.astype({column.name: column.dtype for column in COVERAGE})
+    """Make a DataFrame of rows with the columns and dtypes of :data:`COVERAGE`."""
+    dtypes = {column.name: column.dtype for column in COVERAGE}
+    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)

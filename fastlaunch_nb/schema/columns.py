@@ -1,4 +1,4 @@
-"""The schema: columns, dtypes, meanings, states."""
+"""Columns, dtypes, states, statuses and keys of images, events and coverage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIME: Final = "datetime64[us, UTC]"
 
 
 class Column(NamedTuple):
-    """One column of a frame; `path` leads to its field in an item of the API."""
+    """A column of a DataFrame; `path` leads to its field in an item of the API."""
 
     name: str
     dtype: Any  # one of TEXT, COUNT, NUMBER and TIME
@@ -20,31 +20,29 @@ class Column(NamedTuple):
 
 
 COLUMNS = (
-    Column("account_id", TEXT, "the account that was asked, 12 digits as text"),
-    Column("region", TEXT, "the region that was asked"),
+    Column("account_id", TEXT, "the account that was read, 12 digits as text"),
+    Column("region", TEXT, "the region that was read"),
     Column("image_id", TEXT, "the AMI", ("ImageId",)),
     Column("state", TEXT, "state of Fast Launch for this AMI", ("State",)),
-    Column("state_transition_reason", TEXT, "why it is in this state", ("StateTransitionReason",)),
-    Column(
-        "state_transition_time", TIME, "since when it is in this state", ("StateTransitionTime",)
-    ),
-    Column("resource_type", TEXT, "what is pre-provisioned: `snapshot`", ("ResourceType",)),
+    Column("state_transition_reason", TEXT, "reason for this state", ("StateTransitionReason",)),
+    Column("state_transition_time", TIME, "start of this state", ("StateTransitionTime",)),
+    Column("resource_type", TEXT, "pre-provisioned resource: `snapshot`", ("ResourceType",)),
     Column(
         "target_resource_count",
         COUNT,
-        "snapshots to keep in stock",
+        "snapshots to keep available",
         ("SnapshotConfiguration", "TargetResourceCount"),
     ),
     Column(
         "max_parallel_launches",
         COUNT,
-        "instances that may prepare snapshots at once",
+        "maximum of instances that prepare snapshots at once",
         ("MaxParallelLaunches",),
     ),
     Column(
         "launch_template_id",
         TEXT,
-        "template of the preparation instances",
+        "launch template of the preparation instances",
         ("LaunchTemplate", "LaunchTemplateId"),
     ),
     Column("launch_template_name", TEXT, "its name", ("LaunchTemplate", "LaunchTemplateName")),
@@ -55,54 +53,54 @@ COLUMNS = (
         "owner of the AMI; empty for AMIs shared with you",
         ("OwnerId",),
     ),
-    Column("observed_at", TIME, "when AWS answered, by its clock, in whole seconds"),
+    Column("observed_at", TIME, "time of AWS's response, by its clock, in whole seconds"),
 )
 
 EVENTS = (*COLUMNS, Column("event_id", TEXT, "EventBridge's id of the event"))
-"""The columns of events, each of which is an observation at the time that it tells."""
+"""Columns of events, each an observation at the time of the event."""
 
 COVERAGE = (
-    Column("sweep_id", TEXT, "the sweep that looked"),
-    Column("account_id", TEXT, "the account, 12 digits as text; null where it could not be opened"),
-    Column("account_name", TEXT, "its name, or the profile that leads to it"),
-    Column("region", TEXT, "the region; null where the account's regions could not be listed"),
-    Column("scope", TEXT, "what was asked for, as JSON; empty: every image"),
-    Column("status", TEXT, "how the read ended: one of `STATUSES`"),
-    Column("error_code", TEXT, "AWS's error code, or the name of what went wrong"),
-    Column("error_message", TEXT, "what went wrong, and what to do"),
-    Column("request_id", TEXT, "AWS's id of the request that failed"),
-    Column("pages", COUNT, "pages that EC2 answered with"),
+    Column("sweep_id", TEXT, "the sweep"),
+    Column("account_id", TEXT, "the account, 12 digits as text; null if it could not be opened"),
+    Column("account_name", TEXT, "its name, or its profile"),
+    Column("region", TEXT, "the region; null if the account's regions could not be listed"),
+    Column("scope", TEXT, "request parameters and filters, as JSON; empty: every image"),
+    Column("status", TEXT, "result of the scan: one of `STATUSES`"),
+    Column("error_code", TEXT, "AWS's error code, or the name of an exception"),
+    Column("error_message", TEXT, "the problem, and what to do"),
+    Column("request_id", TEXT, "AWS's id of the failed request"),
+    Column("pages", COUNT, "pages received"),
     Column("rows", COUNT, "images in them"),
-    Column("seconds", NUMBER, "how long it took, waiting included"),
-    Column("retries", COUNT, "requests that had to be sent again"),
+    Column("seconds", NUMBER, "duration, including waits"),
+    Column("retries", COUNT, "requests sent again"),
     Column(
         "observed_at",
         TIME,
-        "when AWS first answered, by its clock; where it did not, when the sweep was under way",
+        "time of AWS's first response, by its clock; without one, a time during the sweep",
     ),
-    Column("checkpoint", TEXT, "the page token where a partial read goes on"),
+    Column("checkpoint", TEXT, "page token to continue a partial scan"),
 )
-"""The columns of a coverage: a row for each account and region that was to be read."""
+"""Columns of a coverage, which has a row for each account and region to read."""
 
 COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
 NOT_OPTED_IN, INTERRUPTED = "not-opted-in", "interrupted"
 STATUSES = {
     COMPLETE: "every page was read",
-    PARTIAL: "it broke off; what had come is there, and `sweep(resume=...)` goes on",
-    FAILED: "nothing came",
+    PARTIAL: "it stopped early; its rows so far are present, and `sweep(resume=...)` continues",
+    FAILED: "nothing was read",
     NOT_OPTED_IN: "the account has not opted in to the region, so it has no images there",
-    INTERRUPTED: "the sweep was stopped before anything came",
+    INTERRUPTED: "the sweep was stopped before anything was read",
 }
-"""How a read of an account and region ended; the first and the fourth are no failures."""
+"""Statuses of a scan, with their meanings; complete and not-opted-in are not failures."""
 
 INTERVAL_TIMES: Final = {"start": TIME, "end": TIME, "last_seen": TIME}
-"""The columns of time that an interval has beyond those."""
+"""Time columns that only intervals have."""
 
 KEY = ("account_id", "region", "image_id")
-"""The columns that name a row."""
+"""Columns that identify an image."""
 
 INTERVAL_COLUMNS: Final = (*KEY, "state", *INTERVAL_TIMES, "start_exact")
-"""The columns that every view of intervals needs."""
+"""Columns that every view of intervals needs."""
 
 API_STATES = (
     "enabling",
@@ -113,7 +111,7 @@ API_STATES = (
     "disabling-failed",
 )
 STATES = (*API_STATES, "disabled", "absent", "unknown")
-"""The API's six states in the order of an image's life, then the three of ours."""
+"""The API's six states in the order of an image's life cycle, then three that only we derive."""
 
 WORST_FIRST = (
     "enabling-failed",
@@ -128,7 +126,7 @@ WORST_FIRST = (
 )
 
 EXAMPLE_ACCOUNTS = frozenset({"111122223333", "123456789012", "444455556666", "777788889999"})
-"""Accounts of AWS's own documentation: nobody's, so their rows are demo data."""
+"""Accounts of AWS's documentation, which belong to nobody: their rows are demo data."""
 
 API_FILTERS = {"state": "state", "owner-id": "owner_id", "resource-type": "resource_type"}
-"""The filters of DescribeFastLaunchImages, and the column each is about."""
+"""Filters of DescribeFastLaunchImages, with the column of each."""

@@ -1,7 +1,7 @@
-"""What is joined to the frame: the columns of each join, of snapshots and of metrics; prices.
+"""Columns of joins, snapshots, metrics and findings; prices.
 
-Declared once, as :data:`COLUMNS` are: readers fill these columns, rules and
-charts read them. A column that is not there and a null both mean: unknown.
+Readers fill these columns, rules and charts read them. A missing column and a
+null both mean that a value is unknown.
 """
 
 from __future__ import annotations
@@ -18,141 +18,149 @@ from fastlaunch_nb.schema.columns import COUNT, NUMBER, TEXT, TIME, Column
 JOINS: Mapping[str, tuple[Column, ...]] = {
     "ami": (
         Column("image_name", TEXT, "the AMI's name"),
-        Column("image_state", TEXT, "EC2's state of the AMI; `absent`: EC2 lists it no more"),
-        Column("image_creation_time", TIME, "when the AMI was made"),
-        Column("image_deprecation_time", TIME, "when it is deprecated, or was"),
+        Column("image_state", TEXT, "EC2's state of the AMI; `absent`: EC2 does not list it"),
+        Column("image_creation_time", TIME, "creation time of the AMI"),
+        Column("image_deprecation_time", TIME, "deprecation time of the AMI, past or future"),
         Column("image_owner_id", TEXT, "the account that owns the AMI"),
         Column("root_volume_gib", COUNT, "size of its root volume, in GiB"),
     ),
     "siblings": (
-        Column("siblings", COUNT, "Windows AMIs of its name in the other places that were read"),
+        Column(
+            "siblings",
+            COUNT,
+            "Windows AMIs of the same name in the other accounts and regions read",
+        ),
         Column(
             "siblings_without_fast_launch",
             TEXT,
-            "those of them without Fast Launch, as `account/region/ami`, with commas between",
+            "those without Fast Launch, as `account/region/ami`, separated by commas",
         ),
     ),
     "template": (
         Column(
             "template_forbidden",
             TEXT,
-            "settings of its launch template that Fast Launch forbids, with commas between",
+            "settings of its launch template that Fast Launch forbids, separated by commas",
         ),
     ),
     "snapshots": (
-        Column("snapshots", COUNT, "snapshots that Fast Launch has made for it, in any state"),
-        Column("snapshots_pending", COUNT, "those of them that are not completed"),
-        Column("snapshot_gib", COUNT, "sizes of their volumes together, in GiB"),
-        Column("oldest_snapshot_time", TIME, "when the oldest of them was begun"),
+        Column("snapshots", COUNT, "snapshots that Fast Launch created for it, in any state"),
+        Column("snapshots_pending", COUNT, "those that are not completed"),
+        Column("snapshot_gib", COUNT, "total size of their volumes, in GiB"),
+        Column("oldest_snapshot_time", TIME, "start time of the oldest snapshot"),
         Column(
             "leftover_snapshots",
             COUNT,
-            "those above the target; all of them, where disabling has failed",
+            "snapshots above the target; all of them if disabling failed",
         ),
     ),
     "metrics": (
-        Column("available_snapshots", COUNT, "snapshots in stock, as CloudWatch last had it"),
-        Column("available_snapshots_time", TIME, "when that was"),
-        Column("below_target_since", TIME, "since when the stock has been below the target"),
-        Column("fast_launches", COUNT, "launches that took a snapshot, since `metrics_since`"),
-        Column("cold_launches", COUNT, "launches that did not, since `metrics_since`"),
-        Column("metrics_since", TIME, "where the window of the metrics begins"),
-        Column("metrics_until", TIME, "where it ends"),
+        Column("available_snapshots", COUNT, "available snapshots, by CloudWatch's latest value"),
+        Column("available_snapshots_time", TIME, "time of that value"),
+        Column(
+            "below_target_since", TIME, "start of the time with fewer snapshots than the target"
+        ),
+        Column("fast_launches", COUNT, "launches with a snapshot, since `metrics_since`"),
+        Column("cold_launches", COUNT, "launches without a snapshot, since `metrics_since`"),
+        Column("metrics_since", TIME, "start of the metrics window"),
+        Column("metrics_until", TIME, "end of the metrics window"),
     ),
     "launches": (
         Column("instances", COUNT, "instances of the AMI that EC2 lists"),
-        Column("instances_fast", COUNT, "those whose root volume came from the pool"),
-        Column("instances_cold", COUNT, "those whose root volume came from the AMI's own snapshot"),
+        Column("instances_fast", COUNT, "instances with a root volume from the pool"),
+        Column("instances_cold", COUNT, "instances with a root volume from the AMI's own snapshot"),
     ),
     "quota": (Column("parallel_launches_quota", COUNT, "the region's quota of parallel launches"),),
     "cost": (
-        Column("snapshots_monthly_usd", NUMBER, "what its snapshots cost a month, at most"),
+        Column("snapshots_monthly_usd", NUMBER, "monthly cost of its snapshots, at most"),
         Column(
-            "preparation_monthly_usd", NUMBER, "what its preparation instances cost a month, about"
+            "preparation_monthly_usd",
+            NUMBER,
+            "monthly cost of its preparation instances, approximately",
         ),
-        Column("monthly_usd", NUMBER, "both together"),
+        Column("monthly_usd", NUMBER, "total of both"),
     ),
 }
-"""What may be joined to images, and the columns that it brings."""
+"""Joins of images, with the columns that each adds."""
 
 JOINED: Mapping[str, Any] = {
     column.name: column.dtype for columns in JOINS.values() for column in columns
 }
-"""Each joined column's dtype."""
+"""Dtypes of the joined columns."""
 
 SNAPSHOTS = (
-    Column("account_id", TEXT, "the account that was asked, and owns the snapshot"),
-    Column("region", TEXT, "the region that was asked"),
+    Column("account_id", TEXT, "the account that was read, which owns the snapshot"),
+    Column("region", TEXT, "the region that was read"),
     Column("snapshot_id", TEXT, "the snapshot"),
     Column("image_id", TEXT, "the AMI that its description names"),
     Column("snapshot_state", TEXT, "`pending`, `completed` or `error`"),
-    Column("snapshot_time", TIME, "when it was begun"),
+    Column("snapshot_time", TIME, "start time of the snapshot"),
     Column("volume_gib", COUNT, "size of its volume, in GiB"),
-    Column("launch_template_id", TEXT, "the template that its tags name"),
-    Column("launch_template_name", TEXT, "the name that its tags have for it"),
-    Column("launch_template_version", TEXT, "and the version"),
-    Column("observed_at", TIME, "when AWS answered, by its clock"),
+    Column("launch_template_id", TEXT, "launch template in its tags"),
+    Column("launch_template_name", TEXT, "name of the launch template in its tags"),
+    Column("launch_template_version", TEXT, "version of the launch template in its tags"),
+    Column("observed_at", TIME, "time of AWS's response, by its clock"),
 )
-"""The columns of snapshots: a row for each that Fast Launch has made."""
+"""Columns of the snapshots that Fast Launch created."""
 
 METRICS = (
-    Column("account_id", TEXT, "the account that was asked"),
-    Column("region", TEXT, "the region that was asked"),
+    Column("account_id", TEXT, "the account that was read"),
+    Column("region", TEXT, "the region that was read"),
     Column("image_id", TEXT, "the AMI"),
-    Column("time", TIME, "where the period begins"),
-    Column("period", COUNT, "how long it is, in seconds"),
-    Column("available_snapshots", COUNT, "NumberOfAvailableFastLaunchSnapshots, the least"),
-    Column("fast_launches", COUNT, "NumberOfInstancesFastLaunched, added up"),
-    Column("cold_launches", COUNT, "NumberOfInstancesNotFastLaunched, added up"),
+    Column("time", TIME, "start of the period"),
+    Column("period", COUNT, "length of the period, in seconds"),
+    Column("available_snapshots", COUNT, "NumberOfAvailableFastLaunchSnapshots, minimum"),
+    Column("fast_launches", COUNT, "NumberOfInstancesFastLaunched, sum"),
+    Column("cold_launches", COUNT, "NumberOfInstancesNotFastLaunched, sum"),
     Column(
         "refill_start_time",
         NUMBER,
-        "FastLaunchSnapshotUsedToRefillStartTime, on average, as CloudWatch has it",
+        "FastLaunchSnapshotUsedToRefillStartTime, average",
     ),
     Column(
         "snapshot_creation_time",
         NUMBER,
-        "FastLaunchSnapshotCreationTime, on average, as CloudWatch has it",
+        "FastLaunchSnapshotCreationTime, average",
     ),
 )
-"""The columns of metrics: a row for each image and period that CloudWatch has numbers for."""
+"""Columns of metrics, which have a row for each image and period with data."""
 
 FINDINGS = (
     Column("severity", TEXT, "`high`, `medium` or `low`"),
-    Column("finding", TEXT, "the rule that found it"),
+    Column("finding", TEXT, "name of the rule"),
     Column("account_id", TEXT, "the account"),
     Column("region", TEXT, "the region"),
-    Column("image_id", TEXT, "the AMI; null where it is about all of them"),
-    Column("evidence", TEXT, "the numbers"),
+    Column("image_id", TEXT, "the AMI; null for a finding on a whole account or region"),
+    Column("evidence", TEXT, "the observed values"),
     Column("remedy", TEXT, "what to do; commands are for a person to run"),
-    Column("monthly_usd", NUMBER, "what it costs a month, where that is known"),
+    Column("monthly_usd", NUMBER, "monthly cost, if known"),
 )
-"""The columns of findings: a row for each thing that is wrong."""
+"""Columns of findings, which have a row for each problem."""
 
 DEFAULT_QUOTA: Final = 40
-"""Parallel launches a region, across all AMIs, where no other quota was granted (EC2 User Guide;
-Service Quotas: `ec2fastlaunch`, `L-DC79B53E`)."""
+"""Parallel launches in a region, across all AMIs, by default (EC2 User Guide; Service Quotas:
+`ec2fastlaunch`, `L-DC79B53E`)."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What AWS charges, in USD; Fast Launch itself is free.
+    """Prices of AWS, in USD; Fast Launch itself is free.
 
-    The defaults are of us-east-1, from AWS's pages on the prices of EBS and on the
-    cost of EC2 Fast Launch. Other regions, and agreements of yours, have others.
+    The defaults are those of us-east-1, from AWS's pages on EBS pricing and on the
+    cost of EC2 Fast Launch. Prices differ by region and by your agreements.
 
     Attributes
     ----------
     snapshot_gib_month : float
-        A GiB of standard snapshots for a month: 0.05.
+        One GiB of standard snapshots for a month: 0.05.
     preparation : float
-        The instance and the volume that prepare one snapshot: 0.05, the upper end
-        of the 0.02 to 0.05 that AWS names.
+        The instance and volume that prepare one snapshot: 0.05, the upper end of
+        AWS's estimate of 0.02 to 0.05.
 
     Raises
     ------
     InputError
-        A price is no number, or below 0.
+        If a price is not a number, or is below 0.
 
     Examples
     --------
@@ -167,20 +175,20 @@ class Prices:
     def __post_init__(self) -> None:
         for field in fields(self):
             price = getattr(self, field.name)
-            number = isinstance(price, int | float) and not isinstance(price, bool)
-            if not number or not 0 <= price < float("inf"):
+            is_number = isinstance(price, int | float) and not isinstance(price, bool)
+            if not is_number or not 0 <= price < float("inf"):
                 raise InputError(f"{field.name} is {price!r}. Expected USD, 0 or more.")
 
 
 def known_stock(images: pd.DataFrame) -> pd.Series:
-    """Return how many snapshots each image has in stock; null where that is unknown.
+    """Return the number of available snapshots of each image; null if it is unknown.
 
-    As CloudWatch has it; else the completed ones that were found.
+    It is CloudWatch's number, or else the number of completed snapshots.
     """
-    found = pd.Series(pd.array([None] * len(images), dtype=COUNT), index=images.index)
+    stock = pd.Series(pd.array([None] * len(images), dtype=COUNT), index=images.index)
     if "available_snapshots" in images:
-        found = images["available_snapshots"].astype(COUNT)
+        stock = images["available_snapshots"].astype(COUNT)
     if {"snapshots", "snapshots_pending"} <= set(images):
         completed = images["snapshots"] - images["snapshots_pending"]
-        found = found.fillna(completed.astype(COUNT))
-    return found
+        stock = stock.fillna(completed.astype(COUNT))
+    return stock

@@ -1,1 +1,1 @@
-"""Sources: pages and events, in the shapes in which people have them, become DataFrames."""
+"""Sources: pages and events, as Python values, JSON or files, converted to DataFrames."""

@@ -1,6 +1,6 @@
-"""What is handed over: as text, bytes, an open file or a path; its JSON; columns of its items.
+"""JSON input: text, bytes, open files and paths, parsed and converted to columns.
 
-Each function is told what its caller `expected`, in words, to say so where it refuses.
+Error messages begin with the text `expected`, in which a caller describes its input.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class SourceText(NamedTuple):
-    """Text that is to be parsed, and its name for who has to find it."""
+    """Text to parse, and its name for error messages."""
 
     content: str
     name: str
 
 
-def iter_elements(source: object, expected: str) -> Iterable[object]:
-    """Return what a source consists of; a dict may come alone."""
+def iter_elements(source: object, expected: str) -> Iterable[Any]:
+    """Return the elements of a source; a single dict is one element."""
     if isinstance(source, pd.DataFrame):
-        raise SourceError(f"{expected} Got a DataFrame: it is a frame already.")
+        raise SourceError(f"{expected} Got a DataFrame, which needs no conversion.")
     if isinstance(source, Mapping):
         return [source]
     if not isinstance(source, Iterable):
@@ -44,7 +44,7 @@ def iter_elements(source: object, expected: str) -> Iterable[object]:
 
 
 def describe_value(value: object) -> str:
-    """Say what came, without repeating values that may be long or secret."""
+    """Describe a value by its type or keys, because its content may be long or secret."""
     if isinstance(value, Mapping):
         keys = ", ".join(map(repr, list(value)[:5]))
         return f"a dict with the keys {keys}" if keys else "an empty dict"
@@ -55,23 +55,23 @@ def describe_value(value: object) -> str:
 
 
 def is_text(source: object) -> bool:
-    """Tell what is to be read and parsed from what is parsed already."""
+    """Return whether a source is text, or has to be read to get text."""
     return isinstance(source, (str, bytes, os.PathLike)) or hasattr(source, "read")
 
 
 def read_text(source: Any, expected: str) -> SourceText:
-    """Read text, which may be compressed by gzip, from where it is.
+    """Read text from a string, bytes, a path or an open file; decompress gzip data.
 
-    Bytes tell their encoding: PowerShell's ``>`` writes UTF-16.
+    The encoding is detected: PowerShell's ``>`` writes UTF-16.
     """
     content, name = source, "the text"
     if hasattr(source, "read"):
         name = "the file"
-        with _name_in_errors(name, expected):
+        with _raise_source_errors(name, expected):
             content = source.read()
     elif is_path(source):
         content, name = _read_file(source, expected), f"the file {os.fspath(source)!r}"
-    with _name_in_errors(name, expected):
+    with _raise_source_errors(name, expected):
         if isinstance(content, bytes):
             content = gzip.decompress(content) if content.startswith(_GZIP) else content
             content = content.decode(json.detect_encoding(content))
@@ -79,7 +79,7 @@ def read_text(source: Any, expected: str) -> SourceText:
 
 
 def is_path(source: object) -> bool:
-    """Tell a path from JSON text; one that is text does not begin as JSON does."""
+    """Return whether a source is a path: a string is one unless it begins like JSON."""
     if isinstance(source, str):
         return source.lstrip("\ufeff \t\r\n")[:1] not in ("{", "[", "")
     return isinstance(source, os.PathLike)
@@ -88,46 +88,46 @@ def is_path(source: object) -> bool:
 def _read_file(path: Any, expected: str) -> bytes:
     try:
         return Path(os.path.expanduser(path)).read_bytes()
-    except (OSError, ValueError) as error:  # of a path that can be none
-        shown = str(path) if len(str(path)) <= 80 else f"{str(path)[:77]}..."
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        short = str(path) if len(str(path)) <= 80 else f"{str(path)[:77]}..."
         raise SourceError(
-            f"{expected} Got {shown!r}, which is neither JSON text nor a readable file "
+            f"{expected} Got {short!r}, which is neither JSON text nor a readable file "
             f"({getattr(error, 'strerror', None) or error})."
         ) from None
 
 
 def parse_document(text: SourceText, expected: str) -> object:
-    """Parse text that is one JSON document."""
-    with _name_in_errors(text.name, expected, empty=not text.content.strip()):
+    """Parse a single JSON document."""
+    with _raise_source_errors(text.name, expected, is_empty=not text.content.strip()):
         return json.loads(text.content)
 
 
 def parse_documents(text: SourceText, expected: str) -> Iterator[object]:
-    """Parse text that is any number of JSON documents, with or without space between them."""
+    """Parse any number of JSON documents, with or without whitespace between them."""
     content, decode = text.content, json.JSONDecoder().raw_decode
-    place = _skip_space(content, 0)
-    while place < len(content):
-        with _name_in_errors(text.name, expected):
-            parsed, end = decode(content, place)
-        yield parsed
-        place = _skip_space(content, end)
+    position = _skip_space(content, 0)
+    while position < len(content):
+        with _raise_source_errors(text.name, expected):
+            document, end = decode(content, position)
+        yield document
+        position = _skip_space(content, end)
 
 
-def _skip_space(content: str, place: int) -> int:
-    space = _SPACE.match(content, place)
-    return space.end() if space else place
+def _skip_space(content: str, position: int) -> int:
+    space = _SPACE.match(content, position)
+    return space.end() if space else position
 
 
 @contextmanager
-def _name_in_errors(name: str, expected: str, *, empty: bool = False) -> Iterator[None]:
-    """Refuse by its name what can not be decompressed, decoded or parsed."""
+def _raise_source_errors(name: str, expected: str, *, is_empty: bool = False) -> Iterator[None]:
+    """Raise a SourceError with the name of a text that cannot be decompressed or parsed."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise SourceError(f"{expected} In {name} is no whole gzip: {error}.") from None
-    except (ValueError, RecursionError) as error:  # those of json and of codecs are ValueErrors
-        said = f"{expected} In {name} is no JSON: {error}.{' It is empty.' if empty else ''}"
-        raise SourceError(said) from None
+        raise SourceError(f"{expected} Cannot decompress {name}: {error}.") from None
+    except (ValueError, RecursionError) as error:  # json and codecs raise ValueErrors
+        hint = " It is empty." if is_empty else ""
+        raise SourceError(f"{expected} Cannot parse {name} as JSON: {error}.{hint}") from None
 
 
 # --- columns --------------------------------------------------------------------------
@@ -139,7 +139,10 @@ def table_from_items(
     expected: str,
     **known: Any,
 ) -> pd.DataFrame:
-    """Make a table of items: a column is what its path leads to, else what is `known`, or null."""
+    """Make a DataFrame with a row for each item.
+
+    A column without a path has its value in `known` in every row, or is null.
+    """
     return pd.DataFrame(
         {
             column.name: _to_array(
@@ -156,30 +159,31 @@ def table_from_items(
 
 def _read_field(item: Mapping[str, Any], path: tuple[str, ...], expected: str) -> Any:
     value: Any = item
-    for name in path:
+    for depth, key in enumerate(path):
         if value is None:
             return None
         if not isinstance(value, Mapping):
-            raise SourceError(f"{expected} Above {'.'.join(path)} stands {describe_value(value)}.")
-        value = value.get(name)
+            parent = ".".join(path[:depth])
+            raise SourceError(f"{expected} Got {parent} with {describe_value(value)}, not a dict.")
+        value = value.get(key)
     return value
 
 
 def _to_array(column: Column, values: list[Any], expected: str) -> Any:
-    kinds: tuple[type, ...] = {TEXT: (str,), COUNT: (int,), TIME: (datetime, str)}[column.dtype]
+    types: tuple[type, ...] = {TEXT: (str,), COUNT: (int,), TIME: (datetime, str)}[column.dtype]
     for value in values:
-        if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+        if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
             raise SourceError(
                 f"{expected} Got {'.'.join(column.path)} with {describe_value(value)}, "
-                f"not {' or '.join(kind.__name__ for kind in kinds)}."
+                f"not {' or '.join(kind.__name__ for kind in types)}."
             )
     try:
         if column.dtype != TIME:
             return pd.array(values, dtype=column.dtype)
         times = pd.Series(values, dtype=object)
         return pd.to_datetime(times, utc=True, format="ISO8601").astype(TIME)
-    except ValueError:  # of text: half a pair of surrogates
-        wanted = "ISO 8601 time" if column.dtype == TIME else "Unicode text"
+    except ValueError:  # for text: a lone surrogate
+        form = "an ISO 8601 time" if column.dtype == TIME else "Unicode text"
         raise SourceError(
-            f"{expected} Got {'.'.join(column.path)} with what is no {wanted}."
+            f"{expected} Got {'.'.join(column.path)} with text that is not {form}."
         ) from None

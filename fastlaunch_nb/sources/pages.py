@@ -1,4 +1,4 @@
-"""From pages to the frame: every accepted source, and what is refused."""
+"""Pages: responses of DescribeFastLaunchImages, converted to a DataFrame of images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +26,7 @@ _ITEM_FIELDS = frozenset(column.path[0] for column in COLUMNS if column.path)
 _PAGE_FIELDS = frozenset({"FastLaunchImages", "NextToken", "ResponseMetadata"})
 _EXPECTED = (
     "Expected a DescribeFastLaunchImages result: a page or pages of boto3's paginator, "
-    "a list of items, or what `aws ec2 describe-fast-launch-images` prints "
+    "a list of items, or the output of `aws ec2 describe-fast-launch-images` "
     "(a dict, JSON text, a path, an open file)."
 )
 
@@ -38,36 +38,36 @@ def from_pages(
     region: str | None = None,
     observed_at: datetime | str | None = None,
 ) -> pd.DataFrame:
-    """Make the frame from pages that you read yourself.
+    """Convert pages that you read yourself to a DataFrame of images.
 
     Parameters
     ----------
     source : dict, iterable of dict, str, bytes, path or open file
-        A page, pages (such as boto3's ``PageIterator``), a list of items, or
-        what ``aws ec2 describe-fast-launch-images`` prints: parsed, as text, as
-        a path, or as an open file.
+        A page, pages (such as boto3's ``PageIterator``), a list of items, or the
+        output of ``aws ec2 describe-fast-launch-images``: parsed, as text, as a
+        path, or as an open file.
     account_id : str, optional
-        The account that was asked, 12 digits. A page does not say; null if not given.
+        The account that was read, 12 digits; by default null, because no page has it.
     region : str, optional
-        The region that was asked. A page does not say; null if not given.
+        The region that was read; by default null, because no page has it.
     observed_at : datetime or str, optional
-        When AWS answered; UTC where it names no time zone. By default the
-        ``Date`` header of the first response, where the source has one, else null.
+        The time of the response, in UTC unless it names a time zone. By default the
+        ``Date`` header of the first response; null if the source has none.
 
     Returns
     -------
     pandas.DataFrame
-        A row an item, in the order of the source, with the columns and dtypes
-        of :data:`COLUMNS`; a field that is missing is null, a state that is new
-        is kept. ``attrs["next_token"]`` continues a read that stopped early, as
-        ``starting_token`` of :func:`fastlaunch_nb.describe`; None when complete.
-        Of a read with MaxItems only boto3's ``PageIterator`` itself knows where in
-        a page it stopped: hand over that, not a list of its pages.
+        A row for each item, in the order of the source, with the columns and dtypes
+        of :data:`COLUMNS`. Missing fields are null, and unknown states stay.
+        ``attrs["next_token"]`` continues a read that stopped early, as
+        ``starting_token`` of :func:`fastlaunch_nb.describe`; None if it is complete.
+        If you read with MaxItems, pass boto3's ``PageIterator`` itself instead of a
+        list of its pages: only it knows where in a page the read stopped.
 
     Raises
     ------
     SourceError
-        The source is something else. Nothing of it is returned.
+        If the source is something else. No rows are returned.
 
     Examples
     --------
@@ -79,56 +79,50 @@ def from_pages(
     """
     check_account_id(account_id)
     check_region(region)
-    pages = list(_pages(source))
-    when = parse_time("observed_at", observed_at) if observed_at is not None else _first_date(pages)
-    items = [item for page in pages for item in _items(page)]
-    asked = {"account_id": account_id, "region": region, "observed_at": when}
-    images = table_from_items(items, COLUMNS, _EXPECTED, **asked)
+    pages = list(_iter_pages(source))
+    if observed_at is not None:
+        time = parse_time("observed_at", observed_at)
+    else:
+        metadata = (pages[0].get("ResponseMetadata") or {}) if pages else {}
+        time = response_date((metadata.get("HTTPHeaders") or {}).get("date"))
+    items = [item for page in pages for item in _get_items(page)]
+    images = table_from_items(
+        items, COLUMNS, _EXPECTED, account_id=account_id, region=region, observed_at=time
+    )
     last_token = pages[-1].get("NextToken") if pages else None
     images.attrs["next_token"] = getattr(source, "resume_token", last_token)
     return images
 
 
 def empty_images() -> pd.DataFrame:
-    """Return the frame without rows: the same columns, the same dtypes."""
+    """Return a DataFrame without rows, with the columns and dtypes of images."""
     return from_pages([])
 
 
-def _pages(source: object) -> Iterator[Mapping[str, Any]]:
-    """Bring every accepted kind of source into one form, pages."""
+def _iter_pages(source: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the pages of any accepted source."""
     if is_text(source):
         source = parse_document(read_text(source, _EXPECTED), _EXPECTED)
     for element in iter_elements(source, _EXPECTED):
-        if _is_page(element):
+        keys = element.keys() if isinstance(element, Mapping) else frozenset[str]()
+        # A page without images has only fields of a page.
+        if "FastLaunchImages" in keys or (keys and keys <= _PAGE_FIELDS):
             yield element
-        elif isinstance(element, Mapping) and _ITEM_FIELDS & element.keys():
+        elif _ITEM_FIELDS & keys:
             yield {"FastLaunchImages": [element]}
         else:
             raise SourceError(f"{_EXPECTED} Got {describe_value(element)}.")
 
 
-def _is_page(element: object) -> TypeGuard[Mapping[str, Any]]:
-    """Tell a page. One without images is told by having nothing that is not a page's."""
-    return isinstance(element, Mapping) and (
-        "FastLaunchImages" in element or (bool(element) and element.keys() <= _PAGE_FIELDS)
-    )
-
-
-def _items(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def _get_items(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     items = page.get("FastLaunchImages") or []
     if not isinstance(items, Sequence) or not all(isinstance(item, Mapping) for item in items):
         raise SourceError(f"{_EXPECTED} Got FastLaunchImages with {describe_value(items)}.")
     return items
 
 
-def _first_date(pages: Sequence[Mapping[str, Any]]) -> pd.Timestamp | None:
-    """Return AWS's own time of the first response, from its Date header."""
-    metadata = (pages[0].get("ResponseMetadata") or {}) if pages else {}
-    return response_date((metadata.get("HTTPHeaders") or {}).get("date"))
-
-
 def response_date(header: Any) -> pd.Timestamp | None:
-    """Return the time of a ``Date`` header; None where there is none, or another text."""
+    """Return the time of a ``Date`` header; None if it is missing or malformed."""
     with suppress(ValueError, TypeError):
         return parse_time("Date", parsedate_to_datetime(header))
     return None

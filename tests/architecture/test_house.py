@@ -1,4 +1,4 @@
-"""The house: floors, public names, documents that cannot drift."""
+"""Architecture: floors and imports, public names, the tests' browser, links of documents."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PACKAGE = ROOT / "fastlaunch_nb"
 # --- floors ---------------------------------------------------------------------------
 
 
-def floors() -> dict[str, tuple[int, set[str]]]:
-    """Return module -> floor and the modules it may import, from CONTRIBUTING's table."""
+def read_floors() -> dict[str, tuple[int, set[str]]]:
+    """Return the floor of each room, and the rooms it may import, from CONTRIBUTING.md."""
     text = (ROOT / "CONTRIBUTING.md").read_text()
     rows = re.findall(r"^\| (\d) \| `(\w+)/?` \| [^|]+ \| ([^|]+) \|$", text, re.MULTILINE)
     return {
@@ -33,9 +33,9 @@ def floors() -> dict[str, tuple[int, set[str]]]:
     }
 
 
-def imported(file: Path) -> set[str]:
-    """Return the modules of ours that a file imports anywhere: at its top, late, for types."""
-    found = set()
+def list_imports(file: Path) -> set[str]:
+    """Return the rooms that a file imports anywhere: at its top, in functions, for types."""
+    rooms = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ImportFrom):
             package = f"{'.' * node.level}{node.module or ''}"
@@ -44,13 +44,13 @@ def imported(file: Path) -> set[str]:
             names = [f"{alias.name}." for alias in node.names]
         else:
             continue
-        found |= {name for name in names if name.startswith(".")}  # which are not in any row
-        found |= {name.split(".")[1] for name in names if name.split(".")[0] == "fastlaunch_nb"}
-    return found - {"__version__"}
+        rooms |= {name for name in names if name.startswith(".")}  # in no row of the table
+        rooms |= {name.split(".")[1] for name in names if name.split(".")[0] == "fastlaunch_nb"}
+    return rooms - {"__version__"}
 
 
-def room(path: Path) -> str:
-    """Return the room of a file: its module, or the folder it is in."""
+def get_room(path: Path) -> str:
+    """Return the room of a file: its folder, or its own name."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
@@ -59,12 +59,12 @@ FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_only_downward(path: Path) -> None:
-    """A file imports only rooms below its own, and of those only what its row allows."""
-    table = floors()
-    floor, allowed = table[room(path)]
-    names = imported(path) - {room(path)}
-    assert names - allowed == set(), "CONTRIBUTING.md does not let it import these, by full name"
-    assert {name for name in names if table[name][0] >= floor} == set(), "Not below its own floor"
+    """A file imports only rooms on lower floors, and only those that its row allows."""
+    table = read_floors()
+    floor, allowed = table[get_room(path)]
+    rooms = list_imports(path) - {get_room(path)}
+    assert rooms - allowed == set(), "CONTRIBUTING.md does not let it import these, by full name"
+    assert {name for name in rooms if table[name][0] >= floor} == set(), "Not on a lower floor"
 
 
 @pytest.mark.parametrize(
@@ -79,20 +79,20 @@ def test_imports_run_only_downward(path: Path) -> None:
         pytest.param(
             "from .filter_panel import table", ".filter_panel.table", id="relative, of a room"
         ),
-        pytest.param("import fastlaunch_nb as fl", "", id="the public face"),
-        pytest.param("from fastlaunch_nb import describe", "describe", id="of the public face"),
+        pytest.param("import fastlaunch_nb as fl", "", id="the package"),
+        pytest.param("from fastlaunch_nb import describe", "describe", id="of the package"),
     ],
 )
 def test_an_upward_import_is_found(tmp_path: Path, upward: str, expected: str) -> None:
-    """The test above sees every way to import something that stands above."""
+    """The test above finds every kind of import of a higher floor."""
     file = tmp_path / "schema.py"
     file.write_text(f"import json\n{upward}\n")
-    assert imported(file) - floors()["schema"][1] == {expected}
+    assert list_imports(file) - read_floors()["schema"][1] == {expected}
 
 
 def test_the_floor_table_is_complete() -> None:
-    """CONTRIBUTING's table lists every room, and no room that is not there."""
-    assert set(floors()) == {room(path) for path in FILES}
+    """The table in CONTRIBUTING.md lists every room, and no other."""
+    assert set(read_floors()) == {get_room(path) for path in FILES}
 
 
 @pytest.mark.parametrize(
@@ -100,24 +100,24 @@ def test_the_floor_table_is_complete() -> None:
     [*FILES, PACKAGE / "__init__.py", *sorted((ROOT / "tests").rglob("*.py"))],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_every_file_says_what_it_owns(path: Path) -> None:
-    """Each file opens with a docstring, and stays below 600 lines."""
+def test_every_file_has_a_docstring(path: Path) -> None:
+    """Each file begins with a docstring, and has at most 600 lines."""
     assert ast.get_docstring(ast.parse(path.read_text()))
     assert len(path.read_text().splitlines()) <= 600
 
 
-def test_only_aws_knows_boto3() -> None:
-    """boto3 and botocore are imported in one place, but for the names of types."""
+def test_only_aws_imports_boto3() -> None:
+    """Only one room imports boto3 and botocore, except for types."""
     types = re.compile(r"if TYPE_CHECKING:\n(    .*\n|\n)+")
     code = {path: types.sub("", path.read_text()) for path in FILES}
     importing = [
         path for path in FILES if re.search(r"^\s*(import|from) boto", code[path], re.MULTILINE)
     ]
-    assert {room(path) for path in importing} == {"aws"}, importing
+    assert {get_room(path) for path in importing} == {"aws"}, importing
 
 
 def test_tests_reach_this_machine_only() -> None:
-    """A test that tried to reach anything beyond loopback would fail at once."""
+    """A test that connects to another machine fails at once."""
     with (
         socket.socket() as new,
         warnings.catch_warnings(action="ignore"),
@@ -126,13 +126,13 @@ def test_tests_reach_this_machine_only() -> None:
         new.connect(("192.0.2.1", 443))
 
 
-def test_warnings_are_given_in_one_place() -> None:
-    """Only errors.warn knows which line a warning is about: that of the caller."""
-    giving = [path.name for path in FILES if "warnings.warn(" in path.read_text()]
-    assert giving == ["errors.py"]
+def test_one_module_issues_warnings() -> None:
+    """Only errors.warn issues warnings, because it finds the line of the caller."""
+    names = [path.name for path in FILES if "warnings.warn(" in path.read_text()]
+    assert names == ["errors.py"]
 
 
-# --- the public face ------------------------------------------------------------------
+# --- public names ---------------------------------------------------------------------
 
 PUBLIC = [
     "FastLaunchError",
@@ -176,7 +176,7 @@ PUBLIC = [
 
 
 def test_public_names() -> None:
-    """The exported names are exactly these, sorted, and all of them are there."""
+    """The package exports exactly these names, sorted, and each of them exists."""
     assert fl.__all__ == PUBLIC
     assert set(PUBLIC) < set(dir(fl))
     for name in PUBLIC:
@@ -187,41 +187,41 @@ def test_public_names() -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_names_are_documented(name: str) -> None:
-    """Every public name has a docstring; a function's has parameters, returns and an example."""
-    parts = ("Parameters", "Returns", "Raises", "Examples") if name.islower() else ()
+    """Every public name has a docstring; a function's has all sections."""
+    sections = ("Parameters", "Returns", "Raises", "Examples") if name.islower() else ()
     assert inspect.isfunction(getattr(fl, name)) == name.islower()
     doc = inspect.getdoc(getattr(fl, name)) or ""
     assert doc
-    assert [part for part in parts if f"{part}\n---" not in doc] == []
+    assert [section for section in sections if f"{section}\n---" not in doc] == []
 
 
-def printed(script: str) -> str:
-    """Return what a new interpreter prints."""
+def run_python(script: str) -> str:
+    """Return the output of a script in a new interpreter."""
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
 
 
 def test_no_room_is_named_like_a_public_function() -> None:
-    """A child of the package never stands in the way of a public name."""
-    assert {room(path) for path in FILES} & set(PUBLIC) == set()
+    """No module or subpackage has the name of a public function."""
+    assert {get_room(path) for path in FILES} & set(PUBLIC) == set()
 
 
 def test_every_module_can_be_imported_by_its_name() -> None:
-    """``import fastlaunch_nb.room.module as m`` works for each module, and gives the module."""
+    """``import fastlaunch_nb.room.module as m`` imports each module."""
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES]
     modules = [name.removesuffix(".__init__") for name in names if "__main__" not in name]
     script = "\n".join(
         f"import {name} as m; assert m.__name__ == {name!r}, {name!r}" for name in modules
     )
-    assert printed(script) == ""
+    assert run_python(script) == ""
 
 
-def test_importing_it_loads_nothing_heavy() -> None:
-    """The import loads neither pandas, boto3, plotly, ipywidgets nor moto."""
+def test_the_import_loads_nothing_heavy() -> None:
+    """Importing the package does not load pandas, boto3, plotly, ipywidgets or moto."""
     script = "import sys, fastlaunch_nb; print(*{m.split('.')[0] for m in sys.modules})"
-    loaded = printed(script).split()
+    loaded = run_python(script).split()
     assert "fastlaunch_nb" in loaded
     assert not {"pandas", "boto3", "plotly", "ipywidgets", "moto"} & set(loaded)
 
@@ -231,22 +231,22 @@ def test_importing_it_loads_nothing_heavy() -> None:
 
 @pytest.fixture
 def chromium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only Chromium on PATH; nothing says which browser to take."""
+    """The only Chromium on PATH, without BROWSER_PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("BROWSER_PATH", raising=False)
     (tmp_path / "chromium").touch(mode=0o755)
     return tmp_path / "chromium"
 
 
-def test_a_headless_shell_comes_before_windows(chromium: Path) -> None:
-    """Of two browsers that are there the one without windows is taken: it needs less time."""
+def test_a_headless_shell_comes_first(chromium: Path) -> None:
+    """A browser without windows is preferred, because it needs less time."""
     shell = chromium.with_name("chromium-headless-shell")
     shell.touch(mode=0o755)
     assert browser.find() == str(shell)
 
 
 def test_browser_path_comes_first(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser that BROWSER_PATH names is taken, if it is one; else one that is on PATH."""
+    """BROWSER_PATH sets the browser if it is a file; else it is one on PATH."""
     mine = chromium.with_name("mine")
     mine.touch(mode=0o755)
     assert browser.find() == str(chromium)
@@ -256,25 +256,27 @@ def test_browser_path_comes_first(chromium: Path, monkeypatch: pytest.MonkeyPatc
     assert browser.find() == str(chromium)
 
 
-def test_the_tests_tell_kaleido_their_browser(chromium: Path) -> None:
-    """Whoever starts pytest, with or without make, has Kaleido draw with the tests' browser."""
-    assert printed("import os, tests.conftest; print(os.environ['BROWSER_PATH'])") == str(chromium)
+def test_kaleido_uses_the_tests_browser(chromium: Path) -> None:
+    """Kaleido draws with the tests' browser, also if pytest runs without make."""
+    assert run_python("import os, tests.conftest; print(os.environ['BROWSER_PATH'])") == str(
+        chromium
+    )
 
 
 @pytest.mark.parametrize("target", ["test", "notebooks", "pictures"])
-def test_make_tells_kaleido_the_browser(target: str) -> None:
-    """Whatever draws pictures gets the browser that make setup-browser found, wherever it is."""
+def test_make_sets_the_browser_of_kaleido(target: str) -> None:
+    """Every target that draws pictures uses the browser that make setup-browser found."""
     command = ["make", target, "--dry-run", "--always-make", "--no-print-directory"]
-    planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "-m tests.helpers.browser" in planned
-    assert planned.strip().splitlines()[-1].startswith('BROWSER_PATH="$(')
+    commands = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "-m tests.helpers.browser" in commands
+    assert commands.strip().splitlines()[-1].startswith('BROWSER_PATH="$(')
 
 
 # --- documents ------------------------------------------------------------------------
 
 
-def test_links_lead_somewhere() -> None:
-    """Every link and picture of a document is a file that is there."""
+def test_links_lead_to_files() -> None:
+    """Every relative link and picture of a document is an existing file."""
     documents = sorted(ROOT.glob("*.md"))
     links = [
         (document.name, target)
@@ -285,6 +287,6 @@ def test_links_lead_somewhere() -> None:
     assert [(name, target) for name, target in links if not (ROOT / target).is_file()] == []
 
 
-def test_changelog_knows_this_version() -> None:
-    """CHANGELOG has a section of the version that is here."""
+def test_the_changelog_has_this_version() -> None:
+    """CHANGELOG.md has a section for the current version."""
     assert f"## {fl.__version__}" in (ROOT / "CHANGELOG.md").read_text()

@@ -1,4 +1,4 @@
-"""The types: all of the code, the tests, notebooks and benchmarks, as mypy sees them."""
+"""Types: mypy checks the code, the tests, the notebooks and the benchmarks."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from tests.helpers.samples import ROOT, run
 
 
 def test_types() -> None:
-    """Every file is typed, strictly. A test, so that mypy runs beside the other tests."""
+    """Every file passes mypy in strict mode; as a test, it runs in parallel to the others."""
     assert run(sys.executable, "-m", "mypy", cwd=ROOT).stdout.startswith("Success: no issues")

@@ -1,4 +1,4 @@
-"""Filters as code: each kind runs, and keeps the rows that Filters keep."""
+"""Code generation: each kind of code runs, and selects the rows that Filters select."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import compress
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,40 +24,38 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.filters.codegen import KINDS
 from fastlaunch_nb.filters.filters import Filters
-from tests.filters.test_filters import IMAGES, ODD, SOME, kept, selections
 from tests.helpers.cases import some
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, SINCE, ZOO, item
+from tests.helpers.selections import EXAMPLES, IMAGES, ODD_TEXT, find_matches, selections
 
-NAMED = [
+ODD_ITEMS = [
     item(n, LaunchTemplate={"LaunchTemplateName": name}, StateTransitionReason=name)
     for n, name in enumerate(["'", '"', "`", "\\", "\\`", "$(id)", "ß", "a b\nc"], 20)
 ]
+ITEMS = [*ODD_ITEMS, *(zoo_item for _, _, items in ZOO for zoo_item in items)]
 EC2 = boto3.client("ec2", REGION).meta.service_model
-ASKED = EC2.operation_model("DescribeFastLaunchImages").input_shape
-ITEMS = [*NAMED, *(each for _, _, items in ZOO for each in items)]
-
-
+REQUEST = EC2.operation_model("DescribeFastLaunchImages").input_shape
 FIELDS = {"state": "State", "owner-id": "OwnerId", "resource-type": "ResourceType"}
 
 
-def as_ec2(
-    images: list[dict[str, Any]],
+def filter_like_ec2(
+    items: list[dict[str, Any]],
     ids: Iterable[str] = (),
     filters: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Return the items that EC2 would answer with."""
-    asked: dict[str, Any] = {"ImageIds": list(ids), "Filters": list(filters)}
-    assert not ParamValidator().validate(asked, ASKED).has_errors()
+    """Return the items that EC2 would respond with, to a request that botocore accepts."""
+    request: dict[str, Any] = {"ImageIds": list(ids), "Filters": list(filters)}
+    assert not ParamValidator().validate(request, REQUEST).has_errors()
     return [
-        image
-        for image in images
-        if (not asked["ImageIds"] or image["ImageId"] in asked["ImageIds"])
-        and all(image.get(FIELDS[f["Name"]]) in f["Values"] for f in asked["Filters"])
+        item
+        for item in items
+        if (not request["ImageIds"] or item["ImageId"] in request["ImageIds"])
+        and all(item.get(FIELDS[f["Name"]]) in f["Values"] for f in request["Filters"])
     ]
 
 
-def writable(filters: Filters, text: str) -> Filters:
-    """Return a selection in one account and region of which EC2's answer knows everything."""
+def make_answerable(filters: Filters, text: str) -> Filters:
+    """Return the selection for one account and region, without what EC2 does not know."""
     ids = all(value is None or value.startswith("ami-") for value in filters.image_id)
     return replace(
         filters,
@@ -68,8 +67,8 @@ def writable(filters: Filters, text: str) -> Filters:
     )
 
 
-def ran(code: str, **names: Any) -> Any:
-    """Run code, and return what it calls `chosen`, or else `images`."""
+def run_code(code: str, **names: Any) -> Any:
+    """Run code, and return the value of its variable `chosen`, or else of `images`."""
     exec(compile(code, "code", "exec"), names)  # noqa: S102
     return names.get("chosen", names.get("images"))
 
@@ -77,26 +76,26 @@ def ran(code: str, **names: Any) -> Any:
 # --- pandas ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("filters", SOME)
-def test_pandas_one_part_at_a_time(filters: Filters) -> None:
-    """It runs, and makes the same rows of the same frame."""
+@pytest.mark.parametrize("filters", EXAMPLES)
+def test_pandas_one_field_at_a_time(filters: Filters) -> None:
+    """The code for pandas selects the rows that the filters match."""
     code = filters.to_code("pandas")
-    assert_frame_equal(ran(code, images=IMAGES), IMAGES[kept(IMAGES, filters)])
+    assert_frame_equal(run_code(code, images=IMAGES), IMAGES[find_matches(IMAGES, filters)])
 
 
-@given(filters=selections(names=ODD, texts=ODD))
+@given(filters=selections(names=ODD_TEXT, texts=ODD_TEXT))
 def test_pandas(filters: Filters) -> None:
-    """Law: it runs, and makes the same rows of the same frame, whatever is in the text."""
+    """Law: the code for pandas selects the same rows, for any text and also without rows."""
     code = filters.to_code("pandas")
-    assert_frame_equal(ran(code, images=IMAGES), IMAGES[kept(IMAGES, filters)])
-    assert ran(code, images=IMAGES.iloc[:0]).empty
+    assert_frame_equal(run_code(code, images=IMAGES), IMAGES[find_matches(IMAGES, filters)])
+    assert run_code(code, images=IMAGES.iloc[:0]).empty
 
 
 # --- the AWS CLI ----------------------------------------------------------------------
 
 
-def printed(image: dict[str, Any], form: str) -> dict[str, Any]:
-    """Return an item as the AWS CLI has it when it looks for what a query wants."""
+def format_times(image: dict[str, Any], form: str) -> dict[str, Any]:
+    """Return an item with its time as text, as the AWS CLI has it when it applies a query."""
     since = image.get("StateTransitionTime")
     if not since:
         return image
@@ -104,8 +103,8 @@ def printed(image: dict[str, Any], form: str) -> dict[str, Any]:
     return {**image, "StateTransitionTime": since.isoformat() if form == "iso" else wire}
 
 
-def answered(command: str, images: list[dict[str, Any]], form: str) -> list[str]:
-    """Play the AWS CLI: check what is asked by botocore, filter as EC2 does, query by JMESPath."""
+def run_like_cli(command: str, images: list[dict[str, Any]], form: str) -> list[str]:
+    """Return the ids that the AWS CLI would print: filter like EC2, then apply the query."""
     words = shlex.split(command)
     assert words[:3] == ["aws", "ec2", "describe-fast-launch-images"]
     options: dict[str, list[str]] = {}
@@ -115,16 +114,15 @@ def answered(command: str, images: list[dict[str, Any]], form: str) -> list[str]
         else:
             values.append(word)
     filters = json.loads("".join(options.pop("--filters", ["[]"])))
-    there = as_ec2(
-        [printed(image, form) for image in images], options.pop("--image-ids", []), filters
-    )
+    items = [format_times(image, form) for image in images]
+    response = filter_like_ec2(items, options.pop("--image-ids", []), filters)
     [query] = options.pop("--query", ["FastLaunchImages"])
     assert options == {"--profile": ["a profile"], "--region": [REGION]}
-    return [image["ImageId"] for image in jmespath.search(query, {"FastLaunchImages": there})]
+    return [image["ImageId"] for image in jmespath.search(query, {"FastLaunchImages": response})]
 
 
 @given(
-    filters=selections(names=ODD),
+    filters=selections(names=ODD_TEXT),
     text=st.sampled_from(["", "", "", "12", "00000000001 123", "us-east", "=", '"', "`", "$("]),
     form=st.sampled_from(["iso", "wire"]),
 )
@@ -136,51 +134,52 @@ def answered(command: str, images: list[dict[str, Any]], form: str) -> list[str]
 @example(filters=Filters(max_parallel_launches=(6, 6)), text="", form="wire")
 @example(filters=Filters(max_parallel_launches=(None, 5)), text="", form="wire")
 def test_cli(filters: Filters, text: str, form: str) -> None:
-    """Law: it is one command whose parts botocore takes, and its query finds the same rows."""
-    ours = writable(filters, text)
-    code = ours.to_code("cli", profiles={ACCOUNT: "a profile"})
+    """Law: the code is one command that botocore accepts, and its query finds the same rows."""
+    filters = make_answerable(filters, text)
+    code = filters.to_code("cli", profiles={ACCOUNT: "a profile"})
     images = fl.from_pages(ITEMS, account_id=ACCOUNT, region=REGION)
-    assert answered(code, ITEMS, form) == images[kept(images, ours)]["image_id"].tolist()
+    expected = images[find_matches(images, filters)]["image_id"].tolist()
+    assert run_like_cli(code, ITEMS, form) == expected
 
 
 @pytest.mark.parametrize("microseconds", [-1000, -999, -1, 0, 1, 999, 1000])
 @pytest.mark.parametrize("since", [SINCE, SINCE.replace(microsecond=0)])
 @pytest.mark.parametrize("form", ["iso", "wire"])
-def test_cli_compares_times_to_the_end(microseconds: int, since: Any, form: str) -> None:
-    """An end just beside a transition is before or after it, with and without milliseconds."""
+def test_cli_compares_times_to_the_microsecond(microseconds: int, since: Any, form: str) -> None:
+    """An end close to a transition is before or after it, with and without milliseconds."""
     images = [item(1, StateTransitionTime=since)]
     end = pd.Timestamp(since) + pd.Timedelta(microseconds=microseconds)
-    for span in ((end, None), (None, end), (end, end)):
-        filters = Filters(state_transition_time=span, region=REGION)
+    for ends in ((end, None), (None, end), (end, end)):
+        filters = Filters(state_transition_time=ends, region=REGION)
         code = filters.to_code("cli", profiles={ACCOUNT: "a profile"})
-        left = filters.apply(fl.from_pages(images, region=REGION))
-        assert len(answered(code, images, form)) == len(left)
+        selected = filters.apply(fl.from_pages(images, region=REGION))
+        assert len(run_like_cli(code, images, form)) == len(selected)
     forever = Filters(state_transition_time=(None, "9999-12-31T23:59:59.999999Z"), region=REGION)
     code = forever.to_code("cli", profiles={ACCOUNT: "a profile"})
-    assert len(answered(code, images, form)) == 1
+    assert len(run_like_cli(code, images, form)) == 1
 
 
-# --- boto3, and a call of ours --------------------------------------------------------
+# --- boto3 and this package -----------------------------------------------------------
 
 
-def keys(rows: Any) -> list[tuple[str, str]]:
-    """Return the region and id of each row, in order."""
+def list_keys(rows: Any) -> list[tuple[str, str]]:
+    """Return the region and id of each row, sorted."""
     if isinstance(rows, pd.DataFrame):
         return sorted(zip(rows["region"], rows["image_id"], strict=True))
     return sorted((row["Region"], row["ImageId"]) for row in rows)
 
 
-class Answering:
-    """As much of boto3 as the code calls; EC2 answers with `ITEMS`, two a page."""
+class FakeSession:
+    """The part of boto3 that the code calls; EC2 responds with `ITEMS`, two on each page."""
 
     def __init__(self, region_name: str | None, profile_name: str | None = None) -> None:
         assert (region_name, profile_name) in ((REGION, None), (REGION, "a profile"))
         self.region_name = region_name
 
     def client(self, service: str) -> Any:
-        """Return itself as a client of EC2 or STS."""
-        who = SimpleNamespace(get_caller_identity=lambda: {"Account": ACCOUNT})
-        return {"ec2": self, "sts": who}[service]
+        """Return itself as a client of EC2, or a client of STS."""
+        sts = SimpleNamespace(get_caller_identity=lambda: {"Account": ACCOUNT})
+        return {"ec2": self, "sts": sts}[service]
 
     def get_paginator(self, operation: str) -> Any:
         """Return itself as a paginator."""
@@ -188,38 +187,38 @@ class Answering:
         return self
 
     def paginate(self, ImageIds: Any = (), Filters: Any = ()) -> Iterator[Any]:  # noqa: N803
-        """Yield pages of what EC2 would answer."""
-        items = as_ec2(ITEMS, ImageIds, Filters)
+        """Yield the pages that EC2 would respond with."""
+        items = filter_like_ec2(ITEMS, ImageIds, Filters)
         yield from ({"FastLaunchImages": items[n : n + 2]} for n in range(0, len(items) + 1, 2))
 
 
-def boto3_keeps(filters: Filters, profiles: dict[str, str] | None) -> None:
-    """Run the code of boto3, and compare the items that it chooses with the rows of `Filters`."""
+def assert_boto3_selects(filters: Filters, profiles: dict[str, str] | None) -> None:
+    """Run the code for boto3, and compare the items that it selects with the rows of `Filters`."""
     code = filters.to_code("boto3", profiles=profiles)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "boto3", SimpleNamespace(Session=Answering))
-        chosen = ran(code)
+        patch.setitem(sys.modules, "boto3", SimpleNamespace(Session=FakeSession))
+        chosen = run_code(code)
     images = fl.from_pages(ITEMS, account_id=ACCOUNT, region=REGION)
-    expected = [item for item, keep in zip(ITEMS, kept(images, filters), strict=True) if keep]
+    expected = list(compress(ITEMS, find_matches(images, filters)))
     assert chosen == [{**item, "Region": REGION, "AccountId": ACCOUNT} for item in expected]
 
 
 @pytest.mark.parametrize("profiles", [None, {ACCOUNT: "a profile"}], ids=["own", "profile"])
-@pytest.mark.parametrize("filters", SOME)
-def test_boto3_one_part_at_a_time(filters: Filters, profiles: dict[str, str] | None) -> None:
-    """It chooses the items that `Filters` keep, and says of each where it is."""
-    boto3_keeps(writable(filters, filters.text), profiles)
+@pytest.mark.parametrize("filters", EXAMPLES)
+def test_boto3_one_field_at_a_time(filters: Filters, profiles: dict[str, str] | None) -> None:
+    """The code for boto3 selects the same items, each with its account and region."""
+    assert_boto3_selects(make_answerable(filters, filters.text), profiles)
 
 
-@given(filters=selections(names=ODD, texts=ODD))
+@given(filters=selections(names=ODD_TEXT, texts=ODD_TEXT))
 def test_boto3(filters: Filters) -> None:
-    """Law: it chooses the items that `Filters` keep, whatever is in the text."""
-    boto3_keeps(writable(filters, filters.text), {ACCOUNT: "a profile"})
+    """Law: the code for boto3 selects the same items, for any text."""
+    assert_boto3_selects(make_answerable(filters, filters.text), {ACCOUNT: "a profile"})
 
 
 @pytest.mark.filterwarnings("ignore:filters has the state")
-def test_boto3_and_ours(demo: Demo) -> None:
-    """Against the embedded EC2 each runs and finds what Filters finds in all that there is."""
+def test_boto3_and_fastlaunch_read_the_embedded_ec2(demo: Demo) -> None:
+    """Both kinds of code find the rows that Filters find in a sweep of everything."""
     profiles = demo.accounts
     everything = fl.sweep(fl.targets(profiles=[*profiles.values()]), regions=demo.regions).images
     first = everything.iloc[0]
@@ -229,27 +228,27 @@ def test_boto3_and_ours(demo: Demo) -> None:
         Filters(account_id=first["account_id"], text="CLIENT us", region=first["region"]),
         Filters(image_id=first["image_id"], launch_template=[None, template]),
     ):
-        there = keys(filters.apply(everything))
-        assert there
-        asked: dict[str, Any] = {"regions": demo.regions, "profiles": profiles}
-        assert keys(ran(filters.to_code("boto3", **asked))) == there
-        assert keys(ran(filters.to_code("fastlaunch", **asked))) == there
+        expected = list_keys(filters.apply(everything))
+        assert expected
+        scope: dict[str, Any] = {"regions": demo.regions, "profiles": profiles}
+        assert list_keys(run_code(filters.to_code("boto3", **scope))) == expected
+        assert list_keys(run_code(filters.to_code("fastlaunch", **scope))) == expected
 
 
-def test_ones_own_account_and_region(demo: Demo) -> None:
-    """Told no place, both read where one's own credentials lead, and tell the account."""
+def test_code_reads_the_callers_own_account_and_region(demo: Demo) -> None:
+    """Without regions and profiles, the code uses the caller's own, and names the account."""
     images = fl.describe()
     account = images["account_id"].iloc[0]
     filters = Filters(account_id=account, text=account)
     for kind in ("boto3", "fastlaunch"):
         code = filters.to_code(kind)
         assert code.startswith(f"# With credentials of {account}\n")
-        assert keys(ran(code)) == keys(images)
-        assert keys(ran(Filters(account_id="123123123123").to_code(kind))) == []
+        assert list_keys(run_code(code)) == list_keys(images)
+        assert list_keys(run_code(Filters(account_id="123123123123").to_code(kind))) == []
     assert len(demo.regions) > 1
 
 
-# --- as it reads ----------------------------------------------------------------------
+# --- text of the code -----------------------------------------------------------------
 
 RANGES = Filters(
     owner_id=[None, "1"],
@@ -330,8 +329,8 @@ datetime.fromisoformat('2026-01-15T00:00:00+00:00'), None)
     ],
     ids=lambda value: value if value in KINDS else "",
 )
-def test_it_reads_well(kind: str, filters: Filters, code: str) -> None:
-    """Nothing is in the code that these filters do not need."""
+def test_code_has_only_what_the_filters_need(kind: str, filters: Filters, code: str) -> None:
+    """The code has no line or import that these filters do not need."""
     assert filters.to_code(kind) == code
 
 
@@ -339,7 +338,7 @@ PROFILES = {ACCOUNT: "build", "444455556666": "prod"}
 
 
 @pytest.mark.parametrize(
-    ("filters", "asked", "expected"),
+    ("filters", "scope", "expected"),
     [
         ({}, {}, [None]),
         ({}, {"regions": ["us-east-1", "eu-west-1"]}, ["us-east-1", "eu-west-1"]),
@@ -354,22 +353,24 @@ PROFILES = {ACCOUNT: "build", "444455556666": "prod"}
     ],
     ids=str,
 )
-def test_where_it_looks(filters: dict[str, Any], asked: Any, expected: list[Any]) -> None:
-    """In the accounts and regions that the filters choose, else in those that are given."""
+def test_code_reads_the_chosen_scope(
+    filters: dict[str, Any], scope: Any, expected: list[Any]
+) -> None:
+    """Accounts and regions are those of the filters, else those of the arguments."""
     chosen = Filters(**filters)
-    names = "account_id, profile, region" if "profiles" in asked else "region"
-    assert f"\nfor {names} in {expected!r}:\n" in chosen.to_code("boto3", **asked)
-    commands = chosen.to_code("cli", **asked).splitlines()
+    names = "account_id, profile, region" if "profiles" in scope else "region"
+    assert f"\nfor {names} in {expected!r}:\n" in chosen.to_code("boto3", **scope)
+    commands = chosen.to_code("cli", **scope).splitlines()
     assert len(commands) == len(expected)
-    for command, place in some(zip(commands, expected, strict=True)):
-        _, profile, region = place if isinstance(place, tuple) else (None, None, place)
+    for command, entry in some(zip(commands, expected, strict=True)):
+        _, profile, region = entry if isinstance(entry, tuple) else (None, None, entry)
         options = dict(zip(*[iter(command.split()[3:])] * 2, strict=True))
         assert (options.get("--profile"), options.get("--region")) == (profile, region)
-    ours = chosen.to_code("fastlaunch", **asked)
-    assert ("fl.sweep(" in ours) == (expected != [None])
+    code = chosen.to_code("fastlaunch", **scope)
+    assert ("fl.sweep(" in code) == (expected != [None])
 
 
-# --- what can not be written ----------------------------------------------------------
+# --- selections without code ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -384,8 +385,8 @@ def test_where_it_looks(filters: dict[str, Any], asked: Any, expected: list[Any]
         *((kind, Filters(account_id=[None])) for kind in ("cli", "boto3", "fastlaunch")),
     ],
 )
-def test_what_can_not_be_said_is_a_comment(kind: str, filters: Filters) -> None:
-    """Rather than code that finds other rows there is one line that says why."""
+def test_a_selection_without_code_is_a_comment(kind: str, filters: Filters) -> None:
+    """Instead of code that finds other rows there is one line with the reason."""
     code = filters.to_code(kind)
     assert code.startswith("# ")
     assert len(code.splitlines()) == 1
@@ -394,14 +395,16 @@ def test_what_can_not_be_said_is_a_comment(kind: str, filters: Filters) -> None:
 @pytest.mark.parametrize(
     ("text", "is_written"), [("=1", True), ("us-east", True), ("runner", False), ("=ß", False)]
 )
-def test_a_text_for_the_cli(text: str, is_written: bool) -> None:
-    """It has a case of its own: what has letters is looked for where the region and account are."""
+def test_the_cli_searches_no_letters(text: str, is_written: bool) -> None:
+    """Its search is case-sensitive, so letters must occur in the region or account."""
     code = Filters(text=text, region=REGION).to_code("cli", profiles={ACCOUNT: "a profile"})
-    assert code.startswith("aws " if is_written else "# No command keeps exactly these rows")
+    assert code.startswith(
+        "aws " if is_written else "# No AWS CLI command selects exactly these rows"
+    )
 
 
 @pytest.mark.parametrize(
-    ("asked", "why"),
+    ("arguments", "problem"),
     [
         ({"kind": "boto"}, "Did you mean 'boto3'"),
         ({"kind": "pandas", "regions": [REGION]}, "leave regions and profiles out"),
@@ -417,7 +420,7 @@ def test_a_text_for_the_cli(text: str, is_written: bool) -> None:
         ({"kind": "cli", "profiles": {"111122223333": "x"}}, f"none for {ACCOUNT}"),
     ],
 )
-def test_refused(asked: dict[str, Any], why: str) -> None:
-    """A kind that is none, and places that are none, are refused."""
-    with pytest.raises(fl.InputError, match=why):
-        Filters(account_id=ACCOUNT).to_code(**asked)
+def test_bad_arguments_are_refused(arguments: dict[str, Any], problem: str) -> None:
+    """An unknown kind, and malformed regions and profiles, are refused."""
+    with pytest.raises(fl.InputError, match=problem):
+        Filters(account_id=ACCOUNT).to_code(**arguments)

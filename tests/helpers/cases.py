@@ -1,4 +1,4 @@
-"""Cases of tests: the name that a failing one has, that there are any, and how many."""
+"""Test cases: their ids, their number, and a guard against having none."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ HEAD, TAIL = 40, 17
 
 
 def some(values: Iterable[Value]) -> list[Value]:
-    """Return the values, of which there must be one: asserts about none prove nothing."""
+    """Return the values as a list; fail if there is none, because a loop would prove nothing."""
     found = list(values)
-    assert found, "Expected at least one to look at, got none"
+    assert found, "Expected at least one value, got none"
     return found
 
 
 def costly(law: Law, part: int = 5) -> Law:
-    """Have a law tried on a fifth of the examples of the profile, or less: one takes a second."""
-    made: Law = settings(max_examples=max(2, settings().max_examples // part))(law)
-    return made
+    """Reduce the examples of a slow law to a fraction of the profile's."""
+    limited: Law = settings(max_examples=max(2, settings().max_examples // part))(law)
+    return limited
 
 
 def case_id(value: Any, name: str) -> str | None:
-    """Return what a value is called in the name of a test; None where pytest's own name will do.
+    """Return the id of a parameter; None if pytest's own id is good enough.
 
-    It is the same in each process: no address in memory, no order of a set, no compressed bytes.
+    It is the same in each process: without memory addresses, the order of sets, or bytes.
     """
     if isinstance(value, str):
-        return None if len(value) <= HEAD + TAIL else _shortened(value)
+        return None if len(value) <= HEAD + TAIL else _shorten(value)
     if value is None or isinstance(value, bool | int | float):
         return None
     if getattr(value, "__name__", None):
         return name if "<lambda>" in value.__name__ else None
     if isinstance(value, dict) and value:
-        return _shortened(", ".join(f"{key}={_written(each)}" for key, each in value.items()))
-    return _shortened(_written(value))
+        return _shorten(", ".join(f"{key}={_format(entry)}" for key, entry in value.items()))
+    return _shorten(_format(value))
 
 
-def _shortened(text: str) -> str:
-    """Return a text in ASCII: of a long one its beginning and its end."""
+def _shorten(text: str) -> str:
+    """Return a text in ASCII; only the beginning and the end of a long one."""
     plain = ascii(text)[1:-1]
     return plain if len(plain) <= HEAD + TAIL else f"{plain[:HEAD]}...{plain[-TAIL:]}"
 
 
-def _written(value: Any) -> str:
-    """Return a value as Python writes it, but for what differs from run to run."""
+def _format(value: Any) -> str:
+    """Return the repr of a value, without parts that differ from run to run."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {_written(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {_format(entry)}' for key, entry in value.items())}}}"
     if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(map(_written, value)))}}}"
+        return f"{{{', '.join(sorted(map(_format, value)))}}}"
     if type(value) in (list, tuple):
-        return f"[{', '.join(map(_written, value))}]"
+        return f"[{', '.join(map(_format, value))}]"
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, bytes) and not (value.isascii() and value.decode("ascii").isprintable()):

@@ -55,7 +55,7 @@ NOTEBOOK = """
 
 
     def show_state(_change=None):
-        traits = {"filters": panel.filters.plain(), "selected": panel.selected}
+        traits = {"filters": panel.filters.to_dict(), "selected": panel.selected}
         state.value = f"<pre class='state'>{escape(json.dumps(traits))}</pre>"
 
 

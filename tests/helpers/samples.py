@@ -1,7 +1,8 @@
-"""Sample items, accounts and commands that tests of several rooms use."""
+"""Sample items, events and accounts, and commands, for the tests of several rooms."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
@@ -22,12 +24,12 @@ Connect = Callable[..., Any]
 
 @contextmanager
 def denied(*operations: str, code: str = "AccessDenied") -> Iterator[None]:
-    """Have AWS refuse some operations for a while, and answer all others."""
-    real = BaseClient._make_api_call
+    """Make AWS refuse some operations inside the context, and no others."""
+    real_call = BaseClient._make_api_call
 
-    def call(self: Any, name: str, asked: Any) -> Any:
+    def call(self: Any, name: str, parameters: Any) -> Any:
         if name not in operations:
-            return real(self, name, asked)
+            return real_call(self, name, parameters)
         error = {"Error": {"Code": code, "Message": "no"}}
         raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
 
@@ -37,21 +39,26 @@ def denied(*operations: str, code: str = "AccessDenied") -> Iterator[None]:
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder; where it fails, show what it said."""
+    """Run a command in a folder; if it fails, show its output."""
     env = {**os.environ, **variables}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
+    result = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def list_dtypes(rows: pd.DataFrame) -> dict[str, str]:
+    """Return the dtype of each column as text."""
+    return {str(name): str(dtype) for name, dtype in rows.dtypes.items()}
 
 
 def item(number: int, state: str | None = "enabled", **fields: Any) -> dict[str, Any]:
-    """Return an item as boto3 gives it, with every field unless told otherwise."""
+    """Return an item like boto3's, with every field but those that are None."""
     template = {
         "LaunchTemplateId": f"lt-{number:017x}",
         "LaunchTemplateName": "runner",
         "Version": "1",
     }
-    whole = {
+    item_fields = {
         "ImageId": f"ami-{number:017x}",
         "ResourceType": "snapshot",
         "SnapshotConfiguration": {"TargetResourceCount": 5},
@@ -62,9 +69,38 @@ def item(number: int, state: str | None = "enabled", **fields: Any) -> dict[str,
         "StateTransitionReason": "Client.UserInitiated",
         "StateTransitionTime": SINCE,
     }
-    return {name: value for name, value in {**whole, **fields}.items() if value is not None}
+    return {name: value for name, value in {**item_fields, **fields}.items() if value is not None}
 
 
+# The example of "Monitor EC2 Fast Launch" in the EC2 User Guide.
+EVENT_EXAMPLE = """{
+    "version": "0",
+    "id": "01234567-0123-0123-0123-012345678901",
+    "detail-type": "EC2 Fast Launch State-change Notification",
+    "source": "aws.ec2",
+    "account": "123456789012",
+    "time": "2022-08-31T20:30:12Z",
+    "region": "us-east-1",
+    "resources": ["arn:aws:ec2:us-east-1:123456789012:image/ami-123456789012"],
+    "detail": {
+        "imageId": "ami-123456789012",
+        "resourceType": "snapshot",
+        "state": "enabling",
+        "stateTransitionReason": "Client.UserInitiated"
+    }
+}"""
+
+
+def make_event(number: object = 1, **fields: Any) -> dict[str, Any]:
+    """Return an event like AWS's example, with another id; None removes a field."""
+    event = {**json.loads(EVENT_EXAMPLE), "id": f"e{number}", **fields}
+    return {name: value for name, value in event.items() if value is not None}
+
+
+OTHER_EVENT = {
+    **make_event(detail={"instance-id": "i-1"}),
+    "detail-type": "EC2 Instance State-change Notification",
+}
 HOSTILE = "<img src=x onerror=alert(1)> </script> =cmd() \"quoted\" 'too' &amp;\n\x9b\u202eback"
 ZOO: list[tuple[str | None, str | None, list[dict[str, Any]]]] = [
     (

@@ -1,0 +1,116 @@
+"""Fields that Filters can match: facets, ranges, searched columns, and what EC2 filters itself.
+
+The functions take active filters as a dict, so that they work without the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+import pandas as pd
+
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.schema.columns import API_FILTERS, COUNT, TIME
+from fastlaunch_nb.schema.joins import JOINED, JOINS
+from fastlaunch_nb.validation import validate_columns
+
+FACETS: Final = (
+    *("account_id", "region", "state", "launch_template"),
+    *("image_id", "owner_id", "resource_type"),
+)
+"""Facets of Filters: a row matches if it has one of several values."""
+
+RANGES: Final = {
+    "target_resource_count": COUNT,
+    "max_parallel_launches": COUNT,
+    "available_snapshots": COUNT,
+    "state_transition_time": TIME,
+}
+"""Ranges of Filters, with the dtype of each column."""
+
+SEARCHED: Final = (
+    *("account_name", "account_id", "region", "image_name", "image_id", "owner_id"),
+    *("launch_template_name", "launch_template_id", "state", "state_transition_reason"),
+)
+"""Columns that a text filter searches."""
+
+ActiveFilters: TypeAlias = Mapping[str, Any]
+"""Values of the filters that exclude rows, by field, as ``Filters.active`` returns them."""
+
+
+def facet_values(images: pd.DataFrame, facet: str) -> pd.Series:
+    """Return the value of a facet in each row."""
+    if facet == "launch_template":
+        return images["launch_template_name"].fillna(images["launch_template_id"])
+    return images[facet]
+
+
+def get_range_values(images: pd.DataFrame, name: str) -> pd.Series:
+    """Return the value of a range's column in each row; raise if the column is missing."""
+    if name not in images:
+        joins = [join for join, columns in JOINS.items() if name in [c.name for c in columns]]
+        hint = f" The join {joins[0]!r} of fl.enrich adds it." if joins else ""
+        raise InputError(f"The range {name} needs a column that this DataFrame lacks.{hint}")
+    return validate_columns("images", images[[name]], name)[name]
+
+
+def select_server_side(active: ActiveFilters) -> dict[str, tuple[str, ...]]:
+    """Select the filters that EC2 applies itself; EC2 cannot match a missing value.
+
+    Examples
+    --------
+    >>> select_server_side({"state": ("enabled",), "owner_id": (None,), "text": "runner"})
+    {'state': ('enabled',)}
+    """
+    fields = ("image_id", *API_FILTERS.values())
+    return {
+        name: values for name, values in active.items() if name in fields and None not in values
+    }
+
+
+def select_client_side(active: ActiveFilters) -> dict[str, Any]:
+    """Select the filters that EC2 does not apply."""
+    server_side = select_server_side(active)
+    return {name: value for name, value in active.items() if name not in server_side}
+
+
+def to_api_filters(server_side: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    """Convert server-side filters to the ``Filters`` parameter of DescribeFastLaunchImages."""
+    return [
+        {"Name": name, "Values": list(server_side[field])}
+        for name, field in API_FILTERS.items()
+        if field in server_side
+    ]
+
+
+def check_answerable(active: ActiveFilters) -> None:
+    """Refuse filters on joined columns, which no response of EC2 has."""
+    for name in active.keys() & JOINED.keys():
+        raise InputError(
+            f"Filters have the range {name}, of a column that fl.enrich adds after the read. "
+            "Read without this range, enrich the images, then use Filters.apply."
+        )
+
+
+def to_plain(active: ActiveFilters) -> dict[str, Any]:
+    """Convert values to lists, numbers and text, for JSON and for Python literals.
+
+    Examples
+    --------
+    >>> to_plain({"state": ("enabled",), "state_transition_time": (pd.Timestamp("2026"), None)})
+    {'state': ['enabled'], 'state_transition_time': ('2026-01-01T00:00:00', None)}
+    """
+    plain: dict[str, Any] = {}
+    for name, value in active.items():
+        if name in RANGES:
+            ends = (end.isoformat() if isinstance(end, pd.Timestamp) else end for end in value)
+            plain[name] = tuple(ends)
+        else:
+            plain[name] = value if isinstance(value, str) else list(value)
+    return plain
+
+
+def to_microseconds(time: pd.Timestamp) -> int:
+    """Return a time in microseconds since 1970."""
+    return int(time.as_unit("us").asm8.astype("int64"))
