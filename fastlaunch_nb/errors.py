@@ -179,13 +179,13 @@ class FastLaunchWarning(UserWarning):
     """The call worked, but the reader of its result should know something."""
 
 
-_OURS = frozenset({"fastlaunch_nb", "contextlib", "functools"})
+_INTERNAL = frozenset({"fastlaunch_nb", "contextlib", "functools"})
 
 
 def warn(message: str, category: type[Warning] = FastLaunchWarning) -> None:
     """Warn at the line that called the toolkit, from any depth inside it."""
     level, caller = 1, sys._getframe()
-    while caller.f_back and caller.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+    while caller.f_back and caller.f_globals.get("__name__", "").partition(".")[0] in _INTERNAL:
         level, caller = level + 1, caller.f_back
     warnings.warn(message, category, stacklevel=level)
 

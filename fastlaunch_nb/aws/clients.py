@@ -52,7 +52,7 @@ READ_ONLY: Mapping[str, tuple[str, ...]] = {
     "sts": ("AssumeRole", "GetCallerIdentity"),
 }
 """boto3's name of each service, and the operations that clients of it have."""
-_IAM_SERVICES = {"service-quotas": "servicequotas"}  # where IAM's name is not boto3's
+_IAM_SERVICES = {"service-quotas": "servicequotas"}  # IAM's name if it is not boto3's
 
 
 def iam_action(service: str, operation: str) -> str:
@@ -375,7 +375,7 @@ def get_partition(region: str) -> str:
     >>> get_partition("eu-west-1"), get_partition("cn-north-1")
     ('aws', 'aws-cn')
     """
-    resolver = EndpointResolver(_LOADER.load_data("endpoints"))  # which the loader caches
+    resolver = EndpointResolver(_LOADER.load_data("endpoints"))  # cached by the loader
     try:
         return str(resolver.get_partition_for_region(region))
     except UnknownRegionError:

@@ -1,4 +1,4 @@
-"""Translation of botocore's exceptions into this package's, with a remedy where one is known."""
+"""Translation of botocore's exceptions into this package's, with a remedy if one is known."""
 
 from __future__ import annotations
 

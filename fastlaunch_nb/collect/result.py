@@ -163,8 +163,8 @@ def failure_lines(failures: pd.DataFrame) -> Iterable[str]:
     """Yield one line per failure: where, the status, and what to do."""
     for row in failures.to_dict("records"):
         name = row["account_name"] if pd.notna(row["account_name"]) else None
-        places = (name, row["account_id"], row["region"])
-        where = " · ".join(single_line(place) for place in places if pd.notna(place))
+        labels = (name, row["account_id"], row["region"])
+        where = " · ".join(single_line(label) for label in labels if pd.notna(label))
         yield f"{where or 'an account'}: {row['status']}: {single_line(row['error_message'])}"
 
 

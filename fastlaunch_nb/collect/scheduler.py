@@ -151,8 +151,8 @@ class SweepScheduler:
             if not task.regions.get(region, True):
                 scan.status = NOT_OPTED_IN
             elif get_partition(region) != task.partition:
-                where = f"the partition {task.partition}, where this account is"
-                scan.fail(InputError(f"{region} is not in {where}."))
+                message = f"{region} is not in the partition {task.partition} of this account."
+                scan.fail(InputError(f"{message} Pass regions of that partition."))
             else:
                 self._queue.add(scan)
                 continue

@@ -90,14 +90,14 @@ def test_a_denied_role_has_its_own_action(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_unknown_error_has_no_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no remedy is known, the error has none, and its text ends with AWS's message."""
+    """If no remedy is known, the error has none, and its text ends with AWS's message."""
     raise_for_every_call(monkeypatch, client_error("SomethingNew", "What now?"))
     with pytest.raises(fl.ReadError, match=r"answered SomethingNew \(.*\): What now\?$") as caught:
         fl.describe(region=REGION)
     assert caught.value.remedy == ""
 
 
-def test_a_bad_token_says_to_start_over(ec2: Any) -> None:
+def test_a_bad_token_has_a_remedy(ec2: Any) -> None:
     """For a token that EC2 does not know, the remedy is to read from the start."""
     with pytest.raises(fl.ReadError, match="without starting_token") as caught:
         fl.describe(starting_token="bogus")
@@ -196,7 +196,7 @@ def test_an_expired_console_login_names_its_command(monkeypatch: pytest.MonkeyPa
         fl.describe(region=REGION)
 
 
-def test_an_unknown_profile_says_how_to_list_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_profile_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a profile that does not exist, the message has the command that lists profiles."""
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(fl.SetupError, match="list-profiles"):
