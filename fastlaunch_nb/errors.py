@@ -43,6 +43,10 @@ _SECRETS = re.compile(
 class FastLaunchError(Exception):
     """Base of every exception that fastlaunch_nb raises on purpose."""
 
+    def summary(self) -> str:
+        """Return the text without region and request id, for tables that have columns of both."""
+        return str(self)
+
 
 class InputError(FastLaunchError, ValueError):
     """An argument is invalid. No request was sent."""
@@ -59,29 +63,87 @@ class SetupError(FastLaunchError):
 class ReadError(FastLaunchError):
     """AWS, or the network, answered with an error.
 
+    Its text has three parts: the request, the answer, and what to do next.
+
     Attributes
     ----------
+    message : str
+        The explanation in the answer, without secrets.
     code : str
-        AWS's error code, such as ``UnauthorizedOperation``; without an answer,
-        the name of botocore's exception.
+        AWS's error code, such as ``UnauthorizedOperation``; without an answer
+        from AWS, the name of botocore's exception.
+    operation : str
+        The requested operation, such as ``DescribeFastLaunchImages``.
+    failed_operation : str
+        The operation that failed: `operation`, or the one that botocore called
+        first to get credentials, such as ``AssumeRole``.
+    region : str or None
+        The region of the request.
     request_id : str or None
         AWS's id of the request, for a support case.
+    remedy : str
+        What to do next; empty if no remedy is known.
     date : str or None
         The time of the answer, from its ``Date`` header.
+
+    Examples
+    --------
+    >>> error = ReadError(
+    ...     "You are not authorized.",
+    ...     operation="DescribeImages",
+    ...     region="eu-west-1",
+    ...     code="UnauthorizedOperation",
+    ...     request_id="1a2b3c",
+    ...     remedy="Allow the IAM action ec2:DescribeImages.",
+    ... )
+    >>> print(error)  # doctest: +NORMALIZE_WHITESPACE
+    DescribeImages in eu-west-1: AWS answered UnauthorizedOperation (request 1a2b3c):
+    You are not authorized. Allow the IAM action ec2:DescribeImages.
     """
 
     def __init__(
-        self, message: str, *, code: str, request_id: str | None = None, date: str | None = None
+        self,
+        message: str,
+        *,
+        code: str,
+        operation: str = "",
+        failed_operation: str = "",
+        region: str | None = None,
+        request_id: str | None = None,
+        remedy: str = "",
+        date: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.message = message
         self.code = code
+        self.operation = operation
+        self.failed_operation = failed_operation or operation
+        self.region = region
         self.request_id = request_id
+        self.remedy = remedy
         self.date = date
 
+    def __str__(self) -> str:
+        return self._render(self.region, self.request_id)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        """Support pickling: workers of a process pool return it."""
-        made = partial(ReadError, code=self.code, request_id=self.request_id, date=self.date)
-        return made, self.args
+        """Support pickling, as workers of a process pool return errors."""
+        return partial(ReadError, code=self.code), self.args, vars(self)
+
+    def summary(self) -> str:
+        """Return the text without region and request id."""
+        return self._render(None, None)
+
+    def _render(self, region: str | None, request_id: str | None) -> str:
+        request = f"{self.operation} in {region}" if region else self.operation
+        answer = f"AWS answered {self.code}" if self.request_id else self.code
+        if self.failed_operation != self.operation:
+            answer += f" to {self.failed_operation}"
+        if request_id:
+            answer += f" (request {request_id})"
+        text = ": ".join(filter(None, (request, redact(answer), self.message)))
+        end = "" if text.endswith((".", "!", "?")) else "."
+        return f"{text}{end} {self.remedy}".rstrip()
 
 
 class SweepError(FastLaunchError):
@@ -98,7 +160,7 @@ class SweepError(FastLaunchError):
         self.sweep = sweep
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Support pickling: workers of a process pool return it."""
+        """Support pickling."""
         return SweepError, (*self.args, self.sweep)
 
 
@@ -117,13 +179,13 @@ class FastLaunchWarning(UserWarning):
     """The call worked, but the reader of its result should know something."""
 
 
-_OURS = frozenset({"fastlaunch_nb", "contextlib", "functools"})
+_INTERNAL = frozenset({"fastlaunch_nb", "contextlib", "functools"})
 
 
 def warn(message: str, category: type[Warning] = FastLaunchWarning) -> None:
     """Warn at the line that called the toolkit, from any depth inside it."""
     level, caller = 1, sys._getframe()
-    while caller.f_back and caller.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+    while caller.f_back and caller.f_globals.get("__name__", "").partition(".")[0] in _INTERNAL:
         level, caller = level + 1, caller.f_back
     warnings.warn(message, category, stacklevel=level)
 

@@ -1,7 +1,9 @@
-"""Warnings: each names the line of the caller."""
+"""Errors and warnings: their fields and texts, and the line that a warning is about."""
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -9,32 +11,119 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.errors import redact
 from tests.helpers.samples import OTHER_EVENT, REGION, denied, make_event
 
 UNKNOWN_STATE = {"state": ["enablin"]}
+FIELDS: dict[str, Any] = {
+    "message": "You are not authorized",
+    "code": "AccessDenied",
+    "operation": "DescribeImages",
+    "failed_operation": "AssumeRole",
+    "region": "eu-west-1",
+    "request_id": "1a2b3c",
+    "remedy": "Allow the IAM action sts:AssumeRole.",
+    "date": "Thu, 15 Jan 2026 12:00:00 GMT",
+}
 
 
-def enrich_without_permission(demo: Demo) -> None:
-    """Enrich images whose snapshots cannot be read."""
+# --- ReadError ------------------------------------------------------------------------
+
+
+def test_the_text_of_a_read_error_has_its_fields() -> None:
+    """The request, the answer and what to do next, in this order."""
+    error = fl.ReadError(**FIELDS)
+    assert vars(error) == FIELDS
+    assert str(error) == (
+        "DescribeImages in eu-west-1: AWS answered AccessDenied to AssumeRole (request 1a2b3c): "
+        "You are not authorized. Allow the IAM action sts:AssumeRole."
+    )
+
+
+def test_the_summary_of_an_error_is_the_same_for_every_region() -> None:
+    """A table has columns of the region and the request id, so its text has neither."""
+    summary = fl.ReadError(**FIELDS).summary()
+    assert summary == (
+        "DescribeImages: AWS answered AccessDenied to AssumeRole: "
+        "You are not authorized. Allow the IAM action sts:AssumeRole."
+    )
+    other = {**FIELDS, "region": "us-east-1", "request_id": "4d5e6f"}
+    assert fl.ReadError(**other).summary() == summary
+    assert fl.SetupError("No region was given.").summary() == "No region was given."
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "NoDate: No."),
+        ({"operation": "ListMetrics"}, "ListMetrics: NoDate: No."),
+        ({"message": "", "remedy": "Try again."}, "NoDate. Try again."),
+        ({"message": "Why?"}, "NoDate: Why?"),
+        ({"request_id": "AKIAIOSFODNN7EXAMPLE"}, "AWS answered NoDate (request ***): No."),
+    ],
+)
+def test_missing_fields_leave_no_trace(fields: dict[str, Any], text: str) -> None:
+    """Only `message` and `code` are required, and the text has no gap or secret."""
+    assert str(fl.ReadError(**{"message": "No", "code": "NoDate", **fields})) == text
+
+
+@pytest.mark.parametrize("duplicate", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])
+def test_a_read_error_can_be_pickled(duplicate: Callable[[Any], Any]) -> None:
+    """A copy from another process has the same fields, notes and text."""
+    error = fl.ReadError(**FIELDS)
+    error.add_note("in a worker")
+    received = duplicate(error)
+    assert type(received) is fl.ReadError
+    assert vars(received) == {**FIELDS, "__notes__": ["in a worker"]}
+    assert str(received) == str(error)
+
+
+# --- secrets --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AKIAIOSFODNN7EXAMPLE",
+        "FwoGZXIvYXdzE" + "x" * 200 + "==",
+    ],
+)
+def test_secrets_are_redacted(secret: str) -> None:
+    """Keys, tokens, and a proxy's user and password are removed wherever they are."""
+    text = redact(f"The request with '{secret}' and {secret}, by http://user:pa/ss@proxy:80 failed")
+    assert secret not in text
+    assert "pa/ss" not in text
+    assert text.startswith("The request with '***' and ***, by http://")
+    assert redact("ec2:DescribeFastLaunchImages in us-east-1") == (
+        "ec2:DescribeFastLaunchImages in us-east-1"
+    )
+
+
+# --- warnings -------------------------------------------------------------------------
+
+
+def enrich_without_snapshots(demo: Demo) -> None:
+    """Enrich images whose snapshots may not be read."""
     images = fl.describe(region=REGION)
     with denied("DescribeSnapshots"):
         fl.enrich(images, "ami", "snapshots")
 
 
-WARNING_CALLS: dict[str, Callable[[Demo], Any]] = {
+WARNING: dict[str, Callable[[Demo], Any]] = {
     "describe": lambda _: fl.describe(region=REGION, filters=UNKNOWN_STATE),
     "sweep": lambda _: fl.sweep(regions=REGION, filters=UNKNOWN_STATE),
     "two targets": lambda _: fl.sweep(
         fl.targets(profiles=["default", "build-farm"]), regions=REGION
     ),
-    "enrich": enrich_without_permission,
+    "enrich": enrich_without_snapshots,
     "from_events": lambda _: fl.from_events([make_event(1), OTHER_EVENT]),
 }
 
 
-@pytest.mark.parametrize("call", WARNING_CALLS.values(), ids=WARNING_CALLS)
-def test_a_warning_names_the_callers_line(call: Callable[[Demo], Any], demo: Demo) -> None:
-    """A warning from any depth of the toolkit has the file of the caller."""
+@pytest.mark.parametrize("call", WARNING.values(), ids=WARNING)
+def test_a_warning_is_about_the_line_that_called(call: Callable[[Demo], Any], demo: Demo) -> None:
+    """A warning names the file of the caller, from any depth in the toolkit."""
     with pytest.warns(fl.FastLaunchWarning) as caught:
         call(demo)
     assert [warning.filename for warning in caught] == [__file__]

@@ -1,8 +1,8 @@
 """Sessions, and clients that can only read.
 
-:data:`READ_ONLY` lists every AWS operation the toolkit calls. The loader keeps
-only those in botocore's service models, so that a client of ours has no method
-that could change an account, and is cheap to make.
+:data:`READ_ONLY` lists every AWS operation that the toolkit calls. The loader
+removes all others from botocore's service models. So a client has no method that
+could change an account, and is cheap to create.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ READ_ONLY: Mapping[str, tuple[str, ...]] = {
     "service-quotas": ("GetServiceQuota",),
     "sts": ("AssumeRole", "GetCallerIdentity"),
 }
-"""Service, by boto3's name, to the operations that are called; nothing else can be."""
-_IAM_SERVICES = {"service-quotas": "servicequotas"}  # where IAM has another name than boto3
+"""boto3's name of each service, and the operations that clients of it have."""
+_IAM_SERVICES = {"service-quotas": "servicequotas"}  # IAM's name if it is not boto3's
 
 
 def iam_action(service: str, operation: str) -> str:
-    """Return what IAM calls an operation.
+    """Return IAM's name of an operation.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def iam_action(service: str, operation: str) -> str:
 
 
 class ReadOnlyLoader(Loader):  # type: ignore[misc, unused-ignore]
-    """botocore's loader, with service models cut down to :data:`READ_ONLY`.
+    """A botocore loader that reduces service models to :data:`READ_ONLY`.
 
     Examples
     --------
@@ -82,43 +82,42 @@ class ReadOnlyLoader(Loader):  # type: ignore[misc, unused-ignore]
     def load_service_model(
         self, service_name: str, type_name: str, api_version: str | None = None
     ) -> Any:
-        """Return the model `type_name` of a service, cut down."""
+        """Return the reduced model `type_name` of a service."""
         key = ("read-only", service_name, type_name, api_version)
         if key not in self._cache:
-            # A loader of its own reads the full model, which is then forgotten:
-            # EC2's is more than a hundred times the size of what is kept.
-            full = Loader().load_service_model(service_name, type_name, api_version)
-            self._cache[key] = _trim_model(full, type_name, READ_ONLY.get(service_name, ()))
+            # A temporary loader reads the full model, so that no cache retains it:
+            # EC2's is more than a hundred times the size of the reduced one.
+            model = Loader().load_service_model(service_name, type_name, api_version)
+            self._cache[key] = _trim_model(model, type_name, READ_ONLY.get(service_name, ()))
         return self._cache[key]
 
 
 def _trim_model(
     model: Mapping[str, Any], type_name: str, operations: tuple[str, ...]
 ) -> dict[str, Any]:
-    part = {"service-2": "operations", "paginators-1": "pagination"}.get(type_name)
-    if part is None:
+    section = {"service-2": "operations", "paginators-1": "pagination"}.get(type_name)
+    if section is None:
         return dict(model)
-    kept = {name: value for name, value in model[part].items() if name in operations}
-    cut = {**model, part: kept}
+    entries = {name: value for name, value in model[section].items() if name in operations}
+    trimmed = {**model, section: entries}
     if type_name == "service-2":
-        reached: dict[str, Any] = {}
-        _collect_shapes(model["shapes"], kept, reached)
-        cut["shapes"] = reached
-    return cut
+        trimmed["shapes"] = {}
+        _collect_shapes(model["shapes"], entries, trimmed["shapes"])
+    return trimmed
 
 
-def _collect_shapes(shapes: Mapping[str, Any], node: Any, reached: dict[str, Any]) -> None:
-    """Collect into `reached` every shape that `node` mentions, at any depth."""
+def _collect_shapes(shapes: Mapping[str, Any], node: Any, collected: dict[str, Any]) -> None:
+    """Add to `collected` every shape that `node` refers to, at any depth."""
     if isinstance(node, list):
         for value in node:
-            _collect_shapes(shapes, value, reached)
+            _collect_shapes(shapes, value, collected)
     elif isinstance(node, dict):
         name = node.get("shape")
-        if isinstance(name, str) and name in shapes and name not in reached:
-            reached[name] = shapes[name]
-            _collect_shapes(shapes, shapes[name], reached)
+        if isinstance(name, str) and name in shapes and name not in collected:
+            collected[name] = shapes[name]
+            _collect_shapes(shapes, shapes[name], collected)
         for value in node.values():
-            _collect_shapes(shapes, value, reached)
+            _collect_shapes(shapes, value, collected)
 
 
 _LOADER = ReadOnlyLoader()
@@ -128,68 +127,71 @@ _LOADER = ReadOnlyLoader()
 
 
 def open_session(session: boto3.Session | None = None) -> boto3.Session:
-    """Return the session to use: the one given, else boto3's default, else a new one."""
+    """Return `session`, or boto3's default session, or a new one."""
     if session is None:
-        with translate_botocore_errors("a session", None):
+        with translate_botocore_errors("opening a session", None):
             return boto3.DEFAULT_SESSION or boto3.Session()
     if not isinstance(session, boto3.Session):
         raise InputError(
             f"session is a {type(session).__name__}. Expected a boto3.Session, such as "
-            "boto3.Session(profile_name='...'); hand pages of a client of your own to from_pages."
+            "boto3.Session(profile_name='...'). Pass pages of your own client to from_pages."
         )
     return session
 
 
 def named_session(profile: str | None) -> boto3.Session:
-    """Return a new session of a profile, or of what boto3 finds where none is named."""
-    with translate_botocore_errors("a session", None):
+    """Open a session of a profile, or of the credentials that boto3 finds if it is empty."""
+    with translate_botocore_errors("opening a session", None):
         return boto3.Session(profile_name=profile or None)
 
 
 def swap_default_session(session: boto3.Session | None) -> boto3.Session | None:
-    """Make a session boto3's default; return the one that was."""
+    """Make a session boto3's default session; return the previous one."""
     previous: boto3.Session | None = boto3.DEFAULT_SESSION
     boto3.DEFAULT_SESSION = session
     return previous
 
 
 def keyed_session(access_key: str, secret_key: str, region: str) -> boto3.Session:
-    """Return a session with these keys, whatever the environment comes to say later."""
+    """Create a session with these keys, independent of later changes to the environment."""
     return boto3.Session(
         aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
     )
 
 
 def has_literal_keys(session: boto3.Session) -> bool:
-    """Tell a session whose keys were handed to it: there is no recipe to find them again."""
-    with translate_botocore_errors("credentials", None, session):
+    """Return True if the session was created with keys, which no other process can find."""
+    with translate_botocore_errors("finding credentials", None, session):
         return getattr(session.get_credentials(), "method", None) == "explicit"
 
 
 def region_of(session: boto3.Session, region: str | None) -> str:
-    """Return the region to ask; say how to give one where there is none."""
-    found = region or session.region_name
-    if not found:
+    """Return `region`, or the region of the session.
+
+    Raises
+    ------
+    SetupError
+        If there is neither.
+    """
+    resolved = region or session.region_name
+    if not resolved:
         raise SetupError(
             f"No region was given, and profile {session.profile_name!r} and AWS_DEFAULT_REGION "
             "name none. Pass region='us-east-1' (or another), or set AWS_DEFAULT_REGION."
         )
-    return found
+    return resolved
 
 
-# --- access ---------------------------------------------------------------------------
+# --- accounts -------------------------------------------------------------------------
 
-_FIRST_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
-"""The region of a partition that every account has, where nothing names another."""
-_ATTEMPTS = 8  # where the user's configuration does not say how many
-_CONNECT_TIMEOUT = (
-    10  # seconds; botocore's own 60, times the attempts, is too long for a dead region
-)
-_MAKING = threading.Lock()  # botocore's sessions are not for several threads at once
+_DEFAULT_REGION = "us-east-1"  # every account of the main partition has it
+_ATTEMPTS = 8  # if the user's configuration has no number
+_CONNECT_TIMEOUT = 10  # seconds; botocore's 60, times the attempts, is long for a dead region
+_CREATE_LOCK = threading.Lock()  # botocore's sessions are not thread-safe
 
 
 class _FixedCredentials:
-    """Hands on credentials that were found already, refreshing as they do."""
+    """A credential provider that returns resolved credentials; they still refresh themselves."""
 
     def __init__(self, credentials: Any) -> None:
         self._credentials = credentials
@@ -199,21 +201,22 @@ class _FixedCredentials:
 
 
 class AccountSession:
-    """The way into one account: its credentials, and clients that use them and only read.
+    """The credentials of one account, and read-only clients that use them.
 
     A client has the operations of :data:`READ_ONLY`, and the configuration,
-    event hooks and default client config of the session, which stays as it is.
+    event hooks and default client config of the session. The session itself does
+    not change.
 
     Parameters
     ----------
     session : boto3.Session
-        Whose settings to use, and whose credentials where no others are given.
+        The session with the settings, and with the credentials if no others are given.
     credentials : botocore credentials, optional
-        Those of an assumed role.
+        The credentials of an assumed role.
     home : str, optional
-        The region to ask about the account itself; the session's own if not given.
+        The region for requests about the account itself; by default the session's.
     connections : int, default 10
-        How many clients may be at work at once with one region.
+        The number of clients that may use one region at the same time.
     """
 
     def __init__(
@@ -225,101 +228,102 @@ class AccountSession:
         connections: int = 10,
     ) -> None:
         self.session = session
-        self.home = home or session.region_name or _FIRST_REGIONS["aws"]
-        self.partition = partition_of(self.home)
+        self.home = home or session.region_name or _DEFAULT_REGION
+        self.partition = get_partition(self.home)
         self._connections = connections
-        self._connected: dict[str, Any] = {}  # an address to its pool of connections
-        with translate_botocore_errors("credentials", None, session):
-            # Before anybody waits for _MAKING: to find them may take a program or a network.
+        self._http_sessions: dict[str, Any] = {}  # by endpoint
+        with translate_botocore_errors("finding credentials", None, session):
+            # Not under the lock: this may run a program or wait for the network.
             self._credentials = credentials or session.get_credentials()
-        self._core = _botocore_session(session, self._credentials)
+        self._read_only_session = _create_read_only_session(session, self._credentials)
 
     def client(self, service: str, region: str) -> Any:
-        """Return a client. Those of one address share their connections: TLS is dear."""
+        """Create a client. Clients of one endpoint share connections, as TLS is expensive."""
         try:
-            config = Config(max_pool_connections=self._connections, **self._patience())
-            with _MAKING:
-                client = self._core.create_client(service, region_name=region, config=config)
-        except ValueError as error:  # botocore's word for an address or a number it can not read
+            config = Config(max_pool_connections=self._connections, **self._default_config())
+            with _CREATE_LOCK:
+                client = self._read_only_session.create_client(
+                    service, region_name=region, config=config
+                )
+        except ValueError as error:  # of botocore, for an invalid endpoint or number
             raise SetupError(UNREADABLE.format(redact(str(error)))) from None
-        endpoint = client._endpoint  # botocore's before-send would go past whoever mocks it
-        address = client.meta.endpoint_url  # for each its own: NO_PROXY may tell them apart
-        endpoint.http_session = self._connected.setdefault(address, endpoint.http_session)
+        endpoint = client._endpoint  # a before-send hook would bypass tools that mock requests
+        url = client.meta.endpoint_url  # NO_PROXY may treat each differently
+        endpoint.http_session = self._http_sessions.setdefault(url, endpoint.http_session)
         return client
 
-    def _patience(self) -> dict[str, Any]:
-        """Return how long to try, where the user's configuration does not say."""
-        theirs = self.session._session
-        given = theirs.get_default_client_config()
-        patience: dict[str, Any] = {"user_agent_extra": "fastlaunch_nb"}
-        if theirs.get_config_variable("max_attempts") is None and not getattr(
-            given, "retries", None
-        ):
-            patience["retries"] = {"total_max_attempts": _ATTEMPTS}
-        if given is None:
-            patience["connect_timeout"] = _CONNECT_TIMEOUT
-        return patience
+    def _default_config(self) -> dict[str, Any]:
+        """Return settings of a client that the user's configuration does not have."""
+        user_session = self.session._session
+        user_config = user_session.get_default_client_config()
+        config: dict[str, Any] = {"user_agent_extra": "fastlaunch_nb"}
+        has_attempts = user_session.get_config_variable("max_attempts") is not None
+        if not has_attempts and not getattr(user_config, "retries", None):
+            config["retries"] = {"total_max_attempts": _ATTEMPTS}
+        if user_config is None:
+            config["connect_timeout"] = _CONNECT_TIMEOUT
+        return config
 
-    def assume(self, account_id: str, role: str, external_id: str | None) -> AccountSession:
-        """Return the way into another account, by a role that these credentials may assume."""
-        asked = {
+    def assume_role(self, account_id: str, role: str, external_id: str | None) -> AccountSession:
+        """Open another account with a role that these credentials may assume."""
+        request = {
             "RoleArn": f"arn:{self.partition}:iam::{account_id}:role/{role}",
             "RoleSessionName": "fastlaunch_nb",
             **({"ExternalId": external_id} if external_id else {}),
         }
 
-        def refresh() -> Any:  # by a client that goes again: a thousand accounts keep none
-            return create_assume_role_refresher(self.client("sts", self.home), asked)()
+        def refresh() -> Any:  # creates a client each time: a thousand accounts retain none
+            return create_assume_role_refresher(self.client("sts", self.home), request)()
 
         with translate_botocore_errors("AssumeRole", self.home, self.session, service="sts"):
             credentials = RefreshableCredentials.create_from_metadata(
-                refresh(),  # now: who may not assume it is told so at once
+                refresh(),  # now, so that a denial is raised at once
                 refresh_using=refresh,
                 method="sts-assume-role",
             )
-        access = AccountSession(
+        account_session = AccountSession(
             self.session, credentials=credentials, home=self.home, connections=self._connections
         )
-        access._connected = self._connected
-        return access
+        account_session._http_sessions = self._http_sessions
+        return account_session
 
-    def account_id(self) -> str:
+    def get_account_id(self) -> str:
         """Return the id of the account that the credentials belong to."""
         with translate_botocore_errors("GetCallerIdentity", self.home, self.session, service="sts"):
-            known = getattr(self._credentials, "account_id", None)
-            if known:
-                return str(known)
-            answer = self.client("sts", self.home).get_caller_identity()
-            require_aws_response(answer, "Account" in answer)
-            return str(answer["Account"])
+            account_id = getattr(self._credentials, "account_id", None)
+            if not account_id:
+                response = self.client("sts", self.home).get_caller_identity()
+                require_aws_response(response, "Account" in response)
+                account_id = response["Account"]
+            return str(account_id)
 
-    def regions(self) -> dict[str, bool]:
-        """Return every region of the account's partition, and whether it can use it."""
+    def list_regions(self) -> dict[str, bool]:
+        """Return every region of the account's partition, and whether it is enabled."""
         with translate_botocore_errors("DescribeRegions", self.home, self.session):
-            answer = self.client("ec2", self.home).describe_regions(AllRegions=True)
-            require_aws_response(answer, bool(answer.get("Regions")))
+            response = self.client("ec2", self.home).describe_regions(AllRegions=True)
+            require_aws_response(response, bool(response.get("Regions")))
             return {
                 region["RegionName"]: region.get("OptInStatus") != "not-opted-in"
-                for region in answer["Regions"]
-                if partition_of(region["RegionName"]) == self.partition
+                for region in response["Regions"]
+                if get_partition(region["RegionName"]) == self.partition
             }
 
 
-def _botocore_session(session: boto3.Session, credentials: Any) -> botocore.session.Session:
-    """Return a session of botocore's that makes read-only clients with these credentials."""
-    theirs = session._session
-    core = botocore.session.Session(include_builtin_handlers=False)
-    core.register_component("event_emitter", _prune_handlers(theirs.get_component("event_emitter")))
-    core.register_component("config_store", theirs.get_component("config_store"))
-    core.register_component("credential_provider", _FixedCredentials(credentials))
-    core.register_component("data_loader", _LOADER)
-    core.register_component("response_parser_factory", _PARSERS)
-    core.set_default_client_config(theirs.get_default_client_config())
-    return core
+def _create_read_only_session(session: boto3.Session, credentials: Any) -> botocore.session.Session:
+    user_session = session._session
+    created = botocore.session.Session(include_builtin_handlers=False)
+    handlers = _prune_handlers(user_session.get_component("event_emitter"))
+    created.register_component("event_emitter", handlers)
+    created.register_component("config_store", user_session.get_component("config_store"))
+    created.register_component("credential_provider", _FixedCredentials(credentials))
+    created.register_component("data_loader", _LOADER)
+    created.register_component("response_parser_factory", _PARSERS)
+    created.set_default_client_config(user_session.get_default_client_config())
+    return created
 
 
 def parse_response_time(value: str | float) -> datetime:
-    """Parse a time of an answer, in UTC; leave to botocore what is rarely seen.
+    """Parse a time of a response, in UTC; botocore parses rare formats.
 
     Examples
     --------
@@ -334,54 +338,50 @@ def parse_response_time(value: str | float) -> datetime:
         parsed = datetime.fromisoformat(value)
         if parsed.tzinfo:
             return parsed.astimezone(UTC)
-    rare: datetime = parse_timestamp(value)
-    return rare.astimezone(UTC)
+    rarely_used: datetime = parse_timestamp(value)
+    return rarely_used.astimezone(UTC)
 
 
 _PARSERS = ResponseParserFactory()
 _PARSERS.set_parser_defaults(timestamp_parser=parse_response_time)  # much faster than botocore's
 
 
-def _prune_handlers(hooks: Any) -> Any:
-    """Return a copy of a session's event hooks without those of services that we never call.
+def _prune_handlers(handlers: Any) -> Any:
+    """Return a copy of a session's event handlers without those of services that we never call.
 
-    botocore copies them for each client, and hooks nine in ten for other services:
-    to copy them and to collect them as garbage is a third of what a read costs.
-    Where botocore's insides are not as they were, all are kept: dear, but right.
+    botocore copies the handlers for each client, and nine in ten are for other
+    services: copying and freeing them takes a third of the time of a read. If
+    botocore's internals have changed, all handlers stay, which is slow but correct.
     """
-    lean = copy.copy(hooks)
+    pruned = copy.copy(handlers)
     try:
-        emitter = lean._emitter  # below what translates services' old names
-        kinds = emitter._handlers._root["children"]
-        for kind in kinds.values():
-            for service in kind["children"].keys() - {"*", *READ_ONLY}:
-                del kind["children"][service]
-        kinds.pop("docs", None)  # what help() shows
+        emitter = pruned._emitter  # without the layer that translates old service names
+        event_types = emitter._handlers._root["children"]
+        for event_type in event_types.values():
+            for service in event_type["children"].keys() - {"*", *READ_ONLY}:
+                del event_type["children"][service]
+        event_types.pop("docs", None)  # for help()
     except (AttributeError, KeyError, TypeError):
-        return copy.copy(hooks)
+        return copy.copy(handlers)
     return emitter
 
 
 @functools.cache
-def partition_of(region: str) -> str:
-    """Return the partition of a region; of one whose name is of no known kind, AWS's main one.
+def get_partition(region: str) -> str:
+    """Return the partition of a region; ``aws`` if the name matches no partition.
 
     Examples
     --------
-    >>> partition_of("eu-west-1"), partition_of("cn-north-1")
+    >>> get_partition("eu-west-1"), get_partition("cn-north-1")
     ('aws', 'aws-cn')
     """
+    resolver = EndpointResolver(_LOADER.load_data("endpoints"))  # cached by the loader
     try:
-        return str(_partitions().get_partition_for_region(region))
+        return str(resolver.get_partition_for_region(region))
     except UnknownRegionError:
         return "aws"
 
 
 def in_partition(regions: Sequence[str], partition: str) -> Sequence[str]:
-    """Return those regions that are of a partition; all, for AWS to refuse, where none is."""
-    return [region for region in regions if partition_of(region) == partition] or regions
-
-
-@functools.cache
-def _partitions() -> EndpointResolver:
-    return EndpointResolver(_LOADER.load_data("endpoints"))
+    """Return the regions of a partition; if there is none, all, which AWS will refuse."""
+    return [region for region in regions if get_partition(region) == partition] or regions

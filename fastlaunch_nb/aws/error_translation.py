@@ -1,12 +1,13 @@
-"""botocore's exceptions in our words: what was asked, what came, what to do next."""
+"""Translation of botocore's exceptions into this package's, with a remedy if one is known."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import botocore.exceptions as failures
+from botocore.compat import XMLParseError
 from botocore.parsers import ResponseParserError
 
 from fastlaunch_nb.errors import FastLaunchError, ReadError, SetupError, redact
@@ -28,13 +29,13 @@ _CONFIGURATION = (
     failures.InvalidSTSRegionalEndpointsConfigError,
     failures.MissingDependencyException,
 )
-UNREADABLE = "the AWS configuration can not be used: {}"
+UNREADABLE = "The AWS configuration cannot be used: {}"
 _ALLOW = "Allow the IAM action {service}:{operation}."
 _TRUST = (
-    " The role must be there, and its trust policy must allow this caller, with the external id "
-    "that it asks for."
+    " The role must exist, and its trust policy must allow this caller, with the external id "
+    "that it requires."
 )
-_RENEW = "The credentials have expired: renew them; for a profile with SSO, {login}."
+_RENEW = "The credentials have expired: renew them; for a profile with SSO, run `{login}`."
 _SLOWER = "AWS is throttling or busy: try again later, or with fewer readers at once."
 _FROM_START = "Page tokens expire: read again from the start, without starting_token."
 _REMEDIES = {
@@ -62,6 +63,15 @@ _REMEDIES = {
 }
 
 
+class _Request(NamedTuple):
+    """A request to AWS; `service` is IAM's name."""
+
+    operation: str
+    region: str | None
+    session: boto3.Session | None
+    service: str
+
+
 @contextmanager
 def translate_botocore_errors(
     operation: str,
@@ -70,103 +80,97 @@ def translate_botocore_errors(
     *,
     service: str = "ec2",
 ) -> Iterator[None]:
-    """Turn botocore's exceptions into ours: what was asked, what came, what to do next.
+    """Translate botocore's exceptions while `operation` runs.
 
-    `service` is IAM's name of it. The original is not chained: its text may quote
-    keys or signatures.
+    `service` is IAM's name of the service. The original exception is not
+    chained: its text may quote keys or signatures.
     """
-    words = {
-        "service": service,
-        "operation": operation,
-        "region": region,
-        "login": f"run `aws sso login --profile {_login_profile(session)}`",
-    }
-    asked = f"{operation} in {region}" if region else operation
+    request = _Request(operation, region, session, service)
     try:
         yield
     except failures.ClientError as error:
-        raise _answered(error, asked, words) from None
+        raise _translate_error_response(error, request) from None
     except FastLaunchError:
         raise
-    except (ResponseParserError, KeyError, ValueError) as error:  # so botocore's parsers fail
-        what = str(error).partition("\n")[0].rstrip(":")  # below it botocore quotes the answer
-        raise _not_aws(asked, f"{type(error).__name__}: {what}") from None
+    except (ResponseParserError, KeyError, ValueError) as error:  # of botocore's parsers
+        # If XML is malformed, botocore's own text quotes the whole response.
+        reason = error.__context__ if isinstance(error.__context__, XMLParseError) else error
+        raise _not_aws(request, f"{type(reason).__name__}: {reason}") from None
     except failures.BotoCoreError as error:
-        raise _unanswered(error, asked, words) from None
+        raise _translate_failure(error, request) from None
 
 
-def require_aws_response(answer: Mapping[str, Any], fits: bool) -> None:
-    """Refuse what parses but is no answer of AWS's, such as the page of a proxy's login."""
-    if not fits:
-        raise ResponseParserError(f"the answer has only {', '.join(answer) or 'nothing'}")
+def require_aws_response(response: Mapping[str, Any], is_valid: bool) -> None:
+    """Refuse a response that parses but is not from AWS, such as a proxy's login page."""
+    if not is_valid:
+        raise ResponseParserError(f"the response has only {', '.join(response) or 'nothing'}")
 
 
-def _not_aws(asked: str, why: str) -> ReadError:
-    message = (
-        f"{asked}: what answered is not AWS, or was cut short ({redact(why)[:200]}). "
-        "Try again; where that does not help, check the proxy, and the endpoint that is configured."
+def _not_aws(request: _Request, reason: str) -> ReadError:
+    return ReadError(
+        f"the response is not from AWS, or was cut short ({redact(reason)[:200]})",
+        operation=request.operation,
+        region=request.region,
+        code="ResponseParserError",
+        remedy="Try again. If that does not help, check the proxy and the configured endpoint.",
     )
-    return ReadError(message, code="ResponseParserError")
 
 
-def _sentence(text: str) -> str:
-    """Return text that another sentence may follow."""
-    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _login_profile(session: boto3.Session | None) -> str:
-    """Return the profile to log in with: the one a role's profile takes its credentials from."""
-    if session is None:
-        return "default"
-    name, seen = str(session.profile_name), set()
-    with suppress(failures.BotoCoreError):
-        profiles = session._session.full_config.get("profiles", {})
-        while name not in seen and "source_profile" in profiles.get(name, {}):
-            seen.add(name)
-            name = str(profiles[name]["source_profile"])
-    return name
-
-
-def _answered(error: failures.ClientError, asked: str, words: Mapping[str, Any]) -> ReadError:
-    if not error.response.get("Error", {}).get("Code"):
-        return _not_aws(asked, f"no error code in {error.operation_name}'s answer")
-    code = str(error.response["Error"]["Code"])
-    said = _sentence(redact(str(error.response.get("Error", {}).get("Message", "")))[:300])
-    metadata = error.response.get("ResponseMetadata", {})
-    request_id, date = metadata.get("RequestId"), metadata.get("HTTPHeaders", {}).get("date")
-    to = ""
-    if error.operation_name != words["operation"]:  # botocore asked on the way: for credentials
-        to = f" to {error.operation_name}"
-        words = {**words, "operation": error.operation_name, "service": "sts"}
-    remedy = _REMEDIES.get(code, "").format(**words)
-    if error.operation_name == "AssumeRole" and code == "AccessDenied":
+def _translate_error_response(error: failures.ClientError, request: _Request) -> ReadError:
+    details, metadata = (error.response.get(key, {}) for key in ("Error", "ResponseMetadata"))
+    if not details.get("Code"):
+        return _not_aws(request, f"no error code for {error.operation_name}")
+    code = str(details["Code"])
+    failed = request
+    if error.operation_name != request.operation:  # botocore called it to get credentials
+        failed = request._replace(operation=error.operation_name, service="sts")
+    remedy = _REMEDIES.get(code, "")
+    if failed.operation == "AssumeRole" and code == "AccessDenied":
         remedy += _TRUST
-    answer = redact(f"{code}{to} (request {request_id})")
-    message = f"{asked}: AWS answered {answer}: {said} {remedy}"
-    return ReadError(message.strip(), code=code, request_id=request_id, date=date)
+    login = _login_command(request.session, "sso login")
+    return ReadError(
+        redact(str(details.get("Message", "")))[:300],
+        operation=request.operation,
+        failed_operation=failed.operation,
+        region=request.region,
+        code=code,
+        request_id=metadata.get("RequestId"),
+        remedy=remedy.format(**failed._asdict(), login=login),
+        date=metadata.get("HTTPHeaders", {}).get("date"),
+    )
 
 
-def _unanswered(
-    error: failures.BotoCoreError, asked: str, words: Mapping[str, Any]
-) -> FastLaunchError:
-    name, said = type(error).__name__, redact(str(error))
+def _login_command(session: boto3.Session | None, command: str) -> str:
+    """Return the command that renews a login; a role's profile logs in with its source profile."""
+    name, profiles = "default", {}
+    if session is not None:
+        name = str(session.profile_name)
+        with suppress(failures.BotoCoreError):
+            profiles = dict(session._session.full_config.get("profiles", {}))
+    while source := profiles.pop(name, {}).get("source_profile"):
+        name = str(source)
+    return f"aws {command} --profile {name}"
+
+
+def _translate_failure(error: failures.BotoCoreError, request: _Request) -> FastLaunchError:
+    operation, name, text = request.operation, type(error).__name__, redact(str(error))
     if isinstance(error, (*_SSO, failures.LoginError)):
-        login = words["login"]
-        if not isinstance(error, _SSO):
-            login = login.replace("aws sso login", "aws login")
-        return SetupError(f"{asked}: the login is missing or has expired: {login}.")
+        command = "sso login" if isinstance(error, _SSO) else "login"
+        login = _login_command(request.session, command)
+        return SetupError(f"{operation}: the login is missing or has expired: run `{login}`.")
     if isinstance(error, _NO_CREDENTIALS):
         return SetupError(
-            f"{asked}: no usable AWS credentials ({name}). Pass session="
+            f"{operation}: no usable AWS credentials ({name}). Pass session="
             "boto3.Session(profile_name='...'), set AWS_PROFILE, or run `aws configure`; "
-            "without an account, try fastlaunch_nb.demo_fleet()."
+            "without an account, try fastlaunch_nb.demo()."
         )
     if isinstance(error, _CONFIGURATION):
-        return SetupError(f"{asked}: {UNREADABLE.format(said)}")
+        return SetupError(f"{operation}: {UNREADABLE.format(text)}")
     if isinstance(error, failures.ProfileNotFound):
-        return SetupError(f"{asked}: {said}. `aws configure list-profiles` lists what there is.")
+        return SetupError(f"{operation}: {text}. `aws configure list-profiles` lists all profiles.")
+    remedy = ""
     if isinstance(error, failures.HTTPClientError | failures.ConnectionError):
-        said = f"{_sentence(said)} Check the network, the proxy and the region's name."
+        remedy = "Check the network, the proxy and the region's name."
     if isinstance(error, failures.PaginationError):
-        said = f"{_sentence(said)} AWS's pages lead in a circle: try again later."
-    return ReadError(f"{asked}: {name}: {said}", code=name)
+        remedy = "AWS's pages lead in a circle: try again later."
+    return ReadError(text, operation=operation, region=request.region, code=name, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Reading DescribeFastLaunchImages: all of a read at once, or page by page as columns."""
+"""Reads of DescribeFastLaunchImages: one result of all pages, or columns page by page."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fastlaunch_nb.aws.error_translation import require_aws_response, translate_
 MAX_PAGE_SIZE = 200
 """The largest MaxResults of DescribeFastLaunchImages (botocore's service model)."""
 EXPIRED_TOKEN = frozenset({"InvalidNextToken", "InvalidPaginationToken"})
-"""What AWS answers to a page token that it does not know, or no longer."""
+"""AWS's error codes for a page token that is unknown or has expired."""
 NOT_OPEN = frozenset({"AuthFailure", "OptInRequired"})
-"""What AWS answers where a region is not opted in; the first also to bad credentials."""
+"""AWS's error codes for a region that is not opted in; the first also for bad credentials."""
 _OPERATION, _PAGINATOR = "DescribeFastLaunchImages", "describe_fast_launch_images"
-_COLUMNS = "FastLaunchColumns"  # what a page of ours has in the place of its items
+_COLUMNS = "FastLaunchColumns"  # the key of the extracted columns in a parsed page
 
 
 @dataclass(frozen=True)
 class ReadResult:
-    """What one read brought: its items, its first response, and how to go on."""
+    """The items of a read, its first response, and the token that continues it."""
 
     items: list[Any]
     first_response: Mapping[str, Any]
@@ -33,7 +33,7 @@ class ReadResult:
 
 
 def read_fast_launch_images(
-    access: AccountSession,
+    account_session: AccountSession,
     region: str,
     request: Mapping[str, Any],
     *,
@@ -43,19 +43,19 @@ def read_fast_launch_images(
 ) -> ReadResult:
     """Read DescribeFastLaunchImages through botocore's paginator.
 
-    botocore forgets the rest of what a resume token tells it to skip when the
-    first page is shorter than that (a smaller page size than before is enough),
-    and repeats rows. So it is asked from the page's own token, and the skipping
-    is done here.
+    A resume token names a page and a number of items to skip there. If the page
+    is now shorter than that number, because the page size is smaller, botocore
+    repeats rows. So botocore gets the token of the page only, and this function
+    skips the items.
     """
-    token, skip = split_token(starting_token)
+    page_token, skip = split_token(starting_token)
     paging = {
         "MaxItems": None if max_items is None else max_items + skip,
         "PageSize": page_size,
-        "StartingToken": token,
+        "StartingToken": page_token,
     }
-    with translate_botocore_errors(_OPERATION, region, access.session):
-        paginator = access.client("ec2", region).get_paginator(_PAGINATOR)
+    with translate_botocore_errors(_OPERATION, region, account_session.session):
+        paginator = account_session.client("ec2", region).get_paginator(_PAGINATOR)
         pages = paginator.paginate(PaginationConfig=paging, **request)
         responses = list(pages)
         for response in responses:
@@ -70,9 +70,9 @@ def _check_page(page: Mapping[str, Any]) -> None:
 
 
 def split_token(starting_token: str | None) -> tuple[str | None, int]:
-    """Split a resume token of botocore's into its page and the items to skip there.
+    """Split botocore's resume token into the token of a page and the number of items to skip.
 
-    A service's own token, which botocore accepts as well, skips nothing.
+    EC2's own token, which botocore also accepts, skips nothing.
     """
     if starting_token is None:
         return None, 0
@@ -80,7 +80,7 @@ def split_token(starting_token: str | None) -> tuple[str | None, int]:
         decoded = TokenDecoder().decode(starting_token)
         page, skip = decoded["NextToken"], int(decoded.get("boto_truncate_amount", 0))
     except (ValueError, TypeError, KeyError, AttributeError):
-        # The service's own token, which may be base64 of JSON too; or botocore's old "token___2".
+        # EC2's own token, which may be base64 of JSON as well, or botocore's old "token___2".
         head, _, tail = starting_token.rpartition("___")
         page, skip = (head, int(tail)) if head and tail.isdigit() else (starting_token, 0)
     return TokenEncoder().encode({"NextToken": page}) if page else None, max(0, skip)
@@ -91,34 +91,34 @@ def split_token(starting_token: str | None) -> tuple[str | None, int]:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as columns: API path to values. `next_token` is None on the last one."""
+    """A page as columns: API path to values. `next_token` is None on the last page."""
 
     columns: xml_columns.Columns
     next_token: str | None
-    date: str | None  # AWS's clock, as its header has it
+    date: str | None  # the Date header, which is AWS's clock
 
 
 class PageReader:
-    """Reads an account and region page by page, and counts what it sends.
+    """A reader of one account and region, page by page, that counts its requests.
 
     Attributes
     ----------
-    sent : int
-        Requests so far, those of botocore's retries included.
+    request_count : int
+        Requests so far, including botocore's retries.
     """
 
-    def __init__(self, access: AccountSession, region: str) -> None:
-        self.sent = 0
+    def __init__(self, account_session: AccountSession, region: str) -> None:
+        self.request_count = 0
         self._region = region
-        self._session = access.session
-        with translate_botocore_errors(_OPERATION, region, access.session):
-            self._client = access.client("ec2", region)
+        self._session = account_session.session
+        with translate_botocore_errors(_OPERATION, region, self._session):
+            self._client = account_session.client("ec2", region)
         events = self._client.meta.events
-        events.register(f"before-send.ec2.{_OPERATION}", self._count)
-        events.register(f"before-parse.ec2.{_OPERATION}", _parse)
+        events.register(f"before-send.ec2.{_OPERATION}", self._count_request)
+        events.register(f"before-parse.ec2.{_OPERATION}", _replace_items)
 
-    def pages(self, request: Mapping[str, Any], token: str | None) -> Iterator[Page]:
-        """Yield the pages from a page's token on; from the first where there is none."""
+    def iter_pages(self, request: Mapping[str, Any], token: str | None) -> Iterator[Page]:
+        """Yield the pages that follow a page's token, or all pages if it is None."""
         start = TokenEncoder().encode({"NextToken": token}) if token else None
         size = None if "ImageIds" in request else MAX_PAGE_SIZE
         with translate_botocore_errors(_OPERATION, self._region, self._session):
@@ -130,25 +130,25 @@ class PageReader:
                 columns = page.get(_COLUMNS, {})
                 yield Page(columns, page.get("NextToken") or None, headers.get("date"))
 
-    def _count(self, **_: Any) -> None:
-        self.sent += 1
+    def _count_request(self, **_: Any) -> None:
+        self.request_count += 1
 
 
-def _parse(
+def _replace_items(
     operation_model: Any,
     response_dict: dict[str, Any],
     customized_response_dict: dict[str, Any],
     **_: Any,
 ) -> None:
-    """Take the items out of an answer before botocore parses it, ten times as slowly.
+    """Move the items of a response into columns before botocore parses it, ten times as slowly.
 
-    What is not as it should be is left to botocore, which says why.
+    An unexpected response stays as it is, so that botocore reports the error.
     """
     if response_dict["status_code"] != 200:
         return
-    taken = xml_columns.extract_columns(
+    extracted = xml_columns.extract_columns(
         response_dict["body"], operation_model.output_shape, "FastLaunchImages"
     )
-    if taken:
-        customized_response_dict[_COLUMNS] = taken.columns
-        response_dict["body"] = taken.rest
+    if extracted:
+        customized_response_dict[_COLUMNS] = extracted.columns
+        response_dict["body"] = extracted.rest

@@ -1,8 +1,8 @@
-"""Asking one account and region what :data:`fastlaunch_nb.aws.READ_ONLY` lists, page by page."""
+"""Requests to one account and region for any operation of ``READ_ONLY``, page by page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from botocore import xform_name
@@ -15,14 +15,12 @@ Answer: TypeAlias = Mapping[str, Any]
 
 
 class RegionClient:
-    """Asks an account and region; a client a service, each made when it is first needed.
-
-    For one thread at a time.
+    """A client of one account and region for all services; not thread-safe.
 
     Parameters
     ----------
-    access : Access
-        The way into the account.
+    access : AccountSession
+        The session of the account.
     region : str
         The region.
     """
@@ -36,39 +34,39 @@ class RegionClient:
         self,
         service: str,
         operation: str,
-        part: str,
+        result_key: str,
         request: Mapping[str, Any],
         page_size: int | None = None,
     ) -> Iterator[Answer]:
-        """Yield every page of the answer, or the one there is; `part` is what each has."""
-        iam_service = iam_action(service, operation).partition(":")[0]
+        """Yield every page of an operation, or its one response; `result_key` is in each."""
+        iam_service, _, _ = iam_action(service, operation).partition(":")
         with translate_botocore_errors(
             operation, self.region, self.access.session, service=iam_service
         ):
-            for answer in self._answers(service, xform_name(operation), request, page_size):
-                known = part in answer or "RequestId" in answer.get("ResponseMetadata", {})
-                require_aws_response(answer, known)
-                yield answer
+            if service not in self._clients:
+                self._clients[service] = self.access.client(service, self.region)
+            client, method = self._clients[service], xform_name(operation)
+            responses: Iterable[Answer]
+            if client.can_paginate(method):
+                config = {"PageSize": page_size}
+                responses = client.get_paginator(method).paginate(
+                    PaginationConfig=config, **request
+                )
+            else:
+                responses = [getattr(client, method)(**request)]
+            for response in responses:
+                has_id = "RequestId" in response.get("ResponseMetadata", {})
+                require_aws_response(response, result_key in response or has_id)
+                yield response
 
     def items(
         self,
         service: str,
         operation: str,
-        part: str,
+        result_key: str,
         request: Mapping[str, Any],
         page_size: int | None = None,
     ) -> Iterator[Any]:
-        """Yield what all pages list under `part`."""
-        for answer in self.pages(service, operation, part, request, page_size):
-            yield from answer.get(part) or ()
-
-    def _answers(
-        self, service: str, method: str, request: Mapping[str, Any], page_size: int | None
-    ) -> Iterator[Answer]:
-        if service not in self._clients:
-            self._clients[service] = self.access.client(service, self.region)
-        client = self._clients[service]
-        if not client.can_paginate(method):
-            return iter([getattr(client, method)(**request)])
-        config = {"PageSize": page_size}
-        return iter(client.get_paginator(method).paginate(PaginationConfig=config, **request))
+        """Yield the items under `result_key` of all pages."""
+        for page in self.pages(service, operation, result_key, request, page_size):
+            yield from page.get(result_key) or ()

@@ -1,4 +1,4 @@
-"""Targets: recipes for accounts, without a secret; and the accounts they open to."""
+"""Targets: accounts to read, described without secrets; and the accounts they open."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from fastlaunch_nb.validation import check_account_id
 
 _ROLE = re.compile(r"/?[\w+=,.@-]+(/[\w+=,.@-]+)*", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
-_PART = re.compile(r"(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|[0-9]{12})")
+_PART_ID = re.compile(r"(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|[0-9]{12})")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A recipe for one account: where credentials come from, and which role they assume.
+    """An account to read: where its credentials come from, and which role they assume.
 
-    Made by :func:`targets`. There is no secret in it: print it, compare it,
-    pickle it. What it leads to is found where and when it is used.
+    Made by :func:`targets`. It holds no secret: you can print, compare and pickle
+    it. Credentials are resolved where and when the target is used.
 
     Attributes
     ----------
     profile : str or None
-        The profile of the AWS configuration to begin with; None is what boto3
-        finds by itself, its default session where one is set.
+        The profile of the AWS configuration to start from; None for boto3's
+        default session, or else the credentials that boto3 finds.
     account_id : str or None
-        The account; None where only AWS knows (GetCallerIdentity).
+        The account; None if only AWS knows it (GetCallerIdentity).
     account_name : str or None
-        Its name, for the eye.
+        The name of the account in views.
     role : str or None
-        The role to assume in the account, by its name and path; None is none.
+        The name and path of the role to assume in the account; None for no role.
     external_id : str or None
-        What the role's trust policy asks for.
+        The external id that the role's trust policy requires.
     home : str or None
-        The region to ask about the account itself; the profile's own if None.
+        The region for requests about the account itself; None for the profile's.
     """
 
     profile: str | None = None
@@ -60,11 +60,14 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.role and not self.account_id:
-            raise InputError(f"role is {self.role!r}, and account_id says not where it is.")
+            raise InputError(
+                f"role is {self.role!r} and account_id is None. Expected the id of the account "
+                "that has the role: pass account_id."
+            )
 
 
 TargetLike: TypeAlias = Target | boto3.Session
-"""What an account is opened from: a recipe, or a session that is open already."""
+"""A target, or an open session, which has one account as well."""
 
 
 def targets(
@@ -76,44 +79,45 @@ def targets(
     organization: bool | str | Iterable[str] | None = None,
     skip: str | Iterable[str] | None = None,
 ) -> list[Target]:
-    """List the accounts to read, as recipes without a secret.
+    """List the accounts to read, without any secret.
 
-    Without arguments: the account of boto3's own credentials. Nothing is asked
-    of AWS, but for an organization: then ``organizations:ListAccounts``,
-    ``organizations:ListAccountsForParent`` and
-    ``organizations:ListOrganizationalUnitsForParent``, from its management
-    account or a delegated administrator, and ``sts:GetCallerIdentity``.
+    Without arguments: the account of boto3's own credentials. Only for an
+    organization are requests sent to AWS, from its management account or a
+    delegated administrator. They need ``organizations:ListAccounts``,
+    ``organizations:ListAccountsForParent``,
+    ``organizations:ListOrganizationalUnitsForParent`` and
+    ``sts:GetCallerIdentity``.
 
     Parameters
     ----------
     profiles : str or iterable of str, optional
-        Profiles of the AWS configuration, an account each; one with an empty
-        name is what boto3 finds by itself. Together with `accounts` or
-        `organization`: the one profile to begin with.
+        Profiles of the AWS configuration, one for each account; an empty name
+        stands for the credentials that boto3 finds. With `accounts` or
+        `organization`: the one profile to start from.
     accounts : str or iterable of str, optional
-        Accounts in which to assume `role`, by their ids.
+        The ids of accounts in which to assume `role`.
     role : str, optional
-        The role's name, with its path where it has one.
+        The role's name, with its path if it has one.
     external_id : str, optional
-        What the role's trust policy asks for.
+        The external id that the role's trust policy requires.
     organization : bool, str or iterable of str, optional
-        True for every active account of the organization; or the roots,
-        organizational units (with all below them) and accounts of it to read.
-        The account that asks is read with its own credentials.
+        True for every active account of the organization; or its roots,
+        organizational units (with everything below them) and accounts to read.
+        The account that lists the organization is read with its own credentials.
     skip : str or iterable of str, optional
         Organizational units and accounts to leave out.
 
     Returns
     -------
     list of Target
-        In the order given; of an organization, by account id.
+        In the order of the arguments; those of an organization, by account id.
 
     Raises
     ------
     InputError
-        The arguments do not fit together, or one is malformed.
+        If an argument is malformed, or does not go with another.
     SetupError, ReadError
-        The organization can not be listed.
+        If the organization cannot be listed.
 
     Examples
     --------
@@ -124,68 +128,72 @@ def targets(
     >>> target.account_id, target.role
     ('111122223333', 'FastLaunchReader')
     """
-    named = _texts("profiles", profiles, least=0)
-    listed, skipped = _texts("accounts", accounts), _texts("skip", skip)
-    _check_role(named, bool(listed or organization), role, external_id)
-    _check_parts(listed, organization, skipped)
-    if not listed and not organization:
-        found = [Target(name or None, account_name=name or None) for name in named] or [Target()]
-    else:
-        first = (named[0] or None) if named else None
-        role = str(role).removeprefix("/")
-        found = [Target(first, account_id, None, role, external_id) for account_id in listed]
-        if organization:
-            chosen = None if organization is True else _texts("organization", organization)
-            found += _of_organization(first, role, external_id, chosen, skipped)
-    unique = {target.account_id or target: target for target in found}
+    profile_names = _parse_texts("profiles", profiles, min_length=0)
+    account_ids, skipped = _parse_texts("accounts", accounts), _parse_texts("skip", skip)
+    parts = None if organization is True else _parse_texts("organization", organization)
+    _check_role(profile_names, bool(account_ids or organization), role, external_id)
+    _check_parts(account_ids, organization, parts or [], skipped)
+    if not account_ids and not organization:
+        found = [Target(name or None, account_name=name or None) for name in profile_names]
+        return found or [Target()]
+    profile = (profile_names[0] or None) if profile_names else None
+    role = str(role).removeprefix("/")
+    found = [Target(profile, account_id, None, role, external_id) for account_id in account_ids]
+    if organization:
+        found += _list_organization(profile, role, external_id, parts, skipped)
+    unique = {target.account_id: target for target in found}
     return [target for target in unique.values() if target.account_id not in skipped]
 
 
-def _texts(name: str, value: object, least: int = 1) -> list[str]:
-    """Return one text or several as a list, each once; one has so many letters at least."""
+def _parse_texts(name: str, value: object, min_length: int = 1) -> list[str]:
+    """Return one text or several as a list without duplicates; refuse shorter ones."""
     values = [value] if isinstance(value, str) else value
     if values is None or values is False:
         return []
     if not isinstance(values, Iterable) or isinstance(values, bytes):
-        raise InputError(f"{name} is {value!r}. Expected text, or a list of text.")
+        raise InputError(f"{name} is {value!r}. Expected text, a list of text, or None.")
     texts = list(values)
-    if not texts or not all(isinstance(text, str) and len(text) >= least for text in texts):
-        raise InputError(f"{name} is {texts!r}. Expected text, or a list of text; None is none.")
+    if not texts or not all(isinstance(text, str) and len(text) >= min_length for text in texts):
+        raise InputError(f"{name} is {texts!r}. Expected text, a list of text, or None.")
     return list(dict.fromkeys(texts))
 
 
 def _check_role(
-    profiles: Collection[str], elsewhere: bool, role: object, external_id: str | None
+    profiles: Collection[str], needs_role: bool, role: object, external_id: str | None
 ) -> None:
-    """Refuse a role without accounts, accounts without one, and two places to begin from."""
-    if elsewhere and not role:
+    """Check the arguments about a role, and that at most one profile assumes it."""
+    if needs_role and not role:
         raise InputError(
             "accounts and organization need role: the name of a role to assume in each account, "
             "such as role='FastLaunchReader'."
         )
-    if elsewhere and len(profiles) > 1:
+    if needs_role and len(profiles) > 1:
         raise InputError(
-            f"profiles names {len(profiles)}, and roles are assumed from one. Name that one."
+            f"profiles has {len(profiles)} names, and roles are assumed from one. Pass that one."
         )
-    if not elsewhere and (role or external_id):
-        raise InputError("role and external_id go with accounts or organization: name either.")
+    if not needs_role and (role or external_id):
+        raise InputError(
+            "role and external_id are for accounts or organization. Pass one of these, or neither "
+            "role nor external_id."
+        )
     if role is not None and not (isinstance(role, str) and _ROLE.fullmatch(role)):
         raise InputError(f"role is {role!r}. Expected a role's name, such as 'FastLaunchReader'.")
     if external_id is not None and not (
         isinstance(external_id, str) and _EXTERNAL_ID.fullmatch(external_id)
     ):
-        raise InputError("external_id is no such id. Expected text of 2 to 1,224 letters.")
+        raise InputError("external_id is malformed. Expected text of 2 to 1,224 characters.")
 
 
-def _check_parts(accounts: Collection[str], organization: Any, skip: Collection[str]) -> None:
-    """Refuse what is no account, and no part of an organization."""
+def _check_parts(
+    accounts: Collection[str], organization: object, parts: Collection[str], skip: Collection[str]
+) -> None:
+    """Check the ids of accounts and of parts of an organization."""
     if skip and not organization:
         raise InputError("skip leaves out parts of an organization: pass organization as well.")
     for account_id in accounts:
         check_account_id(account_id)
-    parts = [] if isinstance(organization, bool) else _texts("organization", organization)
     for part in (*parts, *skip):
-        if not _PART.fullmatch(part):
+        if not _PART_ID.fullmatch(part):
             raise InputError(
                 f"{part!r} is no part of an organization. Expected an organizational unit "
                 "('ou-…'), a root ('r-…') or an account's 12 digits."
@@ -195,172 +203,188 @@ def _check_parts(accounts: Collection[str], organization: Any, skip: Collection[
 # --- an organization ------------------------------------------------------------------
 
 
-def _of_organization(
+def _list_organization(
     profile: str | None,
     role: str | None,
     external_id: str | None,
-    chosen: Collection[str] | None,
+    parts: Collection[str] | None,
     skip: Collection[str],
 ) -> list[Target]:
-    """Return a target for each active account of the chosen parts, by account id."""
-    access = AccountCache().open(Target(profile))
-    caller = access.account_id()
-    active = {
+    """Return a target for each active account of the parts, or of all, by account id."""
+    account_session = AccountCache().open(Target(profile))
+    caller = account_session.get_account_id()
+    names = {
         account["Id"]: account.get("Name")
-        for account in _listed(access, "ListAccounts", "Accounts")
+        for account in _list_items(account_session, "ListAccounts", "Accounts")
         if account.get("State", account.get("Status")) == "ACTIVE"
     }
-    left_out = _accounts_of(access, skip)
-    wanted = set(active) if chosen is None else _accounts_of(access, chosen)
-    unknown = {part for part in chosen or () if part.isdigit()} - active.keys()
+    unknown = {part for part in parts or () if part.isdigit()} - names.keys()
     if unknown:
         raise InputError(
-            f"organization names {', '.join(sorted(unknown))}, which is no active account of it."
+            f"organization has {', '.join(sorted(unknown))}, which is no active account of it. "
+            "Leave it out, or pass it as accounts."
         )
+    account_ids = set(names) if parts is None else _list_accounts(account_session, parts)
+    account_ids &= names.keys()
     return [
-        Target(profile, account_id, active[account_id])
+        Target(profile, account_id, names[account_id])
         if account_id == caller
-        else Target(profile, account_id, active[account_id], role, external_id)
-        for account_id in sorted((wanted & active.keys()) - left_out)
+        else Target(profile, account_id, names[account_id], role, external_id)
+        for account_id in sorted(account_ids - _list_accounts(account_session, skip))
     ]
 
 
-def _accounts_of(access: AccountSession, parts: Collection[str]) -> set[str]:
-    """Return the accounts among some parts of an organization, and all below them."""
-    found = {part for part in parts if part.isdigit()}
-    waiting = [part for part in parts if not part.isdigit()]
-    while waiting:
-        parent = waiting.pop()
-        accounts = _listed(access, "ListAccountsForParent", "Accounts", ParentId=parent)
-        found |= {account["Id"] for account in accounts}
+def _list_accounts(account_session: AccountSession, parts: Collection[str]) -> set[str]:
+    """Return the ids of the accounts in some parts of an organization, at any depth."""
+    account_ids = {part for part in parts if part.isdigit()}
+    parents = [part for part in parts if not part.isdigit()]
+    while parents:
+        parent = parents.pop()
+        accounts = _list_items(
+            account_session, "ListAccountsForParent", "Accounts", ParentId=parent
+        )
+        account_ids |= {account["Id"] for account in accounts}
         operation = "ListOrganizationalUnitsForParent"
-        units = _listed(access, operation, "OrganizationalUnits", ParentId=parent)
-        waiting += [unit["Id"] for unit in units]
-    return found
+        units = _list_items(account_session, operation, "OrganizationalUnits", ParentId=parent)
+        parents += [unit["Id"] for unit in units]
+    return account_ids
 
 
-def _listed(
-    access: AccountSession, operation: str, items: str, **asked: str
+def _list_items(
+    account_session: AccountSession, operation: str, result_key: str, **request: str
 ) -> list[dict[str, Any]]:
-    with translate_botocore_errors(operation, access.home, access.session, service="organizations"):
-        client = access.client("organizations", access.home)
-        pages = client.get_paginator(xform_name(operation)).paginate(**asked)
-        return [item for page in pages for item in page[items]]
+    home = account_session.home
+    with translate_botocore_errors(
+        operation, home, account_session.session, service="organizations"
+    ):
+        client = account_session.client("organizations", home)
+        pages = client.get_paginator(xform_name(operation)).paginate(**request)
+        return [item for page in pages for item in page[result_key]]
 
 
 # --- opening --------------------------------------------------------------------------
 
 
 class AccountCache:
-    """Accounts that were opened in this process, each once; safe for many threads.
+    """Open accounts of this process, each opened once; thread-safe.
 
     Parameters
     ----------
     connections : int, default 10
-        How many clients may be at work at once with one region.
+        The number of clients that may use one region at the same time.
     """
 
     def __init__(self, connections: int = 10) -> None:
         self._connections = connections
         self._lock = threading.Lock()
-        self._locks: dict[Any, threading.Lock] = {}
-        self._opened: dict[Any, AccountSession] = {}
+        self._target_locks: dict[TargetLike, threading.Lock] = {}
+        self._account_sessions: dict[TargetLike, AccountSession] = {}
 
-    def open(self, source: TargetLike, region: str | None = None) -> AccountSession:
-        """Return the way into an account; what goes wrong is raised, and tried anew next time.
+    def open(self, target: TargetLike, region: str | None = None) -> AccountSession:
+        """Open an account, or return it if it is open already; after an error, try again.
 
-        `region` is where to ask about it if its configuration names none.
+        `region` is for requests about the account if its configuration has no region.
         """
         with self._lock:
-            lock = self._locks.setdefault(source, threading.Lock())
+            lock = self._target_locks.setdefault(target, threading.Lock())
         with lock:
-            if source not in self._opened:
-                self._opened[source] = self._new(source, region)
-            return self._opened[source]
+            if target not in self._account_sessions:
+                self._account_sessions[target] = self._open_new(target, region)
+            return self._account_sessions[target]
 
-    def _new(self, source: TargetLike, region: str | None) -> AccountSession:
-        if isinstance(source, Target) and source.role and source.account_id:
-            base = self.open(Target(source.profile, home=source.home), region)
-            return base.assume(source.account_id, source.role, source.external_id)
-        if isinstance(source, boto3.Session):
-            session, home = source, None
+    def _open_new(self, target: TargetLike, region: str | None) -> AccountSession:
+        if isinstance(target, boto3.Session):
+            session, home = target, None
+        elif target.role and target.account_id:
+            base = self.open(Target(target.profile, home=target.home), region)
+            return base.assume_role(target.account_id, target.role, target.external_id)
         else:
-            home = source.home
-            session = open_session() if source.profile is None else named_session(source.profile)
+            session = open_session() if target.profile is None else named_session(target.profile)
+            home = target.home
         home = home or session.region_name or region
         return AccountSession(session, home=home, connections=self._connections)
 
 
-def portable(source: TargetLike) -> Target:
-    """Return a recipe that works in another process; refuse what only this one has.
+def make_portable(target: TargetLike) -> Target:
+    """Return a target that works in another process.
 
-    Where the credentials are of a session, it says whose they are, so that
-    whoever finds others elsewhere notices.
+    It names the account of a session's credentials, so that other credentials
+    found in the other process are an error.
+
+    Raises
+    ------
+    InputError
+        If only this process has the credentials.
     """
-    if isinstance(source, boto3.Session):
-        return _recipe(source)
+    if isinstance(target, boto3.Session):
+        return _session_target(target)
     default = boto3.DEFAULT_SESSION
-    if source.profile is not None or default is None:
-        return source
-    found = _recipe(default)
-    whose = {} if source.account_id else {"account_id": found.account_id}
-    return replace(source, profile=found.profile, home=source.home or found.home, **whose)
+    if target.profile is not None or default is None:
+        return target
+    portable = _session_target(default)
+    return replace(
+        target,
+        profile=portable.profile,
+        home=target.home or portable.home,
+        account_id=target.account_id or portable.account_id,
+    )
 
 
-def _recipe(session: boto3.Session) -> Target:
+def _session_target(session: boto3.Session) -> Target:
     if has_literal_keys(session):
         raise InputError(
             "The session has keys of its own, which must not leave this process, so an executor "
-            "outside it can not use them. Pass targets(profiles=...) or targets(accounts=..., "
+            "outside it cannot use them. Pass targets(profiles=...) or targets(accounts=..., "
             "role=...), or leave executor out."
         )
     account_id = None
-    with suppress(FastLaunchError):  # which the read itself will tell
-        account_id = AccountSession(session).account_id()
+    with suppress(FastLaunchError):  # the scans will report it
+        account_id = AccountSession(session).get_account_id()
     profile: str | None = session._session.profile
     return Target(profile, account_id, profile, home=session.region_name)
 
 
-def is_target_like(source: object) -> bool:
-    """Tell what an account can be opened from."""
-    return isinstance(source, Target | boto3.Session)
-
-
-def target_name(source: TargetLike) -> str | None:
-    """Return the name that a source has for its account; a session's is its profile."""
-    if isinstance(source, Target):
-        return source.account_name
-    name: str | None = source._session.profile
+def target_name(target: TargetLike) -> str | None:
+    """Return the name of a target's account; of a session, its profile."""
+    if isinstance(target, Target):
+        return target.account_name
+    name: str | None = target._session.profile
     return name
 
 
-def identify(access: AccountSession, source: TargetLike) -> str:
-    """Return the id of an account that was opened; refuse one that is not the target's."""
-    wanted = source.account_id if isinstance(source, Target) else None
-    if wanted and isinstance(source, Target) and source.role:
-        return wanted
-    found = access.account_id()
-    if wanted and found != wanted:
+def identify(account_session: AccountSession, target: TargetLike) -> str:
+    """Return the id of an open account.
+
+    Raises
+    ------
+    SetupError
+        If it is not the account that the target names.
+    """
+    expected = target.account_id if isinstance(target, Target) else None
+    if isinstance(target, Target) and expected and target.role:
+        return expected
+    account_id = account_session.get_account_id()
+    if expected not in (None, account_id):
         raise SetupError(
-            f"The credentials found lead to account {found}, not to {wanted}. Check the profile, "
-            "or pass targets that lead there."
+            f"The credentials belong to account {account_id}, not to {expected}. Check the "
+            f"profile, or pass targets for {expected}."
         )
-    return found
+    return account_id
 
 
 def target_list(targets: Any) -> tuple[TargetLike, ...]:
-    """Return targets as recipes and sessions, each once; None is boto3's own credentials."""
+    """Return targets and sessions as a tuple without duplicates; None is boto3's credentials."""
     if targets is None:
         return (Target(),)
     if isinstance(targets, str) or not isinstance(targets, Iterable):
         targets = [targets]
-    given = tuple(targets)
-    for source in given:
-        if not is_target_like(source):
+    parsed = tuple(targets)
+    for target in parsed:
+        if not isinstance(target, Target | boto3.Session):
             raise InputError(
-                f"targets has a {type(source).__name__}. Expected what targets(...) returns, or "
+                f"targets has a {type(target).__name__}. Expected what targets(...) returns, or "
                 "boto3.Session objects; for profiles, targets(profiles=[...])."
             )
-    if not given:
-        raise InputError("targets is empty: there is no account to read.")
-    return tuple(dict.fromkeys(given))
+    if not parsed:
+        raise InputError("targets is empty. Expected at least one account to read.")
+    return tuple(dict.fromkeys(parsed))

@@ -1,48 +1,47 @@
-"""The wire: the body of an EC2 answer, its items as columns.
+"""Columns of the items in the XML of an EC2 response.
 
-botocore makes a dict of dicts of every item, which takes ten times as long and
-many times the memory. Here each leaf of the item's shape becomes one list. What
-is a leaf, under which tag it stands and what kind it is, the output shape of
-botocore's service model says, which the caller hands over.
+botocore builds nested dicts for every item, which takes ten times as long and far
+more memory. Here each field of an item becomes one list. botocore's service model
+defines the fields, their tags and their types.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 from xml.etree import ElementTree
 
 Path: TypeAlias = tuple[str, ...]
 Columns: TypeAlias = Mapping[Path, Sequence[str | int | None]]
-"""Path to a field in an item of the API, to its values: text, whole numbers, None where missing.
+"""Path of a field in an item of the API, and its values: text, whole numbers, None if missing.
 
-Times are text, as they came: ISO 8601.
+Times stay text, in ISO 8601.
 """
 
 
 class ExtractedColumns(NamedTuple):
-    """What was taken out of an answer, and the answer without it."""
+    """The columns of a response, and the response without its items."""
 
     columns: Columns
     rest: bytes
 
 
-class _Leaf(NamedTuple):
+class _Field(NamedTuple):
     path: Path
     convert: Callable[[str], Any]
 
 
-_Places: TypeAlias = dict[str, "int | _Places"]
-"""Tag to the number of its leaf, or to the tags below it."""
+_TagMap: TypeAlias = dict[str, "int | _TagMap"]
+"""Tag to the index of its field, or to the tags inside it."""
 
 
 def extract_columns(body: bytes, shape: Any, items: str) -> ExtractedColumns | None:
-    """Take the items out of an answer, as columns.
+    """Extract the items of a response as columns.
 
     Parameters
     ----------
     body : bytes
-        The answer, as EC2 sent it.
+        The response, as EC2 sent it.
     shape : botocore.model.StructureShape
         The output shape of the operation.
     items : str
@@ -50,9 +49,9 @@ def extract_columns(body: bytes, shape: Any, items: str) -> ExtractedColumns | N
 
     Returns
     -------
-    Taken or None
-        The columns, and the answer without them. None where the body is not
-        XML, has no such list, or a number in it is none.
+    ExtractedColumns or None
+        The columns, and the response without the items. None if the body is not
+        XML, has no such list, or has text in place of a number.
 
     Examples
     --------
@@ -60,45 +59,54 @@ def extract_columns(body: bytes, shape: Any, items: str) -> ExtractedColumns | N
     >>> model = get_session().get_service_model("ec2").operation_model("DescribeFastLaunchImages")
     >>> body = (b"<Answer><fastLaunchImageSet><item><imageId>ami-1</imageId>"
     ...         b"<state>enabled</state></item></fastLaunchImageSet></Answer>")
-    >>> taken = extract_columns(body, model.output_shape, "FastLaunchImages")
-    >>> taken.columns["ImageId",], taken.columns["MaxParallelLaunches",]
+    >>> extracted = extract_columns(body, model.output_shape, "FastLaunchImages")
+    >>> extracted.columns["ImageId",], extracted.columns["MaxParallelLaunches",]
     (['ami-1'], [None])
-    >>> taken.rest
+    >>> extracted.rest
     b'<Answer />'
     """
     member = shape.members[items]
     try:
         root = ElementTree.fromstring(body)  # noqa: S314  as botocore does; expat bounds entities
         namespace = root.tag[: root.tag.find("}") + 1]
-        found = root.findall(f"{namespace}{_tag(items, member)}")
-        if not found:
+        item_lists = root.findall(f"{namespace}{_tag_name(items, member)}")
+        if not item_lists:
             return None
-        leaves: list[_Leaf] = []
-        places = _places(member.member, namespace, (), leaves)
-        rows = [_row(node, places, len(leaves)) for part in found for node in part]
-        columns = dict(_columns(rows, leaves))
+        fields: list[_Field] = []
+        tag_map = _map_tags(member.member, namespace, (), fields)
+        rows = [
+            _read_row(item, tag_map, [None] * len(fields))
+            for item_list in item_lists
+            for item in item_list
+        ]
+        columns: dict[Path, list[Any]] = {}
+        for index, (path, convert) in enumerate(fields):
+            column: list[Any] = [row[index] for row in rows]
+            if convert is not str:
+                column = [None if text is None else convert(text) for text in column]
+            columns[path] = column
     except (ElementTree.ParseError, ValueError):
         return None
-    for part in found:
-        root.remove(part)
+    for item_list in item_lists:
+        root.remove(item_list)
     return ExtractedColumns(columns, ElementTree.tostring(root))
 
 
-def _tag(name: str, shape: Any) -> str:
+def _tag_name(name: str, shape: Any) -> str:
     return str(shape.serialization.get("name", name))
 
 
-def _places(shape: Any, namespace: str, above: Path, leaves: list[_Leaf]) -> _Places:
-    """Return where each tag of a structure leads; add its leaves. Lists in items are left out."""
-    places: _Places = {}
+def _map_tags(shape: Any, namespace: str, parents: Path, fields: list[_Field]) -> _TagMap:
+    """Map the tags of a structure, and append its fields to `fields`; skip nested lists."""
+    tag_map: _TagMap = {}
     for name, member in shape.members.items():
-        tag = f"{namespace}{_tag(name, member)}"
+        tag = f"{namespace}{_tag_name(name, member)}"
         if member.type_name == "structure":
-            places[tag] = _places(member, namespace, (*above, name), leaves)
+            tag_map[tag] = _map_tags(member, namespace, (*parents, name), fields)
         elif member.type_name in _CONVERT:
-            places[tag] = len(leaves)
-            leaves.append(_Leaf((*above, name), _CONVERT[member.type_name]))
-    return places
+            tag_map[tag] = len(fields)
+            fields.append(_Field((*parents, name), _CONVERT[member.type_name]))
+    return tag_map
 
 
 _CONVERT: Mapping[str, Callable[[str], Any]] = {
@@ -109,27 +117,14 @@ _CONVERT: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def _row(node: ElementTree.Element, places: _Places, size: int) -> list[str | None]:
-    row: list[str | None] = [None] * size
-    _fill(node, places, row)
-    return row
-
-
-def _fill(node: ElementTree.Element, places: _Places, row: list[str | None]) -> None:
+def _read_row(
+    node: ElementTree.Element, tag_map: _TagMap, row: list[str | None]
+) -> list[str | None]:
+    """Fill `row` with the text of each field inside `node`; return it."""
     for child in node:
-        place = places.get(child.tag)
-        if isinstance(place, int):
-            row[place] = child.text or ""
-        elif place is not None:
-            _fill(child, place, row)
-
-
-def _columns(
-    rows: Sequence[Sequence[str | None]], leaves: Sequence[_Leaf]
-) -> Iterator[tuple[Path, list[Any]]]:
-    for place, (path, convert) in enumerate(leaves):
-        values = [row[place] for row in rows]
-        if convert is not str:
-            yield path, [None if value is None else convert(value) for value in values]
-        else:
-            yield path, values
+        target = tag_map.get(child.tag)
+        if isinstance(target, int):
+            row[target] = child.text or ""
+        elif target is not None:
+            _read_row(child, target, row)
+    return row

@@ -1,4 +1,4 @@
-"""Reading: one account and region, as a frame."""
+"""``describe``: the Fast Launch images of one account and region as a DataFrame."""
 
 from __future__ import annotations
 
@@ -37,47 +37,47 @@ def describe(
     Parameters
     ----------
     session : boto3.Session, optional
-        Whose credentials to use; boto3's default session if not given.
+        The session with the credentials; by default boto3's default session.
     region : str, optional
-        The region to ask; the session's own if not given.
+        The region to read; by default the session's.
     image_ids : str or iterable of str, optional
         ImageIds: read these AMIs only.
     filters : Filters, dict or list of dict, optional
         Filters: ``state``, ``owner-id`` and ``resource-type``, as a dict such as
-        ``{"state": ["enabled"]}`` or in boto3's form. What a
-        :class:`fastlaunch_nb.Filters` says beyond that is applied to the rows
-        that EC2 returns.
+        ``{"state": ["enabled"]}`` or in boto3's form. Conditions of a
+        :class:`fastlaunch_nb.Filters` that EC2 does not support are applied to
+        the rows that it returns.
     dry_run : bool, default False
-        DryRun: ask only whether the read is allowed. The frame is empty.
+        DryRun: only check whether the read is allowed. The DataFrame is empty.
     max_items : int, optional
         MaxItems: read no more rows than this.
     page_size : int, optional
-        PageSize: rows a request, at most 200. Not together with `image_ids`.
+        PageSize: rows per request, at most 200. Not together with `image_ids`.
     starting_token : str, optional
-        StartingToken: go on where ``attrs["next_token"]`` of an earlier frame
-        stopped, with the same image ids and filters.
+        StartingToken: continue where ``attrs["next_token"]`` of an earlier
+        DataFrame stopped, with the same image ids and filters.
 
     Returns
     -------
     pandas.DataFrame
-        A row an image, with the columns of :func:`fastlaunch_nb.from_pages`, in
+        One row per image, with the columns of :func:`fastlaunch_nb.from_pages`, in
         EC2's order. ``attrs["next_token"]`` continues exactly where this read
-        stopped; None when there is no more.
+        stopped; None if there is nothing more to read.
 
     Raises
     ------
     InputError
-        Something asked can not be asked. Nothing was sent.
+        If an argument is invalid. No request is sent.
     SetupError
-        There is no region, there are no credentials, or a login has expired.
+        If there is no region or no credentials, or if a login has expired.
     ReadError
-        AWS refused, or did not answer. A dry run that is not allowed ends here too.
+        If AWS refuses the request or does not answer, and if a dry run is not allowed.
 
     Warns
     -----
     FastLaunchWarning
-        The account's id could not be read, and is null; or a state that was asked
-        for is not known.
+        If the account id cannot be read and is null, and if a state in `filters`
+        is unknown.
 
     Examples
     --------
@@ -87,8 +87,8 @@ def describe(
     >>> images["state"].unique().tolist()
     ['enabled-failed']
     """
-    paging = _paging(max_items, page_size, starting_token)
-    request, local = as_request(filters, image_ids)
+    paging = _check_paging(max_items, page_size, starting_token)
+    request, client_filters = split_filters(filters, image_ids)
     if page_size is not None and "ImageIds" in request:
         raise InputError(
             "page_size was given together with image ids. EC2 does not page a read of named "
@@ -97,51 +97,50 @@ def describe(
     session = open_session(session)
     region = region_of(session, region)
     check_region(region)
-    access = AccountSession(session, home=region)
+    account_session = AccountSession(session, home=region)
     if dry_run:
-        return _dry_run(access, region, request)
-    reading = read_fast_launch_images(access, region, request, **paging)
-    page = {**reading.first_response, "FastLaunchImages": reading.items}
-    images = from_pages(page, account_id=_account_id(access), region=region)
-    images = local.apply(images)
-    images.attrs["next_token"] = reading.next_token
+        return _check_permission(account_session, region, request)
+    result = read_fast_launch_images(account_session, region, request, **paging)
+    account_id = None
+    try:
+        account_id = account_session.get_account_id()
+    except FastLaunchError as error:
+        warn(f"account_id is null: {error}")
+    page = {**result.first_response, "FastLaunchImages": result.items}
+    images = client_filters.apply(from_pages(page, account_id=account_id, region=region))
+    images.attrs["next_token"] = result.next_token
     return images
 
 
-def _dry_run(access: AccountSession, region: str, request: Mapping[str, Any]) -> pd.DataFrame:
+def _check_permission(
+    account_session: AccountSession, region: str, request: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return an empty DataFrame if a dry run is allowed."""
     try:
-        read_fast_launch_images(access, region, {**request, "DryRun": True})
+        read_fast_launch_images(account_session, region, {**request, "DryRun": True})
     except ReadError as error:
         if error.code != "DryRunOperation":
             raise
     return empty_images()
 
 
-def _account_id(access: AccountSession) -> str | None:
-    try:
-        return access.account_id()
-    except FastLaunchError as error:
-        warn(f"account_id is null: {error}")
-        return None
-
-
-def as_request(filters: Any, image_ids: Any = None) -> tuple[dict[str, Any], Filters]:
-    """Return the parameters for EC2, and what is left to do here."""
+def split_filters(filters: Any, image_ids: Any = None) -> tuple[dict[str, Any], Filters]:
+    """Return the parameters for EC2, and the filters that it does not support."""
     request: dict[str, Any] = {}
-    local = Filters()
+    client_filters = Filters()
     if isinstance(filters, Filters):
         filters.check_answerable()
-        request, local = filters.to_request(), filters.client_side()
+        request, client_filters = filters.to_request(), filters.client_side()
     elif filters is not None:
         request["Filters"] = parse_api_filters(filters)
     if image_ids is not None:
         if "ImageIds" in request:
-            raise InputError("image_ids was given twice: by itself, and in filters. Give it once.")
+            raise InputError("image_ids was given twice: as an argument and in filters. Pass one.")
         request["ImageIds"] = check_image_ids(image_ids)
-    return request, local
+    return request, client_filters
 
 
-def _paging(max_items: Any, page_size: Any, starting_token: Any) -> dict[str, Any]:
+def _check_paging(max_items: Any, page_size: Any, starting_token: Any) -> dict[str, Any]:
     if starting_token is not None and (
         not isinstance(starting_token, str) or not starting_token.strip()
     ):
@@ -150,20 +149,20 @@ def _paging(max_items: Any, page_size: Any, starting_token: Any) -> dict[str, An
             "attrs['next_token'], or None to start from the beginning."
         )
     return {
-        "max_items": _size("max_items", max_items),
-        "page_size": _size("page_size", page_size, at_most=MAX_PAGE_SIZE),
+        "max_items": _check_size("max_items", max_items),
+        "page_size": _check_size("page_size", page_size, maximum=MAX_PAGE_SIZE),
         "starting_token": starting_token,
     }
 
 
-def _size(name: str, value: Any, at_most: int | None = None) -> int | None:
+def _check_size(name: str, value: Any, maximum: int | None = None) -> int | None:
     if value is None:
         return None
     try:
         size = operator.index(value)
     except TypeError:
         size = -1
-    if size < 0 or isinstance(value, bool) or (at_most is not None and size > at_most):
-        limit = f"from 0 to {at_most}" if at_most is not None else "of 0 or more"
-        raise InputError(f"{name} is {value!r}. Expected a whole number {limit}.")
+    if size < 0 or isinstance(value, bool) or (maximum is not None and size > maximum):
+        expected = f"from 0 to {maximum}" if maximum is not None else "of 0 or more"
+        raise InputError(f"{name} is {value!r}. Expected a whole number {expected}.")
     return size

@@ -1,4 +1,4 @@
-"""A sweep: what it brought, what it covered, what failed; and how it shows itself."""
+"""``Sweep``: the images, the coverage and the failures of a sweep, with text and HTML views."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _COLOURS = {
     INTERRUPTED: "#cc79a7",
     NOT_OPTED_IN: "#9a9a9a",
 }
-_PLACES, _REGIONS, _CAUSES = 4, 3, 8  # that are named, before "and N more"
+_MAX_ACCOUNTS, _MAX_REGIONS, _MAX_CAUSES = 4, 3, 8  # listed before "and N more"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Sweep:
-    """One look at many accounts and regions; made by :func:`fastlaunch_nb.collect`.
+    """The result of :func:`fastlaunch_nb.sweep`: one scan of each account and region.
 
     Attributes
     ----------
     sweep_id : str
-        Its name, which sorts by time.
+        The id of the sweep, which sorts by time.
     images : pandas.DataFrame
-        A row an account, region and image, with the columns of
-        :func:`fastlaunch_nb.from_pages`; and ``account_name``, where one is known.
+        One row per account, region and image, with the columns of
+        :func:`fastlaunch_nb.from_pages`; and ``account_name``, if any is known.
     coverage : pandas.DataFrame
-        A row an account and region that was to be read, with the columns of
+        One row per account and region to read, with the columns of
         :data:`fastlaunch_nb.schema.columns.COVERAGE`.
     started_at, finished_at : pandas.Timestamp
         By the clock of this machine, in UTC.
@@ -47,42 +47,40 @@ class Sweep:
     coverage: pd.DataFrame
     started_at: pd.Timestamp
     finished_at: pd.Timestamp
-    _plan: Any  # what was to be read, without a secret
-    _looks: Sequence[RegionScan]  # a look for each row of the coverage
+    _plan: Any  # collect.sweep.Plan, without secrets
+    _scans: Sequence[RegionScan]  # one for each row of the coverage
 
     @property
     def failures(self) -> pd.DataFrame:
-        """The rows of the coverage that are not complete, but for regions not opted in."""
+        """The rows of the coverage that are not complete, except regions not opted in."""
         return self.coverage[~self.coverage["status"].isin(_HEALTHY)]
 
     @property
     def was_interrupted(self) -> bool:
-        """Whether Ctrl-C ended it early."""
+        """True if Ctrl-C ended the sweep early."""
         return bool(self.coverage["error_code"].eq(INTERRUPTION).any())
 
     def __repr__(self) -> str:
-        return f"Sweep: {', '.join([self._images(), *self._statuses()])}"
-
-    def _images(self) -> str:
-        return _count(len(self.images), "image")
-
-    def _statuses(self) -> list[str]:
-        counts = self.coverage["status"].value_counts()
-        return [f"{counts[status]} {status}" for status in _COLOURS if status in counts]
+        counts = [f"{count} {status}" for status, count in _count_statuses(self.coverage)]
+        return f"Sweep: {', '.join([_format_count(len(self.images), 'image'), *counts])}"
 
     def _repr_html_(self) -> str:
-        mark = f" <span class='fl-mark'>{DEMO_MARK}</span>" if self._is_demo() else ""
+        demo = is_demo(self.images) or is_demo(self.coverage)
+        mark = f" <span class='fl-mark'>{DEMO_MARK}</span>" if demo else ""
         return (
             f"{_STYLE}<div class='fl-sweep tex2jax_ignore mathjax_ignore'>"
-            f"<div>{self._headline()}{mark}</div>"
-            f"{_meter(self.coverage)}<div class='fl-when'>{self._when()}</div>"
-            f"{_table(self.failures)}</div>"
+            f"<div>{self._describe_images()}{mark}</div>"
+            f"{_draw_statuses(self.coverage)}<div class='fl-when'>{self._describe_times()}</div>"
+            f"{_draw_failures(self.failures)}</div>"
         )
 
-    def _headline(self) -> str:
-        """Say how many images were found; where there is none, whether that is known."""
+    def _describe_images(self) -> str:
+        """Return the number of images as HTML; without images, whether that is certain."""
         if len(self.images):
-            return f"<b>{self._images()}</b> in {_where(self.images)}"
+            accounts = _format_count(self.images["account_id"].nunique(), "account")
+            regions = _format_count(self.images["region"].nunique(), "region")
+            images = _format_count(len(self.images), "image")
+            return f"<b>{images}</b> in {accounts} and {regions}"
         if self.failures.empty:
             filtered = self.coverage["scope"].fillna("").ne("").any()
             return (
@@ -92,89 +90,82 @@ class Sweep:
             return "<b>Nothing could be read.</b>"
         return "<b>No image has Fast Launch in what could be read.</b>"
 
-    def _is_demo(self) -> bool:
-        return is_demo(self.images) or is_demo(self.coverage)
-
-    def _when(self) -> str:
-        answered = self.coverage["pages"] > 0
-        if not answered.any():
-            return "AWS answered no read."
-        seen = self.coverage.loc[answered, "observed_at"]
-        first, last = f"{seen.min():%Y-%m-%d %H:%M}", f"{seen.max():%Y-%m-%d %H:%M}"
+    def _describe_times(self) -> str:
+        observed = self.coverage.loc[self.coverage["pages"] > 0, "observed_at"]
+        if observed.empty:
+            return "AWS answered none of the reads."
+        first, last = f"{observed.min():%Y-%m-%d %H:%M}", f"{observed.max():%Y-%m-%d %H:%M}"
         return f"As of {first if first == last else f'{first} to {last}'} UTC, by AWS's clock."
 
 
-def _count(number: int, noun: str) -> str:
+def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _where(rows: pd.DataFrame) -> str:
-    accounts = _count(rows["account_id"].nunique(), "account")
-    return f"{accounts} and {_count(rows['region'].nunique(), 'region')}"
-
-
-def _meter(coverage: pd.DataFrame) -> str:
-    """Draw how the reads ended: a bar, and the same in words."""
+def _count_statuses(coverage: pd.DataFrame) -> list[tuple[str, int]]:
     counts = coverage["status"].value_counts()
-    present = [(status, int(counts[status])) for status in _COLOURS if status in counts]
+    return [(status, int(counts[status])) for status in _COLOURS if status in counts]
+
+
+def _draw_statuses(coverage: pd.DataFrame) -> str:
+    """Return the numbers of reads per status as HTML: a bar and a legend."""
+    counts = _count_statuses(coverage)
     bars = "".join(
-        f"<i style='flex:{count};background:{_COLOURS[status]}'></i>" for status, count in present
+        f"<i style='flex:{count};background:{_COLOURS[status]}'></i>" for status, count in counts
     )
-    words = "".join(
+    legend = "".join(
         f"<span><i style='background:{_COLOURS[status]}'></i>{count:,} {status}</span>"
-        for status, count in present
+        for status, count in counts
     )
-    reads = _count(len(coverage), "read")
+    reads = _format_count(len(coverage), "read")
     return (
         f"<div class='fl-meter' aria-hidden='true'>{bars}</div>"
-        f"<div class='fl-statuses'><span>{reads} of an account and region:</span>{words}</div>"
+        f"<div class='fl-statuses'><span>{reads} of an account and region:</span>{legend}</div>"
     )
 
 
-def _table(failures: pd.DataFrame) -> str:
-    """Say what failed, where, and what to do: a row a cause."""
+def _draw_failures(failures: pd.DataFrame) -> str:
+    """Return an HTML table with one row per cause: the error, where, and what to do."""
     if failures.empty:
         return ""
     causes = list(failures.groupby(["status", "error_code"], sort=False, dropna=False))
     rows = [
-        f"<tr><td>{_text(status)}</td><td>{_text(code)}</td><td>{_places(same)}</td>"
-        f"<td>{_text(same['error_message'].iloc[0])}</td></tr>"
-        for (status, code), same in causes[:_CAUSES]
+        f"<tr><td>{_escape(status)}</td><td>{_escape(code)}</td><td>{_list_accounts(cause)}</td>"
+        f"<td>{_escape(cause['error_message'].iloc[0])}</td></tr>"
+        for (status, code), cause in causes[:_MAX_CAUSES]
     ]
-    more = len(causes) - _CAUSES
+    more = len(causes) - _MAX_CAUSES
+    causes_left = f"and {_format_count(more, 'more cause')}: see .failures"
+    footer = f"<div>{causes_left}</div>" if more > 0 else ""
     heads = "".join(f"<th scope='col'>{head}</th>" for head in ("", "Error", "Where", "What to do"))
-    return (
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        + (f"<div>and {more} more causes: see .failures</div>" if more > 0 else "")
-    )  # fmt: skip
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{footer}"
 
 
-def _places(rows: pd.DataFrame) -> str:
-    """Name some of the places: an account a line, with some of its regions."""
-    regions = rows.groupby(account_labels(rows), sort=False, dropna=False)["region"]
-    lines = [f"<b>{_text(account)}</b> {_some(list(names.dropna()))}" for account, names in regions]
-    more = len(lines) - _PLACES
-    return "<br>".join([*lines[:_PLACES], *([f"and {more:,} more accounts"] if more > 0 else [])])
+def _list_accounts(failures: pd.DataFrame) -> str:
+    """Return some accounts and regions as HTML, one account per line."""
+    lines = []
+    groups = failures.groupby(account_labels(failures), sort=False, dropna=False)["region"]
+    for account, column in groups:
+        regions = [_escape(region) for region in column.dropna()]
+        more = len(regions) - _MAX_REGIONS
+        rest = f" and {more:,} more" if more > 0 else ""
+        lines.append(f"<b>{_escape(account)}</b> {', '.join(regions[:_MAX_REGIONS])}{rest}")
+    more = len(lines) - _MAX_ACCOUNTS
+    footer = [f"and {_format_count(more, 'more account')}"] if more > 0 else []
+    return "<br>".join([*lines[:_MAX_ACCOUNTS], *footer])
 
 
-def _some(regions: Sequence[str]) -> str:
-    named = ", ".join(map(_text, regions[:_REGIONS]))
-    more = len(regions) - _REGIONS
-    return f"{named} and {more:,} more" if more > 0 else named
-
-
-def _text(value: Any) -> str:
+def _escape(value: Any) -> str:
     return "–" if pd.isna(value) else escape(single_line(value))
 
 
 def failure_lines(failures: pd.DataFrame) -> Iterable[str]:
-    """Yield a line a failure: where, what, and what to do."""
+    """Yield one line per failure: where, the status, and what to do."""
     for row in failures.to_dict("records"):
         name = row["account_name"] if pd.notna(row["account_name"]) else None
-        parts = (name, row["account_id"], row["region"])
-        where = " · ".join(single_line(part) for part in parts if pd.notna(part))
-        said = single_line(row["error_message"])
-        yield f"{where or 'an account'}: {row['status']}: {said}"
+        labels = (name, row["account_id"], row["region"])
+        where = " · ".join(single_line(label) for label in labels if pd.notna(label))
+        yield f"{where or 'an account'}: {row['status']}: {single_line(row['error_message'])}"
 
 
 _DIM = "color-mix(in srgb, currentColor 14%, transparent)"

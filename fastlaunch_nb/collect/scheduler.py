@@ -1,13 +1,13 @@
-"""The course of a sweep: what waits, what is under way, who does it, and how far it is."""
+"""The scheduler of a sweep: its queue, its workers and its progress."""
 
 from __future__ import annotations
 
 import secrets
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from heapq import heappop, heappush
@@ -15,292 +15,288 @@ from threading import Event
 from typing import Any, Self, TypeAlias
 from zlib import crc32
 
-from fastlaunch_nb.aws.clients import partition_of
+from fastlaunch_nb.aws.clients import get_partition
 from fastlaunch_nb.aws.targets import AccountCache, target_name
 from fastlaunch_nb.collect.tasks import AccountTask, Key, RegionScan
 from fastlaunch_nb.errors import InputError, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
 
-Job: TypeAlias = AccountTask | RegionScan
+Task: TypeAlias = AccountTask | RegionScan
 Progress: TypeAlias = bool | Callable[[int, int], object] | None
-_GRACE = 5  # seconds that reads under way get to end at a page, after Ctrl-C
+_GRACE = 5  # seconds for running scans to finish their page, after Ctrl-C
 
 
 class SweepScheduler:
-    """Opens accounts, and looks at their regions, many at once, until nothing is left to do.
+    """Scheduler that opens accounts and scans their regions, many at once.
 
     Parameters
     ----------
-    openings : sequence of Opening
+    account_tasks : sequence of AccountTask
         The accounts.
-    question : Look
-        What every look is a copy of.
+    template : RegionScan
+        The scan that every scan is a copy of.
     executor : concurrent.futures.Executor or None
-        Who does it; threads of its own if None.
-    workers : int
-        How many jobs may be under way at once.
+        The workers; None for threads of its own.
+    max_workers : int
+        How many tasks may run at once.
     progress : bool, None or callable
-        Whether to show a bar; None where a person is watching. Or what to tell instead.
+        Whether to show a progress bar; None to show it in a terminal or a
+        notebook only. A callable is called instead.
     """
 
     def __init__(
         self,
-        openings: Sequence[AccountTask],
-        question: RegionScan,
+        account_tasks: Sequence[AccountTask],
+        template: RegionScan,
         executor: futures.Executor | None,
-        workers: int,
+        max_workers: int,
         progress: Progress,
     ) -> None:
-        self._openings = openings
-        self._question = question
+        self._account_tasks = account_tasks
+        self._template = template
         self._executor = executor
-        self._workers = workers
+        self._max_workers = max_workers
         self._progress = progress
-        self._queue = _Queue()
-        self._under_way: dict[futures.Future[Job], Job] = {}
-        self._waiting: dict[int, AccountTask] = {}
-        self._looks: dict[Key, RegionScan] = {}
-        self._seen: set[str] = set()
-        self._twice: list[str] = []
-        self._was_alone = False
-        self._stopped = Event()
+        self._queue = TaskQueue()
+        self._running: dict[futures.Future[Task], Task] = {}
+        self._pending_accounts = {task.number: task for task in account_tasks}
+        self._scans: dict[Key, RegionScan] = {}
+        self._account_ids: set[str] = set()  # of accounts that are open
+        self._duplicates: list[str] = []
+        self._had_one_target = False
+        self._stop_event = Event()
 
-    def run(self, before: dict[Key, RegionScan]) -> list[RegionScan]:
-        """Do it all; return the looks, those of an earlier sweep included. Ctrl-C ends it early."""
-        self._looks = dict(before)
-        self._was_alone = len({look.number for look in before.values()}) == 1
-        for opening in self._openings:
-            self._waiting[opening.number] = opening
-            self._queue.add(opening)
-        bar = _progress_bar(self._progress, len(self._openings))
-        with bar as self._bar, _pool(self._executor, self._workers) as pool:
-            submit = _submitter(pool, AccountCache(self._workers), self._stopped)
+    def run(self, earlier_scans: dict[Key, RegionScan]) -> list[RegionScan]:
+        """Run all tasks; return the scans, including those of an earlier sweep.
+
+        Ctrl-C ends it early.
+        """
+        self._scans = dict(earlier_scans)
+        self._had_one_target = len({scan.number for scan in earlier_scans.values()}) == 1
+        for task in self._account_tasks:
+            self._queue.add(task)
+        progress = _create_progress(self._progress, len(self._account_tasks))
+        pool = _WorkerPool(self._executor, self._max_workers, self._stop_event)
+        with progress as self._progress_bar, pool:
             try:
-                while self._queue or self._under_way:
-                    self._send(submit)
-                    self._receive(None)
+                while self._queue or self._running:
+                    self._submit_tasks(pool)
+                    self._receive_results(None)
             except KeyboardInterrupt:
                 self._stop()
-        for opening in self._waiting.values():
-            for look in self._asked(opening):
-                self._looks.setdefault(look.key, look)
-        for account_id in self._twice:
+        for task in self._pending_accounts.values():
+            for scan in self._create_scans(task):
+                self._scans.setdefault(scan.key, scan)
+        for account_id in self._duplicates:
             warn(f"Two targets lead to account {account_id}. It is read once.")
-        return [look.settled() for look in self._looks.values()]
+        return [scan.finalize() for scan in self._scans.values()]
 
-    def _send(self, submit: Callable[[Job], futures.Future[Job]]) -> None:
-        while self._queue and len(self._under_way) < self._workers:
-            job = self._queue.take()
+    def _submit_tasks(self, pool: _WorkerPool) -> None:
+        while self._queue and len(self._running) < self._max_workers:
+            task = self._queue.take()
             try:
-                self._under_way[submit(job)] = job
-            except RuntimeError as error:  # the executor is broken, or shut down
-                self._finish(job, error)
+                self._running[pool.submit(task)] = task
+            except RuntimeError as error:  # the executor is broken or shut down
+                self._finish_task(task, error)
 
-    def _receive(self, patience: float | None) -> None:
-        done, _ = futures.wait(self._under_way, patience, futures.FIRST_COMPLETED)
+    def _receive_results(self, timeout: float | None) -> None:
+        done, _ = futures.wait(self._running, timeout, futures.FIRST_COMPLETED)
         for future in done:
-            job = self._under_way.pop(future)
+            task = self._running.pop(future)
             error = futures.CancelledError() if future.cancelled() else future.exception()
-            self._finish(job if error else future.result(), error)
+            self._finish_task(task if error else future.result(), error)
 
-    def _finish(self, job: Job, error: BaseException | None) -> None:
-        self._queue.done(job)
-        if not (error and self._stopped.is_set()):  # else it was given up, and says so by itself
-            self._note(job, error)
-        self._bar.tell(job)
-
-    def _note(self, job: Job, error: BaseException | None) -> None:
-        if isinstance(job, RegionScan):
+    def _finish_task(self, task: Task, error: BaseException | None) -> None:
+        """Record a task. Ctrl-C may come at any line: an account is pending until its end."""
+        self._queue.release(task)
+        was_cancelled = error is not None and self._stop_event.is_set()
+        if isinstance(task, RegionScan) and not was_cancelled:
             if error:
-                job.fail(error)
-            self._looks[job.key] = job
-        else:
-            job.error = job.error or error
-            self._opened(job)
+                task.fail(error)
+            self._scans[task.key] = task
+        elif isinstance(task, AccountTask) and not was_cancelled:
+            task.error = task.error or error
+            if task.error:
+                self._fail_account(task, task.error)
+            elif task.account_id in self._account_ids:
+                self._duplicates.append(str(task.account_id))
+            else:
+                self._start_scans(task)
+            del self._pending_accounts[task.number]
+        self._progress_bar.update(task)
 
-    def _opened(self, opening: AccountTask) -> None:
-        """Send a look to each region of an account; Ctrl-C may come at any line of this."""
-        if opening.error:
-            self._not_opened(opening, opening.error)
-        elif opening.account_id in self._seen:
-            self._twice.append(str(opening.account_id))
-        else:
-            self._look_everywhere(opening)
-        del self._waiting[opening.number]
-
-    def _not_opened(self, opening: AccountTask, error: BaseException) -> None:
-        """Note it in what is left of an account; what an earlier sweep brought stays."""
+    def _fail_account(self, task: AccountTask, error: BaseException) -> None:
+        """Fail all scans of an account that did not open; rows of an earlier sweep stay."""
         earlier = [
-            look
-            for look in self._looks.values()
-            if look.number == opening.number
-            or (look.account_id and look.account_id == opening.account_id)
+            scan
+            for scan in self._scans.values()
+            if scan.number == task.number
+            or (scan.account_id and scan.account_id == task.account_id)
         ]
-        left = [look.again(opening.source) for look in earlier if look.is_left]
-        for look in left if earlier else self._asked(opening):
-            look.fail(error)
-            self._looks[look.key] = look
+        incomplete = [scan.retry(task.target) for scan in earlier if scan.is_incomplete]
+        for scan in incomplete if earlier else self._create_scans(task):
+            scan.fail(error)
+            self._scans[scan.key] = scan
 
-    def _look_everywhere(self, opening: AccountTask) -> None:
-        self._seen.add(str(opening.account_id))
-        asked = self._asked(opening)
-        looks = [look for look in map(self._or_earlier, asked) if look.is_left]
-        self._bar.expect(len(looks))
-        for look in looks:
-            self._looks[look.key] = look
-            self._look(look, opening)
-        self._forget(opening, {look.region for look in asked})
+    def _start_scans(self, task: AccountTask) -> None:
+        """Queue the scans of an account, except those that an earlier sweep completed."""
+        self._account_ids.add(str(task.account_id))
+        created = self._create_scans(task)
+        known = [self._scans.get(scan.key, scan) for scan in created]
+        scans = [scan.retry(task.target) for scan in known if scan.is_incomplete]
+        self._progress_bar.extend(len(scans))
+        for scan in scans:
+            self._scans[scan.key] = scan
+            region = str(scan.region)
+            if not task.regions.get(region, True):
+                scan.status = NOT_OPTED_IN
+            elif get_partition(region) != task.partition:
+                message = f"{region} is not in the partition {task.partition} of this account."
+                scan.fail(InputError(f"{message} Pass regions of that partition."))
+            else:
+                self._queue.add(scan)
+                continue
+            self._progress_bar.update(scan)
+        self._drop_obsolete_scans(task, {scan.region for scan in created})
 
-    def _forget(self, opening: AccountTask, regions: set[str | None]) -> None:
-        """Forget what could not be told of an account until now: whose it is, or which regions."""
-        for key, look in list(self._looks.items()):
-            told = look.account_id is None and self._may_be(look, opening)
-            settled = look.account_id == opening.account_id and look.region not in regions
-            if look.is_left and (told or settled):
-                del self._looks[key]
+    def _drop_obsolete_scans(self, task: AccountTask, regions: set[str | None]) -> None:
+        """Drop failed scans whose account or regions were unknown until now."""
+        name = target_name(task.target)
+        for key, scan in list(self._scans.items()):
+            same_target = (
+                self._had_one_target
+                or scan.number == task.number
+                or (name is not None and scan.account_name == name)
+            )
+            had_no_account = scan.account_id is None and same_target
+            had_no_region = scan.account_id == task.account_id and scan.region not in regions
+            if scan.is_incomplete and (had_no_account or had_no_region):
+                del self._scans[key]
 
-    def _may_be(self, look: RegionScan, opening: AccountTask) -> bool:
-        """Tell a look at an account that could not be told from one at the account opened now."""
-        name = target_name(opening.source)
-        return (
-            look.number == opening.number
-            or (name is not None and look.account_name == name)
-            or self._was_alone
-        )
-
-    def _or_earlier(self, look: RegionScan) -> RegionScan:
-        """Return what an earlier sweep began in the place of a look."""
-        earlier = self._looks.get(look.key)
-        if earlier is None:
-            return look
-        return earlier.again(look.source) if earlier.is_left else earlier
-
-    def _look(self, look: RegionScan, opening: AccountTask) -> None:
-        region = str(look.region)
-        if not opening.regions.get(region, True):
-            look.status = NOT_OPTED_IN
-        elif partition_of(region) != opening.partition:
-            place = f"the partition {opening.partition}, where this account is"
-            look.fail(InputError(f"{region} is not in {place}."))
-        else:
-            self._queue.add(look)
-            return
-        self._bar.tell(look)
-
-    def _asked(self, opening: AccountTask) -> list[RegionScan]:
-        """Return the looks at an account; one without a region where those are not known."""
+    def _create_scans(self, task: AccountTask) -> list[RegionScan]:
+        """Return the scans of an account; one without a region if its regions are unknown."""
         return [
             replace(
-                self._question,
-                source=opening.source,
-                number=opening.number,
-                account_id=opening.account_id,
-                account_name=target_name(opening.source),
+                self._template,
+                target=task.target,
+                number=task.number,
+                account_id=task.account_id,
+                account_name=target_name(task.target),
                 region=region,
             )
-            for region in opening.to_look_at()
+            for region in task.regions_to_scan()
         ]
 
     def _stop(self) -> None:
-        """Let what is under way end at a page; a second Ctrl-C does not wait for that."""
-        self._stopped.set()
-        for future in self._under_way:
+        """Let running scans finish their page; a second Ctrl-C stops the wait."""
+        self._stop_event.set()
+        for future in self._running:
             future.cancel()
         with suppress(KeyboardInterrupt):
-            left = 0
-            while len(self._under_way) != left:
-                left = len(self._under_way)
-                self._receive(_GRACE)
+            remaining = 0
+            while len(self._running) != remaining:
+                remaining = len(self._running)
+                self._receive_results(_GRACE)
 
 
-# --- what waits -----------------------------------------------------------------------
+# --- queue ----------------------------------------------------------------------------
 
 
-class _Queue:
-    """What waits: accounts to open, then looks, of the region that has the fewest under way.
+class TaskQueue:
+    """Queue of tasks: accounts first, then scans of the region with the fewest running.
 
-    So a region that does not answer holds few workers up. Each region takes the
-    accounts in an order of its own, so that one that answers slowly does not
-    come up in all of them at once.
+    So a region that does not respond occupies few workers. Each region has its own
+    order of accounts, so that a slow account does not come up in all regions at once.
     """
 
     def __init__(self) -> None:
-        self._openings: deque[AccountTask] = deque()
-        self._looks: dict[str | None, list[tuple[int, int, RegionScan]]] = {}
-        self._under_way: Counter[str | None] = Counter()
+        self._account_tasks: deque[AccountTask] = deque()
+        self._scans: dict[str | None, list[tuple[int, int, RegionScan]]] = {}
+        self._running: Counter[str | None] = Counter()
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
-    def add(self, job: Job) -> None:
+    def add(self, task: Task) -> None:
+        """Add a task."""
         self._size += 1
-        if isinstance(job, AccountTask):
-            self._openings.append(job)
+        if isinstance(task, AccountTask):
+            self._account_tasks.append(task)
         else:
-            order = crc32(f"{job.number} {job.region}".encode())
-            heappush(self._looks.setdefault(job.region, []), (order, job.number, job))
+            order = crc32(f"{task.number} {task.region}".encode())
+            heappush(self._scans.setdefault(task.region, []), (order, task.number, task))
 
-    def take(self) -> Job:
-        """Return what goes next."""
+    def take(self) -> Task:
+        """Remove the next task and return it."""
         self._size -= 1
-        if self._openings:
-            return self._openings.popleft()
-        region = min(filter(self._looks.get, self._looks), key=self._under_way.__getitem__)
-        self._under_way[region] += 1
-        return heappop(self._looks[region])[-1]
+        if self._account_tasks:
+            return self._account_tasks.popleft()
+        region = min(filter(self._scans.get, self._scans), key=self._running.__getitem__)
+        self._running[region] += 1
+        return heappop(self._scans[region])[-1]
 
-    def done(self, job: Job) -> None:
-        """Note that a job is under way no more."""
-        if isinstance(job, RegionScan):
-            self._under_way[job.region] -= 1
+    def release(self, task: Task) -> None:
+        """Record that a task is no longer running."""
+        if isinstance(task, RegionScan):
+            self._running[task.region] -= 1
 
 
-# --- who does it ----------------------------------------------------------------------
+# --- workers --------------------------------------------------------------------------
 
 
 def runs_in_process(executor: futures.Executor) -> bool:
-    """Tell an executor whose threads share our memory from one that works elsewhere."""
-    elsewhere = getattr(futures, "InterpreterPoolExecutor", ())  # Python 3.14; it is no thread's
-    return isinstance(executor, futures.ThreadPoolExecutor) and not isinstance(executor, elsewhere)
+    """Return True if the workers of an executor are threads that share this memory."""
+    isolated = getattr(futures, "InterpreterPoolExecutor", ())  # a subclass, since Python 3.14
+    return isinstance(executor, futures.ThreadPoolExecutor) and not isinstance(executor, isolated)
 
 
-@contextmanager
-def _pool(executor: futures.Executor | None, workers: int) -> Iterator[futures.Executor]:
-    if executor is not None:
-        yield executor
-        return
-    threads = futures.ThreadPoolExecutor(workers, thread_name_prefix="fastlaunch_nb")
-    try:
-        yield threads
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+class _WorkerPool:
+    """The workers of a sweep: threads of its own, or an executor of the caller."""
+
+    def __init__(
+        self, executor: futures.Executor | None, max_workers: int, stop_event: Event
+    ) -> None:
+        self._is_own = executor is None
+        self._executor = (
+            executor
+            if executor is not None
+            else futures.ThreadPoolExecutor(max_workers, thread_name_prefix="fastlaunch_nb")
+        )
+        self._cache = AccountCache(max_workers)
+        self._stop_event = stop_event
+        self._token = secrets.token_hex(8)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_own:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def submit(self, task: Task) -> futures.Future[Task]:
+        """Submit a task to a worker."""
+        if runs_in_process(self._executor):
+            return self._executor.submit(task.run, self._cache, self._stop_event)
+        return self._executor.submit(run_elsewhere, task, self._token)
 
 
-def _submitter(
-    pool: futures.Executor, vault: AccountCache, stopped: Event
-) -> Callable[[Job], futures.Future[Job]]:
-    if runs_in_process(pool):
-        return lambda job: pool.submit(job.go, vault, stopped)
-    sweep = secrets.token_hex(8)
-    return lambda job: pool.submit(_go_elsewhere, job, sweep)
-
-
-def _go_elsewhere(job: Job, sweep: str) -> Job:
-    return job.go(_vault_of(sweep), None)
+def run_elsewhere(task: Task, sweep_token: str) -> Task:
+    """Run a task in another process."""
+    return task.run(get_process_cache(sweep_token), None)
 
 
 @lru_cache(maxsize=4)
-def _vault_of(_sweep: str) -> AccountCache:
-    """Return this process's vault for a sweep: another one may find other credentials."""
+def get_process_cache(_sweep_token: str) -> AccountCache:
+    """Return this process's cache for a sweep; another sweep may find other credentials."""
     return AccountCache()
 
 
-# --- how far it is --------------------------------------------------------------------
+# --- progress -------------------------------------------------------------------------
 
 
 class _TqdmProgress:
-    """A bar of tqdm's: how many are done, how many failed, how many rows there are."""
+    """Progress bar with the number of tasks, failures and rows."""
 
     def __init__(self, total: int) -> None:
         from tqdm.auto import tqdm
@@ -312,58 +308,54 @@ class _TqdmProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.refresh()  # the last word, however soon it came
+        self._bar.refresh()  # show the last numbers, even right after an earlier refresh
         self._bar.close()
 
-    def expect(self, more: int) -> None:
-        """Note that there is more to do than was known."""
+    def extend(self, count: int) -> None:
+        """Add tasks to the total."""
         done = self._bar.n
-        self._bar.reset(self._bar.total + more)  # a notebook's bar has no other way
+        self._bar.reset(self._bar.total + count)  # the only way for a notebook's bar
         self._bar.update(done)
 
-    def tell(self, job: Job) -> None:
-        """Note that a job has ended."""
-        if isinstance(job, RegionScan):
-            self._rows += job.rows
-            self._failed += job.is_left
+    def update(self, task: Task) -> None:
+        """Record that a task has ended."""
+        if isinstance(task, RegionScan):
+            self._rows += task.rows
+            self._failed += task.is_incomplete
         else:
-            self._failed += job.error is not None
+            self._failed += task.error is not None
         self._bar.set_postfix(failed=self._failed, rows=f"{self._rows:,}", refresh=False)
         self._bar.update()
 
 
 class _CallbackProgress:
-    """A function of the caller's in the place of a bar: it hears how many are done, of how many."""
+    """Progress for a function of the caller, which gets the tasks done and their total."""
 
-    def __init__(self, total: int, listener: Callable[[int, int], object]) -> None:
+    def __init__(self, total: int, callback: Callable[[int, int], object]) -> None:
         self._done, self._total = 0, total
-        self._listener = listener
+        self._callback = callback
 
     def __enter__(self) -> Self:
-        self._listener(0, self._total)
+        self._callback(0, self._total)
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
-    def expect(self, more: int) -> None:
-        """Note that there is more to do than was known; the next call says so."""
-        self._total += more
+    def extend(self, count: int) -> None:
+        """Add tasks to the total; the next call of the function has the new total."""
+        self._total += count
 
-    def tell(self, _job: Job) -> None:
-        """Note that a job has ended."""
+    def update(self, _task: Task) -> None:
+        """Record that a task has ended."""
         self._done += 1
-        self._listener(self._done, self._total)
+        self._callback(self._done, self._total)
 
 
-def _progress_bar(wanted: Progress, total: int) -> _TqdmProgress | _CallbackProgress:
-    if callable(wanted):
-        return _CallbackProgress(total, wanted)
-    shown = _is_watched() if wanted is None else wanted
-    return _TqdmProgress(total) if shown else _CallbackProgress(total, lambda _done, _total: None)
-
-
-def _is_watched() -> bool:
-    """Tell a terminal or a notebook from a log."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return sys.stderr.isatty() or hasattr(shell, "kernel")
+def _create_progress(progress: Progress, total: int) -> _TqdmProgress | _CallbackProgress:
+    if callable(progress):
+        return _CallbackProgress(total, progress)
+    if progress is None:  # show a bar to people, and none in a log
+        shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+        progress = sys.stderr.isatty() or hasattr(shell, "kernel")
+    return _TqdmProgress(total) if progress else _CallbackProgress(total, lambda *_: None)

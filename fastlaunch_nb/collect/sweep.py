@@ -1,4 +1,4 @@
-"""Reading many accounts and regions at once: what is to be read, and how it ends."""
+"""``sweep``: the Fast Launch images of many accounts and regions, read at once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import inspect
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from fastlaunch_nb.aws.targets import Target, TargetLike, portable, target_list
-from fastlaunch_nb.collect.describe import as_request
+from fastlaunch_nb.aws.targets import Target, TargetLike, make_portable, target_list
+from fastlaunch_nb.collect.describe import split_filters
 from fastlaunch_nb.collect.result import Sweep, failure_lines
 from fastlaunch_nb.collect.scheduler import SweepScheduler, runs_in_process
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
@@ -41,59 +42,59 @@ def sweep(
 ) -> Sweep:
     """Read the Fast Launch images of many accounts and regions at once.
 
-    What fails is a row of the coverage, and takes nothing else with it. Needs
-    ``ec2:DescribeFastLaunchImages``; where `regions` is not given,
-    ``ec2:DescribeRegions``; for roles, ``sts:AssumeRole``.
+    A read that fails becomes a row of the coverage; the others go on. Needs
+    ``ec2:DescribeFastLaunchImages``; without `regions`, ``ec2:DescribeRegions``;
+    for roles, ``sts:AssumeRole``.
 
     Parameters
     ----------
     targets : Target or boto3.Session, or iterable of them, optional
-        The accounts, as :func:`fastlaunch_nb.targets` lists them; the account
-        of boto3's default session if not given.
+        The accounts, as :func:`fastlaunch_nb.targets` lists them; by default the
+        account of boto3's default session.
     regions : str or iterable of str, optional
-        The regions; of each account those in its own partition. If not given,
-        all that the account has enabled; the others are in the coverage too.
+        The regions; each account is read in those of its own partition. By
+        default all that the account has enabled; the coverage lists the others too.
     filters : Filters, dict or list of dict, optional
-        As :func:`fastlaunch_nb.describe` takes them.
+        As for :func:`fastlaunch_nb.describe`.
     executor : concurrent.futures.Executor, optional
-        Who does the reading: threads of this process if not given, else an
-        executor of yours, such as a ``ProcessPoolExecutor`` or what the
-        ``get_executor()`` of a Dask client returns. It stays open.
+        The workers: by default threads of this process; or your own executor, such
+        as a ``ProcessPoolExecutor`` or the result of ``get_executor()`` of a Dask
+        client. It stays open.
     max_workers : int, default 32
-        How many reads may be under way at once.
+        How many reads may run at once.
     progress : bool or callable, optional
-        Whether to show a progress bar on stderr; if not given, where a person
-        is watching: in a notebook and in a terminal. A callable is called
-        instead, as ``progress(done, total)``, by the thread that called
-        `sweep`: with 0 before anything is sent, then each time an account has
-        been opened or a region of it read, whether that went well or not. The
-        total grows as accounts are opened: only then their regions count.
+        Whether to show a progress bar on stderr; by default only in a notebook and
+        in a terminal. A callable gets ``progress(done, total)`` instead, from the
+        thread that called `sweep`: with 0 before the first request, then each time
+        an account has been opened or a region has been read, successfully or not.
+        The total grows as accounts are opened, because their regions count from
+        then on.
     strict : bool, default False
         Raise an error that names every failure, if there is one.
     resume : Sweep, optional
-        Go on with an earlier sweep: read what it could not, from where each
-        read broke off. It keeps its regions and filters, and its targets too
-        unless others are given, such as sessions with fresh credentials, for
-        all of the accounts or for some.
+        Continue an earlier sweep: read what is missing, from the page where each
+        read stopped. The regions and filters stay the same. So do the targets,
+        unless you pass others, such as sessions with new credentials, for some or
+        all of the accounts.
 
     Returns
     -------
     Sweep
         With ``images``, ``coverage``, ``failures``, ``sweep_id``,
-        ``started_at``, ``finished_at``. Images come in the order of the targets,
-        then by region, then in EC2's order. Ctrl-C returns what is there.
+        ``started_at`` and ``finished_at``. Images are in the order of the targets,
+        then by region, then in EC2's order. Ctrl-C returns the rows read so far.
 
     Raises
     ------
     InputError
-        Something asked can not be asked. Nothing was sent.
+        If an argument is invalid. No request is sent.
     SweepError
-        With `strict`: something could not be read. Its ``sweep`` has the rest.
+        With `strict`, if anything could not be read. Its ``sweep`` has the rest.
 
     Warns
     -----
     FastLaunchWarning
-        Two targets lead to the same account, which is read once.
+        If two targets lead to the same account, which is read once.
 
     Examples
     --------
@@ -104,32 +105,41 @@ def sweep(
     >>> found
     Sweep: 42 images, 6 complete
     """
-    _check(executor, max_workers, progress, strict, resume)
-    plan = _planned(targets, regions, filters) if resume is None else _resumed(
-        resume, targets, regions, filters
-    )  # fmt: skip
+    _check_arguments(executor, max_workers, progress, strict, resume)
+    if resume is None:
+        plan = Plan.create(targets, regions, filters)
+    elif regions is None and filters is None:
+        plan = Plan.resume(resume, targets)
+    else:
+        raise InputError(
+            "resume keeps the regions and filters of the earlier sweep: leave them out."
+        )
     if executor is not None and not runs_in_process(executor):
-        plan = plan.portable()
-    began = _now()
-    course = SweepScheduler(plan.openings, plan.question(), executor, max_workers, progress)
-    looks = course.run({look.key: look for look in plan.before})
-    swept = _result(plan, looks, began, resume)
-    if strict and len(swept.failures):
-        raise SweepError("\n".join(failure_lines(swept.failures)), swept)
-    return swept
+        plan = plan.make_portable()
+    started_at = _now()
+    scheduler = SweepScheduler(
+        plan.account_tasks, plan.create_scan(), executor, max_workers, progress
+    )
+    scans = scheduler.run({scan.key: scan for scan in plan.earlier_scans})
+    result = _create_sweep(plan, scans, started_at, resume)
+    if strict and len(result.failures):
+        raise SweepError("\n".join(failure_lines(result.failures)), result)
+    return result
 
 
-def _check(executor: Any, max_workers: Any, progress: Any, strict: Any, resume: Any) -> None:
+def _check_arguments(
+    executor: Any, max_workers: Any, progress: Any, strict: Any, resume: Any
+) -> None:
     if executor is not None and not isinstance(executor, futures.Executor):
         raise InputError(
             f"executor is a {type(executor).__name__}. Expected a concurrent.futures.Executor, "
-            "such as ProcessPoolExecutor(); of a Dask client, its get_executor()."
+            "such as ProcessPoolExecutor(); for a Dask client, its get_executor()."
         )
     check_workers(max_workers)
-    if progress is not None and not isinstance(progress, bool) and not _takes_two(progress):
+    if progress is not None and not isinstance(progress, bool) and not _accepts_two(progress):
         raise InputError(
-            f"progress is {progress!r}. Expected True, False, None, or what can be called as "
-            "progress(done, total)."
+            f"progress is {progress!r}. Expected True, False, None, or a function that can be "
+            "called as progress(done, total)."
         )
     if not isinstance(strict, bool):
         raise InputError(f"strict is {strict!r}. Expected True or False.")
@@ -137,168 +147,160 @@ def _check(executor: Any, max_workers: Any, progress: Any, strict: Any, resume: 
         raise InputError(f"resume is a {type(resume).__name__}. Expected a Sweep.")
 
 
-def _takes_two(progress: Any) -> bool:
-    """Tell what can be called with two numbers from all else."""
+def _accepts_two(function: Any) -> bool:
+    """Return True if a function can be called with two numbers."""
     try:
-        inspect.signature(progress).bind(0, 0)
+        inspect.signature(function).bind(0, 0)
     except TypeError:
         return False
-    except ValueError:  # it is written in C, and does not say
+    except ValueError:  # functions in C may have no signature
         return True
     return True
 
 
-# --- what is to be read ---------------------------------------------------------------
+# --- plan -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep is to read: the accounts, and what to ask of each."""
+    """The accounts, regions and filters of a sweep."""
 
-    sources: Mapping[int, TargetLike | None]  # by number; None is a session that is not kept
+    targets: Mapping[int, TargetLike | None]  # by number; None for a session that was dropped
     regions: tuple[str, ...] | None
     request: Mapping[str, Any]
-    local: Filters
-    openings: tuple[AccountTask, ...] = ()
-    before: Sequence[RegionScan] = ()
+    client_filters: Filters
+    account_tasks: tuple[AccountTask, ...] = ()
+    earlier_scans: Sequence[RegionScan] = ()
 
-    def question(self) -> RegionScan:
-        """Return the look that all looks begin as."""
-        here = self.local.to_dict()
-        asked = {**self.request, **({"Here": here} if here else {})}
-        scope = json.dumps(asked, sort_keys=True) if asked else ""
+    @classmethod
+    def create(cls, targets: Any, regions: Any, filters: Any) -> Plan:
+        """Create the plan of a new sweep."""
+        numbered = dict(enumerate(target_list(targets)))
+        request, client_filters = split_filters(filters)
+        requested = None if regions is None else check_regions(regions)
+        tasks = _create_account_tasks(numbered, requested, {})
+        return cls(numbered, requested, request, client_filters, tasks)
+
+    @classmethod
+    def resume(cls, earlier: Sweep, targets: Any) -> Plan:
+        """Create the plan to read what an earlier sweep could not."""
+        plan: Plan = earlier._plan
+        incomplete = {scan.number: scan.account_id for scan in earlier._scans if scan.is_incomplete}
+        regions: dict[str, tuple[str, ...]] = {}
+        for scan in earlier._scans:
+            if scan.account_id and scan.region:
+                regions[scan.account_id] = (*regions.get(scan.account_id, ()), scan.region)
+        if targets is None:
+            tasks = tuple(
+                plan._retry_account(number, account_id, regions.get(account_id or "", ()))
+                for number, account_id in incomplete.items()
+            )
+        else:
+            numbered = dict(enumerate(target_list(targets), max(plan.targets) + 1))
+            tasks = _create_account_tasks(numbered if incomplete else {}, plan.regions, regions)
+        return replace(plan, account_tasks=tasks, earlier_scans=earlier._scans)
+
+    def _retry_account(
+        self, number: int, account_id: str | None, regions: tuple[str, ...]
+    ) -> AccountTask:
+        """Create the task to open an account again, of which `regions` are known."""
+        target = self.targets[number]
+        if target is None:
+            raise InputError(
+                "resume needs targets: the earlier sweep read with a session, which it does not "
+                "store. Pass it again."
+            )
+        known = {account_id: regions} if account_id else {}
+        return AccountTask(target, number, self.regions, known, account_id, account_id)
+
+    def create_scan(self) -> RegionScan:
+        """Create the scan that every scan is a copy of."""
+        here = self.client_filters.to_dict()
+        conditions = {**self.request, **({"Here": here} if here else {})}
+        scope = json.dumps(conditions, sort_keys=True) if conditions else ""
         return RegionScan(None, 0, None, request=self.request, scope=scope)
 
-    def portable(self) -> Plan:
-        """Return the same with recipes in the place of sessions, for use elsewhere."""
-        openings = (replace(opening, source=portable(opening.source)) for opening in self.openings)
-        return replace(self, openings=tuple(openings))
+    def make_portable(self) -> Plan:
+        """Return a plan for other processes, with targets in place of sessions."""
+        tasks = (replace(task, target=make_portable(task.target)) for task in self.account_tasks)
+        return replace(self, account_tasks=tuple(tasks))
 
-    def without_secrets(self) -> Plan:
-        """Return the same without the sessions, and without what was to be done."""
-        recipes = {
-            number: source if isinstance(source, Target) else None
-            for number, source in self.sources.items()
+    def remove_secrets(self) -> Plan:
+        """Return a plan to store, without sessions, tasks and scans."""
+        targets = {
+            number: target if isinstance(target, Target) else None
+            for number, target in self.targets.items()
         }
-        return replace(self, sources=recipes, openings=(), before=())
+        return replace(self, targets=targets, account_tasks=(), earlier_scans=())
 
 
-def _planned(targets: Any, regions: Any, filters: Any) -> Plan:
-    sources = dict(enumerate(target_list(targets)))
-    request, local = as_request(filters)
-    named = None if regions is None else check_regions(regions)
-    openings = tuple(
-        AccountTask(source, number, named, account_id=_account_of(source))
-        for number, source in sources.items()
-    )
-    return Plan(sources, named, request, local, openings)
-
-
-def _resumed(earlier: Sweep, targets: Any, regions: Any, filters: Any) -> Plan:
-    """Return what an earlier sweep left to do."""
-    if regions is not None or filters is not None:
-        raise InputError("resume keeps the regions and filters of that sweep: leave them out.")
-    plan: Plan = earlier._plan
-    left = {look.number: look.account_id for look in earlier._looks if look.is_left}
-    known: dict[str, tuple[str, ...]] = {}
-    for look in earlier._looks:
-        if look.account_id and look.region:
-            known[look.account_id] = (*known.get(look.account_id, ()), look.region)
-    if targets is None:
-        openings = [
-            _reopened(plan.sources[number], number, plan.regions, known, account_id)
-            for number, account_id in left.items()
-        ]
-        return replace(plan, openings=tuple(openings), before=earlier._looks)
-    fresh = dict(enumerate(target_list(targets), max(plan.sources) + 1))
-    openings = [
-        AccountTask(source, number, plan.regions, known, account_id=_account_of(source))
-        for number, source in fresh.items()
-    ]
-    return replace(plan, openings=tuple(openings if left else ()), before=earlier._looks)
-
-
-def _reopened(
-    source: Any,
-    number: int,
-    named: tuple[str, ...] | None,
-    known: Mapping[str, tuple[str, ...]],
-    account_id: str | None,
-) -> AccountTask:
-    """Return the opening of an account of which an earlier sweep knows what there is to know."""
-    if source is None:
-        raise InputError(
-            "resume needs targets: that sweep read with a session, and keeps none. Pass it again."
+def _create_account_tasks(
+    targets: Mapping[int, TargetLike],
+    regions: tuple[str, ...] | None,
+    known_regions: Mapping[str, tuple[str, ...]],
+) -> tuple[AccountTask, ...]:
+    return tuple(
+        AccountTask(
+            target,
+            number,
+            regions,
+            known_regions,
+            account_id=target.account_id if isinstance(target, Target) else None,
         )
-    own = {account_id: known[account_id]} if account_id and account_id in known else {}
-    return AccountTask(source, number, named, own, account_id, account_id)
+        for number, target in targets.items()
+    )
 
 
-def _account_of(source: TargetLike) -> str | None:
-    return source.account_id if isinstance(source, Target) else None
+# --- result ---------------------------------------------------------------------------
 
 
-# --- what came of it ------------------------------------------------------------------
-
-
-def _result(
-    plan: Plan, looks: Sequence[RegionScan], began: pd.Timestamp, resume: Sweep | None
+def _create_sweep(
+    plan: Plan, scans: Sequence[RegionScan], began: pd.Timestamp, resume: Sweep | None
 ) -> Sweep:
-    looks = sorted(looks, key=lambda look: (look.number, look.region or ""))
+    scans = sorted(scans, key=lambda scan: (scan.number, scan.region or ""))
+    images = _merge_images(scans, plan.client_filters, resume.images if resume else None)
+    if plan.client_filters:  # count only the images that match them
+        counts = Counter(_iter_account_regions(images))
+        scans = [replace(scan, rows=counts[scan.account_id, scan.region]) for scan in scans]
+    targets = {scan.number: scan.target for scan in scans if scan.target is not None}
+    plan = replace(plan, targets={**plan.targets, **targets})
     sweep_id = resume.sweep_id if resume else f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    images = _images(looks, plan.local, None if resume is None else resume.images)
-    if plan.local:
-        looks = _counted(looks, images)
-    sources = {look.number: look.source for look in looks if look.source is not None}
-    plan = replace(plan, sources={**plan.sources, **sources})
-    coverage = make_coverage({"sweep_id": sweep_id, **vars(look)} for look in looks)
-    under_way = max((look.observed_at for look in looks if look.observed_at), default=began)
-    coverage["observed_at"] = coverage["observed_at"].fillna(under_way)
+    coverage = make_coverage({"sweep_id": sweep_id, **vars(scan)} for scan in scans)
+    latest = max((scan.observed_at for scan in scans if scan.observed_at), default=began)
+    coverage["observed_at"] = coverage["observed_at"].fillna(latest)
     return Sweep(
         sweep_id,
         images,
         coverage,
         resume.started_at if resume else began,
         _now(),
-        plan.without_secrets(),
-        tuple(replace(look, source=None, batches=(), afresh=False) for look in looks),
+        plan.remove_secrets(),
+        tuple(replace(scan, target=None, batches=(), is_restarted=False) for scan in scans),
     )
 
 
-def _counted(looks: Sequence[RegionScan], images: pd.DataFrame) -> list[RegionScan]:
-    """Return looks that count the images which a filter of ours has left."""
-    left = Counter(zip(images["account_id"], images["region"], strict=True))
-    return [replace(look, rows=left[look.account_id, look.region]) for look in looks]
-
-
-def _images(
-    looks: Sequence[RegionScan], local: Filters, earlier: pd.DataFrame | None
+def _merge_images(
+    scans: Sequence[RegionScan], client_filters: Filters, earlier: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Return the images of all looks, in their order; each image once."""
-    images = concat_batches(batch for look in looks for batch in look.batches)
-    names = {look.account_id: look.account_name for look in looks if look.account_name}
+    """Return the images of all scans and of an earlier sweep in scan order, each once."""
+    images = concat_batches(batch for scan in scans for batch in scan.batches)
+    names = {scan.account_id: scan.account_name for scan in scans if scan.account_name}
     if names:
         images["account_name"] = images["account_id"].map(names).astype(TEXT)
-    images = local.apply(images)
+    images = client_filters.apply(images)
     if earlier is not None:
-        images = pd.concat([_still_good(earlier, looks), images], ignore_index=True)
-        images = _in_order(images, looks)
-    again = images.duplicated(list(KEY), keep="last")
-    return (images[~again] if again.any() else images).reset_index(drop=True)
+        restarted = {(scan.account_id, scan.region) for scan in scans if scan.is_restarted}
+        earlier = earlier[[pair not in restarted for pair in _iter_account_regions(earlier)]]
+        images = pd.concat([earlier, images], ignore_index=True)
+        order = {(scan.account_id, scan.region): number for number, scan in enumerate(scans)}
+        ranks = [order.get(pair, len(order)) for pair in _iter_account_regions(images)]
+        images = images.iloc[np.argsort(ranks, kind="stable")]
+    is_duplicate = images.duplicated(list(KEY), keep="last")
+    return (images[~is_duplicate] if is_duplicate.any() else images).reset_index(drop=True)
 
 
-def _still_good(images: pd.DataFrame, looks: Sequence[RegionScan]) -> pd.DataFrame:
-    """Return the rows of an earlier sweep but for those of looks that had to start anew."""
-    anew = {(look.account_id, look.region) for look in looks if look.afresh}
-    places = zip(images["account_id"], images["region"], strict=True)
-    return images[[place not in anew for place in places]]
-
-
-def _in_order(images: pd.DataFrame, looks: Sequence[RegionScan]) -> pd.DataFrame:
-    order = {(look.account_id, look.region): place for place, look in enumerate(looks)}
-    places = zip(images["account_id"], images["region"], strict=True)
-    rank = pd.Series([order.get(place, len(order)) for place in places], index=images.index)
-    return images.loc[rank.sort_values(kind="stable").index].reset_index(drop=True)
+def _iter_account_regions(images: pd.DataFrame) -> Iterator[tuple[str | None, str | None]]:
+    return zip(images["account_id"], images["region"], strict=True)
 
 
 def _now() -> pd.Timestamp:

@@ -1,7 +1,7 @@
-"""What a sweep sends out: to open an account, and to look at one of its regions.
+"""Tasks of a sweep: open one account, scan one region.
 
-Both go out empty, to a thread or to another process, and come home with what
-they found. What goes wrong on the way is noted, not raised.
+A worker, which is a thread or another process, fills in the results and returns
+the task. Errors are recorded in the task, not raised.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from fastlaunch_nb.aws.clients import AccountSession, in_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
-from fastlaunch_nb.aws.targets import AccountCache, identify
+from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify
 from fastlaunch_nb.errors import (
     FastLaunchError,
     ReadError,
@@ -28,68 +28,77 @@ from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTE
 from fastlaunch_nb.sources.pages import response_date
 
 INTERRUPTION = "Interrupted"
-"""The error code of a look that Ctrl-C ended."""
+"""The error code of a scan that Ctrl-C stopped."""
 Key: TypeAlias = tuple[str | int, str | None]
-"""An account's id, or the number of its target where it has none; and a region."""
+"""An account id, or the number of the target if that is unknown; and a region."""
 
 
 @dataclass
 class AccountTask:
-    """The opening of an account: whose it is, and which regions it has.
+    """The task to open the account of a target and to find its regions.
 
-    `named` are the regions that were asked for; None is all that are enabled.
-    `known` says of accounts which regions an earlier sweep found, and `expected`
-    which account that was, where it knew.
+    Attributes
+    ----------
+    target : Target or boto3.Session
+        The target.
+    number : int
+        The position of the target among those of the sweep.
+    requested_regions : tuple of str or None
+        The regions to read; None for all that the account has enabled.
+    known_regions : mapping
+        Account id to the regions that an earlier sweep found in it.
+    expected_account_id : str or None
+        The account of the target in an earlier sweep, if known.
+    account_id, partition, regions, error
+        The results; of each region, whether it is enabled.
     """
 
-    source: Any  # aws.Source
+    target: TargetLike
     number: int
-    named: tuple[str, ...] | None
-    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    expected: str | None = None
+    requested_regions: tuple[str, ...] | None
+    known_regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    expected_account_id: str | None = None
     account_id: str | None = None
     partition: str = ""
     regions: Mapping[str, bool] = field(default_factory=dict)
     error: BaseException | None = None
 
-    def go(self, vault: AccountCache, _stopped: Event | None) -> AccountTask:
-        """Open the account; list its regions where they are not known."""
+    def run(self, cache: AccountCache, _stop_event: Event | None) -> AccountTask:
+        """Open the account, and list its regions if they are unknown."""
+        requested = self.requested_regions
         try:
-            access = vault.open(self.source, self.named[0] if self.named else None)
-            self.account_id = self._identified(identify(access, self.source))
-            self.partition = access.partition
-            if self.named is None:
-                known = self.known.get(self.account_id)
-                self.regions = dict.fromkeys(known, True) if known else access.regions()
+            account_session = cache.open(self.target, requested[0] if requested else None)
+            account_id = identify(account_session, self.target)
+            if self.expected_account_id not in (None, account_id):
+                raise SetupError(
+                    f"The credentials now belong to account {account_id}, but the sweep read "
+                    f"{self.expected_account_id}. Pass targets for {self.expected_account_id}."
+                )
+            self.account_id, self.partition = account_id, account_session.partition
+            if requested is None:
+                known = dict.fromkeys(self.known_regions.get(account_id, ()), True)
+                self.regions = known or account_session.list_regions()
         except FastLaunchError as error:
             self.error = error
         return self
 
-    def _identified(self, found: str) -> str:
-        if self.expected not in (None, found):
-            raise SetupError(
-                f"The credentials now lead to account {found}, and the sweep read "
-                f"{self.expected}. Pass targets that lead there."
-            )
-        return found
-
-    def to_look_at(self) -> Sequence[str | None]:
-        """Return the regions to look at; None alone where they can not be known."""
-        if self.named is None:
+    def regions_to_scan(self) -> Sequence[str | None]:
+        """Return the regions to scan; a single None if they cannot be known."""
+        if self.requested_regions is None:
             return tuple(self.regions) or (None,)
-        return in_partition(self.named, self.partition)
+        return in_partition(self.requested_regions, self.partition)
 
 
 @dataclass
 class RegionScan:
-    """One look at an account and region: a row of the coverage, and the images it brought.
+    """The task to read one account and region: a row of the coverage, and its images.
 
-    The fields that a coverage has bear its names. Pages are noted as they come,
-    so that who stops waiting still finds those.
+    Fields that are columns of a coverage have their names. Each page is recorded
+    at once, so that the main thread can use the pages of an unfinished scan.
     """
 
-    source: Any  # aws.Source; None once it is done
-    number: int
+    target: Any  # TargetLike; None after the sweep
+    number: int  # of the target
     region: str | None
     request: Mapping[str, Any]
     scope: str
@@ -106,116 +115,122 @@ class RegionScan:
     observed_at: datetime | None = None
     checkpoint: str | None = None
     batches: tuple[Batch, ...] = ()
-    continues: bool = False  # an earlier sweep's look, from its checkpoint on
-    afresh: bool = False  # what that one brought no longer counts
+    is_resumed: bool = False  # from the checkpoint of an earlier sweep, with no page read since
+    is_restarted: bool = False  # the rows of the earlier sweep are no longer valid
 
     @property
     def key(self) -> Key:
-        """What tells it from all others of its sweep."""
+        """The key of this scan, unique in its sweep."""
         return (self.account_id or self.number, self.region)
 
     @property
-    def is_left(self) -> bool:
-        """Whether there is more to read."""
+    def is_incomplete(self) -> bool:
+        """True if there is more to read."""
         return self.status in (PARTIAL, FAILED, INTERRUPTED)
 
-    def again(self, source: Any) -> RegionScan:
-        """Return the look that goes on where this one ended."""
-        fresh = {"error_code": None, "error_message": None, "request_id": None, "batches": ()}
+    def retry(self, target: Any) -> RegionScan:
+        """Return a scan that continues where this one stopped."""
         return replace(
             self,
-            source=source,
+            target=target,
             status=INTERRUPTED,
-            continues=self.checkpoint is not None,
+            error_code=None,
+            error_message=None,
+            request_id=None,
+            batches=(),
             observed_at=self.observed_at if self.pages else None,
-            afresh=False,
-            **fresh,  # type: ignore[arg-type]
+            is_resumed=self.checkpoint is not None,
+            is_restarted=False,
         )
 
-    def settled(self) -> RegionScan:
-        """Return it as it is now, for good: whoever is still at work on it may go on."""
-        now = replace(self)
-        if now.status == INTERRUPTED and now.pages and now.checkpoint is None:
-            now.status = COMPLETE  # stopped between its last page and saying so
-        elif now.status == INTERRUPTED:
-            now.interrupt()
-        return now
+    def finalize(self) -> RegionScan:
+        """Return a copy with its final status; a worker may still change the original."""
+        final = replace(self)
+        if final.status == INTERRUPTED and final.pages and final.checkpoint is None:
+            final.status = COMPLETE  # stopped after its last page
+        elif final.status == INTERRUPTED:
+            final.interrupt()
+        return final
 
-    def go(self, vault: AccountCache, stopped: Event | None) -> RegionScan:
-        """Read all pages, or as many as come."""
-        began = time.perf_counter()
-        pages = self.pages
-        access = reader = None
+    def run(self, cache: AccountCache, stop_event: Event | None) -> RegionScan:
+        """Read all pages, or as many as possible."""
+        start = time.perf_counter()
+        earlier_pages = self.pages
+        account_session = reader = None
         try:
-            access = vault.open(self.source, self.region)
-            reader = PageReader(access, str(self.region))
-            self._read_or_start_over(reader, stopped)
+            account_session = cache.open(self.target, self.region)
+            reader = PageReader(account_session, str(self.region))
+            self._read_or_restart(reader, stop_event)
         except FastLaunchError as error:
             self.fail(error)
-            if access and self.error_code in NOT_OPEN:
-                self._tell_not_opted_in(access)
-        self.seconds += time.perf_counter() - began
+            if account_session and self.error_code in NOT_OPEN:
+                self._check_region(account_session)
+        self.seconds += time.perf_counter() - start
         if reader:
-            asked = self.pages - (0 if self.afresh else pages) + (self.status != COMPLETE)
-            self.retries += max(0, reader.sent - asked)
+            new_pages = self.pages - (0 if self.is_restarted else earlier_pages)
+            needed = new_pages + (self.status != COMPLETE)
+            self.retries += max(0, reader.request_count - needed)
         return self
 
     def fail(self, error: BaseException) -> None:
-        """Note why this look ended before it was complete."""
+        """Record the error that ended this scan."""
         self.status = PARTIAL if self.pages else FAILED
         self.error_code = getattr(error, "code", type(error).__name__)
         self.request_id = getattr(error, "request_id", None)
         self.observed_at = self.observed_at or response_date(getattr(error, "date", None))
-        said = str(error) if isinstance(error, FastLaunchError) else redact(str(error))
-        for in_a_column_of_its_own in (f" (request {self.request_id})", f" in {self.region}"):
-            said = said.replace(in_a_column_of_its_own, "", 1)
-        self.error_message = said
+        self.error_message = (
+            error.summary() if isinstance(error, FastLaunchError) else redact(str(error))
+        )
 
-    def _read_or_start_over(self, reader: PageReader, stopped: Event | None) -> None:
+    def interrupt(self) -> None:
+        """Record that the sweep was stopped before the end of this scan."""
+        self.status = PARTIAL if self.pages else INTERRUPTED
+        self.error_code, self.error_message = INTERRUPTION, "The sweep was stopped: resume it."
+
+    def _read_or_restart(self, reader: PageReader, stop_event: Event | None) -> None:
         try:
-            self._read(reader, stopped)
+            self._read_pages(reader, stop_event)
         except ReadError as error:
-            if not self.continues or error.code not in EXPIRED_TOKEN:
+            if not self.is_resumed or error.code not in EXPIRED_TOKEN:
                 raise
             self.pages = self.rows = 0
             self.checkpoint = self.observed_at = None
-            self.continues, self.afresh = False, True
-            self._read(reader, stopped)
+            self.is_resumed, self.is_restarted = False, True
+            self._read_pages(reader, stop_event)
 
-    def _read(self, reader: PageReader, stopped: Event | None) -> None:
-        for page in reader.pages(self.request, self.checkpoint):
-            self._take(page)
-            if page.next_token and stopped is not None and stopped.is_set():
+    def _read_pages(self, reader: PageReader, stop_event: Event | None) -> None:
+        for page in reader.iter_pages(self.request, self.checkpoint):
+            self._record_page(page)
+            if page.next_token and stop_event is not None and stop_event.is_set():
                 self.interrupt()
                 return
         self.status = COMPLETE
 
-    def _take(self, page: Page) -> None:
+    def _record_page(self, page: Page) -> None:
         self.observed_at = self.observed_at or response_date(page.date)
         rows = max(map(len, page.columns.values()), default=0)
         if rows:
-            asked = {"account_id": self.account_id, "region": self.region}
-            rows_read = make_batch(page.columns, observed_at=self.observed_at, **asked)
-            self.batches = (*self.batches, rows_read)
+            batch = make_batch(
+                page.columns,
+                account_id=self.account_id,
+                region=self.region,
+                observed_at=self.observed_at,
+            )
+            self.batches = (*self.batches, batch)
         self.rows += rows
         self.pages += 1
         self.checkpoint = page.next_token
-        self.continues = False
+        self.is_resumed = False
 
-    def interrupt(self) -> None:
-        """Note that nobody waits for the rest."""
-        self.status = PARTIAL if self.pages else INTERRUPTED
-        self.error_code, self.error_message = INTERRUPTION, "The sweep was stopped: resume it."
-
-    def _tell_not_opted_in(self, access: AccountSession) -> None:
-        """Tell a region that is not opted in, or is none, from credentials that are no good."""
+    def _check_region(self, account_session: AccountSession) -> None:
+        """Find out whether the region is not opted in, does not exist, or refuses the keys."""
         try:
-            regions = access.regions()
+            regions = account_session.list_regions()
         except FastLaunchError:
             return
         if self.region not in regions:
-            meant = did_you_mean(str(self.region), regions)
-            self.error_message = f"{self.error_message} AWS lists no region {self.region!r}.{meant}"
+            hint = did_you_mean(str(self.region), regions)
+            self.error_message = f"{self.error_message} AWS lists no region {self.region!r}.{hint}"
         elif not regions[self.region]:
             self.status = NOT_OPTED_IN
             self.error_code = self.error_message = self.request_id = None

@@ -89,8 +89,8 @@ def fetch_metrics(place: AccountRegion, asked: MetricQuery) -> list[Row]:
     """
     found = _found(place, asked.periods)
     if place.until is None:
-        message = "ListMetrics: CloudWatch did not say when it answered, so no window is known."
-        raise ReadError(message, code="NoDate")
+        message = "CloudWatch's response has no date, so the end of the window is unknown."
+        raise ReadError(message, operation="ListMetrics", region=place.asker.region, code="NoDate")
     longest = max(asked.periods.values())
     place.since = (place.until - asked.window).floor(longest)
     cells: dict[_Cell, Row] = {}

@@ -137,15 +137,9 @@ class Failure(NamedTuple):
 
     @property
     def reason(self) -> tuple[int, str, str]:
-        """What it has in common with others: the join, AWS's code, and what was asked."""
+        """The join, the error code and the operation: failures that share them are one message."""
         code = getattr(self.error, "code", type(self.error).__name__)
-        return list(JOINS).index(self.join), code, str(self.error).split(maxsplit=1)[0]
-
-    @property
-    def message(self) -> str:
-        """Why, without what is of this place only."""
-        said = str(self.error).replace(f" in {self.region}", "", 1)
-        return said.replace(f" (request {getattr(self.error, 'request_id', None)})", "", 1)
+        return list(JOINS).index(self.join), code, getattr(self.error, "operation", "")
 
 
 def told(failures: Iterable[Failure]) -> list[str]:
@@ -154,7 +148,7 @@ def told(failures: Iterable[Failure]) -> list[str]:
     for failure in failures:
         reasons.setdefault(failure.reason, []).append(failure)
     return [
-        f"{same[0].join} could not be read in {_some(_places(same))}: {same[0].message}"
+        f"{same[0].join} could not be read in {_some(_places(same))}: {same[0].error.summary()}"
         for _, same in sorted(reasons.items(), key=lambda item: item[0])
     ]
 

@@ -197,11 +197,12 @@ def _template(place: AccountRegion, template: Template) -> Row:
     operation, part = "DescribeLaunchTemplateVersions", "LaunchTemplateVersions"
     found = list(place.ec2(operation, part, {**which, "Versions": [version]}))
     if not found:
-        message = (
-            f"{operation} in {place.asker.region}: "
-            f"AWS lists no version {escape_unprintable(version)}."
+        raise ReadError(
+            f"AWS lists no version {escape_unprintable(version)}.",
+            operation=operation,
+            region=place.asker.region,
+            code="NoSuchVersion",
         )
-        raise ReadError(message, code="NoSuchVersion")
     settings = found[0].get("LaunchTemplateData") or {}
     return {**template._asdict(), "template_forbidden": ", ".join(forbidden(settings))}
 

@@ -1,59 +1,45 @@
-"""Targets: recipes for accounts that hold no secret, and what they open to."""
+"""Targets: how they are listed, that they hold no secret, and the accounts they open."""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
-import botocore.session
+import botocore.client
 import pytest
-from botocore.config import Config
-from botocore.utils import parse_timestamp
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.aws.clients import AccountSession, parse_response_time
-from fastlaunch_nb.aws.targets import AccountCache, Target, portable
+from fastlaunch_nb.aws.targets import AccountCache, Target, make_portable
 from fastlaunch_nb.demo_fleet.demo import Demo
 from tests.helpers.samples import denied
 
 READER = "FastLaunchReader"
-WRITTEN: list[Callable[[datetime], Any]] = [  # the forms in which AWS writes a time
-    lambda time: time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-    lambda time: time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    datetime.isoformat,
-    datetime.timestamp,
-    lambda time: int(time.timestamp()),
-    lambda time: str(int(time.timestamp())),
-    lambda time: time.strftime("%a, %d %b %Y %H:%M:%S GMT"),
-    lambda time: time.strftime("%Y%m%dT%H%M%SZ"),
-]
 
 
-def test_this_session() -> None:
-    """Without arguments there is one target: what boto3 finds by itself."""
+# --- profiles and roles ---------------------------------------------------------------
+
+
+def test_the_default_target_is_boto3s() -> None:
+    """Without arguments the one target has the credentials that boto3 finds."""
     assert fl.targets() == [fl.Target()]
 
 
-def test_an_empty_profile_is_what_boto3_finds() -> None:
-    """An empty name stands for no profile, here as at the command line and in the notebooks."""
+def test_an_empty_profile_is_boto3s() -> None:
+    """An empty name stands for no profile, as on the command line and in the notebooks."""
     assert fl.targets(profiles="") == fl.targets(profiles=[""]) == [fl.Target()]
     [target] = fl.targets(profiles="", accounts="111122223333", role=READER)
     assert target.profile is None
 
 
-def test_profiles_in_order_and_once() -> None:
-    """Each profile is a target, under its own name."""
+def test_profiles_keep_their_order() -> None:
+    """Each profile is one target, with the profile's name."""
     found = fl.targets(profiles=["b", "a", "b"])
     assert [(target.profile, target.account_name) for target in found] == [("b", "b"), ("a", "a")]
 
 
-def test_accounts_by_a_role() -> None:
-    """A role in a list of accounts, from one profile, with an external id."""
+def test_accounts_have_a_role() -> None:
+    """Each account has the role, its path, the profile and the external id."""
     found = fl.targets(
         profiles="hub", accounts=["111122223333"], role=f"ops/{READER}", external_id="x-1"
     )
@@ -61,19 +47,22 @@ def test_accounts_by_a_role() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"accounts": ["111122223333"]}, "need role"),
         ({"organization": True}, "need role"),
-        ({"role": READER}, "go with accounts or organization"),
-        ({"external_id": "x"}, "go with accounts or organization"),
+        ({"role": READER}, "are for accounts or organization"),
+        ({"external_id": "x"}, "are for accounts or organization"),
         ({"accounts": ["1"], "role": READER}, "12 digits"),
         ({"accounts": [111122223333], "role": READER}, "accounts is"),
         ({"accounts": [], "role": READER}, "accounts is"),
         ({"accounts": "111122223333", "role": "arn:aws:iam::1:role/x"}, "a role's name"),
         ({"profiles": ["a", "b"], "accounts": "111122223333", "role": READER}, "assumed from one"),
         ({"accounts": "111122223333", "role": "ops//Reader"}, "a role's name"),
-        ({"accounts": "111122223333", "role": READER, "external_id": 5}, "external_id is no"),
+        (
+            {"accounts": "111122223333", "role": READER, "external_id": 5},
+            "is malformed",
+        ),
         ({"profiles": 5}, "profiles is 5"),
         ({"profiles": [None]}, "profiles is"),
         ({"skip": ["111122223333"]}, "pass organization"),
@@ -81,22 +70,26 @@ def test_accounts_by_a_role() -> None:
         ({"organization": True, "role": READER, "skip": "us-east-1"}, "no part of an organization"),
     ],
 )
-def test_refused(wrong: dict[str, Any], says: str) -> None:
-    """Arguments that do not fit together are refused before anything is sent."""
-    with pytest.raises(fl.InputError, match=says):
+def test_an_invalid_argument_is_refused(wrong: dict[str, Any], message: str) -> None:
+    """Arguments that are malformed or do not go together are refused before any request."""
+    with pytest.raises(fl.InputError, match=message):
         fl.targets(**wrong)
 
 
-def test_a_target_made_by_hand_is_whole() -> None:
-    """A role without an account is refused where it is made."""
-    with pytest.raises(fl.InputError, match="account_id says not where"):
+def test_a_role_needs_an_account() -> None:
+    """A Target with a role and no account is refused when it is made."""
+    with pytest.raises(fl.InputError, match="account_id is None"):
         fl.Target(role=READER)
+
+
+def test_a_role_may_begin_with_a_slash() -> None:
+    """The path of a role may begin with a slash, as in its ARN."""
     [target] = fl.targets(accounts="111122223333", role="/ops/Reader")
     assert target.role == "ops/Reader"
 
 
-def test_there_is_no_secret_in_a_target(demo: Demo) -> None:
-    """A target can be pickled and printed; nothing that opens an account is in it."""
+def test_a_target_has_no_secret(demo: Demo) -> None:
+    """A target can be pickled and printed, and its repr hides the external id."""
     found = fl.targets(accounts=list(demo.accounts), role=READER, external_id="planted-external-id")
     assert pickle.loads(pickle.dumps(found)) == found
     assert "planted-external-id" not in repr(found)
@@ -107,31 +100,26 @@ def test_there_is_no_secret_in_a_target(demo: Demo) -> None:
 
 @pytest.fixture
 def units(demo: Demo) -> dict[str, str]:
-    """Two units of the demo's organization, one in the other: name to id."""
+    """Ids of the root, of a unit in it, and of a unit in that unit with one account."""
     client = demo.session.client("organizations")
-    root = client.list_roots()["Roots"][0]["Id"]
-    made = client.create_organizational_unit(ParentId=root, Name="games")
-    outer = made["OrganizationalUnit"]["Id"]
-    made = client.create_organizational_unit(ParentId=outer, Name="live")
-    inner = made["OrganizationalUnit"]["Id"]
+    [root] = client.list_roots()["Roots"]
+    ids = {"root": root["Id"]}
+    for name, parent in (("outer", "root"), ("inner", "outer")):
+        response = client.create_organizational_unit(ParentId=ids[parent], Name=name)
+        ids[name] = response["OrganizationalUnit"]["Id"]
+    [parent] = client.list_parents(ChildId="111122223333")["Parents"]
     client.move_account(
-        AccountId="111122223333", SourceParentId=parent(client), DestinationParentId=inner
+        AccountId="111122223333", SourceParentId=parent["Id"], DestinationParentId=ids["inner"]
     )
-    return {"root": root, "outer": outer, "inner": inner}
+    return ids
 
 
-def parent(client: Any) -> str:
-    """Return where the account is."""
-    answer = client.list_parents(ChildId="111122223333")
-    return str(answer["Parents"][0]["Id"])
-
-
-def ids(found: list[Target]) -> list[str | None]:
+def account_ids(found: list[Target]) -> list[str | None]:
     return [target.account_id for target in found]
 
 
-def test_a_whole_organization(demo: Demo) -> None:
-    """Every active account, by its name; the one that asks needs no role."""
+def test_a_whole_organization_is_listed(demo: Demo) -> None:
+    """Every active account has its name; the account that lists them needs no role."""
     found = {target.account_id: target for target in fl.targets(organization=True, role=READER)}
     assert found.keys() >= set(demo.accounts)
     assert found["111122223333"].account_name == "game-servers"
@@ -139,52 +127,53 @@ def test_a_whole_organization(demo: Demo) -> None:
     assert found["123456789012"].role is None
 
 
-def test_suspended_accounts_are_left_out(demo: Demo) -> None:
-    """An account that is closed is no target, though the organization still lists it."""
-    before = ids(fl.targets(organization=True, role=READER))
+def test_a_closed_account_is_left_out(demo: Demo) -> None:
+    """An account that is closed is no target, although the organization still lists it."""
+    before = account_ids(fl.targets(organization=True, role=READER))
     demo.session.client("organizations").close_account(AccountId="111122223333")
-    after = ids(fl.targets(organization=True, role=READER))
+    after = account_ids(fl.targets(organization=True, role=READER))
     assert [account for account in before if account != "111122223333"] == after
 
 
 @pytest.mark.parametrize("unit", ["outer", "inner"])
-def test_a_unit_brings_all_below_it(demo: Demo, units: dict[str, str], unit: str) -> None:
+def test_a_unit_includes_the_units_in_it(demo: Demo, units: dict[str, str], unit: str) -> None:
     """A unit stands for its accounts, and for those of the units in it."""
-    assert ids(fl.targets(organization=units[unit], role=READER)) == ["111122223333"]
+    found = fl.targets(organization=units[unit], role=READER)
+    assert account_ids(found) == ["111122223333"]
 
 
-def test_parts_to_skip(demo: Demo, units: dict[str, str]) -> None:
-    """Units and accounts can be left out of the whole, or of a part."""
-    whole = set(ids(fl.targets(organization=True, role=READER)))
-    skipped = fl.targets(organization=True, role=READER, skip=units["outer"])
-    assert set(ids(skipped)) == whole - {"111122223333"}
-    part = fl.targets(organization=units["root"], role=READER, skip=["123456789012"])
-    assert set(ids(part)) == whole - {"123456789012"}
+def test_units_and_accounts_can_be_skipped(demo: Demo, units: dict[str, str]) -> None:
+    """Units and accounts can be left out of the whole organization, or of a part."""
+    everything = set(account_ids(fl.targets(organization=True, role=READER)))
+    found = fl.targets(organization=True, role=READER, skip=units["outer"])
+    assert set(account_ids(found)) == everything - {"111122223333"}
+    found = fl.targets(organization=units["root"], role=READER, skip=["123456789012"])
+    assert set(account_ids(found)) == everything - {"123456789012"}
 
 
-def test_accounts_beside_an_organization(demo: Demo, units: dict[str, str]) -> None:
-    """Accounts from elsewhere are read as well, each once."""
+def test_accounts_may_join_an_organization(demo: Demo, units: dict[str, str]) -> None:
+    """Accounts from elsewhere are listed as well, each once."""
     found = fl.targets(
         accounts=["999988887777", "111122223333"], organization=units["outer"], role=READER
     )
-    assert ids(found) == ["999988887777", "111122223333"]
+    assert account_ids(found) == ["999988887777", "111122223333"]
 
 
-def test_an_account_that_the_organization_lacks(demo: Demo) -> None:
-    """A named account that is no active one of it is refused, by its id."""
+def test_an_account_outside_the_organization_is_refused(demo: Demo) -> None:
+    """An account that is no active one of the organization is refused, with its id."""
     with pytest.raises(fl.InputError, match="999988887777, which is no active account"):
         fl.targets(organization=["999988887777"], role=READER)
 
 
-def test_who_may_not_list_it_is_told(demo: Demo) -> None:
-    """Without the permission the action is named."""
-    said = r"Allow the IAM action organizations:ListAccounts\."
-    with denied("ListAccounts"), pytest.raises(fl.ReadError, match=said):
+def test_a_denied_list_names_its_action(demo: Demo) -> None:
+    """If the organization may not be listed, the error names the action to allow."""
+    message = r"Allow the IAM action organizations:ListAccounts\."
+    with denied("ListAccounts"), pytest.raises(fl.ReadError, match=message):
         fl.targets(organization=True, role=READER)
 
 
-def test_who_may_not_list_a_unit_is_told(demo: Demo, units: dict[str, str]) -> None:
-    """Each action of Organizations is named as what it is."""
+def test_a_denied_unit_names_its_action(demo: Demo, units: dict[str, str]) -> None:
+    """Each action of Organizations has its own name in the error."""
     operation = "ListAccountsForParent"
     with denied(operation), pytest.raises(fl.ReadError, match=f"organizations:{operation}"):
         fl.targets(organization=units["outer"], role=READER)
@@ -194,108 +183,43 @@ def test_who_may_not_list_a_unit_is_told(demo: Demo, units: dict[str, str]) -> N
 
 
 def test_an_account_is_opened_once(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often it is asked for, its role is assumed once, and so is the base opened."""
+    """A role is assumed once, however often its account is opened."""
     calls: list[str] = []
     real = botocore.client.BaseClient._make_api_call
 
-    def call(self: Any, name: str, asked: Any) -> Any:
-        calls.append(name)
-        return real(self, name, asked)
-
-    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
-    vault = AccountCache()
-    [target] = fl.targets(accounts="111122223333", role=READER)
-    assert vault.open(target) is vault.open(target)
-    assert calls == ["AssumeRole"]
-    assert vault.open(target).account_id() == "111122223333"
-
-
-def test_a_role_that_can_not_be_assumed(demo: Demo) -> None:
-    """The message names the permission here, and the trust there."""
-    [target] = fl.targets(accounts="111122223333", role=READER)
-    said = r"sts:AssumeRole.*trust policy.*external id"
-    with denied("AssumeRole"), pytest.raises(fl.ReadError, match=said):
-        AccountCache().open(target)
-
-
-def test_each_partition_has_its_own_roles(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The role's ARN is of the partition that the credentials belong to."""
-    asked: list[str] = []
-    real = botocore.client.BaseClient._make_api_call
-
     def call(self: Any, name: str, request: Any) -> Any:
-        asked.append(request.get("RoleArn", ""))
+        calls.append(name)
         return real(self, name, request)
 
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", call)
-    for home in ("us-gov-west-1", "cn-north-1", "eu-west-1"):
-        AccountCache().open(fl.Target(None, "111122223333", role=READER, home=home))
-    assert [arn.split(":")[1] for arn in asked] == ["aws-us-gov", "aws-cn", "aws"]
+    cache = AccountCache()
+    [target] = fl.targets(accounts="111122223333", role=READER)
+    assert cache.open(target) is cache.open(target)
+    assert calls == ["AssumeRole"]
+    assert cache.open(target).get_account_id() == "111122223333"
 
 
-def test_a_proxy_is_for_the_addresses_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where one region is reached by a proxy and another without, neither goes the other's way."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "ec2.us-east-1.amazonaws.com")
-    access = AccountSession(boto3.Session("x", "y", region_name="us-east-1"))
-    ways = [
-        access.client("ec2", region)._endpoint.http_session._proxy_config.proxy_url_for("https://")
-        for region in ("us-east-1", "eu-west-1", "us-east-1")
-    ]
-    assert ways == [None, "http://127.0.0.1:9", None]
+def test_a_denied_role_names_permission_and_trust(demo: Demo) -> None:
+    """If a role cannot be assumed, the error names the permission and the trust policy."""
+    [target] = fl.targets(accounts="111122223333", role=READER)
+    message = r"sts:AssumeRole.*trust policy.*external id"
+    with denied("AssumeRole"), pytest.raises(fl.ReadError, match=message):
+        AccountCache().open(target)
 
 
-def test_clients_of_one_access_share_their_connections(demo: Demo) -> None:
-    """Whoever reads many accounts by roles opens connections once."""
-    vault = AccountCache(connections=7)
-    base = vault.open(fl.Target())
-    base.client("ec2", "us-east-1")
-    role = vault.open(fl.targets(accounts="111122223333", role=READER)[0])
-    clients = [base.client("ec2", "us-east-1"), role.client("ec2", "us-east-1")]
-    pools = {id(client._endpoint.http_session) for client in clients}
-    assert len(pools) == 1
-    assert clients[0].meta.config.max_pool_connections == 7
-    keys = {client._request_signer._credentials.access_key for client in clients}
-    assert len(keys) == 2  # and yet each signs with its own
+# --- other processes ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("configured", [True, False])
-def test_patience_is_the_users(demo: Demo, configured: bool) -> None:
-    """How often to try is what the session says; where it says nothing, more than boto3's own."""
-    core = botocore.session.Session()
-    if configured:
-        core.set_default_client_config(Config(retries={"total_max_attempts": 2}))
-    client = AccountSession(boto3.Session(botocore_session=core)).client("ec2", "us-east-1")
-    assert client.meta.config.retries["total_max_attempts"] == (2 if configured else 8)
-
-
-@given(st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)), st.sampled_from(WRITTEN))
-@example(datetime(2026, 1, 15, 12, 0, 0, 123000), WRITTEN[0])
-def test_times_are_those_of_botocore(time: datetime, write: Callable[[datetime], Any]) -> None:
-    """In whichever form AWS writes a time, it is the instant that botocore's own parser reads."""
-    written = write(time.replace(tzinfo=UTC))
-    parsed = parse_response_time(written)
-    assert parsed == parse_timestamp(written)
-    assert parsed.tzinfo is UTC
-
-
-@pytest.mark.parametrize("wrong", ["", "soon", "2026-13-01T00:00:00Z"])
-def test_what_is_no_time_is_refused_as_botocore_does(wrong: str) -> None:
-    """What botocore cannot parse is a ValueError here too."""
-    with pytest.raises(ValueError, match="Invalid timestamp"):
-        parse_response_time(wrong)
-
-
-def test_a_session_with_keys_has_no_recipe() -> None:
-    """What only this process has is refused elsewhere, saying why and what to do."""
+def test_a_session_with_keys_is_not_portable() -> None:
+    """Keys never leave this process: the error says why, and what to do instead."""
     session = boto3.Session("planted-key", "planted-secret", region_name="eu-west-1")
     with pytest.raises(fl.InputError, match="must not leave this process") as caught:
-        portable(session)
+        make_portable(session)
     assert "planted" not in str(caught.value)
 
 
-def test_a_session_of_a_profile_has_one(demo: Demo) -> None:
-    """A session that a configuration explains becomes a recipe with its profile and region."""
+def test_a_session_of_a_profile_is_portable(demo: Demo) -> None:
+    """A session of a profile becomes a target with its profile, account and region."""
     session = boto3.Session(profile_name="game-servers", region_name="eu-west-1")
-    found = portable(session)
+    found = make_portable(session)
     assert found == fl.Target("game-servers", "111122223333", "game-servers", home="eu-west-1")

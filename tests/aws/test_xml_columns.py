@@ -1,4 +1,4 @@
-"""The wire: columns made of bytes are the frame that botocore's own parser would have given."""
+"""XML columns: the DataFrame of a response equals the one of botocore's parser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHAPE = (
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
-# --- answers, as text -----------------------------------------------------------------
+# --- responses ------------------------------------------------------------------------
 
 words = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=12
@@ -37,12 +37,12 @@ times = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)).map(
 
 
 def element(tag: str, content: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """An element, or nothing in its place."""
+    """Draw an element, or nothing in its place."""
     return st.none().map(lambda _: "") | content.map(lambda text: f"<{tag}>{text}</{tag}>")
 
 
-def elements(*parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    return st.tuples(*parts).map("".join)
+def elements(*strategies: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(*strategies).map("".join)
 
 
 template = elements(
@@ -62,26 +62,29 @@ item = elements(
 ).map(lambda text: f"<item>{text}</item>")
 
 
-def answer(items: list[str], token: str = "", namespace: str = NAMESPACE) -> bytes:
-    listed = f"<fastLaunchImageSet>{''.join(items)}</fastLaunchImageSet>"
-    mark = f' xmlns="{namespace}"' if namespace else ""
+def build_response(items: list[str], token: str = "", namespace: str = NAMESPACE) -> bytes:
+    images = f"<fastLaunchImageSet>{''.join(items)}</fastLaunchImageSet>"
+    attribute = f' xmlns="{namespace}"' if namespace else ""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<DescribeFastLaunchImagesResponse{mark}><requestId>r-1</requestId>"
-        f"{listed}{token}</DescribeFastLaunchImagesResponse>"
+        f"<DescribeFastLaunchImagesResponse{attribute}><requestId>r-1</requestId>"
+        f"{images}{token}</DescribeFastLaunchImagesResponse>"
     ).encode()
 
 
-def parsed(body: bytes) -> dict[str, Any]:
-    """Return what botocore makes of a body."""
+def parse_with_botocore(body: bytes) -> dict[str, Any]:
     response = {"status_code": 200, "headers": {}, "body": body}
     result: dict[str, Any] = EC2QueryParser().parse(response, SHAPE)
     return result
 
 
-def table(taken: xml_columns.ExtractedColumns) -> pd.DataFrame:
+def extract(body: bytes) -> xml_columns.ExtractedColumns | None:
+    return xml_columns.extract_columns(body, SHAPE, "FastLaunchImages")
+
+
+def to_frame(extracted: xml_columns.ExtractedColumns) -> pd.DataFrame:
     batch = make_batch(
-        taken.columns, account_id="111122223333", region="eu-west-1", observed_at=NOW
+        extracted.columns, account_id="111122223333", region="eu-west-1", observed_at=NOW
     )
     return concat_batches([batch])
 
@@ -97,35 +100,35 @@ WHOLE = (
 )
 BARE = ["<item></item>", "<item><launchTemplate></launchTemplate></item>"]
 
-# --- laws -----------------------------------------------------------------------------
+# --- extraction -----------------------------------------------------------------------
 
 
 @given(st.lists(item, max_size=5), st.sampled_from([NAMESPACE, ""]))
 @example([WHOLE, *BARE], NAMESPACE)
 @example([*BARE, WHOLE, WHOLE], "")
-def test_columns_are_what_botocore_parses(items: list[str], namespace: str) -> None:
-    """Whatever fields are missing, empty, new or odd: the frame is the one of botocore's dicts."""
-    body = answer(items, namespace=namespace)
-    taken = xml_columns.extract_columns(body, SHAPE, "FastLaunchImages")
-    assert taken is not None
+def test_columns_equal_those_of_botocore(items: list[str], namespace: str) -> None:
+    """Whatever fields an item has, the DataFrame equals the one of botocore's dicts."""
+    body = build_response(items, namespace=namespace)
+    extracted = extract(body)
+    assert extracted is not None
     expected = fl.from_pages(
-        {"FastLaunchImages": parsed(body)["FastLaunchImages"]},
+        {"FastLaunchImages": parse_with_botocore(body)["FastLaunchImages"]},
         account_id="111122223333",
         region="eu-west-1",
         observed_at=NOW,
     )
-    pd.testing.assert_frame_equal(table(taken), expected, check_flags=False)
+    pd.testing.assert_frame_equal(to_frame(extracted), expected, check_flags=False)
 
 
 @given(st.lists(item, max_size=3), words.map(escape))
 @example([WHOLE, *BARE], "more")
 @example([], "")
-def test_the_rest_is_left_for_botocore(items: list[str], token: str) -> None:
-    """Token and request id are in the rest; the items are not."""
-    body = answer(items, f"<nextToken>{token}</nextToken>")
-    taken = xml_columns.extract_columns(body, SHAPE, "FastLaunchImages")
-    assert taken is not None
-    whole, rest = parsed(body), parsed(taken.rest)
+def test_botocore_parses_the_rest(items: list[str], token: str) -> None:
+    """The rest has the token and the request id, and no items."""
+    body = build_response(items, f"<nextToken>{token}</nextToken>")
+    extracted = extract(body)
+    assert extracted is not None
+    whole, rest = parse_with_botocore(body), parse_with_botocore(extracted.rest)
     assert rest["NextToken"] == whole["NextToken"]
     assert rest["ResponseMetadata"] == whole["ResponseMetadata"]
     assert not rest.get("FastLaunchImages")
@@ -136,53 +139,55 @@ def test_the_rest_is_left_for_botocore(items: list[str], token: str) -> None:
     [
         pytest.param(b"", id="nothing"),
         pytest.param(b"<html><body>Log in</body></html>", id="another page"),
-        pytest.param(b"<html>", id="no XML"),
+        pytest.param(b"<html>", id="malformed"),
         pytest.param(
-            answer(["<item><maxParallelLaunches>many</maxParallelLaunches></item>"]), id="no number"
+            build_response(["<item><maxParallelLaunches>many</maxParallelLaunches></item>"]),
+            id="text in place of a number",
         ),
-        pytest.param(answer(["<item>"])[:-30], id="cut off"),
+        pytest.param(
+            build_response(["<item><maxParallelLaunches></maxParallelLaunches></item>"]),
+            id="an empty number",
+        ),
+        pytest.param(build_response(["<item>"])[:-30], id="cut off"),
         pytest.param(
             b"<Response><Errors><Error><Code>x</Code></Error></Errors></Response>", id="an error"
         ),
     ],
 )
-def test_what_is_no_such_answer_is_left_alone(body: bytes) -> None:
-    """Nothing is taken out of what is not understood: botocore says what is wrong with it."""
-    assert xml_columns.extract_columns(body, SHAPE, "FastLaunchImages") is None
+def test_an_unexpected_response_is_left_to_botocore(body: bytes) -> None:
+    """Nothing is extracted from an unexpected response, so that botocore reports the error."""
+    assert extract(body) is None
 
 
-def test_an_entity_bomb_goes_off_nowhere() -> None:
-    """XML that grows without end is refused by the parser, and not answered."""
+def test_an_entity_bomb_is_refused() -> None:
+    """The parser refuses XML that grows without end."""
     entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
     items = "<fastLaunchImageSet>&e11;</fastLaunchImageSet>"
     bomb = f'<!DOCTYPE x [<!ENTITY e0 "ha">{entities}]><x>{items}</x>'
-    assert xml_columns.extract_columns(bomb.encode(), SHAPE, "FastLaunchImages") is None
+    assert extract(bomb.encode()) is None
 
 
-def test_a_time_that_is_none_is_refused() -> None:
+def test_a_malformed_time_is_an_error() -> None:
     """A time that is not ISO 8601 is an error that quotes it, never a null."""
-    taken = xml_columns.extract_columns(
-        answer(["<item><stateTransitionTime>soon</stateTransitionTime></item>"]),
-        SHAPE,
-        "FastLaunchImages",
-    )
-    assert taken is not None
+    item = "<item><stateTransitionTime>soon</stateTransitionTime></item>"
+    extracted = extract(build_response([item]))
+    assert extracted is not None
     with pytest.raises(fl.SourceError, match="soon"):
-        table(taken)
+        to_frame(extracted)
 
 
 # --- batches --------------------------------------------------------------------------
 
 
-def test_no_batch_is_the_empty_frame() -> None:
-    """Nothing read has the columns and dtypes of something read."""
+def test_no_batch_is_an_empty_frame() -> None:
+    """Without batches the DataFrame has the same columns and dtypes."""
     pd.testing.assert_frame_equal(concat_batches([]), empty_images(), check_flags=False)
 
 
 def test_a_coverage_has_its_dtypes() -> None:
-    """Declared dtypes, also where nothing was covered; every column says what it means."""
+    """A coverage has the declared columns and dtypes, even without rows; each has a meaning."""
     for rows in ([], [{"sweep_id": "s", "rows": 3, "seconds": 0.5}]):
         coverage = make_coverage(rows)
         assert [*coverage] == [column.name for column in COVERAGE]
-        assert coverage.dtypes.astype(str).tolist() == [c.dtype for c in COVERAGE]
+        assert coverage.dtypes.astype(str).tolist() == [column.dtype for column in COVERAGE]
     assert all(column.meaning for column in COVERAGE)

@@ -1,4 +1,4 @@
-"""A sweep where things go wrong: no row is lost, none comes twice, every failure has its name."""
+"""Sweeps with failures: no row is lost or repeated, and every failure is in the coverage."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from fastlaunch_nb.emulator.image import FastLaunchImage
 from tests.helpers.cases import some
 from tests.helpers.processes import LIMIT
 from tests.helpers.samples import ACCOUNT, REGION, denied
+from tests.helpers.sweeps import OTHER
 
-OTHER = "111122223333"
 REGIONS = ["eu-west-1", "us-east-1"]
 
 
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let botocore's retries go on at once; what they would have waited is here."""
-    waited: list[float] = []
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=waited.append))
-    return waited
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The delays of botocore's retries, which go on at once."""
+    seconds: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=seconds.append))
+    return seconds
 
 
 @pytest.fixture
-def pages(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[pd.DataFrame]:
-    """Two regions of 23 images each, in pages of 5, in-process; and what a sweep of them brings."""
+def images(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[pd.DataFrame]:
+    """The images of two regions, 23 in each, in pages of 5, in-process."""
     monkeypatch.setattr("fastlaunch_nb.aws.fast_launch_pages.MAX_PAGE_SIZE", 5)
     for region in REGIONS:
         emulator.backend(ACCOUNT, region).add_fast_launch_images(
@@ -49,40 +49,40 @@ def pages(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[pd.DataFrame]:
     FAULTS.clear()
 
 
-def assert_same(found: fl.Sweep, expected: pd.DataFrame) -> None:
-    """Every row, in order, and none of them twice."""
-    pd.testing.assert_frame_equal(found.images, expected, check_flags=False)
-    assert found.coverage["status"].tolist() == ["complete"] * 2
-    assert found.coverage["rows"].sum() == len(expected)
+def assert_complete(swept: fl.Sweep, expected: pd.DataFrame) -> None:
+    """Check that a sweep has every row once, in order, and a complete coverage."""
+    pd.testing.assert_frame_equal(swept.images, expected, check_flags=False)
+    assert swept.coverage["status"].tolist() == ["complete"] * 2
+    assert swept.coverage["rows"].sum() == len(expected)
 
 
-# --- what botocore's retries outlive --------------------------------------------------
+# --- failures that retries solve ------------------------------------------------------
 
 
-def test_throttling(pages: pd.DataFrame, waits: list[float]) -> None:
-    """Of ten calls three are throttled: all is read, and the coverage tells of the retries."""
+def test_throttled_requests_are_retried(images: pd.DataFrame, delays: list[float]) -> None:
+    """If three of ten requests are throttled, all is read, and the coverage has the retries."""
     with emulator.faulty(throttle_rate=0.3, seed=3):
         swept = fl.sweep(regions=REGIONS)
-    assert_same(swept, pages)
-    assert waits
-    assert swept.coverage["retries"].sum() == len(waits)
+    assert_complete(swept, images)
+    assert delays
+    assert swept.coverage["retries"].sum() == len(delays)
 
 
-def test_server_errors_and_dropped_connections(demo: Demo, waits: list[float]) -> None:
-    """Over HTTP, with errors of the server and connections that end without an answer."""
+def test_server_errors_and_dropped_connections_are_retried(demo: Demo, delays: list[float]) -> None:
+    """Over HTTP, all is read despite server errors and connections without a response."""
     accounts = fl.targets(profiles=demo.accounts.values())
     expected = fl.sweep(accounts, regions=demo.regions).images
     with emulator.faulty(error_rate=0.2, drop_rate=0.2, seed=5):
         swept = fl.sweep(accounts, regions=demo.regions)
     pd.testing.assert_frame_equal(swept.images, expected, check_flags=False)
-    assert waits
+    assert delays
 
 
-# --- what they do not -----------------------------------------------------------------
+# --- failures that remain -------------------------------------------------------------
 
 
-def test_an_account_without_permission(demo: Demo) -> None:
-    """One account is refused: the other is complete, and the refusal says what to allow."""
+def test_a_denied_account_does_not_affect_the_other(demo: Demo) -> None:
+    """The other account is complete, and the failures of the denied one say what to allow."""
     accounts = fl.targets(profiles=demo.accounts.values())
     with emulator.faulty(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=demo.regions)
@@ -91,27 +91,29 @@ def test_an_account_without_permission(demo: Demo) -> None:
     assert failures["account_id"].tolist() == [OTHER] * 3
     assert failures["status"].tolist() == ["failed"] * 3
     assert failures["error_code"].tolist() == ["UnauthorizedOperation"] * 3
-    for name, part in (("error_message", "Allow the IAM action ec2:"), ("request_id", "fa571a00")):
-        assert failures[name].str.contains(part).tolist() == [True] * 3, name
+    assert failures["request_id"].str.contains("fa571a00").tolist() == [True] * 3
+    [message] = failures["error_message"].unique()
+    assert message.startswith("DescribeFastLaunchImages: AWS answered UnauthorizedOperation: You")
+    assert message.endswith("Allow the IAM action ec2:DescribeFastLaunchImages.")
     assert failures[["pages", "rows"]].values.tolist() == [[0, 0]] * 3
     assert failures["observed_at"].tolist() == [emulator.CLOCK.now()] * 3
 
 
-def test_every_look_has_a_time(demo: Demo) -> None:
-    """A look that AWS did not answer has the time of its sweep, by AWS's clock if any look has."""
+def test_every_scan_has_a_time(demo: Demo) -> None:
+    """A scan without a response has the latest time of the sweep, by AWS's clock if possible."""
     demo.clock.advance(hours=3)
     swept = fl.sweep(regions=[REGION, "ap-east-1", "cn-north-1"])
     assert swept.coverage["observed_at"].tolist() == [demo.clock.now()] * len(swept.coverage)
     with emulator.faulty(unauthorized=[ACCOUNT]):
-        refused = fl.sweep(regions=REGION)
+        denied_sweep = fl.sweep(regions=REGION)
     demo.clock.advance(hours=1)
-    assert set(fl.sweep(resume=refused).images["observed_at"]) == {demo.clock.now()}
+    assert set(fl.sweep(resume=denied_sweep).images["observed_at"]) == {demo.clock.now()}
     nowhere = fl.sweep(fl.targets(profiles="default"), regions=["cn-north-1"])
     assert nowhere.coverage["observed_at"].tolist() == [nowhere.started_at]
 
 
-def test_strict_names_them_all(demo: Demo) -> None:
-    """strict raises one error with every failure in it; what was read is not lost."""
+def test_strict_names_every_failure(demo: Demo) -> None:
+    """strict raises one error with every failure, and with the rows that were read."""
     accounts = fl.targets(profiles=demo.accounts.values())
     with emulator.faulty(unauthorized=[OTHER]), pytest.raises(fl.SweepError) as caught:
         fl.sweep(accounts, regions=demo.regions, strict=True)
@@ -123,12 +125,13 @@ def test_strict_names_them_all(demo: Demo) -> None:
     assert len(again.images) == demo.images
 
 
-def test_an_account_that_does_not_open(demo: Demo) -> None:
-    """A role that can not be assumed is a failure in every region that was named, else one row."""
+def test_a_role_that_cannot_be_assumed_is_a_failure(demo: Demo) -> None:
+    """It is a failure in every requested region, or one row if no region was requested."""
     role = fl.targets(accounts=OTHER, role="FastLaunchReader")
     with denied("AssumeRole"):
-        named, listed = fl.sweep(role, regions=REGIONS), fl.sweep(role)
-    assert named.failures[["account_id", "region"]].values.tolist() == [[OTHER, r] for r in REGIONS]
+        requested, listed = fl.sweep(role, regions=REGIONS), fl.sweep(role)
+    failures = requested.failures[["account_id", "region"]]
+    assert failures.values.tolist() == [[OTHER, region] for region in REGIONS]
     assert listed.failures["account_id"].tolist() == [OTHER]
     assert listed.failures["region"].isna().tolist() == [True]
     assert "trust policy" in listed.failures["error_message"].item()
@@ -138,34 +141,34 @@ def test_an_account_that_does_not_open(demo: Demo) -> None:
     assert set(again.coverage["region"].notna()) == {True}
 
 
-def test_a_dead_region(pages: pd.DataFrame, waits: list[float]) -> None:
-    """A region that can not be reached is tried, then named; the others are complete."""
+def test_an_unreachable_region_is_a_failure(images: pd.DataFrame, delays: list[float]) -> None:
+    """An unreachable region is tried several times; the others are complete."""
     session = boto3.Session(region_name=REGION)
 
-    def dead(request: Any, **_: Any) -> None:
+    def fail(request: Any, **_: Any) -> None:
         if "eu-west-1" in request.url:
             raise EndpointConnectionError(endpoint_url=request.url)
 
-    session.events.register("before-send.ec2", dead)
+    session.events.register("before-send.ec2", fail)
     swept = fl.sweep(session, regions=REGIONS)
     assert swept.coverage["status"].tolist() == ["failed", "complete"]
     assert swept.failures["error_code"].tolist() == ["EndpointConnectionError"]
     assert swept.failures["retries"].tolist() == [7]
     assert len(swept.images) == 23
-    assert_same(fl.sweep(boto3.Session(region_name=REGION), resume=swept), pages)
+    assert_complete(fl.sweep(boto3.Session(region_name=REGION), resume=swept), images)
 
 
-def test_a_session_is_asked_for_again(pages: pd.DataFrame) -> None:
-    """A sweep keeps no session: whoever resumes one that read with it passes it again."""
+def test_a_session_must_be_passed_again(images: pd.DataFrame) -> None:
+    """A sweep does not store a session: to resume the sweep, pass the session again."""
     with emulator.faulty(unauthorized=[ACCOUNT]):
         swept = fl.sweep(boto3.Session(), regions=REGIONS)
     with pytest.raises(fl.InputError, match="Pass it again"):
         fl.sweep(resume=swept)
-    assert_same(fl.sweep(boto3.Session(), resume=swept), pages)
+    assert_complete(fl.sweep(boto3.Session(), resume=swept), images)
 
 
-def test_resumed_with_some_of_the_targets(demo: Demo) -> None:
-    """Whoever resumes one account of several leaves the others as they were, to be resumed too."""
+def test_some_targets_can_be_resumed_first(demo: Demo) -> None:
+    """If one account of several is resumed, the others stay as they are for a later resume."""
     profiles = list(demo.accounts.values())
     with denied("GetCallerIdentity", "AssumeRole", "DescribeRegions", code="ExpiredToken"):
         swept = fl.sweep(fl.targets(profiles=profiles))
@@ -181,8 +184,8 @@ def test_resumed_with_some_of_the_targets(demo: Demo) -> None:
     )
 
 
-def test_given_targets_are_known_by_their_accounts(demo: Demo) -> None:
-    """Targets of a resumed sweep come in any order: whose rows they bring is told by AWS."""
+def test_targets_are_matched_by_account(demo: Demo) -> None:
+    """Targets of a resumed sweep may have any order: AWS identifies their accounts."""
     accounts = fl.targets(profiles=demo.accounts.values())
     expected = fl.sweep(accounts, regions=REGIONS).images
     with emulator.faulty(unauthorized=[OTHER]):
@@ -194,8 +197,10 @@ def test_given_targets_are_known_by_their_accounts(demo: Demo) -> None:
     pd.testing.assert_frame_equal(swept.images, expected, check_flags=False)
 
 
-def test_no_account_is_taken_for_another(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the credentials have come to lead elsewhere, that is a failure, and no row of it."""
+def test_an_account_is_never_mistaken_for_another(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the credentials now lead to another account, that is a failure without rows."""
     with emulator.faulty(unauthorized=[ACCOUNT]):
         swept = fl.sweep(regions=REGIONS)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(profile_name="game-servers"))
@@ -203,7 +208,7 @@ def test_no_account_is_taken_for_another(demo: Demo, monkeypatch: pytest.MonkeyP
     assert again.images.empty
     assert again.failures["account_id"].tolist() == [ACCOUNT] * 2
     for message in some(again.failures["error_message"]):
-        assert f"account {OTHER}, and the sweep" in message
+        assert f"account {OTHER}, but the sweep" in message
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     assert fl.sweep(resume=again).failures.empty
     wrong = fl.sweep(fl.Target(account_id=OTHER), regions=REGIONS)
@@ -212,14 +217,12 @@ def test_no_account_is_taken_for_another(demo: Demo, monkeypatch: pytest.MonkeyP
         assert f"not to {OTHER}" in message
 
 
-def test_what_was_read_outlives_a_failed_resume(
-    demo: Demo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An account that can not be opened any more keeps what it brought, and where to go on."""
+def test_rows_survive_a_failed_resume(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account that no longer opens keeps its rows, and the page to continue from."""
     role = fl.targets(accounts=OTHER, role="FastLaunchReader")
-    whole = fl.sweep(role, regions=REGIONS)
+    expected = fl.sweep(role, regions=REGIONS)
     with monkeypatch.context() as patch:
-        Breaking(patch, "InternalFailure", {1})
+        FailingRequests(patch, "InternalFailure", {1})
         swept = fl.sweep(role, regions=[*REGIONS, "cn-north-1"], max_workers=1)
     assert sorted(swept.coverage["status"]) == ["complete", "failed"]
     with denied("AssumeRole"):
@@ -227,11 +230,11 @@ def test_what_was_read_outlives_a_failed_resume(
     assert sorted(again.coverage["status"]) == ["complete", "failed"]
     assert len(again.images) == len(swept.images) > 0
     assert again.failures["error_code"].tolist() == ["AccessDenied"]
-    pd.testing.assert_frame_equal(fl.sweep(resume=again).images, whole.images, check_flags=False)
+    pd.testing.assert_frame_equal(fl.sweep(resume=again).images, expected.images, check_flags=False)
 
 
-def test_regions_of_another_partition_are_forgotten_once_it_is_known(demo: Demo) -> None:
-    """An account that did not open failed in every region named; opened, it has only its own."""
+def test_an_opened_account_loses_regions_of_other_partitions(demo: Demo) -> None:
+    """Before it opens, an account fails in every requested region; then it has only its own."""
     regions = ["cn-north-1", REGION]
     with denied("AssumeRole"):
         swept = fl.sweep(fl.targets(accounts=OTHER, role="FastLaunchReader"), regions=regions)
@@ -239,85 +242,85 @@ def test_regions_of_another_partition_are_forgotten_once_it_is_known(demo: Demo)
     assert fl.sweep(resume=swept).coverage["region"].tolist() == [REGION]
 
 
-# --- broken off, and resumed ----------------------------------------------------------
+# --- interrupted and resumed ----------------------------------------------------------
 
 
-class Breaking:
-    """Has the embedded EC2 refuse every request that some numbers say."""
+class FailingRequests:
+    """A hook that makes the embedded EC2 refuse the requests with some numbers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, code: str, numbers: set[int]) -> None:
         self.code, self.numbers, self.count = code, numbers, 0
         monkeypatch.setattr(FAULTS, "before", self)
 
     def __call__(self, request: Any) -> None:
-        """Count a request, and refuse it where its number is one of those."""
+        """Count a request, and refuse it if its number is one of those."""
         self.count += 1
         if self.count in self.numbers:
             raise EC2Error(self.code, f"{self.code} at request {self.count}", 400)
 
 
 @given(st.lists(st.sets(st.integers(1, 12), max_size=6), max_size=4), st.booleans())
-def test_resumed_equals_read_at_once(
-    pages: pd.DataFrame,
-    breaks: list[set[int]],
-    one: bool,
+def test_resumed_sweeps_equal_one_sweep(
+    images: pd.DataFrame,
+    failures: list[set[int]],
+    one_worker: bool,
 ) -> None:
-    """However often and wherever it breaks off: resumed to its end, it is as if read at once."""
+    """However often and wherever a sweep fails, resumed to its end it equals one sweep."""
     with pytest.MonkeyPatch.context() as patch:
-        breaking = Breaking(patch, "RequestExpired", set())
+        failing = FailingRequests(patch, "RequestExpired", set())
         swept = None
-        for numbers in [*breaks, set()]:
-            breaking.numbers, breaking.count = numbers, 0
+        for numbers in [*failures, set()]:
+            failing.numbers, failing.count = numbers, 0
             swept = fl.sweep(
-                regions=None if swept else REGIONS, resume=swept, max_workers=1 if one else 4
+                regions=None if swept else REGIONS, resume=swept, max_workers=1 if one_worker else 4
             )
             assert not swept.images.duplicated(["account_id", "region", "image_id"]).any()
             assert swept.coverage["rows"].sum() == len(swept.images)
     assert swept is not None
-    assert_same(swept, pages)
+    assert_complete(swept, images)
 
 
-def test_credentials_that_expire_halfway(
-    pages: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+def test_expired_credentials_lose_no_page(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was read is kept, with where to go on; fresh credentials ask for no page again."""
-    breaking = Breaking(monkeypatch, "ExpiredToken", set(range(4, 1000)))
+    """A sweep has its pages and where to continue; new credentials request no page again."""
+    failing = FailingRequests(monkeypatch, "ExpiredToken", set(range(4, 1000)))
     swept = fl.sweep(regions=REGIONS, max_workers=1)
     assert swept.coverage["status"].tolist() == ["partial", "failed"]
     assert swept.coverage["pages"].tolist() == [3, 0]
     assert swept.failures["error_code"].tolist() == ["ExpiredToken"] * 2
     assert swept.coverage["checkpoint"].notna().tolist() == [True, False]
     assert len(swept.images) == 15
-    breaking.numbers, breaking.count = set(), 0
+    failing.numbers, failing.count = set(), 0
     again = fl.sweep(boto3.Session(), resume=swept)
-    assert breaking.count == 2 + 5
-    assert_same(again, pages)
+    assert failing.count == 2 + 5
+    assert_complete(again, images)
     assert again.sweep_id == swept.sweep_id
     assert again.started_at == swept.started_at
 
 
-def test_nothing_known_is_asked_again(demo: Demo) -> None:
-    """Resuming asks for no region that is complete, and for no list of regions."""
+def test_a_resume_requests_only_what_is_missing(demo: Demo) -> None:
+    """Resuming requests neither a complete region nor the list of regions."""
     with emulator.faulty(unauthorized=[OTHER]):
         swept = fl.sweep(fl.targets(organization=True, role="FastLaunchReader"))
-    asked: list[str] = []
+    calls: list[str] = []
     boto3.DEFAULT_SESSION = session = boto3.Session()
 
-    def count(model: Any, **_: Any) -> None:
-        asked.append(model.name)
+    def record(model: Any, **_: Any) -> None:
+        calls.append(model.name)
 
-    session.events.register("before-call", count)
+    session.events.register("before-call", record)
     again = fl.sweep(resume=swept)
     assert again.failures.empty
     assert len(again.images) == demo.images
     left = len(swept.failures)
-    assert sorted(asked) == ["AssumeRole", *["DescribeFastLaunchImages"] * left]
+    assert sorted(calls) == ["AssumeRole", *["DescribeFastLaunchImages"] * left]
     assert fl.sweep(resume=again).images.equals(again.images)
-    assert len(asked) == 1 + left
+    assert len(calls) == 1 + left
 
 
-def test_a_connection_cut_inside_a_page(demo: Demo) -> None:
-    """Answers end half-way: each read is named with what it has, and resuming brings the rest."""
+def test_a_truncated_page_is_read_again(demo: Demo) -> None:
+    """If responses end early, resuming reads the missing rows."""
     expected = fl.sweep(regions=demo.regions).images
     with emulator.faulty(truncate_rate=0.5, seed=1):
         swept = fl.sweep(regions=demo.regions)
@@ -328,8 +331,8 @@ def test_a_connection_cut_inside_a_page(demo: Demo) -> None:
     pd.testing.assert_frame_equal(swept.images, expected, check_flags=False)
 
 
-def test_tokens_that_expire(pages: pd.DataFrame) -> None:
-    """A token that is no longer known ends a read as partial; resuming starts that one anew."""
+def test_an_expired_token_restarts_the_scan(images: pd.DataFrame) -> None:
+    """A token that has expired ends a scan as partial; resuming starts it again."""
     with emulator.faulty(expire_tokens=True):
         swept = fl.sweep(regions=REGIONS)
         assert swept.coverage["status"].tolist() == ["partial"] * 2
@@ -338,36 +341,36 @@ def test_tokens_that_expire(pages: pd.DataFrame) -> None:
         still = fl.sweep(resume=swept)
         assert len(still.images) == 10
     again = fl.sweep(resume=still)
-    assert_same(again, pages)
+    assert_complete(again, images)
 
 
-def test_what_had_to_start_anew_is_not_mixed(pages: pd.DataFrame) -> None:
-    """Rows of a look that starts anew are the new ones only: an image that has gone is gone."""
+def test_a_restarted_scan_drops_its_earlier_rows(images: pd.DataFrame) -> None:
+    """A restarted scan has its new rows only: an image that has gone is gone."""
     with emulator.faulty(expire_tokens=True):
         swept = fl.sweep(regions=REGIONS)
     gone = swept.images["image_id"].iloc[0]
-    expiring = FAULTS.before
+    real = FAULTS.before
     emulator.backend(ACCOUNT, "eu-west-1").disable_fast_launch(gone)
     emulator.CLOCK.advance(hours=2)
 
     def expire(request: Any) -> None:
-        if request.region == "eu-west-1" and not over:
-            over.append(True)
+        if request.region == "eu-west-1" and not expired:
+            expired.append(True)
             raise EC2Error("InvalidNextToken", "The token has expired.")
-        expiring(request)
+        real(request)
 
-    over: list[bool] = []
+    expired: list[bool] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FAULTS, "before", expire)
         again = fl.sweep(resume=swept)
-    assert over
+    assert expired
     left = again.images[again.images["region"] == "eu-west-1"]
     assert gone not in set(left["image_id"])
     assert len(left) == 22
 
 
-def test_a_page_that_repeats_its_token(pages: pd.DataFrame) -> None:
-    """Pages that lead in a circle end a read as partial, with no row twice; resuming goes on."""
+def test_a_repeated_token_ends_the_scan(images: pd.DataFrame) -> None:
+    """Pages that lead in a circle end a scan as partial, without repeated rows; it can resume."""
     with emulator.faulty(repeat_token=True):
         swept = fl.sweep(regions=REGIONS)
         assert swept.failures["error_code"].tolist() == ["PaginationError"] * 2
@@ -375,61 +378,59 @@ def test_a_page_that_repeats_its_token(pages: pd.DataFrame) -> None:
         swept = fl.sweep(resume=swept)
         assert not swept.images.duplicated(["region", "image_id"]).any()
     again = fl.sweep(resume=swept)
-    pd.testing.assert_frame_equal(again.images, pages, check_flags=False)
+    pd.testing.assert_frame_equal(again.images, images, check_flags=False)
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_ctrl_c_returns_what_is_there(
-    pages: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, after: int
+def test_ctrl_c_returns_the_rows_so_far(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    """Whenever it comes: every place is covered, what was read is there, the rest resumes."""
+    """Whenever it comes, the coverage has every region, and the sweep can be resumed."""
     real, calls = futures.wait, iter(range(1000))
 
-    def wait(*args: Any, **named: Any) -> Any:
+    def wait(*args: Any, **kwargs: Any) -> Any:
         if next(calls) == after:
             raise KeyboardInterrupt
-        return real(*args, **named)
+        return real(*args, **kwargs)
 
     monkeypatch.setattr(futures, "wait", wait)
     swept = fl.sweep(regions=REGIONS, max_workers=1)
     assert swept.was_interrupted
     assert swept.coverage["region"].tolist() == REGIONS
     assert swept.coverage["rows"].sum() == len(swept.images)
-    told = swept.failures
-    assert set(told["status"]) <= {"partial", "interrupted"}
-    assert set(told["error_code"]) == {"Interrupted"}
-    assert_same(fl.sweep(resume=swept), pages)
+    assert set(swept.failures["status"]) <= {"partial", "interrupted"}
+    assert set(swept.failures["error_code"]) == {"Interrupted"}
+    assert_complete(fl.sweep(resume=swept), images)
 
 
-def test_ctrl_c_twice_waits_for_nothing(
-    pages: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+def test_a_second_ctrl_c_waits_for_nothing(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second Ctrl-C gives up what is under way; the pages it had brought are there."""
-    reached, go = futures.Future[None](), RegionScan._take
-    blocked = futures.Future[None]()
+    """A second Ctrl-C abandons the running scans; their pages so far are in the sweep."""
+    recorded, unblocked = futures.Future[None](), futures.Future[None]()
+    real_record, real_wait, calls = RegionScan._record_page, futures.wait, list[bool]()
 
-    def take(self: RegionScan, page: Any) -> None:
-        go(self, page)
+    def record_page(self: RegionScan, page: Any) -> None:
+        real_record(self, page)
         if self.pages == 2:
-            reached.set_result(None)
-            blocked.result()
+            recorded.set_result(None)
+            unblocked.result()
 
-    def wait(*_: Any, **__: Any) -> Any:
-        if sent:
-            reached.result(LIMIT)
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        if calls:
+            recorded.result(LIMIT)
             raise KeyboardInterrupt
-        sent.append(True)
-        return real(*_, **__)
+        calls.append(True)
+        return real_wait(*args, **kwargs)
 
-    real, sent = futures.wait, list[bool]()
-    monkeypatch.setattr(RegionScan, "_take", take)
+    monkeypatch.setattr(RegionScan, "_record_page", record_page)
     monkeypatch.setattr(futures, "wait", wait)
     try:
         swept = fl.sweep(regions=REGIONS[:1], max_workers=1)
     finally:
-        blocked.set_result(None)
+        unblocked.set_result(None)
     assert swept.coverage[["status", "pages", "rows"]].values.tolist() == [["partial", 2, 10]]
     assert len(swept.images) == 10

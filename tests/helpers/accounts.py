@@ -1,6 +1,6 @@
-"""Accounts with which a notebook has nothing to show: an empty one, and some that refuse.
+"""Accounts without images to show: an empty one, and some that refuse every read.
 
-Each is a profile named :data:`PROFILE`, for any boto3 on this machine, also in a kernel.
+Each is the profile :data:`PROFILE`, for any boto3 on this machine, also in a kernel.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import fastlaunch_nb as fl
 
 PROFILE, REGION = "mine", "us-east-1"
 EMPTY = "444455556666"  # the demo's sandbox, which has no image
-_WHO = "arn:aws:iam::444455556666:user/reader"
+_CALLER = "arn:aws:iam::444455556666:user/reader"
 
 
 class _Refusal(BaseHTTPRequestHandler):
-    """An AWS that says who asks, and refuses everything else, in each service's own form."""
+    """An AWS that names the caller and refuses everything else, in the service's own format."""
 
-    code: ClassVar[str | None] = None  # what even that question gets
+    code: ClassVar[str | None] = None  # if set, the error code of all requests
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
@@ -40,13 +40,13 @@ class _Refusal(BaseHTTPRequestHandler):
         if action == "GetCallerIdentity" and not self.code:
             self._answer(200, "text/xml", _IDENTITY)
         else:
-            message = f"User: {_WHO} is not authorized to perform: {service}:{action}"
-            self._answer(403, *_refused(service, target, self.code, message))
+            message = f"User: {_CALLER} is not authorized to perform: {service}:{action}"
+            self._answer(403, *_format_error(service, target, self.code, message))
 
-    def _answer(self, status: int, kind: str, text: str) -> None:
+    def _answer(self, status: int, content_type: str, text: str) -> None:
         self.send_response(status)
         for name, value in (
-            ("Content-Type", kind),
+            ("Content-Type", content_type),
             ("Content-Length", str(len(text))),
             ("x-amzn-RequestId", "r-1"),
         ):
@@ -57,17 +57,19 @@ class _Refusal(BaseHTTPRequestHandler):
 
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 _IDENTITY = f"""<GetCallerIdentityResponse xmlns="{_STS}"><GetCallerIdentityResult>
-<Arn>{_WHO}</Arn><UserId>AIDAEXAMPLE</UserId><Account>{EMPTY}</Account>
+<Arn>{_CALLER}</Arn><UserId>AIDAEXAMPLE</UserId><Account>{EMPTY}</Account>
 </GetCallerIdentityResult></GetCallerIdentityResponse>"""
 
 
-def _refused(service: str, target: str | None, code: str | None, message: str) -> tuple[str, str]:
-    """Return the type and the body of a service's answer."""
+def _format_error(
+    service: str, target: str | None, code: str | None, message: str
+) -> tuple[str, str]:
+    """Return the content type and the body of a service's error response."""
     if target:
-        denial = code or "AccessDeniedException"
-        return "application/x-amz-json-1.1", json.dumps({"__type": denial, "message": message})
-    denial = code or ("UnauthorizedOperation" if service == "ec2" else "AccessDenied")
-    error = f"<Error><Code>{denial}</Code><Message>{message}</Message></Error>"
+        code = code or "AccessDeniedException"
+        return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+    code = code or ("UnauthorizedOperation" if service == "ec2" else "AccessDenied")
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     if service == "ec2":
         error = f"<Response><Errors>{error}</Errors><RequestID>r-1</RequestID></Response>"
     else:
@@ -77,14 +79,14 @@ def _refused(service: str, target: str | None, code: str | None, message: str) -
 
 @contextmanager
 def refusing(folder: Path, code: str | None = None) -> Iterator[None]:
-    """Have the profile lead to an account where every read is denied, or gets this code."""
+    """Point the profile to an account that denies every read, or answers all with this code."""
     handler = type("Handler", (_Refusal,), {"code": code})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         keys = "aws_access_key_id = x\naws_secret_access_key = x\n"
         try:
-            with _profile(folder, f"http://127.0.0.1:{server.server_port}", keys):
+            with _write_profile(folder, f"http://127.0.0.1:{server.server_port}", keys):
                 yield
         finally:
             server.shutdown()
@@ -93,19 +95,19 @@ def refusing(folder: Path, code: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def empty(folder: Path) -> Iterator[None]:
-    """Have the profile lead to the demo's account without images."""
+    """Point the profile to the demo's account without images."""
     with fl.demo() as demo:
         role = f"role_arn = arn:aws:iam::{EMPTY}:role/demo\nsource_profile = keys\n"
         keys = "[profile keys]\naws_access_key_id = x\naws_secret_access_key = x\n"
-        with _profile(folder, demo.endpoint_url, f"{role}\n{keys}"):
+        with _write_profile(folder, demo.endpoint_url, f"{role}\n{keys}"):
             yield
 
 
 @contextmanager
-def _profile(folder: Path, address: str, settings: str) -> Iterator[None]:
+def _write_profile(folder: Path, endpoint_url: str, settings: str) -> Iterator[None]:
     config = folder / "aws-config"
-    place = f"region = {REGION}\nendpoint_url = {address}\n"
-    config.write_text(f"[profile {PROFILE}]\n{place}{settings}")
+    common = f"region = {REGION}\nendpoint_url = {endpoint_url}\n"
+    config.write_text(f"[profile {PROFILE}]\n{common}{settings}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_CONFIG_FILE", str(config))
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "none"))

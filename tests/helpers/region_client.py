@@ -1,0 +1,50 @@
+"""A stub of RegionClient that records its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from fastlaunch_nb.joins.queries import AccountRegion
+from tests.helpers.samples import ACCOUNT, REGION
+
+
+class StubRegionClient:
+    """A client whose every response has one page, as a function of the request."""
+
+    region = REGION
+    access = None
+
+    def __init__(self, respond: Callable[[str, dict[str, Any]], Sequence[Any]]) -> None:
+        self.respond = respond
+        self.requests: list[tuple[str, dict[str, Any], int | None]] = []
+
+    def pages(
+        self,
+        _service: str,
+        operation: str,
+        result_key: str,
+        request: Any,
+        page_size: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the one page."""
+        self.requests.append((operation, dict(request), page_size))
+        yield {result_key: self.respond(operation, request)}
+
+    def items(self, *arguments: Any) -> Iterator[Any]:
+        """Yield the items of the page."""
+        for page in self.pages(*arguments):
+            yield from page[arguments[2]]
+
+    def sizes(self, operation: str, values: Callable[[dict[str, Any]], Sequence[Any]]) -> list[int]:
+        """Return the number of values in each request of an operation."""
+        return [len(values(request)) for name, request, _ in self.requests if name == operation]
+
+    def page_sizes(self, operation: str) -> set[int | None]:
+        """Return the page sizes in the requests of an operation."""
+        return {size for name, _, size in self.requests if name == operation}
+
+
+def create_account_region(client: Any, count: int) -> AccountRegion:
+    """Create an account and region with a number of images."""
+    return AccountRegion(ACCOUNT, client, [f"ami-{number}" for number in range(count)])
