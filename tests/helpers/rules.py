@@ -219,11 +219,11 @@ TEMPLATE = "LaunchTemplateId=lt-0abcdef1234567890,Version=4"
 DISABLE = f"aws ec2 disable-fast-launch {_IMAGE}"
 FORCE = f"{DISABLE} --force"
 INSTANCES = f"aws ec2 describe-instances --region {REGION} --filters {_OF_IMAGE}"
-PREPARING = (
+PREPARATIONS = (
     f"aws ec2 describe-instances --region {REGION} --filters "
     f"'Name=tag:CreatedBy,Values=EC2 Fast Launch' {_OF_IMAGE}"
 )
-CONSOLE = "Enable it again in the EC2 console: the version of its template is not known"
+CONSOLE = "Enable it again in the EC2 console: its launch template's version is unknown"
 
 
 def snapshots_of(image_id: str = IMAGE_ID) -> str:

@@ -98,7 +98,7 @@ def test_hostile_text_is_quoted() -> None:
 )
 def test_a_command_is_quoted_word_by_word(words: Any, expected: str) -> None:
     """A region that is unknown is left out, and numbers are text."""
-    assert expected == cli_commands.command(*words)
+    assert expected == cli_commands.format_command(*words)
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_a_command_is_quoted_word_by_word(words: Any, expected: str) -> None:
 )
 def test_settings_are_kept(settings: Any, expected: str) -> None:
     """A command to enable again has what is known, and at least six launches at once."""
-    assert expected == cli_commands.enable(*settings)
+    assert expected == cli_commands.format_enable(*settings)
 
 
 def test_what_is_enabled_may_have_other_settings() -> None:
     """Of each row its own settings are taken, but for those that come from another column."""
     rows = frames([Case("", "one", [{}, {"target_resource_count": 20}])])["images"]
     rows = rows.assign(_least=pd.array([8, 9], "Int64"))
-    told = cli_commands.enabling(rows, {"max_parallel_launches": "_least"})
+    told = cli_commands.format_enable_rows(rows, {"max_parallel_launches": "_least"})
     assert [enable(parallel=8), enable(target=20, parallel=9)] == told
     assert ACCOUNT not in "".join(told)

@@ -32,14 +32,14 @@ IDLE = {"fast_launches": 0}
 
 def unused(days: str = "14 d", stock: int = 10, usd: float | None = 29.3) -> Finding:
     """Return the finding of a pool that nothing was launched from."""
-    evidence = f"no launch in {days}, with {stock} snapshots in stock"
+    evidence = f"no launch in {days}; {stock} snapshot{'s' * (stock > 1)} available"
     return Finding("unused", "medium", evidence, DISABLE, usd)
 
 
 UNUSED = [
     Case("unused", "no launch", IDLE, unused()),
     Case("unused", "one launch", {"fast_launches": 1}),
-    Case("unused", "one cold launch", {**IDLE, "cold_launches": 1}, also=("passed-by",)),
+    Case("unused", "one cold launch", {**IDLE, "cold_launches": 1}, also=("pool-bypassed",)),
     Case("unused", "how many were cold is unknown", {**IDLE, "cold_launches": None}, unused()),
     Case("unused", "in a week", {**IDLE, "metrics_since": ago(days=7)}, unused("7 d")),
     Case("unused", "in a second less", {**IDLE, "metrics_since": ago(days=7) + SECOND}),
@@ -115,9 +115,9 @@ STATES = {  # to whether Fast Launch goes on, and which rules speak of the state
 NO_STOCK = {"available_snapshots": None, "snapshots": None}
 
 
-def gone(what: str = "EC2 lists it no more", state: str = "enabled", usd: Any = 29.3) -> Finding:
+def gone(what: str = "EC2 no longer lists the AMI", state: str = "enabled", usd: Any = 29.3) -> Finding:
     """Return the finding of an image that is gone."""
-    return Finding("image-gone", "medium", f"{what}, and Fast Launch is {state}", DISABLE, usd)
+    return Finding("image-gone", "medium", f"{what}; Fast Launch is {state}", DISABLE, usd)
 
 
 def deprecated(since: str, usd: float | None = 29.3) -> Finding:
@@ -194,54 +194,54 @@ IMAGE_DEPRECATED = [
     ),
 ]
 
-# --- left-over ------------------------------------------------------------------------
+# --- excess-snapshots ------------------------------------------------------------------------
 
-SEE_THEM = f"See them: {snapshots_of()}"
+LIST_THEM = f"List them: {snapshots_of()}"
 
 
-def left(evidence: str, usd: float | None, remedy: str = SEE_THEM) -> Finding:
+def left(evidence: str, usd: float | None, remedy: str = LIST_THEM) -> Finding:
     """Return the finding of snapshots that are left over."""
-    return Finding("left-over", "low", evidence, remedy, usd)
+    return Finding("excess-snapshots", "low", evidence, remedy, usd)
 
 
 LEFT_OVER = [
-    Case("left-over", "none"),
+    Case("excess-snapshots", "none"),
     Case(
-        "left-over",
+        "excess-snapshots",
         "one of ten",
         {"leftover_snapshots": 1},
-        left("1 of 10 snapshots are left over; it is enabled", 2.5),
+        left("1 of 10 snapshots above the target; the state is enabled", 2.5),
     ),
     Case(
-        "left-over",
+        "excess-snapshots",
         "three of twelve",
         {"leftover_snapshots": 3, "snapshots": 12},
-        left("3 of 12 snapshots are left over; it is enabled", 6.25),
+        left("3 of 12 snapshots above the target; the state is enabled", 6.25),
     ),
     Case(
-        "left-over",
+        "excess-snapshots",
         "all of them, as disabling has failed",
         {"leftover_snapshots": 10, "state": "disabling-failed"},
         left(
-            "10 of 10 snapshots are left over; it is disabling-failed",
+            "10 of 10 snapshots left after disabling failed",
             25.0,
-            f"{SEE_THEM} and then: {FORCE}",
+            f"{LIST_THEM} and then: {FORCE}",
         ),
         also=("failed",),
     ),
     Case(
-        "left-over",
+        "excess-snapshots",
         "while it is enabling again",
         {"leftover_snapshots": 1, "state": "enabling", "state_transition_time": ago(minutes=1)},
-        left("1 of 10 snapshots are left over; it is enabling", 2.5),
+        left("1 of 10 snapshots above the target; the state is enabling", 2.5),
     ),
     Case(
-        "left-over",
+        "excess-snapshots",
         "what they cost is unknown",
         {"leftover_snapshots": 1, "snapshots_monthly_usd": None},
-        left("1 of 10 snapshots are left over; it is enabled", None),
+        left("1 of 10 snapshots above the target; the state is enabled", None),
     ),
-    *unknown("left-over", {}, "leftover_snapshots"),
+    *unknown("excess-snapshots", {}, "leftover_snapshots"),
 ]
 
 # --- orphaned -------------------------------------------------------------------------
@@ -287,7 +287,9 @@ def orphans(
     image_id: str = GONE,
 ) -> Finding:
     """Return the finding of snapshots without an image."""
-    evidence = f"{count} snapshots of {gib} GiB in all, {since}, at 0.05 USD a GiB-month at most"
+    plural = "s" if count > 1 else ""
+    size = f"{count} snapshot{plural} of {gib} GiB in total"
+    evidence = f"{size} {since}, at most 0.05 USD per GiB-month"
     return Finding("orphaned", "medium", evidence, remedy, usd, image_id=image_id)
 
 
@@ -319,8 +321,8 @@ ORPHANED = [
         ],
     ),
     orphaned(
-        "since when is unknown",
-        orphans(1, 50, 2.5, delete(0), since="since when is unknown"),
+        "since an unknown time",
+        orphans(1, 50, 2.5, delete(0), since="since an unknown time"),
         made=snapshots(1, snapshot_time=None),
     ),
     orphaned(
@@ -330,7 +332,7 @@ ORPHANED = [
     ),
     orphaned(
         "twenty-one, which a list shows",
-        orphans(21, 1050, 52.5, f"Delete what this lists: {snapshots_of(GONE)}"),
+        orphans(21, 1050, 52.5, f"Delete the snapshots that this command lists: {snapshots_of(GONE)}"),
         made=snapshots(21),
     ),
     orphaned(

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import FastLaunchError, InputError
-from fastlaunch_nb.rules import state_rules
 from fastlaunch_nb.rules.evaluate import RULES, rules_table
 from fastlaunch_nb.rules.rule import SEVERITIES, RuleInput
 from fastlaunch_nb.schema import columns
@@ -37,6 +36,7 @@ from tests.helpers.rules import (
 from tests.rules.test_cli_commands import CASES, SICK
 
 FAILED = {"state": "enabled-failed"}
+STATE_RULES = [rule for rule in RULES if rule.name in ("failed", "stuck")]
 COLUMNS = [column.name for column in FINDINGS]
 
 
@@ -178,7 +178,7 @@ def test_the_time_may_be_given(at: Any, expected: list[str]) -> None:
     found = fl.findings(
         images({**STUCK, "state_transition_time": ago(hours=8, seconds=1)}),
         at=at,
-        rules=state_rules.RULES,
+        rules=STATE_RULES,
     )
     assert expected == found["finding"].tolist()
 
@@ -186,10 +186,10 @@ def test_the_time_may_be_given(at: Any, expected: list[str]) -> None:
 def test_the_last_look_is_the_time_where_none_is_given() -> None:
     """Of several looks the last; where no look has a time, rules about time find nothing."""
     rows = [{**STUCK, "observed_at": ago(hours=9)}, {}]
-    assert fl.findings(images(*rows), rules=state_rules.RULES)["finding"].tolist() == ["stuck"]
-    assert fl.findings(images(rows[0]), rules=state_rules.RULES)["finding"].tolist() == []
+    assert fl.findings(images(*rows), rules=STATE_RULES)["finding"].tolist() == ["stuck"]
+    assert fl.findings(images(rows[0]), rules=STATE_RULES)["finding"].tolist() == []
     nothing = images({**STUCK, "observed_at": None}, {**FAILED, "observed_at": None})
-    found = fl.findings(nothing, rules=state_rules.RULES)
+    found = fl.findings(nothing, rules=STATE_RULES)
     assert found["finding"].tolist() == ["failed"]
     [evidence] = found["evidence"]
     assert evidence == "enabled-failed since 2025-12-16 12:00 UTC: Client.UserInitiated"
@@ -209,11 +209,11 @@ def test_intervals_need_only_the_key_and_the_state() -> None:
     """Intervals say how often an image has failed, and without them that is not said."""
     rows = images(FAILED)
     seen = pd.concat([rows[[*KEY, "state"]]] * 3)
-    often = "; 3 times in what was seen: "
-    assert fl.findings(rows, intervals=seen, rules=state_rules.RULES)["evidence"].str.contains(
+    often = "; 3 times in the observed history: "
+    assert fl.findings(rows, intervals=seen, rules=STATE_RULES)["evidence"].str.contains(
         often
     ).tolist() == [True]
-    assert fl.findings(rows, rules=state_rules.RULES)["evidence"].str.contains(
+    assert fl.findings(rows, rules=STATE_RULES)["evidence"].str.contains(
         "times"
     ).tolist() == [False]
 
@@ -237,7 +237,7 @@ def test_rules_may_be_chosen() -> None:
         ({"images": images({}).drop(columns="state")}, "lacks state"),
         ({"rules": [1]}, r"rules has a int\. Expected fl\.Rule"),
         ({"rules": 1}, "rules has a int"),
-        ({"rules": [*RULES, RULES[0]]}, "rules has failed more than once"),
+        ({"rules": [*RULES, RULES[0]]}, "rules has 'failed' more than once"),
         ({"intervals": 3}, r"Expected state intervals: .* Got a int"),
         ({"intervals": images({}).drop(columns="state")}, "intervals lacks state"),
         ({"intervals": images({}).drop(columns="region")}, "intervals lacks region"),
@@ -282,7 +282,7 @@ def test_an_unknown_stock_costs_nothing() -> None:
         without("available_snapshots", "snapshots", "snapshots_pending", "leftover_snapshots")
     )
     assert found["monthly_usd"].dropna().tolist() == []
-    about_stock = {"unused", "passed-by", "below-target", "left-over"}
+    about_stock = {"unused", "pool-bypassed", "below-target", "excess-snapshots"}
     assert set() == {*found["finding"]} & about_stock
 
 
@@ -385,7 +385,7 @@ def test_a_rule_that_fails_is_named(find: Any, message: str) -> None:
         ({"name": 3}, "A rule's name is 3"),
         ({"what": ""}, "A rule's what is ''"),
         ({"source": None}, "A rule's source is None"),
-        ({"find": 3}, "find of 'x' is no function"),
+        ({"find": 3}, "find of 'x' is 3. Expected a function"),
     ],
 )
 def test_bad_rules_are_refused(part: dict[str, Any], message: str) -> None:
@@ -425,11 +425,11 @@ def test_each_rule_names_its_source() -> None:
 
 
 RANKS = {
-    "high": ["failed", "passed-by", "forbidden-template"],
+    "high": ["failed", "pool-bypassed", "forbidden-template"],
     "medium": [
         *("stuck", "cold-launches", "unused", "image-gone", "orphaned", "without-fast-launch"),
     ],
-    "low": ["below-target", "slow-to-fill", "over-quota", "image-deprecated", "left-over", "drift"],
+    "low": ["below-target", "slow-to-fill", "over-quota", "image-deprecated", "excess-snapshots", "drift"],
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.helpers.rules import (
     AT,
     INSTANCES,
-    PREPARING,
+    PREPARATIONS,
     REGION,
     SECOND,
     Case,
@@ -25,12 +25,12 @@ from tests.helpers.rules import (
 
 SHORT = {"available_snapshots": 4, "below_target_since": ago(minutes=10)}  # one round refills it
 EMPTY = {"available_snapshots": 0}  # two rounds do
-IS_FILLED = f"See whether it is being filled: {PREPARING}"
+ADVICE = f"Check whether preparation instances are at work: {PREPARATIONS}"
 
 
 def short(severity: str, evidence: str) -> Finding:
     """Return the finding of a pool below its target."""
-    return Finding("below-target", severity, evidence, IS_FILLED)
+    return Finding("below-target", severity, evidence, ADVICE)
 
 
 BELOW_TARGET = [
@@ -42,7 +42,7 @@ BELOW_TARGET = [
         {"available_snapshots": 9, "below_target_since": AT},
         short(
             "low",
-            "9 of 10 snapshots in stock, since 2026-01-15 12:00 UTC (0 min); a refill takes 30 min",
+            "9 of 10 snapshots available, below target since 2026-01-15 12:00 UTC (0 min); a refill takes 30 min",
         ),
     ),
     # A refill is no fault before its rounds are over, and half an hour more.
@@ -52,7 +52,7 @@ BELOW_TARGET = [
         {**SHORT, "below_target_since": ago(hours=1)},
         short(
             "low",
-            "4 of 10 snapshots in stock, since 2026-01-15 11:00 UTC (1 h); a refill takes 30 min",
+            "4 of 10 snapshots available, below target since 2026-01-15 11:00 UTC (1 h); a refill takes 30 min",
         ),
     ),
     Case(
@@ -61,7 +61,7 @@ BELOW_TARGET = [
         {**SHORT, "below_target_since": ago(hours=1) - SECOND},
         short(
             "medium",
-            "4 of 10 snapshots in stock, since 2026-01-15 10:59 UTC (1 h); a refill takes 30 min",
+            "4 of 10 snapshots available, below target since 2026-01-15 10:59 UTC (1 h); a refill takes 30 min",
         ),
     ),
     Case(
@@ -70,7 +70,7 @@ BELOW_TARGET = [
         {"available_snapshots": 3, "below_target_since": ago(minutes=90)},
         short(
             "low",
-            "3 of 10 snapshots in stock, since 2026-01-15 10:30 UTC (1 h 30 min); "
+            "3 of 10 snapshots available, below target since 2026-01-15 10:30 UTC (1 h 30 min); "
             "a refill takes 1 h",
         ),
     ),
@@ -80,7 +80,7 @@ BELOW_TARGET = [
         {"available_snapshots": 3, "below_target_since": ago(minutes=90) - SECOND},
         short(
             "medium",
-            "3 of 10 snapshots in stock, since 2026-01-15 10:29 UTC (1 h 30 min); "
+            "3 of 10 snapshots available, below target since 2026-01-15 10:29 UTC (1 h 30 min); "
             "a refill takes 1 h",
         ),
     ),
@@ -90,7 +90,7 @@ BELOW_TARGET = [
         {"available_snapshots": 1, "below_target_since": ago(days=2)},
         short(
             "medium",
-            "1 of 10 snapshots in stock, since 2026-01-13 12:00 UTC (2 d); a refill takes 1 h",
+            "1 of 10 snapshots available, below target since 2026-01-13 12:00 UTC (2 d); a refill takes 1 h",
         ),
     ),
     Case(
@@ -99,7 +99,7 @@ BELOW_TARGET = [
         {**EMPTY, "below_target_since": ago(minutes=90)},
         short(
             "low",
-            "0 of 10 snapshots in stock, since 2026-01-15 10:30 UTC (1 h 30 min); "
+            "0 of 10 snapshots available, below target since 2026-01-15 10:30 UTC (1 h 30 min); "
             "a refill takes 1 h",
         ),
     ),
@@ -109,7 +109,7 @@ BELOW_TARGET = [
         {**EMPTY, "below_target_since": ago(minutes=90) - SECOND},
         short(
             "high",
-            "0 of 10 snapshots in stock, since 2026-01-15 10:29 UTC (1 h 30 min); "
+            "0 of 10 snapshots available, below target since 2026-01-15 10:29 UTC (1 h 30 min); "
             "a refill takes 1 h",
         ),
     ),
@@ -118,19 +118,19 @@ BELOW_TARGET = [
         "below-target",
         "since when is unknown",
         {**EMPTY, "below_target_since": None},
-        short("low", "0 of 10 snapshots in stock, since when is unknown; a refill takes 1 h"),
+        short("low", "0 of 10 snapshots available, below target since an unknown time; a refill takes 1 h"),
     ),
     Case(
         "below-target",
         "how many at once is unknown",
         {**EMPTY, "below_target_since": ago(days=2), "max_parallel_launches": None},
-        short("low", "0 of 10 snapshots in stock, since 2026-01-13 12:00 UTC (2 d)"),
+        short("low", "0 of 10 snapshots available, below target since 2026-01-13 12:00 UTC (2 d)"),
     ),
     Case(
         "below-target",
         "none at once",
         {**EMPTY, "below_target_since": ago(days=2), "max_parallel_launches": 0},
-        short("low", "0 of 10 snapshots in stock, since 2026-01-13 12:00 UTC (2 d)"),
+        short("low", "0 of 10 snapshots available, below target since 2026-01-13 12:00 UTC (2 d)"),
     ),
     # The stock is CloudWatch's, and else the snapshots that are completed.
     Case(
@@ -147,7 +147,7 @@ BELOW_TARGET = [
         "below-target",
         "nine are completed",
         {"available_snapshots": None, "snapshots": 12, "snapshots_pending": 3},
-        short("low", "9 of 10 snapshots in stock, since when is unknown; a refill takes 30 min"),
+        short("low", "9 of 10 snapshots available, below target since an unknown time; a refill takes 30 min"),
     ),
     *(
         Case(
@@ -172,8 +172,8 @@ BELOW_TARGET = [
 # --- cold-launches --------------------------------------------------------------------
 
 SIZE_IT = (
-    "Size it by fl.right_size with the launches of fl.metrics; as a first step, by as many more "
-    "as are missing on an average day: "
+    "Choose a target with fl.right_size and the launches of fl.metrics. As a first step, raise "
+    "the target by the cold launches of an average day: "
 )
 
 
@@ -240,7 +240,7 @@ COLD_LAUNCHES = [
         {"cold_launches": 1, "fast_launches": None},
         cold(
             "high",
-            "1 launches since 2026-01-01 found no snapshot; the target is 10",
+            "1 launch since 2026-01-01 found no snapshot; the target is 10",
             enable(target=11),
         ),
     ),
@@ -270,100 +270,100 @@ COLD_LAUNCHES = [
     *unknown("cold-launches", {}, "cold_launches"),
 ]
 
-# --- passed-by ------------------------------------------------------------------------
+# --- pool-bypassed ------------------------------------------------------------------------
 
 BYPASSED = {"fast_launches": 0, "cold_launches": 1}
 BY_VOLUMES = {"fast_launches": None, "cold_launches": None, "instances_fast": 0}
 SEE_HOW = (
-    "See how they are launched: with BlockDeviceMappings, in the request or its launch template, "
-    f"snapshots are not used: {INSTANCES}"
+    "Check how the instances are launched. BlockDeviceMappings in the request or its launch "
+    f"template bypass the snapshots: {INSTANCES}"
 )
 
 
 def passed(evidence: str, usd: float | None = 29.3) -> Finding:
     """Return the finding of a full pool that launches do not take from."""
-    return Finding("passed-by", "high", evidence, SEE_HOW, usd)
+    return Finding("pool-bypassed", "high", evidence, SEE_HOW, usd)
 
 
 PASSED_BY = [
     Case(
-        "passed-by",
+        "pool-bypassed",
         "one cold launch, and none that was fast",
         BYPASSED,
-        passed("1 launches booted from the AMI's own snapshot, with 10 of 10 in stock"),
+        passed("1 launch booted from the AMI's own snapshot; 10 of 10 snapshots available"),
     ),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "one fast launch",
         {**BYPASSED, "fast_launches": 1},
         also=("cold-launches",),
     ),
-    Case("passed-by", "no launch at all", {"fast_launches": 0}, also=("unused",)),
+    Case("pool-bypassed", "no launch at all", {"fast_launches": 0}, also=("unused",)),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "one instance whose volume is not of the pool",
         {**BY_VOLUMES, "instances_cold": 1},
-        passed("1 instances booted from the AMI's own snapshot, with 10 of 10 in stock"),
+        passed("1 instance booted from the AMI's own snapshot; 10 of 10 snapshots available"),
     ),
-    Case("passed-by", "no instance", {**BY_VOLUMES, "instances_cold": 0}),
+    Case("pool-bypassed", "no instance", {**BY_VOLUMES, "instances_cold": 0}),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "one instance of two is of the pool",
         {**BY_VOLUMES, "instances_cold": 1, "instances_fast": 1},
     ),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "instances of the pool are gone, but CloudWatch knows of one",
         {"fast_launches": 1, "instances_fast": 0, "instances_cold": 2},
     ),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "no cold launch lately, but cold instances",
         {"fast_launches": 0, "instances_fast": 0, "instances_cold": 2},
-        passed("2 instances booted from the AMI's own snapshot, with 10 of 10 in stock"),
+        passed("2 instances booted from the AMI's own snapshot; 10 of 10 snapshots available"),
         also=("unused",),
     ),
     # Where a snapshot is missing, launches are cold without a fault of theirs.
     Case(
-        "passed-by",
+        "pool-bypassed",
         "one snapshot is missing",
         {**BYPASSED, "available_snapshots": 9},
         also=("below-target", "cold-launches"),
     ),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "one more than the target",
         {**BYPASSED, "available_snapshots": 11},
-        passed("1 launches booted from the AMI's own snapshot, with 11 of 10 in stock"),
+        passed("1 launch booted from the AMI's own snapshot; 11 of 10 snapshots available"),
     ),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "one of one",
         {**BYPASSED, "available_snapshots": 1, "target_resource_count": 1},
-        passed("1 launches booted from the AMI's own snapshot, with 1 of 1 in stock"),
+        passed("1 launch booted from the AMI's own snapshot; 1 of 1 snapshots available"),
     ),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "none of none",
         {**BYPASSED, "available_snapshots": 0, "target_resource_count": 0},
         also=("cold-launches",),
     ),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "what it costs is unknown",
         {**BYPASSED, "monthly_usd": None},
-        passed("1 launches booted from the AMI's own snapshot, with 10 of 10 in stock", None),
+        passed("1 launch booted from the AMI's own snapshot; 10 of 10 snapshots available", None),
     ),
     Case(
-        "passed-by",
+        "pool-bypassed",
         "the stock is unknown",
         {**BYPASSED, "available_snapshots": None, "snapshots": None},
         also=("cold-launches",),
     ),
     *unknown(
-        "passed-by", BYPASSED, "target_resource_count", "fast_launches", also=["cold-launches"]
+        "pool-bypassed", BYPASSED, "target_resource_count", "fast_launches", also=["cold-launches"]
     ),
-    *unknown("passed-by", {**BY_VOLUMES, "instances_cold": 1}, "instances_cold", "instances_fast"),
+    *unknown("pool-bypassed", {**BY_VOLUMES, "instances_cold": 1}, "instances_cold", "instances_fast"),
 ]
 
 # --- slow-to-fill ---------------------------------------------------------------------
@@ -382,7 +382,7 @@ def of(target: int, parallel: int | None = 6) -> dict[str, int | None]:
 SLOW = Finding(
     "slow-to-fill",
     "low",
-    "49 snapshots, 6 at once, take 4 h 30 min to fill",
+    "49 snapshots, 6 at a time, take 4 h 30 min to fill",
     enable(target=49, parallel=7),
 )
 SLOW_TO_FILL = [
@@ -401,7 +401,7 @@ SLOW_TO_FILL = [
         Finding(
             "slow-to-fill",
             "low",
-            "9 snapshots, 1 at once, take 4 h 30 min to fill",
+            "9 snapshots, 1 at a time, take 4 h 30 min to fill",
             enable(target=9, parallel=6),
         ),
     ),
@@ -413,7 +413,7 @@ SLOW_TO_FILL = [
         Finding(
             "slow-to-fill",
             "low",
-            "300 snapshots, 6 at once, take 1 d 1 h to fill",
+            "300 snapshots, 6 at a time, take 1 d 1 h to fill",
             enable(target=300, parallel=38),
         ),
     ),
@@ -438,7 +438,7 @@ def over(images: int, asked: int, quota: str) -> Finding:
     return Finding(
         "over-quota",
         "low",
-        f"{images} images may start {asked} preparation instances at once; the quota is {quota}",
+        f"{images} image{'s' * (images > 1)} may start {asked} preparation instances at once; the quota is {quota}",
         f"aws service-quotas request-service-quota-increase --region {REGION} --service-code "
         f"ec2fastlaunch --quota-code L-DC79B53E --desired-value {asked}",
         image_id=None,

@@ -37,7 +37,7 @@ def without(
     return Finding(
         "without-fast-launch",
         "medium",
-        f"{name} has Fast Launch in account {ACCOUNT} in {home}, and not here",
+        f"{name} has Fast Launch in account {ACCOUNT} in {home}, but not here",
         enable(template=None, image=f"--region {region} --image-id {THERE}", **settings),
         account_id=account_id,
         region=region,
@@ -75,7 +75,7 @@ WITHOUT_FAST_LAUNCH = [
         "without-fast-launch",
         "its name is unknown",
         {**SIBLING, "image_name": None},
-        without(name="An AMI of this name"),
+        without(name="An AMI with this name"),
     ),
     Case(
         "without-fast-launch",
@@ -113,8 +113,9 @@ def forbidden(where: str, which: str, command: str) -> Finding:
     return Finding(
         "forbidden-template",
         "high",
-        f"user data, Spot in {where}",
-        f"Make a version without it ({look}), and enable with that: {command}",
+        f"forbidden in {where}: user data, Spot",
+        f"Create a version without these settings ({look}), and enable Fast Launch with the new "
+        f"version: {command}",
     )
 
 
@@ -147,7 +148,7 @@ FORBIDDEN_TEMPLATE = [
         "forbidden-template",
         "in a version that is unknown",
         {**FORBIDDEN, "launch_template_version": None},
-        forbidden("version ? of agent", BY_ID, CONSOLE),
+        forbidden("an unknown version of agent", BY_ID, CONSOLE),
     ),
     *unknown("forbidden-template", FORBIDDEN, "template_forbidden"),
 ]

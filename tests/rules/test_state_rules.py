@@ -12,7 +12,7 @@ from tests.helpers.rules import (
     FORCE,
     IMAGE_ID,
     OTHER,
-    PREPARING,
+    PREPARATIONS,
     REGION,
     SECOND,
     Case,
@@ -27,7 +27,7 @@ from tests.helpers.rules import (
 
 # --- failed ---------------------------------------------------------------------------
 
-OTHERWISE = "EC2 gives no reason that is known here: look at the preparation instances. Then: "
+UNKNOWN_CAUSE = "The cause is unknown. Look at the preparation instances. Then: "
 SINCE = "enabled-failed since 2025-12-16 12:00 UTC (30 d)"
 LATER = {"state": "enabled-failed"}
 SEEN = {"account_id": ACCOUNT, "region": REGION, "image_id": IMAGE_ID, "state": "enabled-failed"}
@@ -40,14 +40,14 @@ FAILED = [
         {"state": "enabling-failed"},
         failure(
             "enabling-failed since 2025-12-16 12:00 UTC (30 d): Client.UserInitiated",
-            OTHERWISE + enable(),
+            UNKNOWN_CAUSE + enable(),
         ),
     ),
     Case(
         "failed",
         "in a later round",
         LATER,
-        failure(f"{SINCE}: Client.UserInitiated", OTHERWISE + enable()),
+        failure(f"{SINCE}: Client.UserInitiated", UNKNOWN_CAUSE + enable()),
     ),
     Case(
         "failed",
@@ -70,7 +70,7 @@ FAILED = [
         {**LATER, "state_transition_time": ago(seconds=59)},
         failure(
             "enabled-failed since 2026-01-15 11:59 UTC (0 min): Client.UserInitiated",
-            OTHERWISE + enable(),
+            UNKNOWN_CAUSE + enable(),
         ),
     ),
     Case(
@@ -79,26 +79,26 @@ FAILED = [
         {**LATER, "state_transition_time": ago(seconds=60)},
         failure(
             "enabled-failed since 2026-01-15 11:59 UTC (1 min): Client.UserInitiated",
-            OTHERWISE + enable(),
+            UNKNOWN_CAUSE + enable(),
         ),
     ),
     Case(
         "failed",
         "without a time",
         {**LATER, "state_transition_time": None},
-        failure("enabled-failed since when is unknown: Client.UserInitiated", OTHERWISE + enable()),
+        failure("enabled-failed since an unknown time: Client.UserInitiated", UNKNOWN_CAUSE + enable()),
     ),
     Case(
         "failed",
         "without a reason",
         {**LATER, "state_transition_reason": None},
-        failure(f"{SINCE}: no reason is given", OTHERWISE + enable()),
+        failure(f"{SINCE}: no reason given", UNKNOWN_CAUSE + enable()),
     ),
     Case(
         "failed",
         "for a reason of two lines",
         {**LATER, "state_transition_reason": "Server\nOdd\x1b"},
-        failure(f"{SINCE}: Server Odd\\x1b", OTHERWISE + enable()),
+        failure(f"{SINCE}: Server Odd\\x1b", UNKNOWN_CAUSE + enable()),
     ),
     Case(
         "failed",
@@ -106,8 +106,8 @@ FAILED = [
         {**LATER, "state_transition_reason": "VPC limit exceeded"},
         failure(
             f"{SINCE}: VPC limit exceeded",
-            "Without a launch template Fast Launch makes a VPC of its own, and the limit of VPCs "
-            "is reached: name a launch template with a subnet, or have the quota raised. Then: "
+            "Without a launch template, Fast Launch creates a VPC, and the VPC limit is reached. "
+            "Use a launch template with a subnet, or request a higher quota. Then: "
             + enable(),
         ),
     ),
@@ -116,14 +116,14 @@ FAILED = [
         "failed",
         "seen once",
         LATER,
-        failure(f"{SINCE}: Client.UserInitiated", OTHERWISE + enable()),
+        failure(f"{SINCE}: Client.UserInitiated", UNKNOWN_CAUSE + enable()),
         intervals=[SEEN, {**SEEN, "state": "enabling-failed"}, {**SEEN, "region": "us-east-1"}],
     ),
     Case(
         "failed",
         "seen twice",
         LATER,
-        failure(f"{SINCE}; 2 times in what was seen: Client.UserInitiated", OTHERWISE + enable()),
+        failure(f"{SINCE}; 2 times in the observed history: Client.UserInitiated", UNKNOWN_CAUSE + enable()),
         intervals=[SEEN, {**SEEN, "account_id": OTHER}, {**SEEN, "image_id": "ami-2"}, SEEN],
     ),
     # What is to be enabled again keeps its settings.
@@ -132,7 +132,7 @@ FAILED = [
             "failed",
             f"{name}, in the command",
             {**LATER, **given},
-            failure(f"{SINCE}: Client.UserInitiated", OTHERWISE + command),
+            failure(f"{SINCE}: Client.UserInitiated", UNKNOWN_CAUSE + command),
         )
         for name, given, command in (
             ("no target", {"target_resource_count": None}, enable(target=None)),
@@ -177,7 +177,7 @@ STUCK = [
             "stuck",
             "medium",
             "enabling since 2026-01-15 09:59 UTC (2 h)",
-            f"See what its preparation instances do: {PREPARING}",
+            f"Check its preparation instances: {PREPARATIONS}",
         ),
     ),
     Case(
@@ -193,7 +193,7 @@ STUCK = [
             "stuck",
             "medium",
             "disabling since 2026-01-15 10:59 UTC (1 h)",
-            f"See what is left: {snapshots_of()}",
+            f"List the snapshots that are left: {snapshots_of()}",
         ),
     ),
     Case("stuck", "disabled for long", {"state": "disabled"}),
