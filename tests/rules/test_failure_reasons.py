@@ -1,4 +1,4 @@
-"""Why Fast Launch fails: each reason that EC2 documents, or that was reported, has its advice."""
+"""Advice for failures: for each reason that EC2 documents, or that users reported."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ REASONS: dict[str, list[Any]] = {
     ],
 }
 
-IN_ORDER = [  # of two that a text speaks of the first in the catalogue counts
+TWO_CAUSES = [  # the first in the catalogue counts
     ("unable to stop instance: VPC limit", STOP),
     ("the limit of the VPC and its KMS key", VPC),
     ("not authorized to use the KMS key", KEY),
@@ -88,18 +88,18 @@ IN_ORDER = [  # of two that a text speaks of the first in the catalogue counts
     [(reason, fix) for fix, reasons in REASONS.items() for reason in reasons],
 )
 def test_each_reason_has_its_advice(reason: Any, expected: str) -> None:
-    """A reason is recognized in any case of letters, and what is not known has advice too."""
+    """The case of letters does not matter, and an unknown reason has advice too."""
     assert expected == find_advice(reason)
 
 
-@pytest.mark.parametrize(("reason", "expected"), IN_ORDER)
-def test_the_first_that_fits_is_the_one(reason: str, expected: str) -> None:
-    """Where a reason speaks of two causes, the order of the catalogue decides."""
+@pytest.mark.parametrize(("reason", "expected"), TWO_CAUSES)
+def test_the_first_match_counts(reason: str, expected: str) -> None:
+    """If a reason names two causes, the order of the catalogue decides."""
     assert expected == find_advice(reason)
 
 
-def test_every_advice_is_tried() -> None:
-    """The table above has all advice there is, and each says where it comes from."""
+def test_every_advice_has_a_reason_and_a_source() -> None:
+    """The table above has reasons for every advice of the catalogue, and each has its source."""
     assert [*REASONS] == [*(fix.advice for fix in FIXES), UNKNOWN_CAUSE]
     assert [fix.source for fix in FIXES] == [
         "EC2 User Guide: Monitor EC2 Fast Launch",
