@@ -196,8 +196,8 @@ def test_batches_are_put_together(
     whole = fl.enrich(images, *joins)
     assert set(whole["available_snapshots"].notna()) == {True}
     assert whole["instances"].gt(0).sum() > 2
-    monkeypatch.setattr(queries, "_VALUES", 2)
-    monkeypatch.setattr(cloudwatch, "_QUERIES", 5)
+    monkeypatch.setattr(queries, "_MAX_FILTER_VALUES", 2)
+    monkeypatch.setattr(cloudwatch, "_MAX_QUERIES", 5)
     pd.testing.assert_frame_equal(fl.enrich(images, *joins, max_workers=1), whole)
 
 

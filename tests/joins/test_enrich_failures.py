@@ -86,7 +86,7 @@ def test_rows_without_an_account(demo: Demo, targets: list[fl.Target]) -> None:
         found = fl.enrich(rows, "ami", targets=targets)
     assert set(found["image_name"].isna()) == {True}
     [message] = messages
-    assert message.startswith(f"{len(rows)} rows do not say of which account and region")
+    assert message.startswith(f"{len(rows)} rows have no account or no region")
 
 
 # --- places ---------------------------------------------------------------------------
@@ -201,8 +201,8 @@ def test_a_region_that_is_closed(demo: Demo) -> None:
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"joins": ["snapshot"]}, "'snapshot' can not be joined.* Did you mean 'snapshots'"),
-        ({"joins": [7]}, "7 can not be joined"),
+        ({"joins": ["snapshot"]}, "'snapshot' cannot be joined.* Did you mean 'snapshots'"),
+        ({"joins": [7]}, "7 cannot be joined"),
         ({"targets": "build-farm"}, "targets has a str"),
         ({"targets": []}, "targets is empty"),
         ({"regions": []}, "regions is empty"),
@@ -268,7 +268,7 @@ def test_the_plainest_series_in_any_order(step: int) -> None:
 
     asker: Any = Lists()
     place = AccountRegion(ACCOUNT, asker, ["ami-1"])
-    assert [series.metric for series in cloudwatch._found(place, [cloudwatch.STOCK])] == [plain]
+    assert [series.metric for series in cloudwatch._find_series(place, [cloudwatch.STOCK])] == [plain]
 
 
 def test_windows_begin_at_a_full_hour(demo: Demo, images: pd.DataFrame) -> None:
