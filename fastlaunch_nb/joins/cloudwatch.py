@@ -102,7 +102,7 @@ def fetch_metrics(region: AccountRegion, query: MetricQuery) -> list[Row]:
     """
     series = _find_series(region, query.periods)
     if region.until is None:
-        message = "ListMetrics: CloudWatch's answer has no date, so the window is unknown."
+        message = "ListMetrics: CloudWatch did not say when it answered, so no window is known."
         raise ReadError(message, code="NoDate")
     region.since = (region.until - query.window).floor(max(query.periods.values()))
     cells: dict[_Cell, Row] = {}

@@ -133,13 +133,13 @@ class Failure(NamedTuple):
 
     @property
     def reason(self) -> tuple[int, str, str]:
-        """The key of failures with one cause: the join, AWS's code, and the operation."""
+        """What it has in common with others: the join, AWS's code, and what was asked."""
         code = getattr(self.error, "code", type(self.error).__name__)
         return list(JOINS).index(self.join), code, str(self.error).split(maxsplit=1)[0]
 
     @property
     def message(self) -> str:
-        """The error, without its region and its request."""
+        """Why, without what is of this place only."""
         said = str(self.error).replace(f" in {self.region}", "", 1)
         return said.replace(f" (request {getattr(self.error, 'request_id', None)})", "", 1)
 
