@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, ReadError
-from fastlaunch_nb.joins.queries import AccountRegion, Row, batches, parse_response_time
+from fastlaunch_nb.joins.queries import AccountRegion, Row, parse_response_time, split_batches
 from fastlaunch_nb.validation import parse_duration
 
 STOCK, FAST, COLD = "available_snapshots", "fast_launches", "cold_launches"
@@ -106,7 +106,7 @@ def fetch_metrics(region: AccountRegion, query: MetricQuery) -> list[Row]:
         raise ReadError(message, code="NoDate")
     region.since = (region.until - query.window).floor(max(query.periods.values()))
     cells: dict[_Cell, Row] = {}
-    for batch in batches(series, _MAX_QUERIES):
+    for batch in split_batches(series, _MAX_QUERIES):
         for (column, image_id, _), time, value in _fetch_values(region, batch, query.periods):
             period = int(query.periods[column].total_seconds())
             row = cells.setdefault((image_id, time, period), {})

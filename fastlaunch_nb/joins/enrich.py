@@ -380,9 +380,9 @@ def _add_columns(
 def _warn_of_failures(rows: pd.DataFrame, accounts: Accounts, failures: Iterable[Failure]) -> None:
     """Warn of accounts that could not be opened, rows without one, and failed queries."""
     unreached = sorted(set(rows["account_id"].dropna()) - accounts.sessions.keys())
-    nameless = int(rows[PLACE].isna().any(axis=1).sum())
+    incomplete = int(rows[PLACE].isna().any(axis=1).sum())
     messages = fetch.describe_unopened(accounts)
-    messages += fetch.describe_unreached(unreached, nameless)
+    messages += fetch.describe_unreached(unreached, incomplete)
     for message in [*messages, *fetch.told(failures)]:
         warn(message)
 

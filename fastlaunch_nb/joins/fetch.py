@@ -168,7 +168,7 @@ def describe_unopened(accounts: Accounts) -> list[str]:
     return warnings
 
 
-def describe_unreached(account_ids: Sequence[str], nameless: int) -> list[str]:
+def describe_unreached(account_ids: Sequence[str], incomplete: int) -> list[str]:
     """Return a warning about accounts without a target, and one about rows without a key."""
     warnings = []
     if account_ids:
@@ -177,8 +177,8 @@ def describe_unreached(account_ids: Sequence[str], nameless: int) -> list[str]:
             f"No target leads to {names}: the joined columns of images there are null. "
             "Pass targets that lead there."
         )
-    if nameless:
-        rows = "1 row has" if nameless == 1 else f"{nameless:,} rows have"
+    if incomplete:
+        rows = "1 row has" if incomplete == 1 else f"{incomplete:,} rows have"
         warnings.append(
             f"{rows} no account or no region: the joined columns are null there. "
             "Pass account_id and region to from_pages."

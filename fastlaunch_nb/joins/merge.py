@@ -98,8 +98,8 @@ def siblings(
 ) -> pd.DataFrame:
     """Count the siblings of each image, and list those without Fast Launch.
 
-    Siblings are AMIs with its name. An AMI in its own account and region is none, and
-    neither is its own AMI as another account sees it.
+    Siblings are AMIs with the same name. Those in the image's own account and region do
+    not count, and neither does its own AMI as another account sees it.
     """
     images = rows[KEY].assign(image_name=names)
     count = _count_matches(images, amis, ["image_name"]) - _count_own(images, amis)
@@ -115,9 +115,9 @@ def siblings(
 
 
 def template(rows: pd.DataFrame, templates: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return the forbidden settings of each launch template; no template has none.
+    """Return the forbidden settings of each image's launch template; empty without a template.
 
-    A row without any setting, such as that of an event, may have a template.
+    They are unknown for a row without any setting, such as that of an event.
     """
     matches = _match_rows(rows, templates, [*PLACE, *_SETTINGS[:3]])
     has_none = rows[_TEMPLATE].isna().all(axis=1) & rows[_SETTINGS].notna().any(axis=1)

@@ -73,24 +73,26 @@ class AccountRegion:
         """The rows of its images that EC2 lists as AMIs."""
         return [
             {**self.key, **_make_ami_row(image)}
-            for ids in batches(self.image_ids, _MAX_FILTER_VALUES)
-            for image in self._list_amis({"Filters": [_filter("image-id", ids)]})
+            for ids in split_batches(self.image_ids, _MAX_FILTER_VALUES)
+            for image in self._list_amis({"Filters": [_make_filter("image-id", ids)]})
         ]
 
     def of_names(self, names: Sequence[str]) -> list[Row]:
         """Return the account's own Windows AMIs with these names; `has` is 1 for Fast Launch."""
-        windows = _filter("platform", ["windows"])
+        windows = _make_filter("platform", ["windows"])
         rows = [
             {**self.key, "image_id": image.get("ImageId"), "image_name": image.get("Name")}
-            for batch in batches(names, _MAX_FILTER_VALUES)
+            for batch in split_batches(names, _MAX_FILTER_VALUES)
             for image in self._list_amis(
-                {"Owners": ["self"], "Filters": [_filter("name", batch), windows]}
+                {"Owners": ["self"], "Filters": [_make_filter("name", batch), windows]}
             )
         ]
         access, region = self.asker.access, self.asker.region
         enabled = {
             item.get("ImageId")
-            for ids in batches([row["image_id"] for row in rows if row["image_id"]], MAX_PAGE_SIZE)
+            for ids in split_batches(
+                [row["image_id"] for row in rows if row["image_id"]], MAX_PAGE_SIZE
+            )
             for item in read_fast_launch_images(access, region, {"ImageIds": ids}).items
             if item.get("State") != "disabled"
         }
@@ -106,9 +108,9 @@ class AccountRegion:
         self, operation: str, part: str, name: str, values: Sequence[str], page_size: int
     ) -> Iterator[Mapping[str, Any]]:
         """Yield the items that match one of the values of a filter."""
-        for batch in batches(values, _MAX_FILTER_VALUES):
+        for batch in split_batches(values, _MAX_FILTER_VALUES):
             yield from self.list_items(
-                operation, part, {"Filters": [_filter(name, batch)]}, page_size
+                operation, part, {"Filters": [_make_filter(name, batch)]}, page_size
             )
 
     def _list_amis(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -116,19 +118,19 @@ class AccountRegion:
         return self.list_items("DescribeImages", "Images", {**request, **options})
 
 
-def batches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
+def split_batches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
     """Yield values in lists of at most `size`.
 
     Examples
     --------
-    >>> list(batches("abcde", 2))
+    >>> list(split_batches("abcde", 2))
     [['a', 'b'], ['c', 'd'], ['e']]
     """
     for start in range(0, len(values), size):
         yield list(values[start : start + size])
 
 
-def _filter(name: str, values: Sequence[str]) -> dict[str, Any]:
+def _make_filter(name: str, values: Sequence[str]) -> dict[str, Any]:
     """Return a filter of EC2 with its wildcards escaped."""
     return {"Name": name, "Values": [re.sub(r"[*?\\]", r"\\\g<0>", value) for value in values]}
 
@@ -269,7 +271,7 @@ def instances(region: AccountRegion) -> list[Row]:
         {
             **region.key,
             "image_id": image_id,
-            **_classify(source, own.get(image_id), from_pool),
+            **_classify_launch(source, own.get(image_id), from_pool),
         }
         for image_id, source in origins
     ]
@@ -277,15 +279,17 @@ def instances(region: AccountRegion) -> list[Row]:
 
 def _list_root_volumes(region: AccountRegion) -> Iterator[tuple[str | None, str | None]]:
     """Yield the image and the root volume of each instance, by their ids."""
-    states = _filter("instance-state-name", _NOT_TERMINATED)
-    for ids in batches(region.image_ids, _MAX_FILTER_VALUES):
-        request = {"Filters": [_filter("image-id", ids), states]}
+    states = _make_filter("instance-state-name", _NOT_TERMINATED)
+    for ids in split_batches(region.image_ids, _MAX_FILTER_VALUES):
+        request = {"Filters": [_make_filter("image-id", ids), states]}
         for item in region.list_items("DescribeInstances", "Reservations", request, _PAGE_SIZE):
             for instance in item.get("Instances", ()):
                 yield instance.get("ImageId"), _find_root(instance).get("VolumeId")
 
 
-def _classify(source: str | None, own: str | None, from_pool: Mapping[str | None, bool]) -> Row:
+def _classify_launch(
+    source: str | None, own: str | None, from_pool: Mapping[str | None, bool]
+) -> Row:
     """Return whether an instance was launched from the pool: its snapshot is then deleted.
 
     So a snapshot that does not exist was from the pool, unless the AMI does not exist either.

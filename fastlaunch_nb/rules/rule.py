@@ -128,14 +128,14 @@ def rule(
     return lambda find: Rule(name, severity, what, source, find, needs)
 
 
-def current_name(name: str) -> str:
+def resolve_name(name: str) -> str:
     """Return the current name of a rule; warn if the name is an old one.
 
     Every option that takes the names of rules calls this.
 
     Examples
     --------
-    >>> current_name("unused")
+    >>> resolve_name("unused")
     'unused'
     """
     if name in _RENAMED:

@@ -76,11 +76,11 @@ def find_forbidden_templates(facts: RuleInput) -> pd.DataFrame:
         return f"forbidden in {number} of {template}: {single_line(settings)}"
 
     columns = ("template_forbidden", *cli_commands.ENABLE_COLUMNS[4:])
-    remedy = cli_commands.format_enable_rows(rows, {}, _advise)
+    remedy = cli_commands.format_enable_rows(rows, {}, _format_advice)
     return with_evidence(rows, map_rows(rows, describe, *columns), remedy)
 
 
-def _advise(*settings: Any) -> str:
+def _format_advice(*settings: Any) -> str:
     region, template_id, name = settings[0], settings[4], settings[5]
     identity = f"id={template_id}" if is_known(template_id) else f"name={name}"
     look = cli_commands.format_command(

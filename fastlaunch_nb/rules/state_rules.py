@@ -48,7 +48,7 @@ def find_failures(facts: RuleInput) -> pd.DataFrame:
     columns = ("state", "state_transition_time", "state_transition_reason", "_count")
     settings = ("state", "state_transition_reason", *cli_commands.ENABLE_COLUMNS)
     return with_evidence(
-        rows, map_rows(rows, describe, *columns), map_rows(rows, _advise, *settings)
+        rows, map_rows(rows, describe, *columns), map_rows(rows, _format_advice, *settings)
     )
 
 
@@ -60,7 +60,7 @@ def _count_failures(intervals: pd.DataFrame | None) -> dict[Any, int]:
     return failed.groupby([*KEY, "state"]).size().to_dict()
 
 
-def _advise(state: str, reason: Any, *settings: Any) -> str:
+def _format_advice(state: str, reason: Any, *settings: Any) -> str:
     if state == "disabling-failed":
         region, image_id, *_ = settings
         return cli_commands.format_disable(region, image_id, force=True)

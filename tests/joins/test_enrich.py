@@ -275,7 +275,7 @@ def test_forbidden_settings_of_templates(demo: Demo, images: pd.DataFrame) -> No
 
 
 def test_a_template_that_does_not_exist(demo: Demo, images: pd.DataFrame) -> None:
-    """Its value is null, with a warning; others are read; no template has no forbidden setting."""
+    """Its value is null, with a warning; other templates are read; without one, it is empty."""
     one = {"LaunchTemplateName": "gitlab-runner", "Version": "1"}
     gone = {"LaunchTemplateName": "gone", "Version": "1"}
     rows = _make_rows_with_templates(images, gone, one, {})

@@ -326,8 +326,8 @@ def test_launches_are_counted(drawn: list[Any], launched: list[Any]) -> None:
         assert list(row.values()) == (counts if is_read(key, ACCOUNT_REGIONS[:2]) else [None] * 3)
 
 
-def test_no_template_has_no_forbidden_settings() -> None:
-    """A row with settings but no template has none; for a row without settings it is unknown."""
+def test_forbidden_settings_without_a_template() -> None:
+    """A row with other settings has none; for a row without any settings it is unknown."""
     rows = make_rows([(KEYS[0], "enabled", 5), (KEYS[1], "enabled", None)])
     table = merge.table([], merge.TEMPLATES)
     found = merge.template(rows, table, merge.places_in(rows, ACCOUNT_REGIONS))
