@@ -33,7 +33,7 @@ class DefectAssignment:
 
     Attributes
     ----------
-    rushed, starved, unused, passed_by, gone, deprecated, drifted : str
+    rushed, starved, unused, bypassed, gone, deprecated, drifted : str
         Ids of images: launched all at once each weekday, and more than its pool holds;
         below its target because preparation hangs; never launched; launched beside its
         pool; deregistered; deprecated; with other settings than its siblings.
@@ -53,7 +53,7 @@ class DefectAssignment:
         ids = [story.image_id for story in able if story is not drifted]
         self.drifted = drifted.image_id
         self.rushed, self.unused, self.gone, self.deprecated = ids[:4]
-        self.starved, self.passed_by = ids[:-3:-1]
+        self.starved, self.bypassed = ids[:-3:-1]
 
 
 def _name(story: Any) -> tuple[str, str]:
@@ -104,7 +104,7 @@ def _course(
 ) -> Iterator[ScheduledAction]:
     """Yield what happens to one image."""
     image_id = story.image_id
-    if story.state == "enabled" and image_id not in (cast.unused, cast.passed_by):
+    if story.state == "enabled" and image_id not in (cast.unused, cast.bypassed):
         for day in range(_WEEKS.days):
             when = now - timedelta(days=day, hours=2, minutes=rng.uniform(0, 600))
             if when > story.since + timedelta(days=1):  # its pool is full by then
@@ -115,7 +115,7 @@ def _course(
         yield from _rushes(ec2, image_id, story.settings["target_resource_count"], now)
     if image_id == cast.starved:
         yield now - timedelta(hours=30), partial(_starve, ec2, image_id)
-    if image_id == cast.passed_by:
+    if image_id == cast.bypassed:
         yield now - timedelta(days=5), partial(_run, ec2, image_id, 3, beside=True)
     if image_id == cast.gone:
         yield now - timedelta(hours=1), partial(ec2.deregister, image_id)

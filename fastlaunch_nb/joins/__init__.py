@@ -1,1 +1,1 @@
-"""Joins: what other operations of AWS say of images. The number of rows never changes."""
+"""Joins: columns from other operations of AWS, added to images. No join adds or drops a row."""

@@ -1,7 +1,7 @@
-"""What CloudWatch has of one account and region: the numbers of each image, period by period.
+"""CloudWatch: the metrics of the images in one account and region, period by period.
 
-Under which dimension it keeps an image is not documented, so it is found out: a
-series is an image's if a value of its dimensions is the image's id.
+AWS does not document the dimension that names an image. So a series belongs to an
+image if any of its dimensions has the image's id as its value.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, ReadError
-from fastlaunch_nb.joins.queries import AccountRegion, Row, answered_at, batches
+from fastlaunch_nb.joins.queries import AccountRegion, Row, parse_response_time, split_batches
 from fastlaunch_nb.validation import parse_duration
 
 STOCK, FAST, COLD = "available_snapshots", "fast_launches", "cold_launches"
@@ -25,17 +25,18 @@ _METRICS: Mapping[str, tuple[str, str]] = {  # column to CloudWatch's metric and
 }
 ALL: Final = tuple(_METRICS)
 _NAMESPACE = "AWS/EC2"
-_QUERIES = 500  # of GetMetricData, at most
-_KEPT = (  # how old numbers may be, and how fine they then are, at best (CloudWatch User Guide)
+_MAX_QUERIES = 500  # in one request of GetMetricData
+_RETENTION = (  # maximum age of data to the shortest period that is left (CloudWatch User Guide)
     (pd.Timedelta(days=15), pd.Timedelta(minutes=1)),
     (pd.Timedelta(days=63), pd.Timedelta(minutes=5)),
     (pd.Timedelta(days=455), pd.Timedelta(hours=1)),
 )
-_HOUR, _FINE, _FINE_FOR = pd.Timedelta(hours=1), pd.Timedelta(minutes=15), pd.Timedelta(days=14)
+_HOUR, _QUARTER = pd.Timedelta(hours=1), pd.Timedelta(minutes=15)
+_TWO_WEEKS = pd.Timedelta(days=14)
 
 
 class MetricQuery(NamedTuple):
-    """What is wanted of CloudWatch: how far back, and each column in which periods."""
+    """A query of metrics: the length of the window, and the period of each column."""
 
     window: pd.Timedelta
     periods: Mapping[str, pd.Timedelta]
@@ -46,116 +47,115 @@ class _Series(NamedTuple):
 
     column: str
     image_id: str
-    metric: Mapping[str, Any]  # as CloudWatch names it
+    metric: Mapping[str, Any]  # as CloudWatch lists it
+
+    def make_query(self, query_id: str, period: pd.Timedelta) -> dict[str, Any]:
+        """Return the query of GetMetricData for this series."""
+        metric = {
+            "Namespace": _NAMESPACE,
+            "MetricName": self.metric["MetricName"],
+            "Dimensions": self.metric["Dimensions"],
+        }
+        stat = {"Metric": metric, "Period": int(period.total_seconds())}
+        return {"Id": query_id, "MetricStat": {**stat, "Stat": _METRICS[self.column][1]}}
 
 
 _Cell: TypeAlias = tuple[str, pd.Timestamp, int]
 
 
 def metric_query(name: str, window: object, period: object) -> MetricQuery:
-    """Return what every column is wanted in; refuse what CloudWatch does not keep."""
-    period = _duration("period", period, "1 hour")
-    span = _duration(name, window, "14 days")
-    finest = next((finest for age, finest in _KEPT if span <= age), None)
-    if finest is None:
-        raise InputError(f"{name} is {window!r}. CloudWatch keeps numbers for 455 days.")
-    if period % finest:
+    """Return a query with one period for all columns; refuse data that CloudWatch has deleted."""
+    period = _require_duration("period", period, "1 hour")
+    length = _require_duration(name, window, "14 days")
+    shortest = next((shortest for age, shortest in _RETENTION if length <= age), None)
+    if shortest is None:
         raise InputError(
-            f"period is {period}. CloudWatch keeps numbers that are {span} old for periods of "
-            f"{finest}: expected that, or a multiple."
+            f"{name} is {window!r}. CloudWatch keeps numbers for 455 days: expected at most that."
         )
-    return MetricQuery(span, dict.fromkeys(ALL, period))
+    if period % shortest:
+        raise InputError(
+            f"period is {period}. CloudWatch keeps numbers that are {length} old for periods of "
+            f"{shortest}: expected that, or a multiple."
+        )
+    return MetricQuery(length, dict.fromkeys(ALL, period))
 
 
 def summary(name: str, window: object) -> MetricQuery:
-    """Return what is wanted to sum up a window: the stock as fine as is cheap, launches by hour."""
-    span = metric_query(name, window, _HOUR).window
-    stock = _FINE if span <= _FINE_FOR else _HOUR
-    return MetricQuery(span, {STOCK: stock, FAST: _HOUR, COLD: _HOUR})
+    """Return the query for a summary: launches by the hour, the stock more often if cheap."""
+    length = metric_query(name, window, _HOUR).window
+    period = _QUARTER if length <= _TWO_WEEKS else _HOUR
+    return MetricQuery(length, {STOCK: period, FAST: _HOUR, COLD: _HOUR})
 
 
-def _duration(name: str, value: object, example: str) -> pd.Timedelta:
-    found = parse_duration(name, value, example, least=pd.Timedelta(minutes=1))
-    if found is None:
+def _require_duration(name: str, value: object, example: str) -> pd.Timedelta:
+    duration = parse_duration(name, value, example, least=pd.Timedelta(minutes=1))
+    if duration is None:
         raise InputError(f"{name} is None. Expected a duration such as {example!r}.")
-    return found
+    return duration
 
 
-def fetch_metrics(place: AccountRegion, asked: MetricQuery) -> list[Row]:
-    """Return a row for each image and period that CloudWatch has numbers for, in order.
+def fetch_metrics(region: AccountRegion, query: MetricQuery) -> list[Row]:
+    """Return one row for each image and period with data, in order.
 
-    The window ends when the images were seen or, where that is not known, when
-    CloudWatch answered; it begins where a period does.
+    The window ends when the images were observed or, if that is unknown, when
+    CloudWatch answered. It starts at a full period.
     """
-    found = _found(place, asked.periods)
-    if place.until is None:
+    series = _find_series(region, query.periods)
+    if region.until is None:
         message = "CloudWatch's response has no date, so the end of the window is unknown."
-        raise ReadError(message, operation="ListMetrics", region=place.asker.region, code="NoDate")
-    longest = max(asked.periods.values())
-    place.since = (place.until - asked.window).floor(longest)
+        raise ReadError(message, operation="ListMetrics", region=region.asker.region, code="NoDate")
+    region.since = (region.until - query.window).floor(max(query.periods.values()))
     cells: dict[_Cell, Row] = {}
-    for some in batches(found, _QUERIES):
-        for series, time, value in _values(place, some, asked.periods):
-            period = int(asked.periods[series.column].total_seconds())
-            row = cells.setdefault((series.image_id, time, period), {})
-            row[series.column] = value if _METRICS[series.column][1] == "Average" else round(value)
+    for batch in split_batches(series, _MAX_QUERIES):
+        for (column, image_id, _), time, value in _fetch_values(region, batch, query.periods):
+            period = int(query.periods[column].total_seconds())
+            row = cells.setdefault((image_id, time, period), {})
+            row[column] = value if _METRICS[column][1] == "Average" else round(value)
     return [
-        {**place.key, "image_id": image_id, "time": time, "period": period, **cells[cell]}
-        for cell in sorted(cells)
-        for image_id, time, period in [cell]
+        {**region.key, "image_id": image_id, "time": time, "period": period, **row}
+        for (image_id, time, period), row in sorted(cells.items(), key=lambda item: item[0])
     ]
 
 
-def _found(place: AccountRegion, columns: Iterable[str]) -> list[_Series]:
-    """Return the series of the images; where one has several, that with the fewest dimensions."""
-    wanted_ids = frozenset(place.image_ids)
+def _find_series(region: AccountRegion, columns: Iterable[str]) -> list[_Series]:
+    """Return the series of each image; of several, the one with the fewest dimensions."""
+    image_ids = frozenset(region.image_ids)
     best: dict[tuple[str, str], Mapping[str, Any]] = {}
     for column in columns:
-        for metric in _listed(place, _METRICS[column][0]):
-            dimensions = metric.get("Dimensions", [])
-            for image_id in wanted_ids & {it.get("Value") for it in dimensions}:
-                known = best.setdefault((column, image_id), metric)
-                best[column, image_id] = min(known, metric, key=_plainness)
+        for metric in _list_metrics(region, _METRICS[column][0]):
+            values = {dimension.get("Value") for dimension in metric.get("Dimensions", [])}
+            for image_id in image_ids & values:
+                other = best.setdefault((column, image_id), metric)
+                best[column, image_id] = min(other, metric, key=_rank_dimensions)
     return [_Series(*key, best[key]) for key in sorted(best)]
 
 
-def _plainness(metric: Mapping[str, Any]) -> tuple[int, str]:
+def _rank_dimensions(metric: Mapping[str, Any]) -> tuple[int, str]:
     dimensions = metric.get("Dimensions", [])
     return len(dimensions), repr(sorted((it.get("Name"), it.get("Value")) for it in dimensions))
 
 
-def _listed(place: AccountRegion, name: str) -> Iterator[Mapping[str, Any]]:
+def _list_metrics(region: AccountRegion, name: str) -> Iterator[Mapping[str, Any]]:
     request = {"Namespace": _NAMESPACE, "MetricName": name}
-    for page in place.asker.pages("cloudwatch", "ListMetrics", "Metrics", request):
-        place.until = place.until if place.until is not None else answered_at(page)
+    for page in region.asker.pages("cloudwatch", "ListMetrics", "Metrics", request):
+        region.until = region.until if region.until is not None else parse_response_time(page)
         yield from page.get("Metrics", ())
 
 
-def _values(
-    place: AccountRegion, some: list[_Series], periods: Mapping[str, pd.Timedelta]
+def _fetch_values(
+    region: AccountRegion, batch: list[_Series], periods: Mapping[str, pd.Timedelta]
 ) -> Iterator[tuple[_Series, pd.Timestamp, float]]:
     request = {
-        "StartTime": place.since,
-        "EndTime": place.until,
+        "StartTime": region.since,
+        "EndTime": region.until,
         "ScanBy": "TimestampAscending",
         "MetricDataQueries": [
-            _query(f"q{number}", series, periods[series.column])
-            for number, series in enumerate(some)
+            series.make_query(f"q{number}", periods[series.column])
+            for number, series in enumerate(batch)
         ],
     }
-    part = "MetricDataResults"
-    for result in place.asker.items("cloudwatch", "GetMetricData", part, request):
-        series = some[int(result["Id"].removeprefix("q"))]
+    for result in region.asker.items("cloudwatch", "GetMetricData", "MetricDataResults", request):
+        series = batch[int(result["Id"].removeprefix("q"))]
         times = pd.to_datetime(result.get("Timestamps", []), utc=True)
         for time, value in zip(times, result.get("Values", ()), strict=True):
             yield series, time, value
-
-
-def _query(name: str, series: _Series, period: pd.Timedelta) -> dict[str, Any]:
-    metric = {
-        "Namespace": _NAMESPACE,
-        "MetricName": series.metric["MetricName"],
-        "Dimensions": series.metric["Dimensions"],
-    }
-    stat = {"Metric": metric, "Period": int(period.total_seconds())}
-    return {"Id": name, "MetricStat": {**stat, "Stat": _METRICS[series.column][1]}}

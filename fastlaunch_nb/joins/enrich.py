@@ -1,4 +1,4 @@
-"""What may be asked: joins to images, and the snapshots and metrics that two are made of."""
+"""Public functions of joins: enrich images, and read snapshots and metrics themselves."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
     Targets: TypeAlias = Target | boto3.Session | Iterable[Target | boto3.Session] | None
 
-_READS: Mapping[str, Any] = {
+_QUERIES: Mapping[str, Any] = {
     "ami": queries.listed,
-    "siblings": queries.listed,  # of which they have the names
-    "template": queries.templates,
+    "siblings": queries.listed,  # for the names of the images
+    "template": queries.fetch_templates,
     "snapshots": queries.made_snapshots,
     "launches": queries.instances,
-    "quota": queries.quotas,
+    "quota": queries.fetch_quota,
 }
-_JOINS: Mapping[str, Any] = {  # what makes its columns, of rows with which columns
+_MERGES: Mapping[str, Any] = {  # function that merges the rows of a query, and their columns
     "ami": (merge.ami, merge.LISTED),
     "siblings": (merge.ami, merge.LISTED),
     "template": (merge.template, merge.TEMPLATES),
@@ -58,52 +58,50 @@ def enrich(
     window: timedelta | str = "14 days",
     max_workers: int = 32,
 ) -> pd.DataFrame:
-    """Join to images what other operations of AWS say of them: the same rows, more columns.
+    """Add columns from other operations of AWS to images; the rows stay the same.
 
-    What can not be read is null, with a warning that says where and why; what was
-    read and is not there is 0. The IAM actions that each join needs are in
-    ``fastlaunch_nb.joins.ACTIONS``; roles need ``sts:AssumeRole``.
+    A value that cannot be read is null, with a warning about where and why. A count of
+    things that do not exist is 0. ``fastlaunch_nb.joins.queries.ACTIONS`` lists the IAM
+    actions that each join needs; roles need ``sts:AssumeRole``.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        Images, as :func:`fastlaunch_nb.collect` and :func:`fastlaunch_nb.describe`
-        make them. A row without an account is taken to be of the one that
-        `targets` leads to, if they are one target.
+        Images, as :func:`fastlaunch_nb.sweep` and :func:`fastlaunch_nb.describe` return
+        them. If `targets` is one target, a row without an account belongs to its account.
     *joins : {"ami", "siblings", "template", "snapshots", "metrics", "launches", "quota", "cost"}
-        What to join; all if none is named. Columns that are there already are
-        replaced. ``"cost"`` joins the snapshots first, if they are not there;
-        launches count where the metrics are there.
+        The joins. Default: all of them. A join replaces its columns if they exist.
+        ``"cost"`` joins the snapshots first if they are missing, and includes the
+        launches only where the metrics are joined.
     targets : Target or boto3.Session, or iterable of them, optional
-        The accounts, as for :func:`fastlaunch_nb.collect`. Of two that lead to the
-        same account the first is taken.
+        The accounts, as for :func:`fastlaunch_nb.sweep`. Of two targets for one
+        account, the first counts.
     regions : str or iterable of str, optional
-        Where to look for siblings, in every account of `targets`: AMIs of the
-        same name. The regions of the images if not given.
+        The regions in which to look for siblings (AMIs with the same name), in every
+        account of `targets`. Default: the regions of the images.
     prices : Prices, optional
-        What AWS charges, for ``"cost"``; those of us-east-1 if not given.
+        The prices for ``"cost"``. Default: those of us-east-1.
     window : str or datetime.timedelta, default "14 days"
-        How far back metrics go, from the last look at each account and region;
-        it begins at a full hour.
+        The length of the window of metrics. It ends when each account and region was
+        last observed, and starts at a full hour.
     max_workers : int, default 32
-        How many accounts and regions may be asked at once.
+        The maximum number of accounts and regions to read at once.
 
     Returns
     -------
     pandas.DataFrame
-        The same rows, in the same order, with the same index and ``attrs``; and the
-        columns of ``fastlaunch_nb.schema.joins.JOINS[join]``.
+        The same rows with the same order, index and ``attrs``, and the columns in
+        ``fastlaunch_nb.schema.joins.JOINS[join]`` of each join.
 
     Raises
     ------
     InputError
-        There is no such join, or something else asked can not be asked. Nothing
-        was sent.
+        If a join does not exist, or another argument is invalid. No request is sent.
 
     Warns
     -----
     FastLaunchWarning
-        Something could not be read; or no target leads to the account of a row.
+        If something cannot be read, or no target leads to the account of a row.
 
     Examples
     --------
@@ -115,78 +113,80 @@ def enrich(
     True
     """
     rows = merge.rows_of(images)
-    chosen = _chosen(joins, images)
+    chosen = _check_joins(joins, images)
     sources = target_list(targets)
-    elsewhere = None if regions is None else check_regions(regions)
-    prices = _prices(prices)
-    asked = cloudwatch.summary("window", window)
+    named = None if regions is None else check_regions(regions)
+    if prices is not None and not isinstance(prices, Prices):
+        raise InputError(f"prices is a {type(prices).__name__}. Expected Prices(...).")
+    query = cloudwatch.summary("window", window)
     workers = check_workers(max_workers)
-    _check_regions_of(rows)
+    _check_row_regions(rows)
     columns: dict[str, pd.DataFrame] = {}
     if chosen != {"cost"}:
-        accounts, rows = _opened(rows, sources, workers, everyone="siblings" in chosen)
-        columns, failures = _read(rows, chosen, accounts, asked, workers)
+        accounts, rows = _open_accounts(rows, sources, workers, everyone="siblings" in chosen)
+        columns, failures = _fetch_columns(rows, chosen, accounts, query, workers)
         if "siblings" in chosen:
-            where = accounts.places(elsewhere or _regions_of(rows))
-            columns["siblings"] = _siblings(rows, columns["siblings"], where, workers, failures)
-        for message in [*_told(rows, accounts), *fetch.told(failures)]:
-            warn(message)
-    return _with(images, columns, prices if "cost" in chosen else None)
+            names = columns["siblings"]["image_name"]
+            account_regions = accounts.list_regions(named or _list_regions(rows))
+            siblings, failed = _fetch_siblings(rows, names, account_regions, workers)
+            columns["siblings"] = siblings
+            failures += failed
+        _warn_of_failures(rows, accounts, failures)
+    return _add_columns(images, columns, prices or Prices() if "cost" in chosen else None)
 
 
 def snapshots(
     targets: Targets = None, *, regions: str | Iterable[str], max_workers: int = 32
 ) -> pd.DataFrame:
-    """Read every snapshot that Fast Launch has made, those of AMIs that are gone too.
+    """Read every snapshot that Fast Launch has created, including those of deleted AMIs.
 
-    They are known by the tag ``CreatedBy``. Needs ``ec2:DescribeSnapshots``; for
-    roles, ``sts:AssumeRole``.
+    Fast Launch sets the tag ``CreatedBy`` on them. Needs ``ec2:DescribeSnapshots``, and
+    ``sts:AssumeRole`` for roles.
 
     Parameters
     ----------
     targets : Target or boto3.Session, or iterable of them, optional
-        The accounts, as for :func:`fastlaunch_nb.collect`.
+        The accounts, as for :func:`fastlaunch_nb.sweep`.
     regions : str or iterable of str
-        The regions; of each account those in its own partition.
+        The regions. Each account is read in those of its own partition.
     max_workers : int, default 32
-        How many accounts and regions may be asked at once.
+        The maximum number of accounts and regions to read at once.
 
     Returns
     -------
     pandas.DataFrame
-        A row a snapshot, with the columns of ``fastlaunch_nb.schema.joins.SNAPSHOTS``: in
-        the order of the targets, then of the regions, then in EC2's.
+        One row per snapshot, with the columns in ``fastlaunch_nb.schema.joins.SNAPSHOTS``:
+        in the order of the targets, then of the regions, then of EC2.
 
     Raises
     ------
     InputError
-        Something asked can not be asked. Nothing was sent.
+        If an argument is invalid. No request is sent.
     SetupError, ReadError
-        Nothing could be read.
+        If nothing could be read.
 
     Warns
     -----
     FastLaunchWarning
-        An account, or a region of one, could not be read. The rest is there.
+        If some accounts or regions cannot be read. The result has the others.
 
     Examples
     --------
     >>> import fastlaunch_nb as fl
     >>> with fl.demo() as demo:
-    ...     found = fl.snapshots(regions="us-east-1")
-    >>> found["snapshot_state"].unique().tolist()
+    ...     snapshots = fl.snapshots(regions="us-east-1")
+    >>> snapshots["snapshot_state"].unique().tolist()
     ['completed']
     """
     sources, named = target_list(targets), check_regions(regions)
     workers = check_workers(max_workers)
     accounts = fetch.open_accounts(sources, None, named[0], workers)
-    brought = fetch.fetch_all(
-        accounts.places(named), {"snapshots": queries.made_snapshots}, workers
-    )
-    _raise_if_nothing(accounts, brought)
-    for message in [*fetch.told_unopened(accounts), *fetch.told(brought.failures)]:
+    query = {"snapshots": queries.made_snapshots}
+    result = fetch.fetch_all(accounts.list_regions(named), query, workers)
+    _raise_if_all_failed(accounts, result)
+    for message in [*fetch.describe_unopened(accounts), *fetch.told(result.failures)]:
         warn(message)
-    return table(brought.rows.get("snapshots", ()), SNAPSHOTS)
+    return table(result.rows.get("snapshots", ()), SNAPSHOTS)
 
 
 def metrics(
@@ -197,211 +197,199 @@ def metrics(
     period: timedelta | str = "1 hour",
     max_workers: int = 32,
 ) -> pd.DataFrame:
-    """Read what CloudWatch has of images, period by period.
+    """Read the CloudWatch metrics of images, period by period.
 
-    Needs ``cloudwatch:ListMetrics`` and ``cloudwatch:GetMetricData``; for roles,
-    ``sts:AssumeRole``.
+    Needs ``cloudwatch:ListMetrics`` and ``cloudwatch:GetMetricData``, and
+    ``sts:AssumeRole`` for roles.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        Images, as for :func:`fastlaunch_nb.joins`.
+        Images, as for :func:`fastlaunch_nb.enrich`.
     targets : Target or boto3.Session, or iterable of them, optional
-        The accounts, as for :func:`fastlaunch_nb.collect`.
+        The accounts, as for :func:`fastlaunch_nb.sweep`.
     since : str or datetime.timedelta, default "14 days"
-        How far back, from the last look at each account and region.
+        The length of the window, which ends when each account and region was last observed.
     period : str or datetime.timedelta, default "1 hour"
-        How long each period is: a multiple of a minute; of five for what is older
-        than 15 days, and of an hour for what is older than 63.
+        The length of each period: a multiple of a minute; of 5 minutes if `since` is more
+        than 15 days, and of an hour if it is more than 63 days.
     max_workers : int, default 32
-        How many accounts and regions may be asked at once.
+        The maximum number of accounts and regions to read at once.
 
     Returns
     -------
     pandas.DataFrame
-        A row an image and period that there is a number for, with the columns of
-        ``fastlaunch_nb.schema.joins.METRICS``: by place as the images have them, by image,
-        by time.
+        One row per image and period with data, with the columns in
+        ``fastlaunch_nb.schema.joins.METRICS``: accounts and regions in the order of the
+        images, then by image and time.
 
     Raises
     ------
     InputError
-        Something asked can not be asked. Nothing was sent.
+        If an argument is invalid. No request is sent.
     SetupError, ReadError
-        Nothing could be read.
+        If nothing could be read.
 
     Warns
     -----
     FastLaunchWarning
-        Something could not be read; or no target leads to the account of a row.
+        If something cannot be read, or no target leads to the account of a row.
 
     Examples
     --------
     >>> import fastlaunch_nb as fl
     >>> with fl.demo():
     ...     images = fl.describe(region="us-east-1")
-    ...     found = fl.metrics(images, since="1 day")
-    >>> list(found)[:5]
+    ...     metrics = fl.metrics(images, since="1 day")
+    >>> list(metrics)[:5]
     ['account_id', 'region', 'image_id', 'time', 'period']
     """
     rows = merge.rows_of(images)
     sources = target_list(targets)
-    asked = cloudwatch.metric_query("since", since, period)
+    query = cloudwatch.metric_query("since", since, period)
     workers = check_workers(max_workers)
-    _check_regions_of(rows)
-    accounts, rows = _opened(rows, sources, workers)
-    read = partial(cloudwatch.fetch_metrics, asked=asked)
-    brought = fetch.fetch_all(_places(rows, accounts), {"metrics": read}, workers)
-    _raise_if_nothing(accounts, brought)
-    for message in [*_told(rows, accounts), *fetch.told(brought.failures)]:
-        warn(message)
-    return table(brought.rows.get("metrics", ()), METRICS)
+    _check_row_regions(rows)
+    accounts, rows = _open_accounts(rows, sources, workers)
+    fetch_metrics = partial(cloudwatch.fetch_metrics, query=query)
+    account_regions = _list_account_regions(rows, accounts)
+    result = fetch.fetch_all(account_regions, {"metrics": fetch_metrics}, workers)
+    _raise_if_all_failed(accounts, result)
+    _warn_of_failures(rows, accounts, result.failures)
+    return table(result.rows.get("metrics", ()), METRICS)
 
 
-# --- what is asked --------------------------------------------------------------------
+# --- arguments ------------------------------------------------------------------------
 
 
-def _chosen(joins: Sequence[str], images: pd.DataFrame) -> set[str]:
-    """Return the joins to make; cost needs the snapshots. Refuse what is none."""
+def _check_joins(joins: Sequence[str], images: pd.DataFrame) -> set[str]:
+    """Return the joins to make, with the snapshots if the cost needs them; refuse others."""
     for join in joins:
         if join not in JOINS:
             raise InputError(
-                f"{join!r} can not be joined. Expected some of {', '.join(map(repr, JOINS))}."
+                f"{join!r} cannot be joined. Expected some of {', '.join(map(repr, JOINS))}."
                 f"{did_you_mean(str(join), JOINS)}"
             )
     chosen = set(joins or JOINS)
     return chosen | {"snapshots"} if "cost" in chosen and "snapshot_gib" not in images else chosen
 
 
-def _prices(prices: Any) -> Prices:
-    if prices is not None and not isinstance(prices, Prices):
-        raise InputError(f"prices is a {type(prices).__name__}. Expected Prices(...).")
-    return prices or Prices()
-
-
-def _regions_of(rows: pd.DataFrame) -> list[str]:
+def _list_regions(rows: pd.DataFrame) -> list[str]:
     return [str(region) for region in rows["region"].dropna().unique()]
 
 
-def _check_regions_of(rows: pd.DataFrame) -> None:
-    for region in _regions_of(rows):
+def _check_row_regions(rows: pd.DataFrame) -> None:
+    for region in _list_regions(rows):
         check_region(region)
 
 
-def _opened(
+def _open_accounts(
     rows: pd.DataFrame, sources: Sequence[TargetLike], workers: int, *, everyone: bool = False
 ) -> tuple[Accounts, pd.DataFrame]:
-    """Open the accounts of rows; rows without one are of the one that the one target leads to."""
+    """Open the accounts of rows; if there is one target, rows without an account get its own."""
     if rows.empty:
         return Accounts({}, []), rows
-    unnamed = rows["account_id"].isna()
-    alone = len(sources) == 1 and bool(unnamed.any())
-    wanted = None if everyone or alone else set(rows["account_id"].dropna())
-    accounts = fetch.open_accounts(sources, wanted, next(iter(_regions_of(rows)), None), workers)
-    if alone and accounts.opened:
-        rows = rows.assign(account_id=rows["account_id"].fillna(next(iter(accounts.opened))))
+    is_default = len(sources) == 1 and bool(rows["account_id"].isna().any())
+    wanted = None if everyone or is_default else set(rows["account_id"].dropna())
+    accounts = fetch.open_accounts(sources, wanted, next(iter(_list_regions(rows)), None), workers)
+    if is_default and accounts.sessions:
+        rows = rows.assign(account_id=rows["account_id"].fillna(next(iter(accounts.sessions))))
     return accounts, rows
 
 
-def _places(rows: pd.DataFrame, accounts: Accounts) -> list[AccountRegion]:
-    """Return the places that rows are of and targets lead to, and what to ask of each."""
-    found: Iterable[tuple[Any, pd.DataFrame]] = rows.groupby(PLACE, sort=False)
+def _list_account_regions(rows: pd.DataFrame, accounts: Accounts) -> list[AccountRegion]:
+    """Return the accounts and regions of rows, with their images and launch templates."""
+    groups: Iterable[tuple[Any, pd.DataFrame]] = rows.groupby(PLACE, sort=False)
     return [
         AccountRegion(
             account_id,
-            RegionClient(accounts.opened[account_id], region),
-            list(part["image_id"].dropna().unique()),
-            _templates(part),
-            None if part["observed_at"].isna().all() else part["observed_at"].max(),
+            RegionClient(accounts.sessions[account_id], region),
+            list(images["image_id"].dropna().unique()),
+            _list_templates(images),
+            None if images["observed_at"].isna().all() else images["observed_at"].max(),
         )
-        for (account_id, region), part in found
-        if account_id in accounts.opened
+        for (account_id, region), images in groups
+        if account_id in accounts.sessions
     ]
 
 
-def _templates(rows: pd.DataFrame) -> list[Template]:
-    """Return the templates that rows name, with a version."""
-    named = rows[_TEMPLATE].drop_duplicates()
-    named = named[named[_TEMPLATE[:2]].notna().any(axis=1) & named[_TEMPLATE[2]].notna()]
-    plain = named.astype(object).where(named.notna(), None)
-    return [Template(*template) for template in plain.itertuples(index=False)]
+def _list_templates(rows: pd.DataFrame) -> list[Template]:
+    """Return the launch templates of rows that have a name or an id, and a version."""
+    templates = rows[_TEMPLATE].drop_duplicates().astype(object)
+    templates = templates.where(templates.notna(), None)
+    return [
+        Template(template_id, name, version)
+        for template_id, name, version in templates.itertuples(index=False)
+        if (template_id is not None or name is not None) and version is not None
+    ]
 
 
-# --- what came of it ------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------
 
 
-def _read(
-    rows: pd.DataFrame, chosen: set[str], accounts: Accounts, asked: MetricQuery, workers: int
+def _fetch_columns(
+    rows: pd.DataFrame, chosen: set[str], accounts: Accounts, query: MetricQuery, workers: int
 ) -> tuple[dict[str, pd.DataFrame], list[Failure]]:
-    """Return the columns of what is read of each row's own place, and what could not be."""
-    here = _places(rows, accounts)
-    wanted = {**_READS, "metrics": partial(cloudwatch.fetch_metrics, asked=asked)}
-    brought = fetch.fetch_all(
-        here, {join: wanted[join] for join in wanted if join in chosen}, workers
+    """Return the columns of each join, from each row's own account and region; and failures."""
+    regions = _list_account_regions(rows, accounts)
+    reads = {**_QUERIES, "metrics": partial(cloudwatch.fetch_metrics, query=query)}
+    reads = {join: read for join, read in reads.items() if join in chosen}
+    result = fetch.fetch_all(regions, reads, workers)
+    windows = table(
+        ({**it.key, "metrics_since": it.since, "metrics_until": it.until} for it in regions),
+        merge.WINDOWS,
     )
-    joins = {**_JOINS, "metrics": (partial(merge.metrics, windows=_windows(here)), METRICS)}
-    columns = {
-        join: make(rows, table(brought.rows.get(join, ()), declared), read=brought.of(join, rows))
-        for join, (make, declared) in joins.items()
-        if join in chosen
-    }
-    return columns, brought.failures
+    merges = {**_MERGES, "metrics": (partial(merge.metrics, windows=windows), METRICS)}
+    columns = {}
+    for join in reads:
+        merge_rows, declared = merges[join]
+        results = table(result.rows.get(join, ()), declared)
+        columns[join] = merge_rows(rows, results, read=result.mask_read(join, rows))
+    return columns, result.failures
 
 
-def _windows(here: Iterable[AccountRegion]) -> pd.DataFrame:
-    windows = (
-        {**place.key, "metrics_since": place.since, "metrics_until": place.until} for place in here
-    )
-    return table(windows, merge.WINDOWS)
+def _fetch_siblings(
+    rows: pd.DataFrame, names: pd.Series, regions: Sequence[AccountRegion], workers: int
+) -> tuple[pd.DataFrame, list[Failure]]:
+    """Return the columns about AMIs with the names of images; and failures."""
+    unique = sorted(names.dropna().unique())
+    query = {"siblings": lambda region: region.of_names(unique)}
+    result = fetch.fetch_all(regions if unique else [], query, workers)
+    amis = table(result.rows.get("siblings", ()), merge.SIBLINGS)
+    read = names.notna() & bool(result.read)
+    return merge.siblings(rows, names, amis, read), result.failures
 
 
-def _siblings(
-    rows: pd.DataFrame,
-    own: pd.DataFrame,
-    where: Sequence[AccountRegion],
-    workers: int,
-    failures: list[Failure],
-) -> pd.DataFrame:
-    """Look for AMIs of the same names; note what could not be read."""
-    names = own["image_name"]
-    named = sorted(names.dropna().unique())
-    reads = {"siblings": lambda place: place.of_names(named)}
-    found = fetch.fetch_all(where if named else (), reads, workers)
-    failures += found.failures
-    there = table(found.rows.get("siblings", ()), merge.SIBLINGS)
-    read = names.notna() & bool(found.read)
-    return merge.siblings(rows, names, there, read)
-
-
-def _with(
+def _add_columns(
     images: pd.DataFrame, columns: Mapping[str, pd.DataFrame], prices: Prices | None
 ) -> pd.DataFrame:
-    """Return images with columns, in the order they are declared; and what they then cost."""
-    found = {
+    """Return images with columns in their declared order, and with their cost if prices are set."""
+    arrays = {
         str(name): values.array
         for join in JOINS
         if join in columns
         for name, values in columns[join].items()
     }
-    joined = images.assign(**found)
+    joined = images.assign(**arrays)
     if prices is None:
         return joined
-    fit = validate_columns("images", joined, "snapshot_gib").reset_index(drop=True)
-    costs = merge.cost(fit, prices)
+    rows = validate_columns("images", joined, "snapshot_gib").reset_index(drop=True)
+    costs = merge.cost(rows, prices)
     return joined.assign(**{str(name): values.array for name, values in costs.items()})
 
 
-def _told(rows: pd.DataFrame, accounts: Accounts) -> list[str]:
-    """Return what there is to know of the accounts of rows."""
-    named = rows["account_id"].dropna().unique()
-    unreached = sorted(set(named) - accounts.opened.keys())
-    nameless = int(rows[PLACE].isna().any(axis=1).sum())
-    return [*fetch.told_unopened(accounts), *fetch.told_unreached(unreached, nameless)]
+def _warn_of_failures(rows: pd.DataFrame, accounts: Accounts, failures: Iterable[Failure]) -> None:
+    """Warn of accounts that could not be opened, rows without one, and failed queries."""
+    unreached = sorted(set(rows["account_id"].dropna()) - accounts.sessions.keys())
+    incomplete = int(rows[PLACE].isna().any(axis=1).sum())
+    messages = fetch.describe_unopened(accounts)
+    messages += fetch.describe_unreached(unreached, incomplete)
+    for message in [*messages, *fetch.told(failures)]:
+        warn(message)
 
 
-def _raise_if_nothing(accounts: Accounts, brought: FetchResult) -> None:
-    """Raise the first error, where nothing could be read because of any."""
+def _raise_if_all_failed(accounts: Accounts, result: FetchResult) -> None:
+    """Raise the first error if there is one, and nothing could be read."""
     errors: list[FastLaunchError] = [error for _, error in accounts.failed]
-    errors += [failure.error for failure in brought.failures]
-    if errors and not brought.read:
+    errors += [failure.error for failure in result.failures]
+    if errors and not result.read:
         raise errors[0]

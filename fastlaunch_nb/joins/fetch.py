@@ -1,4 +1,4 @@
-"""Accounts and their places: opened, asked many at once; and what is told of those that failed."""
+"""Fetching: open accounts, run queries in many regions at once, describe what failed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from fastlaunch_nb.schema.joins import JOINS
 
 A = TypeVar("A")
 B = TypeVar("B")
-Reads: TypeAlias = Mapping[str, Callable[[AccountRegion], list[Row]]]
-"""What is read of a place, by the name of what it is for."""
-_NAMED = 3  # places and accounts that a warning names, before "and N more"
+Queries: TypeAlias = Mapping[str, Callable[[AccountRegion], list[Row]]]
+"""The query of each join, by the name of the join."""
+_MAX_NAMES = 3  # in a warning, before "and N more"
 
 
-def _at_once(workers: int, work: Callable[[A], B], jobs: Iterable[A]) -> list[B]:
-    """Do jobs in threads; return what came of them, in their order. Ctrl-C waits for none."""
+def _run_parallel(workers: int, work: Callable[[A], B], jobs: Iterable[A]) -> list[B]:
+    """Return the results of jobs that run in threads, in order; Ctrl-C does not wait for them."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fastlaunch_nb")
     try:
         return list(pool.map(work, jobs))
@@ -37,98 +37,94 @@ def _at_once(workers: int, work: Callable[[A], B], jobs: Iterable[A]) -> list[B]
 
 
 class Accounts(NamedTuple):
-    """The ways into accounts, by their ids, and the targets that led nowhere."""
+    """The sessions of accounts by their ids, and the targets that could not be opened."""
 
-    opened: Mapping[str, AccountSession]
+    sessions: Mapping[str, AccountSession]
     failed: Sequence[tuple[TargetLike, FastLaunchError]]
 
-    def places(self, regions: Sequence[str]) -> list[AccountRegion]:
-        """Return the places of all accounts: of each the regions of its own partition, if any."""
+    def list_regions(self, regions: Sequence[str]) -> list[AccountRegion]:
+        """Return every account with each of these regions that is in its partition."""
         return [
-            AccountRegion(account_id, RegionClient(access, region))
-            for account_id, access in self.opened.items()
-            for region in in_partition(regions, access.partition)
+            AccountRegion(account_id, RegionClient(session, region))
+            for account_id, session in self.sessions.items()
+            for region in in_partition(regions, session.partition)
         ]
 
 
 def open_accounts(
     sources: Sequence[TargetLike], wanted: Collection[str] | None, region: str | None, workers: int
 ) -> Accounts:
-    """Open the accounts that are wanted, as far as their ids are known before; None is all.
+    """Open the accounts of targets, except those with the id of an account that is not wanted.
 
-    Of two targets that lead to one account the first is taken.
+    If `wanted` is None, all are. Of two targets for one account the first counts.
     """
-    vault = AccountCache(workers)
+    cache = AccountCache(workers)
 
-    def open_one(source: TargetLike) -> tuple[str, AccountSession] | FastLaunchError:
+    def open_account(source: TargetLike) -> tuple[str, AccountSession] | FastLaunchError:
         try:
-            access = vault.open(source, region)
-            return identify(access, source), access
+            session = cache.open(source, region)
+            return identify(session, source), session
         except FastLaunchError as error:
             return error
 
-    needed = [source for source in sources if _is_wanted(source, wanted)]
-    ways: dict[str, AccountSession] = {}
+    def is_wanted(source: TargetLike) -> bool:
+        account_id = source.account_id if isinstance(source, Target) else None
+        return wanted is None or account_id is None or account_id in wanted
+
+    needed = [source for source in sources if is_wanted(source)]
+    sessions: dict[str, AccountSession] = {}
     failed = []
-    for source, found in zip(needed, _at_once(workers, open_one, needed), strict=True):
-        if isinstance(found, FastLaunchError):
-            failed.append((source, found))
+    for source, result in zip(needed, _run_parallel(workers, open_account, needed), strict=True):
+        if isinstance(result, FastLaunchError):
+            failed.append((source, result))
         else:
-            ways.setdefault(*found)
-    return Accounts(ways, failed)
+            sessions.setdefault(*result)
+    return Accounts(sessions, failed)
 
 
-def _is_wanted(source: TargetLike, wanted: Collection[str] | None) -> bool:
-    known = source.account_id if isinstance(source, Target) else None
-    return wanted is None or known is None or known in wanted
-
-
-# --- what they brought ----------------------------------------------------------------
+# --- results --------------------------------------------------------------------------
 
 
 @dataclass
 class FetchResult:
-    """What reading some places brought: rows and the places they are of, by what was read."""
+    """The rows of each query, the accounts and regions that it could read, and the failures."""
 
     rows: dict[str, list[Row]] = field(default_factory=dict)
     read: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
-    def of(self, join: str, rows: pd.DataFrame) -> pd.Series:
-        """Return which rows are of a place of which this was read."""
+    def mask_read(self, join: str, rows: pd.DataFrame) -> pd.Series:
+        """Return True for each row with an account and region that the query could read."""
         return places_in(rows, self.read.get(join, ()))
 
-    def add(self, place: AccountRegion, found: Mapping[str, list[Row]]) -> None:
-        """Add what one place brought."""
-        for join, rows in found.items():
-            self.rows.setdefault(join, []).extend(rows)
-            self.read.setdefault(join, []).append(place.name)
-        self.failures += [Failure(join, *place.name, error) for join, error in place.failed]
 
+def fetch_all(regions: Sequence[AccountRegion], queries: Queries, workers: int) -> FetchResult:
+    """Run queries in many accounts and regions at once; a failure affects no other query."""
 
-def fetch_all(places: Sequence[AccountRegion], reads: Reads, workers: int) -> FetchResult:
-    """Read places, many at once; what fails in one takes nothing else with it."""
-
-    def visit(place: AccountRegion) -> dict[str, list[Row]]:
-        found = {}
-        for join, read in reads.items():
+    def fetch(region: AccountRegion) -> dict[str, list[Row]]:
+        rows = {}
+        for join, query in queries.items():
             try:
-                found[join] = read(place)
+                rows[join] = query(region)
             except FastLaunchError as error:
-                place.failed.append((join, error))
-        return found
+                region.errors.append((join, error))
+        return rows
 
-    brought = FetchResult()
-    for place, found in zip(places, _at_once(workers, visit, places), strict=True):
-        brought.add(place, found)
-    return brought
+    result = FetchResult()
+    for region, rows_by_join in zip(regions, _run_parallel(workers, fetch, regions), strict=True):
+        name = (region.account_id, region.asker.region)
+        for join, rows in rows_by_join.items():
+            result.rows.setdefault(join, []).extend(rows)
+            result.read.setdefault(join, []).append(name)
+        result.failures += [Failure(join, *name, error) for join, error in region.errors]
+    return result
 
 
-# --- what is told ---------------------------------------------------------------------
+# --- warnings -------------------------------------------------------------------------
 
 
 class Failure(NamedTuple):
-    """What could not be read of a place, and why."""
+    """A query that failed in one account and region, with its error."""
 
     join: str
     account_id: str
@@ -143,49 +139,47 @@ class Failure(NamedTuple):
 
 
 def told(failures: Iterable[Failure]) -> list[str]:
-    """Return a sentence for each thing that could not be read, and each reason: where, and why."""
+    """Return one warning for each join and reason: where it could not be read, and why."""
     reasons: dict[tuple[int, str, str], list[Failure]] = {}
     for failure in failures:
         reasons.setdefault(failure.reason, []).append(failure)
-    return [
-        f"{same[0].join} could not be read in {_some(_places(same))}: {same[0].error.summary()}"
-        for _, same in sorted(reasons.items(), key=lambda item: item[0])
-    ]
+    warnings = []
+    for _, same in sorted(reasons.items(), key=lambda item: item[0]):
+        regions = dict.fromkeys(f"{it.account_id} {it.region}" for it in same)
+        where, first = _shorten_names([*regions]), same[0]
+        warnings.append(f"{first.join} could not be read in {where}: {first.error.summary()}")
+    return warnings
 
 
-def _places(failures: Iterable[Failure]) -> list[str]:
-    return list(dict.fromkeys(f"{it.account_id} {it.region}" for it in failures))
+def describe_unopened(accounts: Accounts) -> list[str]:
+    """Return one warning for each target that could not be opened."""
+    warnings = []
+    for source, error in accounts.failed:
+        account_id = source.account_id if isinstance(source, Target) else None
+        name = account_id or target_name(source)
+        account = f"The account {name}" if name else "The account of boto3's own credentials"
+        warnings.append(f"{account} could not be opened: {error}")
+    return warnings
 
 
-def told_unopened(accounts: Accounts) -> list[str]:
-    """Return a sentence for each target that led nowhere."""
-    return [f"{_name(source)} could not be opened: {error}" for source, error in accounts.failed]
-
-
-def _name(source: TargetLike) -> str:
-    known = source.account_id if isinstance(source, Target) else None
-    named = known or target_name(source)
-    return f"The account {named}" if named else "The account of boto3's own credentials"
-
-
-def told_unreached(account_ids: Sequence[str], nameless: int) -> list[str]:
-    """Return a sentence on rows of accounts that no target leads to, and one on rows of none."""
-    said = []
+def describe_unreached(account_ids: Sequence[str], incomplete: int) -> list[str]:
+    """Return a warning about accounts without a target, and one about rows without a key."""
+    warnings = []
     if account_ids:
-        where = _some([escape_unprintable(account_id) for account_id in account_ids])
-        said.append(
-            f"No target leads to {where}: what is joined to images there is null. "
+        names = _shorten_names([escape_unprintable(account_id) for account_id in account_ids])
+        warnings.append(
+            f"No target leads to {names}: the joined columns of images there are null. "
             "Pass targets that lead there."
         )
-    if nameless:
-        rows = "1 row does" if nameless == 1 else f"{nameless:,} rows do"
-        said.append(
-            f"{rows} not say of which account and region: what is joined there is null. "
-            "from_pages takes account_id and region."
+    if incomplete:
+        rows = "1 row has" if incomplete == 1 else f"{incomplete:,} rows have"
+        warnings.append(
+            f"{rows} no account or no region: the joined columns are null there. "
+            "Pass account_id and region to from_pages."
         )
-    return said
+    return warnings
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+def _shorten_names(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {more:,} more" if more > 0 else "")

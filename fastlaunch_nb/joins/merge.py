@@ -1,9 +1,9 @@
-"""What was read, joined to images: a function a join. Pure, and a whole fleet at once.
+"""Merging: the columns of each join, from the rows that its query returned. No request is sent.
 
-Each takes `rows` (images with an index of 0, 1, …, with the columns of
-:data:`NEEDED`), a table of what was read, and `read`: of which rows it was read.
-It returns the columns of its join for these rows. Of what was not read it says
-nothing: null. Of what was read, and was not there, it says 0.
+Each function takes `rows` (images with the index 0, 1, … and the columns in
+:data:`NEEDED`), a table of query results, and `read`: True for each row with an
+account and region that could be read. It returns the columns of its join for these
+rows: null where nothing could be read, 0 where nothing exists.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEY, PLACE = list(columns.KEY), list(columns.KEY[:2])
 _TEMPLATE, _TARGET = ["launch_template_id", "launch_template_name"], "target_resource_count"
 _SETTINGS = [*_TEMPLATE, "launch_template_version", _TARGET, "max_parallel_launches"]
 NEEDED: Final = (*KEY, "state", *_SETTINGS, "observed_at")
-"""The columns of images that joins, and reads for them, look at."""
+"""The columns of images that joins and their queries use."""
 
 _MONTH = pd.Timedelta(days=30)
 
@@ -30,33 +30,37 @@ _KEYS = tuple(column for column in COLUMNS if column.name in KEY)
 LISTED = (
     *_KEYS,
     *JOINS["ami"],
-    Column("root_snapshot_id", TEXT, "what its root volume is made of"),
+    Column("root_snapshot_id", TEXT, "the snapshot of its root volume"),
 )
 """The columns of AMIs that EC2 lists."""
-SIBLINGS = (*_KEYS, Column("image_name", TEXT, "the AMI's name"), Column("has", COUNT, "1, or 0"))
-"""The columns of AMIs of some names, and whether they have Fast Launch."""
+SIBLINGS = (
+    *_KEYS,
+    Column("image_name", TEXT, "the AMI's name"),
+    Column("has", COUNT, "1 if it has Fast Launch, else 0"),
+)
+"""The columns of AMIs with the names of images."""
 TEMPLATES = (
     *_KEYS[:2],
     *(column for column in COLUMNS if column.name in _SETTINGS[:3]),
     *JOINS["template"],
 )
-"""The columns of launch templates, as images name them."""
+"""The columns of launch templates, with the names that images have for them."""
 INSTANCES = (*_KEYS, Column("fast", COUNT, "1, or 0"), Column("cold", COUNT, "1, or 0"))
-"""The columns of instances; neither fast nor cold is not known."""
+"""The columns of instances; both are 0 if the kind of launch is unknown."""
 QUOTAS = (*_KEYS[:2], *JOINS["quota"])
 """The columns of quotas."""
 WINDOWS = (*_KEYS[:2], *(column for column in JOINS["metrics"] if "metrics_" in column.name))
-"""The columns of the windows in which metrics were asked for."""
+"""The columns of the windows of metrics."""
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
-    """Return rows as a frame with these columns and their dtypes."""
-    made = pd.DataFrame(list(rows), columns=[column.name for column in columns])
-    return made.astype({column.name: column.dtype for column in columns})
+    """Return rows as a DataFrame with these columns and their dtypes."""
+    untyped = pd.DataFrame(list(rows), columns=[column.name for column in columns])
+    return untyped.astype({column.name: column.dtype for column in columns})
 
 
 def rows_of(images: object) -> pd.DataFrame:
-    """Return what is needed of images, as rows 0, 1, …; refuse what is no frame of images.
+    """Return the needed columns of images, with the index 0, 1, …; refuse other objects.
 
     Examples
     --------
@@ -64,189 +68,187 @@ def rows_of(images: object) -> pd.DataFrame:
     >>> rows_of(empty_images()).shape
     (0, 10)
     """
-    fit = validate_columns("images", images, *KEY).reset_index(drop=True)
-    declared = {column.name: column.dtype for column in COLUMNS}
+    rows = validate_columns("images", images, *KEY).reset_index(drop=True)
+    dtypes = {column.name: column.dtype for column in COLUMNS}
     for name in NEEDED:
-        if name not in fit:
-            fit[name] = pd.array([None] * len(fit), dtype=declared[name])
-    return fit[list(NEEDED)]
+        if name not in rows:
+            rows[name] = pd.array([None] * len(rows), dtype=dtypes[name])
+    return rows[list(NEEDED)]
 
 
-def places_in(rows: pd.DataFrame, places: Iterable[tuple[str, str]]) -> pd.Series:
-    """Return which rows are of these places, and name an image."""
-    there = pd.MultiIndex.from_tuples(list(places), names=PLACE)
-    of_rows = pd.MultiIndex.from_frame(rows[PLACE])
-    return rows["image_id"].notna() & pd.Series(of_rows.isin(there), index=rows.index)
+def places_in(rows: pd.DataFrame, account_regions: Iterable[tuple[str, str]]) -> pd.Series:
+    """Return True for each row with an image and one of these accounts and regions."""
+    expected = pd.MultiIndex.from_tuples(list(account_regions), names=PLACE)
+    actual = pd.MultiIndex.from_frame(rows[PLACE])
+    return rows["image_id"].notna() & pd.Series(actual.isin(expected), index=rows.index)
 
 
 # --- joins ----------------------------------------------------------------------------
 
 
-def ami(rows: pd.DataFrame, listed: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return what EC2 says of each AMI; one that it does not list is absent."""
-    found = _matched(rows, listed.drop_duplicates(KEY))
-    found["image_state"] = found["image_state"].fillna("absent")
-    return _joined("ami", found, read)
+def ami(rows: pd.DataFrame, amis: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+    """Return the attributes of each AMI; an AMI that EC2 does not list is absent."""
+    matches = _match_rows(rows, amis.drop_duplicates(KEY))
+    matches["image_state"] = matches["image_state"].fillna("absent")
+    return _select_columns("ami", matches, read)
 
 
 def siblings(
-    rows: pd.DataFrame, names: pd.Series, found: pd.DataFrame, read: pd.Series
+    rows: pd.DataFrame, names: pd.Series, amis: pd.DataFrame, read: pd.Series
 ) -> pd.DataFrame:
-    """Return how many other AMIs have a row's name, and which of them lack Fast Launch.
+    """Count the siblings of each image, and list those without Fast Launch.
 
-    An AMI of the row's own place is none, and neither is the row's own AMI, as
-    the account sees it that shares it.
+    Siblings are AMIs with the same name. Those in the image's own account and region do
+    not count, and neither does its own AMI as another account sees it.
     """
-    named = rows[KEY].assign(image_name=names)
-    others = _count(named, found, ["image_name"]) - _counted_here(named, found)
-    lacking = found[found["has"].eq(0)]
-    lacking = lacking.assign(label=_labels(lacking))
-    by_name = lacking.groupby("image_name", sort=False)["label"].agg(", ".join)
-    text = named["image_name"].map(by_name).astype(TEXT).fillna("")
-    also_here = named[_counted_here(named, lacking) > 0]
-    text.loc[also_here.index] = _elsewhere(also_here, lacking)
-    columns = {"siblings": others, "siblings_without_fast_launch": text}
-    return _joined("siblings", pd.DataFrame(columns), read & names.notna())
+    images = rows[KEY].assign(image_name=names)
+    count = _count_matches(images, amis, ["image_name"]) - _count_own(images, amis)
+    without = amis[amis["has"].eq(0)]
+    label = without["account_id"] + "/" + without["region"] + "/" + without["image_id"]
+    without = without.assign(label=label)
+    labels_by_name = without.groupby("image_name", sort=False)["label"].agg(", ".join)
+    labels = images["image_name"].map(labels_by_name).astype(TEXT).fillna("")
+    with_own = images[_count_own(images, without) > 0]
+    labels.loc[with_own.index] = _list_other_labels(with_own, without)
+    columns = {"siblings": count, "siblings_without_fast_launch": labels}
+    return _select_columns("siblings", pd.DataFrame(columns), read & names.notna())
 
 
-def template(rows: pd.DataFrame, read_ones: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return what is forbidden in a row's template: nothing, in one that it does not have.
+def template(rows: pd.DataFrame, templates: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+    """Return the forbidden settings of each image's launch template; empty without a template.
 
-    A row that says nothing of its settings, such as an event's, may have one.
+    They are unknown for a row without any setting, such as that of an event.
     """
-    forbidden = _matched(rows, read_ones, [*PLACE, *_SETTINGS[:3]])["template_forbidden"]
-    without = rows[_TEMPLATE].isna().all(axis=1) & rows[_SETTINGS].notna().any(axis=1)
-    return _joined("template", pd.DataFrame({forbidden.name: forbidden.mask(without, "")}), read)
+    matches = _match_rows(rows, templates, [*PLACE, *_SETTINGS[:3]])
+    has_none = rows[_TEMPLATE].isna().all(axis=1) & rows[_SETTINGS].notna().any(axis=1)
+    forbidden = matches["template_forbidden"].mask(has_none, "")
+    return _select_columns("template", forbidden.to_frame(), read)
 
 
-def snapshots(rows: pd.DataFrame, made: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return how many snapshots each image has, how large they are, and how many are too many."""
-    pending = made["snapshot_state"].ne("completed").fillna(value=True)
-    counted = made.assign(pending=pending.astype(COUNT), unknown=made["volume_gib"].isna())
-    sums = counted.groupby(KEY, sort=False).agg(
+def snapshots(rows: pd.DataFrame, snapshots: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+    """Return the number, size and age of each image's snapshots, and how many are in excess."""
+    pending = snapshots["snapshot_state"].ne("completed").fillna(value=True)
+    has_no_size = snapshots["volume_gib"].isna()
+    sums = snapshots.assign(pending=pending.astype(COUNT), has_no_size=has_no_size)
+    sums = sums.groupby(KEY, sort=False).agg(
         snapshots=("pending", "size"),
         snapshots_pending=("pending", "sum"),
         snapshot_gib=("volume_gib", "sum"),
         oldest_snapshot_time=("snapshot_time", "min"),
-        unknown=("unknown", "any"),
+        has_no_size=("has_no_size", "any"),
     )
-    sums["snapshot_gib"] = sums["snapshot_gib"].mask(sums.pop("unknown"))
-    found = _matched(rows, sums.reset_index())
-    none = found["snapshots"].isna()
+    sums["snapshot_gib"] = sums["snapshot_gib"].mask(sums.pop("has_no_size"))
+    matches = _match_rows(rows, sums.reset_index())
     numbers = ["snapshots", "snapshots_pending", "snapshot_gib"]
-    found[numbers] = found[numbers].astype(COUNT).mask(none, 0)
-    above = (found["snapshots"] - rows[_TARGET]).clip(lower=0)
-    left = rows["state"].eq("disabling-failed").fillna(value=False)
-    found["leftover_snapshots"] = above.mask(left, found["snapshots"])
-    return _joined("snapshots", found, read)
+    matches[numbers] = matches[numbers].astype(COUNT).mask(matches["snapshots"].isna(), 0)
+    above_target = (matches["snapshots"] - rows[_TARGET]).clip(lower=0)
+    is_failed = rows["state"].eq("disabling-failed").fillna(value=False)
+    matches["leftover_snapshots"] = above_target.mask(is_failed, matches["snapshots"])
+    return _select_columns("snapshots", matches, read)
 
 
 def metrics(
-    rows: pd.DataFrame, numbers: pd.DataFrame, windows: pd.DataFrame, read: pd.Series
+    rows: pd.DataFrame, metrics: pd.DataFrame, windows: pd.DataFrame, read: pd.Series
 ) -> pd.DataFrame:
-    """Return the stock and the launches of each image; null of one without any number.
+    """Return the stock and the launches of each image; null for an image without any metric.
 
-    One that has numbers, and none of launches, had no launches.
+    An image with metrics, but none of launches, had no launches.
     """
-    stock = numbers.dropna(subset=["available_snapshots"]).sort_values("time", kind="stable")
+    stock = metrics.dropna(subset=["available_snapshots"]).sort_values("time", kind="stable")
     last = stock.drop_duplicates(KEY, keep="last")
     last = last[[*KEY, "time", "available_snapshots"]]
-    sums = numbers.groupby(KEY, sort=False)[["fast_launches", "cold_launches"]].sum()
+    sums = metrics.groupby(KEY, sort=False)[["fast_launches", "cold_launches"]].sum()
     parts = [
-        _matched(rows, last.rename(columns={"time": "available_snapshots_time"})),
-        _matched(rows, sums.reset_index()),
-        _matched(rows, windows, PLACE),
+        _match_rows(rows, last.rename(columns={"time": "available_snapshots_time"})),
+        _match_rows(rows, sums.reset_index()),
+        _match_rows(rows, windows, PLACE),
+        _find_below_target_since(rows, stock),
     ]
-    found = pd.concat(parts, axis=1)
-    return _joined("metrics", found.assign(below_target_since=_below_target(rows, stock)), read)
+    return _select_columns("metrics", pd.concat(parts, axis=1), read)
 
 
 def launches(rows: pd.DataFrame, instances: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return how many instances each AMI has, and how they were launched."""
+    """Return the number of instances of each image, by the kind of their launch."""
     counts = instances.groupby(KEY, sort=False).agg(
         instances=("fast", "size"), instances_fast=("fast", "sum"), instances_cold=("cold", "sum")
     )
-    found = _matched(rows, counts.reset_index())
-    return _joined("launches", found.astype(COUNT).fillna(0), read)
+    matches = _match_rows(rows, counts.reset_index())
+    return _select_columns("launches", matches.astype(COUNT).fillna(0), read)
 
 
 def quota(rows: pd.DataFrame, quotas: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return the quota of each row's place."""
-    return _joined("quota", _matched(rows, quotas, PLACE), read)
+    """Return the quota of each row's account and region."""
+    return _select_columns("quota", _match_rows(rows, quotas, PLACE), read)
 
 
 def cost(images: pd.DataFrame, prices: Prices) -> pd.DataFrame:
-    """Return what each image costs a month, from its snapshots and its launches.
+    """Return the monthly cost of each image, from its snapshots and its launches.
 
-    Every fast launch takes a snapshot, in whose place another is prepared.
+    Every fast launch uses up a snapshot, and EC2 prepares another.
     """
-    gib = images["snapshot_gib"].astype(NUMBER)
-    kept = gib * prices.snapshot_gib_month
-    prepared = _launches_a_month(images) * prices.preparation
+    stored = images["snapshot_gib"].astype(NUMBER) * prices.snapshot_gib_month
+    prepared = _estimate_monthly_launches(images) * prices.preparation
     columns = {
-        "snapshots_monthly_usd": kept,
+        "snapshots_monthly_usd": stored,
         "preparation_monthly_usd": prepared,
-        "monthly_usd": kept + prepared.fillna(0.0),
+        "monthly_usd": stored + prepared.fillna(0.0),
     }
-    return _joined("cost", pd.DataFrame(columns), pd.Series(data=True, index=images.index))
+    return _select_columns("cost", pd.DataFrame(columns), pd.Series(data=True, index=images.index))
 
 
-# --- their parts ----------------------------------------------------------------------
+# --- helpers --------------------------------------------------------------------------
 
 
-def _matched(rows: pd.DataFrame, found: pd.DataFrame, on: Sequence[str] = KEY) -> pd.DataFrame:
-    """Return what was found for each row, in their order; null where nothing was."""
-    matched = rows[list(on)].merge(found, on=list(on), how="left", validate="m:1")
-    return matched.drop(columns=list(on))
+def _match_rows(rows: pd.DataFrame, results: pd.DataFrame, on: Sequence[str] = KEY) -> pd.DataFrame:
+    """Return the matching result of each row, in the order of the rows; null without a match."""
+    matches = rows[list(on)].merge(results, on=list(on), how="left", validate="m:1")
+    return matches.drop(columns=list(on))
 
 
-def _joined(join: str, found: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return the columns of a join, with their dtypes; null of what was not read."""
+def _select_columns(join: str, values: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+    """Return the columns of a join with their dtypes; null where nothing could be read."""
     columns = JOINS[join]
-    return pd.DataFrame({c.name: found[c.name].astype(c.dtype).where(read) for c in columns})
+    return pd.DataFrame({c.name: values[c.name].astype(c.dtype).where(read) for c in columns})
 
 
-def _count(rows: pd.DataFrame, found: pd.DataFrame, by: list[str]) -> pd.Series:
-    """Return how many were found that are as a row is in these columns."""
-    counts = found.groupby(by, sort=False).size().astype(COUNT).rename("count").reset_index()
-    return _matched(rows, counts, by)["count"].fillna(0)
+def _count_matches(rows: pd.DataFrame, amis: pd.DataFrame, on: list[str]) -> pd.Series:
+    """Return the number of AMIs that match each row in these columns."""
+    counts = amis.groupby(on, sort=False).size().astype(COUNT).rename("count").reset_index()
+    return _match_rows(rows, counts, on)["count"].fillna(0)
 
 
-def _counted_here(named: pd.DataFrame, found: pd.DataFrame) -> pd.Series:
-    """Return how many of a row's name are of its own place, or its own AMI."""
-    of_place = _count(named, found, [*PLACE, "image_name"])
-    of_ami = _count(named, found, ["region", "image_id", "image_name"])
-    return of_place + of_ami - _count(named, found, [*KEY, "image_name"])
+def _count_own(images: pd.DataFrame, amis: pd.DataFrame) -> pd.Series:
+    """Return the number of namesakes in each image's account and region, or with its own id."""
+    in_region = _count_matches(images, amis, [*PLACE, "image_name"])
+    with_id = _count_matches(images, amis, ["region", "image_id", "image_name"])
+    return in_region + with_id - _count_matches(images, amis, [*KEY, "image_name"])
 
 
-def _labels(found: pd.DataFrame) -> pd.Series:
-    return found["account_id"] + "/" + found["region"] + "/" + found["image_id"]
+def _list_other_labels(images: pd.DataFrame, amis: pd.DataFrame) -> pd.Series:
+    """Return the labels of each image's namesakes, except those that `_count_own` counts."""
+    pairs = images.reset_index().merge(amis, on="image_name", suffixes=("", "_other"))
+    same_region = pairs["region"] == pairs["region_other"]
+    same_account = pairs["account_id"] == pairs["account_id_other"]
+    same_id = pairs["image_id"] == pairs["image_id_other"]
+    others = pairs[~(same_region & (same_account | same_id)).fillna(value=False)]
+    return others.groupby("index")["label"].agg(", ".join).reindex(images.index).fillna("")
 
 
-def _elsewhere(named: pd.DataFrame, lacking: pd.DataFrame) -> pd.Series:
-    """Return the labels of a row's siblings but for those that are counted here."""
-    pairs = named.reset_index().merge(lacking, on="image_name", suffixes=("", "_there"))
-    same_region = pairs["region"] == pairs["region_there"]
-    here = pairs["account_id"] == pairs["account_id_there"]
-    own = pairs["image_id"] == pairs["image_id_there"]
-    left = pairs[~(same_region & (here | own)).fillna(value=False)]
-    return left.groupby("index")["label"].agg(", ".join).reindex(named.index).fillna("")
-
-
-def _below_target(rows: pd.DataFrame, stock: pd.DataFrame) -> pd.Series:
-    """Return the first time since which every number of the stock is below a row's target."""
-    by = [*KEY, _TARGET]
+def _find_below_target_since(rows: pd.DataFrame, stock: pd.DataFrame) -> pd.Series:
+    """Return the time since which every number of the stock is below a row's target."""
+    on = [*KEY, _TARGET]
     numbers = stock[[*KEY, "time", "available_snapshots"]]
-    seen = rows[by].dropna().drop_duplicates().merge(numbers, on=KEY)
-    enough = seen[seen["available_snapshots"] >= seen[_TARGET]].groupby(by)["time"].max()
-    seen = seen.merge(enough.rename("enough").reset_index(), on=by, how="left")
-    short = seen[seen["enough"].isna() | (seen["time"] > seen["enough"])]
-    since = short.groupby(by)["time"].min().rename("below_target_since").reset_index()
-    return _matched(rows, since, by)["below_target_since"]
+    points = rows[on].dropna().drop_duplicates().merge(numbers, on=KEY)
+    is_enough = points["available_snapshots"] >= points[_TARGET]
+    last_enough = points[is_enough].groupby(on)["time"].max().rename("last_enough")
+    points = points.merge(last_enough.reset_index(), on=on, how="left")
+    is_later = points["last_enough"].isna() | (points["time"] > points["last_enough"])
+    since = points[is_later].groupby(on)["time"].min().rename("below_target_since")
+    return _match_rows(rows, since.reset_index(), on)["below_target_since"]
 
 
-def _launches_a_month(images: pd.DataFrame) -> pd.Series:
-    """Return the fast launches of 30 days, where the metrics say any."""
+def _estimate_monthly_launches(images: pd.DataFrame) -> pd.Series:
+    """Return the number of fast launches in 30 days; null without metrics."""
     if not {"fast_launches", "metrics_since", "metrics_until"} <= set(images):
         return pd.Series(pd.array([None] * len(images), dtype=NUMBER), index=images.index)
     window = images["metrics_until"] - images["metrics_since"]

@@ -1,4 +1,4 @@
-"""What is asked of one account and region for each join, and the rows that come of it."""
+"""Queries: the requests of each join to one account and region, and the rows they return."""
 
 from __future__ import annotations
 
@@ -32,20 +32,19 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "quota": ("servicequotas:GetServiceQuota",),
     "cost": ("ec2:DescribeSnapshots",),
 }
-"""Join to the IAM actions that it needs; the last needs none where snapshots are joined already."""
+"""The IAM actions that each join needs; ``cost`` needs none if images have the snapshots."""
 
-_VALUES = 200  # of a filter of EC2's, at most (EC2 API Reference, Filter)
-_PAGE = 1000  # what DescribeSnapshots and DescribeInstances return at once, at most
-_VOLUMES_PAGE = 500  # and DescribeVolumes
-_TAG = {"Key": "CreatedBy", "Value": "EC2 Fast Launch"}  # of what it creates (EC2 User Guide)
-_BY_FAST_LAUNCH = {"Name": f"tag:{_TAG['Key']}", "Values": [_TAG["Value"]]}
+_MAX_FILTER_VALUES = 200  # EC2 API Reference, Filter
+_PAGE_SIZE = 1000  # the maximum of DescribeSnapshots and DescribeInstances
+_VOLUMES_PAGE_SIZE = 500  # the maximum of DescribeVolumes
+_TAG = {"Key": "CreatedBy", "Value": "EC2 Fast Launch"}  # on all that it creates (EC2 User Guide)
 _IMAGE_ID = re.compile(r"for image (ami-[0-9a-f]+)")  # in the description of a snapshot
-_THERE = ["pending", "running", "shutting-down", "stopping", "stopped"]  # all but terminated
+_NOT_TERMINATED = ["pending", "running", "shutting-down", "stopping", "stopped"]
 _QUOTA = {"ServiceCode": "ec2fastlaunch", "QuotaCode": "L-DC79B53E"}
 
 
 class Template(NamedTuple):
-    """A launch template, as an image has it."""
+    """A launch template, as the columns of an image name it."""
 
     launch_template_id: str | None
     launch_template_name: str | None
@@ -54,94 +53,90 @@ class Template(NamedTuple):
 
 @dataclass
 class AccountRegion:
-    """One account and region: how to ask it, what about, and what could not be read."""
+    """One account and region: its client, its images, and the errors of its queries."""
 
     account_id: str
     asker: RegionClient
     image_ids: Sequence[str] = ()
     templates: Sequence[Template] = ()
-    until: pd.Timestamp | None = None  # where windows end, by AWS's clock
-    since: pd.Timestamp | None = None  # where they begin, once that is known
-    failed: list[tuple[str, FastLaunchError]] = field(default_factory=list)
+    until: pd.Timestamp | None = None  # the end of the window of metrics, by AWS's clock
+    since: pd.Timestamp | None = None  # its start, once it is known
+    errors: list[tuple[str, FastLaunchError]] = field(default_factory=list)
 
     @property
     def key(self) -> Row:
-        """The columns that name it."""
+        """The columns that identify it."""
         return {"account_id": self.account_id, "region": self.asker.region}
 
-    @property
-    def name(self) -> tuple[str, str]:
-        """Its account and its region."""
-        return self.account_id, self.asker.region
-
     @cached_property
-    def listed(self) -> list[Row]:
-        """The AMIs that EC2 lists, of those that are asked about."""
+    def amis(self) -> list[Row]:
+        """The rows of its images that EC2 lists as AMIs."""
         return [
-            {**self.key, **_image(image)}
-            for ids in batches(self.image_ids, _VALUES)
-            for image in self._images({"Filters": [_filter("image-id", ids)]})
+            {**self.key, **_make_ami_row(image)}
+            for ids in split_batches(self.image_ids, _MAX_FILTER_VALUES)
+            for image in self._list_amis({"Filters": [_make_filter("image-id", ids)]})
         ]
-
-    def _images(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        also = {"IncludeDeprecated": True, "IncludeDisabled": True}
-        return self.ec2("DescribeImages", "Images", {**request, **also})
-
-    def ec2(
-        self, operation: str, part: str, request: Mapping[str, Any], page_size: int | None = None
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield what EC2 lists."""
-        return self.asker.items("ec2", operation, part, request, page_size)
-
-    def filtered(
-        self, operation: str, part: str, name: str, values: Sequence[str], page_size: int
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield what EC2 lists of which one of these values is true."""
-        for some in batches(values, _VALUES):
-            yield from self.ec2(operation, part, {"Filters": [_filter(name, some)]}, page_size)
 
     def of_names(self, names: Sequence[str]) -> list[Row]:
-        """Return the account's own Windows AMIs of these names; say which have Fast Launch."""
-        windows = _filter("platform", ["windows"])
-        found = [
+        """Return the account's own Windows AMIs with these names; `has` is 1 for Fast Launch."""
+        windows = _make_filter("platform", ["windows"])
+        rows = [
             {**self.key, "image_id": image.get("ImageId"), "image_name": image.get("Name")}
-            for some in batches(names, _VALUES)
-            for image in self._images(
-                {"Owners": ["self"], "Filters": [_filter("name", some), windows]}
+            for batch in split_batches(names, _MAX_FILTER_VALUES)
+            for image in self._list_amis(
+                {"Owners": ["self"], "Filters": [_make_filter("name", batch), windows]}
             )
         ]
-        having = self._having([row["image_id"] for row in found if row["image_id"]])
-        return [{**row, "has": int(row["image_id"] in having)} for row in found]
+        access, region = self.asker.access, self.asker.region
+        enabled = {
+            item.get("ImageId")
+            for ids in split_batches(
+                [row["image_id"] for row in rows if row["image_id"]], MAX_PAGE_SIZE
+            )
+            for item in read_fast_launch_images(access, region, {"ImageIds": ids}).items
+            if item.get("State") != "disabled"
+        }
+        return [{**row, "has": int(row["image_id"] in enabled)} for row in rows]
 
-    def _having(self, image_ids: Sequence[str]) -> set[str | None]:
-        """Return which images have Fast Launch: those that it lists, unless it is disabled."""
-        reads = (
-            read_fast_launch_images(self.asker.access, self.asker.region, {"ImageIds": ids})
-            for ids in batches(image_ids, MAX_PAGE_SIZE)
-        )
-        items = [item for read in reads for item in read.items]
-        return {item.get("ImageId") for item in items if item.get("State") != "disabled"}
+    def list_items(
+        self, operation: str, part: str, request: Mapping[str, Any], page_size: int | None = None
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the items that an operation of EC2 lists."""
+        return self.asker.items("ec2", operation, part, request, page_size)
+
+    def list_matching(
+        self, operation: str, part: str, name: str, values: Sequence[str], page_size: int
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the items that match one of the values of a filter."""
+        for batch in split_batches(values, _MAX_FILTER_VALUES):
+            yield from self.list_items(
+                operation, part, {"Filters": [_make_filter(name, batch)]}, page_size
+            )
+
+    def _list_amis(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        options = {"IncludeDeprecated": True, "IncludeDisabled": True}
+        return self.list_items("DescribeImages", "Images", {**request, **options})
 
 
-def batches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
-    """Yield values, so many at a time.
+def split_batches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    """Yield values in lists of at most `size`.
 
     Examples
     --------
-    >>> list(batches("abcde", 2))
+    >>> list(split_batches("abcde", 2))
     [['a', 'b'], ['c', 'd'], ['e']]
     """
     for start in range(0, len(values), size):
         yield list(values[start : start + size])
 
 
-def _filter(name: str, values: Sequence[str]) -> dict[str, Any]:
-    """Return a filter of EC2's, in which wildcards are letters as all others."""
+def _make_filter(name: str, values: Sequence[str]) -> dict[str, Any]:
+    """Return a filter of EC2 with its wildcards escaped."""
     return {"Name": name, "Values": [re.sub(r"[*?\\]", r"\\\g<0>", value) for value in values]}
 
 
-def answered_at(answer: Answer) -> pd.Timestamp | None:
-    """Return when AWS answered, by its clock."""
+def parse_response_time(answer: Answer) -> pd.Timestamp | None:
+    """Return the time of a response, by AWS's clock."""
     metadata = answer.get("ResponseMetadata", {})
     return response_date(metadata.get("HTTPHeaders", {}).get("date"))
 
@@ -149,70 +144,70 @@ def answered_at(answer: Answer) -> pd.Timestamp | None:
 # --- AMIs and launch templates --------------------------------------------------------
 
 
-def _image(image: Mapping[str, Any]) -> Row:
-    root = _root(image)
+def _make_ami_row(image: Mapping[str, Any]) -> Row:
+    root = _find_root(image)
     return {
         "image_id": image.get("ImageId"),
         "image_name": image.get("Name"),
         "image_state": image.get("State"),
-        "image_creation_time": _time(image.get("CreationDate")),
-        "image_deprecation_time": _time(image.get("DeprecationTime")),
+        "image_creation_time": _parse_time(image.get("CreationDate")),
+        "image_deprecation_time": _parse_time(image.get("DeprecationTime")),
         "image_owner_id": image.get("OwnerId"),
         "root_volume_gib": root.get("VolumeSize"),
         "root_snapshot_id": root.get("SnapshotId"),
     }
 
 
-def _root(thing: Mapping[str, Any]) -> Mapping[str, Any]:
+def _find_root(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the root volume of an AMI or of an instance."""
-    name = thing.get("RootDeviceName")
-    devices = thing.get("BlockDeviceMappings", ())
+    name = item.get("RootDeviceName")
+    devices = item.get("BlockDeviceMappings", ())
     return next((it.get("Ebs") or {} for it in devices if it.get("DeviceName") == name), {})
 
 
-def _time(text: str | None) -> pd.Timestamp | None:
-    found = pd.to_datetime(text, utc=True, errors="coerce") if text else None
-    return None if found is None or pd.isna(found) else found.as_unit("us")
+def _parse_time(text: str | None) -> pd.Timestamp | None:
+    time = pd.to_datetime(text, utc=True, errors="coerce") if text else None
+    return None if time is None or pd.isna(time) else time.as_unit("us")
 
 
-def listed(place: AccountRegion) -> list[Row]:
-    """Return what EC2 says of the AMIs."""
-    return place.listed
+def listed(region: AccountRegion) -> list[Row]:
+    """Return the AMIs of the images."""
+    return region.amis
 
 
-def templates(place: AccountRegion) -> list[Row]:
-    """Return what is forbidden in each template; one that can not be read fails by itself."""
+def fetch_templates(region: AccountRegion) -> list[Row]:
+    """Return the forbidden settings of each template; each that fails adds its own error."""
     rows = []
-    for template in place.templates:
+    for template in region.templates:
         try:
-            rows.append({**place.key, **_template(place, template)})
+            rows.append({**region.key, **_fetch_template(region, template)})
         except FastLaunchError as error:
-            place.failed.append(("template", error))
+            region.errors.append(("template", error))
     return rows
 
 
-def _template(place: AccountRegion, template: Template) -> Row:
+def _fetch_template(region: AccountRegion, template: Template) -> Row:
     template_id, name, version = template
-    which = {"LaunchTemplateId": template_id} if template_id else {"LaunchTemplateName": name}
+    identity = {"LaunchTemplateId": template_id} if template_id else {"LaunchTemplateName": name}
     operation, part = "DescribeLaunchTemplateVersions", "LaunchTemplateVersions"
-    found = list(place.ec2(operation, part, {**which, "Versions": [version]}))
-    if not found:
+    versions = list(region.list_items(operation, part, {**identity, "Versions": [version]}))
+    if not versions:
         raise ReadError(
             f"AWS lists no version {escape_unprintable(version)}.",
             operation=operation,
-            region=place.asker.region,
+            region=region.asker.region,
             code="NoSuchVersion",
         )
-    settings = found[0].get("LaunchTemplateData") or {}
-    return {**template._asdict(), "template_forbidden": ", ".join(forbidden(settings))}
+    settings = versions[0].get("LaunchTemplateData") or {}
+    return {**template._asdict(), "template_forbidden": ", ".join(list_forbidden(settings))}
 
 
-def forbidden(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a template sets that Fast Launch forbids.
+def list_forbidden(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the settings of a launch template that Fast Launch forbids.
 
     Examples
     --------
-    >>> list(forbidden({"DisableApiTermination": True, "UserData": "aGVsbG8="}))
+    >>> list(list_forbidden({"DisableApiTermination": True, "UserData": "aGVsbG8="}))
     ['user data', 'termination protection']
     """
     if settings.get("UserData"):
@@ -230,24 +225,25 @@ def forbidden(settings: Mapping[str, Any]) -> Iterator[str]:
 # --- snapshots and instances ----------------------------------------------------------
 
 
-def made_snapshots(place: AccountRegion) -> list[Row]:
-    """Return every snapshot that Fast Launch has made in a place."""
-    request = {"OwnerIds": ["self"], "Filters": [_BY_FAST_LAUNCH]}
+def made_snapshots(region: AccountRegion) -> list[Row]:
+    """Return every snapshot that Fast Launch has created in an account and region."""
+    tag = {"Name": f"tag:{_TAG['Key']}", "Values": [_TAG["Value"]]}
+    request = {"OwnerIds": ["self"], "Filters": [tag]}
     rows: list[Row] = []
-    when: pd.Timestamp | None = None
-    for page in place.asker.pages("ec2", "DescribeSnapshots", "Snapshots", request, _PAGE):
-        when = when or answered_at(page)
-        asked = {**place.key, "observed_at": when}
-        rows += [{**asked, **_snapshot(one)} for one in page.get("Snapshots", ())]
+    time: pd.Timestamp | None = None
+    for page in region.asker.pages("ec2", "DescribeSnapshots", "Snapshots", request, _PAGE_SIZE):
+        time = time or parse_response_time(page)
+        key = {**region.key, "observed_at": time}
+        rows += [{**key, **_make_snapshot_row(item)} for item in page.get("Snapshots", ())]
     return rows
 
 
-def _snapshot(snapshot: Mapping[str, Any]) -> Row:
+def _make_snapshot_row(snapshot: Mapping[str, Any]) -> Row:
     tags = {tag.get("Key"): tag.get("Value") for tag in snapshot.get("Tags", ())}
-    of_image = _IMAGE_ID.search(snapshot.get("Description") or "")
+    match = _IMAGE_ID.search(snapshot.get("Description") or "")
     return {
         "snapshot_id": snapshot.get("SnapshotId"),
-        "image_id": of_image[1] if of_image else None,
+        "image_id": match[1] if match else None,
         "snapshot_state": snapshot.get("State"),
         "snapshot_time": snapshot.get("StartTime"),
         "volume_gib": snapshot.get("VolumeSize"),
@@ -257,58 +253,59 @@ def _snapshot(snapshot: Mapping[str, Any]) -> Row:
     }
 
 
-def instances(place: AccountRegion) -> list[Row]:
-    """Return the instances of the AMIs, and where their root volumes came from."""
-    own = {row["image_id"]: row["root_snapshot_id"] for row in place.listed}
-    there = [
-        (instance.get("ImageId"), _root(instance).get("VolumeId"))
-        for ids in batches(place.image_ids, _VALUES)
-        for reservation in place.ec2(
-            "DescribeInstances",
-            "Reservations",
-            {"Filters": [_filter("image-id", ids), _filter("instance-state-name", _THERE)]},
-            _PAGE,
-        )
-        for instance in reservation.get("Instances", ())
-    ]
-    sources = _sources(place, sorted({volume for _, volume in there if volume}))
-    origins = [(image_id, sources.get(volume)) for image_id, volume in there]
+def instances(region: AccountRegion) -> list[Row]:
+    """Return the instances of the images; `fast` and `cold` follow from their root volumes."""
+    own = {row["image_id"]: row["root_snapshot_id"] for row in region.amis}
+    roots = list(_list_root_volumes(region))
+    volume_ids = sorted({volume_id for _, volume_id in roots if volume_id})
+    volumes = region.list_matching(
+        "DescribeVolumes", "Volumes", "volume-id", volume_ids, _VOLUMES_PAGE_SIZE
+    )
+    sources = {volume.get("VolumeId"): volume.get("SnapshotId") or None for volume in volumes}
+    origins = [(image_id, sources.get(volume_id)) for image_id, volume_id in roots]
     others = {source for image_id, source in origins if source and source != own.get(image_id)}
-    is_made = _are_made(place, sorted(others))
+    snapshots = region.list_matching(
+        "DescribeSnapshots", "Snapshots", "snapshot-id", sorted(others), _PAGE_SIZE
+    )
+    from_pool = {item.get("SnapshotId"): _TAG in item.get("Tags", ()) for item in snapshots}
     return [
-        {**place.key, "image_id": image_id, **_launched(source, own.get(image_id), is_made)}
+        {
+            **region.key,
+            "image_id": image_id,
+            **_classify_launch(source, own.get(image_id), from_pool),
+        }
         for image_id, source in origins
     ]
 
 
-def _sources(place: AccountRegion, volumes: Sequence[str]) -> dict[str | None, str | None]:
-    """Return the snapshot that each volume was made of."""
-    found = place.filtered("DescribeVolumes", "Volumes", "volume-id", volumes, _VOLUMES_PAGE)
-    return {volume.get("VolumeId"): volume.get("SnapshotId") or None for volume in found}
+def _list_root_volumes(region: AccountRegion) -> Iterator[tuple[str | None, str | None]]:
+    """Yield the image and the root volume of each instance, by their ids."""
+    states = _make_filter("instance-state-name", _NOT_TERMINATED)
+    for ids in split_batches(region.image_ids, _MAX_FILTER_VALUES):
+        request = {"Filters": [_make_filter("image-id", ids), states]}
+        for item in region.list_items("DescribeInstances", "Reservations", request, _PAGE_SIZE):
+            for instance in item.get("Instances", ()):
+                yield instance.get("ImageId"), _find_root(instance).get("VolumeId")
 
 
-def _are_made(place: AccountRegion, snapshots: Sequence[str]) -> dict[str | None, bool]:
-    """Return of the snapshots that are still there whether Fast Launch has made them."""
-    found = place.filtered("DescribeSnapshots", "Snapshots", "snapshot-id", snapshots, _PAGE)
-    return {snapshot.get("SnapshotId"): _TAG in snapshot.get("Tags", ()) for snapshot in found}
+def _classify_launch(
+    source: str | None, own: str | None, from_pool: Mapping[str | None, bool]
+) -> Row:
+    """Return whether an instance was launched from the pool: its snapshot is then deleted.
 
-
-def _launched(source: str | None, own: str | None, is_made: Mapping[str | None, bool]) -> Row:
-    """Tell a launch from the pool: its snapshot is deleted as soon as it is used.
-
-    So one that is gone was of the pool, unless it was that of an AMI which is gone too.
+    So a snapshot that does not exist was from the pool, unless the AMI does not exist either.
     """
-    if source is None or (own is None and source not in is_made):
+    if source is None or (own is None and source not in from_pool):
         return {"fast": 0, "cold": 0}
-    fast = source != own and is_made.get(source, True)
+    fast = source != own and from_pool.get(source, True)
     return {"fast": int(fast), "cold": int(not fast)}
 
 
 # --- the quota ------------------------------------------------------------------------
 
 
-def quotas(place: AccountRegion) -> list[Row]:
+def fetch_quota(region: AccountRegion) -> list[Row]:
     """Return the quota of parallel launches."""
-    [answer] = place.asker.pages("service-quotas", "GetServiceQuota", "Quota", _QUOTA)
+    [answer] = region.asker.pages("service-quotas", "GetServiceQuota", "Quota", _QUOTA)
     value = answer.get("Quota", {}).get("Value")
-    return [{**place.key, "parallel_launches_quota": None if value is None else int(value)}]
+    return [{**region.key, "parallel_launches_quota": None if value is None else int(value)}]

@@ -1,1 +1,1 @@
-"""Findings: what is wrong with Fast Launch, what it costs, what to do. Nothing is run here."""
+"""Findings: what is wrong with Fast Launch, what it costs, and what to do. No command is run."""

@@ -1,4 +1,4 @@
-"""The table of findings: every rule asked, what it found in one order, the worst on top."""
+"""The table of findings: every rule applied to the facts, the worst findings first."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, NUMBER
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, SNAPSHOTS, known_stock
 from fastlaunch_nb.validation import parse_time, require_columns, validate_columns
 
-RULES: tuple[Rule, ...] = (
-    *state_rules.RULES,
-    *pool_rules.RULES,
-    *cost_rules.RULES,
-    *setting_rules.RULES,
+RULES: tuple[Rule, ...] = tuple(
+    rule
+    for module in (state_rules, pool_rules, cost_rules, setting_rules)
+    for rule in vars(module).values()
+    if isinstance(rule, Rule)
 )
-"""The rules of :func:`findings`."""
+"""The rules of :func:`findings`, in the order of their modules and definitions."""
+_DTYPES = {column.name: column.dtype for column in FINDINGS}
 
 
 def findings(
@@ -35,41 +36,42 @@ def findings(
 ) -> pd.DataFrame:
     """Find what is wrong with Fast Launch, what it costs, and what to do about it.
 
-    A rule speaks only of what is known: what :func:`fastlaunch_nb.joins` did not
-    bring is unknown, and an unknown stock is never said to cost anything.
+    A rule stays silent where a value that it needs is unknown: a column that
+    :func:`fastlaunch_nb.enrich` did not join is unknown, and an unknown stock costs nothing.
 
     Parameters
     ----------
     images : pandas.DataFrame
-        Images, best with all that :func:`fastlaunch_nb.joins` can join.
+        Images, best with every column that :func:`fastlaunch_nb.enrich` can join.
     intervals : pandas.DataFrame, optional
-        What :func:`fastlaunch_nb.state_intervals` returns: how often an image has failed.
+        State intervals, as :func:`fastlaunch_nb.intervals` returns them, to count how often
+        an image has failed.
     coverage : pandas.DataFrame, optional
-        A sweep's coverage. Snapshots are orphans only where it says that all images of
-        their account and region were read, and `images` has as many there.
+        The coverage of a sweep. Snapshots count as orphaned only in an account and region
+        that was read completely, with as many images as `images` has there.
     snapshots : pandas.DataFrame, optional
-        What :func:`fastlaunch_nb.snapshots` returns, for orphans among them.
+        Snapshots, as :func:`fastlaunch_nb.snapshots` returns them, to find orphaned ones.
     rules : iterable of Rule, optional
-        The rules to ask; ``[*fl.RULES, mine]`` adds one. All of ``fl.RULES`` if not given.
+        The rules to apply; ``[*fl.RULES, mine]`` adds one. Default: ``fl.RULES``.
     at : datetime or str, optional
-        The time of it all; the last look at an image if not given. Where there is
-        neither, rules about time find nothing.
+        The time to judge by. Default: the last time that an image was observed. If that is
+        unknown too, rules about time find nothing.
 
     Returns
     -------
     pandas.DataFrame
-        A row a finding, the worst and the dearest on top: ``severity`` (``high``, ``medium``
-        or ``low``), ``finding`` (the rule's name), ``account_id``, ``region``, ``image_id``
-        (null where it is about a region), ``evidence``, ``remedy`` (what to do: commands are
-        for a person to run, and nothing here runs them), ``monthly_usd`` (what it costs, null
-        where that is not known).
+        One row per finding, the most severe and most expensive first: ``severity``
+        (``high``, ``medium`` or ``low``), ``finding`` (the name of the rule), ``account_id``,
+        ``region``, ``image_id`` (null if the finding is about a region), ``evidence``,
+        ``remedy`` (what to do; its commands are for you to run), ``monthly_usd`` (the cost,
+        null if unknown).
 
     Raises
     ------
     InputError
-        It is no frame of images, or a rule is none or has the name of another.
+        If a DataFrame lacks columns, or a rule is invalid or has the name of another one.
     FastLaunchError
-        A rule failed; the message names it.
+        If a rule failed; the message names it.
 
     Examples
     --------
@@ -77,75 +79,82 @@ def findings(
     >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "State": "enabling-failed",
     ...                          "StateTransitionReason": "VPC limit exceeded"}])
     >>> fl.findings(images)[["severity", "finding", "evidence"]].values.tolist()
-    [['high', 'failed', 'enabling-failed since when is unknown: VPC limit exceeded']]
+    [['high', 'failed', 'enabling-failed since an unknown time: VPC limit exceeded']]
 
-    A rule of your own is a function that returns rows with evidence and remedy:
+    The function of your own rule returns rows with evidence and remedy:
 
     >>> def default_size(facts):
     ...     rows = facts.images[facts.images["target_resource_count"].eq(5).fillna(False)]
     ...     return rows.assign(evidence="the default of 5", remedy="Think about it.")
-    >>> mine = fl.Rule("default-size", "low", "nobody chose a size", "we", default_size)
+    >>> mine = fl.Rule("default-size", "low", "the default size", "our team", default_size)
     >>> images = fl.from_pages([{"SnapshotConfiguration": {"TargetResourceCount": 5}}])
     >>> fl.findings(images, rules=[mine])["finding"].tolist()
     ['default-size']
     """
-    asked = _checked(RULES if rules is None else rules)
-    facts = _facts(images, intervals, coverage, snapshots, at)
-    found = pd.concat([_empty(), *(_ask(rule, facts) for rule in asked)], ignore_index=True)
-    return _in_order(found.astype({column.name: column.dtype for column in FINDINGS}))
+    chosen = _check_rules(RULES if rules is None else rules)
+    facts = _prepare_facts(images, intervals, coverage, snapshots, at)
+    tables = [
+        _apply_rule(rule, facts)
+        for rule in chosen
+        if all(getattr(facts, name) is not None for name in rule.needs)
+    ]
+    empty = pd.DataFrame({name: pd.array([], dtype=dtype) for name, dtype in _DTYPES.items()})
+    found = pd.concat([empty, *tables], ignore_index=True).astype(_DTYPES)
+    ranks = found["severity"].map(SEVERITIES.index).astype("int64")
+    order = found.assign(_rank=ranks, _usd=-found["monthly_usd"].astype(NUMBER))
+    order = order.sort_values(["_rank", "_usd", "finding", *KEY], kind="stable")
+    return found.loc[order.index].reset_index(drop=True)
 
 
 def rules_table(rules: Iterable[Rule] = RULES) -> str:
-    """Return a table of rules in Markdown: what each finds, how bad that is, who says so."""
+    """Return a Markdown table of rules: name, severity, what each finds, and its source."""
     head = "| finding | severity | what it finds | source |\n|---|---|---|---|\n"
     return head + "".join(
         f"| `{rule.name}` | {rule.severity} | {rule.what} | {rule.source} |\n" for rule in rules
     )
 
 
-def _checked(rules: Any) -> list[Rule]:
-    asked = list(rules) if isinstance(rules, Iterable) else [rules]
-    for rule in asked:
+def _check_rules(rules: Any) -> list[Rule]:
+    """Return the rules as a list; refuse other objects, and two rules of the same name."""
+    chosen = list(rules) if isinstance(rules, Iterable) else [rules]
+    for rule in chosen:
         if not isinstance(rule, Rule):
             raise InputError(
                 f"rules has a {type(rule).__name__}. Expected fl.Rule, as in fl.RULES."
             )
-    names = [rule.name for rule in asked]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"rules has {', '.join(twice)} more than once. Each needs its own name.")
-    return asked
+    names = [rule.name for rule in chosen]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise InputError(
+            f"rules has {', '.join(map(repr, duplicates))} more than once. "
+            "Expected a different name for each rule."
+        )
+    return chosen
 
 
-def _facts(
+def _prepare_facts(
     images: Any, intervals: Any, coverage: Any, snapshots: Any, at: datetime | str | None
 ) -> RuleInput:
-    shown = validate_columns("images", images, *(column.name for column in COLUMNS))
-    shown = shown.reset_index(drop=True)
+    rows = validate_columns("images", images, *(column.name for column in COLUMNS))
+    rows = rows.reset_index(drop=True)
     missing = {
-        name: pd.array([None] * len(shown), dtype=dtype)
+        name: pd.array([None] * len(rows), dtype=dtype)
         for name, dtype in JOINED.items()
-        if name not in shown
+        if name not in rows
     }
-    shown = shown.assign(**missing)
-    needed = {
-        "coverage": [column.name for column in COVERAGE],
-        "intervals": [*KEY, "state"],
-        "snapshots": [column.name for column in SNAPSHOTS],
-    }
-    for kind, given in {
-        "intervals": intervals,
-        "coverage": coverage,
-        "snapshots": snapshots,
-    }.items():
-        if given is not None:
-            require_columns(kind, given, *needed[kind])
-    now = shown["observed_at"].max() if at is None else parse_time("at", at)
-    return RuleInput(shown, known_stock(shown), now, intervals, coverage, snapshots)
+    rows = rows.assign(**missing)
+    if intervals is not None:
+        require_columns("intervals", intervals, *KEY, "state")
+    if coverage is not None:
+        require_columns("coverage", coverage, *(column.name for column in COVERAGE))
+    if snapshots is not None:
+        require_columns("snapshots", snapshots, *(column.name for column in SNAPSHOTS))
+    time = rows["observed_at"].max() if at is None else parse_time("at", at)
+    return RuleInput(rows, known_stock(rows), time, intervals, coverage, snapshots)
 
 
-def _ask(rule: Rule, facts: RuleInput) -> pd.DataFrame:
-    """Return what a rule finds, with the columns of findings."""
+def _apply_rule(rule: Rule, facts: RuleInput) -> pd.DataFrame:
+    """Return the findings of a rule, with the columns and dtypes of findings."""
     try:
         rows = rule.find(facts)
     except Exception as error:
@@ -157,27 +166,17 @@ def _ask(rule: Rule, facts: RuleInput) -> pd.DataFrame:
     missing = {*KEY, "evidence", "remedy"} - set(rows)
     if missing:
         raise FastLaunchError(f"The rule {rule.name!r} returned rows without {sorted(missing)}.")
-    usual = {"severity": rule.severity, "monthly_usd": None}
-    rows = rows.assign(
-        finding=rule.name, **{name: value for name, value in usual.items() if name not in rows}
-    )
-    odd = [bad for bad in rows["severity"].unique() if pd.isna(bad) or bad not in SEVERITIES]
-    if odd:
-        raise FastLaunchError(f"The rule {rule.name!r} returned the severity {odd}.")
-    try:
-        return rows[[column.name for column in FINDINGS]].astype(
-            {column.name: column.dtype for column in FINDINGS}
+    defaults = {"severity": rule.severity, "monthly_usd": None}
+    defaults = {name: value for name, value in defaults.items() if name not in rows}
+    rows = rows.assign(finding=rule.name, **defaults)
+    severities = rows["severity"].unique()
+    wrong = [value for value in severities if pd.isna(value) or value not in SEVERITIES]
+    if wrong:
+        raise FastLaunchError(
+            f"The rule {rule.name!r} returned the severity {wrong}. "
+            f"Expected one of {', '.join(map(repr, SEVERITIES))}."
         )
+    try:
+        return rows[list(_DTYPES)].astype(_DTYPES)
     except (TypeError, ValueError) as error:
         raise FastLaunchError(f"The rule {rule.name!r} failed: {error}") from error
-
-
-def _in_order(found: pd.DataFrame) -> pd.DataFrame:
-    ranks = found["severity"].map(SEVERITIES.index).astype("int64")
-    order = found.assign(_rank=ranks, _usd=-found["monthly_usd"].astype(NUMBER))
-    order = order.sort_values(["_rank", "_usd", "finding", *KEY], kind="stable")
-    return found.loc[order.index].reset_index(drop=True)
-
-
-def _empty() -> pd.DataFrame:
-    return pd.DataFrame({column.name: pd.array([], dtype=column.dtype) for column in FINDINGS})

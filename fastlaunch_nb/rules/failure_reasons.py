@@ -1,4 +1,4 @@
-"""Why Fast Launch fails, and what mends it: a catalogue of what EC2 gives as reasons."""
+"""A catalogue of the reasons for which Fast Launch fails, with advice for each."""
 
 from __future__ import annotations
 
@@ -9,63 +9,60 @@ from fastlaunch_nb.rules.rule import is_known
 
 
 class Fix(NamedTuple):
-    """What mends a failure whose reason matches a pattern."""
+    """Advice for failures with a reason that matches a pattern."""
 
-    pattern: re.Pattern[str]
+    pattern: str
     advice: str
     source: str
-
-
-def _fix(pattern: str, advice: str, source: str) -> Fix:
-    return Fix(re.compile(pattern, re.IGNORECASE), advice, source)
 
 
 _MONITOR = "EC2 User Guide: Monitor EC2 Fast Launch"
 _PREREQUISITES = "EC2 User Guide: Prerequisites for EC2 Fast Launch"
 
 FIXES = (
-    _fix(
+    Fix(
         r"unable to stop instance|stop.{0,20}(timed? ?out|timeout)",
-        "The preparation instance did not stop in time: see that Sysprep ends with a shutdown, "
-        "and that neither user data nor termination protection keeps it running",
+        "The preparation instance did not stop in time. Check that Sysprep ends with a "
+        "shutdown, and that neither user data nor termination protection keeps it running",
         _MONITOR,
     ),
-    _fix(
+    Fix(
         r"vpc.{0,20}limit|limit.{0,20}vpc|maximum number of vpcs",
-        "Without a launch template Fast Launch makes a VPC of its own, and the limit of VPCs is "
-        "reached: name a launch template with a subnet, or have the quota raised",
+        "Without a launch template, Fast Launch creates a VPC, and the VPC limit is reached. "
+        "Use a launch template with a subnet, or request a higher quota",
         _MONITOR,
     ),
-    _fix(
+    Fix(
         r"kms|customer.?managed key|encrypt",
-        "The AMI is encrypted with a key of yours: grant it to the role "
-        "AWSServiceRoleForEC2FastLaunch, in the key's own account",
+        "The AMI is encrypted with a customer managed key. In the account of the key, allow "
+        "the role AWSServiceRoleForEC2FastLaunch to use it",
         _PREREQUISITES,
     ),
-    _fix(
+    Fix(
         r"permission|unauthori[sz]ed|not authori[sz]ed|access.?denied|service.?linked role",
-        "Fast Launch lacks a permission: see that the role AWSServiceRoleForEC2FastLaunch exists, "
-        "and that who enables it has EC2FastLaunchFullAccess",
+        "Fast Launch lacks a permission. Check that the role AWSServiceRoleForEC2FastLaunch "
+        "exists, and that whoever enables Fast Launch has EC2FastLaunchFullAccess",
         _MONITOR,
     ),
-    _fix(
+    Fix(
         r"vcpu|instance limit|InstanceLimitExceeded|insufficient.{0,20}capacity",
-        "No preparation instance could be started: see the EC2 quotas of the region, and try again",
+        "No preparation instance could start. Check the EC2 quotas of the region, and try again",
         "EC2 User Guide: Troubleshoot instance launch issues",
     ),
-    _fix(
+    Fix(
         r"launch ?template",
-        "The launch template can not be used: see that it and its version exist, with an instance "
-        "type, a subnet and security groups that fit together",
+        "The launch template cannot be used. Check that it and its version exist, and that "
+        "its instance type, subnet and security groups fit together",
         _PREREQUISITES,
     ),
 )
-"""The first whose pattern is found in a reason is the one."""
+"""The catalogue; of several patterns that match a reason, the first one counts."""
 
-_OTHERWISE = "EC2 gives no reason that is known here: look at the preparation instances"
+_UNKNOWN_REASON = "The cause is unknown. Look at the preparation instances"
 
 
-def advice(reason: Any) -> str:
-    """Return what mends a failure that has this reason."""
+def find_advice(reason: Any) -> str:
+    """Return the advice for a failure with this reason."""
     text = str(reason) if is_known(reason) else ""
-    return next((fix.advice for fix in FIXES if fix.pattern.search(text)), _OTHERWISE)
+    fixes = (fix for fix in FIXES if re.search(fix.pattern, text, re.IGNORECASE))
+    return next((fix.advice for fix in fixes), _UNKNOWN_REASON)

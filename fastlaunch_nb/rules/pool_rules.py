@@ -1,4 +1,4 @@
-"""Rules about pools: too small, passed by, slow to fill, too many at once."""
+"""Rules about pools: too few snapshots, cold launches, bypassed pools, slow fills, the quota."""
 
 from __future__ import annotations
 
@@ -9,215 +9,190 @@ import pandas as pd
 
 from fastlaunch_nb.rules import cli_commands
 from fastlaunch_nb.rules.rule import (
+    ACTIVE_STATES,
     PREPARATION,
-    Rule,
     RuleInput,
+    format_minutes,
     format_since,
     is_known,
     map_rows,
-    rounded_duration,
+    pluralize,
+    rule,
     where_true,
     with_evidence,
 )
 from fastlaunch_nb.schema.columns import COUNT
 from fastlaunch_nb.schema.joins import DEFAULT_QUOTA
 
-LONGEST_FILL: Final = pd.Timedelta(hours=4)
-"""How long an empty pool may take to fill."""
+MAX_FILL_TIME: Final = pd.Timedelta(hours=4)
+"""The time in which an empty pool should fill."""
 MANY_COLD: Final = 0.1
-"""The share of cold launches above which they are serious."""
+"""The share of cold launches above which the severity is high."""
 _DAY = pd.Timedelta(days=1).total_seconds()
-_AT_WORK = ("enabling", "enabled")
 
 
-def below_target(facts: RuleInput) -> pd.DataFrame:
-    """Find pools with fewer snapshots than their target, and tell a refill from a fault."""
+@rule(
+    "below-target",
+    "low",
+    "fewer snapshots are available than the target; more severe if a refill should be complete",
+    source="EC2 User Guide: Monitor EC2 Fast Launch, its CloudWatch metrics",
+)
+def find_shortages(facts: RuleInput) -> pd.DataFrame:
+    """Find pools below their target; those that had the time to refill are more severe."""
     images = facts.images.assign(_stock=facts.stock)
     target = images["target_resource_count"]
     rows = where_true(images, (images["state"] == "enabled") & (images["_stock"] < target))
     parallel = rows["max_parallel_launches"].where(rows["max_parallel_launches"] > 0)
-    rounds = ((rows["target_resource_count"] - rows["_stock"]) / parallel).map(
-        math.ceil, na_action="ignore"
-    )
-    rows = rows.assign(
-        _refill=pd.to_timedelta(rounds.astype("Float64") * PREPARATION.total_seconds(), unit="s"),
-        _lasted=facts.at - rows["below_target_since"],
-    )
-    late = rows["_lasted"] > rows["_refill"] + PREPARATION  # False where a time is unknown
-    severity = pd.Series("low", rows.index).mask(late, "medium")
-    severity = severity.mask(late & rows["_stock"].eq(0), "high")
-    said = map_rows(
-        rows,
-        lambda stock, target, moment, refill: _shortage(facts, stock, target, moment, refill),
-        *("_stock", "target_resource_count", "below_target_since", "_refill"),
-    )
-    return with_evidence(rows, said, map_rows(rows, _refill, "region", "image_id")).assign(
-        severity=severity
-    )
+    rounds = (rows["target_resource_count"] - rows["_stock"]) / parallel
+    seconds = rounds.map(math.ceil, na_action="ignore").astype("Float64")
+    rows = rows.assign(_refill=pd.to_timedelta(seconds * PREPARATION.total_seconds(), unit="s"))
+    age = facts.at - rows["below_target_since"]
+    is_late = age > rows["_refill"] + PREPARATION  # False where a time is unknown
+    severity = pd.Series("low", rows.index).mask(is_late, "medium")
+    severity = severity.mask(is_late & rows["_stock"].eq(0), "high")
+
+    def describe(stock: int, target: int, start: Any, refill: Any) -> str:
+        duration = f"; a refill takes {format_minutes(refill)}" if is_known(refill) else ""
+        since = format_since(start, facts.at)
+        return f"{stock} of {target} snapshots available, below target {since}{duration}"
+
+    def advise(region: Any, image_id: Any) -> str:
+        command = cli_commands.format_list_preparations(region, image_id)
+        return f"Check whether preparation instances are at work: {command}"
+
+    columns = ("_stock", "target_resource_count", "below_target_since", "_refill")
+    remedy = map_rows(rows, advise, "region", "image_id")
+    return with_evidence(rows, map_rows(rows, describe, *columns), remedy).assign(severity=severity)
 
 
-def _shortage(facts: RuleInput, stock: int, target: int, moment: Any, refill: Any) -> str:
-    takes = f"; a refill takes {rounded_duration(refill)}" if is_known(refill) else ""
-    return f"{stock} of {target} snapshots in stock, {format_since(moment, facts.at)}{takes}"
-
-
-def _refill(region: Any, image_id: Any) -> str:
-    return f"See whether it is being filled: {cli_commands.preparing(region, image_id)}"
-
-
-def cold_launches(facts: RuleInput) -> pd.DataFrame:
-    """Find images whose launches found no snapshot."""
+@rule(
+    "cold-launches",
+    "medium",
+    "launches found no snapshot and booted cold",
+    source="EC2 User Guide: Monitor EC2 Fast Launch; cdk-github-runners 466",
+)
+def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
+    """Find images with launches that found no snapshot."""
     images = facts.images
-    rows = where_true(images, (images["cold_launches"] > 0) & ~_passed_by(facts))
+    rows = where_true(images, (images["cold_launches"] > 0) & ~_is_bypassed(facts))
     days = (rows["metrics_until"] - rows["metrics_since"]).dt.total_seconds() / _DAY
-    more = (rows["cold_launches"] / days).map(math.ceil, na_action="ignore")
-    rows = rows.assign(_target=rows["target_resource_count"] + more.astype(COUNT))
+    a_day = (rows["cold_launches"] / days).map(math.ceil, na_action="ignore")
+    rows = rows.assign(_target=rows["target_resource_count"] + a_day.astype(COUNT))
     share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))
-    said = map_rows(rows, _cold, "cold_launches", "fast_launches", "metrics_since",
-                "target_resource_count")  # fmt: skip
-    remedy = cli_commands.enabling(rows, {"target_resource_count": "_target"}, _raise)
-    return with_evidence(rows, said, remedy).assign(
-        severity=share.gt(MANY_COLD).map({True: "high", False: "medium"})
-    )
+
+    def describe(cold: int, fast: Any, start: Any, target: Any) -> str:
+        total = f"{cold} of {cold + fast} launches" if is_known(fast) else pluralize(cold, "launch")
+        since = f" since {start:%Y-%m-%d}" if is_known(start) else ""
+        target = target if is_known(target) else "unknown"
+        return f"{total}{since} found no snapshot; the target is {target}"
+
+    def advise(*settings: Any) -> str:
+        return (
+            "Choose a target with fl.right_size and the launches of fl.metrics. As a first step, "
+            "raise the target by the cold launches of an average day: "
+            f"{cli_commands.format_enable(*settings)}"
+        )
+
+    columns = ("cold_launches", "fast_launches", "metrics_since", "target_resource_count")
+    remedy = cli_commands.format_enable_rows(rows, {"target_resource_count": "_target"}, advise)
+    severity = share.gt(MANY_COLD).map({True: "high", False: "medium"})
+    return with_evidence(rows, map_rows(rows, describe, *columns), remedy).assign(severity=severity)
 
 
-def _cold(cold: int, fast: Any, moment: Any, target: Any) -> str:
-    of = f"{cold} of {cold + fast} launches" if is_known(fast) else f"{cold} launches"
-    when = f" since {moment:%Y-%m-%d}" if is_known(moment) else ""
-    return (
-        f"{of}{when} found no snapshot; the target is {target if is_known(target) else 'unknown'}"
-    )
+@rule(
+    "pool-bypassed",
+    "high",
+    "the pool is full, but launches do not use its snapshots",
+    source="karpenter-provider-aws 9014: BlockDeviceMappings bypass the snapshots",
+)
+def find_bypassed_pools(facts: RuleInput) -> pd.DataFrame:
+    """Find full pools that launches do not use."""
+    rows = where_true(facts.images.assign(_stock=facts.stock), _is_bypassed(facts))
+
+    def describe(stock: int, target: int, cold: Any, instances: Any) -> str:
+        is_launch = is_known(cold) and cold
+        count = pluralize(cold, "launch") if is_launch else pluralize(instances, "instance")
+        return (
+            f"{count} booted from the AMI's own snapshot; {stock} of {target} snapshots available"
+        )
+
+    def advise(region: Any, image_id: Any) -> str:
+        filters = ("--filters", f"Name=image-id,Values={image_id}")
+        command = cli_commands.format_command("ec2", "describe-instances", region, *filters)
+        return (
+            "Check how the instances are launched. BlockDeviceMappings in the request or its "
+            f"launch template bypass the snapshots: {command}"
+        )
+
+    columns = ("_stock", "target_resource_count", "cold_launches", "instances_cold")
+    remedy = map_rows(rows, advise, "region", "image_id")
+    return with_evidence(rows, map_rows(rows, describe, *columns), remedy, rows["monthly_usd"])
 
 
-def _raise(*settings: Any) -> str:
-    return (
-        "Size it by fl.right_size with the launches of fl.metrics; as a first step, by as many "
-        f"more as are missing on an average day: {cli_commands.enable(*settings)}"
-    )
-
-
-def passed_by(facts: RuleInput) -> pd.DataFrame:
-    """Find full pools that launches do not take from."""
-    rows = where_true(facts.images.assign(_stock=facts.stock), _passed_by(facts))
-    said = map_rows(rows, _passed, "_stock", "target_resource_count", "cold_launches",
-                "instances_cold")  # fmt: skip
-    return with_evidence(
-        rows, said, map_rows(rows, _look, "region", "image_id"), rows["monthly_usd"]
-    )
-
-
-def _look(region: Any, image_id: Any) -> str:
-    of_it = f"Name=image-id,Values={image_id}"
-    return (
-        "See how they are launched: with BlockDeviceMappings, in the request or its launch "
-        "template, snapshots are not used: "
-        + cli_commands.command("ec2", "describe-instances", region, "--filters", of_it)
-    )
-
-
-def _passed_by(facts: RuleInput) -> pd.Series:
+def _is_bypassed(facts: RuleInput) -> pd.Series:
     images = facts.images
-    full = (facts.stock >= images["target_resource_count"]) & (facts.stock > 0)
+    is_full = (facts.stock >= images["target_resource_count"]) & (facts.stock > 0)
     by_metrics = (images["cold_launches"] > 0) & (images["fast_launches"] == 0)
     by_volumes = (images["instances_cold"] > 0) & (images["instances_fast"] == 0)
-    none = (images["fast_launches"] > 0).fillna(False)
-    found = by_metrics.fillna(False) | by_volumes.fillna(False)
-    return (full.fillna(False) & found & ~none).astype(bool)
+    is_used = (images["fast_launches"] > 0).fillna(False)
+    is_cold = by_metrics.fillna(False) | by_volumes.fillna(False)
+    return (is_full.fillna(False) & is_cold & ~is_used).astype(bool)
 
 
-def _passed(stock: int, target: int, cold: Any, instances: Any) -> str:
-    launched = f"{cold} launches" if is_known(cold) and cold else f"{instances} instances"
-    return f"{launched} booted from the AMI's own snapshot, with {stock} of {target} in stock"
-
-
-def slow_to_fill(facts: RuleInput) -> pd.DataFrame:
-    """Find targets that their parallel launches fill too slowly."""
+@rule(
+    "slow-to-fill",
+    "low",
+    "an empty pool takes more than 4 hours to fill",
+    source="EC2 User Guide: 30 minutes for a preparation instance, a limited number at once",
+)
+def find_slow_fills(facts: RuleInput) -> pd.DataFrame:
+    """Find targets that are too high for the parallel launches that fill them."""
     images = facts.images
     target, parallel = images["target_resource_count"], images["max_parallel_launches"]
     rounds = -(-target // parallel.where(parallel > 0))
-    most = int(LONGEST_FILL / PREPARATION)
-    rows = where_true(
-        images.assign(_rounds=rounds), images["state"].isin(_AT_WORK) & (rounds > most)
-    )
-    rows = rows.assign(_parallel=-(-rows["target_resource_count"] // most))
-    said = map_rows(
-        rows,
-        lambda target, parallel, rounds: (
-            f"{target} snapshots, {parallel} at once, "
-            f"take {rounded_duration(rounds * PREPARATION)} to fill"
-        ),
-        *("target_resource_count", "max_parallel_launches", "_rounds"),
-    )
-    return with_evidence(
-        rows, said, cli_commands.enabling(rows, {"max_parallel_launches": "_parallel"})
-    )
+    max_rounds = int(MAX_FILL_TIME / PREPARATION)
+    is_slow = images["state"].isin(ACTIVE_STATES) & (rounds > max_rounds)
+    rows = where_true(images.assign(_rounds=rounds), is_slow)
+    rows = rows.assign(_parallel=-(-rows["target_resource_count"] // max_rounds))
+
+    def describe(target: int, parallel: int, rounds: int) -> str:
+        duration = format_minutes(rounds * PREPARATION)
+        return f"{target} snapshots, {parallel} at a time, take {duration} to fill"
+
+    columns = ("target_resource_count", "max_parallel_launches", "_rounds")
+    remedy = cli_commands.format_enable_rows(rows, {"max_parallel_launches": "_parallel"})
+    return with_evidence(rows, map_rows(rows, describe, *columns), remedy)
 
 
-def over_quota(facts: RuleInput) -> pd.DataFrame:
-    """Find places whose images may together start more instances than the quota allows."""
-    images = facts.images
-    at_work = where_true(images, images["state"].isin(_AT_WORK))
-    places = at_work.groupby(["account_id", "region"], dropna=False, as_index=False).agg(
+@rule(
+    "over-quota",
+    "low",
+    "images of a region may together start more preparation instances than its quota allows",
+    source="Service Quotas: Parallel instance launches (ec2fastlaunch, L-DC79B53E)",
+)
+def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
+    """Find regions where images may together start more instances than the quota allows."""
+    images = where_true(facts.images, facts.images["state"].isin(ACTIVE_STATES))
+    regions = images.groupby(["account_id", "region"], dropna=False, as_index=False).agg(
         images=("image_id", "size"),
-        asked=("max_parallel_launches", "sum"),
+        parallel=("max_parallel_launches", "sum"),
         quota=("parallel_launches_quota", "max"),
     )
-    places = places.assign(_assumed=places["quota"].isna(), image_id=None)
-    places["quota"] = places["quota"].fillna(DEFAULT_QUOTA)
-    rows = where_true(places, places["asked"] > places["quota"])
-    said = map_rows(rows, _asked, "images", "asked", "quota", "_assumed")
-    return with_evidence(rows, said, map_rows(rows, _ask_for_more, "region", "asked"))
+    regions = regions.assign(_is_default=regions["quota"].isna(), image_id=None)
+    regions["quota"] = regions["quota"].fillna(DEFAULT_QUOTA)
+    rows = where_true(regions, regions["parallel"] > regions["quota"])
 
+    def describe(images: int, parallel: int, quota: int, is_default: bool) -> str:
+        default = ", AWS's default" if is_default else ""
+        instances = f"{pluralize(images, 'image')} may start {parallel} preparation instances"
+        return f"{instances} at once; the quota is {quota}{default}"
 
-def _asked(images: int, asked: int, quota: int, assumed: bool) -> str:
-    default = ", AWS's default" if assumed else ""
-    return (
-        f"{images} images may start {asked} preparation instances at once; "
-        f"the quota is {quota}{default}"
-    )
+    def advise(region: Any, parallel: int) -> str:
+        options = ("--service-code", "ec2fastlaunch", "--quota-code", "L-DC79B53E")
+        operation = "request-service-quota-increase"
+        return cli_commands.format_command(
+            "service-quotas", operation, region, *options, "--desired-value", parallel
+        )
 
-
-def _ask_for_more(region: Any, asked: int) -> str:
-    return cli_commands.command(
-        "service-quotas", "request-service-quota-increase", region,
-        "--service-code", "ec2fastlaunch", "--quota-code", "L-DC79B53E", "--desired-value", asked,
-    )  # fmt: skip
-
-
-RULES = (
-    Rule(
-        "below-target",
-        "low",
-        "fewer snapshots in stock than the target; worse where a refill should be over",
-        "EC2 User Guide: Monitor EC2 Fast Launch, its CloudWatch metrics",
-        below_target,
-    ),
-    Rule(
-        "cold-launches",
-        "medium",
-        "launches found no snapshot and booted cold",
-        "EC2 User Guide: Monitor EC2 Fast Launch; cdk-github-runners 466",
-        cold_launches,
-    ),
-    Rule(
-        "passed-by",
-        "high",
-        "the pool is full, and launches do not take from it",
-        "karpenter-provider-aws 9014: BlockDeviceMappings bypass the snapshots",
-        passed_by,
-    ),
-    Rule(
-        "slow-to-fill",
-        "low",
-        "an empty pool takes more than 4 hours to fill",
-        "EC2 User Guide: 30 minutes for a preparation instance, so many at once",
-        slow_to_fill,
-    ),
-    Rule(
-        "over-quota",
-        "low",
-        "images of a region may together start more instances than its quota allows",
-        "Service Quotas: Parallel instance launches (ec2fastlaunch, L-DC79B53E)",
-        over_quota,
-    ),
-)
+    evidence = map_rows(rows, describe, "images", "parallel", "quota", "_is_default")
+    return with_evidence(rows, evidence, map_rows(rows, advise, "region", "parallel"))

@@ -1,4 +1,4 @@
-"""What a rule is, and what it is given: facts, in which nothing is missing but only unknown."""
+"""The rule type, the facts that a rule judges, and helpers that all rules share."""
 
 from __future__ import annotations
 
@@ -8,30 +8,34 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.errors import InputError, warn_renamed
 from fastlaunch_nb.formatting import format_duration, format_time
 from fastlaunch_nb.schema.columns import TEXT
 
 SEVERITIES: Final = ("high", "medium", "low")
+ACTIVE_STATES: Final = ("enabling", "enabled")
+"""The states in which EC2 fills a pool."""
 PREPARATION: Final = pd.Timedelta(minutes=30)
-"""What a preparation instance takes (EC2 User Guide)."""
+"""The time that a preparation instance takes (EC2 User Guide)."""
+_RENAMED: Final = {"passed-by": "pool-bypassed", "left-over": "excess-snapshots"}
+_OPTIONAL_FACTS: Final = ("intervals", "coverage", "snapshots")
 
 
 @dataclass(frozen=True)
 class RuleInput:
-    """What is known of a fleet.
+    """Facts about a fleet, the argument of every rule.
 
     Attributes
     ----------
     images : pandas.DataFrame
-        The images, with all columns that :func:`fastlaunch_nb.joins` can bring:
-        null where one is not known. Of them each is one row.
+        The images, one row each, with every column that :func:`fastlaunch_nb.enrich` can
+        join. An unknown value is null.
     stock : pandas.Series
-        Snapshots in stock, a number for each row of images, or null.
+        The number of available snapshots for each row of `images`, or null.
     at : pandas.Timestamp
-        The time of it all, in UTC; NaT where none is known.
+        The time to judge by, in UTC; NaT if unknown.
     intervals, coverage, snapshots : pandas.DataFrame or None
-        What :func:`fastlaunch_nb.rules` was given.
+        The arguments of :func:`fastlaunch_nb.findings`.
     """
 
     images: pd.DataFrame
@@ -43,7 +47,7 @@ class RuleInput:
 
     @property
     def age(self) -> pd.Series:
-        """For how long each image has been in its state."""
+        """The time that each image has been in its state."""
         return self.at - self.images["state_transition_time"]
 
 
@@ -52,27 +56,31 @@ Find = Callable[[RuleInput], pd.DataFrame]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: what it looks for, how bad that is, and who says so.
+    """A rule: a function that finds one problem, with a name and a severity.
 
     Attributes
     ----------
     name : str
-        What its findings are called.
+        The name of its findings.
     severity : str
-        ``"high"``, ``"medium"`` or ``"low"``, where a finding does not say.
+        ``"high"``, ``"medium"`` or ``"low"``, unless a finding has its own.
     what : str
-        What it finds, in a sentence.
+        The problem that it finds, in a sentence.
     source : str
-        Where it comes from: a page of AWS's documentation, a report.
+        The evidence for the rule: a page of AWS's documentation, or a report.
     find : callable
-        Takes :class:`RuleInput` and returns rows, such as some of ``facts.images``, with the
-        columns ``evidence`` and ``remedy``, and ``severity`` where it knows better. Their
-        ``monthly_usd`` is what the finding costs; that of ``facts.images`` is the image's.
+        A function that takes :class:`RuleInput` and returns rows, such as some of
+        ``facts.images``, with the columns ``evidence`` and ``remedy``. The columns
+        ``severity`` and ``monthly_usd`` are optional: the ``monthly_usd`` of a finding is
+        what the problem costs, that of ``facts.images`` is what the image costs.
+    needs : tuple of str
+        Arguments of :func:`fastlaunch_nb.findings` without which the rule is skipped:
+        ``"intervals"``, ``"coverage"`` or ``"snapshots"``.
 
     Raises
     ------
     InputError
-        A part of it is none of these.
+        If an attribute is invalid.
     """
 
     name: str
@@ -80,55 +88,109 @@ class Rule:
     what: str
     source: str
     find: Find
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for part in ("name", "what", "source"):
-            if not isinstance(getattr(self, part), str) or not getattr(self, part):
-                raise InputError(f"A rule's {part} is {getattr(self, part)!r}. Expected text.")
+        for attribute in ("name", "what", "source"):
+            text = getattr(self, attribute)
+            if not isinstance(text, str) or not text:
+                raise InputError(f"A rule's {attribute} is {text!r}. Expected text.")
         if self.severity not in SEVERITIES:
             raise InputError(
                 f"The severity of {self.name!r} is {self.severity!r}. "
                 f"Expected one of {', '.join(map(repr, SEVERITIES))}."
             )
         if not callable(self.find):
-            raise InputError(f"The find of {self.name!r} is no function of the facts.")
+            raise InputError(
+                f"The find of {self.name!r} is {self.find!r}. "
+                "Expected a function that takes a RuleInput."
+            )
+        if not isinstance(self.needs, tuple) or not set(self.needs) <= set(_OPTIONAL_FACTS):
+            raise InputError(
+                f"The needs of {self.name!r} are {self.needs!r}. "
+                f"Expected a tuple of {', '.join(map(repr, _OPTIONAL_FACTS))}."
+            )
 
 
-# --- what rules are made of -----------------------------------------------------------
+def rule(
+    name: str, severity: str, what: str, *, source: str, needs: tuple[str, ...] = ()
+) -> Callable[[Find], Rule]:
+    """Return a decorator that makes a function the ``find`` of a rule.
+
+    Examples
+    --------
+    >>> @rule("no-image", "low", "the fleet is empty", source="an example")
+    ... def find_empty_fleet(facts):
+    ...     return facts.images
+    >>> find_empty_fleet.name
+    'no-image'
+    """
+    return lambda find: Rule(name, severity, what, source, find, needs)
+
+
+def resolve_name(name: str) -> str:
+    """Return the current name of a rule; warn if the name is an old one.
+
+    Every option that takes the names of rules calls this.
+
+    Examples
+    --------
+    >>> resolve_name("unused")
+    'unused'
+    """
+    if name in _RENAMED:
+        warn_renamed(name, _RENAMED[name])
+    return _RENAMED.get(name, name)
+
+
+# --- helpers of rules -----------------------------------------------------------------
 
 
 def where_true(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
-    """Return the rows of which a condition is known to hold."""
+    """Return the rows for which a condition is known to be true."""
     return images[mask.fillna(False).astype(bool)]
 
 
-def map_rows(rows: pd.DataFrame, say: Callable[..., Any], *columns: str) -> list[Any]:
-    """Return what is to be said of each row, by its values in these columns."""
-    return [say(*values) for values in zip(*(rows[name].tolist() for name in columns), strict=True)]
+def map_rows(rows: pd.DataFrame, function: Callable[..., Any], *columns: str) -> list[Any]:
+    """Return the result of a function for each row; its arguments are these columns."""
+    values = zip(*(rows[name].tolist() for name in columns), strict=True)
+    return [function(*row) for row in values]
 
 
 def with_evidence(
     rows: pd.DataFrame, evidence: Sequence[str], remedy: Sequence[str], usd: Any = None
 ) -> pd.DataFrame:
-    """Return rows with their evidence and remedy, and what they cost a month if that is known."""
+    """Return rows with their evidence, their remedy, and their monthly cost if it is known."""
     texts = {"evidence": evidence, "remedy": remedy}
-    made = {name: pd.array(list(text), TEXT) for name, text in texts.items()}
-    return rows.assign(**made, monthly_usd=usd)
+    columns = {name: pd.array(list(text), TEXT) for name, text in texts.items()}
+    return rows.assign(**columns, monthly_usd=usd)
 
 
 def is_known(value: Any) -> bool:
-    """Tell a value from a null."""
+    """Return whether a value is not null."""
     return bool(pd.notna(value))
 
 
-def rounded_duration(lasted: pd.Timedelta) -> str:
-    """Say how long something has lasted, in whole minutes that are over."""
-    return format_duration(lasted.floor("min"))
+def pluralize(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural unless the count is 1.
+
+    Examples
+    --------
+    >>> pluralize(1, "launch"), pluralize(2, "launch"), pluralize(0, "image")
+    ('1 launch', '2 launches', '0 images')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{count} {noun}{ending}"
 
 
-def format_since(moment: Any, at: pd.Timestamp) -> str:
-    """Say since when, and for how long; that it is unknown, where it is."""
-    if not is_known(moment):
-        return "since when is unknown"
-    lasted = f" ({rounded_duration(at - moment)})" if is_known(at) else ""
-    return f"since {format_time(moment)}{lasted}"
+def format_minutes(duration: pd.Timedelta) -> str:
+    """Format a duration in complete minutes."""
+    return format_duration(duration.floor("min"))
+
+
+def format_since(start: Any, at: pd.Timestamp) -> str:
+    """Format a start time and the duration from it until `at`, as far as both are known."""
+    if not is_known(start):
+        return "since an unknown time"
+    duration = f" ({format_minutes(at - start)})" if is_known(at) else ""
+    return f"since {format_time(start)}{duration}"

@@ -19,7 +19,7 @@ ROLES = {  # rule to who plays what it is about
     "cold-launches": "rushed",
     "below-target": "starved",
     "unused": "unused",
-    "passed-by": "passed_by",
+    "pool-bypassed": "bypassed",
     "image-gone": "gone",
     "image-deprecated": "deprecated",
     "drift": "drifted",

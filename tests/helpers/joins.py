@@ -1,4 +1,4 @@
-"""What tests of joins share: numbers and instances to find, what is sent, refused and told."""
+"""Helpers of the tests of joins: sample metrics and instances, requests, errors and warnings."""
 
 from __future__ import annotations
 
@@ -26,46 +26,46 @@ from tests.helpers.samples import ACCOUNT, REGION
 COLUMNS = {join: [column.name for column in columns] for join, columns in JOINS.items()}
 NAMESPACE = "Tests"
 TESTS = Path(__file__).parents[1] / "joins"
-"""The folder of the tests that this is for: warnings point at their lines."""
+"""The folder of the tests of joins. Every warning points to a line in it."""
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
-def ec2_of(account_id: str = ACCOUNT, region: str = REGION) -> Any:
-    """Return the embedded EC2's own state."""
+def get_backend(account_id: str = ACCOUNT, region: str = REGION) -> Any:
+    """Return the backend of the embedded EC2."""
     return emulator.backend(account_id, region)
 
 
 def add_images(region: str, names: Mapping[str, str]) -> None:
-    """Put Windows AMIs there, by id, and enable them; nobody launches them."""
-    ec2 = ec2_of(region=region)
+    """Add Windows AMIs (id to name) to a region and enable them. They have no launches."""
+    ec2 = get_backend(region=region)
     for image_id, name in names.items():
         ec2.add_windows_image(image_id, name=name, owner_id=ACCOUNT)
         ec2.enable_fast_launch(image_id)
 
 
-def read_own_numbers(patch: pytest.MonkeyPatch) -> None:
-    """Have numbers read from where tests put them: AWS lets nobody put any into AWS/EC2."""
+def use_test_namespace(patch: pytest.MonkeyPatch) -> None:
+    """Read metrics from a namespace of the tests, as AWS lets nobody write to AWS/EC2."""
     patch.setattr(cloudwatch, "_NAMESPACE", NAMESPACE)
 
 
-def put(
+def put_metrics(
     demo: Demo,
     images: pd.DataFrame,
     values: dict[int, float],
     name: str = "NumberOfAvailableFastLaunchSnapshots",
-    **more: str,
+    **dimensions: str,
 ) -> None:
-    """Have CloudWatch know of each image so much, so many minutes ago."""
-    places: Any = images.groupby(["account_id", "region"])
-    for (account_id, region), rows in places:
+    """Write values of a metric (minutes ago to value) for each image to CloudWatch."""
+    groups: Any = images.groupby(["account_id", "region"])
+    for (account_id, region), rows in groups:
         session = boto3.Session(profile_name=demo.accounts[account_id])
-        dimensions = [{"Name": key, "Value": value} for key, value in more.items()]
+        others = [{"Name": key, "Value": value} for key, value in dimensions.items()]
         session.client("cloudwatch", region_name=region).put_metric_data(
             Namespace=NAMESPACE,
             MetricData=[
                 {
                     "MetricName": name,
-                    "Dimensions": [{"Name": "Whatever", "Value": image_id}, *dimensions],
+                    "Dimensions": [{"Name": "Whatever", "Value": image_id}, *others],
                     "Timestamp": demo.clock.now() - timedelta(minutes=minutes),
                     "Value": value,
                 }
@@ -75,48 +75,59 @@ def put(
         )
 
 
-def run_one(client: Any, image_id: str, source: str | None, *, end: bool = False) -> None:
-    """Launch an instance whose root volume was made of a snapshot."""
+def run_instance(client: Any, image_id: str, source: str | None, *, end: bool = False) -> None:
+    """Launch an instance with a root volume from the snapshot `source`."""
     answer = client.run_instances(ImageId=image_id, MinCount=1, MaxCount=1)
     instance_id = answer["Instances"][0]["InstanceId"]
     [reservation] = client.describe_instances(InstanceIds=[instance_id])["Reservations"]
     [device] = reservation["Instances"][0]["BlockDeviceMappings"]
-    ec2 = ec2_of(region=client.meta.region_name)
+    ec2 = get_backend(region=client.meta.region_name)
     ec2.volumes[device["Ebs"]["VolumeId"]].snapshot_id = source
     if end:
         client.terminate_instances(InstanceIds=[instance_id])
 
 
+def assert_declared(join: str, found: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Check that a join has its declared columns and dtypes, for these rows."""
+    assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in JOINS[join]}
+    assert found.index.equals(rows.index)
+
+
+def list_values(found: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as dicts, with None for null."""
+    return found.astype(object).where(found.notna(), None).to_dict("records")  # type: ignore[return-value]
+
+
 @contextmanager
-def recorded(demo: Demo) -> Iterator[list[tuple[str, str, dict[str, Any]]]]:
-    """Have boto3 note what it sends: the IAM action, the region, and the parameters."""
+def record_requests(demo: Demo) -> Iterator[list[tuple[str, str, dict[str, Any]]]]:
+    """Record the requests of boto3: the IAM action, the region, and the parameters."""
     calls: list[tuple[str, str, dict[str, Any]]] = []
 
-    def note(model: Any, params: Any, context: Any, **_: Any) -> None:
+    def record(model: Any, params: Any, context: Any, **_: Any) -> None:
         action = iam_action(model.service_model.service_name, model.name)
         body = params["body"]
         calls.append((action, context["client_region"], body if isinstance(body, dict) else {}))
 
     events = demo.session.events
     before = swap_default_session(demo.session)
-    events.register("before-call", note)
+    events.register("before-call", record)
     try:
         yield calls
     finally:
-        events.unregister("before-call", note)
+        events.unregister("before-call", record)
         swap_default_session(before)
 
 
 @contextmanager
-def refused(*operations: str, region: str | None = None) -> Iterator[None]:
-    """Have AWS refuse some operations, of one region or of all, and answer all others."""
+def refuse_operations(*operations: str, region: str | None = None) -> Iterator[None]:
+    """Make AWS refuse some operations, in one region or in all of them."""
     real = BaseClient._make_api_call
 
-    def call(self: Any, name: str, asked: Any) -> Any:
+    def call(self: Any, name: str, request: Any) -> Any:
         if name not in operations or region not in (None, self.meta.region_name):
-            return real(self, name, asked)
-        said = f"no, and {SECRET_KEY} is secret"
-        error = {"Error": {"Code": "UnauthorizedOperation", "Message": said}}
+            return real(self, name, request)
+        message = f"no, and {SECRET_KEY} is secret"
+        error = {"Error": {"Code": "UnauthorizedOperation", "Message": message}}
         raise ClientError({**error, "ResponseMetadata": {"RequestId": "r-1"}}, name)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -125,8 +136,8 @@ def refused(*operations: str, region: str | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def told() -> Iterator[list[str]]:
-    """Catch what is told."""
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect the messages of warnings, and check that they point to the tests."""
     with warnings.catch_warnings(record=True, action="always") as caught:
         messages: list[str] = []
         yield messages

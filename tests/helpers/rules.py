@@ -1,7 +1,7 @@
-"""Cases of rules: what differs from a healthy image, and every finding that comes of it.
+"""Cases of rules: the differences from a healthy image, and all findings that they cause.
 
-A case is judged by all rules, so it also says which of them stay silent. All cases of a file
-are judged in one call. Each has accounts of its own there, so that no case affects another.
+Every rule is applied to every case, so a case also proves which rules stay silent. One call of
+`findings` takes all cases of a file. Each case has its own accounts, so none affects another.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, Column
 from fastlaunch_nb.schema.joins import JOINED, SNAPSHOTS
 
 AT = pd.Timestamp("2026-01-15T12:00:00Z")
-"""The time of every look, and so of all findings."""
+"""The time of every observation, and so of all findings."""
 ACCOUNT, OTHER = "111122223333", "444455556666"
-"""Two accounts. A case may name them wherever a row has text."""
+"""Two accounts, which a case may use in any text of a row."""
 REGION, IMAGE_ID = "eu-west-1", "ami-0abcdef1234567890"
 SECOND = pd.Timedelta(seconds=1)
 
 
 def ago(**duration: float) -> pd.Timestamp:
-    """Return a time so long before :data:`AT`."""
+    """Return the time that is this long before :data:`AT`."""
     return AT - timedelta(**duration)
 
 
@@ -75,7 +75,7 @@ HEALTHY: Mapping[str, Any] = {
     "preparation_monthly_usd": 4.3,
     "monthly_usd": 29.3,
 }
-"""An image with all joins, about which no rule has anything to say."""
+"""An image with all joins, for which no rule has a finding."""
 DTYPES = {**{column.name: column.dtype for column in COLUMNS}, **JOINED}
 
 Row: TypeAlias = Mapping[str, Any]
@@ -97,116 +97,121 @@ class Finding:
 
 @dataclass(frozen=True)
 class Case:
-    """What differs from a healthy image, or from several, and all findings of these.
+    """Differences from one or more healthy images, and the findings that they cause.
 
-    `also` names rules whose findings another case spells out.
+    `other_rules` names rules with a finding too, which other cases check.
     """
 
     rule: str
     name: str
-    given: Row | Sequence[Row] = field(default_factory=dict)
+    changes: Row | Sequence[Row] = field(default_factory=dict)
     expected: Finding | Sequence[Finding] = ()
-    also: tuple[str, ...] = ()
+    other_rules: tuple[str, ...] = ()
     intervals: Sequence[Row] = ()
     coverage: Sequence[Row] = ()
     snapshots: Sequence[Row] = ()
 
     def __str__(self) -> str:
-        """Return what names it in a report."""
+        """Return the id of the case in a report."""
         return f"{self.rule}: {self.name}"
 
     @property
     def images(self) -> list[Row]:
         """The rows of its images."""
-        given = [self.given] if isinstance(self.given, Mapping) else self.given
-        return [{**HEALTHY, **row} for row in given]
+        rows = [self.changes] if isinstance(self.changes, Mapping) else self.changes
+        return [{**HEALTHY, **row} for row in rows]
 
 
-def unknown(rule: str, given: Row, *columns: str, also: Sequence[str] = ()) -> list[Case]:
-    """Return a case a column: what makes the rule speak, and that column unknown."""
+def make_unknown_cases(
+    rule: str, changes: Row, *columns: str, other_rules: Sequence[str] = ()
+) -> list[Case]:
+    """Return one silent case per column: changes that cause a finding, with the column unknown."""
     return [
-        Case(rule, f"{column} is unknown", {**given, column: None}, also=tuple(also))
+        Case(
+            rule, f"{column} is unknown", {**changes, column: None}, other_rules=tuple(other_rules)
+        )
         for column in columns
     ]
 
 
-# --- judging --------------------------------------------------------------------------
+# --- findings of cases ----------------------------------------------------------------
 
 
-def fleet(rows: Iterable[Row]) -> pd.DataFrame:
-    """Return rows as images with all joins."""
+def make_images(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return rows as a DataFrame of images with all joins."""
     return pd.DataFrame(list(rows), columns=list(DTYPES)).astype(DTYPES)
 
 
-def frames(cases: Sequence[Case]) -> dict[str, Any]:
-    """Return what findings are asked with, of all cases together."""
+def make_arguments(cases: Sequence[Case]) -> dict[str, Any]:
+    """Return the arguments of `findings` for all cases together."""
     return {
-        "images": fleet(_everything(cases, "images")),
-        "intervals": pd.DataFrame(_everything(cases, "intervals"), columns=[*KEY, "state"]),
-        "coverage": _declared(_everything(cases, "coverage"), COVERAGE),
-        "snapshots": _declared(_everything(cases, "snapshots"), SNAPSHOTS),
+        "images": make_images(_collect_rows(cases, "images")),
+        "intervals": pd.DataFrame(_collect_rows(cases, "intervals"), columns=[*KEY, "state"]),
+        "coverage": _make_table(_collect_rows(cases, "coverage"), COVERAGE),
+        "snapshots": _make_table(_collect_rows(cases, "snapshots"), SNAPSHOTS),
     }
 
 
-def judge(cases: Sequence[Case]) -> dict[str, list[Finding]]:
-    """Return what all rules find of each case, by its name."""
-    found = fl.findings(**frames(cases))
-    judged: dict[str, list[Finding]] = {str(case): [] for case in cases}
-    assert len(judged) == len(cases), "Two cases have the same name."
-    for row in found.astype(object).where(found.notna(), None).to_dict("records"):
-        number, finding = _finding(row)
-        judged[str(cases[number])].append(finding)
-    return judged
+def find_per_case(cases: Sequence[Case]) -> dict[str, list[Finding]]:
+    """Return the findings of each case, by its id."""
+    table = fl.findings(**make_arguments(cases))
+    findings_by_case: dict[str, list[Finding]] = {str(case): [] for case in cases}
+    assert len(findings_by_case) == len(cases), "Two cases have the same name."
+    for row in table.astype(object).where(table.notna(), None).to_dict("records"):
+        number, finding = _read_finding(row)
+        findings_by_case[str(cases[number])].append(finding)
+    return findings_by_case
 
 
-def check(case: Case, got: Sequence[Finding]) -> None:
-    """Compare what a case expects with what was found."""
+def check_case(case: Case, actual: Sequence[Finding]) -> None:
+    """Compare the expected findings of a case with its actual ones."""
     expected = [case.expected] if isinstance(case.expected, Finding) else list(case.expected)
-    spelt = [finding for finding in got if finding.rule not in case.also]
-    others = {finding.rule for finding in got} - {finding.rule for finding in expected}
-    assert (expected, {*case.also}) == (spelt, others), (
-        f"{case}\ngiven: {case.given}\nexpected: {expected}, and of {case.also}\ngot: {got}"
+    own = [finding for finding in actual if finding.rule not in case.other_rules]
+    others = {finding.rule for finding in actual} - {finding.rule for finding in expected}
+    assert (expected, {*case.other_rules}) == (own, others), (
+        f"{case}\nchanges: {case.changes}\n"
+        f"expected: {expected}, and {case.other_rules}\nactual: {actual}"
     )
 
 
-def params(cases: Iterable[Case]) -> list[Any]:
-    """Return cases for pytest, each by its name."""
+def make_params(cases: Iterable[Case]) -> list[Any]:
+    """Return cases as parameters of pytest, each with its id."""
     return [pytest.param(case, id=str(case)) for case in cases]
 
 
-def _everything(cases: Sequence[Case], part: str) -> list[dict[str, Any]]:
+def _collect_rows(cases: Sequence[Case], kind: str) -> list[dict[str, Any]]:
     return [
-        {name: _renamed(value, _accounts(number)) for name, value in row.items()}
+        {name: _replace_accounts(value, _map_accounts(number)) for name, value in row.items()}
         for number, case in enumerate(cases)
-        for row in getattr(case, part)
+        for row in getattr(case, kind)
     ]
 
 
-def _accounts(number: int) -> dict[str, str]:
-    """Return the accounts of a case, by those that it names."""
+def _map_accounts(number: int) -> dict[str, str]:
+    """Return the accounts that a case has in `findings`, by those in its rows."""
     return {ACCOUNT: f"1{number:011}", OTHER: f"2{number:011}"}
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+def _replace_accounts(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         for name, other in names.items():
             value = value.replace(name, other)
     return value
 
 
-def _finding(row: Mapping[Any, Any]) -> tuple[int, Finding]:
-    """Return the number of a row's case, and its finding as the case names it."""
+def _read_finding(row: Mapping[Any, Any]) -> tuple[int, Finding]:
+    """Return the number of a row's case, and the finding with the accounts of the case."""
     number = int(row["account_id"][1:])
-    back = {other: name for name, other in _accounts(number).items()}
+    back = {other: name for name, other in _map_accounts(number).items()}
     values: Iterator[Any] = (
-        _renamed(row[name], back)
+        _replace_accounts(row[name], back)
         for name in ("finding", "severity", "evidence", "remedy", "monthly_usd", *KEY)
     )
     rule, severity, evidence, remedy, usd, *key = values
     return number, Finding(rule, severity, evidence, remedy, usd and round(usd, 9), *key)
 
 
-def _declared(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+def _make_table(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
     dtypes = {column.name: column.dtype for column in columns}
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
@@ -216,17 +221,17 @@ def _declared(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataF
 _IMAGE = f"--region {REGION} --image-id {IMAGE_ID}"
 _OF_IMAGE = f"Name=image-id,Values={IMAGE_ID}"
 TEMPLATE = "LaunchTemplateId=lt-0abcdef1234567890,Version=4"
-DISABLE = f"aws ec2 disable-fast-launch {_IMAGE}"
-FORCE = f"{DISABLE} --force"
-INSTANCES = f"aws ec2 describe-instances --region {REGION} --filters {_OF_IMAGE}"
-PREPARING = (
+DISABLE_COMMAND = f"aws ec2 disable-fast-launch {_IMAGE}"
+FORCE_DISABLE_COMMAND = f"{DISABLE_COMMAND} --force"
+LIST_INSTANCES_COMMAND = f"aws ec2 describe-instances --region {REGION} --filters {_OF_IMAGE}"
+LIST_PREPARATIONS_COMMAND = (
     f"aws ec2 describe-instances --region {REGION} --filters "
     f"'Name=tag:CreatedBy,Values=EC2 Fast Launch' {_OF_IMAGE}"
 )
-CONSOLE = "Enable it again in the EC2 console: the version of its template is not known"
+USE_CONSOLE = "Enable it again in the EC2 console: its launch template's version is unknown"
 
 
-def snapshots_of(image_id: str = IMAGE_ID) -> str:
+def list_snapshots_command(image_id: str = IMAGE_ID) -> str:
     """Return the command that lists the snapshots of an image."""
     return (
         f"aws ec2 describe-snapshots --region {REGION} --owner-ids self --filters "
@@ -235,13 +240,13 @@ def snapshots_of(image_id: str = IMAGE_ID) -> str:
     )
 
 
-def enable(
+def enable_command(
     target: int | None = 10,
     parallel: int | None = 6,
     template: str | None = TEMPLATE,
     image: str = _IMAGE,
 ) -> str:
-    """Return the command that enables an image; what is None is left out."""
+    """Return the command that enables an image, without the settings that are None."""
     words = [f"aws ec2 enable-fast-launch {image} --resource-type snapshot"]
     if target is not None:
         words.append(f"--snapshot-configuration TargetResourceCount={target}")

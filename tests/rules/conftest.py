@@ -1,13 +1,13 @@
-"""What the tests of rules share: what all rules find of the cases of a file, judged at once."""
+"""The fixture of the tests of rules: the findings of all cases of a module."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.helpers.rules import Finding, judge
+from tests.helpers.rules import Finding, find_per_case
 
 
 @pytest.fixture(scope="module")
-def judged(request: pytest.FixtureRequest) -> dict[str, list[Finding]]:
-    """What all rules find of each of the module's ``CASES``."""
-    return judge(request.module.CASES)
+def findings_by_case(request: pytest.FixtureRequest) -> dict[str, list[Finding]]:
+    """The findings of each case in the module's ``CASES``, by its id."""
+    return find_per_case(request.module.CASES)

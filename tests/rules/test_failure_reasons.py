@@ -1,4 +1,4 @@
-"""Why Fast Launch fails: each reason that EC2 documents, or that was reported, has its advice."""
+"""Advice for failures: for each reason that EC2 documents, or that users reported."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fastlaunch_nb.rules.failure_reasons import FIXES, advice
+from fastlaunch_nb.rules.failure_reasons import FIXES, find_advice
 
 STOP, VPC, KEY, PERMISSION, CAPACITY, TEMPLATE = (fix.advice for fix in FIXES)
-OTHERWISE = "EC2 gives no reason that is known here: look at the preparation instances"
+UNKNOWN_CAUSE = "The cause is unknown. Look at the preparation instances"
 GAP = "x" * 20
 
 REASONS: dict[str, list[Any]] = {
-    "The preparation instance did not stop in time: see that Sysprep ends with a shutdown, "
+    "The preparation instance did not stop in time. Check that Sysprep ends with a shutdown, "
     "and that neither user data nor termination protection keeps it running": [
         "Unable to stop instance ID=i-0123456789abcdef0 for snapshot creation.",
         "unable to STOP INSTANCE",
@@ -23,23 +23,23 @@ REASONS: dict[str, list[Any]] = {
         "stop: time out",
         f"stop{GAP}timeout",
     ],
-    "Without a launch template Fast Launch makes a VPC of its own, and the limit of VPCs is "
-    "reached: name a launch template with a subnet, or have the quota raised": [
+    "Without a launch template, Fast Launch creates a VPC, and the VPC limit is reached. Use a "
+    "launch template with a subnet, or request a higher quota": [
         "The maximum number of VPCs has been reached.",
         "VPC limit exceeded",
         "VpcLimitExceeded",
         f"vpc{GAP}limit",
         f"limit{GAP}vpc",
     ],
-    "The AMI is encrypted with a key of yours: grant it to the role "
-    "AWSServiceRoleForEC2FastLaunch, in the key's own account": [
+    "The AMI is encrypted with a customer managed key. In the account of the key, allow the role "
+    "AWSServiceRoleForEC2FastLaunch to use it": [
         "Client.InvalidKMSKey.InvalidState: The KMS key is not accessible",
         "customer managed key",
         "customer-managed key",
         "encrypted volume",
     ],
-    "Fast Launch lacks a permission: see that the role AWSServiceRoleForEC2FastLaunch exists, "
-    "and that who enables it has EC2FastLaunchFullAccess": [
+    "Fast Launch lacks a permission. Check that the role AWSServiceRoleForEC2FastLaunch exists, "
+    "and that whoever enables Fast Launch has EC2FastLaunchFullAccess": [
         "You are not authorized to perform this operation.",
         "Client.UnauthorizedOperation",
         "unauthorised",
@@ -49,19 +49,19 @@ REASONS: dict[str, list[Any]] = {
         "no service-linked role",
         "Service Linked Role",
     ],
-    "No preparation instance could be started: see the EC2 quotas of the region, and try again": [
+    "No preparation instance could start. Check the EC2 quotas of the region, and try again": [
         "You have requested more vCPU capacity than your limit of 32 allows",
         "instance limit",
         "InstanceLimitExceeded",
         "InsufficientInstanceCapacity",
         f"insufficient{GAP}capacity",
     ],
-    "The launch template can not be used: see that it and its version exist, with an instance "
-    "type, a subnet and security groups that fit together": [
+    "The launch template cannot be used. Check that it and its version exist, and that its "
+    "instance type, subnet and security groups fit together": [
         "The specified launch template version does not exist",
         "InvalidLaunchTemplateName.NotFoundException",
     ],
-    OTHERWISE: [
+    UNKNOWN_CAUSE: [
         None,
         pd.NA,
         "",
@@ -74,7 +74,7 @@ REASONS: dict[str, list[Any]] = {
     ],
 }
 
-IN_ORDER = [  # of two that a text speaks of the first in the catalogue counts
+TWO_CAUSES = [  # the first in the catalogue counts
     ("unable to stop instance: VPC limit", STOP),
     ("the limit of the VPC and its KMS key", VPC),
     ("not authorized to use the KMS key", KEY),
@@ -88,19 +88,19 @@ IN_ORDER = [  # of two that a text speaks of the first in the catalogue counts
     [(reason, fix) for fix, reasons in REASONS.items() for reason in reasons],
 )
 def test_each_reason_has_its_advice(reason: Any, expected: str) -> None:
-    """A reason is recognized in any case of letters, and what is not known has advice too."""
-    assert expected == advice(reason)
+    """The case of letters does not matter, and an unknown reason has advice too."""
+    assert expected == find_advice(reason)
 
 
-@pytest.mark.parametrize(("reason", "expected"), IN_ORDER)
-def test_the_first_that_fits_is_the_one(reason: str, expected: str) -> None:
-    """Where a reason speaks of two causes, the order of the catalogue decides."""
-    assert expected == advice(reason)
+@pytest.mark.parametrize(("reason", "expected"), TWO_CAUSES)
+def test_the_first_match_counts(reason: str, expected: str) -> None:
+    """If a reason names two causes, the order of the catalogue decides."""
+    assert expected == find_advice(reason)
 
 
-def test_every_advice_is_tried() -> None:
-    """The table above has all advice there is, and each says where it comes from."""
-    assert [*REASONS] == [*(fix.advice for fix in FIXES), OTHERWISE]
+def test_every_advice_has_a_reason_and_a_source() -> None:
+    """The table above has reasons for every advice of the catalogue, and each has its source."""
+    assert [*REASONS] == [*(fix.advice for fix in FIXES), UNKNOWN_CAUSE]
     assert [fix.source for fix in FIXES] == [
         "EC2 User Guide: Monitor EC2 Fast Launch",
         "EC2 User Guide: Monitor EC2 Fast Launch",

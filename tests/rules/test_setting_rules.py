@@ -1,4 +1,4 @@
-"""Rules about settings: what is forbidden, what differs, and where the setting is missing."""
+"""Rules about settings: images without Fast Launch, forbidden templates, and drift."""
 
 from __future__ import annotations
 
@@ -8,57 +8,60 @@ import pytest
 
 from tests.helpers.rules import (
     ACCOUNT,
-    CONSOLE,
     OTHER,
     REGION,
+    USE_CONSOLE,
     Case,
     Finding,
     ago,
-    check,
-    enable,
-    params,
-    unknown,
+    check_case,
+    enable_command,
+    make_params,
+    make_unknown_cases,
 )
 
 # --- without-fast-launch --------------------------------------------------------------
 
-THERE = "ami-0123456789abcdef0"
-SIBLING = {"siblings_without_fast_launch": f"{ACCOUNT}/us-east-1/{THERE}"}
+SIBLING_ID = "ami-0123456789abcdef0"
+SIBLING = f"{ACCOUNT}/us-east-1/{SIBLING_ID}"
+WITH_SIBLING = {"siblings_without_fast_launch": SIBLING}
 
 
 def without(
     region: str = "us-east-1",
     account_id: str = ACCOUNT,
     name: str = "win2022",
-    home: str = REGION,
+    source: str = REGION,
     **settings: Any,
 ) -> Finding:
     """Return the finding of an AMI without Fast Launch."""
     return Finding(
         "without-fast-launch",
         "medium",
-        f"{name} has Fast Launch in account {ACCOUNT} in {home}, and not here",
-        enable(template=None, image=f"--region {region} --image-id {THERE}", **settings),
+        f"{name} has Fast Launch in account {ACCOUNT} in {source}, but not here",
+        enable_command(
+            template=None, image=f"--region {region} --image-id {SIBLING_ID}", **settings
+        ),
         account_id=account_id,
         region=region,
-        image_id=THERE,
+        image_id=SIBLING_ID,
     )
 
 
 WITHOUT_FAST_LAUNCH = [
-    Case("without-fast-launch", "no sibling lacks it"),
-    Case("without-fast-launch", "one sibling lacks it", SIBLING, without()),
+    Case("without-fast-launch", "no sibling is without it"),
+    Case("without-fast-launch", "one sibling is without it", WITH_SIBLING, without()),
     Case(
         "without-fast-launch",
-        "two siblings lack it, of which one is of another account",
-        {"siblings_without_fast_launch": f"{OTHER}/us-west-2/{THERE}, {ACCOUNT}/us-east-1/{THERE}"},
+        "two siblings are without it, one of them in another account",
+        {"siblings_without_fast_launch": f"{OTHER}/us-west-2/{SIBLING_ID}, {SIBLING}"},
         [without(), without("us-west-2", OTHER)],
     ),
     Case(
         "without-fast-launch",
-        "as large as here, without the template of here",
+        "the command has the same numbers, but no template",
         {
-            **SIBLING,
+            **WITH_SIBLING,
             "target_resource_count": 7,
             "max_parallel_launches": 9,
             "available_snapshots": 7,
@@ -67,31 +70,31 @@ WITHOUT_FAST_LAUNCH = [
     ),
     Case(
         "without-fast-launch",
-        "two images have it under the name, and it is told once",
-        [SIBLING, {**SIBLING, "region": "ap-south-1"}],
-        without(home="ap-south-1"),
+        "two images with the name have it: one finding",
+        [WITH_SIBLING, {**WITH_SIBLING, "region": "ap-south-1"}],
+        without(source="ap-south-1"),
     ),
     Case(
         "without-fast-launch",
         "its name is unknown",
-        {**SIBLING, "image_name": None},
-        without(name="An AMI of this name"),
+        {**WITH_SIBLING, "image_name": None},
+        without(name="An AMI with this name"),
     ),
     Case(
         "without-fast-launch",
-        "its name is of two lines",
-        {**SIBLING, "image_name": "win\n2022"},
+        "its name has two lines",
+        {**WITH_SIBLING, "image_name": "win\n2022"},
         without(name="win 2022"),
     ),
     *(
         Case(
             "without-fast-launch",
             f"it is {state} here",
-            {**SIBLING, "state": state, "state_transition_time": ago(minutes=1)},
-            without() if speaks else (),
-            also=also,
+            {**WITH_SIBLING, "state": state, "state_transition_time": ago(minutes=1)},
+            without() if has_finding else (),
+            other_rules=other_rules,
         )
-        for state, speaks, also in (
+        for state, has_finding, other_rules in (
             ("enabling", True, ()),
             ("enabling-failed", False, ("failed",)),
             ("enabled-failed", False, ("failed",)),
@@ -99,7 +102,9 @@ WITHOUT_FAST_LAUNCH = [
             ("disabling-failed", False, ("failed",)),
         )
     ),
-    *unknown("without-fast-launch", SIBLING, "siblings_without_fast_launch", "state"),
+    *make_unknown_cases(
+        "without-fast-launch", WITH_SIBLING, "siblings_without_fast_launch", "state"
+    ),
 ]
 
 # --- forbidden-template ---------------------------------------------------------------
@@ -107,14 +112,17 @@ WITHOUT_FAST_LAUNCH = [
 FORBIDDEN = {"template_forbidden": "user data, Spot"}
 
 
-def forbidden(where: str, which: str, command: str) -> Finding:
+def forbidden(version: str, template: str, command: str) -> Finding:
     """Return the finding of a template with forbidden settings."""
-    look = f"aws ec2 describe-launch-template-versions --region {REGION} --launch-template-{which}"
+    look = (
+        f"aws ec2 describe-launch-template-versions --region {REGION} --launch-template-{template}"
+    )
     return Finding(
         "forbidden-template",
         "high",
-        f"user data, Spot in {where}",
-        f"Make a version without it ({look}), and enable with that: {command}",
+        f"forbidden in {version}: user data, Spot",
+        f"Create a version without these settings ({look}), and enable Fast Launch with the new "
+        f"version: {command}",
     )
 
 
@@ -123,33 +131,33 @@ FORBIDDEN_TEMPLATE = [
     Case("forbidden-template", "nothing is forbidden"),
     Case(
         "forbidden-template",
-        "two settings are",
+        "two settings are forbidden",
         FORBIDDEN,
-        forbidden("version 4 of agent", BY_ID, enable()),
+        forbidden("version 4 of agent", BY_ID, enable_command()),
     ),
     Case(
         "forbidden-template",
-        "in a template without a name",
+        "a template without a name",
         {**FORBIDDEN, "launch_template_name": None},
-        forbidden("version 4 of lt-0abcdef1234567890", BY_ID, enable()),
+        forbidden("version 4 of lt-0abcdef1234567890", BY_ID, enable_command()),
     ),
     Case(
         "forbidden-template",
-        "in a template without an id",
+        "a template without an id",
         {**FORBIDDEN, "launch_template_id": None},
         forbidden(
             "version 4 of agent",
             "name=agent",
-            enable(template="LaunchTemplateName=agent,Version=4"),
+            enable_command(template="LaunchTemplateName=agent,Version=4"),
         ),
     ),
     Case(
         "forbidden-template",
-        "in a version that is unknown",
+        "an unknown version",
         {**FORBIDDEN, "launch_template_version": None},
-        forbidden("version ? of agent", BY_ID, CONSOLE),
+        forbidden("an unknown version of agent", BY_ID, USE_CONSOLE),
     ),
-    *unknown("forbidden-template", FORBIDDEN, "template_forbidden"),
+    *make_unknown_cases("forbidden-template", FORBIDDEN, "template_forbidden"),
 ]
 
 # --- drift ----------------------------------------------------------------------------
@@ -158,10 +166,12 @@ REGIONS = ("ap-south-1", "ca-west-1", REGION)
 LARGER = {"target_resource_count": 20, "available_snapshots": 20, "snapshots": 20}
 
 
-def three(odd: dict[str, Any], *, all_of: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Return an image in three regions, of which the last is odd."""
-    alike = [{**(all_of or {}), "region": region} for region in REGIONS]
-    return [*alike[:2], {**alike[2], **odd}]
+def make_rows(
+    changes: dict[str, Any], *, common: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Return an image in three regions, with changes in the last one."""
+    first, second, third = ({**(common or {}), "region": region} for region in REGIONS)
+    return [first, second, {**third, **changes}]
 
 
 def drift(evidence: str, command: str, **key: Any) -> Finding:
@@ -169,94 +179,97 @@ def drift(evidence: str, command: str, **key: Any) -> Finding:
     return Finding("drift", "low", evidence, command, **key)
 
 
-TEN = drift("target 20, elsewhere 10", enable(target=10))
+TEN = drift("target 20, elsewhere 10", enable_command(target=10))
 BY_NAME = {"launch_template_id": None}
-MADE = "EC2FastLaunchDefaultResourceCreation"
+AWS_TEMPLATE = "EC2FastLaunchDefaultResourceCreation"
 DRIFT = [
-    Case("drift", "the same in three regions", three({})),
-    Case("drift", "another target", three(LARGER), TEN),
+    Case("drift", "the same in three regions", make_rows({})),
+    Case("drift", "another target", make_rows(LARGER), TEN),
     Case(
         "drift",
-        "another number at once",
-        three({"max_parallel_launches": 7}),
-        drift("max parallel launches 7, elsewhere 6", enable(parallel=6)),
+        "another number of parallel launches",
+        make_rows({"max_parallel_launches": 7}),
+        drift("max parallel launches 7, elsewhere 6", enable_command(parallel=6)),
     ),
     Case(
         "drift",
         "another template",
-        three({"launch_template_name": "other"}, all_of=BY_NAME),
+        make_rows({"launch_template_name": "other"}, common=BY_NAME),
         drift(
             "launch template other, elsewhere agent",
-            enable(template="LaunchTemplateName=agent,Version=4"),
+            enable_command(template="LaunchTemplateName=agent,Version=4"),
         ),
     ),
     Case(
         "drift",
         "another version of the template",
-        three({"launch_template_version": "5"}),
-        drift("template version 5, elsewhere 4", enable()),
+        make_rows({"launch_template_version": "5"}),
+        drift("template version 5, elsewhere 4", enable_command()),
     ),
     Case(
         "drift",
         "all of them",
-        three(
+        make_rows(
             {
                 **LARGER,
                 "max_parallel_launches": 7,
                 "launch_template_name": "a\nb",
                 "launch_template_version": "$Latest",
             },
-            all_of=BY_NAME,
+            common=BY_NAME,
         ),
         drift(
             "target 20, elsewhere 10; max parallel launches 7, elsewhere 6; "
             "launch template a b, elsewhere agent; template version $Latest, elsewhere 4",
-            enable(template="LaunchTemplateName=agent,Version=4"),
+            enable_command(template="LaunchTemplateName=agent,Version=4"),
         ),
     ),
     Case(
         "drift",
-        "of two values that are as common the lesser is the usual one",
+        "of two equally common values, the lesser is the usual one",
         [{"region": "ap-south-1", **LARGER}, {}],
         drift(
             "target 20, elsewhere 10",
-            enable(image="--region ap-south-1 --image-id ami-0abcdef1234567890"),
+            enable_command(image="--region ap-south-1 --image-id ami-0abcdef1234567890"),
             region="ap-south-1",
         ),
     ),
     Case(
         "drift",
-        "the most common value is the usual one, though it is not the least",
+        "the most common value is the usual one, even if it is the greater",
         [{"region": "ap-south-1", **LARGER}, {"region": "ca-west-1", **LARGER}, {}],
-        drift("target 10, elsewhere 20", enable(target=20)),
+        drift("target 10, elsewhere 20", enable_command(target=20)),
     ),
-    Case("drift", "of two accounts", [{**LARGER, "account_id": OTHER}, {}]),
-    Case("drift", "of two names", [{**LARGER, "region": "us-east-1", "image_name": "x"}, {}]),
-    Case("drift", "an image without a name", three({**LARGER, "image_name": None})),
-    Case("drift", "all without a name", three(LARGER, all_of={"image_name": None})),
-    # AWS makes a template for each image that has none of its own.
+    Case("drift", "in two accounts", [{**LARGER, "account_id": OTHER}, {}]),
+    Case("drift", "two names", [{**LARGER, "region": "us-east-1", "image_name": "x"}, {}]),
+    Case("drift", "an image without a name", make_rows({**LARGER, "image_name": None})),
+    Case("drift", "all without a name", make_rows(LARGER, common={"image_name": None})),
+    # AWS creates a template for each image without one.
     Case(
         "drift",
-        "templates that AWS made",
-        three({"launch_template_name": f"{MADE}-2"}, all_of={"launch_template_name": f"{MADE}-1"}),
+        "templates that AWS created",
+        make_rows(
+            {"launch_template_name": f"{AWS_TEMPLATE}-2"},
+            common={"launch_template_name": f"{AWS_TEMPLATE}-1"},
+        ),
     ),
     Case(
         "drift",
-        "versions of templates that AWS made",
-        three(
-            {"launch_template_name": f"{MADE}-2", "launch_template_version": "5"},
-            all_of={"launch_template_name": f"{MADE}-1"},
+        "versions of templates that AWS created",
+        make_rows(
+            {"launch_template_name": f"{AWS_TEMPLATE}-2", "launch_template_version": "5"},
+            common={"launch_template_name": f"{AWS_TEMPLATE}-1"},
         ),
     ),
     *(
         Case(
             "drift",
             f"another target while it is {state}",
-            three({**LARGER, "state": state, "state_transition_time": ago(minutes=1)}),
-            TEN if speaks else (),
-            also=also,
+            make_rows({**LARGER, "state": state, "state_transition_time": ago(minutes=1)}),
+            TEN if has_finding else (),
+            other_rules=other_rules,
         )
-        for state, speaks, also in (
+        for state, has_finding, other_rules in (
             ("enabling", True, ()),
             ("enabling-failed", False, ("failed",)),
             ("enabled-failed", False, ("failed",)),
@@ -265,7 +278,7 @@ DRIFT = [
         )
     ),
     *(
-        Case("drift", f"{column} is unknown of one", three({column: None}))
+        Case("drift", f"{column} is unknown in one region", make_rows({column: None}))
         for column in (
             *("target_resource_count", "max_parallel_launches"),
             *("launch_template_name", "launch_template_version", "state"),
@@ -276,7 +289,7 @@ DRIFT = [
 CASES = [*WITHOUT_FAST_LAUNCH, *FORBIDDEN_TEMPLATE, *DRIFT]
 
 
-@pytest.mark.parametrize("case", params(CASES))
-def test_rules_about_settings(case: Case, judged: dict[str, list[Finding]]) -> None:
-    """A case has the findings that it spells out, and no other."""
-    check(case, judged[str(case)])
+@pytest.mark.parametrize("case", make_params(CASES))
+def test_rules_about_settings(case: Case, findings_by_case: dict[str, list[Finding]]) -> None:
+    """A case causes exactly the expected findings."""
+    check_case(case, findings_by_case[str(case)])

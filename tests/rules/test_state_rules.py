@@ -1,4 +1,4 @@
-"""Rules about states: every failure speaks; what is stuck speaks when its patience is over."""
+"""Rules about states: every failed state, and the time after which an image is stuck."""
 
 from __future__ import annotations
 
@@ -8,57 +8,65 @@ import pytest
 
 from tests.helpers.rules import (
     ACCOUNT,
-    CONSOLE,
-    FORCE,
+    FORCE_DISABLE_COMMAND,
     IMAGE_ID,
+    LIST_PREPARATIONS_COMMAND,
     OTHER,
-    PREPARING,
     REGION,
     SECOND,
+    USE_CONSOLE,
     Case,
     Finding,
     ago,
-    check,
-    enable,
-    params,
-    snapshots_of,
-    unknown,
+    check_case,
+    enable_command,
+    list_snapshots_command,
+    make_params,
+    make_unknown_cases,
 )
 
 # --- failed ---------------------------------------------------------------------------
 
-OTHERWISE = "EC2 gives no reason that is known here: look at the preparation instances. Then: "
+UNKNOWN_CAUSE = "The cause is unknown. Look at the preparation instances. Then: "
 SINCE = "enabled-failed since 2025-12-16 12:00 UTC (30 d)"
-LATER = {"state": "enabled-failed"}
-SEEN = {"account_id": ACCOUNT, "region": REGION, "image_id": IMAGE_ID, "state": "enabled-failed"}
-failure = partial(Finding, "failed", "high")
+REFILL_FAILED = {"state": "enabled-failed"}
+OBSERVED = {
+    "account_id": ACCOUNT,
+    "region": REGION,
+    "image_id": IMAGE_ID,
+    "state": "enabled-failed",
+}
+make_finding = partial(Finding, "failed", "high")
 
 FAILED = [
     Case(
         "failed",
-        "on the first enable",
+        "enabling failed",
         {"state": "enabling-failed"},
-        failure(
+        make_finding(
             "enabling-failed since 2025-12-16 12:00 UTC (30 d): Client.UserInitiated",
-            OTHERWISE + enable(),
+            UNKNOWN_CAUSE + enable_command(),
         ),
     ),
     Case(
         "failed",
-        "in a later round",
-        LATER,
-        failure(f"{SINCE}: Client.UserInitiated", OTHERWISE + enable()),
+        "a refill failed",
+        REFILL_FAILED,
+        make_finding(f"{SINCE}: Client.UserInitiated", UNKNOWN_CAUSE + enable_command()),
     ),
     Case(
         "failed",
-        "while it was disabled",
+        "disabling failed",
         {"state": "disabling-failed"},
-        failure("disabling-failed since 2025-12-16 12:00 UTC (30 d): Client.UserInitiated", FORCE),
+        make_finding(
+            "disabling-failed since 2025-12-16 12:00 UTC (30 d): Client.UserInitiated",
+            FORCE_DISABLE_COMMAND,
+        ),
     ),
     *(
         Case(
             "failed",
-            f"{state} is no failure",
+            f"{state} is not a failure",
             {"state": state, "state_transition_time": ago(minutes=1)},
         )
         for state in ("enabling", "enabled", "disabling", "disabled", "some-new-state", "Failed")
@@ -66,96 +74,115 @@ FAILED = [
     Case("failed", "state is unknown", {"state": None}),
     Case(
         "failed",
-        "since less than a minute",
-        {**LATER, "state_transition_time": ago(seconds=59)},
-        failure(
+        "for less than a minute",
+        {**REFILL_FAILED, "state_transition_time": ago(seconds=59)},
+        make_finding(
             "enabled-failed since 2026-01-15 11:59 UTC (0 min): Client.UserInitiated",
-            OTHERWISE + enable(),
+            UNKNOWN_CAUSE + enable_command(),
         ),
     ),
     Case(
         "failed",
-        "since a minute",
-        {**LATER, "state_transition_time": ago(seconds=60)},
-        failure(
+        "for a minute",
+        {**REFILL_FAILED, "state_transition_time": ago(seconds=60)},
+        make_finding(
             "enabled-failed since 2026-01-15 11:59 UTC (1 min): Client.UserInitiated",
-            OTHERWISE + enable(),
+            UNKNOWN_CAUSE + enable_command(),
         ),
     ),
     Case(
         "failed",
         "without a time",
-        {**LATER, "state_transition_time": None},
-        failure("enabled-failed since when is unknown: Client.UserInitiated", OTHERWISE + enable()),
+        {**REFILL_FAILED, "state_transition_time": None},
+        make_finding(
+            "enabled-failed since an unknown time: Client.UserInitiated",
+            UNKNOWN_CAUSE + enable_command(),
+        ),
     ),
     Case(
         "failed",
         "without a reason",
-        {**LATER, "state_transition_reason": None},
-        failure(f"{SINCE}: no reason is given", OTHERWISE + enable()),
+        {**REFILL_FAILED, "state_transition_reason": None},
+        make_finding(f"{SINCE}: no reason given", UNKNOWN_CAUSE + enable_command()),
     ),
     Case(
         "failed",
-        "for a reason of two lines",
-        {**LATER, "state_transition_reason": "Server\nOdd\x1b"},
-        failure(f"{SINCE}: Server Odd\\x1b", OTHERWISE + enable()),
+        "with a reason of two lines",
+        {**REFILL_FAILED, "state_transition_reason": "Server\nOdd\x1b"},
+        make_finding(f"{SINCE}: Server Odd\\x1b", UNKNOWN_CAUSE + enable_command()),
     ),
     Case(
         "failed",
-        "for a reason that is known",
-        {**LATER, "state_transition_reason": "VPC limit exceeded"},
-        failure(
+        "with a reason in the catalogue",
+        {**REFILL_FAILED, "state_transition_reason": "VPC limit exceeded"},
+        make_finding(
             f"{SINCE}: VPC limit exceeded",
-            "Without a launch template Fast Launch makes a VPC of its own, and the limit of VPCs "
-            "is reached: name a launch template with a subnet, or have the quota raised. Then: "
-            + enable(),
+            "Without a launch template, Fast Launch creates a VPC, and the VPC limit is reached. "
+            "Use a launch template with a subnet, or request a higher quota. Then: "
+            + enable_command(),
         ),
     ),
-    # How often: only failures of the same image in the same state are counted.
+    # Only failures of the same image in the same state are counted.
     Case(
         "failed",
-        "seen once",
-        LATER,
-        failure(f"{SINCE}: Client.UserInitiated", OTHERWISE + enable()),
-        intervals=[SEEN, {**SEEN, "state": "enabling-failed"}, {**SEEN, "region": "us-east-1"}],
+        "observed once",
+        REFILL_FAILED,
+        make_finding(f"{SINCE}: Client.UserInitiated", UNKNOWN_CAUSE + enable_command()),
+        intervals=[
+            OBSERVED,
+            {**OBSERVED, "state": "enabling-failed"},
+            {**OBSERVED, "region": "us-east-1"},
+        ],
     ),
     Case(
         "failed",
-        "seen twice",
-        LATER,
-        failure(f"{SINCE}; 2 times in what was seen: Client.UserInitiated", OTHERWISE + enable()),
-        intervals=[SEEN, {**SEEN, "account_id": OTHER}, {**SEEN, "image_id": "ami-2"}, SEEN],
+        "observed twice",
+        REFILL_FAILED,
+        make_finding(
+            f"{SINCE}; 2 times in the observed history: Client.UserInitiated",
+            UNKNOWN_CAUSE + enable_command(),
+        ),
+        intervals=[
+            OBSERVED,
+            {**OBSERVED, "account_id": OTHER},
+            {**OBSERVED, "image_id": "ami-2"},
+            OBSERVED,
+        ],
     ),
-    # What is to be enabled again keeps its settings.
+    # The command to enable the image again keeps its settings.
     *(
         Case(
             "failed",
             f"{name}, in the command",
-            {**LATER, **given},
-            failure(f"{SINCE}: Client.UserInitiated", OTHERWISE + command),
+            {**REFILL_FAILED, **changes},
+            make_finding(f"{SINCE}: Client.UserInitiated", UNKNOWN_CAUSE + command),
         )
-        for name, given, command in (
-            ("no target", {"target_resource_count": None}, enable(target=None)),
-            ("no parallel launches", {"max_parallel_launches": None}, enable(parallel=None)),
-            ("five parallel launches", {"max_parallel_launches": 5}, enable(parallel=6)),
-            ("six parallel launches", {"max_parallel_launches": 6}, enable(parallel=6)),
-            ("seven parallel launches", {"max_parallel_launches": 7}, enable(parallel=7)),
+        for name, changes, command in (
+            ("no target", {"target_resource_count": None}, enable_command(target=None)),
+            (
+                "no parallel launches",
+                {"max_parallel_launches": None},
+                enable_command(parallel=None),
+            ),
+            ("five parallel launches", {"max_parallel_launches": 5}, enable_command(parallel=6)),
+            ("six parallel launches", {"max_parallel_launches": 6}, enable_command(parallel=6)),
+            ("seven parallel launches", {"max_parallel_launches": 7}, enable_command(parallel=7)),
             (
                 "a template by name",
                 {"launch_template_id": None},
-                enable(template="LaunchTemplateName=agent,Version=4"),
+                enable_command(template="LaunchTemplateName=agent,Version=4"),
             ),
-            ("a template without a name", {"launch_template_name": None}, enable()),
+            ("a template without a name", {"launch_template_name": None}, enable_command()),
             (
                 "no template",
                 {"launch_template_id": None, "launch_template_name": None},
-                enable(template=None),
+                enable_command(template=None),
             ),
-            ("a template without a version", {"launch_template_version": None}, CONSOLE),
+            ("a template without a version", {"launch_template_version": None}, USE_CONSOLE),
             (
                 "a named template without a version",
                 {"launch_template_version": None, "launch_template_id": None},
-                CONSOLE,
+                USE_CONSOLE,
             ),
         )
     ),
@@ -177,7 +204,7 @@ STUCK = [
             "stuck",
             "medium",
             "enabling since 2026-01-15 09:59 UTC (2 h)",
-            f"See what its preparation instances do: {PREPARING}",
+            f"Check its preparation instances: {LIST_PREPARATIONS_COMMAND}",
         ),
     ),
     Case(
@@ -193,17 +220,17 @@ STUCK = [
             "stuck",
             "medium",
             "disabling since 2026-01-15 10:59 UTC (1 h)",
-            f"See what is left: {snapshots_of()}",
+            f"List the snapshots that are left: {list_snapshots_command()}",
         ),
     ),
-    Case("stuck", "disabled for long", {"state": "disabled"}),
-    *unknown("stuck", {"state": "enabling"}, "state_transition_time", "state"),
+    Case("stuck", "disabled for a long time", {"state": "disabled"}),
+    *make_unknown_cases("stuck", {"state": "enabling"}, "state_transition_time", "state"),
 ]
 
 CASES = [*FAILED, *STUCK]
 
 
-@pytest.mark.parametrize("case", params(CASES))
-def test_rules_about_states(case: Case, judged: dict[str, list[Finding]]) -> None:
-    """A case has the findings that it spells out, and no other."""
-    check(case, judged[str(case)])
+@pytest.mark.parametrize("case", make_params(CASES))
+def test_rules_about_states(case: Case, findings_by_case: dict[str, list[Finding]]) -> None:
+    """A case causes exactly the expected findings."""
+    check_case(case, findings_by_case[str(case)])
