@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fastlaunch_nb.aws.targets import Target as Target
     from fastlaunch_nb.aws.targets import targets as targets
+    from fastlaunch_nb.charts.alt_text import alt_text as alt_text
     from fastlaunch_nb.charts.alt_text import text as text
     from fastlaunch_nb.charts.capacity import capacity as capacity
     from fastlaunch_nb.charts.fleet_map import fleet_map as fleet_map
@@ -70,6 +71,7 @@ _HOME = {
     "Sweep": "collect.result",
     "SweepError": "errors",
     "Target": "aws.targets",
+    "alt_text": "charts.alt_text",
     "capacity": "charts.capacity",
     "demo": "demo_fleet.demo",
     "describe": "collect.describe",

@@ -1,7 +1,7 @@
-"""Charts and tables for other places: HTML, pictures and Markdown; a terminal, JSON and CSV.
+"""Export of charts and rows: HTML, pictures and Markdown; terminal tables, JSON, CSV and Parquet.
 
-What came from AWS is text wherever it lands: a page runs nothing of it, a
-terminal obeys no control character in it, a spreadsheet finds no formula.
+Text from AWS stays text everywhere: a page runs none of it, a terminal obeys none of its
+control characters, and a spreadsheet finds no formula in it.
 """
 
 from __future__ import annotations
@@ -69,36 +69,34 @@ def embed(
     plotlyjs: str = "inline",
     width: int = WIDTH,
 ) -> str | bytes:
-    """Make a figure into something that another document takes in.
+    """Convert a figure to HTML, a picture or Markdown for use in another document.
 
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
-        Any figure of plotly with a title, such as one of :func:`fastlaunch_nb.timeline`.
+        Any plotly figure with a title, such as one of :func:`fastlaunch_nb.timeline`.
     form : {"html", "png", "svg", "md"}, default "html"
-        A fragment of HTML that stays interactive; a picture; or Markdown with
-        the picture and, under it, the same in words.
+        An interactive HTML fragment; a picture; or Markdown with the picture and its
+        text below.
     plotlyjs : {"inline", "cdn", "page"}, default "inline"
-        For HTML, where plotly.js comes from: in the fragment itself, some 4.5 MB
-        that need no network; a CDN; or what is on the page already, for every
-        figure after the first.
+        The source of plotly.js for HTML: the fragment itself, which adds 4.5 MB but
+        needs no network; a CDN; or the page, for each figure after the first.
     width : int, default 900
-        Pixels of a picture, which a page shows as wide. HTML takes the width
-        that it is given.
+        The width of a picture in pixels. HTML fills the width of its container.
 
     Returns
     -------
     str or bytes
-        Text; PNG as bytes. The same figure gives the same HTML, with the same id.
+        Text, or bytes for PNG. The same figure gives the same HTML, with the same id.
 
     Raises
     ------
     InputError
-        If the figure, the form or where plotly.js comes from is none of these.
+        If `figure` has no text, or `form` or `plotlyjs` is none of these.
     MissingExtraError
-        A picture was asked for, and Kaleido is not installed.
+        If `form` needs a picture, and Kaleido is not installed.
     SetupError
-        A picture was asked for, and Kaleido finds no Chrome or Chromium.
+        If `form` needs a picture, and Kaleido finds neither Chrome nor Chromium.
 
     Examples
     --------
@@ -109,19 +107,19 @@ def embed(
     (True, True)
     """
     if form not in _FORMS:
-        meant = did_you_mean(str(form), _FORMS)
-        raise InputError(f"form is {form!r}. Expected one of {', '.join(_FORMS)}.{meant}")
-    text = figure_text(figure)  # refuses what is no figure
-    figure = without_images(figure)  # which no document needs
+        hint = did_you_mean(str(form), _FORMS)
+        raise InputError(f"form is {form!r}. Expected one of {', '.join(_FORMS)}.{hint}")
+    text = figure_text(figure)  # raises for anything else than a figure with a title
+    figure = without_images(figure)  # a document has no use for their keys
     if form == "html":
-        return _html(figure, plotlyjs)
+        return _render_html(figure, plotlyjs)
     if form == "md":
-        return _markdown(text, _picture(figure, "png", width))
-    picture = _picture(figure, form, width)
+        return _render_markdown(text, _render_picture(figure, "png", width))
+    picture = _render_picture(figure, form, width)
     return picture if form == "png" else picture.decode()
 
 
-def _html(figure: go.Figure, plotlyjs: str) -> str:
+def _render_html(figure: go.Figure, plotlyjs: str) -> str:
     if plotlyjs not in _SOURCES:
         raise InputError(f"plotlyjs is {plotlyjs!r}. Expected one of {', '.join(_SOURCES)}.")
     digest = hashlib.sha256(figure.to_json().encode()).hexdigest()
@@ -134,33 +132,32 @@ def _html(figure: go.Figure, plotlyjs: str) -> str:
     return fragment
 
 
-def _picture(figure: go.Figure, form: str, width: int) -> bytes:
+def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:
     if importlib.util.find_spec("kaleido") is None:
         raise MissingExtraError("image", f"A chart as {form.upper()}")
     import kaleido
     from kaleido.errors import ChromeNotFoundError
 
-    figure.update_xaxes(rangeselector_visible=False)  # nobody can press a button of a picture
-    size = {"format": form, "width": width, "scale": 1}  # as wide as was asked
-    offline = {"mathjax": False}  # which Kaleido, by itself, loads from a CDN for each picture
+    figure.update_xaxes(rangeselector_visible=False)  # its buttons do nothing in a picture
+    size = {"format": form, "width": width, "scale": 1}  # so that it is exactly that wide
+    offline = {"mathjax": False}  # by default Kaleido loads it from a CDN for each picture
     try:
         picture: bytes = kaleido.calc_fig_sync(figure.to_dict(), size, kopts=offline)
     except ChromeNotFoundError:
         raise SetupError(
             f"A chart as {form.upper()} needs Chrome or Chromium, and none was found. "
-            "Install one, or set BROWSER_PATH to where it is; HTML needs none."
+            "Install one, or set BROWSER_PATH to its path; HTML needs none."
         ) from None
     return picture
 
 
-def _markdown(said: FigureText, picture: bytes) -> str:
-    """Return the picture and its words: nothing in them is Markdown."""
-    title, data = _escape_markdown(said.title), base64.b64encode(picture).decode()
+def _render_markdown(text: FigureText, picture: bytes) -> str:
+    title, data = _escape_markdown(text.title), base64.b64encode(picture).decode()
     return "\n".join(
         [
             *(f"![{title}](data:image/png;base64,{data})", "", f"**{title}**", ""),
-            *(f"{_escape_markdown(line)}  " for line in said.lines),  # two spaces break the line
-            *("", *(f"- {_escape_markdown(row)}" for row in said.rows), ""),
+            *(f"{_escape_markdown(line)}  " for line in text.lines),  # two spaces break the line
+            *("", *(f"- {_escape_markdown(row)}" for row in text.rows), ""),
         ]
     )
 
@@ -169,10 +166,10 @@ _PUNCTUATION = re.compile(f"([{re.escape(string.punctuation)}])")
 
 
 def _escape_markdown(text: str) -> str:
-    """Return text as Markdown that says just that: all that could mean something is escaped.
+    """Escape everything in a text that could be Markdown.
 
-    CommonMark lets a backslash stand before any punctuation of ASCII, and no
-    other letter begins anything.
+    CommonMark allows a backslash before any ASCII punctuation, and no other character starts
+    markup.
     """
     return _PUNCTUATION.sub(r"\\\1", text)
 
@@ -188,30 +185,57 @@ _GAP = 2
 
 
 def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
-    """Return rows as a table for a terminal, the worst states on top.
+    """Return images as a table for a terminal, the worst states first.
 
-    Of :data:`HEADINGS` as many columns as fit into `width` letters, from the
-    left; all of them where none is given, as in a file.
+    The table has as many columns of :data:`HEADINGS` as fit into `width` characters, from the
+    left; all of them without a width.
     """
-    rows = [_cells(row) for row in _worst_first(images).to_dict("records")]
+    images = validate_columns("images", images, *(column.name for column in COLUMNS))
+    ordered = images.assign(
+        _image=image_labels(images),
+        _account=account_labels(images),
+        _template=facet_values(images, "launch_template"),
+        _rank=images["state"].fillna("unknown").map(state_rank),
+    ).sort_values(["_rank", *KEY], kind="stable")
+    rows = [_make_cells(row) for row in ordered.to_dict("records")]
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-    room = width
+    available = width
     for column, heading in enumerate(HEADINGS):
         cells = [heading, *(row[column].plain for row in rows)]
         needed = max(map(cell_len, cells)) + (_GAP if column else 0)
-        if room is not None and needed > room:
+        if available is not None and needed > available:
             break
-        room = None if room is None else room - needed
+        available = None if available is None else available - needed
         table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row[: len(table.columns)])
     return table
 
 
-def summarize(images: pd.DataFrame, *, filtered: bool = False) -> str:
-    """Say in a line how many rows there are and in which states, the worst first.
+def _make_cells(row: Mapping[Any, Any]) -> list[Text]:
+    since, style = row["state_transition_time"], state_style(row["state"])
+    return [
+        _make_printable(row["_account"]),
+        _make_printable(row["region"]),
+        _make_printable(row["_image"]),
+        Text.assemble((style.swatch, style.colour), " ", _make_printable(row["state"])),
+        Text("–" if pd.isna(since) else f"{since:%Y-%m-%d %H:%M}"),
+        _make_printable(row["target_resource_count"]),
+        _make_printable(row["max_parallel_launches"]),
+        _make_printable(row["_template"]),
+        _make_printable(row["state_transition_reason"]),
+    ]
 
-    All that was asked for was read; `filtered` tells whether filters were part of that.
+
+def _make_printable(value: Any) -> Text:
+    """Return a value as text without characters that a terminal obeys or reverses."""
+    return Text("–" if pd.isna(value) else escape_unprintable(str(value)))
+
+
+def summarize(images: pd.DataFrame, *, filtered: bool = False) -> str:
+    """Summarize in one line how many images are in each state, the worst first.
+
+    `images` is the complete answer to a request; `filtered` is True if the request had filters.
     """
     if images.empty:
         return empty_message(filtered=True)[0] if filtered else _NO_FAST_LAUNCH
@@ -221,39 +245,6 @@ def summarize(images: pd.DataFrame, *, filtered: bool = False) -> str:
     )
     mark = f" ({DEMO_MARK.lower()})" if is_demo(images) else ""
     return f"{len(images)} image{'s' * (len(images) > 1)}{mark}: {', '.join(states)}"
-
-
-def _worst_first(images: pd.DataFrame) -> pd.DataFrame:
-    shown = validate_columns("images", images, *(column.name for column in COLUMNS))
-    shown = shown.assign(
-        _image=image_labels(shown),
-        _account=account_labels(shown),
-        _template=facet_values(shown, "launch_template"),
-        _worst=shown["state"].fillna("unknown").map(state_rank),
-    )
-    return shown.sort_values(["_worst", *KEY], kind="stable")
-
-
-def _cells(row: Mapping[Any, Any]) -> list[Text]:
-    since, look = row["state_transition_time"], state_style(row["state"])
-    return [
-        _printable(row["_account"]),
-        _printable(row["region"]),
-        _printable(row["_image"]),
-        Text.assemble((look.swatch, look.colour), " ", _printable(row["state"])),
-        Text("–" if pd.isna(since) else f"{since:%Y-%m-%d %H:%M}"),
-        _printable(row["target_resource_count"]),
-        _printable(row["max_parallel_launches"]),
-        _printable(row["_template"]),
-        _printable(row["state_transition_reason"]),
-    ]
-
-
-def _printable(value: Any) -> Text:
-    """Return text on one line; what a terminal would obey, or turn around, is spelt out."""
-    if pd.isna(value):
-        return Text("–")
-    return Text(escape_unprintable(str(value)))
 
 
 def to_json(images: pd.DataFrame) -> str:
@@ -270,20 +261,24 @@ _WRITERS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file whose ending names no form of rows, or whose folder is not there."""
+    """Raise an InputError if a file has no known ending or no existing folder."""
     if path.suffix not in _WRITERS:
-        raise InputError(f"{str(path)!r} ends in none of {', '.join(_WRITERS)}. Name the form so.")
+        raise InputError(
+            f"{str(path)!r} ends in none of {', '.join(_WRITERS)}. Use one of these endings."
+        )
     if not path.parent.is_dir():
-        raise InputError(f"There is no folder {str(path.parent)!r} to write {path.name!r} into.")
+        raise InputError(
+            f"There is no folder {str(path.parent)!r} for {path.name!r}. Create it first."
+        )
     if path.is_dir():
         raise InputError(f"{str(path)!r} is a folder. Name a file.")
 
 
 def save(rows: pd.DataFrame, path: Path) -> None:
-    """Write rows as Parquet, CSV or JSON, as the file's ending says: whole, or not at all."""
+    """Write rows as Parquet, CSV or JSON, by the ending of the file: completely, or not at all."""
     check_file(path)
     plain = rows.copy(deep=False)
-    plain.attrs = {}  # which Parquet would keep
+    plain.attrs = {}  # Parquet would store them
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         new.write_bytes(_WRITERS[path.suffix](plain))

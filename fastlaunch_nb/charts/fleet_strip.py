@@ -1,33 +1,31 @@
-"""The strip above a timeline: how many images of the whole fleet were in which state, and when."""
+"""The strip above a timeline: how many images of the whole fleet were in each state over time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.time_bins import TimeBins
+from fastlaunch_nb.charts.time_bins import Numbers, TimeBins, count_states, time_bins
+from fastlaunch_nb.charts.time_window import TimeWindow
 from fastlaunch_nb.formatting import format_duration
 
 _HEIGHT, _GAP = 44, 8  # pixels: of the strip, and between it and the rows
-_LEAST: Final = 0.08  # of the strip: how high a state is drawn at least, so that one image is seen
+_MIN_SHARE: Final = 0.08  # of the strip's height, so that a single image is visible
 
 
-def add_fleet_strip(
-    figure: go.Figure, counts: npt.NDArray[np.int64], states: Sequence[str], parts: TimeBins
-) -> None:
-    """Draw the strip above what is there, on the same axis of time."""
-    inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
-    whole = inside + _GAP + _HEIGHT
+def add_fleet_strip(figure: go.Figure, window: TimeWindow) -> None:
+    """Add a labelled strip above the rows of a figure, on the same time axis."""
+    rows_height = style.plot_height(figure)
+    total_height = rows_height + _GAP + _HEIGHT
     figure.update_layout(
         height=figure.layout.height + _GAP + _HEIGHT,
-        yaxis={"domain": [0, inside / whole]},
+        yaxis={"domain": [0, rows_height / total_height]},
         yaxis2={
-            "domain": [(inside + _GAP) / whole, 1],
+            "domain": [(rows_height + _GAP) / total_height, 1],
             "range": [0, 1],
             "fixedrange": True,
             "showgrid": False,
@@ -36,67 +34,61 @@ def add_fleet_strip(
             "anchor": "x",
         },
     )
-    for state, heights in zip(states, _heights(counts), strict=True):
-        figure.add_trace(_area(state, heights, parts))
-    figure.add_trace(_hover(counts, states, parts))
+    bins, states = time_bins(window.begin, window.end), window.states
+    counts = count_states(window, bins)
+    figure.add_traces([*_area_traces(counts, states, bins), _hover_trace(counts, states, bins)])
+    label = "all " * (window.image_count > 1) + alt_text.count_images(window.image_count)
+    x = {"x": 0, "xref": "paper", "xanchor": "right", "xshift": -9, "align": "right"}
+    y = {"y": 0.5, "yref": "y2", "yanchor": "middle"}
+    figure.add_annotation(text=label, font={"size": 11}, showarrow=False, **x, **y)
 
 
-def label_fleet_strip(figure: go.Figure, name: str) -> None:
-    """Say at the left of the strip what it is of."""
-    figure.add_annotation(
-        text=name, font={"size": 11}, showarrow=False, align="right",
-        x=0, xref="paper", xanchor="right", xshift=-9, y=0.5, yref="y2", yanchor="middle",
-    )  # fmt: skip
+def _area_traces(counts: Numbers, states: list[str], bins: TimeBins) -> Iterator[go.Scatter]:
+    """Yield an area for each state, as high as its count, but high enough to be visible."""
+    shares = counts / max(1, counts.sum(axis=0).max())
+    raised = np.where(counts > 0, np.maximum(shares, _MIN_SHARE), 0)
+    fitted = raised * shares.sum(axis=0) / np.maximum(raised.sum(axis=0), _MIN_SHARE)
+    heights = np.hstack([fitted, fitted[:, -1:]]).astype(np.float32)
+    for state, height in zip(states, heights, strict=True):
+        yield go.Scatter(
+            name=alt_text.escape_markup(state),
+            x0=alt_text.plotly_time(bins.begin),
+            dx=bins.width.total_seconds() * 1000,
+            y=height,
+            yaxis="y2",
+            stackgroup="fleet",
+            mode="lines",
+            line={"width": 0, "shape": "hv"},
+            hoverinfo="skip",
+            **style.state_fill(state),
+        )
 
 
-def _heights(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Return how high each state is drawn: as its count, but never so low that it is not seen."""
-    share = counts / max(1, counts.sum(axis=0).max())
-    raised = np.where(counts > 0, np.maximum(share, _LEAST), 0)
-    fitted = raised * share.sum(axis=0) / np.maximum(raised.sum(axis=0), _LEAST)
-    drawn: npt.NDArray[np.float32] = np.hstack([fitted, fitted[:, -1:]]).astype(np.float32)
-    return drawn
+def _hover_trace(counts: Numbers, states: list[str], bins: TimeBins) -> go.Heatmap:
+    """Return an invisible layer whose hover labels give the counts of each bin."""
 
+    def describe_bin(number: int) -> str:
+        column: Any = counts[:, number]
+        begin = bins.begin + bins.width * number
+        lines = [
+            f"<b>{alt_text.count_images(int(column.sum()))}</b>",
+            f"{begin:%Y-%m-%d %H:%M} UTC, {format_duration(bins.width)}",
+        ]
+        for state, count in zip(states, column, strict=True):
+            if count:
+                lines.append(f"{count:,} {alt_text.escape_markup(state)}")
+        return "<br>".join(lines)
 
-def _area(state: str, heights: npt.NDArray[np.float32], parts: TimeBins) -> go.Scatter:
-    filled = style.state_fill(state)
-    return go.Scatter(
-        name=alt_text.escape_markup(state),
-        x0=alt_text.plotly_time(parts.begin),
-        dx=parts.width.total_seconds() * 1000,
-        y=heights,
-        yaxis="y2",
-        stackgroup="fleet",
-        mode="lines",
-        line={"width": 0, "shape": "hv"},
-        hoverinfo="skip",
-        **filled,
-    )
-
-
-def _hover(counts: npt.NDArray[np.int64], states: Sequence[str], parts: TimeBins) -> go.Heatmap:
-    """Return a layer that can not be seen and says of each part what is there."""
     return go.Heatmap(
         name="all images",
-        x0=alt_text.plotly_time(parts.middle(0)),
-        dx=parts.width.total_seconds() * 1000,
+        x0=alt_text.plotly_time(bins.middle(0)),
+        dx=bins.width.total_seconds() * 1000,
         y0=0.5,
         dy=1,
-        z=np.zeros((1, parts.total), dtype=np.uint8),
+        z=np.zeros((1, bins.total), dtype=np.uint8),
         yaxis="y2",
         colorscale=[[0, style.CLEAR], [1, style.CLEAR]],
         showscale=False,
-        hovertext=[[_words(counts[:, part], states, parts, part) for part in range(parts.total)]],
+        hovertext=[[describe_bin(number) for number in range(bins.total)]],
         hovertemplate="%{hovertext}<extra></extra>",
     )
-
-
-def _words(counts: Any, states: Sequence[str], parts: TimeBins, part: int) -> str:
-    begin = parts.begin + parts.width * part
-    lines = [
-        f"{count:,} {alt_text.escape_markup(state)}"
-        for state, count in zip(states, counts, strict=True)
-        if count
-    ]
-    when = f"{begin:%Y-%m-%d %H:%M} UTC, {format_duration(parts.width)}"
-    return "<br>".join([f"<b>{alt_text.count_images(int(counts.sum()))}</b>", when, *lines])

@@ -1,4 +1,4 @@
-"""Which image is in which row: the order of rows, their groups, and what the rows are called."""
+"""The rows of a chart: their order, their groups, and the headings of groups."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fastlaunch_nb.schema.columns import KEY
 
 SORTS: Final = ("worst", "recent", "name", "account", "region")
 GROUPS: Final = ("account", "region", "state")
-_UNNAMED = {"template": "no template named"}  # which EC2 leaves out where there is none
+_UNNAMED = {"template": "no template named"}  # EC2 leaves it out if an image has no template
 _NEWEST_ON_TOP = ("worst", "recent")
 
 
 class Heading(NamedTuple):
-    """What stands above the rows of a group, from which row on, and how many rows it takes."""
+    """The heading of a group: its name, number of images, first row, and height in rows."""
 
     name: str
     images: int
@@ -28,82 +28,81 @@ class Heading(NamedTuple):
 
 
 class RowOrder(NamedTuple):
-    """The rows of a figure, counted from its top.
+    """The rows of a figure, counted from the top.
 
     Attributes
     ----------
     images : DataFrame
-        The last run of each image, in the order of rows, with `row`.
+        The last segment of each image, in the order of rows, with a column `row`.
     headings : list of Heading
-        None where there are no groups, or no room for headings.
+        Empty if there are no groups, or no room for headings.
     rows : int
-        How many there are, with those that headings take.
-    per_row : int
-        How many images share a row at most.
+        The number of rows, including those of headings.
+    images_per_row : int
+        The largest number of images that share a row.
     """
 
     images: pd.DataFrame
     headings: list[Heading]
     rows: int
-    per_row: int
+    images_per_row: int
 
-    def of(self, runs: pd.DataFrame) -> pd.Series:
-        """Return the row of each run."""
-        rows: pd.Series = runs["image"].map(self.images.set_index("image")["row"])
+    def find_rows(self, segments: pd.DataFrame) -> pd.Series:
+        """Return the row of each segment."""
+        rows: pd.Series = segments["image"].map(self.images.set_index("image")["row"])
         return rows
 
 
 def check_choice(name: str, value: object, known: Iterable[str | None]) -> None:
-    """Refuse what is none of the known values."""
-    if value not in (names := list(known)):
-        meant = did_you_mean(str(value), [text for text in names if text])
+    """Raise an InputError if an argument is none of the known values."""
+    if value not in (choices := list(known)):
+        hint = did_you_mean(str(value), [choice for choice in choices if choice])
         raise InputError(
-            f"{name} is {value!r}. Expected one of {', '.join(map(repr, names))}.{meant}"
+            f"{name} is {value!r}. Expected one of {', '.join(map(repr, choices))}.{hint}"
         )
 
 
 def order_rows(
-    runs: pd.DataFrame, sort: str, group: str | None, *, most: int, heading: float
+    segments: pd.DataFrame, sort: str, group: str | None, *, most: int, heading: float
 ) -> RowOrder:
-    """Put images into rows.
+    """Assign images to rows.
 
     Parameters
     ----------
     most : int
-        How many rows there may be; where there are more images, some share a row.
+        The maximum of rows; if there are more images, several share a row.
     heading : float
-        What part of all rows a heading takes at least.
+        The minimum height of a heading, as a share of all rows.
     """
-    images = _sorted(runs.drop_duplicates("image", keep="last"), sort)
-    of, names = group_images(images, group)
-    images = images.iloc[of.argsort(kind="stable")]
-    of = of.loc[images.index]
-    counts = of.value_counts(sort=False).sort_index()
+    images = _sort_images(segments.drop_duplicates("image", keep="last"), sort)
+    groups, names = group_images(images, group)
+    images = images.iloc[groups.argsort(kind="stable")]
+    groups = groups.loc[images.index]
+    counts = groups.value_counts(sort=False).sort_index()
     per_row = -(-len(images) // most)
-    in_group = images.groupby(of, sort=False).cumcount() // per_row
-    sizes = -(-counts // per_row)
-    gap = _gap(int(sizes.sum()), len(names) if group else 0, heading)
-    first = (sizes + gap).cumsum() - sizes
-    rows = int((sizes + gap).sum())
+    rows_of_groups = -(-counts // per_row)
+    height = _heading_height(int(rows_of_groups.sum()), len(names) if group else 0, heading)
+    ends = (rows_of_groups + height).cumsum()
+    first = ends - rows_of_groups
     headings = [
-        Heading(names[place], int(counts.loc[place]), int(first.loc[place]) - gap, gap)
-        for place in range(len(names) if gap else 0)
+        Heading(names[number], int(counts.loc[number]), int(first.loc[number]) - height, height)
+        for number in range(len(names) if height else 0)
     ]
-    return RowOrder(images.assign(row=in_group + of.map(first)), headings, rows, per_row)
+    rows = images.groupby(groups, sort=False).cumcount() // per_row + groups.map(first)
+    return RowOrder(images.assign(row=rows), headings, int(ends.iloc[-1]), per_row)
 
 
-def _gap(rows: int, groups: int, heading: float) -> int:
-    """Return how many rows a heading takes; none where headings would take half of the figure."""
-    if groups and rows + groups <= 1 / heading:
+def _heading_height(rows: int, groups: int, share: float) -> int:
+    """Return the rows that a heading takes; 0 if headings would take half of the figure."""
+    if groups and rows + groups <= 1 / share:
         return 1
-    if not groups or groups * heading > 0.5:
+    if not groups or groups * share > 0.5:
         return 0
-    return max(1, round(heading * rows / (1 - groups * heading)))
+    return max(1, round(share * rows / (1 - groups * share)))
 
 
-def _sorted(images: pd.DataFrame, sort: str) -> pd.DataFrame:
-    """Return images in their order; by what else they are called where they are alike in that."""
-    names = image_labels(images).astype(object)
+def _sort_images(images: pd.DataFrame, sort: str) -> pd.DataFrame:
+    """Sort images by a key, then by time or name, then by id."""
     keys: dict[str, Any] = {
         "worst": images["state"].map(state_rank),
         "account": account_labels(images).astype(object),
@@ -113,21 +112,24 @@ def _sorted(images: pd.DataFrame, sort: str) -> pd.DataFrame:
     if sort in _NEWEST_ON_TOP:
         by["_newest"] = -images["start"].astype("int64")
     else:
-        by["_name"] = names
+        by["_name"] = image_labels(images).astype(object)
     return images.assign(**by).sort_values([*by, *KEY], kind="stable").drop(columns=list(by))
 
 
 def group_images(images: pd.DataFrame, group: str | None) -> tuple[pd.Series, list[str]]:
-    """Return the group of each image by its number, in the order of first images, and the names."""
+    """Return the group number of each image, in order of appearance, and the groups' names."""
     if group is None:
         return pd.Series(0, index=images.index), [""]
     keys = images["account_id" if group == "account" else group].astype(object).fillna("")
-    numbers, found = pd.factorize(keys)
-    names = [str(key) or _UNNAMED.get(group, f"unknown {group}") for key in found]
+    numbers, values = pd.factorize(keys)
+    names = [str(value) or _UNNAMED.get(group, f"unknown {group}") for value in values]
     if group == "account":
-        shown = account_labels(images).groupby(numbers).first()
-        told = [str(name) for name in shown]
-        for place in {place for alike in alt_text.places_alike(told) for place in alike}:
-            told[place] += f" · {names[place]}"
-        names = [name if key else "unknown account" for name, key in zip(told, found, strict=True)]
+        labels = account_labels(images).groupby(numbers).first().map(str).tolist()
+        for positions in alt_text.find_duplicates(labels):
+            for position in positions:
+                labels[position] += f" · {names[position]}"
+        names = [
+            label if value else "unknown account"
+            for label, value in zip(labels, values, strict=True)
+        ]
     return pd.Series(numbers, index=images.index), names

@@ -1,9 +1,9 @@
-"""What all charts look like: a colour for each state, the figure around the data, its rows.
+"""The style of all charts: state colours and patterns, the base figure, and row labels.
 
-A figure is transparent and its grey text reads on white and on black, so that
-it fits any theme it is put into. The legend is text under the title: plotly's
-own takes the width that row labels leave, and climbs over the title on a narrow
-screen. plotly's button that uploads the data is off, and those that select nothing.
+A figure is transparent and its grey text is readable on white and on black, so it fits any
+theme. The legend is text under the title, because plotly's own legend takes the width that
+row labels leave and overlaps the title on a narrow screen. The mode bar has no button that
+uploads the data, and none that only selects.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from fastlaunch_nb.schema.columns import STATES
 
 
 class StateStyle(NamedTuple):
-    """How a state is drawn: a colour, and a pattern so that colour is never the only sign.
+    """A colour and a pattern for a state, so that colour is never the only sign.
 
-    The swatch is the pattern once more, as a letter of a legend. What is not
-    `solid` shows the page through: nothing was seen there.
+    The swatch is a character for the legend that resembles the pattern. A style that is not
+    `solid` is transparent, because nothing was observed there.
     """
 
     colour: str
     pattern: str = ""
     swatch: str = "■"
     solid: bool = True
-    height: float = 0.72  # of a row
+    height: float = 0.72  # as a share of the row height
 
     @property
     def cell(self) -> str:
-        """The colour of a cell that is too small for a pattern."""
+        """The colour of a cell, which is too small for a pattern."""
         return self.colour if self.solid or self.pattern else _FAINT
 
 
@@ -57,78 +57,86 @@ STATE_STYLES = {
     "unknown": StateStyle("#767676", "/", "▒", solid=False),
 }
 """The palette of Okabe and Ito (Color Universal Design, 2008), which people with any kind of
-colour vision tell apart; failures carry a pattern as well."""
-UNSEEN = StateStyle("#b0b0b0", "+", "▦")
-"""How a state is drawn that AWS has added since."""
+colour vision can distinguish; failures also have a pattern."""
+NEW_STATE_STYLE = StateStyle("#b0b0b0", "+", "▦")
+"""The style of a state that AWS added after this release."""
 
 GREY: Final = "#7f7f7f"
-"""Of text. No grey has a contrast of 4.5 on white and on a dark page's #212121; this has 4.0."""
+"""The text colour. No grey has a contrast of 4.5 on both white and #212121; this one has 4.0."""
 CLEAR: Final = "rgba(0,0,0,0)"
 _FAINT = "rgba(128,128,128,0.22)"
-_ROW, _TALLEST, _HEAD, _LINE, _FOOT, _LETTER = 19, 1400, 48, 17, 44, 6.3  # pixels
-_MARK = 8  # pixels beside the data for what goes on
-_READABLE = 14  # pixels a row needs for a mark or words of its own
+# All in pixels:
+_ROW_HEIGHT, _TITLE_HEIGHT, _LINE_HEIGHT, _BOTTOM_MARGIN, _MAX_HEIGHT = 19, 48, 17, 44, 1400
+_CHARACTER_WIDTH = 6.3
+_MARK_WIDTH = 8  # between the labels and the data, for a mark at the edge
+_READABLE_HEIGHT = 14  # of a row that has a mark or text of its own
+_LABEL_HEIGHT = 13
 
 
 def state_style(state: object) -> StateStyle:
-    """Return how a state is drawn, also one that nobody has seen yet."""
-    return STATE_STYLES.get(str(state), UNSEEN)
+    """Return the style of a state, also of one that is not known yet."""
+    return STATE_STYLES.get(str(state), NEW_STATE_STYLE)
 
 
 def state_marker(state: object) -> dict[str, Any]:
-    """Return how a bar of a state is drawn."""
-    drawn = state_style(state)
-    pattern = {"shape": drawn.pattern, "size": 6, "solidity": 0.35}
-    if drawn.solid:
+    """Return plotly's `marker` for a bar of a state."""
+    style = state_style(state)
+    pattern = {"shape": style.pattern, "size": 6, "solidity": 0.35}
+    if style.solid:
         pattern["fgcolor"] = "white"
-        return {"color": drawn.colour, "line": {"width": 0}, "pattern": pattern}
-    pattern |= {"fgcolor": drawn.colour, "bgcolor": CLEAR}
-    return {"color": CLEAR, "line": {"width": 1, "color": drawn.colour}, "pattern": pattern}
-
-
-def ink_on(state: object) -> str:
-    """Return the colour of words on a bar of a state."""
-    return "white" if state_style(state).solid else GREY
+        return {"color": style.colour, "line": {"width": 0}, "pattern": pattern}
+    pattern |= {"fgcolor": style.colour, "bgcolor": CLEAR}
+    return {"color": CLEAR, "line": {"width": 1, "color": style.colour}, "pattern": pattern}
 
 
 def state_fill(state: object) -> dict[str, Any]:
-    """Return how an area of a state is drawn."""
-    drawn = state_style(state)
-    if not drawn.pattern:
-        return {"fillcolor": drawn.cell}
-    behind, before = (drawn.colour, "white") if drawn.solid else (CLEAR, drawn.colour)
-    shape = {"shape": drawn.pattern, "size": 5, "solidity": 0.35}
-    return {"fillpattern": {**shape, "bgcolor": behind, "fgcolor": before}}
+    """Return plotly's fill arguments for an area of a state."""
+    style = state_style(state)
+    if not style.pattern:
+        return {"fillcolor": style.cell}
+    background, foreground = (style.colour, "white") if style.solid else (CLEAR, style.colour)
+    shape = {"shape": style.pattern, "size": 5, "solidity": 0.35}
+    return {"fillpattern": {**shape, "bgcolor": background, "fgcolor": foreground}}
 
 
-# --- the figure around the data -------------------------------------------------------
+def text_colour(state: object) -> str:
+    """Return the colour of text on a bar of a state."""
+    return "white" if state_style(state).solid else GREY
+
+
+def state_legend_entry(state: str, *parts: str) -> LegendEntry:
+    """Return the legend entry of a state."""
+    style = state_style(state)
+    return LegendEntry(style.colour, style.swatch, parts)
+
+
+# --- the base figure ------------------------------------------------------------------
 
 
 def base_figure(
     title: str,
-    under: Sequence[Line],
+    subtitle: Sequence[Line],
     data: pd.DataFrame,
     *,
     rows: int = 0,
     legend: Sequence[LegendEntry] = (),
     marks: Sequence[str] = (),
 ) -> go.Figure:
-    """Return a figure without data: its head, with the legend in lines of three, and its look.
+    """Return a figure without traces: title, subtitle, legend in lines of three, and layout.
 
-    What explains marks stands in a line of its own below the legend, and not in the text of
-    the figure, where words stand for them.
+    The line that explains marks is not part of the figure's text, which describes them in words.
     """
     if is_demo(data):
-        under = [[DEMO_MARK, *under[0]], *under[1:]]
+        subtitle = [[DEMO_MARK, *subtitle[0]], *subtitle[1:]]
     lines = [
-        *map(alt_text.draw_line, under),
+        *map(alt_text.draw_line, subtitle),
         *(alt_text.draw_legend(legend[start : start + 3]) for start in range(0, len(legend), 3)),
         *([f"<i>{alt_text.SPACE.join(marks)}</i>"] if marks else []),
     ]
-    head = _HEAD + _LINE * len(lines)
+    top_margin = _TITLE_HEIGHT + _LINE_HEIGHT * len(lines)
     figure = go.Figure()
     names = [part for entry in legend for part in entry.parts]
-    alt_text.attach_text(figure, title, [*under, *([names] if names else [])])
+    alt_text.attach_text(figure, title, [*subtitle, *([names] if names else [])])
     figure.update_layout(
         title={
             "text": alt_text.escape_markup(title),
@@ -141,8 +149,8 @@ def base_figure(
             "y": 1,
             "yanchor": "top",
         },
-        height=min(_TALLEST, head + _FOOT + _ROW * max(rows, 3)),
-        margin={"l": 12, "r": 16, "t": head, "b": _FOOT},
+        height=min(_MAX_HEIGHT, top_margin + _BOTTOM_MARGIN + _ROW_HEIGHT * max(rows, 3)),
+        margin={"l": 12, "r": 16, "t": top_margin, "b": _BOTTOM_MARGIN},
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
         font={"color": GREY, "size": 12},
@@ -159,90 +167,97 @@ def base_figure(
         gridcolor=_FAINT, zeroline=False, linecolor=_FAINT, autotickangles=[0, 45], nticks=7
     )
     figure.update_yaxes(
-        showgrid=False, zeroline=False, ticks="outside", tickcolor=CLEAR, ticklen=_MARK
+        showgrid=False, zeroline=False, ticks="outside", tickcolor=CLEAR, ticklen=_MARK_WIDTH
     )
     return figure
 
 
-def has_room(figure: go.Figure, rows: int) -> bool:
-    """Tell whether a row is high enough for a mark or words of its own."""
-    layout = figure.layout
-    return bool(rows * _READABLE <= layout.height - layout.margin.t - layout.margin.b)
+def empty_figure(
+    chart: str, data: pd.DataFrame, message: tuple[str, str] | None = None
+) -> go.Figure:
+    """Return an empty figure whose title and subtitle explain why it is empty.
 
-
-def name_rows(
-    figure: go.Figure, labels: Sequence[str], places: Sequence[int] | None = None, total: int = 0
-) -> None:
-    """Name the rows; fewer labels where it is tight.
-
-    They are in these places of a `total`, else one after the other.
+    It has the name of its chart, because two figures with the same content get the same id on
+    a page.
     """
-    total = total or len(labels)
-    every = label_every(figure, total)
-    make_room(figure, labels)
-    named = [*zip(places or range(total), labels, strict=True)][::every]
-    figure.update_yaxes(
-        range=[-total + 0.4, 0.6],
-        tickmode="array",
-        tickvals=[-place for place, _ in named],
-        ticktext=[alt_text.escape_markup(label) for _, label in named],
-        tickfont={"size": 11},
-    )
-
-
-def label_every(figure: go.Figure, rows: int) -> int:
-    """Return how many rows share a label, so that labels do not stand too close."""
-    room = int(_TALLEST - _FOOT - figure.layout.margin.t)
-    return max(1, -(-rows * 13 // room))
-
-
-def make_room(figure: go.Figure, labels: Iterable[str]) -> None:
-    """Give labels of rows the room that the longest of them needs."""
-    figure.update_layout(margin_l=16 + _MARK + round(_LETTER * max(map(len, labels))))
-
-
-def row_labels(rows: pd.DataFrame) -> list[str]:
-    """Return an image's name and region for each row; where these are alike, what tells it apart.
-
-    That is the account, else the image's id, or both: as little as will do.
-    """
-    named = zip(_shown(image_labels(rows), 30), _shown(rows["region"], 20), strict=True)
-    labels = [" · ".join(filter(None, parts)) for parts in named]
-    accounts, ids = _shown(account_labels(rows), 12), _shown(rows["image_id"], 12)
-    both = [f"{account} · {image_id}" for account, image_id in zip(accounts, ids, strict=True)]
-    for places in alt_text.places_alike(labels):
-        more = next(
-            (m for m in (accounts, ids) if len({m[n] for n in places}) == len(places)), both
-        )
-        for place in places:
-            labels[place] += f" · {more[place]}"
-    return labels
-
-
-def _shown(values: pd.Series, room: int) -> list[str]:
-    texts = values.fillna("").tolist()
-    short = alt_text.shorten_labels(texts, room)
-    return [short[text] for text in texts]
-
-
-def empty_figure(chart: str, data: pd.DataFrame, why: tuple[str, str] | None = None) -> go.Figure:
-    """Return an empty figure that says why it is empty: in its title, and what helps under it.
-
-    It is no other chart's, so that two on a page are two: what is the same has the same id there.
-    """
-    title, help_line = why or empty_message()
+    title, help_line = message or empty_message()
     figure = base_figure(title, [[help_line]], data)
-    figure.update_layout(height=figure.layout.margin.t, margin_b=0)  # there is no more to see
+    figure.update_layout(height=figure.layout.margin.t, margin_b=0)
     alt_text.attach_name(figure, chart)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return figure
 
 
-def state_in_legend(state: str, *parts: str) -> LegendEntry:
-    """Return a state's entry of a legend."""
-    drawn = state_style(state)
-    return LegendEntry(drawn.colour, drawn.swatch, parts)
+# --- rows -----------------------------------------------------------------------------
 
 
-assert STATE_STYLES.keys() == set(STATES)  # noqa: S101  every state has its look
+def has_room(figure: go.Figure, rows: int) -> bool:
+    """Return True if a row is high enough for a mark or text of its own."""
+    return rows * _READABLE_HEIGHT <= plot_height(figure)
+
+
+def plot_height(figure: go.Figure) -> float:
+    """Return the height between the margins, in pixels."""
+    layout = figure.layout
+    return float(layout.height - layout.margin.t - layout.margin.b)
+
+
+def name_rows(
+    figure: go.Figure, labels: Sequence[str], positions: Sequence[int] | None = None, total: int = 0
+) -> None:
+    """Label the rows on the y axis; only every few rows if space is tight.
+
+    The labels belong to these positions of `total` rows, by default one after another.
+    """
+    total = total or len(labels)
+    step = label_step(figure, total)
+    widen_left_margin(figure, labels)
+    ticks = [*zip(positions or range(total), labels, strict=True)][::step]
+    figure.update_yaxes(
+        range=[-total + 0.4, 0.6],
+        tickmode="array",
+        tickvals=[-position for position, _ in ticks],
+        ticktext=[alt_text.escape_markup(label) for _, label in ticks],
+        tickfont={"size": 11},
+    )
+
+
+def label_step(figure: go.Figure, rows: int) -> int:
+    """Return the number of rows per label that keeps labels from overlapping."""
+    available = int(_MAX_HEIGHT - _BOTTOM_MARGIN - figure.layout.margin.t)
+    return max(1, -(-rows * _LABEL_HEIGHT // available))
+
+
+def widen_left_margin(figure: go.Figure, labels: Iterable[str]) -> None:
+    """Widen the left margin to fit the longest label."""
+    width = round(_CHARACTER_WIDTH * max(map(len, labels)))
+    figure.update_layout(margin_l=16 + _MARK_WIDTH + width)
+
+
+def row_labels(rows: pd.DataFrame) -> list[str]:
+    """Return a label for each row: the image's name and region.
+
+    Equal labels also get the account, the image's id, or both: the first that makes them differ.
+    """
+    names, regions = _shorten_all(image_labels(rows), 30), _shorten_all(rows["region"], 20)
+    labels = [" · ".join(filter(None, parts)) for parts in zip(names, regions, strict=True)]
+    accounts, ids = _shorten_all(account_labels(rows), 12), _shorten_all(rows["image_id"], 12)
+    both = [f"{account} · {image_id}" for account, image_id in zip(accounts, ids, strict=True)]
+    for positions in alt_text.find_duplicates(labels):
+        candidates = [[texts[n] for n in positions] for texts in (accounts, ids, both)]
+        suffixes = next(
+            (texts for texts in candidates if len({*texts}) == len(texts)), candidates[-1]
+        )
+        for position, suffix in zip(positions, suffixes, strict=True):
+            labels[position] += f" · {suffix}"
+    return labels
+
+
+def _shorten_all(values: pd.Series, width: int) -> list[str]:
+    texts = values.fillna("").tolist()
+    labels = alt_text.shorten_labels(texts, width)
+    return [labels[text] for text in texts]
+
+
+assert STATE_STYLES.keys() == set(STATES)  # noqa: S101  every state has a style

@@ -1,195 +1,266 @@
-"""What intervals tell of which time: runs of one state, cut to what was covered.
+"""Time windows: intervals as segments of one state, clipped to the time that scans covered.
 
-Whatever is drawn of time is drawn from here, so that every chart has the same
-axis, counts the same hours and leaves out the same.
+All charts over time are drawn from here, so that they have the same axis, count the same hours
+and omit the same images.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from fastlaunch_nb.charts import alt_text
+from fastlaunch_nb.charts.alt_text import RowText
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.formatting import format_duration, state_rank
+from fastlaunch_nb.formatting import format_duration, format_time, state_rank
 from fastlaunch_nb.schema.columns import INTERVAL_COLUMNS, INTERVAL_TIMES, KEY
-from fastlaunch_nb.state_intervals.one_scan import intervals_of_one_scan
+from fastlaunch_nb.state_intervals.inputs import UTC, instant, transition
 from fastlaunch_nb.validation import parse_duration, validate_columns
 
 UNKNOWN: Final = "unknown"
-_UNSEEN = ("No image to show.", "No row says when it was seen: from_pages takes observed_at.")
-_EARLIER = ("No image to show.", "None was seen in the time that is shown: since=None shows all.")
-_SHORTEST = pd.Timedelta("1h")  # what the axis shows at least
-_PLACE = list(KEY[:2])
+_NEVER_OBSERVED = (
+    "No image to show.",
+    "No row has an observation time: pass observed_at to from_pages.",
+)
+_ENDED_BEFORE = (
+    "No image to show.",
+    "No image was seen in this period. To see earlier ones, use since=None.",
+)
+_NO_REASON = {"unknown": "no scan proves the state", "absent": "not listed by complete scans"}
+_SHORTEST = pd.Timedelta("1h")  # the minimum length of the axis
+_ACCOUNT_REGION = list(KEY[:2])
 
 
 class TimeWindow(NamedTuple):
-    """What there is to draw.
+    """The segments that a chart draws, and its time axis.
 
     Attributes
     ----------
-    runs : DataFrame
-        A row a run of one state, those of an image after each other: the columns of
-        intervals, `image`, its number, `shown_from` and `shown_to`, where it is cut to
-        the axis, and `spent`, the time between.
+    segments : DataFrame
+        A row for each time that an image spent in one state, ordered by image and time: the
+        columns of intervals; `image`, its number; `visible_start` and `visible_end`, clipped
+        to the axis; and `duration`, the time between these two.
     begin, end : Timestamp
-        Of the axis: what was covered, and no more than was asked for.
-    once : bool
-        No image was looked at twice, so that the time before a state began is not told.
-    unseen, earlier : int
-        Images that are not drawn: of which no row says when they were seen, and which
-        were not seen any more when the axis begins.
+        The ends of the axis, which does not extend beyond the scans.
+    single_scan : bool
+        True if every image was observed once, so nothing is known before its current state
+        began.
+    never_observed, ended_before : int
+        The number of images that are not drawn, because no row has a time of observation, or
+        because they were last observed before `begin`.
     """
 
-    runs: pd.DataFrame
+    segments: pd.DataFrame
     begin: pd.Timestamp
     end: pd.Timestamp
-    once: bool
-    unseen: int
-    earlier: int
+    single_scan: bool
+    never_observed: int
+    ended_before: int
 
     @property
     def states(self) -> list[str]:
-        """The states that are drawn, the worst first."""
-        return sorted(self.runs["state"].unique(), key=lambda state: (state_rank(state), state))
+        """The states of all segments, the worst first."""
+        return sorted(self.segments["state"].unique(), key=lambda state: (state_rank(state), state))
+
+    @property
+    def state_numbers(self) -> npt.NDArray[Any]:
+        """The state of each segment as its position in `states`."""
+        numbers = {state: number for number, state in enumerate(self.states)}
+        return self.segments["state"].map(numbers).to_numpy(dtype=np.int64)
 
     @property
     def shares(self) -> dict[str, float]:
         """The share of each state in the time of all images."""
-        spent = self.runs.groupby("state")["spent"].sum().dt.total_seconds()
-        return dict(spent / (spent.sum() or 1))
+        seconds = self.segments.groupby("state")["duration"].sum().dt.total_seconds()
+        return dict(seconds / (seconds.sum() or 1))
 
     @property
-    def images(self) -> int:
-        """How many images are drawn."""
-        return int(self.runs["image"].nunique())
+    def image_count(self) -> int:
+        """The number of images that are drawn."""
+        return int(self.segments["image"].nunique())
 
     @property
-    def span(self) -> str:
-        """How long the time of the axis is, in words."""
+    def length(self) -> str:
+        """The length of the axis, as text."""
         return format_duration(self.end - self.begin)
 
     @property
-    def not_drawn(self) -> list[str]:
-        """What is left out, in words."""
-        why = {"never observed": self.unseen, "not seen in this time": self.earlier}
-        return [f"{images:,} not drawn: {reason}" for reason, images in why.items() if images]
+    def omissions(self) -> list[str]:
+        """The images that are not drawn, as text: how many, and why."""
+        counts = {
+            "never observed": self.never_observed,
+            "not seen in this period": self.ended_before,
+        }
+        return [f"{count:,} not drawn: {reason}" for reason, count in counts.items() if count]
+
+    def describe(self, segment: dict[Any, Any]) -> RowText:
+        """Describe a segment: the state, how long, since when, until when, and the reason."""
+        is_open = pd.isna(segment["end"])
+        times = (segment["end"], segment["last_seen"], self.end)
+        end = next(time for time in times if not pd.isna(time))
+        start = format_time(segment["start"])
+        lines = [
+            f"{segment['state']} for {format_duration(end - segment['start'])}",
+            f"since {start}" if segment["start_exact"] else f"first seen {start}",
+        ]
+        if not is_open:
+            lines.append(f"until {format_time(end)}")
+        elif not self.single_scan:
+            lines.append(f"ongoing at {format_time(end)}")
+        no_reason = _NO_REASON.get(segment["state"], "no reason given")
+        reason = alt_text.text_or_default(segment.get("state_transition_reason"), no_reason)
+        return alt_text.row_text(segment, *lines, reason)
 
 
-def time_window(intervals: object, coverage: object, since: Any) -> TimeWindow:
-    """Read what is handed in to a chart, and refuse what is none of it.
+def time_window(rows: object, coverage: object, since: Any) -> TimeWindow:
+    """Validate the arguments of a chart, and clip its intervals to a time axis.
 
-    A frame of images is a look at each. Without a coverage the axis begins where the
-    intervals themselves prove that somebody looked.
+    Rows without interval columns are images, each observed by one scan. Without a coverage the
+    axis begins at the first scan that the intervals prove.
     """
-    window = parse_duration("since", since, "14D", least=pd.Timedelta(1, "ns"))
-    looks = _looks(coverage)
-    given = _as_intervals(intervals)
-    rows = _merged(given[given["told"]])
-    moments = [rows[name] for name in ("start", "end", "last_seen")]
-    end = pd.concat(moments if looks is None else [moments[-1], looks]).max()
-    first = _first_look(rows) if looks is None else looks.min()
-    once = _is_of_images(intervals) or first is None
-    begin = rows["start"].min() if once else first
-    if window is not None:
-        begin = max(begin, end - window)
+    limit = parse_duration("since", since, "14D", least=pd.Timedelta(1, "ns"))
+    scans = _scan_times(coverage)
+    intervals = _prepare_intervals(rows)
+    merged = _merge_intervals(intervals[intervals["observed"]])
+    times = [merged[name] for name in ("start", "end", "last_seen")]
+    end = pd.concat(times if scans is None else [merged["last_seen"], scans]).max()
+    first_scan = _find_first_scan(merged) if scans is None else scans.min()
+    single_scan = _are_images(rows) or first_scan is None
+    begin = merged["start"].min() if single_scan else first_scan
+    if limit is not None:
+        begin = max(begin, end - limit)
     begin = min(begin, end - _SHORTEST)
-    runs = _cut(rows, begin, end)
-    images = [part["image"].nunique() for part in (given, rows, runs)]
-    return TimeWindow(runs, begin, end, once, images[0] - images[1], images[1] - images[2])
+    # An open interval ends when it was last seen; an unknown one has no such time.
+    ends = merged["end"].fillna(merged["last_seen"]).fillna(end)
+    start, stop = (clip_times(times, begin, end) for times in (merged["start"], ends))
+    clipped = merged.assign(visible_start=start, visible_end=stop, duration=stop - start)
+    segments = clipped[ends > begin].reset_index(drop=True)
+    images, observed, drawn = (frame["image"].nunique() for frame in (intervals, merged, segments))
+    return TimeWindow(segments, begin, end, single_scan, images - observed, observed - drawn)
 
 
-def explain_empty(there: TimeWindow) -> tuple[str, str] | None:
-    """Say why no image is drawn; None where there is none."""
-    if there.unseen:
-        return _UNSEEN
-    return _EARLIER if there.earlier else None
+def explain_empty(window: TimeWindow) -> tuple[str, str] | None:
+    """Return a title and a hint for a chart without segments; None if there were no rows."""
+    if window.never_observed:
+        return _NEVER_OBSERVED
+    return _ENDED_BEFORE if window.ended_before else None
 
 
-def _as_intervals(intervals: object) -> pd.DataFrame:
-    """Return intervals, of a frame of images those that one look tells; none begins after it."""
-    if not _is_of_images(intervals):
-        fit = validate_columns("intervals", intervals, *INTERVAL_COLUMNS)
-        if fit["start"].isna().any():
-            raise InputError("An interval has no start. Expected one in each row of intervals.")
-        seen = fit["end"].notna() | fit["last_seen"].notna() | (fit["state"] == UNKNOWN)
-    else:
-        images = validate_columns(
-            "images", intervals, *KEY, "state", "state_transition_time", "observed_at"
+# --- intervals ------------------------------------------------------------------------
+
+
+def intervals_of_one_scan(images: pd.DataFrame) -> pd.DataFrame:
+    """Return the interval of each image that a single scan proves.
+
+    Parameters
+    ----------
+    images : pandas.DataFrame
+        A frame of :func:`fastlaunch_nb.from_pages`: one observation of each image.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same rows with the columns of intervals. `start` is the transition's time if AWS
+        gave a plausible one (`start_exact`), else the time of the scan; `end` is null, because
+        the state is the current one; `last_seen` is the time of the scan, or of the transition
+        if that is later.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "State": "enabled"}],
+    ...                        observed_at="2026-01-15T12:00:00Z")
+    >>> first = intervals_of_one_scan(images).iloc[0]
+    >>> first["state"], first["start"].isoformat(), first["end"], first["start_exact"]
+    ('enabled', '2026-01-15T12:00:00+00:00', NaT, np.False_)
+    """
+    scan: Any = nw.from_native(cast("Any", images))
+    intervals: pd.DataFrame = scan.with_columns(
+        start=nw.coalesce(transition(), instant()),
+        end=nw.lit(None, dtype=UTC),
+        last_seen=instant(),
+        start_exact=~transition().is_null(),
+    ).to_native()
+    return intervals
+
+
+def _prepare_intervals(rows: object) -> pd.DataFrame:
+    """Return intervals with numbers of images, and whether each was `observed`."""
+    if _are_images(rows):
+        intervals = intervals_of_one_scan(
+            validate_columns("images", rows, *KEY, "state", "state_transition_time", "observed_at")
         )
-        told = intervals_of_one_scan(images)
-        # Observed in whole seconds, a transition may seem to come up to one later.
-        start = told["start"].where(told["start"] < told["last_seen"], told["last_seen"])
-        fit, seen = told.assign(start=start), told["last_seen"].notna()
-    return fit.assign(
-        image=fit.groupby(list(KEY), dropna=False).ngroup(),
-        told=seen.fillna(value=True),
-        state=fit["state"].fillna(UNKNOWN),
-        start_exact=fit["start_exact"].fillna(value=False).astype(bool),
+        # A scan's time is in whole seconds, so a transition may be up to one second ahead of it.
+        starts, last_seen = intervals["start"], intervals["last_seen"]
+        intervals["start"] = starts.where(starts < last_seen, last_seen)
+        observed = last_seen.notna()
+    else:
+        intervals = validate_columns("intervals", rows, *INTERVAL_COLUMNS)
+        if intervals["start"].isna().any():
+            raise InputError("An interval has no start. Expected one in each row of intervals.")
+        observed = intervals["end"].notna() | intervals["last_seen"].notna()
+        observed |= (intervals["state"] == UNKNOWN).fillna(value=True)
+    return intervals.assign(
+        image=intervals.groupby(list(KEY), dropna=False).ngroup(),
+        observed=observed,
+        state=intervals["state"].fillna(UNKNOWN),
+        start_exact=intervals["start_exact"].fillna(value=False).astype(bool),
     )
 
 
-def _is_of_images(intervals: object) -> bool:
-    return isinstance(intervals, pd.DataFrame) and not set(INTERVAL_TIMES) & set(intervals)
+def _are_images(rows: object) -> bool:
+    return isinstance(rows, pd.DataFrame) and not set(INTERVAL_TIMES) & set(rows)
 
 
-# --- what was covered -----------------------------------------------------------------
-
-
-def _looks(coverage: object) -> pd.Series | None:
-    """Return the times of all looks; None where no place was looked at twice, or none is told."""
-    if coverage is None:
-        return None
-    looks = validate_columns("coverage", coverage, *_PLACE, "observed_at")
-    at = looks["observed_at"]
-    if "asked_at" in looks:
-        at = at.fillna(pd.to_datetime(looks["asked_at"], utc=True))
-    places = looks.assign(at=at).dropna(subset="at").groupby(_PLACE, dropna=False)["at"]
-    return at.dropna() if (places.nunique() > 1).any() else None
-
-
-def _first_look(rows: pd.DataFrame) -> pd.Timestamp | None:
-    """Return the earliest look that the intervals prove; None where each image has but one.
-
-    A start that is not exact is a look. So is the last sight of a state. What
-    begins after the first interval of an image begins after the first look at it.
-    """
-    later = rows["image"].duplicated()
-    looked = rows["start"].where(later | ~rows["start_exact"])
-    if not (later | (looked < rows["last_seen"])).any():
-        return None
-    first: pd.Timestamp = pd.concat([looked, rows["last_seen"]]).min()
-    return first
-
-
-def _merged(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows by image and start; what goes on in the same state is one run."""
-    rows = rows.sort_values(["image", "start"], kind="stable", ignore_index=True)
+def _merge_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Sort intervals by image and start, and merge those that continue the same state."""
+    rows = intervals.sort_values(["image", "start"], kind="stable", ignore_index=True)
     image, state = rows["image"].to_numpy(), pd.factorize(rows["state"])[0]
-    goes_on = (image[1:] == image[:-1]) & (state[1:] == state[:-1])
+    continues = (image[1:] == image[:-1]) & (state[1:] == state[:-1])
     start, end = (rows[name].to_numpy("datetime64[us]") for name in ("start", "end"))
-    goes_on &= start[1:] <= end[:-1]
-    if not goes_on.any():
+    continues &= start[1:] <= end[:-1]
+    if not continues.any():
         return rows
-    first, last = rows[[True, *~goes_on]], rows[[*~goes_on, True]]
+    first, last = rows[[True, *~continues]], rows[[*~continues, True]]
     ends = {name: last[name].array for name in ("end", "last_seen", "state_transition_reason")}
     return first.assign(**{name: ends[name] for name in ends if name in rows})
 
 
-def clip_times(moments: pd.Series, begin: pd.Timestamp, end: pd.Timestamp) -> pd.Series:
-    """Return moments, those outside of a time at its begin or its end."""
-    moments = moments.where(moments > begin, begin)
-    return moments.where(moments < end, end)
+def clip_times(times: pd.Series, begin: pd.Timestamp, end: pd.Timestamp) -> pd.Series:
+    """Replace times before `begin` or after `end` by these."""
+    times = times.where(times > begin, begin)
+    return times.where(times < end, end)
 
 
-def _cut(rows: pd.DataFrame, begin: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
-    """Cut runs to the axis: an open one ends when it was last seen, an unknown one with the axis.
+# --- scans ----------------------------------------------------------------------------
 
-    What ended before the axis begins is not there.
+
+def _scan_times(coverage: object) -> pd.Series | None:
+    """Return the times of all scans; None if no account and region was scanned twice."""
+    if coverage is None:
+        return None
+    scans = validate_columns("coverage", coverage, *_ACCOUNT_REGION, "observed_at")
+    times = scans["observed_at"]
+    if "asked_at" in scans:
+        times = times.fillna(pd.to_datetime(scans["asked_at"], utc=True))
+    known = scans.assign(time=times).dropna(subset="time")
+    counts = known.groupby(_ACCOUNT_REGION, dropna=False)["time"].nunique()
+    return times.dropna() if (counts > 1).any() else None
+
+
+def _find_first_scan(intervals: pd.DataFrame) -> pd.Timestamp | None:
+    """Return the earliest scan that the intervals prove; None if each image has only one.
+
+    A start that is not exact is a scan, and so is the time that a state was last seen. Any
+    interval of an image but its first begins after the first scan.
     """
-    over = rows["end"].fillna(rows["last_seen"]).fillna(end)
-    shown = rows.assign(
-        shown_from=clip_times(rows["start"], begin, end), shown_to=clip_times(over, begin, end)
-    )
-    shown["spent"] = shown["shown_to"] - shown["shown_from"]
-    return shown[over > begin].reset_index(drop=True)
+    is_later = intervals["image"].duplicated()
+    after_scan = intervals["start"].where(is_later | ~intervals["start_exact"])
+    if not (is_later | (after_scan < intervals["last_seen"])).any():
+        return None
+    first: pd.Timestamp = pd.concat([after_scan, intervals["last_seen"]]).min()
+    return first

@@ -1,42 +1,37 @@
-"""The timeline: since when, and until when, each image has been in which state."""
+"""The timeline chart: the states of each image over time, as bars or as cells."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb.charts import (
-    alt_text,
-    fleet_strip,
-    row_order,
-    style,
-    time_bins,
-    timeline_bars,
-)
-from fastlaunch_nb.charts.alt_text import LegendEntry, Line
+from fastlaunch_nb.charts import alt_text, row_order, style
+from fastlaunch_nb.charts.alt_text import Line, RowText
+from fastlaunch_nb.charts.fleet_strip import add_fleet_strip
 from fastlaunch_nb.charts.row_order import RowOrder, order_rows
-from fastlaunch_nb.charts.time_window import TimeWindow, explain_empty, time_window
-from fastlaunch_nb.charts.timeline_cells import cell_heatmap
+from fastlaunch_nb.charts.time_bins import time_bins
+from fastlaunch_nb.charts.time_window import TimeWindow, clip_times, explain_empty, time_window
+from fastlaunch_nb.charts.timeline_cells import draw_cells
 from fastlaunch_nb.formatting import format_duration, format_time
 
 MOST_BARS: Final = 3_000
-"""How many runs are drawn as bars; a browser takes seconds for more."""
+"""The maximum of segments drawn as bars; a browser takes seconds for more."""
 MOST_ROWS: Final = 500
-"""How many rows a figure has; each is two pixels high then."""
-_MOST_MARKED: Final = 80  # rows that are high enough for marks of their own
-_SAID: Final = 20  # images that a raster says in words
-_NOTHING: Final = "\u200b"  # a letter that is not seen
-_HEADING = 0.015  # of all rows: how high a heading is where they are many
+"""The maximum of rows in a figure; each is two pixels high then."""
+_MOST_MARKED_ROWS: Final = 80  # more are too low for marks
+_SHORTEST_BAR: Final = 0.006  # as a share of the axis
+_HEADING: Final = 0.015  # the minimum height of a heading, as a share of all rows
+_EARLIER, _INEXACT, _OPEN = "◀", "○", "▶"
+_SYMBOLS = {_EARLIER: "triangle-left", _INEXACT: "circle", _OPEN: "triangle-right"}
+_MEANINGS = {_EARLIER: "began earlier", _INEXACT: "start not exact", _OPEN: "ongoing"}
 _DAY = 86_400_000  # milliseconds
-_TICKS = (  # plotly's own name the year under each hour, and so stand aslant where it is narrow
+_TICKS = (  # plotly's default repeats the year under each hour, and needs slanted labels
     {"dtickrange": [None, _DAY - 1], "value": "%H:%M\n%b %-d"},
     {"dtickrange": [_DAY, "M1"], "value": "%b %-d\n%Y"},
 )
-_BUTTONS, _BUTTON_ROW = (1, 7, 14, 30), 22  # days; pixels
+_BUTTONS, _BUTTON_HEIGHT = (1, 7, 14, 30), 22  # days; pixels
 
 
 def timeline(
@@ -47,43 +42,44 @@ def timeline(
     sort: str = "worst",
     group: str | None = None,
 ) -> go.Figure:
-    """Draw since when, and until when, each image was in which state: a row an image.
+    """Draw the states of each image over time, in a row for each image.
 
     Parameters
     ----------
     intervals : pandas.DataFrame
-        State intervals of :func:`fastlaunch_nb.state_intervals`, or a frame of images: of
-        that, the one interval that a single look tells. Columns ``image_name`` and
-        ``account_name``, where they are there, are shown instead of ids.
+        State intervals of :func:`fastlaunch_nb.intervals`, or a frame of images, which
+        counts as a single scan. Labels use the columns ``image_name`` and
+        ``account_name`` instead of ids if they exist.
     coverage : pandas.DataFrame, optional
-        The looks that the intervals were reckoned from: ``account_id``, ``region`` and
-        ``observed_at``. The axis begins at the first of them and ends at the last.
-        Without it, it begins where the intervals prove the first look.
+        The scans behind the intervals: ``account_id``, ``region`` and ``observed_at``.
+        The axis begins at the first scan and ends at the last one. Without a coverage
+        it begins at the first scan that the intervals prove.
     since : str or pandas.Timedelta, default "14D"
-        How far the axis goes back from the last look, at most. What began earlier is
-        cut there and marked ◀; None shows all that was covered.
+        The maximum length of the axis, back from the last scan. Bars that began earlier
+        are cut there and marked ◀. None shows the whole coverage.
     sort : {"worst", "recent", "name", "account", "region"}, default "worst"
-        The order of rows, from the top: the worst states now, the latest first within
-        a state; the latest changes; or by what it is called.
+        The order of rows from the top: the worst current state first, and the latest
+        change first within a state; the latest change first; or by name.
     group : {"account", "region", "state"}, optional
-        Rows of one account, region or present state together, under a heading.
+        Put the rows of each account, region or current state together under a heading.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        Times in UTC. A bar ends where the state did; one that still holds goes on as ▶,
-        a start that nobody saw exactly is marked ○. Above, where there was more than
-        one look, how many images were in which state: of all the worst one at each
-        time; few are drawn larger, to be seen. The legend says how many images are in
-        which state now, and its share of the time. Where there are more than
-        thousands of bars, or too many rows, it is made of cells, and says so: each
-        shows the worst state in it.
+        Times are in UTC. A bar ends where its state ended. The mark ▶ means that the
+        state is still the current one, ○ that no scan or event proves the exact start.
+        If there was more than one scan, a strip above the rows counts the images of the
+        whole fleet by their worst state at each time; small counts are drawn larger, to
+        be visible. The legend gives the current number of images in each state, and its
+        share of the time. Thousands of segments, or too many rows, are drawn as cells
+        instead of bars, as the subtitle explains: a cell has the colour of its worst
+        state.
 
     Raises
     ------
     InputError
-        It is no frame of images or intervals, no coverage, `since` is no duration, or
-        `sort` or `group` is none of these.
+        If `intervals` is no frame of images or intervals, `coverage` is no coverage,
+        `since` is no duration, or `sort` or `group` is none of these.
 
     Examples
     --------
@@ -91,7 +87,7 @@ def timeline(
     >>> page = {"FastLaunchImages": [{"ImageId": "ami-0abcdef1234567890", "State": "enabled",
     ...                               "StateTransitionTime": "2026-01-14T09:00:00Z"}]}
     >>> images = fl.from_pages(page, observed_at="2026-01-15T12:00:00Z")
-    >>> print(fl.text(fl.timeline(images)))
+    >>> print(fl.alt_text(fl.timeline(images)))
     Fast Launch states at 2026-01-15 12:00 UTC
     1 image
     enabled 1
@@ -99,175 +95,206 @@ def timeline(
     """
     row_order.check_choice("sort", sort, row_order.SORTS)
     row_order.check_choice("group", group, (None, *row_order.GROUPS))
-    there = time_window(intervals, coverage, since)
-    if there.runs.empty:
-        return style.empty_figure("timeline", intervals, explain_empty(there))
-    many = len(there.runs) > MOST_BARS or there.images > MOST_ROWS
-    order = order_rows(there.runs, sort, group, most=MOST_ROWS, heading=_HEADING)
-    marked = order.rows <= _MOST_MARKED
-    figure = style.base_figure(
-        f"Fast Launch states {'at' if there.once else 'until'} {format_time(there.end)}",
-        _under(there, order, group, many=many), there.runs,
-        rows=order.rows, legend=_legend(there, order),
-        marks=timeline_bars.marks_in_legend(there) if marked else [],
-    )  # fmt: skip
-    if many:
-        _draw_cells(figure, there, order)
+    window = time_window(intervals, coverage, since)
+    if window.segments.empty:
+        return style.empty_figure("timeline", intervals, explain_empty(window))
+    as_cells = len(window.segments) > MOST_BARS or window.image_count > MOST_ROWS
+    order = order_rows(window.segments, sort, group, most=MOST_ROWS, heading=_HEADING)
+    marked = not as_cells and order.rows <= _MOST_MARKED_ROWS
+    subtitle = _write_subtitle(window, order, group, as_cells=as_cells)
+    figure = _make_figure(window, order, subtitle, marked=marked)
+    if as_cells:
+        draw_cells(figure, window, order)
     else:
-        _draw_bars(figure, there, order, marked=marked)
-    _name_groups(figure, order, by_index=many)
-    _put_strip_above(figure, there)
-    _draw_time(figure, there)
+        _draw_bars(figure, window, order, marked=marked)
+    _add_headings(figure, order, by_index=as_cells)
+    if not window.single_scan:
+        add_fleet_strip(figure, window)
+    _set_time_axis(figure, window)
     return figure
 
 
-# --- words ----------------------------------------------------------------------------
+# --- title, subtitle and legend -------------------------------------------------------
 
 
-def _under(there: TimeWindow, order: RowOrder, group: str | None, *, many: bool) -> list[Line]:
-    parts = [alt_text.count_images(there.images)]
-    if not there.once:
-        parts[0] += f" over {there.span}"
-        parts.append("of each state: images now, share of time")
+def _write_subtitle(
+    window: TimeWindow, order: RowOrder, group: str | None, *, as_cells: bool
+) -> list[Line]:
+    parts = [alt_text.count_images(window.image_count)]
+    if not window.single_scan:
+        parts[0] += f" over {window.length}"
+        parts.append("for each state: images now, share of time")
     if group and not order.headings:
-        parts.append(f"by {group}, too many for headings")
-    cells = [[_of_cells(there, order)]] if many else []
-    return [[*parts, *there.not_drawn], *cells]
+        parts.append(f"by {group}, too many groups for headings")
+    lines = [[*parts, *window.omissions]]
+    if as_cells:
+        width = format_duration(time_bins(window.begin, window.end).width)
+        per_row = order.images_per_row
+        rows = f"each row is up to {per_row:,} images, " if per_row > 1 else ""
+        lines.append([f"{rows}each column is {width}: a cell has its worst state"])
+    return lines
 
 
-def _of_cells(there: TimeWindow, cells: RowOrder) -> str:
-    width = format_duration(time_bins.time_bins(there.begin, there.end).width)
-    row = f"each row is up to {cells.per_row:,} images, " if cells.per_row > 1 else ""
-    return f"{row}each column is {width}: the worst state in it is shown"
-
-
-def _legend(there: TimeWindow, order: RowOrder) -> list[LegendEntry]:
-    now, shares = order.images["state"].value_counts(), there.shares
-    names = alt_text.shorten_labels(there.states)
-    return [
-        style.state_in_legend(
+def _make_figure(
+    window: TimeWindow, order: RowOrder, subtitle: list[Line], *, marked: bool
+) -> go.Figure:
+    """Return a figure with a title, a legend of states, and a line that explains marks."""
+    names, counts = alt_text.shorten_labels(window.states), order.images["state"].value_counts()
+    shares = {} if window.single_scan else window.shares
+    legend = [
+        style.state_legend_entry(
             state,
-            f"{names[state]} {now.get(state, 0):,}",
-            "" if there.once else alt_text.format_percent(shares[state]),
+            f"{names[state]} {counts.get(state, 0):,}",
+            alt_text.format_percent(shares[state]) if shares else "",
         )
-        for state in there.states
+        for state in window.states
     ]
+    marks = _find_marks(window) if marked else {}
+    return style.base_figure(
+        f"Fast Launch states {'at' if window.single_scan else 'until'} {format_time(window.end)}",
+        subtitle,
+        window.segments,
+        rows=order.rows,
+        legend=legend,
+        marks=[f"{mark} {_MEANINGS[mark]}" for mark, found in marks.items() if found.any()],
+    )
 
 
-# --- parts of the figure --------------------------------------------------------------
+# --- bars and their marks -------------------------------------------------------------
 
 
-def _draw_bars(figure: go.Figure, there: TimeWindow, order: RowOrder, *, marked: bool) -> None:
-    rows = order.of(there.runs)
-    said = [timeline_bars.interval_words(row, there) for row in there.runs.to_dict("records")]
-    for trace in timeline_bars.state_bars(there, rows, said):
-        figure.add_trace(trace)
+def _draw_bars(figure: go.Figure, window: TimeWindow, order: RowOrder, *, marked: bool) -> None:
+    rows = order.find_rows(window.segments)
+    texts = [window.describe(segment) for segment in window.segments.to_dict("records")]
+    figure.add_traces(_bar_traces(window, rows, texts))
     if marked:
-        figure.add_trace(timeline_bars.marks(there, rows))
+        figure.add_trace(_mark_trace(window, rows))
     style.name_rows(figure, style.row_labels(order.images), list(order.images["row"]), order.rows)
-    in_turn = sorted(zip(rows, there.runs["shown_from"], said, strict=True))
-    alt_text.attach_rows(figure, [text for *_, text in in_turn])
+    by_row = sorted(zip(rows, window.segments["visible_start"], texts, strict=True))
+    alt_text.attach_rows(figure, [text for *_, text in by_row])
     alt_text.attach_images(figure, -order.images["row"], order.images)
 
 
-def _draw_cells(figure: go.Figure, there: TimeWindow, order: RowOrder) -> None:
-    parts = time_bins.time_bins(there.begin, there.end)
-    worst = time_bins.worst_states(
-        order.of(there.runs).to_numpy(), time_bins.cell_ranges(there.runs, parts), _numbers(there),
-        (order.rows, parts.total),
-    )  # fmt: skip
-    names = _names_of_rows(order)
-    figure.add_trace(cell_heatmap(worst, there.states, parts, names))
-    style.make_room(figure, [name for name in names if _NOTHING not in name])
-    every = style.label_every(figure, order.rows)
-    figure.update_yaxes(
-        type="category", range=[order.rows - 0.5, -0.5], tickfont={"size": 11},
-        tickmode="linear", tick0=0, dtick=every,
-    )  # fmt: skip
-    said = [
-        timeline_bars.interval_words(row, there)
-        for row in order.images.head(_SAID).to_dict("records")
-    ]
-    more = len(order.images) - len(said)
-    alt_text.attach_rows(
-        figure, [*said, *([[[f"and {alt_text.count_images(more)} more"]]] if more else [])]
-    )
-    alt_text.attach_images(figure, [names[row] for row in order.images["row"]], order.images)
+def _bar_traces(window: TimeWindow, rows: pd.Series, texts: list[RowText]) -> list[go.Bar]:
+    """Return a trace for each state; the worst is the last, so that no other hides it.
 
-
-def _names_of_rows(order: RowOrder) -> list[str]:
-    """Return what each row is called: by its first image, and how many more there are.
-
-    Those that headings take have names that are not seen; no two rows have the same.
+    A bar has a minimum length, so that a state that has just begun is visible.
     """
-    counts = order.images["row"].value_counts()
-    first = order.images.drop_duplicates("row")
-    named = {
-        row: alt_text.escape_markup(label) + (f" + {counts[row] - 1:,}" if counts[row] > 1 else "")
-        for row, label in zip(first["row"], style.row_labels(first), strict=True)
+    start, end = window.segments["visible_start"], window.segments["visible_end"]
+    shortest = (window.end - window.begin) * _SHORTEST_BAR
+    is_short = end - start < shortest
+    start = clip_times(start.where(~is_short, end - shortest), window.begin, window.end)
+    end = end.where(~is_short, start + shortest)
+    hover = pd.Series([alt_text.draw_row(text) for text in texts], index=rows.index, dtype=object)
+    states = window.segments["state"]
+    return [
+        go.Bar(
+            name=alt_text.escape_markup(state),
+            orientation="h",
+            y=list(-rows[states == state]),
+            base=[alt_text.plotly_time(time) for time in start[states == state]],
+            x=[round(length / pd.Timedelta("1ms")) for length in (end - start)[states == state]],
+            width=style.state_style(state).height,
+            marker=style.state_marker(state),
+            hovertext=list(hover[states == state]),
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+        for state in reversed(window.states)
+    ]
+
+
+def _find_marks(window: TimeWindow) -> dict[str, pd.Series]:
+    """Return for each mark a mask of the segments that have it."""
+    segments = window.segments
+    earlier = segments["start"] < window.begin
+    return {
+        _EARLIER: earlier,
+        _INEXACT: ~segments["start_exact"] & ~earlier,
+        _OPEN: segments["end"].isna(),
     }
-    unseen = (_NOTHING * count for count in range(1, order.rows + 1))
-    return [named.get(row) or next(unseen) for row in range(order.rows)]
 
 
-def _numbers(there: TimeWindow) -> time_bins.Numbers:
-    """Return the state of each run as its number, the worst one 0."""
-    number = {state: place for place, state in enumerate(there.states)}
-    return there.runs["state"].map(number).to_numpy(dtype=np.int64)
-
-
-def _name_groups(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None:
-    short = alt_text.shorten_labels([heading.name for heading in order.headings])
-    for heading in order.headings:
-        middle = heading.row + (heading.height - 1) / 2
-        figure.add_annotation(
-            text=f"<b>{alt_text.escape_markup(short[heading.name])}</b> · "
-            f"{alt_text.count_images(heading.images)}",
-            font={"size": 12}, showarrow=False, x=0, xref="paper", xanchor="left", xshift=2,
-            y=middle if by_index else -middle, yanchor="middle",
-        )  # fmt: skip
-
-
-def _put_strip_above(figure: go.Figure, there: TimeWindow) -> None:
-    if there.once:
-        return
-    parts, shape = time_bins.time_bins(there.begin, there.end), (len(there.states),)
-    counts = time_bins.count_states(
-        there.runs["image"].to_numpy(), time_bins.cell_ranges(there.runs, parts), _numbers(there),
-        (*shape, parts.total),
-    )  # fmt: skip
-    fleet_strip.add_fleet_strip(figure, counts, there.states, parts)
-    fleet_strip.label_fleet_strip(
-        figure, "all " * (there.images > 1) + alt_text.count_images(there.images)
+def _mark_trace(window: TimeWindow, rows: pd.Series) -> go.Scatter:
+    """Return the marks at the ends of bars: arrow heads and circles."""
+    x, y, symbols, colours = [], [], [], []
+    for mark, found in _find_marks(window).items():
+        ends = window.segments["visible_end" if mark == _OPEN else "visible_start"]
+        x += [alt_text.plotly_time(time) for time in ends[found]]
+        y += list(-rows[found])
+        symbols += [_SYMBOLS[mark]] * int(found.sum())
+        colours += [
+            "white" if mark == _INEXACT else style.state_style(state).colour
+            for state in window.segments["state"][found]
+        ]
+    are_circles = [symbol == _SYMBOLS[_INEXACT] for symbol in symbols]
+    return go.Scatter(
+        name="marks",
+        mode="markers",
+        x=x,
+        y=y,
+        marker={
+            "symbol": symbols,
+            "color": colours,
+            "opacity": 1,
+            "size": [8 if is_circle else 12 for is_circle in are_circles],
+            "line": {
+                "color": style.GREY,
+                "width": [1.5 if is_circle else 0 for is_circle in are_circles],
+            },
+        },
+        cliponaxis=False,
+        hoverinfo="skip",
     )
 
 
-def _draw_time(figure: go.Figure, there: TimeWindow) -> None:
-    """Draw the axis of what was covered, and no more; with buttons for the last days of it."""
-    begin, end = alt_text.plotly_time(there.begin), alt_text.plotly_time(there.end)
-    days = [days for days in _BUTTONS if pd.Timedelta(days=days) < there.end - there.begin]
+# --- headings and the time axis -------------------------------------------------------
+
+
+def _add_headings(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None:
+    labels = alt_text.shorten_labels([heading.name for heading in order.headings])
+    left = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": 2}
+    for heading in order.headings:
+        label = alt_text.escape_markup(labels[heading.name])
+        text = f"<b>{label}</b> · {alt_text.count_images(heading.images)}"
+        middle = heading.row + (heading.height - 1) / 2
+        y = middle if by_index else -middle
+        figure.add_annotation(
+            text=text, font={"size": 12}, showarrow=False, y=y, yanchor="middle", **left
+        )
+
+
+def _set_time_axis(figure: go.Figure, window: TimeWindow) -> None:
+    """Limit the axis to the window, and add buttons for its last days."""
+    begin, end = alt_text.plotly_time(window.begin), alt_text.plotly_time(window.end)
     figure.update_xaxes(
-        type="date", range=[begin, end], minallowed=begin, maxallowed=end,
+        type="date",
+        range=[begin, end],
+        minallowed=begin,
+        maxallowed=end,
         autorangeoptions={"include": [begin, end], "clipmin": begin, "clipmax": end},
         tickformatstops=_TICKS,
-    )  # fmt: skip
-    if days:
-        _add_buttons(figure, days)
-
-
-def _add_buttons(figure: go.Figure, days: Sequence[int]) -> None:
-    layout = figure.layout
-    figure.update_layout(height=layout.height + _BUTTON_ROW, margin_t=layout.margin.t + _BUTTON_ROW)
-    inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
-    back: list[dict[str, Any]] = [
-        {"step": "day", "stepmode": "backward", "count": count, "label": f"{count} d"}
-        for count in days
+    )
+    buttons: list[dict[str, Any]] = [
+        {"step": "day", "stepmode": "backward", "count": days, "label": f"{days} d"}
+        for days in _BUTTONS
+        if pd.Timedelta(days=days) < window.end - window.begin
     ]
+    if not buttons:
+        return
+    top = 1 + 8 / style.plot_height(figure)
+    layout = figure.layout
+    figure.update_layout(
+        height=layout.height + _BUTTON_HEIGHT, margin_t=layout.margin.t + _BUTTON_HEIGHT
+    )
     figure.update_xaxes(
         rangeselector={
-            "buttons": [*back, {"step": "all", "label": "all"}],
-            "x": 0, "xanchor": "left", "y": 1 + 8 / inside, "yanchor": "bottom",
-            "bgcolor": "rgba(128,128,128,0.12)", "activecolor": "rgba(128,128,128,0.38)",
+            "buttons": [*buttons, {"step": "all", "label": "all"}],
+            "x": 0,
+            "xanchor": "left",
+            "y": top,
+            "yanchor": "bottom",
+            "bgcolor": "rgba(128,128,128,0.12)",
+            "activecolor": "rgba(128,128,128,0.38)",
             "font": {"size": 11, "color": style.GREY},
         }
-    )  # fmt: skip
+    )

@@ -152,6 +152,7 @@ PUBLIC = [
     "Sweep",
     "SweepError",
     "Target",
+    "alt_text",
     "capacity",
     "demo",
     "describe",

@@ -1,4 +1,4 @@
-"""Charts in other documents, as notebook 04 makes them: each opened with the network off."""
+"""Charts in the documents of notebook 04, each opened without a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.helpers.browser import NBCONVERTS_OWN, ROOT, opened
 from tests.helpers.samples import HOSTILE, item
 
 NOTEBOOK = ROOT / "notebooks" / "04_embed.ipynb"
-HEADS = [
+TITLES = [
     "Fast Launch states at 2026-01-15 12:00 UTC",
     "Target: 240 snapshots for 13 images, stock unknown",
 ]
@@ -26,50 +26,50 @@ HEADS = [
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with all that the notebook writes, and with the notebook as it ran."""
+    """The folder with the executed notebook and the documents that it wrote."""
     folder = tmp_path_factory.mktemp("reports")
     run("papermill", NOTEBOOK, folder / NOTEBOOK.name, "-p", "folder", folder)
     return folder
 
 
 def run(module: str, *arguments: str | Path, **variables: str) -> None:
-    """Run a tool as its users do; where it fails, show what it said."""
+    """Run a tool as its users do; if it fails, show its output."""
     conftest.run(sys.executable, "-m", module, *arguments, cwd=ROOT, **variables)
 
 
-def see_live_charts(page: Page) -> None:
-    """See both charts drawn and alive: each has its rows, and a bar answers to the mouse."""
+def expect_live_charts(page: Page) -> None:
+    """Expect both charts with their rows, and with hover labels."""
     plots = page.locator(".js-plotly-plot")
     expect(plots).to_have_count(2)
-    for plot, head in zip(plots.all(), HEADS, strict=True):
-        expect(plot.locator(".gtitle").first).to_have_text(head)
+    for plot, title in zip(plots.all(), TITLES, strict=True):
+        expect(plot.locator(".gtitle").first).to_have_text(title)
         expect(plot.locator(".gtitle-subtitle")).to_contain_text("Demo data")
         expect(plot.locator(".ytick text")).to_have_count(14)
         plot.locator(".bars path").first.hover(force=True)
         expect(plot.locator(".hovertext")).to_contain_text("win20")
 
 
-def see_pictures(pictures: Locator) -> None:
-    """See two pictures that are there, and not only asked for."""
+def expect_pictures(pictures: Locator) -> None:
+    """Expect two pictures that were loaded."""
     expect(pictures).to_have_count(2)
     assert all(pictures.evaluate_all("all => all.map(picture => picture.naturalWidth > 0)"))
 
 
 @pytest.mark.deep
-def test_a_page_of_your_own(reports: Path, page: Page) -> None:
-    """The hand-written page draws both charts, and says the same in words."""
+def test_a_page_draws_both_charts(reports: Path, page: Page) -> None:
+    """The hand-written page draws both charts, and has the text of each."""
     assert (reports / "page.html").read_text("utf-8").count("* plotly.js v") == 1
     page.goto((reports / "page.html").as_uri())
-    see_live_charts(page)
+    expect_live_charts(page)
     expect(page.locator("h1 + p")).to_contain_text("14 of 42 images")
-    for words, head in zip(page.locator("pre").all(), HEADS, strict=True):
-        expect(words).to_contain_text(head)
+    for text, title in zip(page.locator("pre").all(), TITLES, strict=True):
+        expect(text).to_contain_text(title)
 
 
-def test_the_page_escapes_what_it_writes(
+def test_a_page_escapes_hostile_text(
     images: pd.DataFrame, page: Page, tmp_path: Path, alerts: list[str]
 ) -> None:
-    """Markup in a name or a reason is text on the hand-written page, and runs nothing."""
+    """Markup in a name or a reason is literal on the hand-written page, and runs nothing."""
     hostile = images.assign(account_name=HOSTILE, image_name=HOSTILE)
     names = {"images": hostile, "fl": fl, "folder": str(tmp_path)}
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
@@ -84,24 +84,24 @@ def test_the_page_escapes_what_it_writes(
 
 
 @pytest.mark.deep
-def test_a_sphinx_page(reports: Path, page: Page) -> None:
-    """Sphinx draws both charts while it builds, each time with no warning, and hides the code."""
-    built = reports / "sphinx" / "_build" / "html"
-    for _ in range(2):  # what a build leaves behind is no page of the next one
-        run("sphinx", "-W", "-b", "html", reports / "sphinx", built)
-    page.goto((built / "index.html").as_uri())
-    see_live_charts(page)
+def test_sphinx_draws_both_charts(reports: Path, page: Page) -> None:
+    """Sphinx draws both charts without a warning, in a second build too, and hides the code."""
+    html = reports / "sphinx" / "_build" / "html"
+    for _ in range(2):  # the second build must not take files of the first one for pages
+        run("sphinx", "-W", "-b", "html", reports / "sphinx", html)
+    page.goto((html / "index.html").as_uri())
+    expect_live_charts(page)
     expect(page.locator("body")).not_to_contain_text("import")
 
 
 @pytest.mark.deep
-def test_a_markdown_report(reports: Path, page: Page) -> None:
-    """Rendered, the Markdown report has both pictures, and a line of words for each row."""
+def test_a_markdown_report_has_pictures_and_text(reports: Path, page: Page) -> None:
+    """The rendered Markdown report has both pictures, and a line of text for each row."""
     rendered = MarkdownIt().render((reports / "report.md").read_text("utf-8"))
     (reports / "report.html").write_text(f"<!doctype html><meta charset=utf-8>{rendered}", "utf-8")
     page.goto((reports / "report.html").as_uri())
-    see_pictures(page.locator("img"))
-    expect(page.locator("strong")).to_have_text(HEADS)
+    expect_pictures(page.locator("img"))
+    expect(page.locator("strong")).to_have_text(TITLES)
     expect(page.locator("li")).to_have_count(2 * 14)
     expect(page.locator("li").first).to_contain_text("enabling-failed for 9 h 57 min")
 
@@ -115,10 +115,10 @@ MARKDOWN = [
 
 @pytest.mark.usefixtures("drawing_browser")
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
-def test_markdown_in_a_name_is_text(
+def test_markdown_in_a_name_is_literal(
     page: Page, tmp_path: Path, alerts: list[str], chart: Any
 ) -> None:
-    """Whatever Markdown is in a name, a state or a reason comes out as itself, in its own row."""
+    """Any Markdown in a name, a state or a reason is rendered literally, in its own row."""
     items = [item(n, text, StateTransitionReason=text) for n, text in enumerate(MARKDOWN)]
     rows = fl.from_pages(items, observed_at="2026-01-15T12:00:00Z")
     rows = rows.assign(image_name=MARKDOWN, account_name=MARKDOWN)
@@ -126,9 +126,9 @@ def test_markdown_in_a_name_is_text(
     rendered = MarkdownIt().enable(["table", "strikethrough"]).render(markdown)
     (tmp_path / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{rendered}", "utf-8")
     page.goto((tmp_path / "page.html").as_uri())
-    said = fl.text(chart(rows)).split("\n")
-    expect(page.locator("li")).to_have_text([line.removeprefix("- ") for line in said[3:]])
-    expect(page.locator("p").nth(2)).to_have_text(f"{said[1]} {said[2]}")
+    lines = fl.alt_text(chart(rows)).split("\n")
+    expect(page.locator("li")).to_have_text([line.removeprefix("- ") for line in lines[3:]])
+    expect(page.locator("p").nth(2)).to_have_text(f"{lines[1]} {lines[2]}")
     tags = page.locator("body *").evaluate_all("all => [...new Set(all.map(e => e.tagName))]")
     assert set(tags) == {"P", "IMG", "STRONG", "BR", "UL", "LI"}
     assert page.locator("img").evaluate("picture => picture.width") == 700
@@ -136,8 +136,8 @@ def test_markdown_in_a_name_is_text(
 
 
 @pytest.mark.deep
-def test_a_report_without_a_browser(tmp_path: Path) -> None:
-    """Where there is no Chrome the notebook says so, ends, and its Markdown has all the words."""
+def test_without_chrome_a_report_has_only_text(tmp_path: Path) -> None:
+    """Without Chrome the notebook explains that, runs to its end, and its Markdown has the text."""
     arguments = (NOTEBOOK, tmp_path / NOTEBOOK.name, "-p", "folder", tmp_path)
     run("papermill", *arguments, BROWSER_PATH=str(tmp_path / "none"))
     assert "needs Chrome or Chromium" in (tmp_path / NOTEBOOK.name).read_text()
@@ -147,10 +147,10 @@ def test_a_report_without_a_browser(tmp_path: Path) -> None:
 
 
 @pytest.mark.deep
-def test_the_notebook_as_a_page(reports: Path, browser: Browser) -> None:
-    """Exported by nbconvert, the notebook that ran shows a picture for each of its charts."""
+def test_nbconvert_keeps_the_pictures(reports: Path, browser: Browser) -> None:
+    """The executed notebook has a picture of each chart after export by nbconvert."""
     run("nbconvert", "--to", "html", reports / NOTEBOOK.name)
     with opened(browser, templates_own=NBCONVERTS_OWN) as page:
         page.goto((reports / NOTEBOOK.name).with_suffix(".html").as_uri())
-        see_pictures(page.locator("img"))
+        expect_pictures(page.locator("img"))
         expect(page.locator("h1")).to_contain_text("How does a chart get into a report?")
