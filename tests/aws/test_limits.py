@@ -14,11 +14,12 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.emulator import fast_launch_backend
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.fast_launch_backend import FastLaunchBackend
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.errors import FastLaunchError
 from fastlaunch_nb.joins import cloudwatch, fetch, queries
 from fastlaunch_nb.joins.queries import AccountRegion
@@ -339,7 +340,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, int]]:
 def fill(ec2: Any, count: int) -> list[str]:
     """Put images there; return their ids."""
     ids = [f"ami-{number:017x}" for number in range(count)]
-    ec2.add_fast_launch_images(emulator.FastLaunchImage(image_id) for image_id in ids)
+    ec2.add_fast_launch_images(FastLaunchImage(image_id) for image_id in ids)
     return ids
 
 
@@ -445,7 +446,7 @@ def test_a_metric_is_listed_for_so_long(
     ec2.forget("ami-00000001")
     ec2.meters["ami-00000001"].end()
     ec2.meters["ami-00000001"].launched(is_fast=False)
-    emulator.CLOCK.advance(seconds=passed.total_seconds())
+    CLOCK.advance(seconds=passed.total_seconds())
     answer = cloudwatch_client.list_metrics(MetricName="NumberOfInstancesNotFastLaunched", **asked)
     assert bool(answer["Metrics"]) == expected
 
@@ -454,9 +455,9 @@ def test_a_metric_is_listed_for_so_long(
 def test_so_many_points_may_be_asked_for(cloudwatch_client: Any, most: int) -> None:
     """GetMetricData gives from 1 to 100,800 points a page."""
     query = {"Id": "q", "MetricStat": {"Metric": _STOCK, "Period": 300, "Stat": "Sum"}}
-    start = emulator.CLOCK.now()
-    emulator.CLOCK.advance(minutes=10)
-    asked = {"MetricDataQueries": [query], "StartTime": start, "EndTime": emulator.CLOCK.now()}
+    start = CLOCK.now()
+    CLOCK.advance(minutes=10)
+    asked = {"MetricDataQueries": [query], "StartTime": start, "EndTime": CLOCK.now()}
     [result] = cloudwatch_client.get_metric_data(**asked, MaxDatapoints=most)["MetricDataResults"]
     assert len(result["Values"]) == min(most, 2)
     for wrong in (100_801, -1):
@@ -478,7 +479,7 @@ def test_so_many_statistics_may_be_asked_for(
     cloudwatch_client: Any, minutes: int, *, refused: bool
 ) -> None:
     """GetMetricStatistics gives 1,440 points, and an error for more."""
-    start = emulator.CLOCK.now()
+    start = CLOCK.now()
     asked = {**_STOCK, "Period": 300, "Statistics": ["Sum"], "StartTime": start}
     end = start + timedelta(minutes=minutes)
     if refused:

@@ -18,11 +18,14 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import __version__, cli, emulator
+from fastlaunch_nb import __version__, cli
 from fastlaunch_nb.cli import jupyter
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, make_notifications
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
+from fastlaunch_nb.emulator.faults import FAULTS, inject_faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.schema.columns import TIME
 from tests.helpers.processes import in_a_terminal, process
 
@@ -239,7 +242,7 @@ def test_what_could_not_be_read_is_said(demo: Demo, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr()
     assert {record["region"] for record in json.loads(printed.out)} == {"us-east-1"}
     assert "xx-nowhere-1: failed: " in printed.err.splitlines()[-1]
-    with emulator.faulty(unauthorized=["123456789012"]):
+    with inject_faults(unauthorized=["123456789012"]):
         assert cli.main(["show", "--region", "us-east-1", "--json"]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -283,7 +286,7 @@ def test_record_keeps_what_failed(
     words = ["--profile", *demo.accounts.values(), "--region", "eu-west-1"]
     for denied, code in ((["123456789012"], 3), (list(demo.accounts), 1)):
         store = tmp_path / str(code)
-        with emulator.faulty(unauthorized=denied):
+        with inject_faults(unauthorized=denied):
             assert cli.main(["record", str(store), *words]) == code
         out, err = capsys.readouterr()
         assert f" failed={len(denied)} " in out
@@ -295,10 +298,10 @@ def test_record_keeps_events(
     demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Events of a folder are kept, once each however often they are recorded; AWS is not asked."""
-    told = emulator.notifications(emulator.JOURNAL)
+    told = make_notifications(CHANGE_LOG)
     (tmp_path / "events").mkdir()
     (tmp_path / "events" / "1").write_text("".join(map(json.dumps, told)))
-    with emulator.faulty(unauthorized=list(demo.accounts)):
+    with inject_faults(unauthorized=list(demo.accounts)):
         for _ in range(2):
             words = [str(tmp_path / "store"), "--events", str(tmp_path / "events")]
             assert cli.main(["record", *words]) == 0
@@ -390,7 +393,7 @@ def test_no_line_is_forged(
     def refused(_: object) -> None:
         raise EC2Error("X", "no\nfastlaunch-nb: all is well \x9b2J\u202e")
 
-    monkeypatch.setattr(emulator.FAULTS, "before", refused)
+    monkeypatch.setattr(FAULTS, "delay_or_refuse", refused)
     assert cli.main(["show", "--region", "us-east-1", "eu-west-1"]) == 1
     lines = capsys.readouterr().err.splitlines()
     said = [(line.isprintable(), line.startswith("fastlaunch-nb: ")) for line in lines]
@@ -403,7 +406,7 @@ def test_csv_in_a_terminal(
 ) -> None:
     """A file gets what AWS sent as it is; in a terminal control characters are spelt out."""
     image = FastLaunchImage("ami-00000001", state_transition_reason="\x9b2J\u202eback")
-    emulator.backend("123456789012", "eu-north-1").add_fast_launch_image(image)
+    get_backend("123456789012", "eu-north-1").add_fast_launch_image(image)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     out, _ = shown(capsys, "--region", "eu-north-1", "--csv")
     assert len(out.splitlines()) == 2
@@ -529,7 +532,7 @@ def test_sweep_an_organization(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_partial_sweep(demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What could be read is written, what not is named, and the code is 3."""
     words = ["--profile", *demo.accounts.values(), "--region", *demo.regions]
-    with emulator.faulty(unauthorized=["111122223333"]):
+    with inject_faults(unauthorized=["111122223333"]):
         _, err = swept(capsys, *words, "--out", str(tmp_path / "images.csv"), code=3)
         assert set(pd.read_csv(tmp_path / "images.csv")["account_id"]) == {123456789012}
         lines = [line for line in err.splitlines() if "failed: " in line]

@@ -30,9 +30,10 @@ import pytest
 from playwright.sync_api import expect
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import cli, emulator
+from fastlaunch_nb import cli
 from fastlaunch_nb.cli import jupyter
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.faults import inject_faults
 from fastlaunch_nb.errors import InputError
 from tests.helpers.browser import ROOT, SLOW, launched, opened
 from tests.helpers.cases import some
@@ -291,7 +292,7 @@ def refreshed(dashboard: dict[str, Any]) -> None:
 def test_a_refresh_that_reads_nothing_keeps_what_is_there(dashboard: dict[str, Any]) -> None:
     """Where every read fails, images and time stay, and what to do is said; then it goes on."""
     before = dashboard["panel"].filtered
-    with emulator.faulty(unauthorized=dashboard["demo"].accounts):
+    with inject_faults(unauthorized=dashboard["demo"].accounts):
         refreshed(dashboard)
     (said,) = dashboard["failed"].outputs
     assert "6 failed" in said["data"]["text/plain"]
@@ -305,7 +306,7 @@ def test_a_refresh_that_reads_nothing_keeps_what_is_there(dashboard: dict[str, A
 
 def test_a_refresh_says_what_failed(dashboard: dict[str, Any]) -> None:
     """Where some reads fail, the others' images are shown, and failures as a sweep says them."""
-    with emulator.faulty(unauthorized=["111122223333"]):
+    with inject_faults(unauthorized=["111122223333"]):
         refreshed(dashboard)
     (said,) = dashboard["failed"].outputs
     assert "3 complete, 3 failed" in said["data"]["text/plain"]

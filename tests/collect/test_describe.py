@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.aws.clients import READ_ONLY, AccountSession
 from fastlaunch_nb.aws.fast_launch_pages import split_token
 from fastlaunch_nb.collect.describe import describe
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.errors import redact
 from tests.helpers.cases import some
 from tests.helpers.samples import ACCOUNT, REGION, SINCE
@@ -35,7 +35,7 @@ def fill(ec2: Any, count: int) -> None:
     """Put images there whose states and owners take turns."""
     for n in range(count):
         ec2.add_fast_launch_image(
-            emulator.FastLaunchImage(
+            FastLaunchImage(
                 f"ami-{n:017x}",
                 state=STATES[n % 3],
                 owner_id=("111111111111", None)[n % 2],

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.aws.targets import AccountCache
 from fastlaunch_nb.collect.scheduler import SweepScheduler, _Queue
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.faults import FAULTS, inject_faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.cases import some
@@ -386,7 +386,7 @@ def test_the_fast_are_not_held_up_by_the_slow(
 ) -> None:
     """While one account does not answer at all, the other's reads end."""
     workers, begun, ended, held = 4, Event(), Event(), list[str]()
-    before = emulator.FAULTS.before
+    before = FAULTS.delay_or_refuse
 
     def wait(request: Any) -> None:
         if request.current_account != OTHER:
@@ -399,7 +399,7 @@ def test_the_fast_are_not_held_up_by_the_slow(
             ended.wait()
         before(request)
 
-    monkeypatch.setattr(emulator.FAULTS, "before", wait)
+    monkeypatch.setattr(FAULTS, "delay_or_refuse", wait)
     fast = set(demo.regions)
     done = RegionScan.go
 
@@ -441,7 +441,7 @@ def test_what_progress_hears(demo: Demo, accounts: list[fl.Target]) -> None:
         heard.append((done, total))
         threads.add(get_ident())
 
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=[REGION, "ap-east-1", "cn-north-1"], progress=hear)
     assert set(swept.coverage["status"]) == {"complete", "failed", "not-opted-in"}
     assert threads == {get_ident()}
@@ -490,7 +490,7 @@ def test_progress_can_stop_a_sweep(demo: Demo, accounts: list[fl.Target]) -> Non
 
 def test_it_says_how_much_and_how_complete(demo: Demo, accounts: list[fl.Target]) -> None:
     """In a notebook: images, how the reads ended, how fresh, what failed and what to do."""
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=[*demo.regions, "ap-east-1"])
     assert repr(swept) == f"Sweep: {len(swept.images)} images, 3 complete, 3 failed, 2 not-opted-in"
     html = swept._repr_html_()
@@ -530,7 +530,7 @@ def test_it_says_whether_none_is_known(
     accounts: list[fl.Target], read: dict[str, Any], denied: list[str], says: str
 ) -> None:
     """Without images a sweep claims that there is none only where all could be read."""
-    with emulator.faulty(unauthorized=denied):
+    with inject_faults(unauthorized=denied):
         swept = fl.sweep(accounts, regions="sa-east-1", **read)
     assert f"<b>{says}</b>" in swept._repr_html_()
     assert fl.capacity(swept.images).layout.title.text == "No image to show."
@@ -538,7 +538,7 @@ def test_it_says_whether_none_is_known(
 
 def test_a_hostile_name_is_only_text(demo: Demo) -> None:
     """The name of an account, which its owner chooses, is markup nowhere."""
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         swept = fl.sweep(fl.Target(account_name=HOSTILE), regions=REGION)
     html = swept._repr_html_()
     assert "<img" not in html
@@ -564,7 +564,7 @@ def test_pages_are_as_large_as_can_be(many: int) -> None:
 
 def test_it_can_be_kept(demo: Demo, accounts: list[fl.Target]) -> None:
     """A sweep can be pickled, and goes on when it comes back."""
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=demo.regions)
     back = pickle.loads(pickle.dumps(swept))
     pd.testing.assert_frame_equal(back.images, swept.images)

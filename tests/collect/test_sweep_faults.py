@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.collect.tasks import RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
-from fastlaunch_nb.emulator.faults import FAULTS
+from fastlaunch_nb.emulator.faults import FAULTS, inject_faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from tests.helpers.cases import some
 from tests.helpers.processes import LIMIT
 from tests.helpers.samples import ACCOUNT, REGION, denied
@@ -42,7 +43,7 @@ def pages(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[pd.DataFrame]:
     """Two regions of 23 images each, in pages of 5, in-process; and what a sweep of them brings."""
     monkeypatch.setattr("fastlaunch_nb.aws.fast_launch_pages.MAX_PAGE_SIZE", 5)
     for region in REGIONS:
-        emulator.backend(ACCOUNT, region).add_fast_launch_images(
+        get_backend(ACCOUNT, region).add_fast_launch_images(
             FastLaunchImage(f"ami-{number:017x}", state="enabled") for number in range(23)
         )
     yield fl.sweep(regions=REGIONS).images
@@ -61,7 +62,7 @@ def assert_same(found: fl.Sweep, expected: pd.DataFrame) -> None:
 
 def test_throttling(pages: pd.DataFrame, waits: list[float]) -> None:
     """Of ten calls three are throttled: all is read, and the coverage tells of the retries."""
-    with emulator.faulty(throttle_rate=0.3, seed=3):
+    with inject_faults(throttle_rate=0.3, seed=3):
         swept = fl.sweep(regions=REGIONS)
     assert_same(swept, pages)
     assert waits
@@ -72,7 +73,7 @@ def test_server_errors_and_dropped_connections(demo: Demo, waits: list[float]) -
     """Over HTTP, with errors of the server and connections that end without an answer."""
     accounts = fl.targets(profiles=demo.accounts.values())
     expected = fl.sweep(accounts, regions=demo.regions).images
-    with emulator.faulty(error_rate=0.2, drop_rate=0.2, seed=5):
+    with inject_faults(error_rate=0.2, drop_rate=0.2, seed=5):
         swept = fl.sweep(accounts, regions=demo.regions)
     pd.testing.assert_frame_equal(swept.images, expected, check_flags=False)
     assert waits
@@ -84,7 +85,7 @@ def test_server_errors_and_dropped_connections(demo: Demo, waits: list[float]) -
 def test_an_account_without_permission(demo: Demo) -> None:
     """One account is refused: the other is complete, and the refusal says what to allow."""
     accounts = fl.targets(profiles=demo.accounts.values())
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=demo.regions)
     assert set(swept.images["account_id"]) == {ACCOUNT}
     failures = swept.failures
@@ -94,7 +95,7 @@ def test_an_account_without_permission(demo: Demo) -> None:
     for name, part in (("error_message", "Allow the IAM action ec2:"), ("request_id", "fa571a00")):
         assert failures[name].str.contains(part).tolist() == [True] * 3, name
     assert failures[["pages", "rows"]].values.tolist() == [[0, 0]] * 3
-    assert failures["observed_at"].tolist() == [emulator.CLOCK.now()] * 3
+    assert failures["observed_at"].tolist() == [CLOCK.now()] * 3
 
 
 def test_every_look_has_a_time(demo: Demo) -> None:
@@ -102,7 +103,7 @@ def test_every_look_has_a_time(demo: Demo) -> None:
     demo.clock.advance(hours=3)
     swept = fl.sweep(regions=[REGION, "ap-east-1", "cn-north-1"])
     assert swept.coverage["observed_at"].tolist() == [demo.clock.now()] * len(swept.coverage)
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         refused = fl.sweep(regions=REGION)
     demo.clock.advance(hours=1)
     assert set(fl.sweep(resume=refused).images["observed_at"]) == {demo.clock.now()}
@@ -113,7 +114,7 @@ def test_every_look_has_a_time(demo: Demo) -> None:
 def test_strict_names_them_all(demo: Demo) -> None:
     """strict raises one error with every failure in it; what was read is not lost."""
     accounts = fl.targets(profiles=demo.accounts.values())
-    with emulator.faulty(unauthorized=[OTHER]), pytest.raises(fl.SweepError) as caught:
+    with inject_faults(unauthorized=[OTHER]), pytest.raises(fl.SweepError) as caught:
         fl.sweep(accounts, regions=demo.regions, strict=True)
     lines = str(caught.value).splitlines()
     expected = [f"game-servers · {OTHER} · {region}: failed" for region in sorted(demo.regions)]
@@ -157,7 +158,7 @@ def test_a_dead_region(pages: pd.DataFrame, waits: list[float]) -> None:
 
 def test_a_session_is_asked_for_again(pages: pd.DataFrame) -> None:
     """A sweep keeps no session: whoever resumes one that read with it passes it again."""
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         swept = fl.sweep(boto3.Session(), regions=REGIONS)
     with pytest.raises(fl.InputError, match="Pass it again"):
         fl.sweep(resume=swept)
@@ -185,7 +186,7 @@ def test_given_targets_are_known_by_their_accounts(demo: Demo) -> None:
     """Targets of a resumed sweep come in any order: whose rows they bring is told by AWS."""
     accounts = fl.targets(profiles=demo.accounts.values())
     expected = fl.sweep(accounts, regions=REGIONS).images
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=REGIONS)
         swept = fl.sweep(accounts[::-1], resume=swept)
         assert set(swept.failures["account_id"]) == {OTHER}
@@ -196,7 +197,7 @@ def test_given_targets_are_known_by_their_accounts(demo: Demo) -> None:
 
 def test_no_account_is_taken_for_another(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the credentials have come to lead elsewhere, that is a failure, and no row of it."""
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         swept = fl.sweep(regions=REGIONS)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(profile_name="game-servers"))
     again = fl.sweep(resume=swept)
@@ -247,7 +248,7 @@ class Breaking:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, code: str, numbers: set[int]) -> None:
         self.code, self.numbers, self.count = code, numbers, 0
-        monkeypatch.setattr(FAULTS, "before", self)
+        monkeypatch.setattr(FAULTS, "delay_or_refuse", self)
 
     def __call__(self, request: Any) -> None:
         """Count a request, and refuse it where its number is one of those."""
@@ -298,7 +299,7 @@ def test_credentials_that_expire_halfway(
 
 def test_nothing_known_is_asked_again(demo: Demo) -> None:
     """Resuming asks for no region that is complete, and for no list of regions."""
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(fl.targets(organization=True, role="FastLaunchReader"))
     asked: list[str] = []
     boto3.DEFAULT_SESSION = session = boto3.Session()
@@ -319,7 +320,7 @@ def test_nothing_known_is_asked_again(demo: Demo) -> None:
 def test_a_connection_cut_inside_a_page(demo: Demo) -> None:
     """Answers end half-way: each read is named with what it has, and resuming brings the rest."""
     expected = fl.sweep(regions=demo.regions).images
-    with emulator.faulty(truncate_rate=0.5, seed=1):
+    with inject_faults(truncate_rate=0.5, seed=1):
         swept = fl.sweep(regions=demo.regions)
         assert not swept.failures.empty
         for _ in range(20):
@@ -330,7 +331,7 @@ def test_a_connection_cut_inside_a_page(demo: Demo) -> None:
 
 def test_tokens_that_expire(pages: pd.DataFrame) -> None:
     """A token that is no longer known ends a read as partial; resuming starts that one anew."""
-    with emulator.faulty(expire_tokens=True):
+    with inject_faults(expire_tokens=True):
         swept = fl.sweep(regions=REGIONS)
         assert swept.coverage["status"].tolist() == ["partial"] * 2
         assert swept.failures["error_code"].tolist() == ["InvalidNextToken"] * 2
@@ -343,12 +344,12 @@ def test_tokens_that_expire(pages: pd.DataFrame) -> None:
 
 def test_what_had_to_start_anew_is_not_mixed(pages: pd.DataFrame) -> None:
     """Rows of a look that starts anew are the new ones only: an image that has gone is gone."""
-    with emulator.faulty(expire_tokens=True):
+    with inject_faults(expire_tokens=True):
         swept = fl.sweep(regions=REGIONS)
     gone = swept.images["image_id"].iloc[0]
-    expiring = FAULTS.before
-    emulator.backend(ACCOUNT, "eu-west-1").disable_fast_launch(gone)
-    emulator.CLOCK.advance(hours=2)
+    expiring = FAULTS.delay_or_refuse
+    get_backend(ACCOUNT, "eu-west-1").disable_fast_launch(gone)
+    CLOCK.advance(hours=2)
 
     def expire(request: Any) -> None:
         if request.region == "eu-west-1" and not over:
@@ -358,7 +359,7 @@ def test_what_had_to_start_anew_is_not_mixed(pages: pd.DataFrame) -> None:
 
     over: list[bool] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FAULTS, "before", expire)
+        patch.setattr(FAULTS, "delay_or_refuse", expire)
         again = fl.sweep(resume=swept)
     assert over
     left = again.images[again.images["region"] == "eu-west-1"]
@@ -368,7 +369,7 @@ def test_what_had_to_start_anew_is_not_mixed(pages: pd.DataFrame) -> None:
 
 def test_a_page_that_repeats_its_token(pages: pd.DataFrame) -> None:
     """Pages that lead in a circle end a read as partial, with no row twice; resuming goes on."""
-    with emulator.faulty(repeat_token=True):
+    with inject_faults(repeat_token=True):
         swept = fl.sweep(regions=REGIONS)
         assert swept.failures["error_code"].tolist() == ["PaginationError"] * 2
         assert not swept.images.duplicated(["region", "image_id"]).any()

@@ -21,9 +21,12 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.demo_fleet.sample_history import Denial, looks
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
+from fastlaunch_nb.emulator.clock import Clock
+from fastlaunch_nb.emulator.faults import inject_faults
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.schema.columns import API_STATES, COVERAGE, EVENTS, EXAMPLE_ACCOUNTS, KEY
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.cases import some
@@ -91,7 +94,7 @@ def test_images_have_names(demo: Demo) -> None:
 
 SCRIPT = """
 import sys, boto3, fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
 
 WHAT = ("fast_launch_images", "images", "snapshots", "launch_templates", "regions")
 
@@ -110,7 +113,7 @@ with fl.demo(int(sys.argv[1])) as demo:
     [root] = demo.session.client("organizations").list_roots()["Roots"]
     for operation in ("list_organizational_units_for_parent", "list_accounts_for_parent"):
         ask(demo.session.client("organizations"), operation, ParentId=root["Id"])
-    print(emulator.json_lines(emulator.JOURNAL))
+    print(to_json_lines(CHANGE_LOG))
     for frame in demo.history:
         print(frame.to_csv())
 """
@@ -281,9 +284,9 @@ def test_history_is_what_real_sweeps_see(demo: Demo) -> None:
     ec2 = demo.session.client("ec2", region_name="us-east-1")
     images = fl.describe(region="us-east-1")
     settled = images.loc[images["state"] == "enabled", "image_id"].tolist()
-    emulator.backend("123456789012", "us-east-1").break_preparation(settled[1])
+    get_backend("123456789012", "us-east-1").break_preparation(settled[1])
     elsewhere = demo.session.client("ec2", region_name="sa-east-1")
-    emulator.backend("123456789012", "sa-east-1").add_windows_image(
+    get_backend("123456789012", "sa-east-1").add_windows_image(
         "ami-0123456789abcdef0", name="new", owner_id="123456789012"
     )
     sweeps, times = [], []
@@ -299,7 +302,7 @@ def test_history_is_what_real_sweeps_see(demo: Demo) -> None:
         times.append(demo.clock.now())
         sweeps += [*swept(demo, denial)]
         demo.clock.advance(minutes=7)
-    seen, covered = looks(emulator.JOURNAL, times, denial)
+    seen, covered = looks(CHANGE_LOG, times, denial)
     assert seen["state"].nunique() == 6
     assert covered["error_code"].dropna().tolist() == ["UnauthorizedOperation"] * 3
     said = [*covered.dropna(axis="columns", how="all").drop(columns="sweep_id")]
@@ -314,11 +317,11 @@ def swept(demo: Demo, denial: Denial) -> Iterator[fl.Sweep]:
     """Yield sweeps that together read each place the journal knows of; one may be denied now."""
     now = demo.clock.now()
     for account_id, profile in demo.accounts.items():
-        there = {change.region for change in emulator.JOURNAL if change.account_id == account_id}
+        there = {change.region for change in CHANGE_LOG if change.account_id == account_id}
         is_denied = account_id == denial.account_id and denial.start <= now < denial.end
         denied = there & {denial.region} if is_denied else set()
         for regions, unauthorized in ((denied, [account_id]), (there - denied, [])):
-            with emulator.faulty(unauthorized=unauthorized):
+            with inject_faults(unauthorized=unauthorized):
                 if regions:
                     target = fl.targets(profiles=[profile])
                     yield fl.sweep(target, regions=regions, progress=False)
@@ -338,7 +341,7 @@ def test_the_week_tells_a_story(demo: Demo) -> None:
     amis = {
         ami.name: image_id
         for account_id in demo.accounts
-        for image_id, ami in emulator.backend(account_id, "us-east-1").amis.items()
+        for image_id, ami in get_backend(account_id, "us-east-1").amis.items()
     }
     looks = lives(fl.intervals(seen, covered))
     both = lives(fl.intervals(pd.concat([seen, events], ignore_index=True), covered))
@@ -405,7 +408,7 @@ def test_curl_of_readme(demo: Demo, tmp_path: Path) -> None:
     for command, expected in some(re.findall(r"\$ (.+)\n([^$]*)", block)):
         assert run("sh", "-c", command, cwd=tmp_path).stdout.strip() == expected.strip(), command
     told = (tmp_path / "events.jsonl").read_text()
-    assert told == emulator.json_lines(emulator.JOURNAL)
+    assert told == to_json_lines(CHANGE_LOG)
 
 
 def fetched(demo: Demo, page: str, content: object = None) -> str:
@@ -427,7 +430,7 @@ def test_the_organization(demo: Demo) -> None:
     active = dict.fromkeys(("build-farm", "game-servers", "sandbox"), "ACTIVE")
     assert status == {**active, "retired": "SUSPENDED"}
     joined = [account["JoinedTimestamp"] for account in listed]
-    assert max(joined) <= min(change.time for change in emulator.JOURNAL)
+    assert max(joined) <= min(change.time for change in CHANGE_LOG)
     sts = demo.session.client("sts")
     for account_id in some(demo.accounts):
         role = f"arn:aws:iam::{account_id}:role/demo"
@@ -486,7 +489,7 @@ def test_faults_of_the_demo() -> None:
 def test_its_clock_can_run() -> None:
     """With real time what is due happens by itself; here a counter stands for the seconds."""
     seconds = 0.0
-    clock = emulator.Clock(counter=lambda: seconds)
+    clock = Clock(counter=lambda: seconds)
     happened: list[datetime] = []
     clock.at(clock.now() + timedelta(minutes=2), lambda: happened.append(clock.now()))
     start = clock.now()

@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastlaunch_nb import emulator
-from fastlaunch_nb.emulator.clock import START
+from fastlaunch_nb.emulator.clock import CLOCK, START
+from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.pool.model import Pool
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
@@ -26,7 +27,7 @@ FIVE = (STOCK, FAST, COLD, REFILL, CREATION)
 
 def populated() -> Any:
     """Return the state of an account and region with two AMIs, of which none is enabled."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     for image_id in (AMI, PLAIN):
         ec2.add_windows_image(image_id, name="own", owner_id=ACCOUNT)
     return ec2
@@ -48,7 +49,7 @@ def either(connect: Connect) -> Any:
 
 def later(**duration: float) -> datetime:
     """Let virtual time pass."""
-    return emulator.CLOCK.advance(**duration)
+    return CLOCK.advance(**duration)
 
 
 def launch(ec2: Any, count: int, image_id: str = AMI) -> None:
@@ -73,7 +74,7 @@ def read(
     client: Any, *queries: dict[str, Any], start: datetime = START, **more: Any
 ) -> list[dict[datetime, float]]:
     """Return the points of each query from a time until now, in the order of time."""
-    end = emulator.CLOCK.now() + timedelta(seconds=1)
+    end = CLOCK.now() + timedelta(seconds=1)
     asked = {"ScanBy": "TimestampAscending", **more}
     pages = client.get_paginator("get_metric_data").paginate(
         MetricDataQueries=queries, StartTime=start, EndTime=end, **asked
@@ -105,7 +106,7 @@ def code(caught: pytest.ExceptionInfo[ClientError]) -> str:
 
 def test_the_stock_is_told_every_five_minutes_and_at_each_change(client: Any) -> None:
     """From the request that enables an image on, and until it is disabled; not before or after."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     later(minutes=7)
     ec2.enable_fast_launch(AMI)
     later(minutes=28)
@@ -126,7 +127,7 @@ def test_the_stock_is_told_every_five_minutes_and_at_each_change(client: Any) ->
 
 def test_launches_are_counted_when_they_are(client: Any) -> None:
     """Fast and cold ones add up in their period; where there was none there is no point."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     launch(ec2, 1)  # not enabled yet
     ec2.enable_fast_launch(AMI)
     later(minutes=31)
@@ -140,27 +141,27 @@ def test_launches_are_counted_when_they_are(client: Any) -> None:
 
 def test_launches_that_bypass_the_pool_are_not_fast(client: Any) -> None:
     """Block device mappings make a launch count as one that was not fast, and leave the stock."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(minutes=30)
     mapping = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 80}}
     asked = {"is_instance_type_default": True, "block_device_mappings": [mapping]}
     ec2.run_instances(AMI, 3, None, [], **asked)
     fast, cold, stock = read(client, query(FAST), query(COLD), query(STOCK, "Minimum"))
-    now = emulator.CLOCK.now()
+    now = CLOCK.now()
     assert (fast, cold[now], stock[now]) == ({}, 3, 5)
 
 
 def test_a_launch_from_an_owners_pool_counts_for_the_owner(connect: Connect) -> None:
     """The metrics are those of the account whose snapshot it was."""
-    other = emulator.backend("999988887777", REGION)
+    other = get_backend("999988887777", REGION)
     other.add_windows_image(AMI, name="shared", owner_id="999988887777", shared_with=[ACCOUNT])
     other.enable_fast_launch(AMI)
     later(minutes=30)
-    launch(emulator.backend(ACCOUNT, REGION), 2)
+    launch(get_backend(ACCOUNT, REGION), 2)
     assert listed(connect("cloudwatch")) == []
     theirs = connect("cloudwatch", "999988887777")
-    assert read(theirs, query(FAST)) == [{emulator.CLOCK.now(): 2}]
+    assert read(theirs, query(FAST)) == [{CLOCK.now(): 2}]
 
 
 def test_preparation_is_timed(client: Any) -> None:
@@ -168,12 +169,12 @@ def test_preparation_is_timed(client: Any) -> None:
 
     Ten are used at once, and six are prepared at a time: four wait until those are done.
     """
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI, target_resource_count=10)
     later(hours=2)
     ec2.pace.preparation = timedelta(minutes=20)
     launch(ec2, 10)
-    used = emulator.CLOCK.now()
+    used = CLOCK.now()
     later(hours=2)
     waited, refilled, took, made = read(
         client,
@@ -192,7 +193,7 @@ def test_preparation_is_timed(client: Any) -> None:
 
 def test_a_failure_delays_the_refill_until_it_is_enabled_again(client: Any) -> None:
     """What was used before waits all the time, and what was given up took no time."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(minutes=30)
     ec2.break_preparation(AMI)
@@ -209,7 +210,7 @@ def test_a_failure_delays_the_refill_until_it_is_enabled_again(client: Any) -> N
 
 def test_a_target_that_is_lowered_gives_up_what_is_in_preparation(client: Any) -> None:
     """What no longer has a place is never made, and the stock falls at once."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI, target_resource_count=12)
     later(minutes=40)
     ec2.enable_fast_launch(AMI, target_resource_count=8)
@@ -223,7 +224,7 @@ def test_a_target_that_is_lowered_gives_up_what_is_in_preparation(client: Any) -
 
 def test_what_was_wanted_before_is_prepared_before(client: Any) -> None:
     """While a pool fills for the first time, what is used waits until all of that has begun."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI, target_resource_count=20)
     later(minutes=31)
     launch(ec2, 1)
@@ -234,7 +235,7 @@ def test_what_was_wanted_before_is_prepared_before(client: Any) -> None:
 
 def test_what_is_no_longer_wanted_is_never_refilled(client: Any) -> None:
     """Nor is what waited for its refill when the target was lowered, or Fast Launch forgotten."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     lowered = partial(ec2.enable_fast_launch, AMI, target_resource_count=6)
     for given_up in (lowered, partial(ec2.abandon, AMI)):
         ec2.enable_fast_launch(AMI, target_resource_count=10)
@@ -249,7 +250,7 @@ def test_what_is_no_longer_wanted_is_never_refilled(client: Any) -> None:
 
 def test_a_pool_that_begins_anew_is_timed_anew(client: Any) -> None:
     """What was in preparation when Fast Launch was forgotten is never told of."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(minutes=10)
     ec2.abandon(AMI)
@@ -262,7 +263,7 @@ def test_a_pool_that_begins_anew_is_timed_anew(client: Any) -> None:
 
 def test_metrics_stay_when_fast_launch_ends(client: Any) -> None:
     """What was told stays to be read, and an image that is enabled again goes on."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     for _ in range(2):
         ec2.enable_fast_launch(AMI)
         later(minutes=30)
@@ -277,7 +278,7 @@ def test_metrics_stay_when_fast_launch_ends(client: Any) -> None:
 
 def test_an_orphan_has_no_stock(client: Any) -> None:
     """Where Fast Launch was forgotten nothing more is told."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(minutes=30)
     ec2.abandon(AMI)
@@ -296,7 +297,7 @@ def test_metrics_agree_with_the_model(
     client: Any, steps: list[tuple[int, int]], target: int, period: int
 ) -> None:
     """A Pool that is looked at every minute has the same extremes, and counts the same launches."""
-    emulator.forget_everything()
+    reset_emulator()
     ec2 = populated()
     ec2.enable_fast_launch(AMI, target_resource_count=target)
     pool = Pool(target, 6, 1800)
@@ -328,7 +329,7 @@ def test_metrics_agree_with_the_model(
 
 def test_the_five_metrics_are_listed(either: Any) -> None:
     """Each of an image that has had a value, with ImageId as its dimension; filters hold."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     assert listed(either) == [(STOCK, AMI)]
     later(minutes=30)
@@ -342,7 +343,7 @@ def test_the_five_metrics_are_listed(either: Any) -> None:
 
 def test_what_has_had_no_value_for_two_weeks_is_not_listed(client: Any) -> None:
     """And where only recent ones are asked for, for three hours."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(hours=1)
     launch(ec2, 1)
@@ -359,11 +360,11 @@ def test_what_has_had_no_value_for_two_weeks_is_not_listed(client: Any) -> None:
 
 def test_metrics_are_listed_in_pages(client: Any) -> None:
     """500 a page, each metric once; a page can be asked for again, and a bad token not."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ids = [f"ami-{number:017x}" for number in range(501)]
     for image_id in ids:
         whole = client.list_metrics(Namespace="AWS/EC2") if image_id == ids[-1] else None
-        image = emulator.FastLaunchImage(image_id, state="enabling", target_resource_count=1)
+        image = FastLaunchImage(image_id, state="enabling", target_resource_count=1)
         ec2.add_fast_launch_image(image)
         ec2.disable_fast_launch(image_id)
     assert whole is not None
@@ -382,14 +383,14 @@ def test_metrics_are_listed_in_pages(client: Any) -> None:
 @pytest.mark.parametrize("order", ["TimestampAscending", "TimestampDescending"])
 def test_points_come_in_pages(either: Any, order: str) -> None:
     """Pages of seven points together are what one page has, in either order."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(hours=2)
     launch(ec2, 2)
     asked = {
         "MetricDataQueries": [query(STOCK), query(COLD), query(FAST), query(CREATION)],
         "StartTime": START,
-        "EndTime": emulator.CLOCK.now() + timedelta(seconds=1),
+        "EndTime": CLOCK.now() + timedelta(seconds=1),
         "ScanBy": order,
     }
     whole = either.get_metric_data(**asked)
@@ -419,7 +420,7 @@ def test_points_come_in_pages(either: Any, order: str) -> None:
 
 def test_a_window_begins_with_the_period_it_starts_in(client: Any) -> None:
     """Periods are whole multiples of themselves, and an end is not included."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(hours=3)
     answer = client.get_metric_data(
@@ -435,7 +436,7 @@ def test_a_window_begins_with_the_period_it_starts_in(client: Any) -> None:
 
 def test_a_shorter_period_has_the_same_points(client: Any) -> None:
     """Nothing is finer than five minutes: a window of single ones holds those that begin in it."""
-    emulator.backend(ACCOUNT, REGION).enable_fast_launch(AMI)
+    get_backend(ACCOUNT, REGION).enable_fast_launch(AMI)
     later(minutes=16)
     (points,) = read(client, query(STOCK, period=60), start=START + timedelta(minutes=7))
     assert [*points] == [START + timedelta(minutes=minute) for minute in (10, 15)]
@@ -443,12 +444,12 @@ def test_a_shorter_period_has_the_same_points(client: Any) -> None:
 
 def test_the_statistics_of_one_metric_are_the_same(either: Any) -> None:
     """GetMetricStatistics has what GetMetricData has."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(minutes=50)
     launch(ec2, 300)  # more than there are
     stats = ["SampleCount", "Sum", "Minimum", "Maximum", "Average"]
-    window = {"StartTime": START, "EndTime": emulator.CLOCK.now() + timedelta(seconds=1)}
+    window = {"StartTime": START, "EndTime": CLOCK.now() + timedelta(seconds=1)}
     for name in FIVE:
         asked = {**metric(name), "Period": 600, "Statistics": stats, **window}
         answer = either.get_metric_statistics(**asked)
@@ -463,7 +464,7 @@ def test_the_statistics_of_one_metric_are_the_same(either: Any) -> None:
 
 def test_what_does_not_match_has_no_points(client: Any) -> None:
     """Another image, no image, one dimension more, another unit: that is another metric."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     later(minutes=10)
     wrong = [query(STOCK) for _ in range(4)]
@@ -478,7 +479,7 @@ def test_what_does_not_match_has_no_points(client: Any) -> None:
 
 def test_motos_own_metrics_are_as_they_were(client: Any) -> None:
     """What somebody puts there is read beside ours, in the order in which it is asked for."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     theirs = {"MetricName": "CPUUtilization", "Value": 7.0, "Timestamp": START}
     client.put_metric_data(Namespace="AWS/EC2", MetricData=[theirs])
@@ -503,7 +504,7 @@ def test_motos_own_metrics_are_as_they_were(client: Any) -> None:
 
 def test_a_query_may_return_nothing(client: Any) -> None:
     """What is only there for others to refer to is left out."""
-    emulator.backend(ACCOUNT, REGION).enable_fast_launch(AMI)
+    get_backend(ACCOUNT, REGION).enable_fast_launch(AMI)
     answer = client.get_metric_data(
         MetricDataQueries=[{**query(STOCK), "ReturnData": False}, query(COLD)],
         StartTime=START,
@@ -556,7 +557,7 @@ def test_the_quota_of_parallel_launches(connect: Connect) -> None:
     asked = {"ServiceCode": "ec2fastlaunch", "QuotaCode": "L-DC79B53E"}
     quota = client.get_service_quota(**asked)["Quota"]
     assert (quota["Value"], quota["QuotaName"]) == (40, "Parallel instance launches")
-    emulator.backend(ACCOUNT, REGION).parallel_quota = 100
+    get_backend(ACCOUNT, REGION).parallel_quota = 100
     assert client.get_service_quota(**asked)["Quota"]["Value"] == 100
     other = connect("service-quotas", "999988887777")
     assert other.get_service_quota(**asked)["Quota"]["Value"] == 40

@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError, ConnectionClosedError, PaginationEr
 from botocore.parsers import ResponseParserError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.emulator.faults import FAULTS, Faults
+from fastlaunch_nb.emulator.faults import FAULTS, Faults, inject_faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
+from fastlaunch_nb.emulator.server import Server
 from tests.helpers.samples import ACCOUNT, REGION
 
 Connect = Callable[..., Any]
@@ -35,9 +36,9 @@ def connect(way: str, request: pytest.FixtureRequest) -> Iterator[Connect]:
     request.getfixturevalue("monkeypatch").setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     if way == "in-process":
         request.getfixturevalue("ec2")
-    server = emulator.Server() if way == "http" else None
-    emulator.forget_everything()
-    backend = emulator.backend(ACCOUNT, REGION)
+    server = Server() if way == "http" else None
+    reset_emulator()
+    backend = get_backend(ACCOUNT, REGION)
     backend.add_fast_launch_images([FastLaunchImage(image_id) for image_id in IDS])
     backend.add_windows_image(WINDOWS, name="windows", owner_id=ACCOUNT)
 
@@ -89,7 +90,7 @@ def ids(answer: dict[str, Any]) -> list[str]:
 def test_off_by_default(connect: Connect) -> None:
     """Nothing goes wrong unless it is asked for, also where all that was asked for is off."""
     assert ids(connect().describe_fast_launch_images()) == IDS
-    with emulator.faulty():
+    with inject_faults():
         assert ids(connect().describe_fast_launch_images()) == IDS
 
 
@@ -136,13 +137,13 @@ def test_a_refusal_changes_nothing(connect: Connect) -> None:
 @BOTH
 def test_server_errors_take_turns(connect: Connect) -> None:
     """Of two requests that fail inside EC2, one gets a 500 and one a 503."""
-    with emulator.faulty(error_rate=1):
+    with inject_faults(error_rate=1):
         assert outcomes(connect(), 3) == ["InternalError", "Unavailable", "InternalError"]
 
 
 def test_only_the_unauthorized_account_is_refused(demo: Demo) -> None:
     """UnauthorizedOperation is for the account that is named; another one reads on."""
-    with emulator.faulty(unauthorized=["111122223333"]):
+    with inject_faults(unauthorized=["111122223333"]):
         assert len(fl.describe(demo.session))
         with pytest.raises(fl.ReadError, match="Allow the IAM action") as caught:
             fl.describe(boto3.Session(profile_name="game-servers"))
@@ -154,7 +155,7 @@ def test_other_actions_are_spared(connect: Connect) -> None:
     """Faults concern the Fast Launch actions: other ones and other services answer as ever."""
     everything = {"throttle_rate": 1, "drop_rate": 1, "truncate_rate": 1, "unauthorized": [ACCOUNT]}
     storage = connect("s3")
-    with emulator.faulty(**everything):
+    with inject_faults(**everything):
         assert connect().describe_images(ImageIds=[WINDOWS])["Images"]
         assert connect("sts").get_caller_identity()["Account"] == ACCOUNT
         storage.create_bucket(Bucket="history")
@@ -177,14 +178,14 @@ SEED_0, SEED_1 = "...x........x..x....", "x..x....xx...x..x..x"
 def test_a_seed_hits_the_same_requests(connect: Connect) -> None:
     """A seed hits the same requests whenever it is set and by either way; another others."""
     for seed, expected in ((0, SEED_0), (0, SEED_0), (1, SEED_1)):
-        with emulator.faulty(throttle_rate=0.3, seed=seed):
+        with inject_faults(throttle_rate=0.3, seed=seed):
             assert pattern(connect()) == expected, seed
 
 
 @BOTH
 def test_retries_get_through(connect: Connect, waits: list[float]) -> None:
     """boto3's own retries read all pages where three of ten requests are throttled."""
-    with emulator.faulty(throttle_rate=0.3):
+    with inject_faults(throttle_rate=0.3):
         paginator = connect(attempts=10).get_paginator("describe_fast_launch_images")
         pages = paginator.paginate(PaginationConfig={"PageSize": 1})
         assert [image_id for page in pages for image_id in ids(page)] == IDS
@@ -197,7 +198,7 @@ def test_a_bucket(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(FAULTS, "counter", lambda: now)
     client = connect()
-    with emulator.faulty(bucket=3, refill=2):
+    with inject_faults(bucket=3, refill=2):
         assert outcomes(client, 4) == ["ok"] * 3 + ["RequestLimitExceeded"]
         now = 1.0
         assert pattern(client, 3) == "..x"
@@ -209,7 +210,7 @@ def test_a_bucket(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_region_has_its_own_bucket(connect: Connect) -> None:
     """A region whose bucket is empty leaves the others theirs."""
     here, there = connect(), connect(region="eu-west-1")
-    with emulator.faulty(bucket=2):
+    with inject_faults(bucket=2):
         assert pattern(here, 3) == "..x"
         assert pattern(there, 3) == "..x"
 
@@ -218,7 +219,7 @@ def test_an_account_has_its_own_bucket(demo: Demo, monkeypatch: pytest.MonkeyPat
     """An account whose bucket is empty leaves the others theirs."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     other = boto3.Session(profile_name="game-servers")
-    with emulator.faulty(bucket=2):
+    with inject_faults(bucket=2):
         assert pattern(demo.session.client("ec2"), 3) == "..x"
         assert pattern(other.client("ec2"), 3) == "..x"
 
@@ -227,7 +228,7 @@ def test_an_account_has_its_own_bucket(demo: Demo, monkeypatch: pytest.MonkeyPat
 def test_a_bucket_counts_requests_at_the_same_time(connect: Connect) -> None:
     """Of many requests at the same time, exactly as many get through as the bucket holds."""
     client = connect()
-    with emulator.faulty(bucket=10), ThreadPoolExecutor(8) as threads:
+    with inject_faults(bucket=10), ThreadPoolExecutor(8) as threads:
         came = list(threads.map(lambda _: pattern(client, 1), range(30)))
     assert sorted(came) == ["."] * 10 + ["x"] * 20
 
@@ -241,9 +242,9 @@ def test_latency(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr(FAULTS, "sleep", waited.append)
     assert pattern(connect(), 1) == "."
-    with emulator.faulty(latency=0.25):
+    with inject_faults(latency=0.25):
         assert pattern(connect(), 2) == ".."
-    with emulator.faulty(latency=0.5, throttle_rate=1):
+    with inject_faults(latency=0.5, throttle_rate=1):
         assert pattern(connect(), 1) == "x"
     assert waited == [0.25, 0.25, 0.5]
 
@@ -252,7 +253,7 @@ def test_latency(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_expired_tokens(connect: Connect) -> None:
     """The first page comes; a page that is asked for by its token is refused."""
     client = connect()
-    with emulator.faulty(expire_tokens=True):
+    with inject_faults(expire_tokens=True):
         first = client.describe_fast_launch_images(MaxResults=2)
         with pytest.raises(ClientError, match="The token has expired") as caught:
             client.describe_fast_launch_images(MaxResults=2, NextToken=first["NextToken"])
@@ -266,7 +267,7 @@ def test_expired_tokens(connect: Connect) -> None:
 def test_a_page_that_repeats_its_token(connect: Connect, size: int) -> None:
     """A page repeats the token it was asked with, where there is one page only as well."""
     client = connect()
-    with emulator.faulty(repeat_token=True):
+    with inject_faults(repeat_token=True):
         token = client.describe_fast_launch_images(MaxResults=size)["NextToken"]
         page = client.describe_fast_launch_images(MaxResults=size, NextToken=token)
         assert page["NextToken"] == token
@@ -284,7 +285,7 @@ def test_a_dropped_connection(connect: Connect) -> None:
     """The connection ends without an answer, and the request has changed nothing."""
     client = connect()
     with (
-        emulator.faulty(drop_rate=1),
+        inject_faults(drop_rate=1),
         pytest.raises(ConnectionClosedError, match="closed before we received"),
     ):
         client.enable_fast_launch(ImageId=WINDOWS)
@@ -295,7 +296,7 @@ def test_a_dropped_connection(connect: Connect) -> None:
 def test_retries_outlive_dropped_connections(connect: Connect, waits: list[float]) -> None:
     """boto3's own retries get through where every second connection is dropped."""
     client = connect(attempts=10)
-    with emulator.faulty(drop_rate=0.5):
+    with inject_faults(drop_rate=0.5):
         assert pattern(client, 5) == "....."
     assert waits
 
@@ -305,7 +306,7 @@ def test_a_truncated_body(connect: Connect) -> None:
     """boto3 can not parse the half of an answer; what the request changed stays changed."""
     client = connect()
     with (
-        emulator.faulty(truncate_rate=1),
+        inject_faults(truncate_rate=1),
         pytest.raises(ResponseParserError, match="invalid XML"),
     ):
         client.enable_fast_launch(ImageId=WINDOWS)
@@ -323,7 +324,7 @@ def test_a_truncated_body_can_be_noticed(connect: Connect) -> None:
     address = connect().meta.endpoint_url
     request = urllib.request.Request(address, body, headers)  # noqa: S310
     with (
-        emulator.faulty(truncate_rate=1),
+        inject_faults(truncate_rate=1),
         urllib.request.urlopen(request) as answer,  # noqa: S310
         pytest.raises(IncompleteRead) as caught,
     ):
@@ -334,7 +335,7 @@ def test_a_truncated_body_can_be_noticed(connect: Connect) -> None:
 @pytest.mark.parametrize("way", ["in-process"])
 def test_there_is_no_connection_in_process(connect: Connect) -> None:
     """Faults of the connection do nothing where there is none."""
-    with emulator.faulty(drop_rate=1, truncate_rate=1):
+    with inject_faults(drop_rate=1, truncate_rate=1):
         assert ids(connect().describe_fast_launch_images()) == IDS
 
 
@@ -364,7 +365,7 @@ def test_describe_says_what_to_do(
 ) -> None:
     """describe turns each fault into a ReadError with AWS's code and what to do next."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with emulator.faulty(**faults), pytest.raises(fl.ReadError) as caught:
+    with inject_faults(**faults), pytest.raises(fl.ReadError) as caught:
         fl.describe(demo.session, page_size=2)
     assert caught.value.code == code
     assert says in str(caught.value)
@@ -386,7 +387,7 @@ def test_describe_says_what_to_do(
         ({"bucket": 0.5}, "bucket is 0.5. Expected a whole number"),
         ({"bucket": -1}, "bucket is -1."),
         ({"bucket": 5, "refill": -1}, "refill is -1."),
-        ({"refill": 20}, "there is no bucket to fill. Expected both, such as bucket=100"),
+        ({"refill": 20}, "there is no bucket to refill. Expected both, such as bucket=100"),
         ({"unauthorized": ACCOUNT}, "such as ['123456789012']"),
         ({"unauthorized": ["build-farm"]}, "12 digits"),
         ({"unauthorized": [123456789012]}, "12 digits"),
@@ -405,10 +406,10 @@ def test_refused(wrong: dict[str, Any], says: str) -> None:
 def test_faults_end_with_their_block(connect: Connect) -> None:
     """After a block all is as it was before: other faults go on, or nothing is wrong."""
     client = connect()
-    with emulator.faulty(bucket=2) as outer:
+    with inject_faults(bucket=2) as outer:
         assert outer == Faults(bucket=2)
         assert pattern(client, 1) == "."
-        with emulator.faulty(throttle_rate=1):
+        with inject_faults(throttle_rate=1):
             assert pattern(client, 2) == "xx"
         assert pattern(client, 2) == ".x"
     assert pattern(client, 2) == ".."
@@ -419,7 +420,7 @@ def test_faults_end_with_a_block_that_fails(connect: Connect) -> None:
     """Faults are off after a block that ended in an exception."""
     with (
         pytest.raises(ClientError, match="RequestLimitExceeded"),
-        emulator.faulty(throttle_rate=1),
+        inject_faults(throttle_rate=1),
     ):
         connect().describe_fast_launch_images()
     assert pattern(connect(), 1) == "."
@@ -428,5 +429,5 @@ def test_faults_end_with_a_block_that_fails(connect: Connect) -> None:
 def test_forgetting_everything_turns_faults_off() -> None:
     """A fresh start of the embedded EC2 is one without faults."""
     FAULTS.set(Faults(throttle_rate=1))
-    emulator.forget_everything()
-    assert FAULTS.course is None
+    reset_emulator()
+    assert FAULTS.active is None

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from moto.moto_api._internal import mock_random
 
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
+from fastlaunch_nb.emulator.moto_extension import get_backend, install, reset_emulator
 from fastlaunch_nb.schema.columns import API_STATES
 from tests.helpers.samples import ACCOUNT, REGION
 
@@ -46,9 +48,9 @@ class World:
     """An embedded EC2 with Windows images that nobody has enabled yet, and what may be done."""
 
     def __init__(self, seed: int = 0) -> None:
-        emulator.install()
-        emulator.forget_everything(seed)
-        self.ec2 = emulator.backend(ACCOUNT, REGION)
+        install()
+        reset_emulator(seed)
+        self.ec2 = get_backend(ACCOUNT, REGION)
         for image_id in IMAGES:
             self.ec2.add_windows_image(image_id, name="an image", owner_id=ACCOUNT)
 
@@ -65,7 +67,7 @@ class World:
 
     def advance(self, minutes: int) -> None:
         """Let time pass."""
-        emulator.CLOCK.advance(minutes=minutes)
+        CLOCK.advance(minutes=minutes)
 
     def break_preparation(self, image_id: str) -> None:
         """Have the next preparation fail."""
@@ -87,14 +89,14 @@ class World:
         """Launch an instance as soon as there is a snapshot, where one is prepared."""
         life = self.ec2.lives.get(image_id)
         while life and life.pool.in_preparation and not life.pool.stock:
-            emulator.CLOCK.advance(minutes=10)
+            CLOCK.advance(minutes=10)
         self.take(image_id)
 
     def story(self) -> str:
         """Return all that can be seen of it."""
         seen, _ = self.ec2.describe_fast_launch_images([], [], None, None)
         made = [(s.id, s.volume.id, s.start_time, s.description) for s in self.snapshots()]
-        lines = emulator.json_lines(emulator.JOURNAL)
+        lines = to_json_lines(CHANGE_LOG)
         return "\n".join([lines, *map(str, seen), *map(str, made)])
 
     def snapshots(self) -> list[Any]:
@@ -170,7 +172,7 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def the_journal_is_true(self) -> None:
         """Law: time never runs backwards, every move is a known one, the last is what is seen."""
-        journal = emulator.JOURNAL
+        journal = CHANGE_LOG
         assert [c.time for c in journal] == sorted(c.time for c in journal)
         last: dict[str, str | None] = dict.fromkeys(IMAGES)
         for change in journal:
@@ -191,10 +193,10 @@ class Lives(RuleBasedStateMachine):
 
     def it_comes_to_an_end(self) -> None:
         """Law: every path ends in a documented state, its pool full, or given up, or gone."""
-        emulator.CLOCK.advance(hours=24)
+        CLOCK.advance(hours=24)
         self.the_journal_is_true()
         for image_id in IMAGES:
-            image = self.world.ec2.shelf.get(image_id)
+            image = self.world.ec2.image_index.get(image_id)
             assert (image and image.state) in ENDS
             if image and image.state == "enabled":
                 life = self.world.ec2.lives[image_id]

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
+from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
 AMI, LINUX, SHARED = "ami-0123456789abcdef0", "ami-0000000000000000f", "ami-0000000000000000a"
@@ -21,7 +24,7 @@ CREATED = [{"Name": "tag:CreatedBy", "Values": ["EC2 Fast Launch"]}]
 @pytest.fixture
 def client(connect: Connect) -> Any:
     """A plain boto3 client of an embedded EC2 with a few AMIs, by either way."""
-    backend = emulator.backend(ACCOUNT, REGION)
+    backend = get_backend(ACCOUNT, REGION)
     for image_id, owner in ((AMI, ACCOUNT), (SHARED, OTHER), (LINUX, ACCOUNT)):
         backend.add_windows_image(image_id, name="an image", owner_id=owner)
     backend.amis[LINUX].platform = None
@@ -48,12 +51,12 @@ def snapshots(client: Any) -> list[dict[str, Any]]:
 
 def later(**duration: float) -> None:
     """Let virtual time pass."""
-    emulator.CLOCK.advance(**duration)
+    CLOCK.advance(**duration)
 
 
 def events() -> list[str]:
     """Return the states that EventBridge told, in order."""
-    lines = emulator.json_lines(emulator.JOURNAL).splitlines()
+    lines = to_json_lines(CHANGE_LOG).splitlines()
     return [json.loads(line)["detail"]["state"] for line in lines]
 
 
@@ -78,7 +81,7 @@ def test_from_enabling_to_the_target(client: Any) -> None:
 
 def test_snapshots_are_as_documented(client: Any) -> None:
     """They have the documented description and tags, and begin when virtual time says."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     template = ec2.create_launch_template("runner", "", {}, {})
     asked = {"LaunchTemplateName": "runner", "Version": "1"}
     answer = client.enable_fast_launch(ImageId=AMI, LaunchTemplate=asked)
@@ -91,7 +94,7 @@ def test_snapshots_are_as_documented(client: Any) -> None:
         "CreatedByLaunchTemplateVersion": "1",
         "CreatedByLaunchTemplateName": "runner",
     }
-    assert first["StartTime"] == emulator.CLOCK.now()
+    assert first["StartTime"] == CLOCK.now()
     assert client.describe_volumes()["Volumes"] == []
 
 
@@ -119,7 +122,7 @@ def test_disabling_while_preparing(client: Any) -> None:
 
 def test_a_first_enable_that_fails(client: Any) -> None:
     """A failure before the first snapshot is enabling-failed; enabling again starts over."""
-    emulator.backend(ACCOUNT, REGION).break_preparation(AMI)
+    get_backend(ACCOUNT, REGION).break_preparation(AMI)
     client.enable_fast_launch(ImageId=AMI)
     later(minutes=30)
     failed = described(client)
@@ -137,7 +140,7 @@ def test_a_later_failure(client: Any) -> None:
     """A failure after that is enabled-failed; the stock stays, and enabling again fills it up."""
     client.enable_fast_launch(ImageId=AMI)
     later(minutes=30)
-    emulator.backend(ACCOUNT, REGION).break_preparation(AMI, "because")
+    get_backend(ACCOUNT, REGION).break_preparation(AMI, "because")
     client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 8})
     assert state(client) == "enabled"
     later(minutes=30)
@@ -151,7 +154,7 @@ def test_a_later_failure(client: Any) -> None:
 
 def test_a_clean_up_that_fails(client: Any) -> None:
     """Snapshots may remain after disabling-failed; disabling again, or with Force, ends it."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     for force in (False, True):
         client.enable_fast_launch(ImageId=AMI)
         later(hours=1)
@@ -183,7 +186,7 @@ def test_settings_changed_while_enabled(client: Any) -> None:
 
 def test_preparation_takes_as_long_as_is_set(client: Any) -> None:
     """What one preparation instance takes is a setting of the account and region."""
-    emulator.backend(ACCOUNT, REGION).pace.preparation = timedelta(seconds=482)
+    get_backend(ACCOUNT, REGION).pace.preparation = timedelta(seconds=482)
     client.enable_fast_launch(ImageId=AMI)
     later(seconds=481)
     assert state(client) == "enabling"
@@ -193,7 +196,7 @@ def test_preparation_takes_as_long_as_is_set(client: Any) -> None:
 
 def test_another_preparation_time_is_for_those_that_begin_from_then_on(client: Any) -> None:
     """A pool that is there already takes it over with the next instances; 0 is refused."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 7})
     later(minutes=10)
     ec2.pace.preparation = timedelta(minutes=5)
@@ -211,7 +214,7 @@ def test_launches_take_from_the_pool(client: Any) -> None:
     """A launch takes the oldest snapshot at once, and another is prepared in its place."""
     client.enable_fast_launch(ImageId=AMI)
     later(minutes=30)
-    life = emulator.backend(ACCOUNT, REGION).lives[AMI]
+    life = get_backend(ACCOUNT, REGION).lives[AMI]
     oldest, *others = life.snapshots
     assert life.take()
     assert {snapshot["SnapshotId"] for snapshot in snapshots(client)} == set(others)
@@ -226,7 +229,7 @@ def test_launches_take_from_the_pool(client: Any) -> None:
 def test_launches_from_an_empty_pool_are_cold(client: Any) -> None:
     """Where there is no snapshot none is taken, and the pool fills up again afterwards."""
     client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 2})
-    life = emulator.backend(ACCOUNT, REGION).lives[AMI]
+    life = get_backend(ACCOUNT, REGION).lives[AMI]
     assert not life.take()
     later(minutes=30)
     assert [life.take() for _ in range(3)] == [True, True, False]
@@ -239,9 +242,9 @@ def test_launches_from_an_empty_pool_are_cold(client: Any) -> None:
 def test_a_launch_at_the_very_time_of_a_snapshot(client: Any) -> None:
     """Who comes when something is due, before the clock gets to it, finds it done."""
     launched: list[bool] = []
-    ec2 = emulator.backend(ACCOUNT, REGION)
-    due = emulator.CLOCK.now() + timedelta(minutes=30)
-    emulator.CLOCK.at(due, lambda: launched.append(ec2.lives[AMI].take()))
+    ec2 = get_backend(ACCOUNT, REGION)
+    due = CLOCK.now() + timedelta(minutes=30)
+    CLOCK.at(due, lambda: launched.append(ec2.lives[AMI].take()))
     client.enable_fast_launch(ImageId=AMI)
     later(minutes=30)
     assert launched == [True]
@@ -251,7 +254,7 @@ def test_a_launch_at_the_very_time_of_a_snapshot(client: Any) -> None:
 
 def test_an_image_of_no_known_state_is_disabled(client: Any) -> None:
     """What was put there without a state is disabled as it is: it is not enabled first."""
-    emulator.backend(ACCOUNT, REGION).add_fast_launch_image(emulator.FastLaunchImage(AMI))
+    get_backend(ACCOUNT, REGION).add_fast_launch_image(FastLaunchImage(AMI))
     client.disable_fast_launch(ImageId=AMI)
     later(minutes=10)
     assert events() == ["disabling", "disabled"]
@@ -263,7 +266,7 @@ def test_a_reset_ends_every_life(client: Any) -> None:
     later(minutes=30)
     client.disable_fast_launch(ImageId=AMI)
     client.enable_fast_launch(ImageId=SHARED)
-    emulator.backend(ACCOUNT, REGION).reset()
+    get_backend(ACCOUNT, REGION).reset()
     later(hours=1)
     assert client.describe_fast_launch_images()["FastLaunchImages"] == []
     assert (events(), snapshots(client)) == ([], [])
@@ -272,11 +275,11 @@ def test_a_reset_ends_every_life(client: Any) -> None:
 def test_one_request_is_at_one_time(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the clock runs, a change has one time: in the answer, and in the event."""
     seconds = count()
-    monkeypatch.setattr(emulator.CLOCK, "_counter", lambda: next(seconds))
-    emulator.CLOCK.run()
+    monkeypatch.setattr(CLOCK, "_counter", lambda: next(seconds))
+    CLOCK.run()
     since = client.enable_fast_launch(ImageId=AMI)["StateTransitionTime"]
-    assert [change.time for change in emulator.JOURNAL] == [since]
-    assert emulator.CLOCK.now() > since
+    assert [change.time for change in CHANGE_LOG] == [since]
+    assert CLOCK.now() > since
 
 
 def test_an_image_that_another_account_shared(client: Any) -> None:
@@ -290,7 +293,7 @@ def test_an_image_that_another_account_shared(client: Any) -> None:
 @pytest.mark.parametrize("version", ["1", "2", "$Latest", "$Default"])
 def test_versions_of_a_launch_template(client: Any, version: str) -> None:
     """A version that is there is taken, by its number or as EC2 names it."""
-    emulator.backend(ACCOUNT, REGION).add_launch_template("two", 2)
+    get_backend(ACCOUNT, REGION).add_launch_template("two", 2)
     asked = {"LaunchTemplateName": "two", "Version": version}
     answer = client.enable_fast_launch(ImageId=AMI, LaunchTemplate=asked)
     assert answer["LaunchTemplate"]["Version"] == version
@@ -346,7 +349,7 @@ def test_versions_of_a_launch_template(client: Any, version: str) -> None:
 )
 def test_enabling_is_refused(client: Any, parameters: dict[str, Any], code: str) -> None:
     """Arguments are checked as EC2 does, before anything happens, in a dry run too."""
-    emulator.backend(ACCOUNT, REGION).add_launch_template("two", 2)
+    get_backend(ACCOUNT, REGION).add_launch_template("two", 2)
     for dry_run in (False, True):
         with pytest.raises(ClientError) as caught:
             client.enable_fast_launch(**parameters, DryRun=dry_run)

@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import Client
 
-from fastlaunch_nb import emulator
 from fastlaunch_nb.emulator import fast_launch_backend
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG
+from fastlaunch_nb.emulator.clock import CLOCK, Clock
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.image_index import ImageIndex
-from fastlaunch_nb.emulator.server import application
+from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
+from fastlaunch_nb.emulator.server import Server, make_application
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, ROOT, SINCE, Connect, run
 
 FULL = FastLaunchImage(
@@ -41,7 +43,7 @@ BARE = FastLaunchImage("ami-00000001", resource_type=None)
 @pytest.fixture
 def connect(connect: Connect) -> Connect:
     """Make plain boto3 clients of an embedded EC2 with two images, by either way."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     for image in (FULL, BARE):
         ec2.add_fast_launch_image(image)
 
@@ -83,7 +85,7 @@ def test_every_field_survives_the_wire(client: Any) -> None:
 def test_text_survives_the_wire(client: Any) -> None:
     """Text that looks like markup comes back as it was."""
     image = FastLaunchImage("ami-00000002", state_transition_reason=HOSTILE)
-    emulator.backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
     answer = client.describe_fast_launch_images(ImageIds=["ami-00000002"])
     assert answer["FastLaunchImages"][0]["StateTransitionReason"] == HOSTILE
 
@@ -114,7 +116,7 @@ def test_times_of_other_zones_are_the_same_moment(client: Any) -> None:
     """A time with another offset arrives as the same moment."""
     tokyo = SINCE.astimezone(timezone(timedelta(hours=9)))
     image = FastLaunchImage("ami-00000002", state_transition_time=tokyo)
-    emulator.backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
     answer = client.describe_fast_launch_images(ImageIds=["ami-00000002"])
     assert answer["FastLaunchImages"][0]["StateTransitionTime"] == SINCE
 
@@ -144,7 +146,7 @@ def test_tokens_are_the_same_in_every_process(client: Any) -> None:
 def token_of_another_process() -> str:
     """Return the token that leads past the first image, as another process makes it."""
     module = "fastlaunch_nb.emulator.fast_launch_backend"
-    other = f"from {module} import _token; print(_token('ami-00000001'))"
+    other = f"from {module} import make_page_token as make; print(make('ami-00000001'))"
     return run(sys.executable, "-c", other, cwd=ROOT).stdout.strip()
 
 
@@ -181,26 +183,26 @@ def test_date_follows_the_virtual_clock(client: Any) -> None:
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
     assert date() == datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-    emulator.CLOCK.advance(hours=6)
+    CLOCK.advance(hours=6)
     assert date() == datetime(2026, 1, 15, 18, 0, tzinfo=UTC)
 
 
 def test_accounts_and_regions_are_apart(client: Any) -> None:
     """What is put into one region is not seen in another."""
-    west = emulator.backend(ACCOUNT, "eu-west-1")
+    west = get_backend(ACCOUNT, "eu-west-1")
     west.add_fast_launch_image(FastLaunchImage("ami-00000005"))
     assert len(ids(client.describe_fast_launch_images())) == 2
 
 
 def test_reset_forgets_the_images(client: Any) -> None:
     """Resetting moto's EC2 resets Fast Launch with it."""
-    emulator.backend(ACCOUNT, REGION).reset()
+    get_backend(ACCOUNT, REGION).reset()
     assert ids(client.describe_fast_launch_images()) == []
 
 
 def test_one_date_header_over_http() -> None:
     """Over HTTP there is one Date header, not moto's and the server's."""
-    server = emulator.Server()
+    server = Server()
     try:
         assert server.endpoint_url.startswith("http://127.0.0.1:")
         body = b"Action=DescribeFastLaunchImages&Version=2016-11-15"
@@ -224,10 +226,10 @@ OTHER = "111122223333"
 @pytest.fixture
 def shared(connect: Connect) -> Any:
     """A client of an account to which another has given one AMI, and one to everybody."""
-    owner = emulator.backend(OTHER, REGION)
+    owner = get_backend(OTHER, REGION)
     for image_id in (THEIRS, PUBLIC):
         owner.add_windows_image(image_id, name="theirs", owner_id=OTHER)
-    emulator.backend(ACCOUNT, REGION).add_windows_image(MINE, name="mine", owner_id=ACCOUNT)
+    get_backend(ACCOUNT, REGION).add_windows_image(MINE, name="mine", owner_id=ACCOUNT)
     give(connect, "Add", THEIRS, {"UserId": ACCOUNT})
     give(connect, "Add", PUBLIC, {"Group": "all"})
     return connect()
@@ -309,7 +311,7 @@ def test_closed_regions(
 def test_what_can_not_be_parsed(ec2: Any, asked: dict[str, str], expected: str) -> None:
     """Text where a number is expected is refused by name, as is what is no action."""
     headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential=x/20260115/{REGION}/ec2/aws4_request"}
-    answer = Client(application()).post("/", data=asked, headers=headers)
+    answer = Client(make_application()).post("/", data=asked, headers=headers)
     assert answer.status_code == 400
     assert f"<Code>{expected}</Code>" in answer.text
     assert list(asked)[-1] in answer.text or asked["Action"] in answer.text
@@ -321,7 +323,7 @@ def test_what_can_not_be_parsed(ec2: Any, asked: dict[str, str], expected: str) 
 def test_another_choice_for_tokens(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token leads on for ever, unless a lifetime is chosen."""
     token = client.describe_fast_launch_images(MaxResults=1)["NextToken"]
-    emulator.CLOCK.advance(days=400)
+    CLOCK.advance(days=400)
     assert ids(client.describe_fast_launch_images(NextToken=token)) == [FULL.image_id]
     monkeypatch.setattr(fast_launch_backend, "TOKEN_LIFETIME", timedelta(days=399))
     with pytest.raises(ClientError, match="has expired") as caught:
@@ -333,7 +335,7 @@ def test_another_choice_for_what_is_not_enabled(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A named image without Fast Launch is left out, unless a code is chosen."""
-    monkeypatch.setattr(fast_launch_backend, "NAMED_NOT_ENABLED", "InvalidAMIID.Unavailable")
+    monkeypatch.setattr(fast_launch_backend, "NOT_ENABLED_ID_CODE", "InvalidAMIID.Unavailable")
     with pytest.raises(ClientError) as caught:
         client.describe_fast_launch_images(ImageIds=["ami-00000009"])
     assert code(caught) == ("InvalidAMIID.Unavailable", 400)
@@ -341,7 +343,7 @@ def test_another_choice_for_what_is_not_enabled(
 
 def test_another_choice_for_dry_runs(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dry run looks at the arguments first, unless that is chosen otherwise."""
-    monkeypatch.setattr(fast_launch_backend, "DRY_RUN_IS_LAST", False)
+    monkeypatch.setattr(fast_launch_backend, "VALIDATE_BEFORE_DRY_RUN", False)
     asks: list[Callable[[], Any]] = [
         lambda: client.describe_fast_launch_images(MaxResults=1000, DryRun=True),
         lambda: client.enable_fast_launch(ImageId="i-1", DryRun=True),
@@ -357,14 +359,14 @@ def test_reads_change_nothing_that_is_made_up_later(client: Any) -> None:
     """However much is read before, the same ids come afterwards; only requests are counted."""
 
     def made(reads: int) -> list[str]:
-        emulator.forget_everything()
-        ec2 = emulator.backend(ACCOUNT, REGION)
+        reset_emulator()
+        ec2 = get_backend(ACCOUNT, REGION)
         for _ in range(reads):
             client.describe_images()
             client.describe_fast_launch_images()
         ec2.add_windows_image(MINE, name="mine", owner_id=ACCOUNT)
         ec2.enable_fast_launch(MINE)
-        emulator.CLOCK.advance(minutes=30)
+        CLOCK.advance(minutes=30)
         ec2.break_preparation(MINE)
         return [*sorted(ec2.snapshots), *ec2.pace.broken_preparation.values()]
 
@@ -376,7 +378,7 @@ def test_request_ids_begin_again(client: Any) -> None:
     """Forgetting everything starts the requests at one."""
 
     def request_ids() -> list[str]:
-        emulator.forget_everything()
+        reset_emulator()
         answers = (client.describe_images(), client.describe_fast_launch_images())
         return [answer["ResponseMetadata"]["RequestId"] for answer in answers]
 
@@ -389,9 +391,9 @@ def test_a_reset_over_http_ends_every_life(ec2: Any) -> None:
     """POST /moto-api/reset leaves nothing that happens later."""
     ec2.add_windows_image(MINE, name="mine", owner_id=ACCOUNT)
     ec2.enable_fast_launch(MINE)
-    assert Client(application()).post("/moto-api/reset").status_code == 200
-    emulator.CLOCK.advance(hours=1)
-    assert emulator.JOURNAL == []
+    assert Client(make_application()).post("/moto-api/reset").status_code == 200
+    CLOCK.advance(hours=1)
+    assert CHANGE_LOG == []
 
 
 # --- its parts ------------------------------------------------------------------------
@@ -426,14 +428,14 @@ def test_a_shelf_is_a_sorted_dict(
         if all(getattr(plain[image_id], NAMES[name]) in values for name, values in filters)
     ]
     later = [image for image in matching if image.image_id > f"ami-{after}"]
-    assert list(shelf.after(f"ami-{after}", filters)) == later
-    assert shelf.named(plain, filters) == matching
+    assert list(shelf.iterate_after(f"ami-{after}", filters)) == later
+    assert shelf.select(plain, filters) == matching
 
 
 def test_time_stands_while_a_request_is_answered() -> None:
     """A clock that runs is read once for what belongs together, and goes on afterwards."""
     seconds = 0.0
-    clock = emulator.Clock(counter=lambda: seconds)
+    clock = Clock(counter=lambda: seconds)
     clock.run()
     start = clock.now()
     seconds = 5
@@ -449,7 +451,7 @@ def test_time_stands_while_a_request_is_answered() -> None:
 
 def test_the_clock_only_goes_forward() -> None:
     """Asking the clock to go back is refused, and it stays where it is."""
-    clock = emulator.Clock()
-    with pytest.raises(ValueError, match="only goes forward"):
+    clock = Clock()
+    with pytest.raises(ValueError, match="only moves forward"):
         clock.advance(hours=-1)
     assert clock.now() == datetime(2026, 1, 15, 12, 0, tzinfo=UTC)

@@ -24,9 +24,10 @@ from pandas.testing import assert_frame_equal
 from uv import find_uv_bin
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from tests.helpers.cases import some
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, SINCE, run
 
@@ -76,7 +77,7 @@ Ask: TypeAlias = Callable[[Sequence[Question]], list[Any]]
 
 def rows(answer: Any) -> pd.DataFrame:
     """Return what a client has read as the frame that `fl.describe` makes of it."""
-    now = emulator.CLOCK.now()
+    now = CLOCK.now()
     return fl.from_pages(answer, account_id=ACCOUNT, region=REGION, observed_at=now)
 
 
@@ -178,7 +179,7 @@ def javascript_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fill() -> None:
     """Put the fleet of these tests into the embedded EC2, in place of what is there."""
-    backend = emulator.backend(ACCOUNT, REGION)
+    backend = get_backend(ACCOUNT, REGION)
     backend.reset()
     backend.add_fast_launch_images(FLEET)
 
@@ -431,15 +432,15 @@ def changes(template_id: str) -> list[tuple[str, Question]]:
 
 def lived(change: Callable[[str, Question], Any]) -> list[Any]:
     """Return the answers to the changes, each made 40 minutes after the one before."""
-    emulator.forget_everything()
-    emulator.backend(ACCOUNT, REGION).add_windows_image(IMAGE, name="base", owner_id=ACCOUNT)
+    reset_emulator()
+    get_backend(ACCOUNT, REGION).add_windows_image(IMAGE, name="base", owner_id=ACCOUNT)
     made = boto3.client("ec2").create_launch_template(
         LaunchTemplateName="runner", LaunchTemplateData={"InstanceType": "m7i.large"}
     )
     answers = []
     for operation, asked in changes(made["LaunchTemplate"]["LaunchTemplateId"]):
         answers.append(change(operation, asked))
-        emulator.CLOCK.advance(minutes=40)
+        CLOCK.advance(minutes=40)
     return answers
 
 

@@ -12,7 +12,10 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, to_json_lines
+from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.pool.model import Pool
 from tests.helpers.cases import costly
 from tests.helpers.samples import ACCOUNT, REGION, Connect
@@ -24,8 +27,8 @@ CREATED = [{"Name": "tag:CreatedBy", "Values": ["EC2 Fast Launch"]}]
 @pytest.fixture
 def client(connect: Connect) -> Any:
     """A boto3 client of EC2, where there is one AMI of its account, and one shared with it."""
-    emulator.backend(ACCOUNT, REGION).add_windows_image(AMI, name="own", owner_id=ACCOUNT)
-    emulator.backend(OTHER, REGION).add_windows_image(
+    get_backend(ACCOUNT, REGION).add_windows_image(AMI, name="own", owner_id=ACCOUNT)
+    get_backend(OTHER, REGION).add_windows_image(
         SHARED, name="shared", owner_id=OTHER, shared_with=[ACCOUNT]
     )
     return connect("ec2")
@@ -33,9 +36,9 @@ def client(connect: Connect) -> Any:
 
 def enable(image_id: str = AMI, account_id: str = ACCOUNT, target: int = 5) -> Any:
     """Enable an image, let its pool fill up, and return its life."""
-    ec2 = emulator.backend(account_id, REGION)
+    ec2 = get_backend(account_id, REGION)
     ec2.enable_fast_launch(image_id, target_resource_count=target)
-    emulator.CLOCK.advance(minutes=30 * (1 + target // 6))
+    CLOCK.advance(minutes=30 * (1 + target // 6))
     assert ec2.lives[image_id].pool.stock == target
     return ec2.lives[image_id]
 
@@ -87,7 +90,7 @@ def test_each_instance_takes_the_oldest_snapshot_and_then_they_boot_cold(client:
     stock = list(enable().snapshots)
     assert roots(client, run(client, 7)) == [*stock, *[own_snapshot(client)] * 2]
     assert prepared(client) == []
-    emulator.CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=30)
     assert len(prepared(client)) == 5
     assert not {*prepared(client)} & {*stock}
 
@@ -118,7 +121,7 @@ def test_block_device_mappings_bypass_the_pool(
     enable()
     asked: dict[str, Any] = {"BlockDeviceMappings": [mapping]}
     if template:
-        emulator.backend(ACCOUNT, REGION).add_launch_template("runner", 1, asked)
+        get_backend(ACCOUNT, REGION).add_launch_template("runner", 1, asked)
         asked = {"LaunchTemplate": {"LaunchTemplateName": "runner"}}
     (instance,) = run(client, **asked)
     assert roots(client, [instance]) == [own_snapshot(client)]
@@ -148,7 +151,7 @@ def test_no_root_is_made_where_none_is_wanted(client: Any) -> None:
 def test_a_launch_template_may_name_the_ami(client: Any) -> None:
     """An instance of a template's AMI takes from the pool like any other."""
     stock = list(enable().snapshots)
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.add_launch_template("runner", 1, {"ImageId": AMI})
     launched = client.run_instances(
         MinCount=1, MaxCount=1, LaunchTemplate={"LaunchTemplateName": "runner"}
@@ -177,7 +180,7 @@ def test_auto_scaling_takes_from_the_pool(client: Any, connect: Connect) -> None
 def test_a_fleet_takes_from_the_pool(client: Any) -> None:
     """So does an EC2 Fleet, whose launch template names the AMI."""
     stock = list(enable().snapshots)
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.add_launch_template("runner", 1, {"ImageId": AMI, "InstanceType": "m5.large"})
     template = {"LaunchTemplateName": "runner", "Version": "1"}
     client.create_fleet(
@@ -196,8 +199,8 @@ def test_a_fleet_takes_from_the_pool(client: Any) -> None:
 
 def test_what_moto_launches_without_an_ami_is_left_to_moto(ec2: Any) -> None:
     """Its other services launch from AMIs that nobody has put there."""
-    emulator.forget_everything()
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    reset_emulator()
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.run_instances("ami-12345678", 1, None, [], is_instance_type_default=True)
     (volume,) = ec2.describe_volumes()
     assert (volume.snapshot_id, volume.size) == (None, 8)
@@ -208,14 +211,14 @@ def test_what_moto_launches_without_an_ami_is_left_to_moto(ec2: Any) -> None:
 
 def test_what_is_in_stock_after_a_failure_is_used_and_not_prepared_again(client: Any) -> None:
     """After enabled-failed launches use the stock up."""
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     stock = list(enable().snapshots)
     ec2.break_preparation(AMI)
     run(client)
-    emulator.CLOCK.advance(minutes=30)
-    assert ec2.shelf.get(AMI).state == "enabled-failed"
+    CLOCK.advance(minutes=30)
+    assert ec2.image_index.get(AMI).state == "enabled-failed"
     assert roots(client, run(client, 5)) == [*stock[1:], own_snapshot(client)]
-    emulator.CLOCK.advance(hours=5)
+    CLOCK.advance(hours=5)
     assert prepared(client) == []
 
 
@@ -224,9 +227,9 @@ def test_launches_while_disabling_boot_cold(client: Any) -> None:
     enable()
     client.disable_fast_launch(ImageId=AMI)
     assert roots(client, run(client)) == [own_snapshot(client)]
-    assert not emulator.backend(ACCOUNT, REGION).lives[AMI].take()
+    assert not get_backend(ACCOUNT, REGION).lives[AMI].take()
     assert len(prepared(client)) == 5
-    emulator.CLOCK.advance(minutes=10)
+    CLOCK.advance(minutes=10)
     assert client.describe_fast_launch_images()["FastLaunchImages"] == []
     assert prepared(client) == []
     assert roots(client, run(client)) == [own_snapshot(client)]
@@ -237,25 +240,23 @@ def test_what_was_put_there_has_a_full_pool_of_numbers(
     client: Any, state: str, refilled: int
 ) -> None:
     """Its snapshots get ids as they are taken; those prepared in their place are real."""
-    image = emulator.FastLaunchImage(
-        AMI, state=state, target_resource_count=3, max_parallel_launches=6
-    )
-    emulator.backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    image = FastLaunchImage(AMI, state=state, target_resource_count=3, max_parallel_launches=6)
+    get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
     own = own_snapshot(client)
     found = roots(client, run(client, 4))
     assert len({*found}) == 4
     assert found[3] == own
-    emulator.CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=30)
     assert len(prepared(client)) == refilled
     assert client.describe_fast_launch_images()["FastLaunchImages"][0]["State"] == state
 
 
 def test_numbers_are_older_than_real_snapshots(client: Any) -> None:
     """Of a pool of both what was only a number is taken first, and the real one stays."""
-    image = emulator.FastLaunchImage(AMI, state="enabled", target_resource_count=2)
-    emulator.backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    image = FastLaunchImage(AMI, state="enabled", target_resource_count=2)
+    get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
     run(client)
-    emulator.CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=30)
     (real,) = prepared(client)
     first, second = roots(client, run(client, 2))
     assert (first != real, second) == (True, real)
@@ -265,12 +266,12 @@ def test_numbers_are_older_than_real_snapshots(client: Any) -> None:
 @pytest.mark.parametrize("state", ["enabling", "enabling-failed", "disabling", None])
 def test_what_was_put_there_without_a_stock_stays_as_it_is(client: Any, state: str | None) -> None:
     """A launch from an image that has nothing prepared boots cold, and changes nothing."""
-    image = emulator.FastLaunchImage(AMI, state=state, target_resource_count=3)
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    image = FastLaunchImage(AMI, state=state, target_resource_count=3)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.add_fast_launch_image(image)
     assert roots(client, run(client)) == [own_snapshot(client)]
-    emulator.CLOCK.advance(hours=5)
-    assert ec2.shelf.get(AMI) == image
+    CLOCK.advance(hours=5)
+    assert ec2.image_index.get(AMI) == image
 
 
 # --- accounts -------------------------------------------------------------------------
@@ -295,9 +296,9 @@ def test_an_own_pool_is_used_before_the_owners(client: Any) -> None:
 
 def test_an_ami_that_is_not_there_is_not_launched(client: Any) -> None:
     """What is unknown, deregistered, or another account's and not shared is refused."""
-    backend = emulator.backend(OTHER, REGION)
+    backend = get_backend(OTHER, REGION)
     backend.amis[SHARED].launch_permissions.clear()
-    emulator.backend(ACCOUNT, REGION).deregister(AMI)
+    get_backend(ACCOUNT, REGION).deregister(AMI)
     for image_id in (AMI, SHARED, "ami-00000000000000001"):
         with pytest.raises(ClientError) as caught:
             client.run_instances(ImageId=image_id, MinCount=1, MaxCount=1)
@@ -327,7 +328,7 @@ def test_counts_that_cannot_be_are_refused(client: Any) -> None:
 
 def test_launches_have_the_virtual_time(client: Any) -> None:
     """Instances, volumes and what attaches them begin when virtual time says."""
-    emulator.CLOCK.advance(days=3, minutes=7)
+    CLOCK.advance(days=3, minutes=7)
     (instance,) = run(client)
     (volume,) = volumes(client, [instance])
     (nic,) = instance["NetworkInterfaces"]
@@ -338,15 +339,15 @@ def test_launches_have_the_virtual_time(client: Any) -> None:
         instance["BlockDeviceMappings"][0]["Ebs"]["AttachTime"],
         nic["Attachment"]["AttachTime"],
     ]
-    assert times == [emulator.CLOCK.now()] * 5
+    assert times == [CLOCK.now()] * 5
 
 
 def test_the_same_seed_and_requests_have_the_same_answers(connect: Connect) -> None:
     """Ids of instances and volumes follow from the launches, not from what was read between."""
 
     def told(reads: int) -> list[Any]:
-        emulator.forget_everything(seed=3)
-        ec2 = emulator.backend(ACCOUNT, REGION)
+        reset_emulator(seed=3)
+        ec2 = get_backend(ACCOUNT, REGION)
         ec2.add_windows_image(AMI, name="own", owner_id=ACCOUNT)
         client, sts = connect("ec2"), connect("sts")
         enable()
@@ -379,8 +380,8 @@ def test_launches_agree_with_the_model(
     ec2: Any, launches: list[tuple[int, int]], target: int, parallel: int, fill_time: int
 ) -> None:
     """Each launch is fast or cold as one from a Pool at the same time, from the first second on."""
-    emulator.forget_everything()
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    reset_emulator()
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.pace.preparation = timedelta(seconds=fill_time)
     ec2.add_windows_image(AMI, name="own", owner_id=ACCOUNT)
     client = boto3.client("ec2", aws_access_key_id="x", aws_secret_access_key="x")
@@ -392,7 +393,7 @@ def test_launches_agree_with_the_model(
     )
     pool = Pool(target, parallel, fill_time)
     for wait, count in launches:
-        emulator.CLOCK.advance(seconds=wait)
+        CLOCK.advance(seconds=wait)
         pool.advance(pool.now + wait)
         warm = [root != own for root in roots(client, run(client, count))]
         assert warm == [pool.take() for _ in range(count)]
@@ -413,7 +414,7 @@ def test_launch_templates_say_what_they_were_given(client: Any) -> None:
         "InstanceInitiatedShutdownBehavior": "terminate",
         "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"VolumeSize": 80}}],
     }
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.add_launch_template("runner", 2, said)
     answer = client.describe_launch_template_versions(LaunchTemplateName="runner")
     versions = answer["LaunchTemplateVersions"]
@@ -425,7 +426,7 @@ def test_launch_templates_say_what_they_were_given(client: Any) -> None:
 def test_images_may_be_deprecated(client: Any) -> None:
     """DescribeImages says since when, or from when on; and nothing of an image that is not."""
     when = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
-    emulator.backend(ACCOUNT, REGION).add_windows_image(
+    get_backend(ACCOUNT, REGION).add_windows_image(
         "ami-00000000000000001", name="old", owner_id=ACCOUNT, deprecation_time=when
     )
     found = client.describe_images(Owners=["self"])["Images"]
@@ -436,32 +437,32 @@ def test_images_may_be_deprecated(client: Any) -> None:
 def test_fast_launch_goes_on_where_the_ami_is_deregistered(client: Any) -> None:
     """The AMI is gone, its snapshots are paid for; who deregisters what is not there is told."""
     enable()
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.deregister(AMI)
     assert client.describe_images(Owners=["self"])["Images"] == []
     assert client.describe_fast_launch_images()["FastLaunchImages"][0]["State"] == "enabled"
     assert len(prepared(client)) == 5
-    with pytest.raises(ValueError, match=f"{AMI} is no AMI of {ACCOUNT} in {REGION}"):
+    with pytest.raises(ValueError, match=f"{AMI} is not an AMI of {ACCOUNT} in {REGION}"):
         ec2.deregister(AMI)
     client.disable_fast_launch(ImageId=AMI)
-    emulator.CLOCK.advance(minutes=10)
+    CLOCK.advance(minutes=10)
     assert prepared(client) == []
 
 
 def test_snapshots_may_be_orphaned(client: Any) -> None:
     """Fast Launch is forgotten without a word, and its snapshots are there with their tags."""
     life = enable()
-    ec2 = emulator.backend(ACCOUNT, REGION)
-    told = emulator.json_lines(emulator.JOURNAL)
+    ec2 = get_backend(ACCOUNT, REGION)
+    told = to_json_lines(CHANGE_LOG)
     ec2.abandon(AMI)
-    emulator.CLOCK.advance(hours=5)
+    CLOCK.advance(hours=5)
     assert client.describe_fast_launch_images()["FastLaunchImages"] == []
     assert prepared(client) == life.snapshots
     (snapshot, *_) = client.describe_snapshots(Filters=CREATED)["Snapshots"]
     assert snapshot["Description"] == f"This is Fast Launch snapshot for image {AMI}"
     assert (snapshot["VolumeSize"], snapshot["State"]) == (50, "completed")
-    assert emulator.json_lines(emulator.JOURNAL) == told
-    assert emulator.JOURNAL[-1].image.state == emulator.GONE
+    assert to_json_lines(CHANGE_LOG) == told
+    assert CHANGE_LOG[-1].image.state == DISABLED
     assert roots(client, run(client)) == [own_snapshot(client)]
-    with pytest.raises(ValueError, match=f"{AMI} has no Fast Launch in {REGION}"):
+    with pytest.raises(ValueError, match=f"{AMI} does not have Fast Launch in {REGION}"):
         ec2.abandon(AMI)

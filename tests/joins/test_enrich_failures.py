@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.aws.clients import READ_ONLY, iam_action
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.joins import cloudwatch
 from fastlaunch_nb.joins.queries import ACTIONS, AccountRegion
 from fastlaunch_nb.schema.columns import TEXT
@@ -281,8 +281,8 @@ def test_windows_begin_at_a_full_hour(demo: Demo, images: pd.DataFrame) -> None:
 
 def test_siblings_are_windows_amis_of_accounts_themselves(demo: Demo, images: pd.DataFrame) -> None:
     """An AMI of the name that is no Windows, or that another account shares, is none."""
-    there = emulator.backend(ACCOUNT, "eu-north-1")
-    name = emulator.backend(ACCOUNT, REGION).amis[images["image_id"].iloc[0]].name
+    there = get_backend(ACCOUNT, "eu-north-1")
+    name = get_backend(ACCOUNT, REGION).amis[images["image_id"].iloc[0]].name
     for image_id, owner in (("ami-00000001", ACCOUNT), ("ami-00000002", OTHER)):
         there.add_windows_image(image_id, name=name, owner_id=owner)
     there.amis["ami-00000001"].platform = None
@@ -298,8 +298,8 @@ def test_only_regions_of_an_accounts_partition_are_asked(demo: Demo) -> None:
 
 def test_siblings_are_looked_for_in_all_accounts(demo: Demo, images: pd.DataFrame) -> None:
     """A target that no row is of is opened too, where siblings are asked for."""
-    name = emulator.backend(ACCOUNT, REGION).amis[images["image_id"].iloc[0]].name
-    there = emulator.backend(OTHER, "eu-north-1")
+    name = get_backend(ACCOUNT, REGION).amis[images["image_id"].iloc[0]].name
+    there = get_backend(OTHER, "eu-north-1")
     there.add_windows_image("ami-00000001", name=name, owner_id=OTHER)
     role = fl.targets(accounts=OTHER, role="Reader")
     found = fl.enrich(images, "siblings", targets=[demo.session, *role], regions="eu-north-1")

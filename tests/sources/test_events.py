@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, make_notifications
 from fastlaunch_nb.schema.columns import EVENTS, KEY, TEXT, TIME
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.cases import some
@@ -175,7 +175,7 @@ def test_a_folder_without_events(tmp_path: Path) -> None:
 
 def test_duckdb_reads_the_same(demo: Demo, tmp_path: Path) -> None:
     """SQL over the files that Firehose writes gives the same rows, in the same order."""
-    told = emulator.notifications(emulator.JOURNAL)
+    told = make_notifications(CHANGE_LOG)
     folder = firehose(tmp_path, [*told, *told[::3]])
     events = fl.from_events(folder)
     names = [name for name in DTYPES if events[name].notna().any()]
@@ -365,7 +365,7 @@ def test_polls_and_events_are_one_history(demo: Demo) -> None:
     assert set(known["start_exact"]) == {True}
     assert len(fl.intervals(seen, covered)) < len(known)
     truth: dict[Any, list[Any]] = {}
-    for time, account_id, region, image, is_transition in emulator.JOURNAL:
+    for time, account_id, region, image, is_transition in CHANGE_LOG:
         change = (image.state, pd.Timestamp(time).floor("s"))
         truth.setdefault((account_id, region, image.image_id), []).extend([change] * is_transition)
     for key, story in some(known.groupby(list(KEY))):
@@ -377,7 +377,7 @@ def test_polls_and_events_are_one_history(demo: Demo) -> None:
 def test_events_take_nothing_from_looks(demo: Demo) -> None:
     """At the time of each look the state is the one that it saw, with events and without."""
     seen, covered, _ = demo.history
-    told = fl.from_events(emulator.notifications(emulator.JOURNAL))
+    told = fl.from_events(make_notifications(CHANGE_LOG))
     both = fl.intervals(pd.concat([seen, told], ignore_index=True), covered)
     pairs = seen.merge(both, on=list(KEY), suffixes=("", "_told"))
     after = pairs["end"].isna() | (pairs["observed_at"] < pairs["end"])
