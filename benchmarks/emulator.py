@@ -18,22 +18,24 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # before moto is imported
 
 from werkzeug.test import Client
 
-from fastlaunch_nb import emulator
-from fastlaunch_nb.emulator.server import application
+from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend, install, reset_emulator
+from fastlaunch_nb.emulator.server import make_application
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 IMAGES, PAGE = 100_000, 200
 NAMESPACE = "{http://ec2.amazonaws.com/doc/2016-11-15/}"
 HEADERS = {"Authorization": f"AWS4-HMAC-SHA256 Credential=x/20260115/{REGION}/ec2/aws4_request"}
 NEW = "ami-0123456789abcdef0"
-START = emulator.CLOCK.now()
+START = CLOCK.now()
 
 
 def main() -> None:
     """Measure, and print a Markdown table."""
     print("| what | measured | to reach |\n|---|---|---|")
-    emulator.install()
-    client = Client(application())
+    install()
+    client = Client(make_application())
     first, _ = page(client)
     print(f"| the first answer of a process, which loads EC2's service model | {first:.0f} ms | |")
     print(f"| {IMAGES:,} images in one region, seeded | {seeded():.1f} s | 10 s |")
@@ -46,10 +48,10 @@ def main() -> None:
 
 def seeded() -> float:
     """Return the seconds that seeding takes."""
-    emulator.forget_everything()
+    reset_emulator()
     began = time.perf_counter()
-    emulator.backend(ACCOUNT, REGION).add_fast_launch_images(
-        emulator.FastLaunchImage(
+    get_backend(ACCOUNT, REGION).add_fast_launch_images(
+        FastLaunchImage(
             f"ami-{number:017x}",
             state="disabling-failed" if number % 20_000 == 7 else "enabled",
             state_transition_reason="Client.UserInitiated",
@@ -74,11 +76,11 @@ def pages(client: Client) -> Iterator[tuple[str, float]]:
     for state in ("disabling-failed", "disabling"):
         few = {"Filter.1.Name": "state", "Filter.1.Value.1": state}
         yield f"a page of all that are {state}", page(client, **few)[0]
-    ec2 = emulator.backend(ACCOUNT, REGION)
+    ec2 = get_backend(ACCOUNT, REGION)
     ec2.add_windows_image(NEW, name="new", owner_id=ACCOUNT)
     ec2.enable_fast_launch(NEW)
     yield "the first page after EnableFastLaunch", page(client)[0]
-    ec2.add_fast_launch_image(emulator.FastLaunchImage("ami-ffffffff"))
+    ec2.add_fast_launch_image(FastLaunchImage("ami-ffffffff"))
     yield "the first page after another is added", page(client)[0]
 
 

@@ -20,8 +20,9 @@ from moto import mock_aws
 from playwright.sync_api import Browser, Dialog, Page
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.moto_extension import get_backend, install, reset_emulator
+from fastlaunch_nb.emulator.server import Server
 from tests.helpers.browser import find, launched, opened
 from tests.helpers.cases import case_id
 from tests.helpers.processes import restore_signals
@@ -84,10 +85,10 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty embedded EC2 in-process, with one account and region."""
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    emulator.install()
+    install()
     with mock_aws():
-        emulator.forget_everything()
-        yield emulator.backend(ACCOUNT, REGION)
+        reset_emulator()
+        yield get_backend(ACCOUNT, REGION)
 
 
 @pytest.fixture(params=["in-process", "http"])
@@ -98,8 +99,8 @@ def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         request.getfixturevalue("ec2")
     else:
         monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        server = emulator.Server()
-        emulator.forget_everything()
+        server = Server()
+        reset_emulator()
     endpoint = server.endpoint_url if server else None
 
     def client(service: str = "ec2", account_id: str = ACCOUNT, region: str = REGION) -> Any:

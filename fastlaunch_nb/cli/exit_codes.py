@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and what it says on stderr about trouble."""
+"""Exit codes of commands, and their messages on stderr."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from contextlib import contextmanager
 
 from fastlaunch_nb.errors import FastLaunchError, FastLaunchWarning, InputError, SweepError
 
-ENDED_BY_CTRL_C = 130  # as a shell says it
+INTERRUPTED = 130  # as shells report Ctrl-C
 
 
 class PartialError(FastLaunchError):
-    """Not all that was asked could be read; what could be is printed. A line a failure."""
+    """Some or all reads failed, one line for each; the command has printed the others."""
 
-    def __init__(self, lines: Iterable[str], *, nothing: bool) -> None:
+    def __init__(self, lines: Iterable[str], *, nothing_read: bool) -> None:
         super().__init__("\n".join(lines))
-        self.code = 1 if nothing else 3
+        self.code = 1 if nothing_read else 3
 
 
-def exit_code(error: FastLaunchError) -> int:
-    """Return the exit code of a command that ends so."""
+def get_exit_code(error: FastLaunchError) -> int:
+    """Return the exit code of a command that raises an error."""
     if isinstance(error, PartialError):
         return error.code
     return 2 if isinstance(error, InputError) else 1
 
 
 @contextmanager
-def warnings_in_words() -> Iterator[None]:
-    """Say each of our warnings once, as a line of text, without its place in the code."""
-    said = set()
+def print_warnings() -> Iterator[None]:
+    """Print each of our warnings once, as a line of text without its place in the code."""
+    printed = set()
 
-    def say_once(message: Warning | str, *_: object, **__: object) -> None:
-        if str(message) not in said:
-            said.add(str(message))
-            complain(message)
+    def print_once(message: Warning | str, *_: object, **__: object) -> None:
+        if str(message) not in printed:
+            printed.add(str(message))
+            print_error(message)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", FastLaunchWarning)
-        warnings.showwarning = say_once
+        warnings.showwarning = print_once
         yield
 
 
-def complain(trouble: Exception | str) -> None:
-    """Say what went wrong, on one line, or one a failure: it may quote what AWS sent."""
-    from fastlaunch_nb.formatting import single_line  # which loads pandas: not for --help
+def print_error(error: Exception | str) -> None:
+    """Print an error on stderr, each failure on a single line, as it may quote AWS."""
+    from fastlaunch_nb.formatting import single_line  # loads pandas, which --help does not need
 
-    many = isinstance(trouble, SweepError | PartialError)
-    for line in str(trouble).splitlines() if many else [trouble]:
-        say(f"fastlaunch-nb: {single_line(line)}")
+    has_lines = isinstance(error, SweepError | PartialError)
+    for line in str(error).splitlines() if has_lines else [error]:
+        print_status(f"fastlaunch-nb: {single_line(line)}")
 
 
-def say(text: str) -> None:
-    """Say something to who is watching, besides the result."""
+def print_status(text: str) -> None:
+    """Print a message on stderr, next to the result on stdout."""
     print(text, file=sys.stderr, flush=True)

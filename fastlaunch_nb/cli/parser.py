@@ -1,4 +1,4 @@
-"""The words of the command line: commands, options, and the help on each."""
+"""The parser of the command line: commands, options and their help."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from fastlaunch_nb import __version__
-from fastlaunch_nb.cli import jupyter
+from fastlaunch_nb.cli.jupyter import DASHBOARD_PORT, LAB_PORT
+from fastlaunch_nb.cli.notebook_copies import NOTEBOOKS
 
-# --- the words ------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands; each leaves in `command` what is to be run."""
+    """Return the parser; it stores the function of a command in `command`, by name."""
     parser = argparse.ArgumentParser(
         prog="fastlaunch-nb", description="EC2 Fast Launch in Jupyter.", allow_abbrev=False
     )
@@ -31,10 +32,10 @@ def build_parser() -> argparse.ArgumentParser:
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def _add(
+def _add_command(
     commands: _Commands,
     name: str,
-    run: str,
+    function: str,
     help_line: str,
     description: str,
     *examples: str,
@@ -47,207 +48,196 @@ def _add(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    command.set_defaults(command=run)  # by its name: who asks for help waits for no pandas
+    command.set_defaults(command=function)  # by name, so that --help does not load pandas
     return command
 
 
 def _add_show(commands: _Commands) -> None:
-    command = _add(
+    command = _add_command(
         commands,
         "show",
         "read_commands.show_images",
-        "print the images as a table, as JSON or as CSV",
-        "Read the Fast Launch images of an account and print them, the worst states on top.\n"
-        "Regions that could not be read are named on stderr, and the exit code is then 3, or 1\n"
-        "where there was nothing else.",
+        "print images as a table, JSON or CSV",
+        "Read the Fast Launch images of an account and print them, the worst states first.\n"
+        "Reads that failed are listed on stderr; the exit code is then 3, or 1 if nothing\n"
+        "could be read.",
         "fastlaunch-nb show --demo",
         "fastlaunch-nb show --region us-east-1 eu-west-1 --filters state=enabled,enabling",
         "fastlaunch-nb show --profile build-farm --csv > images.csv",
     )
-    _add_reading(command)
-    forms = command.add_mutually_exclusive_group()
-    forms.add_argument(
-        "--json", action="store_const", dest="form", const="json", help="all columns, as JSON"
+    _add_source_options(command)
+    formats = command.add_mutually_exclusive_group()
+    formats.add_argument(
+        "--json", action="store_const", dest="form", const="json", help="print all columns as JSON"
     )
-    forms.add_argument(
+    formats.add_argument(
         "--csv",
         action="store_const",
         dest="form",
         const="csv",
-        help="all columns, as CSV; an apostrophe keeps a spreadsheet from reading a formula",
+        help="print all columns as CSV; an apostrophe precedes values that a spreadsheet would "
+        "read as formulas",
     )
 
 
 def _add_sweep(commands: _Commands) -> None:
-    command = _add(
+    command = _add_command(
         commands,
         "sweep",
         "read_commands.sweep_accounts",
-        "read many accounts and regions at once, into a file",
-        "Read the Fast Launch images of many accounts, in all the regions that each has enabled,\n"
-        "and print them, or write them to a file. What could not be read is named on stderr, and\n"
-        "the exit code is then 3, or 1 where there was nothing else.",
+        "read many accounts and regions at once, optionally into a file",
+        "Read the Fast Launch images of many accounts, in all enabled regions of each, and\n"
+        "print them or write them to a file. Reads that failed are listed on stderr; the exit\n"
+        "code is then 3, or 1 if nothing could be read.",
         "fastlaunch-nb sweep --demo",
         "fastlaunch-nb sweep --profile build-farm game-servers --region us-east-1 eu-west-1",
         "fastlaunch-nb sweep --accounts 111122223333 --role FastLaunchReader --out images.csv",
         "fastlaunch-nb sweep --organization --role FastLaunchReader --out images.parquet \\",
         "                    --coverage coverage.parquet",
     )
-    group = _add_sweeping(command)
+    group = _add_sweep_options(command)
     group.add_argument(
         "--out",
         type=Path,
         metavar="FILE",
-        help="where to write the images: .parquet, .csv or .json; default: a table on stdout",
+        help="write the images to a .parquet, .csv or .json file (default: print a table)",
     )
     group.add_argument(
-        "--coverage", type=Path, metavar="FILE", help="where to write what was covered, likewise"
+        "--coverage",
+        type=Path,
+        metavar="FILE",
+        help="write the coverage, a row for each read, to a file in one of these formats",
     )
     group.add_argument(
-        "--strict", action="store_true", help="print and write nothing unless all could be read"
+        "--strict", action="store_true", help="print and write nothing if any read fails"
     )
 
 
 def _add_record(commands: _Commands) -> None:
-    command = _add(
+    command = _add_command(
         commands,
         "record",
         "read_commands.record_sweep",
-        "keep a sweep, or events, in a history's store; for cron",
-        "Read as sweep does, and keep what was seen in a store that fastlaunch_nb.History reads.\n"
-        "Prints one line that says what was kept. What could not be read is kept as unknown and\n"
-        "named on stderr, and the exit code is then 3, or 1 where there was nothing else.",
+        "record a sweep or events in a history store, for example with cron",
+        "Read like sweep, and record the result in a store that fastlaunch_nb.History opens.\n"
+        "Print one line that summarizes the recording. Reads that failed are recorded as\n"
+        "unknown and listed on stderr; the exit code is then 3, or 1 if nothing could be read.",
         "fastlaunch-nb record store --demo",
         "fastlaunch-nb record s3://fleet/history --profile build-farm --region us-east-1 eu-west-1",
         "fastlaunch-nb record s3://fleet/history --organization --role FastLaunchReader --compact",
         "fastlaunch-nb record store --events firehose/2026/01",
     )
     command.add_argument("store", metavar="STORE", help="a folder, or s3://bucket/prefix")
-    group = _add_sweeping(command)
+    group = _add_sweep_options(command)
     group.add_argument(
         "--events",
         type=Path,
         metavar="PATH",
-        help="keep EventBridge's notifications, of a file or a folder, and read nothing of AWS",
+        help="record EventBridge notifications from a file or folder instead of reading AWS",
     )
     group.add_argument(
         "--compact",
         action="store_true",
-        help="then merge the store's small files, such as once a day",
+        help="then merge the store's small files, for example once a day",
     )
-
-
-def _add_sweeping(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add what says whom to sweep; return the group for what to do with it."""
-    _add_reading(command, several=True)
-    group = command.add_argument_group("other accounts, by a role that is assumed in each")
-    group.add_argument("--accounts", nargs="+", metavar="ID", help="accounts, 12 digits each")
-    group.add_argument(
-        "--organization",
-        nargs="*",
-        metavar="PART",
-        help="all active accounts of the organization; or its units, roots and accounts named here",
-    )
-    group.add_argument("--skip", nargs="+", metavar="PART", help="units and accounts to leave out")
-    group.add_argument("--role", metavar="NAME", help="the role, by its name and path")
-    group.add_argument("--external-id", metavar="ID", help="what the role's trust policy asks for")
-    group = command.add_argument_group("what to do with it")
-    group.add_argument(
-        "--workers", type=int, default=32, help="reads under way at once (default: %(default)s)"
-    )
-    group.add_argument("--no-progress", action="store_true", help="no bar, also on a terminal")
-    return group
 
 
 def _add_serve(commands: _Commands) -> None:
-    command = _add(
+    command = _add_command(
         commands,
         "serve",
         "serve_commands.serve_dashboard",
-        "serve a dashboard of the panel and the charts, for people who do not code",
-        "Serve notebooks/dashboard.ipynb as a page, by Voila, on this machine, until Ctrl-C.\n"
-        "Opening the page reads the images; loading it again reads them again.",
+        "serve a dashboard with the panel and the charts, for people who do not code",
+        "Serve notebooks/dashboard.ipynb as a web page with Voila, on this machine, until\n"
+        "Ctrl-C. Opening or reloading the page reads the images.",
         "fastlaunch-nb serve --demo",
         "fastlaunch-nb serve --profile build-farm --region us-east-1 eu-west-1 --theme dark",
     )
-    _add_reading(command)
-    _add_serving(command, jupyter.DASHBOARD_PORT)
+    _add_source_options(command)
+    _add_server_options(command, DASHBOARD_PORT)
     command.add_argument(
-        "--theme", choices=("light", "dark"), default="light", help="default: %(default)s"
+        "--theme",
+        choices=("light", "dark"),
+        default="light",
+        help="color theme (default: %(default)s)",
     )
 
 
 def _add_lab(commands: _Commands) -> None:
-    command = _add(
+    command = _add_command(
         commands,
         "lab",
         "serve_commands.open_lab",
         "open JupyterLab on a copy of the notebooks",
         "Start JupyterLab on a copy of the notebooks, on this machine, until Ctrl-C. They read\n"
-        "the demo fleet, with no AWS credentials, unless --profile names another account.",
+        "the demo fleet, without AWS credentials, unless --profile names another account.",
         "fastlaunch-nb lab --port 8890 --no-browser",
         "fastlaunch-nb lab --profile build-farm --region eu-west-1",
     )
-    _add_reading(command)
-    _add_serving(command, jupyter.LAB_PORT)
+    _add_source_options(command)
+    _add_server_options(command, LAB_PORT)
     command.add_argument(
         "--folder",
         type=Path,
         default=Path("lab"),
-        help="where to, a folder in it for each profile (default: %(default)s)",
+        help="folder for the copies, with a subfolder for each profile (default: %(default)s)",
     )
 
 
+FAULTS = {
+    "throttle_rate": (float, "share of requests, 0 to 1, that get RequestLimitExceeded"),
+    "bucket": (int, "number of requests that an account and region may send before throttling"),
+    "refill": (float, "number of requests per second that are added to a bucket"),
+    "error_rate": (float, "share of requests that get InternalError or Unavailable"),
+    "latency": (float, "number of seconds by which every answer is delayed"),
+    "drop_rate": (float, "share of connections that are closed without an answer"),
+    "truncate_rate": (float, "share of answers that end half-way"),
+}
+FAULT_SWITCHES = {
+    "expire_tokens": "refuse every page token as expired",
+    "repeat_token": "answer each page with the token that requested it",
+}
+
+
 def _add_demo(commands: _Commands) -> None:
-    command = _add(
+    command = _add_command(
         commands,
         "demo",
         "serve_commands.serve_demo",
-        "serve the embedded EC2 with the demo fleet to any AWS client",
-        "Serve the embedded EC2 with the demo fleet on this machine until Ctrl-C.\n"
-        "Prints the variables that point an AWS client at it.",
+        "serve an EC2 emulator with the demo fleet to any AWS client",
+        "Serve an EC2 emulator with the demo fleet on this machine until Ctrl-C.\n"
+        "Print the variables that point an AWS client at it.",
         "fastlaunch-nb demo --port 5001 > demo.env &",
         "until grep -sq no_proxy= demo.env; do sleep 1; done; . ./demo.env",
         "aws ec2 describe-fast-launch-images",
         "curl $AWS_ENDPOINT_URL/fastlaunch/clock -d '{\"hours\": 6}'  # moves its clock; "
         "without -d, reads it",
-        "curl $AWS_ENDPOINT_URL/fastlaunch/events  # what EventBridge has told, a line each",
+        "curl $AWS_ENDPOINT_URL/fastlaunch/events  # EventBridge notifications, one per line",
         "fastlaunch-nb demo --speed 60 --throttle-rate 0.3",
     )
-    command.add_argument("--port", type=int, default=0, help="default: a free one")
-    command.add_argument("--host", default="127.0.0.1", help="default: %(default)s, loopback")
-    command.add_argument("--seed", type=int, default=0, help="which fleet (default: %(default)s)")
+    command.add_argument(
+        "--port", type=int, default=0, help="port to listen on (default: a free one)"
+    )
+    command.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s, for this machine only)",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, help="seed of the fleet (default: %(default)s)"
+    )
     command.add_argument(
         "--speed",
         type=float,
         default=0,
-        help="seconds of its clock a real second (default: %(default)s, it stands still)",
+        help="speed of its clock in seconds per real second (default: %(default)s, standing still)",
     )
-    _add_faults(command)
-
-
-FAULTS = {
-    "throttle_rate": (float, "share of requests, 0 to 1, that get RequestLimitExceeded"),
-    "bucket": (int, "requests an account and region may send at once, before they get it"),
-    "refill": (float, "requests a second that a bucket gets back"),
-    "error_rate": (float, "share of requests that get InternalError or Unavailable"),
-    "latency": (float, "seconds that every answer takes longer"),
-    "drop_rate": (float, "share of connections that are closed without an answer"),
-    "truncate_rate": (float, "share of answers that end half-way"),
-}
-FAULT_SWITCHES = {
-    "expire_tokens": "refuse every page token, as one that has expired",
-    "repeat_token": "give each page the token that it was asked with",
-}
-
-
-def _add_faults(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("what goes wrong on purpose")
+    group = command.add_argument_group("faults to inject")
     for name, (kind, meaning) in FAULTS.items():
-        group.add_argument(_option(name), type=kind, default=argparse.SUPPRESS, help=meaning)
+        group.add_argument(_to_option(name), type=kind, default=argparse.SUPPRESS, help=meaning)
     for name, meaning in FAULT_SWITCHES.items():
         group.add_argument(
-            _option(name), action="store_true", default=argparse.SUPPRESS, help=meaning
+            _to_option(name), action="store_true", default=argparse.SUPPRESS, help=meaning
         )
     group.add_argument(
         "--unauthorized",
@@ -258,47 +248,82 @@ def _add_faults(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _option(name: str) -> str:
+# --- options --------------------------------------------------------------------------
+
+
+def _to_option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _add_reading(command: argparse.ArgumentParser, *, several: bool = False) -> None:
-    group = command.add_argument_group("what to read")
-    whose = group.add_mutually_exclusive_group()
-    many: dict[str, Any] = {"nargs": "+", "action": "extend"} if several else {}
-    whose.add_argument(
+def _add_source_options(command: argparse.ArgumentParser, *, many: bool = False) -> None:
+    """Add the options for what to read; with `many`, several profiles and all their regions."""
+    group = command.add_argument_group("accounts, regions and filters")
+    account = group.add_mutually_exclusive_group()
+    several: dict[str, Any] = {"nargs": "+", "action": "extend"} if many else {}
+    account.add_argument(
         "--profile",
         metavar="NAME",
-        help="a profile of your AWS configuration; '' is what boto3 finds by itself",
-        **many,
+        help="profile of your AWS configuration; '' means the credentials that boto3 finds",
+        **several,
     )
-    whose.add_argument("--demo", action="store_true", help="the demo fleet, in an embedded EC2")
+    account.add_argument("--demo", action="store_true", help="the demo fleet in an EC2 emulator")
     group.add_argument(
         "--region",
         nargs="+",
         action="extend",
         metavar="REGION",
-        help="default: all that an account has enabled"
-        if several
-        else "default: the profile's own; of the demo, all",
+        help="regions to read (default: all enabled regions of each account)"
+        if many
+        else "regions to read (default: the profile's region, or all of the demo)",
     )
     group.add_argument(
         "--filters",
         nargs="+",
         action="extend",
         metavar="NAME=VALUE,...",
-        help="state, owner-id or resource-type; also as the AWS CLI has it, "
+        help="filters by state, owner-id or resource-type; the form of the AWS CLI also works: "
         "Name=state,Values=enabled,enabling",
     )
 
 
-def _add_serving(command: argparse.ArgumentParser, port: int) -> None:
-    command.add_argument("--port", type=int, help=f"default: {port}, or the next one that is free")
-    command.add_argument("--no-browser", action="store_true", help="only print the address")
+def _add_sweep_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options for which accounts to sweep and how; return the group of the latter."""
+    _add_source_options(command, many=True)
+    group = command.add_argument_group("other accounts, by assuming a role in each")
+    group.add_argument("--accounts", nargs="+", metavar="ID", help="account ids of 12 digits")
+    group.add_argument(
+        "--organization",
+        nargs="*",
+        metavar="PART",
+        help="all active accounts of the organization, or those of the given units, roots and "
+        "accounts",
+    )
+    group.add_argument("--skip", nargs="+", metavar="PART", help="units and accounts to leave out")
+    group.add_argument("--role", metavar="NAME", help="name of the role, with its path")
+    group.add_argument(
+        "--external-id", metavar="ID", help="external id that the role's trust policy requires"
+    )
+    group = command.add_argument_group("execution and output")
+    group.add_argument(
+        "--workers", type=int, default=32, help="number of parallel reads (default: %(default)s)"
+    )
+    group.add_argument(
+        "--no-progress", action="store_true", help="show no progress bar, even in a terminal"
+    )
+    return group
+
+
+def _add_server_options(command: argparse.ArgumentParser, port: int) -> None:
+    command.add_argument(
+        "--port", type=int, help=f"port to listen on (default: {port}, or the next free one)"
+    )
+    command.add_argument(
+        "--no-browser", action="store_true", help="print the address, but open no browser"
+    )
     command.add_argument(
         "--notebooks",
         type=Path,
-        default=jupyter.NOTEBOOKS,
+        default=NOTEBOOKS,
         metavar="FOLDER",
-        help="where the notebooks are (default: those of fastlaunch_nb)",
+        help="folder of the notebooks (default: those of fastlaunch_nb)",
     )

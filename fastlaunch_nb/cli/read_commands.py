@@ -1,4 +1,4 @@
-"""The commands that read: show, sweep and record; and what they are asked to read."""
+"""Commands that read AWS: show, sweep and record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from fastlaunch_nb import export
 from fastlaunch_nb.aws.clients import named_session, region_of
 from fastlaunch_nb.aws.targets import Target, targets
-from fastlaunch_nb.cli.exit_codes import PartialError, say
+from fastlaunch_nb.cli.exit_codes import PartialError, print_status
 from fastlaunch_nb.collect.result import Sweep, failure_lines
 from fastlaunch_nb.collect.sweep import sweep
 from fastlaunch_nb.demo_fleet.demo import Demo, demo
@@ -25,127 +25,126 @@ from fastlaunch_nb.schema.columns import STATUSES
 from fastlaunch_nb.sources.events import from_events
 from fastlaunch_nb.validation import check_region, parse_api_filters
 
-# --- what to read ---------------------------------------------------------------------
+# --- options --------------------------------------------------------------------------
 
 
 class ReadOptions(NamedTuple):
-    """What to read; its names are those of the notebooks' marked cell."""
+    """Account, regions and filters, named like the parameters of the notebooks."""
 
-    profile: str | None  # None is the demo fleet, "" what boto3 finds by itself
-    regions: list[str] | None  # None is all of the demo
+    profile: str | None  # None means the demo fleet, "" the credentials that boto3 finds
+    regions: list[str] | None  # None means all regions of the demo
     filters: dict[str, list[str]] | None
 
     def parameters(self) -> dict[str, Any]:
-        """Return what a notebook that reads the demo fleet must be told."""
+        """Return the parameters of a notebook that reads the demo fleet by default."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
-def read_options(options: argparse.Namespace, *, usual: str | None) -> ReadOptions:
-    """Return what to read, checked; `usual` is the profile where no option says."""
-    filters = _filters(options)
-    profile = usual if options.profile is None else options.profile
+def parse_read_options(options: argparse.Namespace, *, default_profile: str | None) -> ReadOptions:
+    """Return the account, regions and filters of a command, validated."""
+    filters = _parse_filters(options)
+    profile = default_profile if options.profile is None else options.profile
     if options.demo or profile is None:
         return ReadOptions(None, options.region, filters or None)
     session = named_session(profile)
     return ReadOptions(profile, options.region or [region_of(session, None)], filters or None)
 
 
-def _filters(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the filters as they were typed; they are checked, and the regions with them."""
+def _parse_filters(options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return the filters; validate them and the regions."""
     for region in options.region or ():
         check_region(region)
     filters: dict[str, list[str]] = {}
     for word in options.filters or ():
-        name, _, values = _SHORTHAND.sub(r"\1=\2", word).partition("=")
+        name, _, values = _AWS_CLI_FILTER.sub(r"\1=\2", word).partition("=")
         filters.setdefault(name, []).extend(filter(None, values.split(",")))
     parse_api_filters(filters)
     return filters
 
 
-_SHORTHAND = re.compile(r"^Name=(.*?),Values=(.*)$")  # as the AWS CLI has it
+_AWS_CLI_FILTER = re.compile(r"^Name=(.*?),Values=(.*)$")
 
 
-# --- show, sweep, record --------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------
 
 
 def show_images(options: argparse.Namespace) -> None:
     """Print the images of an account."""
-    reading = read_options(options, usual="")
-    with demo() if reading.profile is None else nullcontext() as running:
+    source = parse_read_options(options, default_profile="")
+    with demo() if source.profile is None else nullcontext() as running:
         accounts = targets(
-            profiles=running.accounts.values() if running else [reading.profile or ""]
+            profiles=running.accounts.values() if running else [source.profile or ""]
         )
-        regions = reading.regions or (running.regions if running else None)
-        swept = sweep(accounts, regions=regions, filters=reading.filters, progress=False)
-    if not len(swept.failures) or len(swept.images):
-        _print(swept.images, options.form, filtered=bool(reading.filters))
-    _tell_failures(swept)
+        regions = source.regions or (running.regions if running else None)
+        result = sweep(accounts, regions=regions, filters=source.filters, progress=False)
+    if not len(result.failures) or len(result.images):
+        _print_images(result.images, options.form, filtered=bool(source.filters))
+    _raise_failures(result)
 
 
 def sweep_accounts(options: argparse.Namespace) -> None:
-    """Read many accounts; print the images, or write them to a file."""
+    """Read many accounts; print the images or write them to a file."""
     files = [path for path in (options.out, options.coverage) if path is not None]
     for path in files:
         export.check_file(path)
     if len(set(files)) < len(files):
-        raise InputError("--out and --coverage name the same file. Name two.")
-    swept = _swept(options, strict=options.strict)
+        raise InputError(f"--out and --coverage are both {files[0]}. Choose two different files.")
+    result = _run_sweep(options, strict=options.strict)
     if options.coverage is not None:
-        export.save(swept.coverage, options.coverage)
+        export.save(result.coverage, options.coverage)
     if options.out is not None:
-        export.save(swept.images, options.out)
-    elif len(swept.images):
-        _print_table(swept.images, "--out has")
-    say(repr(swept))
-    _tell_failures(swept)
+        export.save(result.images, options.out)
+    elif len(result.images):
+        _print_table(result.images, "Use --out to write all columns to a file.")
+    print_status(repr(result))
+    _raise_failures(result)
 
 
 def record_sweep(options: argparse.Namespace) -> None:
-    """Keep a sweep, or events, in a store; print a line that says what was kept."""
+    """Record a sweep or events in a store; print one line that monitoring tools can parse."""
     history = History(options.store)
-    if options.events is not None:
-        _refuse_reading(options)
+    result = None
+    if options.events is None:
+        result = _run_sweep(options, strict=False)
+        history.record(result)
+        statuses = result.coverage["status"].value_counts()
+        counts = {
+            "sweep_id": result.sweep_id,
+            "images": len(result.images),
+            "reads": len(result.coverage),
+            **{status: statuses.get(status, 0) for status in STATUSES},
+        }
+    else:
+        _refuse_source_options(options)
         events = from_events(options.events)
         history.record(events)
-        print(f"recorded events={len(events)}", flush=True)
-    else:
-        swept = _swept(options, strict=False)
-        history.record(swept)
-        print(f"recorded {_counted(swept)}", flush=True)
+        counts = {"events": len(events)}
+    print("recorded", *(f"{name}={count}" for name, count in counts.items()), flush=True)
     if options.compact:
         history.compact()
-    if options.events is None:
-        _tell_failures(swept)
+    if result is not None:
+        _raise_failures(result)
 
 
-def _refuse_reading(options: argparse.Namespace) -> None:
-    """Refuse to be told both to read AWS and to keep what EventBridge told."""
-    names = ("profile", "demo", "region", "filters", "accounts", "organization", "skip", "role")
-    given = [name for name in names if getattr(options, name) not in (None, False)]
-    if given:
-        raise InputError(
-            f"--events reads nothing of AWS, so --{given[0]} has no use. Leave one out."
-        )
+def _refuse_source_options(options: argparse.Namespace) -> None:
+    """Raise InputError for an option that has no effect together with --events."""
+    for name in (*_READ_OPTIONS, *_ROLE_OPTIONS):
+        if getattr(options, name) not in (None, False):
+            raise InputError(
+                f"--events does not read AWS, so --{name} has no effect. Leave one of them out."
+            )
 
 
-def _counted(swept: Sweep) -> str:
-    """Return what a sweep brought, in words that a monitor can read."""
-    ended = swept.coverage["status"].value_counts()
-    counts = {
-        "sweep_id": swept.sweep_id,
-        "images": len(swept.images),
-        "reads": len(swept.coverage),
-        **{status: ended.get(status, 0) for status in STATUSES},
-    }
-    return " ".join(f"{name}={count}" for name, count in counts.items())
+_READ_OPTIONS = ("profile", "demo", "region", "filters")
+_ROLE_OPTIONS = ("accounts", "organization", "skip", "role")
 
 
-def _swept(options: argparse.Namespace, *, strict: bool) -> Sweep:
-    """Sweep what the options name, which are checked before anything is sent."""
-    filters = _filters(options)
+def _run_sweep(options: argparse.Namespace, *, strict: bool) -> Sweep:
+    """Validate the options, then sweep the accounts that they name."""
+    filters = _parse_filters(options)
     with demo() if options.demo else nullcontext() as running:
         return sweep(
-            _targets_of(options, running),
+            _list_targets(options, running),
             regions=options.region,
             filters=filters or None,
             max_workers=options.workers,
@@ -154,54 +153,56 @@ def _swept(options: argparse.Namespace, *, strict: bool) -> Sweep:
         )
 
 
-def _targets_of(options: argparse.Namespace, running: Demo | None) -> list[Target]:
-    """Return whom a sweep is to read."""
-    whole = options.organization == []  # the option alone, without any part of it
-    elsewhere = (options.accounts, options.organization, options.role, options.skip)
-    if running and elsewhere == (None, None, None, None):
+def _list_targets(options: argparse.Namespace, running: Demo | None) -> list[Target]:
+    """Return the accounts to sweep: by default, all accounts of a running demo."""
+    if running and all(getattr(options, name) is None for name in _ROLE_OPTIONS):
         return targets(profiles=running.accounts.values())
     return targets(
         profiles=options.profile,
         accounts=options.accounts,
-        organization=True if whole else options.organization,
+        organization=True if options.organization == [] else options.organization,
         skip=options.skip,
         role=options.role,
         external_id=options.external_id,
     )
 
 
-def _tell_failures(swept: Sweep) -> None:
-    if not len(swept.failures):
+def _raise_failures(result: Sweep) -> None:
+    """Raise an error that lists the failed reads of a sweep, if there are any."""
+    if not len(result.failures):
         return
-    if swept.was_interrupted:
+    if result.was_interrupted:
         raise KeyboardInterrupt
-    nothing = len(swept.failures) == len(swept.coverage) and swept.images.empty
-    raise PartialError(failure_lines(swept.failures), nothing=nothing)
+    nothing_read = len(result.failures) == len(result.coverage) and result.images.empty
+    raise PartialError(failure_lines(result.failures), nothing_read=nothing_read)
 
 
-def _print(images: pd.DataFrame, form: str | None, *, filtered: bool) -> None:
+# --- output ---------------------------------------------------------------------------
+
+
+def _print_images(images: pd.DataFrame, form: str | None, *, filtered: bool) -> None:
     if form == "json":
         print(export.to_json(images))
     elif form == "csv":
         text = to_csv(images)
-        if sys.stdout.isatty():  # a file gets what AWS sent, a terminal nothing to obey
+        if sys.stdout.isatty():  # so that a terminal executes no control characters
             text = "\n".join(map(escape_unprintable, text.split("\n")))
         print(text, end="")
     elif len(images):
-        _print_table(images, "--json and --csv have")
+        _print_table(images, "Use --json or --csv to print all columns.")
     sys.stdout.flush()
-    say(export.summarize(images, filtered=filtered))
+    print_status(export.summarize(images, filtered=filtered))
 
 
-_ENDLESS = 100_000  # letters a line: a file has no edge
+_UNLIMITED_WIDTH = 100_000  # characters per line of a file
 
 
-def _print_table(images: pd.DataFrame, whole: str) -> None:
-    """Print as many columns as the terminal has room for; into a file, all of them."""
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else _ENDLESS)
-    table = export.to_table(images, console.width if terminal else None)
+def _print_table(images: pd.DataFrame, hint: str) -> None:
+    """Print as many columns as fit into the terminal; print all of them to a file."""
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else _UNLIMITED_WIDTH)
+    table = export.to_table(images, console.width if is_terminal else None)
     console.print(table)
-    left_out = export.HEADINGS[len(table.columns) :]
-    if left_out:
-        say(f"No room for {', '.join(left_out)}: {whole} everything.")
+    omitted = export.HEADINGS[len(table.columns) :]
+    if omitted:
+        print_status(f"No room for {', '.join(omitted)}. {hint}")

@@ -1,1 +1,1 @@
-"""The demo: a fleet with a past in the embedded EC2, and the way boto3 finds it."""
+"""The demo: a fleet with a history in the emulator, and an environment that leads boto3 to it."""

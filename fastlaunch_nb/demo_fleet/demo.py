@@ -1,8 +1,8 @@
-"""The demo fleet: a small Windows estate in the embedded EC2, and the way boto3 finds it.
+"""The running demo: its emulator, and the environment that leads boto3 to it.
 
-While it runs, the demo owns everything that decides where boto3 sends a request
-and as whom: all ``AWS_*`` variables, the configuration and credentials files,
-the proxies, boto3's default session. It puts all of it back when it stops.
+While it runs, the demo owns everything that decides where boto3 sends requests and with
+which credentials: all ``AWS_*`` variables, the configuration and credentials files, the
+proxies, boto3's default session. It restores all of them when it stops.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from fastlaunch_nb.aws.clients import keyed_session, swap_default_session
-from fastlaunch_nb.demo_fleet.scenario import ACCOUNTS, REGIONS, populate
+from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
 
 if TYPE_CHECKING:
     import boto3
 
     from fastlaunch_nb.demo_fleet.sample_history import SampleHistory
-    from fastlaunch_nb.emulator.clock import Clock
 
-KEY = "demo"  # access key and secret key: nothing checks them
+KEY = "demo"  # the access key and the secret key, which nothing checks
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-_STOPPED = "The demo has stopped. Start another: fastlaunch_nb.demo_fleet()"
+_STOPPED = "The demo has stopped. Start another: fastlaunch_nb.demo()"
 _running: Demo | None = None
 
 
@@ -39,35 +39,35 @@ def demo(
     host: str = "127.0.0.1",
     faults: Mapping[str, Any] | None = None,
 ) -> Demo:
-    """Start the embedded EC2 with the demo fleet, and point boto3 at it.
+    """Start an EC2 emulator with the demo fleet, and point boto3 at it.
 
-    One demo runs at a time: starting another stops the first. Use it as a
-    context manager, or call ``stop()``, to have everything put back.
+    Only one demo runs at a time: starting another stops the first. Use it as a context
+    manager, or call ``stop()``, to restore the environment.
 
     Parameters
     ----------
     seed : int, default 0
         The same seed makes the same fleet, in every process.
     port : int, default 0
-        Where to listen; 0 takes a free port.
+        The port to listen on; 0 means any free port.
     host : str, default "127.0.0.1"
-        The address to listen at; that one is for this machine only.
+        The address to listen on; the default is for this machine only.
     faults : dict, optional
-        What goes wrong on purpose, such as ``{"throttle_rate": 0.3}``: fields of
-        :class:`fastlaunch_nb.emulator.Faults`, each described there.
+        Faults to inject, such as ``{"throttle_rate": 0.3}``: the parameters of
+        :class:`fastlaunch_nb.emulator.faults.Faults`.
 
     Returns
     -------
     Demo
-        With ``endpoint_url``, ``session``, ``clock``, ``history``, ``accounts``,
-        ``regions`` and ``stop()``.
+        The running demo, with ``endpoint_url``, ``session``, ``clock``, ``history``,
+        ``accounts``, ``regions`` and ``stop()``.
 
     Raises
     ------
     MissingExtraError
-        moto is not installed.
+        If moto is not installed.
     InputError
-        The port is taken, or there is no such fault.
+        If the port cannot be used or the faults are invalid.
 
     Examples
     --------
@@ -94,20 +94,21 @@ class Demo:
     Attributes
     ----------
     endpoint_url : str
-        Where the embedded EC2 listens.
+        The address of the emulator.
     accounts : dict
-        Account id to account name; the names are profiles of boto3 as well.
+        Account id to account name; the names are also profiles of boto3.
     regions : tuple of str
         The regions that have images.
     clock : Clock
-        The embedded EC2's time, which moves when ``clock.advance(hours=6)`` says
-        so, or with real time after ``clock.run()``.
+        The emulator's time. ``clock.advance(hours=6)`` moves it; after ``clock.run()`` it
+        runs with real time.
     environment : dict
-        The variables that point any AWS client at it, where no other ``AWS_*`` is set.
+        The variables that point any AWS client at the demo, if no other ``AWS_*`` is set.
     """
 
     accounts = ACCOUNTS
     regions = REGIONS
+    clock = CLOCK
 
     def __init__(
         self,
@@ -121,28 +122,40 @@ class Demo:
         self._default_session = swap_default_session(None)
         self._saved: dict[str, str] | None = _take_over_environment()
         try:
-            with _uncollected():
-                self._start(seed, port, host)
-            _set_faults(_emulator(), faults or {})
+            with _pause_garbage_collection():
+                self._start(seed, port, host, faults or {})
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, seed: int, port: int, host: str) -> None:
-        emulator = _emulator()
-        self.clock: Clock = emulator.CLOCK
-        self._server = _serve(emulator, port, host)
+    def _start(self, seed: int, port: int, host: str, faults: Mapping[str, Any]) -> None:
+        require_extra()
+        from fastlaunch_nb.demo_fleet.scenario import populate
+        from fastlaunch_nb.emulator.faults import FAULTS, Faults
+        from fastlaunch_nb.emulator.server import Server
+
+        try:
+            self._server = Server(port, host)
+        except OSError as error:
+            raise InputError(
+                f"port {port} cannot be used at {host} ({error.strerror}). "
+                "Pass another port, or 0 for a free one."
+            ) from None
         self.endpoint_url: str = self._server.endpoint_url
         self.environment = _write_profiles(Path(self._folder.name), self.endpoint_url)
         os.environ.update(self.environment)
         self._session = keyed_session(KEY, KEY, REGIONS[0])
-        self.images = populate(emulator, seed)
+        self.images = populate(seed)
+        try:
+            FAULTS.set(Faults(**faults))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"faults: {error}") from None
 
     @property
     def session(self) -> boto3.Session:
         """A boto3 session of the first account; ``boto3.Session(profile_name=...)`` for others.
 
-        Its keys are the demo's own: it never comes to use anybody's credentials.
+        It has keys of its own and never uses your credentials.
         """
         if self._saved is None:
             raise FastLaunchError(_STOPPED)
@@ -150,24 +163,27 @@ class Demo:
 
     @property
     def history(self) -> SampleHistory:
-        """The week that ends now, as a reader who looked every six hours would have it."""
+        """The week that ends now, as scanned every six hours."""
         if self._saved is None:
             raise FastLaunchError(_STOPPED)
-        with _uncollected():
-            from fastlaunch_nb.demo_fleet.sample_history import history_of  # which loads pandas
+        with _pause_garbage_collection():  # pandas is large
+            from fastlaunch_nb.demo_fleet.sample_history import make_history
 
         with self.clock.still() as now:
-            return history_of(_emulator(), now)
+            return make_history(now)
 
     def stop(self) -> None:
-        """Stop the embedded EC2 and put the environment back; again does no harm."""
+        """Stop the emulator and restore the environment; calling it again has no effect."""
         global _running
         if self._server is not None:
+            from fastlaunch_nb.emulator.faults import FAULTS
+
             self._server.stop()
             self._server = None
-            _emulator().FAULTS.clear()
+            FAULTS.clear()
         if self._saved is not None:
-            _restore_environment(self._saved)
+            _remove_owned_variables()
+            os.environ.update(self._saved)
             swap_default_session(self._default_session)
             self._folder.cleanup()
             self._saved = None
@@ -192,80 +208,55 @@ class Demo:
         )
 
 
-def need_extra() -> None:
-    """Refuse where the embedded EC2 is not installed."""
-    _emulator()
-
-
-def _emulator() -> Any:
+def require_extra() -> None:
+    """Raise MissingExtraError if moto or its server is not installed."""
     try:
-        from fastlaunch_nb import emulator
+        import fastlaunch_nb.emulator.server  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("demo", "The demo") from error
-    return emulator
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Have Python's garbage collector wait while much is loaded that stays.
+def _pause_garbage_collection() -> Iterator[None]:
+    """Pause Python's garbage collector while large modules and data are loaded.
 
-    It would look through all of it again and again, for a fifth of the time that
-    the demo takes to start. Afterwards all of it counts as old.
+    It would scan all of them repeatedly, which takes a fifth of the demo's start time.
+    Afterwards all of them count as old.
     """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # else these are somebody's, and stay frozen
+        if not gc.get_freeze_count():  # otherwise unfreeze() would undo somebody's freeze()
             gc.freeze()
             gc.unfreeze()
         if was_enabled:
             gc.enable()
 
 
-def _set_faults(emulator: Any, faults: Mapping[str, Any]) -> None:
-    try:
-        emulator.FAULTS.set(emulator.Faults(**faults))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"faults: {error}") from None
-
-
-def _serve(emulator: Any, port: int, host: str) -> Any:
-    try:
-        return emulator.Server(port, host)
-    except OSError as error:
-        raise InputError(
-            f"port {port} can not be used at {host} ({error.strerror}). "
-            "Pass another, or 0 for a free one."
-        ) from None
-
-
 # --- the environment ------------------------------------------------------------------
 
 
-def _is_owned(name: str) -> bool:
-    return name.startswith(("AWS_", "MOTO_")) or name.lower() in _PROXIES
-
-
 def _take_over_environment() -> dict[str, str]:
-    """Take every variable away that could lead elsewhere; return what they were."""
-    saved = {name: value for name, value in os.environ.items() if _is_owned(name)}
-    for name in saved:
-        del os.environ[name]
-    # Before moto makes an EC2, which otherwise loads some 1,290 AMIs a region.
+    """Remove every variable that could lead boto3 elsewhere; return the removed variables."""
+    saved = _remove_owned_variables()
+    # Set before moto creates a backend: it would load some 1,290 AMIs per region.
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
     return saved
 
 
-def _restore_environment(saved: dict[str, str]) -> None:
-    for name in [name for name in os.environ if _is_owned(name)]:
-        del os.environ[name]
-    os.environ.update(saved)
+def _remove_owned_variables() -> dict[str, str]:
+    names = [
+        name
+        for name in os.environ
+        if name.startswith(("AWS_", "MOTO_")) or name.lower() in _PROXIES
+    ]
+    return {name: os.environ.pop(name) for name in names}
 
 
 def _write_profiles(folder: Path, endpoint_url: str) -> dict[str, str]:
-    """Write a profile an account, and return the variables that lead to them and nowhere else."""
+    """Write a profile for each account; return the variables that make AWS clients use them."""
     common = f"region = {REGIONS[0]}\nendpoint_url = {endpoint_url}\n"
     sections = [f"[default]\n{common}"]
     for account_id, name in ACCOUNTS.items():
@@ -282,7 +273,7 @@ def _write_profiles(folder: Path, endpoint_url: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGIONS[0],
         "AWS_REGION": REGIONS[0],
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_DISABLE_CLOCK_SKEW_CORRECTION": "true",  # the JavaScript SDK retries else
+        "AWS_DISABLE_CLOCK_SKEW_CORRECTION": "true",  # otherwise the JavaScript SDK retries
         "NO_PROXY": "*",
         "no_proxy": "*",
     }

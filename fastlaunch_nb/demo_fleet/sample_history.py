@@ -1,28 +1,27 @@
-"""What one would know of the demo fleet after a week of looking, and of listening.
+"""The sample history of the demo fleet: a week of scans and events.
 
-Made from the embedded EC2's own journal, and not by asking it: a week of real
-reads would take most of a minute. With the seed that is the default one, and
-times in UTC, this week of January 2026 tells of
+It is made from the emulator's change log and not by scanning, as a week of real scans would
+take most of a minute. With the default seed, this week of January 2026 (times in UTC) has:
 
-- a region that could not be read: from the 13th, 00:00, until 18:00 the looks at
-  us-east-1 of game-servers were denied. win2019-legacy-lobby-2025.09 was there
-  before and not after: meanwhile it is unknown, but for the minutes that events
-  tell of. Of the other images there a later look proves that nothing had changed.
-- a failed enable: win2022-gitlab-runner-2025.11 of build-farm in us-east-1, on the
-  9th, enabling from 11:24, enabling-failed from 11:54; tried again at 18:24, and
-  enabled from 18:54.
-- a slow fill: win2025-game-server-2026.01 of game-servers in us-east-1, on the
-  12th, enabling for 14 hours, from 03:05 to 17:05.
-- a disabled image: win2019-legacy-lobby-2025.09 of game-servers, in
+- a region that could not be read: the scans of us-east-1 of game-servers from the 13th,
+  00:00, until 18:00 were denied. win2019-legacy-lobby-2025.09 was there before and not
+  after, so in between it is unknown, except for the minutes that events report. For the
+  other images there, a later scan proves that nothing had changed.
+- a failed enable: win2022-gitlab-runner-2025.11 of build-farm in us-east-1, on the 9th,
+  enabling from 11:24, enabling-failed from 11:54; tried again at 18:24, and enabled from
+  18:54.
+- a slow fill: win2025-game-server-2026.01 of game-servers in us-east-1, on the 12th,
+  enabling for 14 hours, from 03:05 to 17:05.
+- a disabled image: win2019-legacy-lobby-2025.09 of game-servers, disabling in
   ap-southeast-2 on the 11th from 10:45, in eu-west-1 on the 12th from 11:39, and in
-  us-east-1 on the 13th from 04:00 disabling, and disabled ten minutes later. Looks
-  see only that it is absent; and as it is deregistered, its name is no longer listed.
+  us-east-1 on the 13th from 04:00, and disabled ten minutes later. Scans see only that it
+  is absent; and because it is deregistered, its name is no longer listed.
 - an image that is stuck: win2025-base-2025.11 of build-farm in ap-southeast-2, enabling
   since the 15th, 03:00.
 
-Another seed has a week of its own: the same looks are denied, while the last of those
-three is disabled, the fill is slow for the image that was enabled last, and that one is
-stuck which has been enabling for longest.
+Another seed has another week: the same scans are denied while the last of the three
+retired images is disabled, the fill is slow for the image that was enabled last, and the
+image that has been enabling for longest is stuck.
 """
 
 from __future__ import annotations
@@ -35,27 +34,29 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb.demo_fleet.scenario import ACCOUNTS, REGIONS
-from fastlaunch_nb.emulator.change_log import Change
+from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change, make_notifications
 from fastlaunch_nb.emulator.clock import START
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.schema.arrow import make_coverage
 from fastlaunch_nb.schema.columns import COMPLETE, FAILED, TEXT, TIME
 from fastlaunch_nb.sources.events import from_events
 from fastlaunch_nb.sources.pages import from_pages
 
-_LOOKS = timedelta(hours=6)
+_SCAN_INTERVAL = timedelta(hours=6)
 _WEEK = timedelta(days=7)
+_SCAN_COLUMNS = {"account_id": TEXT, "region": TEXT, "observed_at": TIME}
 
 
 class Denial(NamedTuple):
-    """A place that could not be read, from a time on until another: somebody took the permission.
+    """An account and region whose scans were denied for a while.
 
     Attributes
     ----------
     account_id, region : str
-        The place.
+        The account and region.
     start, end : datetime
-        The time from which it could not be read, and that from which it could again.
+        The time from which scans were denied, and the time from which they were not.
     """
 
     account_id: str
@@ -67,8 +68,8 @@ class Denial(NamedTuple):
 DENIAL = Denial(
     "111122223333", "us-east-1", START - timedelta(hours=60), START - timedelta(hours=42)
 )
-"""While it lasts, an image there is disabled in every seed's story: a gap that nothing heals."""
-_DENIED: dict[str, Any] = {  # what a sweep's coverage says of it
+"""The denial of the sample history. With every seed an image is disabled during it."""
+_DENIED: dict[str, Any] = {  # the coverage of a denied scan
     "status": FAILED,
     "error_code": "UnauthorizedOperation",
     "error_message": "DescribeFastLaunchImages: AWS answered UnauthorizedOperation: You are not "
@@ -80,19 +81,19 @@ _DENIED: dict[str, Any] = {  # what a sweep's coverage says of it
 
 
 class SampleHistory(NamedTuple):
-    """What was seen of the fleet: rows, what was covered, and what EventBridge told.
+    """A history of the demo fleet: observations, coverage and events.
 
     Attributes
     ----------
     observations : pandas.DataFrame
-        The rows of every look, with the columns of :func:`fastlaunch_nb.from_pages`;
-        `observed_at` tells the looks apart.
+        The rows of all scans, with the columns of :func:`fastlaunch_nb.from_pages`;
+        `observed_at` is the time of the scan.
     coverage : pandas.DataFrame
-        A row for each account, region and look, with the columns of a sweep's
-        coverage. A look that saw no image is here as well, and one that was denied.
+        A row for each scan of an account and region, with the columns of a sweep's
+        coverage. It includes scans that found no image, and scans that were denied.
     events : pandas.DataFrame
         A row for each state-change notification, as :func:`fastlaunch_nb.from_events`
-        makes them.
+        returns them.
     """
 
     observations: pd.DataFrame
@@ -100,67 +101,65 @@ class SampleHistory(NamedTuple):
     events: pd.DataFrame
 
 
-def history_of(emulator: Any, now: datetime) -> SampleHistory:
-    """Make the history of a week from the embedded EC2's own journal."""
-    times = [now - _WEEK + _LOOKS * look for look in range(_WEEK // _LOOKS + 1)]
-    observations, coverage = looks(emulator.JOURNAL, times, DENIAL)
-    told = [change for change in emulator.JOURNAL if change.time >= times[0]]
-    return SampleHistory(observations, coverage, from_events(emulator.notifications(told)))
+def make_history(now: datetime) -> SampleHistory:
+    """Make the history of the week before a time from the emulator's change log."""
+    times = [now - _WEEK + _SCAN_INTERVAL * number for number in range(_WEEK // _SCAN_INTERVAL + 1)]
+    observations, coverage = replay_scans(CHANGE_LOG, times, DENIAL)
+    recent = [change for change in CHANGE_LOG if change.time >= times[0]]
+    return SampleHistory(observations, coverage, from_events(make_notifications(recent)))
 
 
-def looks(
-    journal: Sequence[Change], times: Sequence[datetime], denial: Denial
+def replay_scans(
+    changes: Sequence[Change], times: Sequence[datetime], denial: Denial
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what a reader who looks at these times sees, and what each look covers.
+    """Return the observations and the coverage of scans at these times.
 
-    AWS says in whole seconds when it answered.
+    Scans have the time of AWS's answer, which is in whole seconds.
     """
-    there: dict[tuple[str, str], dict[str, Any]] = {
-        place: {} for place in product(ACCOUNTS, REGIONS)
+    fleet: dict[tuple[str, str], dict[str, FastLaunchImage]] = {
+        scope: {} for scope in product(ACCOUNTS, REGIONS)
     }
-    seen: list[tuple[str, str, datetime, dict[str, Any]]] = []
-    covered = []
-    changes = deque(journal)
+    observations: list[tuple[str, str, datetime, dict[str, Any]]] = []
+    coverage = []
+    pending = deque(changes)
     for time in times:
-        while changes and changes[0].time <= time:
-            _apply(changes.popleft(), there)
-        answered = time.replace(microsecond=0)
-        for place, images in there.items():
-            denied = place == denial[:2] and denial.start <= time < denial.end
-            if not denied:
-                seen += [(*place, answered, images[name].to_api()) for name in sorted(images)]
-            covered.append(_covered(*place, answered, None if denied else len(images)))
-    return _observations(seen), make_coverage(covered)
+        while pending and pending[0].time <= time:
+            change = pending.popleft()
+            images = fleet.setdefault((change.account_id, change.region), {})
+            if change.image.state == DISABLED:
+                del images[change.image.image_id]
+            else:
+                images[change.image.image_id] = change.image
+        observed_at = time.replace(microsecond=0)
+        for scope, images in fleet.items():
+            is_denied = scope == denial[:2] and denial.start <= time < denial.end
+            if not is_denied:
+                observations += [
+                    (*scope, observed_at, images[image_id].to_api()) for image_id in sorted(images)
+                ]
+            coverage.append(_coverage_row(*scope, observed_at, None if is_denied else len(images)))
+    return _to_frame(observations), make_coverage(coverage)
 
 
-def _covered(account_id: str, region: str, answered: datetime, rows: int | None) -> dict[str, Any]:
-    """Return the row of the coverage for one look; without `rows` it was denied."""
-    said: dict[str, Any] = {"status": COMPLETE, "rows": rows}
+def _coverage_row(
+    account_id: str, region: str, observed_at: datetime, rows: int | None
+) -> dict[str, Any]:
+    """Return the coverage of one scan; `rows` is None if it was denied."""
+    outcome: dict[str, Any] = {"status": COMPLETE, "rows": rows}
     if rows is None:
         message = _DENIED["error_message"].format(account_id=account_id)
-        said = {**_DENIED, "error_message": message}
+        outcome = {**_DENIED, "error_message": message}
     return {
-        "sweep_id": f"demo-{answered:%Y%m%dT%H%MZ}",
+        "sweep_id": f"demo-{observed_at:%Y%m%dT%H%MZ}",
         "account_id": account_id,
         "region": region,
         "scope": "",
-        "observed_at": answered,
-        **said,
+        "observed_at": observed_at,
+        **outcome,
     }
 
 
-def _apply(change: Change, there: dict[tuple[str, str], dict[str, Any]]) -> None:
-    images = there.setdefault((change.account_id, change.region), {})
-    if change.image.state == "disabled":
-        del images[change.image.image_id]
-    else:
-        images[change.image.image_id] = change.image
-
-
-def _observations(seen: Sequence[tuple[str, str, datetime, dict[str, Any]]]) -> pd.DataFrame:
-    rows = from_pages([item for *_, item in seen])
-    return rows.assign(
-        account_id=pd.array([account for account, *_ in seen], dtype=TEXT),
-        region=pd.array([region for _, region, *_ in seen], dtype=TEXT),
-        observed_at=pd.Series([time for _, _, time, _ in seen]).astype(TIME),
-    )
+def _to_frame(observations: Sequence[tuple[str, str, datetime, dict[str, Any]]]) -> pd.DataFrame:
+    scans = pd.DataFrame([scan for *scan, _ in observations], columns=list(_SCAN_COLUMNS))
+    rows = from_pages([item for *_, item in observations])
+    return rows.assign(**scans.astype(_SCAN_COLUMNS))

@@ -1,7 +1,7 @@
-"""The demo fleet's story: who asks what of the embedded EC2 and when, and what breaks.
+"""The scenario of the demo fleet: its images, and the requests and failures of its past.
 
-The embedded EC2 lives through it, so that the fleet is what came of it, and so
-that its journal knows how.
+The emulator runs through the whole scenario, so the state of the fleet follows from it,
+and the change log has its history.
 """
 
 from __future__ import annotations
@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
+from operator import attrgetter
 from typing import Any
 
 from fastlaunch_nb.demo_fleet import scenario_defects
+from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
+from fastlaunch_nb.emulator.change_log import DISABLED
+from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
+from fastlaunch_nb.emulator.organization import Account, Unit, create_organization
 
-ACCOUNTS = {"123456789012": "build-farm", "111122223333": "game-servers"}
-_WITHOUT_IMAGES = {"444455556666": "sandbox", "777788889999": "retired"}
+_ACCOUNTS_WITHOUT_IMAGES = {"444455556666": "sandbox", "777788889999": "retired"}
 _SUSPENDED = "777788889999"
-REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
 
-_FAMILIES = {  # account name: what its images are for, each with its launch template
+_FAMILIES = {  # account name to its families of images, each with its launch template
     "build-farm": {
         "win2022-base": None,
         "win2025-base": None,
@@ -34,7 +38,7 @@ _FAMILIES = {  # account name: what its images are for, each with its launch tem
     },
 }
 _RELEASES = ("2025.11", "2026.01")
-_STATES = (  # how many images are in each state
+_STATES = (  # one for each image
     *["enabled"] * 28,
     *["enabling"] * 3,
     *["enabled-failed"] * 3,
@@ -42,7 +46,7 @@ _STATES = (  # how many images are in each state
     *["disabling"] * 3,
     *["disabling-failed"] * 2,
 )
-_HOURS_AGO = {  # how long ago an image may have got into its state
+_STATE_AGE_HOURS = {  # how many hours ago an image may have entered its state
     "enabled": (30, 1200),
     "enabling": (0.05, 0.45),
     "enabled-failed": (5, 90),
@@ -52,17 +56,23 @@ _HOURS_AGO = {  # how long ago an image may have got into its state
 }
 _VERSIONS = 9  # of each launch template
 _PREPARATION, _CLEAN_UP = timedelta(minutes=30), timedelta(minutes=10)
-_SLOW = timedelta(hours=14)  # what preparation took the image that was enabled last
-_STUCK = timedelta(hours=9)  # since when the image is enabling that has been for longest
-_DEPRECATED = timedelta(days=10)  # since when the image is that has outlived its AMI
-_BEFORE = timedelta(days=60)  # when the fleet's story begins, before now
+_SLOW = timedelta(hours=14)  # the preparation time of the image that was enabled last
+_STUCK = timedelta(hours=9)  # the age of the longest enabling
+_DEPRECATED = timedelta(days=10)  # the time since one image has been deprecated
+_PAST = timedelta(days=60)  # the length of the scenario
 _SHARED = ("us-east-1", "win2025-game-server-2026.01")  # build-farm's, shared with game-servers
-_RETIRED = "win2019-legacy-lobby-2025.09"  # was disabled within the last week
+_RETIRED = "win2019-legacy-lobby-2025.09"  # disabled within the last week
+_OMITTED_FIELDS: tuple[tuple[str, ...], ...] = (  # of some images, as EC2 may omit any field
+    (),
+    ("target_resource_count",),
+    ("max_parallel_launches",),
+    ("state_transition_reason",),
+)
 
 
 @dataclass(frozen=True)
 class _Story:
-    """One image: its settings, and the state it has come to at a time."""
+    """One image: its settings, its state now, and when it entered that state."""
 
     account_id: str
     region: str
@@ -75,88 +85,77 @@ class _Story:
 
     @property
     def owner_id(self) -> str:
-        """The account that made the AMI: all but one are the account's own."""
+        """The account that owns the AMI: the image's own, except for one shared AMI."""
         return next(iter(ACCOUNTS)) if (self.region, self.name) == _SHARED else self.account_id
 
 
-def populate(emulator: Any, seed: int) -> int:
-    """Have the embedded EC2 live through the fleet's story; return how many images it has now."""
-    emulator.forget_everything(seed)
-    clock, now = emulator.CLOCK, emulator.CLOCK.now()
-    clock.reset(now - _BEFORE)
-    _organize(emulator)
+def populate(seed: int) -> int:
+    """Run the emulator through the scenario; return the number of images it has now."""
+    reset_emulator(seed)
+    now = CLOCK.now()
+    CLOCK.reset(now - _PAST)
+    units = _make_unit("Production", ACCOUNTS), _make_unit("Sandbox", _ACCOUNTS_WITHOUT_IMAGES)
+    create_organization(Unit("Root", units=units))
     rng = random.Random(seed)
-    fleet = _slowed(_agreed([*_fleet(rng, now), *_retired(rng, now)]), now)
-    cast = scenario_defects.DefectAssignment(fleet, now)
-    fleet = [replace(story, settings=scenario_defects.settings_of(story, cast)) for story in fleet]
+    fleet = _slow_down(list(_make_stories(rng, now)), now)
+    assignment = scenario_defects.DefectAssignment(fleet, now)
+    fleet = [
+        replace(story, settings=scenario_defects.settings_of(story, assignment)) for story in fleet
+    ]
     for story in fleet:
-        old = now - _DEPRECATED if story.image_id == cast.deprecated else None
-        _provide(emulator, story, old)
-        _tell(emulator, story, rng)
-    scenario_defects.plan(emulator, fleet, cast, now, seed)
-    clock.advance(seconds=_BEFORE.total_seconds())
-    return sum(story.state != emulator.GONE for story in fleet)
+        is_deprecated = story.image_id == assignment.deprecated
+        _add_resources(story, now - _DEPRECATED if is_deprecated else None)
+        _schedule_story(story, rng)
+    scenario_defects.schedule_defects(fleet, assignment, now, seed)
+    CLOCK.advance(seconds=_PAST.total_seconds())
+    return sum(story.state != DISABLED for story in fleet)
 
 
-def _organize(emulator: Any) -> None:
-    """Make the organization: what is at work, and what is not."""
-
-    def unit(name: str, accounts: dict[str, str]) -> Any:
-        members = (
-            emulator.Account(*account, account[0] != _SUSPENDED) for account in accounts.items()
-        )
-        return emulator.Unit(name, tuple(members))
-
-    units = unit("Production", ACCOUNTS), unit("Sandbox", _WITHOUT_IMAGES)
-    emulator.organize(emulator.Unit("Root", units=units))
+def _make_unit(name: str, accounts: dict[str, str]) -> Unit:
+    members = (Account(*account, account[0] != _SUSPENDED) for account in accounts.items())
+    return Unit(name, tuple(members))
 
 
-def _fleet(rng: random.Random, now: datetime) -> Iterator[_Story]:
-    """Yield the story of every family, release and region."""
+def _make_stories(rng: random.Random, now: datetime) -> Iterator[_Story]:
+    """Yield a story for every family, release and region, and for the retired images.
+
+    An image has the same settings in all regions of an account.
+    """
     states = list(_STATES)
     rng.shuffle(states)
+    settings: dict[tuple[str, str], dict[str, Any]] = {}
     for account_id, account in ACCOUNTS.items():
         for family, template in _FAMILIES[account].items():
             for release, region in product(_RELEASES, REGIONS):
-                state = states.pop()
-                yield _Story(
-                    account_id,
-                    region,
-                    f"{family}-{release}",
-                    f"ami-{rng.getrandbits(68):017x}",
-                    _settings(rng, template),
-                    state,
-                    _moment(now - timedelta(hours=rng.uniform(*_HOURS_AGO[state]))),
-                )
+                state, name = states.pop(), f"{family}-{release}"
+                image_id, drawn = _draw_image_id(rng), _draw_settings(rng, template)
+                age = timedelta(hours=rng.uniform(*_STATE_AGE_HOURS[state]))
+                shared = settings.setdefault((account_id, name), drawn)
+                since = _to_milliseconds(now - age)
+                yield _Story(account_id, region, name, image_id, shared, state, since)
+    for day, region in enumerate(REGIONS, 2):  # each retired on another day of the last week
+        since = _to_milliseconds(now - timedelta(days=day, hours=rng.uniform(0, 8)))
+        image_id, drawn = _draw_image_id(rng), _draw_settings(rng, None)
+        shared = settings.setdefault(("111122223333", _RETIRED), drawn)
+        yield _Story("111122223333", region, _RETIRED, image_id, shared, "disabled", since)
 
 
-def _retired(rng: random.Random, now: datetime) -> Iterator[_Story]:
-    """Yield images that are gone, each since another day of the last week."""
-    for day, region in enumerate(REGIONS, 2):
-        since = _moment(now - timedelta(days=day, hours=rng.uniform(0, 8)))
-        image_id = f"ami-{rng.getrandbits(68):017x}"
-        settings = _settings(rng, None)
-        yield _Story("111122223333", region, _RETIRED, image_id, settings, "disabled", since)
-
-
-def _agreed(fleet: list[_Story]) -> list[_Story]:
-    """Return the stories with the same settings for the same name, in all of its regions."""
-    first = {(it.account_id, it.name): it.settings for it in reversed(fleet)}
-    return [replace(it, settings=first[it.account_id, it.name]) for it in fleet]
-
-
-def _slowed(fleet: list[_Story], now: datetime) -> list[_Story]:
-    """Return the stories; preparation is slow for the image enabled last, and for one stuck."""
-    last = max((it for it in fleet if it.state == "enabled"), key=lambda it: it.since)
-    stuck = min((it for it in fleet if it.state == "enabling"), key=lambda it: it.since)
+def _slow_down(fleet: list[_Story], now: datetime) -> list[_Story]:
+    """Slow the preparation of two images: the one enabled last, and one that is stuck."""
+    last = max((story for story in fleet if story.state == "enabled"), key=attrgetter("since"))
+    stuck = min((story for story in fleet if story.state == "enabling"), key=attrgetter("since"))
     slow = {
         last.image_id: replace(last, preparation=_SLOW),
-        stuck.image_id: replace(stuck, preparation=_SLOW, since=_moment(now - _STUCK)),
+        stuck.image_id: replace(stuck, preparation=_SLOW, since=_to_milliseconds(now - _STUCK)),
     }
-    return [slow.get(it.image_id, it) for it in fleet]
+    return [slow.get(story.image_id, story) for story in fleet]
 
 
-def _settings(rng: random.Random, template: str | None) -> dict[str, Any]:
+def _draw_image_id(rng: random.Random) -> str:
+    return f"ami-{rng.getrandbits(68):017x}"
+
+
+def _draw_settings(rng: random.Random, template: str | None) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "target_resource_count": rng.choice((5, 5, 10, 20, 40)),
         "max_parallel_launches": rng.choice((6, 6, 6, 10, 20)),
@@ -167,47 +166,48 @@ def _settings(rng: random.Random, template: str | None) -> dict[str, Any]:
     return settings
 
 
-def _moment(time: datetime) -> datetime:
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)  # as fine as EC2 tells
+def _to_milliseconds(time: datetime) -> datetime:
+    """Round a time down to milliseconds, the resolution of EC2's answers."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
-def _provide(emulator: Any, story: _Story, deprecated: datetime | None) -> None:
-    """Put there what an image needs: the AMI, and the launch template with all its versions."""
-    ec2 = emulator.backend(story.account_id, story.region)
+def _add_resources(story: _Story, deprecation_time: datetime | None) -> None:
+    """Add the AMI of an image, and all versions of its launch template."""
+    ec2 = get_backend(story.account_id, story.region)
     template = story.settings.get("launch_template", {}).get("LaunchTemplateName")
     if template and template not in ec2.launch_template_name_to_ids:
         data = scenario_defects.template_data(template, story.region)
         ec2.add_launch_template(template, _VERSIONS, data)
-    emulator.backend(story.owner_id, story.region).add_windows_image(
+    get_backend(story.owner_id, story.region).add_windows_image(
         story.image_id,
         name=story.name,
         owner_id=story.owner_id,
         shared_with={story.account_id} - {story.owner_id},
-        deprecation_time=deprecated,
+        deprecation_time=deprecation_time,
     )
 
 
-def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
-    """Put a story into the clock of the embedded EC2: what somebody asks, and what breaks."""
-    ec2 = emulator.backend(story.account_id, story.region)
+def _schedule_story(story: _Story, rng: random.Random) -> None:
+    """Schedule the requests and failures that bring an image into its state."""
+    ec2 = get_backend(story.account_id, story.region)
     image_id, since = story.image_id, story.since
     if rng.random() < 0.2:
-        ec2.left_out[image_id] = rng.choice(_GAPS)
+        ec2.omitted_fields[image_id] = rng.choice(_OMITTED_FIELDS)
 
     def enable(target: int | None = None) -> None:
-        wanted = target or story.settings["target_resource_count"]
-        ec2.pace.preparation = story.preparation  # for what begins now, so for this image only
-        ec2.enable_fast_launch(image_id, **{**story.settings, "target_resource_count": wanted})
+        target = target or story.settings["target_resource_count"]
+        ec2.pace.preparation = story.preparation  # of instances that start now: of this image
+        ec2.enable_fast_launch(image_id, **{**story.settings, "target_resource_count": target})
         ec2.pace.preparation = _PREPARATION
 
-    def enable_in_vain() -> None:
+    def fail_to_enable() -> None:
         ec2.break_preparation(image_id)
         enable()
 
     def disable() -> None:
         ec2.disable_fast_launch(image_id)
 
-    def disable_in_vain() -> None:
+    def fail_to_disable() -> None:
         ec2.break_clean_up(image_id)
         disable()
 
@@ -215,25 +215,17 @@ def _tell(emulator: Any, story: _Story, rng: random.Random) -> None:
         del ec2.amis[image_id]
 
     long_before = since - timedelta(days=rng.uniform(9, 9.5))
-    asked = since - story.preparation
+    requested = since - story.preparation
     fails_first = rng.random() < 0.3 and story.preparation == _PREPARATION
-    first_try = [(asked - timedelta(hours=7), enable_in_vain)] if fails_first else []
-    script: dict[str, list[tuple[datetime, Callable[[], None]]]] = {
+    first_attempt = [(requested - timedelta(hours=7), fail_to_enable)] if fails_first else []
+    actions: dict[str, list[tuple[datetime, Callable[[], None]]]] = {
         "enabling": [(since, enable)],
-        "enabled": [*first_try, (asked, enable)],
-        "enabling-failed": [(asked, enable_in_vain)],
-        "enabled-failed": [(long_before, lambda: enable(2)), (asked, enable_in_vain)],
+        "enabled": [*first_attempt, (requested, enable)],
+        "enabling-failed": [(requested, fail_to_enable)],
+        "enabled-failed": [(long_before, lambda: enable(2)), (requested, fail_to_enable)],
         "disabling": [(long_before, enable), (since, disable)],
-        "disabling-failed": [(long_before, enable), (since - _CLEAN_UP, disable_in_vain)],
+        "disabling-failed": [(long_before, enable), (since - _CLEAN_UP, fail_to_disable)],
         "disabled": [(long_before, enable), (since - _CLEAN_UP, disable), (since, deregister)],
     }
-    for when, action in script[story.state]:
-        emulator.CLOCK.at(when, action)
-
-
-_GAPS: tuple[tuple[str, ...], ...] = (  # EC2 leaves a field out now and then: any may be missing
-    (),
-    ("target_resource_count",),
-    ("max_parallel_launches",),
-    ("state_transition_reason",),
-)
+    for when, action in actions[story.state]:
+        CLOCK.at(when, action)

@@ -1,4 +1,4 @@
-"""What AWS does not document, and how the embedded EC2 has it: each choice is here only."""
+"""Choices of the emulator where AWS documents nothing; each is made only here."""
 
 from __future__ import annotations
 
@@ -7,95 +7,100 @@ from datetime import timedelta
 
 # --- pages of DescribeFastLaunchImages ------------------------------------------------
 
-DEFAULT_PAGE = 200
-"""Items a page where a request names no MaxResults, or 0."""
+DEFAULT_PAGE_SIZE = 200
+"""Items on a page if MaxResults is missing or 0."""
 
-ORDER: Callable[[str], str] = str
-"""What results are sorted by: their ids, as text."""
+SORT_KEY: Callable[[str], str] = str
+"""The sort key of an image id: results are in the text order of their ids."""
 
-UNKNOWN_PAGE = "InvalidNextToken"
-"""The code for a token that is none, or has expired; not InvalidPaginationToken."""
+INVALID_TOKEN_CODE = "InvalidNextToken"  # noqa: S105  an error code
+"""The error code for an invalid or expired page token; not InvalidPaginationToken."""
 
 TOKEN_LIFETIME: timedelta | None = None
-"""How long a token leads on; None is for ever."""
+"""The time after which a page token expires; None means never."""
 
-PAGE_OF_NAMED = "InvalidParameterCombination"
-"""The code for MaxResults together with ImageIds, as EC2's general rule for paging has it."""
+MAX_RESULTS_WITH_IDS_CODE = "InvalidParameterCombination"
+"""The error code for MaxResults together with ImageIds, following EC2's general paging rule."""
 
-NAMED_NOT_ENABLED: str | None = None
-"""The code for naming an image without Fast Launch; None leaves it out of the answer."""
+NOT_ENABLED_ID_CODE: str | None = None
+"""The error code for describing an image without Fast Launch; None omits it from the answer."""
 
 # --- enabling and disabling -----------------------------------------------------------
 
 DEFAULT_TARGET, DEFAULT_PARALLEL = 5, 6
-"""TargetResourceCount and MaxParallelLaunches where a request names none."""
+"""TargetResourceCount and MaxParallelLaunches if a request does not set them."""
 
-NOT_WINDOWS = "InvalidParameterValue"
-"""The code for an AMI of another platform."""
+NOT_WINDOWS_CODE = "InvalidParameterValue"
+"""The error code for an AMI of another platform."""
 
-NOT_ENABLED = "InvalidParameterValue"
-"""The code for disabling what is not enabled."""
+NOT_ENABLED_CODE = "InvalidParameterValue"
+"""The error code for disabling an image that is not enabled."""
 
-STILL_CLEANING = "IncorrectState"
-"""The code for enabling or disabling again while snapshots are being removed."""
+CLEANING_UP_CODE = "IncorrectState"
+"""The error code for enabling or disabling while snapshots are being removed."""
 
-NO_ENABLING_FROM = frozenset({"disabling", "disabling-failed"})
-"""States that refuse to be enabled: all snapshots must be gone before. All others allow it."""
+STATES_REFUSING_ENABLE = frozenset({"disabling", "disabling-failed"})
+"""States in which enabling is refused: all snapshots must be gone first."""
 
-NO_DISABLING_FROM = frozenset({"disabling"})
-"""States that refuse to be disabled. Any other state leads to disabling."""
+STATES_REFUSING_DISABLE = frozenset({"disabling"})
+"""States in which disabling is refused. Every other state can move to disabling."""
 
-NO_SUCH_VERSION = "InvalidLaunchTemplateId.VersionNotFound"
-"""The code for a launch template's version that is not there, and for one that is no number."""
+UNKNOWN_VERSION_CODE = "InvalidLaunchTemplateId.VersionNotFound"
+"""The error code for a launch template version that does not exist or is not a number."""
 
-# A template is answered with its id and its name, whichever was given, and the version
-# as it was given; where none was given, none is answered (AWS makes one and names it).
+# An answer contains both the id and the name of a launch template, whichever the request
+# gave, and the version as the request gave it. Without a launch template in the request
+# there is none in the answer (AWS creates one and names it).
 
 # --- any request ----------------------------------------------------------------------
 
-DRY_RUN_IS_LAST = True
-"""Whether a dry run is refused for all that the request itself would be refused for."""
+VALIDATE_BEFORE_DRY_RUN = True
+"""Whether a dry run fails for every reason for which the real request would fail."""
 
-NOT_A_NUMBER = "InvalidParameterValue"
-"""The code for text where a number is expected; not MalformedQueryString."""
+NOT_A_NUMBER_CODE = "InvalidParameterValue"
+"""The error code for text where a number is expected; not MalformedQueryString."""
 
-# --- the life of an image -------------------------------------------------------------
+# --- the lifecycle of an image --------------------------------------------------------
 
 CLEAN_UP_TIME = timedelta(minutes=10)
-"""From disabling to disabled, where nothing else is set."""
+"""The default time from disabling to disabled."""
 
-ROOT_GIB = 50
-"""The root volume: as in the example of AWS's page on the cost of EC2 Fast Launch."""
+ROOT_VOLUME_GIB = 50
+"""The size of a root volume, as in the cost example of the EC2 User Guide."""
 
-# An image that was enabled before is enabled again at once, whatever is in its pool, and a
-# change of settings does not change its state. What was prepared stays after a failure;
-# nothing more is prepared until the image is enabled again. A target that is lowered gives
-# up what is above it at once. Snapshots all go at the end of the clean-up, and Force ends
-# it in their absence of any error. An AMI that is no longer shared keeps Fast Launch.
+# An image that was enabled before becomes enabled again at once, whatever its pool contains.
+# A change of settings does not change the state. Snapshots survive a failure; no more are
+# prepared until the image is enabled again. Lowering the target deletes the excess snapshots
+# at once. A clean-up deletes all snapshots at its end, and Force makes it succeed. Fast Launch
+# stays enabled for an AMI that is no longer shared.
 
 # --- launches -------------------------------------------------------------------------
 
-COLD_WHILE = frozenset({"disabling", "disabling-failed"})
-"""States in which nothing is taken from a pool, whatever is left in it, and nothing counted."""
+STATES_WITHOUT_POOL = frozenset({"disabling", "disabling-failed"})
+"""States in which launches take no snapshot and count in no metric, even if some are left."""
 
-# Any block device mapping, of the request or of its launch template, keeps a launch from the
-# pool. Two accounts may have Fast Launch for a shared AMI: a launch counts in the metrics of
-# that account whose snapshot it took; where none had one, of its own before the owner's.
+# Any block device mapping, of the request or of its launch template, bypasses the pool. Two
+# accounts may enable Fast Launch for a shared AMI: a launch counts for the account that owned
+# the snapshot it took. If it took none, it counts for the launching account, or else for the
+# owner of the AMI.
 
 # --- CloudWatch and Service Quotas ----------------------------------------------------
 
 METRIC_DIMENSION = "ImageId"
-"""The one dimension of the metrics of Fast Launch."""
+"""The one dimension of the Fast Launch metrics."""
 
 METRIC_PERIOD = 300
 """Seconds between two values of the stock, and the shortest period of all five metrics."""
 
-LISTED_FOR, LISTED_RECENT = timedelta(days=14), timedelta(hours=3)
-"""How long ListMetrics lists what has no more values: by its documentation, plain and recent."""
+METRIC_LISTED_FOR, METRIC_RECENT_FOR = timedelta(days=14), timedelta(hours=3)
+"""How long ListMetrics lists a metric after its last value, by default and with RecentlyActive.
+
+Both are documented by CloudWatch.
+"""
 
 PARALLEL_QUOTA = 40
-"""The default of the quota "Parallel instance launches", by the EC2 User Guide."""
+"""The default of the quota "Parallel instance launches", from the EC2 User Guide."""
 
-# The stock is counted from the request that enables an image, with 0, and until it is gone.
-# Where nothing was launched or prepared there is no value, and no 0. An image that was put
-# there with Fast Launch has metrics from the first request or launch on that concerns it.
+# The stock has values from the request that enables an image, starting with 0, until Fast
+# Launch is disabled. A period without launches or preparations has no value, not even 0. An
+# image that a test adds with Fast Launch has metrics from the first request or launch for it.

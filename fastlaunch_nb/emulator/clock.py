@@ -1,7 +1,7 @@
-"""The virtual clock: the embedded EC2's only idea of time, and what is due when.
+"""The virtual clock: the emulator's only source of time, and the queue of scheduled actions.
 
-It stands still and moves when it is told to, or runs with real time, measured
-by a counter that nobody can set. The wall clock is never read.
+It stands still until a call moves it, or runs with real time as a monotonic counter
+measures it. It never reads the wall clock.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from itertools import count
 from threading import RLock
 
 START = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-"""Where a clock starts: fixed, so that everything made from it can be compared."""
+"""The time at which a clock starts: fixed, so that results can be compared between runs."""
 
 
 class Clock:
-    """A clock that does what is due on its way forward, in order, each at its own time.
+    """A clock that runs scheduled actions as it moves forward, in order, each at its own time.
 
     Parameters
     ----------
     now : datetime, default START
-        Where it starts.
+        The time at which it starts.
     counter : callable, default time.monotonic
-        Real seconds, for when it runs.
+        Returns real seconds, for a clock that runs.
 
     Attributes
     ----------
     lock : RLock
-        Held while time moves: who reads several things that belong together holds it too.
+        Locked while time moves. Lock it to read several values at the same time.
 
     Examples
     --------
@@ -54,77 +54,76 @@ class Clock:
         return f"Clock({self.now().isoformat()})"
 
     def now(self) -> datetime:
-        """Return the time it shows, in UTC; where it runs, do what has become due."""
+        """Return the current time in UTC; if the clock runs, first run the actions now due."""
         with self.lock:
-            if self._speed and not self._is_held:
-                seconds = self._speed * (self._counter() - self._counted_from)
-                self._go_on(self._ran_from + timedelta(seconds=seconds))
+            if self._speed and not self._is_frozen:
+                seconds = self._speed * (self._counter() - self._counter_start)
+                self._move_to(self._time_at_start + timedelta(seconds=seconds))
             return self._now
 
     @contextmanager
     def still(self) -> Iterator[datetime]:
-        """Read the clock once for all that belongs together: it stands until that is done.
+        """Stop the clock for a block of code, so that all of it happens at one time.
 
-        What has become due is done before. It can be moved by a call meanwhile, but
-        only from within.
+        Actions that are due run first. Only calls from within the block can move the clock.
         """
         with self.lock:
             now = self.now()
-            with self._held():
+            with self._freeze():
                 yield now
 
     def at(self, when: datetime, action: Callable[[], None]) -> None:
-        """Have something done at a time; what is due at the same time goes in this order."""
+        """Schedule an action; actions with the same time run in the order of these calls."""
         with self.lock:
-            heappush(self._due, (when, next(self._order), action))
+            heappush(self._scheduled, (when, next(self._order), action))
 
     def advance(self, **duration: float) -> datetime:
-        """Move on by a duration, named like those of :class:`datetime.timedelta`."""
+        """Move forward by a duration, in the units of :class:`datetime.timedelta`."""
         step = timedelta(**duration)
         if step < timedelta():
-            raise ValueError(f"The clock was asked to go {-step} back. It only goes forward.")
+            raise ValueError(f"The clock cannot move back by {-step}. It only moves forward.")
         with self.lock:
-            self._go_on(self.now() + step)
-            self._count_from_here()
+            self._move_to(self.now() + step)
+            self._restart_counter()
             return self._now
 
     def run(self, speed: float = 1.0) -> None:
-        """Go with real time from now on, `speed` seconds a second; 0 stands still again."""
+        """Run with real time from now on, at `speed` seconds per second; 0 stops the clock."""
         if not 0 <= speed < float("inf"):
-            raise ValueError(f"speed is {speed!r}. Expected seconds a second, 0 or more.")
+            raise ValueError(f"speed is {speed!r}. Expected seconds per second, 0 or more.")
         with self.lock:
             self.now()
             self._speed = speed
-            self._count_from_here()
+            self._restart_counter()
 
     def reset(self, now: datetime = START) -> None:
-        """Start anew: standing still, with nothing due."""
+        """Set the time, stop the clock, and drop all scheduled actions."""
         with self.lock:
             self._now = now
             self._speed = 0.0
-            self._is_held = False  # or it would go on with real time, where it runs
-            self._due: list[tuple[datetime, int, Callable[[], None]]] = []
-            self._count_from_here()
+            self._is_frozen = False
+            self._scheduled: list[tuple[datetime, int, Callable[[], None]]] = []
+            self._restart_counter()
 
-    def _go_on(self, until: datetime) -> None:
-        with self._held():  # what is due finds the clock at its own time
-            while self._due and self._due[0][0] <= until:
-                when, _, action = heappop(self._due)
+    def _move_to(self, until: datetime) -> None:
+        with self._freeze():  # so that each action runs at its own time, even if the clock runs
+            while self._scheduled and self._scheduled[0][0] <= until:
+                when, _, action = heappop(self._scheduled)
                 self._now = max(self._now, when)
                 action()
             self._now = max(self._now, until)
 
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        before, self._is_held = self._is_held, True
+    def _freeze(self) -> Iterator[None]:
+        was_frozen, self._is_frozen = self._is_frozen, True
         try:
             yield
         finally:
-            self._is_held = before
+            self._is_frozen = was_frozen
 
-    def _count_from_here(self) -> None:
-        self._counted_from, self._ran_from = self._counter(), self._now
+    def _restart_counter(self) -> None:
+        self._counter_start, self._time_at_start = self._counter(), self._now
 
 
 CLOCK = Clock()
-"""The clock of this process's embedded EC2: moto's state is one a process, and so is time."""
+"""The clock of the emulator: one per process, like moto's state."""

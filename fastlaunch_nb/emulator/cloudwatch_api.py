@@ -1,8 +1,8 @@
-"""CloudWatch of the embedded EC2: the five metrics of Fast Launch, beside all that moto keeps.
+"""CloudWatch of the emulator: moto's metrics, and the five metrics of Fast Launch.
 
-moto keeps points in a list, and searches all of it for each. Those of Fast Launch are made
-from its meters when they are asked for. An expression over them is answered with nothing, as
-moto has no metric math.
+moto stores points in a list and searches all of it for each request. The points of Fast
+Launch are computed from recorders on request. Expressions over them have no results,
+because moto has no metric math.
 """
 
 from __future__ import annotations
@@ -22,167 +22,169 @@ from moto.cloudwatch.models import CloudWatchBackend, MetricDatum
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
-from fastlaunch_nb.emulator.assumptions import LISTED_FOR, LISTED_RECENT, METRIC_DIMENSION
+from fastlaunch_nb.emulator.assumptions import (
+    METRIC_DIMENSION,
+    METRIC_LISTED_FOR,
+    METRIC_RECENT_FOR,
+)
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.fast_launch_backend import existing
+from fastlaunch_nb.emulator.fast_launch_backend import find_backend
 from fastlaunch_nb.emulator.metric_samples import STATISTICS, UNITS, Point
 
 NAMESPACE = "AWS/EC2"
-METRICS_A_PAGE = 500
-MOST_POINTS = 100_800  # of a GetMetricData
-MOST_STATISTICS = 1_440  # points of a GetMetricStatistics
-_moto_data = CloudWatchBackend.get_metric_data
-_moto_statistics = CloudWatchResponse.get_metric_statistics
-_moto_answer = CloudWatchResponse.get_metric_data
+METRICS_PER_PAGE = 500
+MAX_POINTS = 100_800  # of a GetMetricData
+MAX_STATISTICS = 1_440  # points of a GetMetricStatistics
+_moto_compute_data = CloudWatchBackend.get_metric_data
+_moto_get_metric_data = CloudWatchResponse.get_metric_data
+_moto_get_metric_statistics = CloudWatchResponse.get_metric_statistics
 
 
 def install() -> None:
-    """Teach moto's CloudWatch the metrics of Fast Launch."""
+    """Add the metrics of Fast Launch to moto's CloudWatch."""
     backend: Any = CloudWatchBackend
-    backend.get_metric_data = _data
-    response: Any = CloudWatchResponse
-    response.list_metrics = _answer_list_metrics
-    response.get_metric_data = _answer_get_metric_data
-    response.get_metric_statistics = _answer_get_metric_statistics
+    backend.get_metric_data = _compute_data
+    for action in (list_metrics, get_metric_data, get_metric_statistics):
+        setattr(CloudWatchResponse, action.__name__, action)
 
 
 # --- ListMetrics ----------------------------------------------------------------------
 
 
-def _answer_list_metrics(request: Any) -> ActionResult:
-    """Answer a page of what moto lists, and then of the metrics of Fast Launch."""
-    asked = request._get_params()
-    name, namespace = asked.get("MetricName"), asked.get("Namespace")
-    dimensions = asked.get("Dimensions") or []
+def list_metrics(request: Any) -> ActionResult:
+    """Answer ListMetrics with a page of moto's metrics and then of those of Fast Launch."""
+    parameters = request._get_params()
+    name, namespace = parameters.get("MetricName"), parameters.get("Namespace")
+    dimensions = parameters.get("Dimensions") or []
     cloudwatch = request.cloudwatch_backend
-    found = cloudwatch.get_filtered_metrics(name, namespace, dimensions)
+    metrics = cloudwatch.get_filtered_metrics(name, namespace, dimensions)
     with CLOCK.still() as now:
-        since = now - (LISTED_RECENT if asked.get("RecentlyActive") else LISTED_FOR)
-        ours = _listed(cloudwatch, since.timestamp())
-        found += [metric for metric in ours if metric.filter(namespace, name, dimensions)]
-    start = _position(asked.get("NextToken"))
-    end = start + METRICS_A_PAGE
-    token = _token(end) if end < len(found) else None
-    return ActionResult({"Metrics": found[start:end], "NextToken": token})
+        age = METRIC_RECENT_FOR if parameters.get("RecentlyActive") else METRIC_LISTED_FOR
+        ours = _list_since(cloudwatch, (now - age).timestamp())
+        metrics += [metric for metric in ours if metric.filter(namespace, name, dimensions)]
+    start = _parse_token(parameters.get("NextToken"))
+    end = start + METRICS_PER_PAGE
+    token = _make_token(end) if end < len(metrics) else None
+    return ActionResult({"Metrics": metrics[start:end], "NextToken": token})
 
 
-def _listed(cloudwatch: Any, since: float) -> Iterator[MetricDatum]:
-    """Yield each metric that has had a value since a time."""
-    ec2 = existing(cloudwatch.account_id, cloudwatch.region_name)
-    for image_id, meter in sorted(ec2.meters.items() if ec2 else ()):
+def _list_since(cloudwatch: Any, start: float) -> Iterator[MetricDatum]:
+    """Yield each Fast Launch metric that has a value at or after a time."""
+    ec2 = find_backend(cloudwatch.account_id, cloudwatch.region_name)
+    for image_id, recorder in sorted(ec2.meters.items() if ec2 else ()):
         dimensions = [{"Name": METRIC_DIMENSION, "Value": image_id}]
         for name, unit in UNITS.items():
-            if meter.has_any(name, since):
+            if recorder.has_samples(name, start):
                 yield MetricDatum(NAMESPACE, name, 0, dimensions, None, unit)
 
 
 # --- GetMetricData --------------------------------------------------------------------
 
 
-def _answer_get_metric_data(request: Any) -> ActionResult:
-    """Answer a page: as many points as MaxDatapoints says, of all queries in their order."""
-    answer: Any = _moto_answer(request).result
-    asked = request._get_params()
-    most = asked.get("MaxDatapoints") or MOST_POINTS
-    if not 1 <= most <= MOST_POINTS:
-        raise ValidationError(f"MaxDatapoints is {most}. Expected 1 to {MOST_POINTS}.")
-    start = _position(asked.get("NextToken"))
-    end = start + most
-    page, before = [], 0
+def get_metric_data(request: Any) -> ActionResult:
+    """Answer GetMetricData with a page of at most MaxDatapoints points, in query order."""
+    answer: Any = _moto_get_metric_data(request).result
+    parameters = request._get_params()
+    max_points = parameters.get("MaxDatapoints") or MAX_POINTS
+    if not 1 <= max_points <= MAX_POINTS:
+        raise ValidationError(f"MaxDatapoints is {max_points}. Expected 1 to {MAX_POINTS}.")
+    start = _parse_token(parameters.get("NextToken"))
+    end = start + max_points
+    page, offset = [], 0
     for result in answer["MetricDataResults"]:
-        part = slice(max(0, start - before), max(0, end - before))
-        before += len(result["values"])
+        on_page = slice(max(0, start - offset), max(0, end - offset))
+        offset += len(result["values"])
         page.append(
             {
                 **result,
-                "values": result["values"][part],
-                "timestamps": result["timestamps"][part],
-                "status_code": "Complete" if before <= end else "PartialData",
+                "values": result["values"][on_page],
+                "timestamps": result["timestamps"][on_page],
+                "status_code": "Complete" if offset <= end else "PartialData",
             }
         )
-    token = _token(end) if end < before else None
+    token = _make_token(end) if end < offset else None
     return ActionResult({"MetricDataResults": page, "NextToken": token})
 
 
-def _data(
+def _compute_data(
     cloudwatch: Any,
     queries: Sequence[dict[str, Any]],
     start_time: datetime,
     end_time: datetime,
     scan_by: str = "TimestampAscending",
 ) -> list[dict[str, Any]]:
-    """Return the results of all queries, moto's own among them, in their order."""
-    others = [query for query in queries if not _is_ours(query)]
-    results = _moto_data(cloudwatch, others, start_time, end_time, scan_by)
-    found = {result["id"]: result for result in results}
+    """Return the results of all queries in their order; moto computes those of other metrics."""
+    others = [query for query in queries if not _is_fast_launch(query)]
+    moto_results = _moto_compute_data(cloudwatch, others, start_time, end_time, scan_by)
+    results = {result["id"]: result for result in moto_results}
     with CLOCK.still():
         for query in queries:
-            if _is_ours(query) and query.get("ReturnData", True):
-                found[query["Id"]] = _result(cloudwatch, query, start_time, end_time, scan_by)
-    return [found[query["Id"]] for query in queries if query["Id"] in found]
+            if _is_fast_launch(query) and query.get("ReturnData", True):
+                results[query["Id"]] = _run_query(cloudwatch, query, start_time, end_time, scan_by)
+    return [results[query["Id"]] for query in queries if query["Id"] in results]
 
 
-def _is_ours(query: Mapping[str, Any]) -> bool:
+def _is_fast_launch(query: Mapping[str, Any]) -> bool:
     metric = query.get("MetricStat", {}).get("Metric", {})
     return metric.get("Namespace") == NAMESPACE and metric.get("MetricName") in UNITS
 
 
-def _result(
+def _run_query(
     cloudwatch: Any, query: Mapping[str, Any], start: datetime, end: datetime, scan_by: str
 ) -> dict[str, Any]:
-    asked = query["MetricStat"]
-    name, statistic = asked["Metric"]["MetricName"], asked["Stat"]
+    metric_stat = query["MetricStat"]
+    metric, statistic = metric_stat["Metric"], metric_stat["Stat"]
     _check_statistic(statistic)
-    points = _points(
-        cloudwatch, asked["Metric"], (start, end), int(asked["Period"]), asked.get("Unit")
-    )
+    period, unit = int(metric_stat["Period"]), metric_stat.get("Unit")
+    points = _compute_points(cloudwatch, metric, (start, end), period, unit)
     if scan_by == "TimestampDescending":
         points.reverse()
     return {
         "id": query["Id"],
-        "label": query.get("Label") or name,
+        "label": query.get("Label") or metric["MetricName"],
         "values": [point.statistic(statistic) for point in points],
-        "timestamps": [_moment(point) for point in points],
+        "timestamps": [_timestamp(point) for point in points],
         "status_code": "Complete",
     }
 
 
-def _points(
+def _compute_points(
     cloudwatch: Any,
     metric: Mapping[str, Any],
     window: tuple[datetime, datetime],
     period: int,
     unit: str | None,
 ) -> list[Point]:
-    """Return the points of one metric of one image; none where anything does not match."""
-    ec2 = existing(cloudwatch.account_id, cloudwatch.region_name)
-    dimensions = {each["Name"]: each["Value"] for each in metric.get("Dimensions") or []}
+    """Return the points of one metric of one image; none if a dimension or the unit differs."""
+    ec2 = find_backend(cloudwatch.account_id, cloudwatch.region_name)
+    dimensions = {entry["Name"]: entry["Value"] for entry in metric.get("Dimensions") or []}
     name = metric["MetricName"]
     image_id = dimensions.pop(METRIC_DIMENSION, None)
-    meter = ec2.meters.get(image_id) if ec2 else None
-    if meter is None or dimensions or unit not in (None, UNITS[name]):
+    recorder = ec2.meters.get(image_id) if ec2 else None
+    if recorder is None or dimensions or unit not in (None, UNITS[name]):
         return []
-    start, end = (_seconds(time) for time in window)
-    points: list[Point] = meter.points(name, start, end, period)
+    points: list[Point] = recorder.compute_points(name, *map(_unix_time, window), period)
     return points
 
 
 # --- GetMetricStatistics --------------------------------------------------------------
 
 
-def _answer_get_metric_statistics(request: Any) -> ActionResult:
-    """Answer the points of one metric; moto answers for all but ours."""
-    asked = request._get_params()
-    name, period = asked["MetricName"], int(asked["Period"])
-    if asked["Namespace"] != NAMESPACE or name not in UNITS:
-        return _moto_statistics(request)
-    window = asked["StartTime"], asked["EndTime"]
-    statistics = _checked_statistics(asked, period, window)
+def get_metric_statistics(request: Any) -> ActionResult:
+    """Answer GetMetricStatistics for a metric of Fast Launch; moto answers for all others."""
+    parameters = request._get_params()
+    name, period = parameters["MetricName"], int(parameters["Period"])
+    if parameters["Namespace"] != NAMESPACE or name not in UNITS:
+        return _moto_get_metric_statistics(request)
+    window = parameters["StartTime"], parameters["EndTime"]
+    statistics = _validate_statistics(parameters, period, window)
     with CLOCK.still():
-        points = _points(request.cloudwatch_backend, asked, window, period, asked.get("Unit"))
+        points = _compute_points(
+            request.cloudwatch_backend, parameters, window, period, parameters.get("Unit")
+        )
     datapoints = [
         {
-            "Timestamp": _moment(point),
+            "Timestamp": _timestamp(point),
             "Unit": UNITS[name],
             **{statistic: point.statistic(statistic) for statistic in statistics},
         }
@@ -191,27 +193,27 @@ def _answer_get_metric_statistics(request: Any) -> ActionResult:
     return ActionResult({"Label": name, "Datapoints": datapoints})
 
 
-def _checked_statistics(
-    asked: Mapping[str, Any], period: int, window: tuple[datetime, datetime]
+def _validate_statistics(
+    parameters: Mapping[str, Any], period: int, window: tuple[datetime, datetime]
 ) -> list[str]:
-    """Return the statistics that are asked for; refuse what can not be asked."""
-    statistics: list[str] = asked.get("Statistics") or []
+    """Return the requested statistics, or raise if the request is invalid."""
+    statistics: list[str] = parameters.get("Statistics") or []
     if not statistics:
-        raise InvalidParameterCombination("Expected Statistics; there are no percentiles.")
+        raise InvalidParameterCombination("Expected Statistics; percentiles are not supported.")
     for statistic in statistics:
         _check_statistic(statistic)
-    start, end = (_seconds(time) for time in window)
+    start, end = map(_unix_time, window)
     if not start < end:
         raise InvalidParameterValue("The parameter StartTime must be less than EndTime.")
-    if (end - start) / period > MOST_STATISTICS:
+    if (end - start) / period > MAX_STATISTICS:
         raise InvalidParameterCombination(
             f"You have requested up to {int((end - start) / period):,} datapoints, which exceeds "
-            f"the limit of {MOST_STATISTICS:,}."
+            f"the limit of {MAX_STATISTICS:,}."
         )
     return statistics
 
 
-# --- their parts ----------------------------------------------------------------------
+# --- helpers --------------------------------------------------------------------------
 
 
 def _check_statistic(name: str) -> None:
@@ -219,21 +221,21 @@ def _check_statistic(name: str) -> None:
         raise ValidationError(f"The value {name} for parameter Stat is not supported.")
 
 
-def _seconds(time: datetime) -> float:
-    """Return a time in seconds of Unix; moto's are in UTC without saying so."""
+def _unix_time(time: datetime) -> float:
+    """Return a time as Unix seconds; moto's times are in UTC but have no time zone."""
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def _moment(point: Point) -> datetime:
+def _timestamp(point: Point) -> datetime:
     return datetime.fromtimestamp(point.time, UTC).replace(tzinfo=None)
 
 
-def _token(position: int) -> str:
+def _make_token(position: int) -> str:
     return base64.b64encode(json.dumps({"after": position}).encode()).decode()
 
 
-def _position(token: str | None) -> int:
-    """Return where a token's page starts; refuse what is no token of ours."""
+def _parse_token(token: str | None) -> int:
+    """Return the position at which a token's page starts, or raise if the token is invalid."""
     if token is None:
         return 0
     try:

@@ -1,4 +1,4 @@
-"""State of the embedded EC2: its Fast Launch images, what may be asked of them, their pages."""
+"""The backend of the emulator: the Fast Launch images of an account and region, and the actions."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.utils import parse_user_data
 
 from fastlaunch_nb.emulator.assumptions import (
-    DEFAULT_PAGE,
+    CLEANING_UP_CODE,
+    DEFAULT_PAGE_SIZE,
     DEFAULT_PARALLEL,
     DEFAULT_TARGET,
-    DRY_RUN_IS_LAST,
-    NAMED_NOT_ENABLED,
-    NO_DISABLING_FROM,
-    NO_ENABLING_FROM,
-    NO_SUCH_VERSION,
-    NOT_ENABLED,
-    NOT_WINDOWS,
-    PAGE_OF_NAMED,
+    INVALID_TOKEN_CODE,
+    MAX_RESULTS_WITH_IDS_CODE,
+    NOT_ENABLED_CODE,
+    NOT_ENABLED_ID_CODE,
+    NOT_WINDOWS_CODE,
     PARALLEL_QUOTA,
-    ROOT_GIB,
-    STILL_CLEANING,
+    ROOT_VOLUME_GIB,
+    STATES_REFUSING_DISABLE,
+    STATES_REFUSING_ENABLE,
     TOKEN_LIFETIME,
-    UNKNOWN_PAGE,
+    UNKNOWN_VERSION_CODE,
+    VALIDATE_BEFORE_DRY_RUN,
 )
-from fastlaunch_nb.emulator.change_log import GONE, JOURNAL, Change
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
-from fastlaunch_nb.emulator.image_index import FILTERED, Filters, ImageIndex
+from fastlaunch_nb.emulator.image_index import FILTER_NAMES, Filters, ImageIndex
 from fastlaunch_nb.emulator.lifecycle import UNABLE_TO_STOP, FastLaunchLifecycle, Timing
 from fastlaunch_nb.emulator.metric_samples import PoolRecorder
 
@@ -60,13 +60,13 @@ class EC2Error(Exception):
 
 
 class WindowsAmi(Ami):
-    """An AMI as moto has it, but with what DescribeImages says of its root volume."""
+    """An AMI of moto with a root volume of the right size in DescribeImages."""
 
     deprecation_time: str | None = None
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
-        """The root volume, as large as its snapshot says."""
+        """The root volume, with the size of its snapshot."""
         (root,) = super().block_device_mappings
         return [{**root, "Ebs": {**root["Ebs"], "VolumeSize": self.ebs_snapshot.volume_size}}]
 
@@ -76,57 +76,55 @@ class FastLaunchBackend:
 
     Attributes
     ----------
-    pace : Pace
-        How long things take here, and what breaks.
+    pace : Timing
+        Durations, and failures to inject.
     lives : dict
-        Image id to the life of each image that was enabled by a request.
-    left_out : dict
-        Image id to the fields that EC2 leaves out of its answers, from the next
-        change of the image on: any may be missing.
-    shelf : Shelf
-        The images as they are answered.
+        Image id to the lifecycle of each image that a request has enabled.
+    omitted_fields : dict
+        Image id to the fields that answers omit from the next change of the image on,
+        as any field may be missing in EC2's answers.
+    image_index : ImageIndex
+        The images as the actions answer them.
     meters : dict
-        Image id to what CloudWatch knows of each image that had a life.
+        Image id to the CloudWatch metrics of each image that has had a lifecycle.
     parallel_quota : int
-        What Service Quotas answers for parallel instance launches; nothing is held to it.
+        The answer of Service Quotas for parallel instance launches; it is not enforced.
     """
 
     def __init__(self) -> None:
         self.pace = Timing()
         self.lives: dict[str, FastLaunchLifecycle] = {}
-        self.left_out: dict[str, tuple[str, ...]] = {}
-        self.shelf = ImageIndex()
+        self.omitted_fields: dict[str, tuple[str, ...]] = {}
+        self.image_index = ImageIndex()
         self.meters: dict[str, PoolRecorder] = {}
         self.parallel_quota = PARALLEL_QUOTA
-        self._forget_the_past()
+        scope = self._scope()  # a reset makes its earlier changes unreadable
+        CHANGE_LOG[:] = [change for change in CHANGE_LOG if change[1:3] != scope]
 
-    def _forget_the_past(self) -> None:
-        """Take out of the journal what was here before a reset: it can not be read any more."""
+    def _scope(self) -> tuple[str, str]:
+        """Return the account and region."""
         ec2: Any = self
-        here = (ec2.account_id, ec2.region_name)
-        JOURNAL[:] = [change for change in JOURNAL if (change.account_id, change.region) != here]
+        return ec2.account_id, ec2.region_name
 
-    # --- what is there ----------------------------------------------------------------
+    # --- setup by tests and the demo --------------------------------------------------
 
     def add_fast_launch_image(self, image: FastLaunchImage) -> None:
-        """Put an image there, as it is; it stays so until it is enabled again or disabled."""
-        self.shelf.put(image)
-        self._note([image])
+        """Add an image as it is; it stays so until a request enables or disables it."""
+        self.image_index.put(image)
+        self._log_images([image])
 
     def add_fast_launch_images(self, images: Iterable[FastLaunchImage]) -> None:
-        """Put many images there. Their snapshots are only numbers: none is made in EC2."""
+        """Add many images. Their snapshots are only numbers: EC2 has none of them."""
         images = list(images)
-        self.shelf.put_all(images)
-        self._note(images)
+        self.image_index.put_all(images)
+        self._log_images(images)
 
-    def _note(self, images: Iterable[FastLaunchImage]) -> None:
-        ec2: Any = self
-        here = (ec2.account_id, ec2.region_name)
+    def _log_images(self, images: Iterable[FastLaunchImage]) -> None:
         now = CLOCK.now()
         for image in images:
             if image.image_id in self.lives:
                 self.lives.pop(image.image_id).end()
-            JOURNAL.append(Change(now, *here, image, is_transition=False))
+            CHANGE_LOG.append(Change(now, *self._scope(), image, is_transition=False))
 
     def add_windows_image(
         self,
@@ -137,7 +135,7 @@ class FastLaunchBackend:
         shared_with: Iterable[str] = (),
         deprecation_time: datetime | None = None,
     ) -> None:
-        """Put a Windows AMI there, for DescribeImages to find; another's is one shared with it."""
+        """Add a Windows AMI that DescribeImages lists, of this account or shared with it."""
         ec2: Any = self
         ami = ec2.amis[image_id] = WindowsAmi(
             ec2,
@@ -152,64 +150,62 @@ class FastLaunchBackend:
             region_name=f"{ec2.region_name}a",
         )
         ami.launch_permissions += [{"UserId": account_id} for account_id in shared_with]
-        ami.deprecation_time = _time_text(deprecation_time) if deprecation_time else None
+        if deprecation_time:
+            ami.deprecation_time = f"{deprecation_time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
         snapshot = ec2.snapshots.pop(ami.ebs_snapshot.id)
-        snapshot.id, snapshot.volume.id = IDS.of("snap"), IDS.of("vol")
-        snapshot.volume.size = ROOT_GIB
-        snapshot.start_time = _now()
+        snapshot.id, snapshot.volume.id = IDS.make_id("snap"), IDS.make_id("vol")
+        snapshot.volume.size = ROOT_VOLUME_GIB
+        snapshot.start_time = _moto_now()
         ec2.snapshots[snapshot.id] = snapshot
 
     def deregister(self, image_id: str) -> None:
-        """Take an AMI away; as in EC2, its Fast Launch goes on, and its snapshots stay."""
+        """Deregister an AMI; as in EC2, its Fast Launch continues and its snapshots remain."""
         ec2: Any = self
         if image_id not in ec2.amis:
-            raise ValueError(f"{image_id} is no AMI of {ec2.account_id} in {ec2.region_name}.")
+            raise ValueError(f"{image_id} is not an AMI of {ec2.account_id} in {ec2.region_name}.")
         ec2.deregister_image(image_id)
 
     def abandon(self, image_id: str) -> None:
-        """Know nothing more of the Fast Launch of an image, and leave its snapshots there.
-
-        Nobody is told, so there is no event.
-        """
+        """Remove the Fast Launch of an image without an event, and leave its snapshots."""
         ec2: Any = self
-        image = self.shelf.get(image_id)
+        image = self.image_index.get(image_id)
         if image is None:
-            raise ValueError(f"{image_id} has no Fast Launch in {ec2.region_name}.")
+            raise ValueError(f"{image_id} does not have Fast Launch in {ec2.region_name}.")
         self.forget(image_id)
         if image_id in self.meters:
             self.meters[image_id].end()
-        here = (ec2.account_id, ec2.region_name)
-        gone = replace(image, state=GONE)
-        JOURNAL.append(Change(CLOCK.now(), *here, gone, is_transition=False))
+        disabled = replace(image, state=DISABLED)
+        CHANGE_LOG.append(Change(CLOCK.now(), *self._scope(), disabled, is_transition=False))
 
     def add_launch_template(
         self, name: str, versions: int, data: Mapping[str, Any] | None = None
     ) -> None:
-        """Put a launch template there, with versions 1 up to a number.
+        """Add a launch template with a number of versions.
 
-        `data` is what each version says, as CreateLaunchTemplate takes it (LaunchTemplateData).
+        `data` is the content of each version, as CreateLaunchTemplate takes it
+        (LaunchTemplateData).
         """
         ec2: Any = self
         template = ec2.create_launch_template(name, "", _template_data(data or {}), {})
         while len(template.versions) < versions:
             template.create_version(_template_data(data or {}), "")
-        for made in (template, *template.versions):
-            made.create_time = _now()
+        for resource in (template, *template.versions):
+            resource.create_time = _moto_now()
 
     def break_preparation(self, image_id: str, reason: str | None = None) -> None:
-        """Have the next preparation instance of an image fail, once."""
+        """Make the next preparation instance of an image fail, once."""
         self.pace.broken_preparation[image_id] = reason or _unable_to_stop()
 
     def break_clean_up(self, image_id: str, reason: str | None = None) -> None:
-        """Have the next clean-up of an image fail, once."""
+        """Make the next clean-up of an image fail, once."""
         self.pace.broken_clean_up[image_id] = reason or _unable_to_stop()
 
     def forget(self, image_id: str) -> None:
-        """Know nothing more of the Fast Launch of an image."""
+        """Remove the Fast Launch of an image."""
         self.lives.pop(image_id, None)
-        self.shelf.drop(image_id)
+        self.image_index.drop(image_id)
 
-    # --- what may be asked ------------------------------------------------------------
+    # --- actions ----------------------------------------------------------------------
 
     def describe_fast_launch_images(
         self,
@@ -220,25 +216,22 @@ class FastLaunchBackend:
         *,
         dry_run: bool = False,
     ) -> tuple[list[FastLaunchImage], str | None]:
-        """Return a page of images and the token of the next; raise what EC2 would answer.
+        """Return a page of images and the token of the next page, or raise EC2's error.
 
         See DescribeFastLaunchImages in the EC2 API Reference.
         """
-        _end_dry_run(dry_run and not DRY_RUN_IS_LAST)
-        _check_request(image_ids, filters, max_results)
-        after = _position(next_token) if next_token is not None else ""
-        self._check_enabled(image_ids)
+        _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
+        _validate_describe(image_ids, filters, max_results)
+        after = parse_page_token(next_token) if next_token is not None else ""
+        for image_id in image_ids:
+            if NOT_ENABLED_ID_CODE and self.image_index.get(image_id) is None:
+                raise EC2Error(NOT_ENABLED_ID_CODE, f"Fast Launch is not enabled for {image_id}.")
         _end_dry_run(dry_run)
         if image_ids:
-            return self.shelf.named(image_ids, filters), None
-        size = max_results or DEFAULT_PAGE
-        page = list(islice(self.shelf.after(after, filters), size + 1))
-        return page[:size], _token(page[size - 1].image_id) if len(page) > size else None
-
-    def _check_enabled(self, image_ids: Iterable[str]) -> None:
-        for image_id in image_ids:
-            if NAMED_NOT_ENABLED and self.shelf.get(image_id) is None:
-                raise EC2Error(NAMED_NOT_ENABLED, f"Fast Launch is not enabled for {image_id}.")
+            return self.image_index.select(image_ids, filters), None
+        size = max_results or DEFAULT_PAGE_SIZE
+        page = list(islice(self.image_index.iterate_after(after, filters), size + 1))
+        return page[:size], make_page_token(page[size - 1].image_id) if len(page) > size else None
 
     def enable_fast_launch(
         self,
@@ -250,70 +243,71 @@ class FastLaunchBackend:
         max_parallel_launches: int | None = None,
         dry_run: bool = False,
     ) -> FastLaunchImage:
-        """Enable an image, or change its settings; raise what EC2 would answer.
+        """Enable an image or change its settings, or raise EC2's error.
 
         See EnableFastLaunch in the EC2 API Reference.
         """
-        _end_dry_run(dry_run and not DRY_RUN_IS_LAST)
+        _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
+        if resource_type not in (None, "snapshot"):
+            message = f"The resource type '{resource_type}' is not supported."
+            raise EC2Error("InvalidParameterValue", message)
+        target = _validate_minimum("TargetResourceCount", target_resource_count, 1)
+        parallel = _validate_minimum("MaxParallelLaunches", max_parallel_launches, 6)
         image = FastLaunchImage(
             image_id,
-            resource_type=_resource_type(resource_type),
-            target_resource_count=_number(
-                "TargetResourceCount", target_resource_count, 1, DEFAULT_TARGET
-            ),
-            max_parallel_launches=_number(
-                "MaxParallelLaunches", max_parallel_launches, 6, DEFAULT_PARALLEL
-            ),
-            owner_id=self._owner(image_id),
-            **self._template(launch_template),
+            target_resource_count=DEFAULT_TARGET if target is None else target,
+            max_parallel_launches=DEFAULT_PARALLEL if parallel is None else parallel,
+            owner_id=self._find_owner(image_id),
+            **self._resolve_template(launch_template),
         )
-        present = self.shelf.get(image_id)
-        if present and present.state in NO_ENABLING_FROM:
-            raise EC2Error(STILL_CLEANING, f"Snapshots of {image_id} are still being removed.")
+        present = self.image_index.get(image_id)
+        if present and present.state in STATES_REFUSING_ENABLE:
+            raise EC2Error(CLEANING_UP_CODE, f"Snapshots of {image_id} are still being removed.")
         _end_dry_run(dry_run)
-        life = self._life(present or image)
+        lifecycle = self._get_lifecycle(present or image)
         if present:
-            life.enable_again(image)
+            lifecycle.enable_again(image)
         else:
-            life.begin()
-        return life.image
+            lifecycle.begin()
+        return lifecycle.image
 
-    def life_for_launches(self, image_id: str) -> FastLaunchLifecycle | None:
-        """Return the life of an image whose pool launches take from, or None where none is.
+    def find_pool_lifecycle(self, image_id: str) -> FastLaunchLifecycle | None:
+        """Return the lifecycle whose pool serves launches of an image, or None.
 
-        One that was put there gets a life with that, where its state says that it has a
-        stock: then its pool is full, though its snapshots are only numbers.
+        An image that was added in a state that has a stock gets a lifecycle here: its pool
+        is full, though its snapshots are only numbers.
         """
-        life, present = self.lives.get(image_id), self.shelf.get(image_id)
-        if life is None and present and present.state in ("enabled", "enabled-failed"):
-            life = self._life(present)
-        return life if life and life.is_used else None
+        lifecycle, present = self.lives.get(image_id), self.image_index.get(image_id)
+        if lifecycle is None and present and present.state in ("enabled", "enabled-failed"):
+            lifecycle = self._get_lifecycle(present)
+        return lifecycle if lifecycle and lifecycle.serves_launches else None
 
-    def _life(self, image: FastLaunchImage) -> FastLaunchLifecycle:
-        """Return the life of an image, which goes on from how it is where it has none."""
-        life = self.lives.get(image.image_id)
-        if life is None:
-            life = self.lives[image.image_id] = FastLaunchLifecycle(self, image)
-        return life
+    def _get_lifecycle(self, image: FastLaunchImage) -> FastLaunchLifecycle:
+        """Return the lifecycle of an image; if it has none, a new one from its present state."""
+        lifecycle = self.lives.get(image.image_id)
+        if lifecycle is None:
+            lifecycle = self.lives[image.image_id] = FastLaunchLifecycle(self, image)
+        return lifecycle
 
     def disable_fast_launch(
         self, image_id: str, *, force: bool = False, dry_run: bool = False
     ) -> FastLaunchImage:
-        """Begin to disable an image; raise what EC2 would answer.
+        """Begin to disable an image, or raise EC2's error.
 
         See DisableFastLaunch in the EC2 API Reference.
         """
-        _end_dry_run(dry_run and not DRY_RUN_IS_LAST)
-        _check_image_id(image_id)
-        present = self.shelf.get(image_id)
+        _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
+        _validate_image_id(image_id)
+        present = self.image_index.get(image_id)
         if present is None:
-            raise EC2Error(NOT_ENABLED, f"Fast Launch is not enabled for {image_id}.")
-        if present.state in NO_DISABLING_FROM:
-            raise EC2Error(STILL_CLEANING, f"Fast Launch of {image_id} is being disabled already.")
+            raise EC2Error(NOT_ENABLED_CODE, f"Fast Launch is not enabled for {image_id}.")
+        if present.state in STATES_REFUSING_DISABLE:
+            message = f"Fast Launch of {image_id} is being disabled already."
+            raise EC2Error(CLEANING_UP_CODE, message)
         _end_dry_run(dry_run)
-        life = self._life(present)
-        life.disable(force=force)
-        return life.image
+        lifecycle = self._get_lifecycle(present)
+        lifecycle.disable(force=force)
+        return lifecycle.image
 
     def describe_available_images(
         self,
@@ -322,22 +316,22 @@ class FastLaunchBackend:
         owners: list[str],
         executable_by: Collection[str],
     ) -> list[Ami]:
-        """Return AMIs as moto does, of all that the account may launch.
+        """Return AMIs as moto does, but of all that the account may launch.
 
         See DescribeImages and "Shared AMI usage" in the EC2 documentation.
         """
         ec2: Any = self
-        amis = self.available_images()
+        amis = self.list_available_images()
         if executable_by and not image_ids:
             users = {ec2.account_id if user == "self" else user for user in executable_by}
             amis = {name: ami for name, ami in amis.items() if _is_executable(ami, users)}
-        there: Any = SimpleNamespace(
+        backend: Any = SimpleNamespace(
             amis=amis, deleted_amis=ec2.deleted_amis, account_id=ec2.account_id
         )
-        return AmiBackend.describe_images(there, image_ids, filters, None, owners)
+        return AmiBackend.describe_images(backend, image_ids, filters, None, owners)
 
-    def available_images(self) -> dict[str, Ami]:
-        """Return the AMIs of this region that are the account's own, shared with it, or public."""
+    def list_available_images(self) -> dict[str, Ami]:
+        """Return the AMIs of this region that are public, shared with the account, or its own."""
         ec2: Any = self
         users = {ec2.account_id, "all"}
         others = [backends.get(ec2.region_name) for backends in list(ec2_backends.values())]
@@ -349,29 +343,30 @@ class FastLaunchBackend:
         }
         return {**ec2.amis, **{name: shared[name] for name in shared.keys() - ec2.amis.keys()}}
 
-    def _owner(self, image_id: str) -> str | None:
-        """Return the owner of a Windows AMI; None of one that another account has shared."""
-        _check_image_id(image_id)
+    def _find_owner(self, image_id: str) -> str | None:
+        """Return the owner of a Windows AMI, or None if another account shares it."""
+        _validate_image_id(image_id)
         ec2: Any = self
-        ami = self.available_images().get(image_id)
+        ami = self.list_available_images().get(image_id)
         if ami is None:
             raise EC2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         if ami.platform != "windows":
-            raise EC2Error(NOT_WINDOWS, f"{image_id} is not a Windows AMI.")
+            raise EC2Error(NOT_WINDOWS_CODE, f"{image_id} is not a Windows AMI.")
         return ec2.account_id if ami.owner_id == ec2.account_id else None
 
-    def _template(self, given: Mapping[str, str] | None) -> dict[str, Any]:
-        """Return a launch template's id, name and version; refuse one that is not there."""
-        if not given:
+    def _resolve_template(self, requested: Mapping[str, str] | None) -> dict[str, Any]:
+        """Return the id, name and version of a launch template, or raise if there is none."""
+        if not requested:
             return {}
         ec2: Any = self
-        template_id, name = given.get("LaunchTemplateId"), given.get("LaunchTemplateName")
+        template_id = requested.get("LaunchTemplateId")
+        name, version = requested.get("LaunchTemplateName"), requested.get("Version")
         if template_id and name:
             raise EC2Error(
                 "InvalidParameterCombination",
                 "LaunchTemplateId and LaunchTemplateName cannot be given together.",
             )
-        if not (template_id or name) or not given.get("Version"):
+        if not (template_id or name) or not version:
             raise EC2Error(
                 "MissingParameter",
                 "A launch template needs LaunchTemplateId or LaunchTemplateName, and Version.",
@@ -385,11 +380,10 @@ class FastLaunchBackend:
                 f"InvalidLaunchTemplate{kind}",
                 f"The specified launch template, with {name or template_id}, does not exist.",
             )
-        version = given["Version"]
         numbers = [str(existing.number) for existing in template.versions]
         if version not in ("$Latest", "$Default", *numbers):
             raise EC2Error(
-                NO_SUCH_VERSION,
+                UNKNOWN_VERSION_CODE,
                 f"Could not find the specified version {version} for the launch template with "
                 f"ID {template.id}.",
             )
@@ -400,78 +394,65 @@ class FastLaunchBackend:
         }
 
 
-def existing(account_id: str | None, region: str) -> Any:
-    """Return the state of one account and region, or None: asking for it must not make it."""
+def find_backend(account_id: str | None, region: str) -> Any:
+    """Return the backend of an account and region, or None; unlike moto, do not create one."""
     regions = ec2_backends.get(account_id or "")
     return regions.get(region) if regions else None
 
 
 def _end_dry_run(dry_run: bool) -> None:
-    """End a dry run that has got this far: it would have succeeded."""
+    """Raise DryRunOperation if this is a dry run: the request would have succeeded."""
     if dry_run:
         message = "Request would have succeeded, but DryRun flag is set."
         raise EC2Error("DryRunOperation", message, 412)
 
 
 def _unable_to_stop() -> str:
-    return UNABLE_TO_STOP.format(instance_id=IDS.of("i"))
+    return UNABLE_TO_STOP.format(instance_id=IDS.make_id("i"))
 
 
-def _now() -> datetime:
-    """Return the time as moto keeps it, in place of that of the wall clock."""
+def _moto_now() -> datetime:
+    """Return virtual time without a time zone, as moto stores times."""
     return CLOCK.now().replace(tzinfo=None)
 
 
-def _time_text(time: datetime) -> str:
-    """Return a time as DescribeImages has it, where it is text."""
-    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
-
-
 def _template_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of what a launch template says, as moto keeps it; refuse unknown settings."""
+    """Return a copy of launch template data as moto stores it, or raise on unknown settings."""
     if not data:
-        return {}  # at once: the demo has many
-    known = get_service_model("ec2").shape_for("RequestLaunchTemplateData").members
-    if unknown := sorted(data.keys() - known.keys()):
+        return {}  # without loading the service model, as the demo has many empty templates
+    allowed = get_service_model("ec2").shape_for("RequestLaunchTemplateData").members
+    if unknown := sorted(data.keys() - allowed.keys()):
         raise ValueError(f"data has {unknown}. Expected settings of LaunchTemplateData.")
-    kept = deepcopy(dict(data))
-    if "UserData" in kept:
-        kept["UserData"] = parse_user_data(kept["UserData"])
-    return kept
+    copy = deepcopy(dict(data))
+    if "UserData" in copy:
+        copy["UserData"] = parse_user_data(copy["UserData"])
+    return copy
 
 
 def _is_executable(ami: Ami, users: Collection[str]) -> bool:
-    """Say whether an AMI's launch permissions name one of these accounts, or `all`."""
+    """Return True if an AMI's launch permissions name one of these accounts, or `all`."""
     return any(
         permission.get("UserId", permission.get("Group")) in users
         for permission in ami.launch_permissions
     )
 
 
-def _check_image_id(image_id: str) -> None:
+def _validate_image_id(image_id: str) -> None:
     if not _IMAGE_ID.fullmatch(image_id):
         raise EC2Error("InvalidAMIID.Malformed", f'Invalid id: "{image_id}"')
 
 
-def _resource_type(given: str | None) -> str:
-    if given not in (None, "snapshot"):
-        raise EC2Error("InvalidParameterValue", f"The resource type '{given}' is not supported.")
-    return "snapshot"
+def _validate_minimum(name: str, value: int | None, minimum: int) -> int | None:
+    if value is not None and value < minimum:
+        raise EC2Error("InvalidParameterValue", f"{name} is {value}. The minimum is {minimum}.")
+    return value
 
 
-def _number(name: str, given: int | None, least: int, usual: int) -> int:
-    if given is not None and given < least:
-        raise EC2Error(
-            "InvalidParameterValue", f"{name} is {given}. The least that is allowed is {least}."
-        )
-    return usual if given is None else given
-
-
-def _check_request(image_ids: Sequence[str], filters: Filters, max_results: int | None) -> None:
+def _validate_describe(image_ids: Sequence[str], filters: Filters, max_results: int | None) -> None:
     for image_id in image_ids:
-        _check_image_id(image_id)
+        _validate_image_id(image_id)
     for name, _ in filters:
-        if name not in FILTERED:
+        if name not in FILTER_NAMES:
             raise EC2Error("InvalidParameterValue", f"The filter '{name}' is invalid")
     if max_results is not None and not 0 <= max_results <= MAX_RESULTS:
         raise EC2Error(
@@ -481,7 +462,7 @@ def _check_request(image_ids: Sequence[str], filters: Filters, max_results: int 
         )
     if max_results is not None and image_ids:
         raise EC2Error(
-            PAGE_OF_NAMED,
+            MAX_RESULTS_WITH_IDS_CODE,
             "The parameter imageIds cannot be used with the parameter maxResults",
         )
 
@@ -491,10 +472,10 @@ def _check_request(image_ids: Sequence[str], filters: Filters, max_results: int 
 _SEAL_SIZE, _ISSUED_SIZE = 12, 6
 
 
-def _token(image_id: str) -> str:
+def make_page_token(image_id: str) -> str:
     """Return the token of the page after an image: opaque, and the same in every process.
 
-    Base64 of JSON, as tokens of EC2's other actions are; botocore's own look the same.
+    It is Base64 of JSON, like the tokens of other EC2 actions and of botocore.
     """
     issued = int(CLOCK.now().timestamp())
     content = issued.to_bytes(_ISSUED_SIZE, "big") + image_id.encode()
@@ -502,19 +483,19 @@ def _token(image_id: str) -> str:
     return base64.b64encode(json.dumps(sealed).encode()).decode()
 
 
-def _position(token: str) -> str:
-    """Return the image that a token's page comes after; refuse what is no token of ours."""
+def parse_page_token(token: str) -> str:
+    """Return the image after which a token's page begins, or raise if the token is invalid."""
     try:
         raw = base64.b64decode(json.loads(base64.b64decode(token))["c"])
     except (ValueError, TypeError, KeyError):
         raw = b""
     seal, content = raw[:_SEAL_SIZE], raw[_SEAL_SIZE:]
     if not raw or seal != _seal(content):
-        raise EC2Error(UNKNOWN_PAGE, "The token is not valid.")
+        raise EC2Error(INVALID_TOKEN_CODE, "The token is not valid.")
     issued = int.from_bytes(content[:_ISSUED_SIZE], "big")
     age = timedelta(seconds=CLOCK.now().timestamp() - issued)
     if TOKEN_LIFETIME is not None and age > TOKEN_LIFETIME:
-        raise EC2Error(UNKNOWN_PAGE, "The token has expired.")
+        raise EC2Error(INVALID_TOKEN_CODE, "The token has expired.")
     return content[_ISSUED_SIZE:].decode()
 
 

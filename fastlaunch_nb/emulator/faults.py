@@ -1,12 +1,12 @@
-"""Faults on demand: what goes wrong with the Fast Launch actions of the embedded EC2, and when.
+"""Fault injection for the Fast Launch actions of the emulator.
 
-All are off until they are set. Which requests are hit is decided in their order,
-by random numbers that start from a seed.
+All faults are off by default. Random numbers from a seed decide which requests are hit,
+in the order of the requests.
 
-Clients wait and try again in real time, so latency and the refill of a token
-bucket are real time too: by a counter that nobody can set, not the wall clock,
-and not the virtual one, which may stand still. Dropped connections and truncated
-bodies exist over HTTP only, as there is no connection in-process.
+Clients wait and retry in real time, so latency and the refill of a token bucket use real
+time too: a monotonic counter, not the wall clock or the virtual clock, which may stand
+still. Dropped connections and truncated bodies exist over HTTP only, as there is no
+connection in-process.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
 
-from fastlaunch_nb.emulator.assumptions import UNKNOWN_PAGE
-from fastlaunch_nb.emulator.fast_launch_backend import EC2Error, _token
+from fastlaunch_nb.emulator.assumptions import INVALID_TOKEN_CODE
+from fastlaunch_nb.emulator.fast_launch_backend import EC2Error, make_page_token
 
 _SERVER_ERRORS = (
     ("InternalError", "An internal error has occurred", 500),
@@ -36,54 +36,54 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Counter = Callable[[], float]
 
 
-# --- what may go wrong ----------------------------------------------------------------
+# --- settings -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """What is to go wrong: nothing, unless it is asked for.
+    """Faults to inject; all are off by default.
 
-    Codes and HTTP statuses are those of "Error codes for the Amazon EC2 API" in
-    the EC2 Developer Guide. What AWS does not document is called our choice.
+    Error codes and HTTP statuses are those of "Error codes for the Amazon EC2 API" in
+    the EC2 Developer Guide. Where AWS documents nothing, the text says "our choice".
 
     Parameters
     ----------
     throttle_rate : float, default 0
         Share of the requests, 0 to 1, that get RequestLimitExceeded (503).
     bucket : int, default 0
-        Requests that a full token bucket lets through; the next gets
-        RequestLimitExceeded (503). Each account and region has its own, as in
-        "Request throttling for the Amazon EC2 API", whose example holds 100.
-        0 is no bucket.
+        Number of requests that a full token bucket admits; the next one gets
+        RequestLimitExceeded (503). Each account and region has its own bucket, as in
+        "Request throttling for the Amazon EC2 API", whose example holds 100 tokens.
+        0 means no bucket.
     refill : float, default 0
-        Tokens a second that a bucket gets back; 20 in that example.
+        Tokens that are added to a bucket per second; 20 in that example.
     error_rate : float, default 0
         Share of the requests that fail inside EC2 before they change anything:
-        with InternalError (500) and Unavailable (503) in turns, by our choice.
+        with InternalError (500) and Unavailable (503) in turn, our choice.
     latency : float, default 0
-        Seconds that every answer takes longer.
+        Seconds by which every answer is delayed.
     drop_rate : float, default 0
         Share of the HTTP connections that are closed without an answer, before
         the request changes anything.
     truncate_rate : float, default 0
         Share of the HTTP answers that end half-way through the body that their
-        Content-Length announces. What the request changed stays changed.
+        Content-Length announces. Changes that the request made remain.
     unauthorized : collection of str, default ()
-        Ids of accounts that get UnauthorizedOperation (403), for a dry run too.
+        Ids of accounts that get UnauthorizedOperation (403), also for a dry run.
     expire_tokens : bool, default False
-        Refuse every page token as one that has expired. That tokens expire is
-        documented; the code they get is our choice, as ``choices`` has it.
+        Refuse every page token as expired. AWS documents that tokens expire; the error
+        code is our choice (see ``assumptions``).
     repeat_token : bool, default False
-        Give each page the token it was asked with for the next one, and a first
-        page one that leads on even where it is all there is. AWS documents no
-        such thing; botocore has a PaginationError for it.
+        Answer each page with the token that requested it as its NextToken, and give a
+        first page a token even if it is the only page. AWS documents no such
+        behavior; botocore has a PaginationError for it.
     seed : int, default 0
-        The same seed hits the same requests, if they come in the same order.
+        The same seed hits the same requests if they come in the same order.
 
     Raises
     ------
     ValueError
-        A fault can not be as it was given.
+        If a value is out of range or has the wrong type.
 
     Examples
     --------
@@ -105,47 +105,42 @@ class Faults:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, (holds, expected) in _EXPECTED.items():
-            given = getattr(self, name)
-            if not holds(given):
-                raise ValueError(f"{name} is {given!r}. Expected {expected}.")
+        for name, (is_valid, expected) in _EXPECTED.items():
+            value = getattr(self, name)
+            if not is_valid(value):
+                raise ValueError(f"{name} is {value!r}. Expected {expected}.")
         if self.refill and not self.bucket:
             raise ValueError(
-                f"refill is {self.refill!r}, and there is no bucket to fill. "
+                f"refill is {self.refill!r}, but there is no bucket to refill. "
                 "Expected both, such as bucket=100 and refill=20."
             )
 
 
-def _is_share(given: object) -> bool:
-    return _is_amount(given, most=1)
+def _is_amount(value: object, maximum: float = sys.float_info.max) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= maximum
 
 
-def _is_amount(given: object, most: float = sys.float_info.max) -> bool:
-    return isinstance(given, int | float) and 0 <= given <= most
-
-
-def _is_count(given: object) -> bool:
-    return isinstance(given, int) and given >= 0
-
-
-def _is_switch(given: object) -> bool:
-    return isinstance(given, bool)
-
-
-def _are_accounts(given: object) -> bool:
+def _are_accounts(value: object) -> bool:
     return (
-        isinstance(given, Collection)
-        and not isinstance(given, str)
-        and all(isinstance(entry, str) and re.fullmatch("[0-9]{12}", entry) for entry in given)
+        isinstance(value, Collection)
+        and not isinstance(value, str)
+        and all(isinstance(entry, str) and re.fullmatch("[0-9]{12}", entry) for entry in value)
     )
 
 
-_SHARE = (_is_share, "a share of the requests, from 0 to 1")
-_SWITCH = (_is_switch, "True or False")
-_EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
+_Check = tuple[Callable[[object], bool], str]
+_SHARE: _Check = (
+    lambda value: _is_amount(value, maximum=1),
+    "a share of the requests, from 0 to 1",
+)
+_SWITCH: _Check = (lambda value: isinstance(value, bool), "True or False")
+_EXPECTED: Mapping[str, _Check] = {
     "throttle_rate": _SHARE,
-    "bucket": (_is_count, "a whole number of requests, 0 or more"),
-    "refill": (_is_amount, "tokens a second, 0 or more"),
+    "bucket": (
+        lambda value: isinstance(value, int) and value >= 0,
+        "a whole number of requests, 0 or more",
+    ),
+    "refill": (_is_amount, "tokens per second, 0 or more"),
     "error_rate": _SHARE,
     "latency": (_is_amount, "seconds, 0 or more"),
     "drop_rate": _SHARE,
@@ -159,16 +154,16 @@ _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
 }
 
 
-# --- whom it hits ---------------------------------------------------------------------
+# --- injection into requests ----------------------------------------------------------
 
 
-class Bucket:
-    """Tokens for requests, which come back with time.
+class TokenBucket:
+    """A bucket of tokens for requests; tokens are added over time.
 
     Examples
     --------
     >>> seconds = iter([0, 0, 0, 0.5])
-    >>> bucket = Bucket(1, 2, lambda: next(seconds))
+    >>> bucket = TokenBucket(1, 2, lambda: next(seconds))
     >>> bucket.take(), bucket.take(), bucket.take()
     (True, False, True)
     """
@@ -177,122 +172,123 @@ class Bucket:
         self._capacity = capacity
         self._refill = refill
         self._counter = counter
-        self._left = float(capacity)
+        self._tokens = float(capacity)
         self._counted_at = counter()
 
     def take(self) -> bool:
-        """Take a token, and say whether there was one."""
+        """Take a token; return True if there was one."""
         now = self._counter()
-        gained = (now - self._counted_at) * self._refill
-        self._left = min(self._capacity, self._left + gained)
+        added = (now - self._counted_at) * self._refill
+        self._tokens = min(self._capacity, self._tokens + added)
         self._counted_at = now
-        if self._left < 1:
+        if self._tokens < 1:
             return False
-        self._left -= 1
+        self._tokens -= 1
         return True
 
 
-class _Course:
-    """Faults at work: which request is hit next, and what is left in the buckets."""
+class _ActiveFaults:
+    """Faults in effect: the random numbers and the buckets that decide which requests they hit."""
 
     def __init__(self, faults: Faults, counter: Counter) -> None:
         self.faults = faults
         self._counter = counter
         self._lock = Lock()
         self._random = random.Random(faults.seed)
-        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._buckets: dict[tuple[str, str], TokenBucket] = {}
         self._errors = cycle(_SERVER_ERRORS)
 
     def hits(self, rate: float) -> bool:
-        """Say whether a fault of this rate hits the present request.
+        """Return True if a fault with this rate hits the current request.
 
-        What is off takes no number: throttling alone hits the same requests
+        A rate of 0 draws no random number, so throttling alone hits the same requests
         in-process and over HTTP.
         """
         with self._lock:
             return rate > 0 and self._random.random() < rate
 
     def admits(self, account_id: str, region: str) -> bool:
-        """Take a token from the bucket of an account and region; say whether there was one."""
+        """Take a token from the bucket of an account and region; return True if there was one."""
         if not self.faults.bucket:
             return True
         with self._lock:
             bucket = self._buckets.get((account_id, region))
             if bucket is None:
-                bucket = Bucket(self.faults.bucket, self.faults.refill, self._counter)
+                bucket = TokenBucket(self.faults.bucket, self.faults.refill, self._counter)
                 self._buckets[account_id, region] = bucket
             return bucket.take()
 
-    def server_error(self) -> EC2Error:
-        """Return the server error whose turn it is."""
+    def next_server_error(self) -> EC2Error:
+        """Return the next server error in turn."""
         with self._lock:
             return EC2Error(*next(self._errors))
 
 
-class Switch:
-    """Turns faults on and off, and has them happen.
+class FaultInjector:
+    """A switch for faults, and the hooks that inject them into requests and answers.
 
     Attributes
     ----------
     counter, sleep : callable
-        Real seconds, and waiting for some of them.
+        Return real seconds, and wait for a number of seconds.
+    active : _ActiveFaults or None
+        The faults in effect.
     """
 
     def __init__(self) -> None:
         self.counter: Counter = time.monotonic
         self.sleep: Callable[[float], None] = time.sleep
-        self.course: _Course | None = None
+        self.active: _ActiveFaults | None = None
 
     def set(self, faults: Faults) -> None:
-        """Turn these faults on, from the start, in place of those that were."""
-        self.course = _Course(faults, self.counter)
+        """Turn on these faults, from the start of their seed, instead of any others."""
+        self.active = _ActiveFaults(faults, self.counter)
 
     def clear(self) -> None:
-        """Turn all faults off."""
-        self.course = None
+        """Turn off all faults."""
+        self.active = None
 
-    def before(self, request: Any) -> None:
-        """Do to one of moto's requests what happens to it before it is handled.
+    def delay_or_refuse(self, request: Any) -> None:
+        """Apply the faults that hit a request before moto handles it.
 
-        Throttling comes first and page tokens last: what is refused for how often
-        or by whom it was asked is not looked into.
+        Throttling comes first and page tokens last: EC2 does not examine a request that it
+        refuses for its rate or its caller.
         """
-        course = self.course
-        if course is None:
+        active = self.active
+        if active is None:
             return
-        if course.faults.latency:
-            self.sleep(course.faults.latency)
-        _throttle(course, request)
-        if course.hits(course.faults.error_rate):
-            raise course.server_error()
-        if request.current_account in course.faults.unauthorized:
-            raise _unauthorized(request)
-        if course.faults.expire_tokens and request._get_param("NextToken") is not None:
-            raise EC2Error(UNKNOWN_PAGE, "The token has expired.")
+        if active.faults.latency:
+            self.sleep(active.faults.latency)
+        admitted = active.admits(request.current_account, request.region)
+        if not admitted or active.hits(active.faults.throttle_rate):
+            raise _throttling_error(request)
+        if active.hits(active.faults.error_rate):
+            raise active.next_server_error()
+        if request.current_account in active.faults.unauthorized:
+            raise _unauthorized_error(request)
+        if active.faults.expire_tokens and request._get_param("NextToken") is not None:
+            raise EC2Error(INVALID_TOKEN_CODE, "The token has expired.")
 
-    def after(self, request: Any, result: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what is to be answered in place of a result."""
-        course = self.course
-        if course is None or not course.faults.repeat_token or "NextToken" not in result:
+    def alter_result(self, request: Any, result: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the result to answer, with a repeated page token if that fault is on."""
+        active = self.active
+        if active is None or not active.faults.repeat_token or "NextToken" not in result:
             return result
-        token = request._get_param("NextToken") or result["NextToken"] or _token("")
+        token = request._get_param("NextToken") or result["NextToken"] or make_page_token("")
         return {**result, "NextToken": token}
 
 
-def _throttle(course: _Course, request: Any) -> None:
-    account_id, action = request.current_account, request._get_action()
-    admitted = course.admits(account_id, request.region)
-    if not admitted or course.hits(course.faults.throttle_rate):
-        raise EC2Error(
-            "RequestLimitExceeded",
-            f"Request limit exceeded. Account {account_id} has been throttled on "
-            f"ec2:{action} because it exceeded its request rate limit.",
-            503,
-        )
+def _throttling_error(request: Any) -> EC2Error:
+    return EC2Error(
+        "RequestLimitExceeded",
+        f"Request limit exceeded. Account {request.current_account} has been throttled on "
+        f"ec2:{request._get_action()} because it exceeded its request rate limit.",
+        503,
+    )
 
 
-def _unauthorized(request: Any) -> EC2Error:
-    caller = f"arn:aws:sts::{request.current_account}:user/moto"  # as GetCallerIdentity says
+def _unauthorized_error(request: Any) -> EC2Error:
+    caller = f"arn:aws:sts::{request.current_account}:user/moto"  # as in GetCallerIdentity
     action = f"ec2:{request._get_action()}"
     return EC2Error(
         "UnauthorizedOperation",
@@ -302,66 +298,65 @@ def _unauthorized(request: Any) -> EC2Error:
     )
 
 
-FAULTS = Switch()
-"""The faults of this process's embedded EC2, as its clock is one a process."""
+FAULTS = FaultInjector()
+"""The fault injector of the emulator: one per process, like its clock."""
 
 
 @contextmanager
-def faulty(**faults: Any) -> Iterator[Faults]:
-    """Turn faults on for a while; afterwards all is as it was.
+def inject_faults(**settings: Any) -> Iterator[Faults]:
+    """Turn on faults for a block of code, and restore the previous ones afterwards.
 
     Parameters
     ----------
-    **faults
-        As :class:`Faults` takes them.
+    **settings
+        Fields of :class:`Faults`.
 
     Examples
     --------
-    >>> with faulty(latency=0.2) as faults:
+    >>> with inject_faults(latency=0.2) as faults:
     ...     faults.latency
     0.2
     """
-    before = FAULTS.course
-    wanted = Faults(**faults)
-    FAULTS.set(wanted)
+    previous = FAULTS.active
+    faults = Faults(**settings)
+    FAULTS.set(faults)
     try:
-        yield wanted
+        yield faults
     finally:
-        FAULTS.course = before
+        FAULTS.active = previous
 
 
-# --- the connection -------------------------------------------------------------------
+# --- injection into connections -------------------------------------------------------
 
 
-class Unreliable:
-    """A WSGI application whose connections break when a fault says so.
+class UnreliableConnections:
+    """A WSGI application whose connections faults can break.
 
-    One that is to be dropped ends in a ConnectionAbortedError: the server closes
-    it without an answer.
+    A dropped connection raises ConnectionAbortedError, on which the server closes it
+    without an answer.
     """
 
     def __init__(self, application: Application) -> None:
         self._application = application
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer a request, or a part of it, or not."""
-        course = FAULTS.course
-        if course is None or "FastLaunch" not in _action(environ):
+        """Answer a request, or half of it, or drop the connection."""
+        active = FAULTS.active
+        if active is None or "FastLaunch" not in _read_action(environ):
             return self._application(environ, start)
-        if course.hits(course.faults.drop_rate):
+        if active.hits(active.faults.drop_rate):
             raise ConnectionAbortedError
-        whole = self._application(environ, start)
-        return _half(whole) if course.hits(course.faults.truncate_rate) else whole
+        answer = self._application(environ, start)
+        if not active.hits(active.faults.truncate_rate):
+            return answer
+        chunks: Any = answer  # of werkzeug, which has to be closed
+        with closing(chunks):
+            body = b"".join(chunks)
+        return [body[: len(body) // 2]]
 
 
-def _half(parts: Any) -> list[bytes]:
-    with closing(parts):
-        body: bytes = b"".join(parts)
-    return [body[: len(body) // 2]]
-
-
-def _action(environ: dict[str, Any]) -> str:
-    """Return the action that a request asks for; its body can be read again."""
+def _read_action(environ: dict[str, Any]) -> str:
+    """Return the action of a request, and leave its body to be read again."""
     if not environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         return ""
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

@@ -1,7 +1,7 @@
-"""Ids that the embedded EC2 makes up: the same for a seed, whatever is read in between.
+"""Generated ids of the emulator: for a seed always the same, however much is read in between.
 
-moto has one generator for everything, and draws on it for each answer's request
-id: with that, a read would change the ids of what is made after it.
+moto uses one random generator for everything, request ids included, so with it each read
+would change the ids of resources created later.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import random
 from itertools import count
 
 
-class Ids:
-    """Makes ids up, in an order of its own.
+class IdGenerator:
+    """A generator of ids with random numbers of its own.
 
     Examples
     --------
-    >>> ids = Ids(seed=1)
-    >>> ids.of("snap")
+    >>> ids = IdGenerator(seed=1)
+    >>> ids.make_id("snap")
     'snap-6cc46d7c566942ee2'
-    >>> ids.request(), ids.request()[-4:]
+    >>> ids.make_request_id(), ids.make_request_id()[-4:]
     ('fa571a00-0000-4000-8000-000000000001', '0002')
     """
 
@@ -26,18 +26,19 @@ class Ids:
         self.restart(seed)
 
     def restart(self, seed: int = 0) -> None:
-        """Begin again, from a seed."""
+        """Start again from a seed."""
+        # Every generated id follows from this text, so it must not change.
         self._random = random.Random(f"ids of the embedded EC2, {seed}")
         self._requests = count(1)
 
-    def of(self, kind: str) -> str:
-        """Return the next id of a resource, such as a `snap` or an `i`."""
+    def make_id(self, kind: str) -> str:
+        """Return the next id of a resource, such as `snap` or `i`."""
         return f"{kind}-{self._random.getrandbits(68):017x}"
 
-    def request(self) -> str:
-        """Return the id of the next request: they are counted."""
+    def make_request_id(self) -> str:
+        """Return the id of the next request; requests are numbered."""
         return f"fa571a00-0000-4000-8000-{next(self._requests):012x}"
 
 
-IDS = Ids()
-"""The ids of this process's embedded EC2."""
+IDS = IdGenerator()
+"""The id generator of this process's emulator."""

@@ -1,4 +1,4 @@
-"""An image with Fast Launch, as the embedded EC2 keeps and answers it."""
+"""The emulator's record of an image with Fast Launch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FastLaunchImage:
     owner_id: str | None = None
 
     def to_api(self) -> dict[str, Any]:
-        """Return it under the API's names; what is missing is None."""
+        """Return the image under the API's names; missing fields are None."""
         template = {
             "LaunchTemplateId": self.launch_template_id,
             "LaunchTemplateName": self.launch_template_name,

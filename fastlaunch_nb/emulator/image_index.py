@@ -1,4 +1,4 @@
-"""The Fast Launch images of one account and region, in order, at hand for any page."""
+"""The index of the Fast Launch images of one account and region, from which pages are read."""
 
 from __future__ import annotations
 
@@ -8,95 +8,93 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from typing import TypeAlias
 
-from fastlaunch_nb.emulator.assumptions import ORDER
+from fastlaunch_nb.emulator.assumptions import SORT_KEY
 from fastlaunch_nb.emulator.image import FastLaunchImage
 
 Filters: TypeAlias = Sequence[tuple[str, Sequence[str]]]
-"""Names and values as they came: a name may come twice, and both must hold."""
+"""Names and values in the order of the request; filters with the same name must all match."""
 
-FILTERED = ("resource-type", "owner-id", "state")
-"""What EC2 filters by."""
+FILTER_NAMES = ("resource-type", "owner-id", "state")
+"""The filters that EC2 supports."""
 
-_Kind: TypeAlias = tuple[str | None, ...]
+_FilterValues: TypeAlias = tuple[str | None, ...]
 
 
 class ImageIndex:
-    """Images in order, in as many piles as there are kinds of them to filters.
+    """Images in the order of their ids, grouped by the values that filters match.
 
-    Images that no filter can tell apart are on one pile. A page is taken from the
-    piles that its filters want, from where the last page ended, and costs the same
-    whether there are few images or many, and whether few of them match or all.
+    A page is merged from the groups that match its filters, starting after the last page.
+    Its cost does not depend on the number of images, nor on the share of them that matches.
 
     Examples
     --------
     >>> index = ImageIndex()
     >>> index.put_all(FastLaunchImage(f"ami-{n}", state="enabled") for n in (3, 1))
     >>> index.put(FastLaunchImage("ami-2", state="enabling"))
-    >>> [image.image_id for image in index.after("ami-1")]
+    >>> [image.image_id for image in index.iterate_after("ami-1")]
     ['ami-2', 'ami-3']
-    >>> [image.image_id for image in index.after("", [("state", ["enabling"])])]
+    >>> [image.image_id for image in index.iterate_after("", [("state", ["enabling"])])]
     ['ami-2']
     """
 
     def __init__(self) -> None:
         self._images: dict[str, FastLaunchImage] = {}
-        self._piles: defaultdict[_Kind, list[str]] = defaultdict(list)
+        self._groups: defaultdict[_FilterValues, list[str]] = defaultdict(list)
 
     def get(self, image_id: str) -> FastLaunchImage | None:
-        """Return an image, or None where it is not here."""
+        """Return an image, or None if it is not in the index."""
         return self._images.get(image_id)
 
     def put(self, image: FastLaunchImage) -> None:
-        """Put an image here, in place of the one with its id."""
-        before = self._images.get(image.image_id)
-        if before is None or _kind(before) != _kind(image):
+        """Add an image, or replace the one with its id."""
+        previous = self._images.get(image.image_id)
+        if previous is None or _filter_values(previous) != _filter_values(image):
             self.drop(image.image_id)
-            insort(self._piles[_kind(image)], image.image_id, key=ORDER)
+            insort(self._groups[_filter_values(image)], image.image_id, key=SORT_KEY)
         self._images[image.image_id] = image
 
     def put_all(self, images: Iterable[FastLaunchImage]) -> None:
-        """Put many images here: each pile is sorted once, not each image put in its place."""
-        coming = {image.image_id: image for image in images}
-        for image_id in coming.keys() & self._images.keys():
+        """Add many images, sorting each group once."""
+        added = {image.image_id: image for image in images}
+        for image_id in added.keys() & self._images.keys():
             self.drop(image_id)
-        touched = {}
-        for image_id, image in coming.items():
-            pile = touched[_kind(image)] = self._piles[_kind(image)]
-            pile.append(image_id)
-        for pile in touched.values():
-            pile.sort(key=ORDER)
-        self._images.update(coming)
+        changed = {}
+        for image_id, image in added.items():
+            group = changed[_filter_values(image)] = self._groups[_filter_values(image)]
+            group.append(image_id)
+        for group in changed.values():
+            group.sort(key=SORT_KEY)
+        self._images.update(added)
 
     def drop(self, image_id: str) -> None:
-        """Take an image away, where it is here."""
+        """Remove an image if it is in the index."""
         image = self._images.pop(image_id, None)
         if image is not None:
-            pile = self._piles[_kind(image)]
-            del pile[bisect_left(pile, ORDER(image_id), key=ORDER)]
-            if not pile:
-                del self._piles[_kind(image)]
+            group = self._groups[_filter_values(image)]
+            del group[bisect_left(group, SORT_KEY(image_id), key=SORT_KEY)]
+            if not group:
+                del self._groups[_filter_values(image)]
 
-    def named(self, image_ids: Iterable[str], filters: Filters = ()) -> list[FastLaunchImage]:
-        """Return those of some images that are here and match, in order."""
-        found = map(self.get, sorted(set(image_ids), key=ORDER))
-        return [image for image in found if image and _matches(_kind(image), filters)]
+    def select(self, image_ids: Iterable[str], filters: Filters = ()) -> list[FastLaunchImage]:
+        """Return the images with these ids that are in the index and match, in order."""
+        images = map(self.get, sorted(set(image_ids), key=SORT_KEY))
+        return [image for image in images if image and _matches(_filter_values(image), filters)]
 
-    def after(self, image_id: str, filters: Filters = ()) -> Iterator[FastLaunchImage]:
-        """Yield the images that match and come after one, in order."""
-        wanted = [pile for kind, pile in self._piles.items() if _matches(kind, filters)]
-        ids = merge(*(_ids_after(image_id, pile) for pile in wanted), key=ORDER)
-        return (self._images[image_id] for image_id in ids)
+    def iterate_after(self, image_id: str, filters: Filters = ()) -> Iterator[FastLaunchImage]:
+        """Yield the images that match and come after an id, in order."""
+        key = SORT_KEY(image_id)
+        ids = [
+            map(group.__getitem__, range(bisect_right(group, key, key=SORT_KEY), len(group)))
+            for values, group in self._groups.items()
+            if _matches(values, filters)
+        ]
+        return (self._images[image_id] for image_id in merge(*ids, key=SORT_KEY))
 
 
-def _ids_after(image_id: str, pile: Sequence[str]) -> Iterator[str]:
-    start = bisect_right(pile, ORDER(image_id), key=ORDER)
-    return (pile[place] for place in range(start, len(pile)))
-
-
-def _kind(image: FastLaunchImage) -> _Kind:
-    """Return what filters see of an image, in the order of their names."""
+def _filter_values(image: FastLaunchImage) -> _FilterValues:
+    """Return the values that filters match, in the order of FILTER_NAMES."""
     return image.resource_type, image.owner_id, image.state
 
 
-def _matches(kind: _Kind, filters: Filters) -> bool:
-    return all(kind[FILTERED.index(name)] in values for name, values in filters)
+def _matches(values: _FilterValues, filters: Filters) -> bool:
+    return all(values[FILTER_NAMES.index(name)] in allowed for name, allowed in filters)

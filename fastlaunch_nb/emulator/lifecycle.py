@@ -1,6 +1,6 @@
-"""The life of Fast Launch for one image: enabled, prepared, filled, failed, disabled, gone.
+"""The lifecycle of Fast Launch for one image, from enabling to disabled.
 
-Documented moves (EC2 User Guide, "Monitor EC2 Fast Launch"): enabling to enabled
+Documented transitions (EC2 User Guide, "Monitor EC2 Fast Launch"): enabling to enabled
 or enabling-failed, enabled to enabled-failed, disabling to disabled or
 disabling-failed. Each happens at its own time on the virtual clock.
 """
@@ -14,8 +14,12 @@ from typing import Any
 
 from moto.ec2.models.elastic_block_store import Snapshot, Volume
 
-from fastlaunch_nb.emulator.assumptions import CLEAN_UP_TIME, COLD_WHILE, ROOT_GIB
-from fastlaunch_nb.emulator.change_log import GONE, JOURNAL, Change
+from fastlaunch_nb.emulator.assumptions import (
+    CLEAN_UP_TIME,
+    ROOT_VOLUME_GIB,
+    STATES_WITHOUT_POOL,
+)
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change
 from fastlaunch_nb.emulator.clock import CLOCK, START
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
@@ -23,7 +27,7 @@ from fastlaunch_nb.emulator.metric_samples import PoolRecorder
 from fastlaunch_nb.pool.model import Pool
 
 PREPARATION_TIME = timedelta(minutes=30)
-"""What the EC2 User Guide names for a preparation instance."""
+"""The default duration of a preparation instance: the time limit in the EC2 User Guide."""
 USER_INITIATED = "Client.UserInitiated"
 UNABLE_TO_STOP = "Unable to stop instance ID={instance_id} for snapshot creation."
 DESCRIPTION = "This is Fast Launch snapshot for image {image_id}"
@@ -31,22 +35,22 @@ DESCRIPTION = "This is Fast Launch snapshot for image {image_id}"
 
 @dataclass
 class Timing:
-    """How long things take, and what breaks, in one account and region.
+    """Durations, and failures to inject, in one account and region.
 
     Attributes
     ----------
     preparation : timedelta
-        What a preparation instance takes, above 0. Another value is for those that
-        begin from then on, of images that are enabled already too.
+        The duration of a preparation instance, above 0. A new value applies to instances
+        that start from then on, also for images that are already enabled.
     clean_up : timedelta
-        From disabling to disabled, 0 or more, for images that are disabled from then on.
+        The time from disabling to disabled, 0 or more, for images disabled from then on.
     broken_preparation, broken_clean_up : dict
-        Image id to the reason why its next preparation, or its clean-up, fails.
+        Image id to the reason with which its next preparation or clean-up fails.
 
     Raises
     ------
     ValueError
-        A time is set that can not be.
+        If a duration is out of range.
     """
 
     preparation: timedelta = PREPARATION_TIME
@@ -63,15 +67,15 @@ class Timing:
 
 
 class FastLaunchLifecycle:
-    """Fast Launch for one image: going on from the state that it is in, or beginning.
+    """Fast Launch for one image, from its present state on or from the start.
 
     Attributes
     ----------
     pool : Pool
-        Its snapshots, in seconds since :data:`START`.
+        Its snapshots over time, in seconds since :data:`START`.
     snapshots : list of str
-        Ids of those snapshots that are real ones of moto, oldest first. Those that are
-        only numbers, as an image was put there with them, are older.
+        Ids of the snapshots that exist in moto, oldest first. Snapshots that are only
+        numbers, of an image that was added with Fast Launch, are older.
     """
 
     def __init__(self, ec2: Any, image: FastLaunchImage) -> None:
@@ -79,171 +83,177 @@ class FastLaunchLifecycle:
         self._image = image
         self._ec2 = ec2
         self._was_enabled = image.state not in (None, "enabling", "enabling-failed")
-        self._plan = 0  # numbers what was planned last: all that was planned before is void
+        self._plan = 0  # the number of the latest plan: all earlier plans are void
         target = image.target_resource_count or 0
         self.pool = Pool(
             target,
             image.max_parallel_launches or 1,
-            self._pace.preparation.total_seconds(),
+            self._timing.preparation.total_seconds(),
             stock=target if self._was_enabled else 0,
             now=(CLOCK.now() - START).total_seconds(),
         )
         if image.state not in (None, "enabling", "enabled"):
-            self.pool.stop()  # nothing is prepared after a failure, nor for one that goes
-        self._meter: PoolRecorder = ec2.meters.setdefault(image.image_id, PoolRecorder())
-        self._meter.follow(self.pool)
+            self.pool.stop()  # failed and disabling images prepare nothing
+        self._recorder: PoolRecorder = ec2.meters.setdefault(image.image_id, PoolRecorder())
+        self._recorder.record_pool(self.pool)
 
     @property
     def image(self) -> FastLaunchImage:
-        """How EC2 answers it now, without what it leaves out."""
-        left_out: dict[str, Any] = dict.fromkeys(self._ec2.left_out.get(self._image.image_id, ()))
-        return replace(self._image, **left_out)
+        """The image as EC2 answers it now, without the fields that answers omit."""
+        omitted: dict[str, Any] = dict.fromkeys(
+            self._ec2.omitted_fields.get(self._image.image_id, ())
+        )
+        return replace(self._image, **omitted)
 
     @property
-    def _pace(self) -> Timing:
-        pace: Timing = self._ec2.pace
-        return pace
+    def _timing(self) -> Timing:
+        timing: Timing = self._ec2.pace
+        return timing
 
     def begin(self) -> None:
-        """Be enabled for the first time."""
-        self._become("enabling", USER_INITIATED)
+        """Enable the image for the first time."""
+        self._change_state("enabling", USER_INITIATED)
         self._plan_preparation()
 
     def enable_again(self, image: FastLaunchImage) -> None:
-        """Take other settings; a failed one starts over."""
+        """Change the settings of the image; start again if it failed."""
         self._catch_up()
-        before = self._image
+        previous = self._image
         self._image = replace(
             image,
-            state=before.state,
-            state_transition_reason=before.state_transition_reason,
-            state_transition_time=before.state_transition_time,
+            state=previous.state,
+            state_transition_reason=previous.state_transition_reason,
+            state_transition_time=previous.state_transition_time,
         )
         self.pool.resize(image.target_resource_count or 0, image.max_parallel_launches or 1)
-        self._meter.follow(self.pool)
-        self._give_up(len(self.snapshots) - self.pool.stock)
+        self._recorder.record_pool(self.pool)
+        self._delete_snapshots(len(self.snapshots) - self.pool.stock)
         state = "enabled" if self._was_enabled else "enabling"
-        if state != before.state:
-            self._become(state, USER_INITIATED)
+        if state != previous.state:
+            self._change_state(state, USER_INITIATED)
         else:
-            self._tell(is_transition=False)
+            self._publish_change(is_transition=False)
         self._plan_preparation()
 
     def disable(self, *, force: bool) -> None:
-        """Begin to clean up."""
+        """Begin the clean-up."""
         self._catch_up()
         self.pool.stop()
-        self._meter.follow(self.pool)
-        self._become("disabling", USER_INITIATED)
-        self._at(CLOCK.now() + self._pace.clean_up, lambda: self._clean_up(force=force))
+        self._recorder.record_pool(self.pool)
+        self._change_state("disabling", USER_INITIATED)
+        self._schedule(
+            CLOCK.now() + self._timing.clean_up, lambda: self._finish_clean_up(force=force)
+        )
 
     @property
-    def is_used(self) -> bool:
-        """Whether launches take from its pool, or would if anything were in it."""
-        return self._image.state not in COLD_WHILE
+    def serves_launches(self) -> bool:
+        """Whether launches take snapshots from the pool while it has any."""
+        return self._image.state not in STATES_WITHOUT_POOL
 
     def has_snapshot(self) -> bool:
-        """Say whether a launch finds a snapshot now."""
+        """Return True if a launch would take a snapshot now."""
         self._catch_up()
-        return self.is_used and self.pool.stock > 0
+        return self.serves_launches and self.pool.stock > 0
 
     def take(self) -> bool:
-        """Launch an instance: take a snapshot from the pool, and say whether there was one."""
+        """Launch an instance; return True if it took a snapshot."""
         return self.launch() is not None
 
     def launch(self) -> str | None:
-        """Launch an instance: take the oldest snapshot, and return its id; None: it boots cold.
+        """Launch an instance; return the id of the oldest snapshot, which it takes, or None.
 
-        One that was only a number gets an id now. In EC2 it is deleted as it is used.
+        None means a cold boot. A snapshot that is only a number gets an id now. EC2 deletes
+        a snapshot when it is used.
         """
         self._catch_up()
-        if not self.is_used:
+        if not self.serves_launches:
             return None
-        is_real = self.pool.stock <= len(self.snapshots)
+        exists = self.pool.stock <= len(self.snapshots)
         is_fast = self.pool.take()
-        self._meter.launched(is_fast=is_fast)
+        self._recorder.launched(is_fast=is_fast)
         if not is_fast:
             return None
-        snapshot_id = self.snapshots[0] if is_real else IDS.of("snap")
-        self._give_up(int(is_real))
-        self._meter.follow(self.pool, used=True)
+        snapshot_id = self.snapshots[0] if exists else IDS.make_id("snap")
+        self._delete_snapshots(int(exists))
+        self._recorder.record_pool(self.pool, used=True)
         self._plan_preparation()
         return snapshot_id
 
-    def launch_beside(self) -> None:
-        """Launch an instance that says itself what its volumes are: it takes no snapshot."""
+    def bypass_pool(self) -> None:
+        """Launch an instance that defines its own volumes and so takes no snapshot."""
         self._catch_up()
-        if self.is_used:
-            self._meter.launched(is_fast=False)
+        if self.serves_launches:
+            self._recorder.launched(is_fast=False)
 
     def end(self) -> None:
-        """Be no more, and leave no snapshot."""
-        self._give_up(len(self.snapshots))
-        self._meter.end()
+        """End Fast Launch and delete all snapshots."""
+        self._delete_snapshots(len(self.snapshots))
+        self._recorder.end()
 
-    # --- what happens by itself -------------------------------------------------------
+    # --- scheduled events -------------------------------------------------------------
 
     def _plan_preparation(self) -> None:
         self._plan += 1
         when = self._next_due()
         if when is not None:
-            self._at(when, self._catch_up)
+            self._schedule(when, self._catch_up)
 
     def _next_due(self) -> datetime | None:
-        """When the next preparation instance comes to its end, as fine as the clock tells."""
+        """Return when the next preparation instance ends, at the clock's resolution."""
         due = self.pool.next_due
         return None if due is None else START + timedelta(seconds=due)
 
     def _catch_up(self) -> None:
-        """Bring it up to now.
+        """Finish what is due by now.
 
-        Who asks may come at the very time at which something is due, and before the
-        clock gets to it.
+        A request may come at the very time at which a preparation is due, before the clock
+        runs its action.
         """
-        self.pool.fill_time = self._pace.preparation.total_seconds()
+        self.pool.fill_time = self._timing.preparation.total_seconds()
         while (when := self._next_due()) is not None and when <= CLOCK.now():
-            self._prepared()
+            self._finish_preparations()
         self.pool.advance(max(self.pool.now, (CLOCK.now() - START).total_seconds()))
 
-    def _prepared(self) -> None:
-        """One or more preparation instances have come to their end."""
-        reason = self._pace.broken_preparation.pop(self._image.image_id, None)
+    def _finish_preparations(self) -> None:
+        """End the preparation instances that are due next: all succeed, or the pool fails."""
+        reason = self._timing.broken_preparation.pop(self._image.image_id, None)
         if reason is not None:
             self.pool.stop()
-            self._meter.follow(self.pool)
-            self._become("enabled-failed" if self._was_enabled else "enabling-failed", reason)
+            self._recorder.record_pool(self.pool)
+            state = "enabled-failed" if self._was_enabled else "enabling-failed"
+            self._change_state(state, reason)
             return
         arrived = self.pool.advance(self.pool.next_due or self.pool.now)
         for _ in arrived:
             self._add_snapshot()
-        self._meter.follow(self.pool, arrived=len(arrived))
+        self._recorder.record_pool(self.pool, arrived=len(arrived))
         if self._image.state == "enabling":
             self._was_enabled = True
-            self._become("enabled", self._image.state_transition_reason)
+            self._change_state("enabled", self._image.state_transition_reason)
         self._plan_preparation()
 
-    def _clean_up(self, *, force: bool) -> None:
-        reason = self._pace.broken_clean_up.pop(self._image.image_id, None)
+    def _finish_clean_up(self, *, force: bool) -> None:
+        reason = self._timing.broken_clean_up.pop(self._image.image_id, None)
         if reason is not None and not force:
-            self._become("disabling-failed", reason)
+            self._change_state("disabling-failed", reason)
             return
         self.end()
-        self._become(GONE, self._image.state_transition_reason)
+        self._change_state(DISABLED, self._image.state_transition_reason)
 
-    # --- its parts --------------------------------------------------------------------
+    # --- helpers ----------------------------------------------------------------------
 
-    def _at(self, when: datetime, action: Callable[[], None]) -> None:
-        """Have something done at a time, unless something else is planned before, or a reset."""
+    def _schedule(self, when: datetime, action: Callable[[], None]) -> None:
+        """Schedule an action; a later plan or a reset cancels it."""
         self._plan += 1
         plan, image_id, ec2 = self._plan, self._image.image_id, self._ec2
 
-        def act() -> None:
+        def run_if_current() -> None:
             if plan == self._plan and ec2.lives.get(image_id) is self:
                 action()
 
-        CLOCK.at(when, act)
+        CLOCK.at(when, run_if_current)
 
-    def _become(self, state: str, reason: str | None) -> None:
+    def _change_state(self, state: str, reason: str | None) -> None:
         now = CLOCK.now()
         self._plan += 1
         self._image = replace(
@@ -252,38 +262,36 @@ class FastLaunchLifecycle:
             state_transition_reason=reason,
             state_transition_time=now.replace(microsecond=now.microsecond // 1000 * 1000),
         )
-        self._tell(is_transition=True)
+        self._publish_change(is_transition=True)
 
-    def _tell(self, *, is_transition: bool) -> None:
-        """Have the change seen, by who describes the image and who listens to events."""
-        if self._image.state == GONE:
+    def _publish_change(self, *, is_transition: bool) -> None:
+        """Make the change visible to DescribeFastLaunchImages and in the change log."""
+        if self._image.state == DISABLED:
             self._ec2.forget(self._image.image_id)
         else:
-            self._ec2.shelf.put(self.image)
-        place = (self._ec2.account_id, self._ec2.region_name)
-        JOURNAL.append(Change(CLOCK.now(), *place, self.image, is_transition))
+            self._ec2.image_index.put(self.image)
+        scope = (self._ec2.account_id, self._ec2.region_name)
+        CHANGE_LOG.append(Change(CLOCK.now(), *scope, self.image, is_transition))
 
     def _add_snapshot(self) -> None:
-        """Make a snapshot of moto's, with the tags and the description that AWS documents."""
-        volume = Volume(self._ec2, IDS.of("vol"), ROOT_GIB, None)  # type: ignore[abstract]
-        description = DESCRIPTION.format(image_id=self._image.image_id)
-        snapshot = Snapshot(self._ec2, IDS.of("snap"), volume, description)
-        snapshot.start_time = CLOCK.now().replace(tzinfo=None)  # moto's own is the wall clock's
-        snapshot.add_tags(self._tags())
+        """Create a snapshot in moto, with the tags and the description that AWS documents."""
+        image = self._image
+        tags = {
+            "CreatedBy": "EC2 Fast Launch",
+            "CreatedByLaunchTemplateVersion": image.launch_template_version,
+            "CreatedByLaunchTemplateName": image.launch_template_name,
+        }
+        if image.launch_template_name is None:
+            tags["CreatedByLaunchTemplateId"] = image.launch_template_id
+        volume = Volume(self._ec2, IDS.make_id("vol"), ROOT_VOLUME_GIB, None)  # type: ignore[abstract]
+        description = DESCRIPTION.format(image_id=image.image_id)
+        snapshot = Snapshot(self._ec2, IDS.make_id("snap"), volume, description)
+        snapshot.start_time = CLOCK.now().replace(tzinfo=None)  # moto would use the wall clock
+        snapshot.add_tags({name: value for name, value in tags.items() if value is not None})
         self._ec2.snapshots[snapshot.id] = snapshot
         self.snapshots.append(snapshot.id)
 
-    def _tags(self) -> dict[str, str]:
-        tags = {
-            "CreatedBy": "EC2 Fast Launch",
-            "CreatedByLaunchTemplateVersion": self._image.launch_template_version,
-            "CreatedByLaunchTemplateName": self._image.launch_template_name,
-        }
-        if self._image.launch_template_name is None:
-            tags["CreatedByLaunchTemplateId"] = self._image.launch_template_id
-        return {name: value for name, value in tags.items() if value is not None}
-
-    def _give_up(self, count: int) -> None:
+    def _delete_snapshots(self, count: int) -> None:
         for snapshot_id in self.snapshots[: max(0, count)]:
             self._ec2.snapshots.pop(snapshot_id, None)  # a user may have deleted it
         del self.snapshots[: max(0, count)]

@@ -1,4 +1,4 @@
-"""An organization, as AWS Organizations and STS of moto answer for it."""
+"""An organization in moto's AWS Organizations, whose accounts STS can assume roles in."""
 
 from __future__ import annotations
 
@@ -14,67 +14,64 @@ from fastlaunch_nb.emulator.clock import CLOCK
 
 @dataclass(frozen=True)
 class Account:
-    """An account of an organization; one that is not active is suspended."""
+    """An account of an organization, active or suspended."""
 
     account_id: str
     name: str
     is_active: bool = True
 
+    @property
+    def email(self) -> str:
+        """The email address of the account."""
+        return f"{self.name}@example.com"
+
 
 @dataclass(frozen=True)
 class Unit:
-    """An organizational unit, or the root: accounts, and units below it."""
+    """An organizational unit or the root, with its accounts and the units below it."""
 
     name: str
     accounts: tuple[Account, ...] = ()
     units: tuple[Unit, ...] = ()
 
     def all_accounts(self) -> Iterator[Account]:
-        """Yield its accounts, then those below it."""
+        """Yield the accounts of this unit, then those below it."""
         yield from self.accounts
         for unit in self.units:
             yield from unit.all_accounts()
 
 
-def organize(root: Unit) -> None:
-    """Make an organization; the first of its accounts manages it.
+def create_organization(root: Unit) -> None:
+    """Create an organization, managed by the first of its accounts.
 
-    ListAccounts then lists them, ListRoots, ListOrganizationalUnitsForParent and
-    ListAccountsForParent lead through the tree, and AssumeRole into each account.
-    They joined an hour after one another, the last of them now. Ids of the root and
-    of the units are moto's, so that they follow from its seed.
+    ListAccounts then lists its accounts; ListRoots, ListOrganizationalUnitsForParent and
+    ListAccountsForParent read its tree; AssumeRole works in each account. The accounts
+    joined one hour apart, the last one now. moto generates the ids of the root and the
+    units, so they follow from moto's seed.
     """
     accounts = list(root.all_accounts())
     backend: Any = organizations_backends[accounts[0].account_id]["aws"]
     backend.create_organization("us-east-1")
+    masters = organizations_backends.master_accounts
     for account in accounts[1:]:
-        _join(backend, account)
-    joined = CLOCK.now().replace(tzinfo=None)  # moto's own is the wall clock's
-    for made, account in zip(reversed(backend.accounts), reversed(accounts), strict=True):
-        made.id, made.name, made.email = account.account_id, account.name, _email(account)
-        made.create_time = joined
-        joined -= timedelta(hours=1)
-    _settle(backend, root, backend.org.root_id)
+        backend.create_account(AccountName=account.name, Email=account.email)
+        generated_id = backend.accounts[-1].id  # moto does not let us choose it
+        masters[account.account_id] = masters.pop(generated_id)
+    joined_at = CLOCK.now().replace(tzinfo=None)  # moto would use the wall clock
+    for member, account in zip(reversed(backend.accounts), reversed(accounts), strict=True):
+        member.id, member.name, member.email = account.account_id, account.name, account.email
+        member.create_time = joined_at
+        joined_at -= timedelta(hours=1)
+    _fill_unit(backend, root, backend.org.root_id)
     for account in accounts:
         if not account.is_active:
             backend.close_account(AccountId=account.account_id)
 
 
-def _join(backend: Any, account: Account) -> None:
-    backend.create_account(AccountName=account.name, Email=_email(account))
-    made_up = backend.accounts[-1].id  # moto leaves no choice
-    masters = organizations_backends.master_accounts
-    masters[account.account_id] = masters.pop(made_up)
-
-
-def _settle(backend: Any, unit: Unit, unit_id: str) -> None:
-    """Move the accounts of a unit there, and make the units below it."""
+def _fill_unit(backend: Any, unit: Unit, unit_id: str) -> None:
+    """Move the accounts of a unit into it, and create the units below it."""
     for account in unit.accounts:
         backend.get_account_by_id(account.account_id).parent_id = unit_id
-    for below in unit.units:
-        made = backend.create_organizational_unit(Name=below.name, ParentId=unit_id)
-        _settle(backend, below, made["OrganizationalUnit"]["Id"])
-
-
-def _email(account: Account) -> str:
-    return f"{account.name}@example.com"
+    for child in unit.units:
+        created = backend.create_organizational_unit(Name=child.name, ParentId=unit_id)
+        _fill_unit(backend, child, created["OrganizationalUnit"]["Id"])

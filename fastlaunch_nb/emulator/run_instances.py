@@ -1,6 +1,7 @@
-"""RunInstances of the embedded EC2: which instance boots from a pool, and which cold.
+"""RunInstances of the emulator: fast boots from a pool, and cold boots.
 
-moto launches; what comes here beside is the root volume, and the snapshot that it was made from.
+moto launches the instances. This module adds their root volumes and the snapshots from
+which those are created.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from moto.ec2.exceptions import InvalidAMIIdError, InvalidParameterValueError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.instances import Instance, InstanceBackend
@@ -18,128 +19,134 @@ from moto.ec2.responses.instances import InstanceResponse
 from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.fast_launch_backend import existing
+from fastlaunch_nb.emulator.fast_launch_backend import find_backend
 from fastlaunch_nb.emulator.ids import IDS
 
 
 def install() -> None:
-    """Teach moto's EC2 to launch from pools, by RunInstances and by whatever else launches."""
+    """Make moto launch from pools, with RunInstances and every other way to launch."""
     backend: Any = EC2Backend
-    backend.run_instances = _run_instances
+    backend.run_instances = _launch_instances
     response: Any = EC2Response
     response.run_instances = _answer_run_instances
 
 
 def _answer_run_instances(request: Any) -> Any:
-    """Answer RunInstances as moto does, but with as many instances as MaxCount says."""
+    """Answer RunInstances as moto does, but launch MaxCount instances."""
     least, most = (request._get_param(name, 1) for name in ("MinCount", "MaxCount"))
     if not 1 <= least <= most:
-        raise InvalidParameterValueError(f"MinCount {least} and MaxCount {most} cannot be.")
+        message = f"MinCount is {least}, MaxCount is {most}. Expected 1 <= MinCount <= MaxCount."
+        raise EC2ClientError("InvalidParameterValue", message)
     ec2 = request.ec2_backend
-    template = _template(ec2, request._get_param("LaunchTemplate"))
+    template = _read_template(ec2, request._get_param("LaunchTemplate"))
     image_id = request._get_param("ImageId") or template.get("ImageId")
-    if image_id and image_id not in ec2.available_images():
+    if image_id and image_id not in ec2.list_available_images():
         raise InvalidAMIIdError([image_id])
     request.params = {**request.params, "MinCount": most}
     return InstanceResponse.run_instances(request)
 
 
-def _run_instances(
-    ec2: Any, image_id: Any, count: int, user_data: Any, security_group_names: Any, **asked: Any
+def _launch_instances(
+    ec2: Any, image_id: Any, count: int, user_data: Any, security_group_names: Any, **options: Any
 ) -> Any:
-    """Launch instances: each takes a snapshot from the pool of its AMI, where there is one.
+    """Launch instances, each from a snapshot of its AMI's pool if there is one.
 
-    With block device mappings, the request's or its launch template's, none does. An instance
-    that took none has its root volume from the AMI's own snapshot. What other parts of moto
-    launch from AMIs that are not there is left to moto.
+    With block device mappings, of the request or its launch template, no instance takes a
+    snapshot. The root volume of a cold boot is created from the AMI's own snapshot. Other
+    parts of moto launch from AMIs that do not exist: that is left to moto.
     """
-    template = _template(ec2, asked.get("launch_template"))
-    with CLOCK.still():  # after what has become due
-        ami = ec2.available_images().get(image_id or template.get("ImageId"))
-        given = _given_mappings(asked, template)
+    template = _read_template(ec2, options.get("launch_template"))
+    with CLOCK.still():  # which first runs the actions that are due
+        ami = ec2.list_available_images().get(image_id or template.get("ImageId"))
+        mappings = _merge_mappings(options, template)
         if ami is not None:
-            asked["block_device_mappings"] = _volumes(given, ami)
-        with _ids_from_here():
-            made = InstanceBackend.run_instances(
-                ec2, image_id, count, user_data, security_group_names, **asked
+            options["block_device_mappings"] = _add_root_volume(mappings, ami)
+        with _generate_moto_ids():
+            reservation = InstanceBackend.run_instances(
+                ec2, image_id, count, user_data, security_group_names, **options
             )
-        for instance in made.instances if ami is not None else ():
-            snapshot_id = _taken(ec2, ami, is_explicit=bool(given))
-            _finish(ec2, instance, ami, snapshot_id or ami.ebs_snapshot.id)
-    return made
+        for instance in reservation.instances if ami is not None else ():
+            snapshot_id = _take_snapshot(ec2, ami, bypasses_pool=bool(mappings))
+            _finish_launch(ec2, instance, ami, snapshot_id or ami.ebs_snapshot.id)
+    return reservation
 
 
-# --- what is asked --------------------------------------------------------------------
+# --- the request ----------------------------------------------------------------------
 
 
-def _template(ec2: Any, named: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what the launch template says that a request names."""
-    data: dict[str, Any] = ec2._get_template_from_args(named).data if named else {}
+def _read_template(ec2: Any, launch_template: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the data of the launch template that a request names."""
+    if not launch_template:
+        return {}
+    data: dict[str, Any] = ec2._get_template_from_args(launch_template).data
     return data
 
 
-def _given_mappings(asked: Mapping[str, Any], template: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the block device mappings that somebody gave; a request's are before a template's."""
-    config = asked.get("launch_config")  # of Auto Scaling
+def _merge_mappings(
+    options: Mapping[str, Any], template: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return all requested block device mappings; a request's replace its template's."""
+    config = options.get("launch_config")  # of Auto Scaling
     configured = config.block_device_mapping_dict if config else None
-    requested = asked.get("block_device_mappings") or configured or []
-    every = [*(template.get("BlockDeviceMappings") or []), *requested]
-    return list({mapping["DeviceName"]: mapping for mapping in every}.values())
+    requested = options.get("block_device_mappings") or configured or []
+    mappings = [*(template.get("BlockDeviceMappings") or []), *requested]
+    return list({mapping["DeviceName"]: mapping for mapping in mappings}.values())
 
 
-def _volumes(given: Sequence[dict[str, Any]], ami: Ami) -> list[dict[str, Any]]:
-    """Return the mappings as moto takes them, with the root volume whether it was given or not."""
+def _add_root_volume(mappings: Sequence[dict[str, Any]], ami: Ami) -> list[dict[str, Any]]:
+    """Return the mappings as moto takes them, with the root volume even if not requested."""
     size = ami.block_device_mappings[0]["Ebs"]["VolumeSize"]
     root = {"DeviceName": ami.root_device_name, "Ebs": {"DeleteOnTermination": True}}
-    wanted = {mapping["DeviceName"]: {"Ebs": {}, **mapping} for mapping in (root, *given)}
-    ebs = wanted[ami.root_device_name]["Ebs"]
+    devices = {mapping["DeviceName"]: {"Ebs": {}, **mapping} for mapping in (root, *mappings)}
+    ebs = devices[ami.root_device_name]["Ebs"]
     if not ebs.get("VolumeSize") and not ebs.get("SnapshotId"):
-        wanted[ami.root_device_name]["Ebs"] = {**ebs, "VolumeSize": size}
-    return [each for each in wanted.values() if each["Ebs"] or each.get("NoDevice") == ""]
+        devices[ami.root_device_name]["Ebs"] = {**ebs, "VolumeSize": size}
+    return [device for device in devices.values() if device["Ebs"] or device.get("NoDevice") == ""]
 
 
 @contextmanager
-def _ids_from_here() -> Iterator[None]:
-    """Have moto make up ids from ours: they follow from the launches, not from what was read."""
-    before = mock_random.getstate()
-    mock_random.seed(IDS.of("r"))
+def _generate_moto_ids() -> Iterator[None]:
+    """Seed moto's ids from ours, so that they follow from the launches and not from reads."""
+    state = mock_random.getstate()
+    mock_random.seed(IDS.make_id("r"))
     try:
         yield
     finally:
-        mock_random.setstate(before)
+        mock_random.setstate(state)
 
 
-# --- what comes of it -----------------------------------------------------------------
+# --- the launch -----------------------------------------------------------------------
 
 
-def _taken(ec2: Any, ami: Ami, *, is_explicit: bool) -> str | None:
-    """Take a snapshot for one instance: from the account's own pool, else from the owner's.
+def _take_snapshot(ec2: Any, ami: Ami, *, bypasses_pool: bool) -> str | None:
+    """Take a snapshot for one instance, from the account's own pool or else the owner's.
 
     See "Shared AMI usage" of EC2 Fast Launch in the EC2 User Guide.
     """
-    places = [ec2]
+    backends = [ec2]
     if ami.owner_id != ec2.account_id:
-        places.append(existing(ami.owner_id, ec2.region_name))
-    lives = [life for place in places if place and (life := place.life_for_launches(ami.id))]
-    if not lives:
+        backends.append(find_backend(ami.owner_id, ec2.region_name))
+    pools = [backend.find_pool_lifecycle(ami.id) for backend in backends if backend]
+    lifecycles = [lifecycle for lifecycle in pools if lifecycle]
+    if not lifecycles:
         return None
-    if is_explicit:
-        lives[0].launch_beside()
+    if bypasses_pool:
+        lifecycles[0].bypass_pool()
         return None
-    filled = (life for life in lives if life.has_snapshot())
-    taken: str | None = next(filled, lives[0]).launch()
-    return taken
+    stocked = (lifecycle for lifecycle in lifecycles if lifecycle.has_snapshot())
+    snapshot_id: str | None = next(stocked, lifecycles[0]).launch()
+    return snapshot_id
 
 
-def _finish(ec2: Any, instance: Instance, ami: Ami, snapshot_id: str) -> None:
-    """Set what moto has otherwise: times, which are the wall clock's, and the root's snapshot."""
+def _finish_launch(ec2: Any, instance: Instance, ami: Ami, snapshot_id: str) -> None:
+    """Correct what moto sets: wall-clock times, the platform, and the root's snapshot."""
     now = CLOCK.now().replace(tzinfo=None)
     instance.launch_time = now
-    instance.platform = ami.platform  # moto does not know of AMIs that others share
+    instance.platform = ami.platform  # moto does not know AMIs that other accounts share
     for nic in instance.nics.values():
         nic.attach_time = now
-    for device, attached in instance.block_device_mapping.items():
-        volume = ec2.volumes[attached.volume_id]
-        volume.create_time = volume.attachment.attach_time = attached.attach_time = now
+    for device, attachment in instance.block_device_mapping.items():
+        volume = ec2.volumes[attachment.volume_id]
+        volume.create_time = volume.attachment.attach_time = attachment.attach_time = now
         if device == ami.root_device_name:
             volume.snapshot_id = volume.snapshot_id or snapshot_id

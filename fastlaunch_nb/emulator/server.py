@@ -1,4 +1,4 @@
-"""The embedded EC2 over HTTP, on this machine only."""
+"""The emulator's HTTP server."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.control_api import Control
-from fastlaunch_nb.emulator.faults import Unreliable
+from fastlaunch_nb.emulator.control_api import ControlApi
+from fastlaunch_nb.emulator.faults import UnreliableConnections
 from fastlaunch_nb.emulator.moto_extension import install
 
 HOST = "127.0.0.1"
 
 
 class _Handler(MotoRequestHandler):
-    """Answers with the virtual clock's date, and keeps quiet about it."""
+    """A request handler that sends the virtual clock's date and logs nothing."""
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         return format_datetime(CLOCK.now(), usegmt=True)
@@ -34,39 +34,39 @@ class _Handler(MotoRequestHandler):
     def connection_dropped(
         self, error: BaseException, environ: dict[str, Any] | None = None
     ) -> None:
-        self.close_connection = True  # or it would wait there for another request
+        self.close_connection = True  # otherwise it would wait for another request
 
 
-def application() -> Any:
-    """Return all of it as a WSGI application: moto, what goes wrong on the way, our own pages."""
-    return Control(Unreliable(DomainDispatcherApplication(create_backend_app)))
+def make_application() -> Any:
+    """Return the emulator as a WSGI application: moto, broken connections, the control pages."""
+    return ControlApi(UnreliableConnections(DomainDispatcherApplication(create_backend_app)))
 
 
 class Server:
-    """All of moto, with Fast Launch, at :attr:`endpoint_url` until it is stopped.
+    """A running server of moto with Fast Launch, at :attr:`endpoint_url`.
 
     Parameters
     ----------
     port : int, default 0
-        Where to listen; 0 takes a free port.
+        The port to listen on; 0 means any free port.
     host : str, default "127.0.0.1"
-        The address to listen at. Whoever reaches another than this one needs no
-        credentials: there is nothing behind it but made-up data.
+        The address to listen on. With another address, anyone who can reach it needs no
+        credentials; there is only generated data behind it.
 
     Raises
     ------
     OSError
-        The port is taken.
+        If the port is in use.
     """
 
     def __init__(self, port: int = 0, host: str = HOST) -> None:
         install()
         self._host = host
-        with socket.create_server((host, port)) as listener:  # raises; werkzeug would exit
+        with socket.create_server((host, port)) as listener:  # raises OSError; werkzeug would exit
             self._server = make_server(
                 host,
                 port,
-                application(),
+                make_application(),
                 threaded=True,
                 request_handler=_Handler,
                 fd=listener.fileno(),
@@ -77,12 +77,12 @@ class Server:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it answers on this machine."""
+        """The address of the server, for clients on this machine."""
         host = HOST if self._host in ("0.0.0.0", "") else self._host  # noqa: S104
         return f"http://{host}:{self._server.server_address[1]}"
 
     def stop(self) -> None:
-        """Stop listening and free the port."""
+        """Stop the server and free its port."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

@@ -1,4 +1,4 @@
-"""Service Quotas of the embedded EC2: the quota of Fast Launch, beside those of moto."""
+"""Service Quotas of the emulator: moto's quotas, and the quota of Fast Launch."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from moto.servicequotas.models import ServiceQuotasBackend
 
 from fastlaunch_nb.emulator.assumptions import PARALLEL_QUOTA
-from fastlaunch_nb.emulator.fast_launch_backend import existing
+from fastlaunch_nb.emulator.fast_launch_backend import find_backend
 
 SERVICE, QUOTA = "ec2fastlaunch", "L-DC79B53E"
 _moto_get_service_quota = ServiceQuotasBackend.get_service_quota
 
 
 def install() -> None:
-    """Teach moto's Service Quotas the quota of Fast Launch."""
+    """Add the quota of Fast Launch to moto's Service Quotas."""
     backend: Any = ServiceQuotasBackend
     backend.get_service_quota = _get_service_quota
 
@@ -24,7 +24,7 @@ def _get_service_quota(quotas: Any, service_code: str, quota_code: str) -> dict[
     if (service_code, quota_code) != (SERVICE, QUOTA):
         return _moto_get_service_quota(quotas, service_code, quota_code)
     region = quotas.region_name
-    ec2 = existing(quotas.account_id, region)
+    ec2 = find_backend(quotas.account_id, region)
     return {
         "ServiceCode": SERVICE,
         "ServiceName": "EC2 Fast Launch",

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.aws.fast_launch_pages import split_token
 from fastlaunch_nb.emulator import fast_launch_backend
 from fastlaunch_nb.emulator.fast_launch_backend import FastLaunchBackend
@@ -39,7 +39,7 @@ def page_sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, int]]:
 def add_images(ec2: Any, count: int) -> list[str]:
     """Add images to the embedded EC2; return their ids."""
     ids = [f"ami-{number:017x}" for number in range(count)]
-    ec2.add_fast_launch_images(emulator.FastLaunchImage(image_id) for image_id in ids)
+    ec2.add_fast_launch_images(FastLaunchImage(image_id) for image_id in ids)
     return ids
 
 

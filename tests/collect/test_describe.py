@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.collect.describe import describe
 from fastlaunch_nb.demo_fleet.demo import Demo
@@ -29,7 +29,7 @@ def add_images(ec2: Any, count: int) -> None:
     """Add images with alternating states and owners to the embedded EC2."""
     for n in range(count):
         ec2.add_fast_launch_image(
-            emulator.FastLaunchImage(
+            FastLaunchImage(
                 f"ami-{n:017x}",
                 state=STATES[n % 3],
                 owner_id=("111111111111", None)[n % 2],

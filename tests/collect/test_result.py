@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.faults import inject_faults
 from fastlaunch_nb.demo_fleet.demo import Demo
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION
 from tests.helpers.sweeps import OTHER, assert_same_images, read_fleet
@@ -17,7 +17,7 @@ from tests.helpers.sweeps import OTHER, assert_same_images, read_fleet
 
 def test_a_sweep_has_counts_and_causes(demo: Demo, accounts: list[fl.Target]) -> None:
     """In a notebook: images, statuses, times, and for each cause where and what to do."""
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=[*demo.regions, "ap-east-1"])
     assert repr(swept) == f"Sweep: {len(swept.images)} images, 3 complete, 3 failed, 2 not-opted-in"
     html = swept._repr_html_()
@@ -39,7 +39,7 @@ def test_a_sweep_has_counts_and_causes(demo: Demo, accounts: list[fl.Target]) ->
 def test_a_long_list_of_regions_is_cut(demo: Demo) -> None:
     """A cause names three regions of an account, and the number of the others."""
     regions = ["eu-west-1", "eu-west-2", "eu-west-3", "us-east-1"]
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         html = fl.sweep(regions=regions)._repr_html_()
     assert f"<b>{ACCOUNT}</b> eu-west-1, eu-west-2, eu-west-3 and 1 more<" in html
 
@@ -65,7 +65,7 @@ def test_an_empty_sweep_claims_only_what_is_known(
     accounts: list[fl.Target], arguments: dict[str, Any], denied: list[str], text: str
 ) -> None:
     """A sweep says that there is no image only if every region could be read."""
-    with emulator.faulty(unauthorized=denied):
+    with inject_faults(unauthorized=denied):
         swept = fl.sweep(accounts, regions="sa-east-1", **arguments)
     assert f"<b>{text}</b>" in swept._repr_html_()
     assert fl.capacity(swept.images).layout.title.text == "No image to show."
@@ -73,7 +73,7 @@ def test_an_empty_sweep_claims_only_what_is_known(
 
 def test_a_hostile_name_is_escaped(demo: Demo) -> None:
     """The name of an account, which its owner chooses, is never markup."""
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         swept = fl.sweep(fl.Target(account_name=HOSTILE), regions=REGION)
     html = swept._repr_html_()
     assert "<img" not in html
@@ -84,7 +84,7 @@ def test_a_hostile_name_is_escaped(demo: Demo) -> None:
 
 def test_a_pickled_sweep_can_be_resumed(demo: Demo, accounts: list[fl.Target]) -> None:
     """A sweep can be pickled, and resumed after it is loaded."""
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=demo.regions)
     loaded = pickle.loads(pickle.dumps(swept))
     pd.testing.assert_frame_equal(loaded.images, swept.images)

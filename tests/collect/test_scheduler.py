@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.faults import FAULTS, inject_faults
 from fastlaunch_nb.collect.scheduler import TaskQueue
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
@@ -88,7 +88,7 @@ def test_a_slow_account_does_not_delay_the_others(
 ) -> None:
     """While one account does not respond at all, the scans of the other end."""
     workers, started, ended, blocked = 4, Event(), Event(), list[str]()
-    before = emulator.FAULTS.before
+    before = FAULTS.before
 
     def wait(request: Any) -> None:
         if request.current_account != OTHER:
@@ -101,7 +101,7 @@ def test_a_slow_account_does_not_delay_the_others(
             ended.wait()
         before(request)
 
-    monkeypatch.setattr(emulator.FAULTS, "before", wait)
+    monkeypatch.setattr(FAULTS, "before", wait)
     remaining = set(demo.regions)
     real = RegionScan.run
 
@@ -143,7 +143,7 @@ def test_a_callback_gets_every_task(demo: Demo, accounts: list[fl.Target]) -> No
         calls.append((done, total))
         threads.add(get_ident())
 
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=[REGION, "ap-east-1", "cn-north-1"], progress=record)
     assert set(swept.coverage["status"]) == {"complete", "failed", "not-opted-in"}
     assert threads == {get_ident()}

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.faults import inject_faults
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.collect.tasks import RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
@@ -42,7 +44,7 @@ def images(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[pd.DataFrame]:
     """The images of two regions, 23 in each, in pages of 5, in-process."""
     monkeypatch.setattr("fastlaunch_nb.aws.fast_launch_pages.MAX_PAGE_SIZE", 5)
     for region in REGIONS:
-        emulator.backend(ACCOUNT, region).add_fast_launch_images(
+        get_backend(ACCOUNT, region).add_fast_launch_images(
             FastLaunchImage(f"ami-{number:017x}", state="enabled") for number in range(23)
         )
     yield fl.sweep(regions=REGIONS).images
@@ -61,7 +63,7 @@ def assert_complete(swept: fl.Sweep, expected: pd.DataFrame) -> None:
 
 def test_throttled_requests_are_retried(images: pd.DataFrame, delays: list[float]) -> None:
     """If three of ten requests are throttled, all is read, and the coverage has the retries."""
-    with emulator.faulty(throttle_rate=0.3, seed=3):
+    with inject_faults(throttle_rate=0.3, seed=3):
         swept = fl.sweep(regions=REGIONS)
     assert_complete(swept, images)
     assert delays
@@ -72,7 +74,7 @@ def test_server_errors_and_dropped_connections_are_retried(demo: Demo, delays: l
     """Over HTTP, all is read despite server errors and connections without a response."""
     accounts = fl.targets(profiles=demo.accounts.values())
     expected = fl.sweep(accounts, regions=demo.regions).images
-    with emulator.faulty(error_rate=0.2, drop_rate=0.2, seed=5):
+    with inject_faults(error_rate=0.2, drop_rate=0.2, seed=5):
         swept = fl.sweep(accounts, regions=demo.regions)
     pd.testing.assert_frame_equal(swept.images, expected, check_flags=False)
     assert delays
@@ -84,7 +86,7 @@ def test_server_errors_and_dropped_connections_are_retried(demo: Demo, delays: l
 def test_a_denied_account_does_not_affect_the_other(demo: Demo) -> None:
     """The other account is complete, and the failures of the denied one say what to allow."""
     accounts = fl.targets(profiles=demo.accounts.values())
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=demo.regions)
     assert set(swept.images["account_id"]) == {ACCOUNT}
     failures = swept.failures
@@ -96,7 +98,7 @@ def test_a_denied_account_does_not_affect_the_other(demo: Demo) -> None:
     assert message.startswith("DescribeFastLaunchImages: AWS answered UnauthorizedOperation: You")
     assert message.endswith("Allow the IAM action ec2:DescribeFastLaunchImages.")
     assert failures[["pages", "rows"]].values.tolist() == [[0, 0]] * 3
-    assert failures["observed_at"].tolist() == [emulator.CLOCK.now()] * 3
+    assert failures["observed_at"].tolist() == [CLOCK.now()] * 3
 
 
 def test_every_scan_has_a_time(demo: Demo) -> None:
@@ -104,7 +106,7 @@ def test_every_scan_has_a_time(demo: Demo) -> None:
     demo.clock.advance(hours=3)
     swept = fl.sweep(regions=[REGION, "ap-east-1", "cn-north-1"])
     assert swept.coverage["observed_at"].tolist() == [demo.clock.now()] * len(swept.coverage)
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         denied_sweep = fl.sweep(regions=REGION)
     demo.clock.advance(hours=1)
     assert set(fl.sweep(resume=denied_sweep).images["observed_at"]) == {demo.clock.now()}
@@ -115,7 +117,7 @@ def test_every_scan_has_a_time(demo: Demo) -> None:
 def test_strict_names_every_failure(demo: Demo) -> None:
     """strict raises one error with every failure, and with the rows that were read."""
     accounts = fl.targets(profiles=demo.accounts.values())
-    with emulator.faulty(unauthorized=[OTHER]), pytest.raises(fl.SweepError) as caught:
+    with inject_faults(unauthorized=[OTHER]), pytest.raises(fl.SweepError) as caught:
         fl.sweep(accounts, regions=demo.regions, strict=True)
     lines = str(caught.value).splitlines()
     expected = [f"game-servers · {OTHER} · {region}: failed" for region in sorted(demo.regions)]
@@ -160,7 +162,7 @@ def test_an_unreachable_region_is_a_failure(images: pd.DataFrame, delays: list[f
 
 def test_a_session_must_be_passed_again(images: pd.DataFrame) -> None:
     """A sweep does not store a session: to resume the sweep, pass the session again."""
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         swept = fl.sweep(boto3.Session(), regions=REGIONS)
     with pytest.raises(fl.InputError, match="Pass it again"):
         fl.sweep(resume=swept)
@@ -188,7 +190,7 @@ def test_targets_are_matched_by_account(demo: Demo) -> None:
     """Targets of a resumed sweep may have any order: AWS identifies their accounts."""
     accounts = fl.targets(profiles=demo.accounts.values())
     expected = fl.sweep(accounts, regions=REGIONS).images
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(accounts, regions=REGIONS)
         swept = fl.sweep(accounts[::-1], resume=swept)
         assert set(swept.failures["account_id"]) == {OTHER}
@@ -201,7 +203,7 @@ def test_an_account_is_never_mistaken_for_another(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the credentials now lead to another account, that is a failure without rows."""
-    with emulator.faulty(unauthorized=[ACCOUNT]):
+    with inject_faults(unauthorized=[ACCOUNT]):
         swept = fl.sweep(regions=REGIONS)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session(profile_name="game-servers"))
     again = fl.sweep(resume=swept)
@@ -301,7 +303,7 @@ def test_expired_credentials_lose_no_page(
 
 def test_a_resume_requests_only_what_is_missing(demo: Demo) -> None:
     """Resuming requests neither a complete region nor the list of regions."""
-    with emulator.faulty(unauthorized=[OTHER]):
+    with inject_faults(unauthorized=[OTHER]):
         swept = fl.sweep(fl.targets(organization=True, role="FastLaunchReader"))
     calls: list[str] = []
     boto3.DEFAULT_SESSION = session = boto3.Session()
@@ -322,7 +324,7 @@ def test_a_resume_requests_only_what_is_missing(demo: Demo) -> None:
 def test_a_truncated_page_is_read_again(demo: Demo) -> None:
     """If responses end early, resuming reads the missing rows."""
     expected = fl.sweep(regions=demo.regions).images
-    with emulator.faulty(truncate_rate=0.5, seed=1):
+    with inject_faults(truncate_rate=0.5, seed=1):
         swept = fl.sweep(regions=demo.regions)
         assert not swept.failures.empty
         for _ in range(20):
@@ -333,7 +335,7 @@ def test_a_truncated_page_is_read_again(demo: Demo) -> None:
 
 def test_an_expired_token_restarts_the_scan(images: pd.DataFrame) -> None:
     """A token that has expired ends a scan as partial; resuming starts it again."""
-    with emulator.faulty(expire_tokens=True):
+    with inject_faults(expire_tokens=True):
         swept = fl.sweep(regions=REGIONS)
         assert swept.coverage["status"].tolist() == ["partial"] * 2
         assert swept.failures["error_code"].tolist() == ["InvalidNextToken"] * 2
@@ -346,12 +348,12 @@ def test_an_expired_token_restarts_the_scan(images: pd.DataFrame) -> None:
 
 def test_a_restarted_scan_drops_its_earlier_rows(images: pd.DataFrame) -> None:
     """A restarted scan has its new rows only: an image that has gone is gone."""
-    with emulator.faulty(expire_tokens=True):
+    with inject_faults(expire_tokens=True):
         swept = fl.sweep(regions=REGIONS)
     gone = swept.images["image_id"].iloc[0]
     real = FAULTS.before
-    emulator.backend(ACCOUNT, "eu-west-1").disable_fast_launch(gone)
-    emulator.CLOCK.advance(hours=2)
+    get_backend(ACCOUNT, "eu-west-1").disable_fast_launch(gone)
+    CLOCK.advance(hours=2)
 
     def expire(request: Any) -> None:
         if request.region == "eu-west-1" and not expired:
@@ -371,7 +373,7 @@ def test_a_restarted_scan_drops_its_earlier_rows(images: pd.DataFrame) -> None:
 
 def test_a_repeated_token_ends_the_scan(images: pd.DataFrame) -> None:
     """Pages that lead in a circle end a scan as partial, without repeated rows; it can resume."""
-    with emulator.faulty(repeat_token=True):
+    with inject_faults(repeat_token=True):
         swept = fl.sweep(regions=REGIONS)
         assert swept.failures["error_code"].tolist() == ["PaginationError"] * 2
         assert not swept.images.duplicated(["region", "image_id"]).any()

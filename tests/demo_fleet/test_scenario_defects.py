@@ -1,4 +1,4 @@
-"""The defects of the demo fleet: findings find each of them, and none in a fleet without any."""
+"""Defects of the demo fleet: rules find each of them, and none in a fleet without defects."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet import scenario_defects
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.schema.joins import DEFAULT_QUOTA, JOINED
 from tests.helpers.samples import ACCOUNT, REGION
 
-ROLES = {  # rule to who plays what it is about
+RULE_ROLES = {  # rule name to the role in DefectAssignment of the image that it finds
     "cold-launches": "rushed",
     "below-target": "starved",
     "unused": "unused",
@@ -27,15 +28,15 @@ ROLES = {  # rule to who plays what it is about
 }
 
 
-class Found(NamedTuple):
-    """A demo's images with all that is joined to them, its cast, and what was found."""
+class Report(NamedTuple):
+    """A demo fleet's enriched images, its defects, and the findings."""
 
     images: pd.DataFrame
-    cast: scenario_defects.DefectAssignment
+    assignment: scenario_defects.DefectAssignment
     findings: pd.DataFrame
 
-    def of(self, rule: str) -> pd.DataFrame:
-        """What a rule has found."""
+    def select(self, rule: str) -> pd.DataFrame:
+        """Return the findings of a rule."""
         return self.findings[self.findings["finding"] == rule]
 
 
@@ -43,142 +44,144 @@ class Found(NamedTuple):
     scope="module",
     params=[pytest.param(0, id="seed 0"), pytest.param(1, id="seed 1", marks=pytest.mark.deep)],
 )
-def found(request: pytest.FixtureRequest) -> Found:
-    """What is found in a demo fleet, which is asked once for all tests."""
-    casts: list[scenario_defects.DefectAssignment] = []
-    real = scenario_defects.plan
+def report(request: pytest.FixtureRequest) -> Report:
+    """The findings of a demo fleet, read once for all tests."""
+    assignments: list[scenario_defects.DefectAssignment] = []
+    original = scenario_defects.schedule_defects
 
-    def plan(
-        emulator: Any, stories: Any, cast: scenario_defects.DefectAssignment, *more: Any
+    def schedule_defects(
+        stories: Any, assignment: scenario_defects.DefectAssignment, *arguments: Any
     ) -> None:
-        casts.append(cast)
-        real(emulator, stories, cast, *more)
+        assignments.append(assignment)
+        original(stories, assignment, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scenario_defects, "plan", plan)
+        patch.setattr(scenario_defects, "schedule_defects", schedule_defects)
         with fl.demo(request.param) as demo:
             targets = fl.targets(profiles=demo.accounts.values())
-            seen, coverage, _ = demo.history
-            lives = fl.intervals(seen, coverage)
-            images, findings = asked(targets, demo.regions, lives)
-    return Found(images, casts[0], findings)
+            observations, coverage, _ = demo.history
+            intervals = fl.intervals(observations, coverage)
+            images, findings = find_defects(targets, demo.regions, intervals)
+    return Report(images, assignments[0], findings)
 
 
-def asked(
+def find_defects(
     targets: Any, regions: tuple[str, ...], intervals: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return images with all that is joined to them, and what is found."""
+    """Return the enriched images of a fleet, and the findings."""
     sweep = fl.sweep(targets, regions=regions, progress=False)
     images = fl.enrich(sweep.images, targets=targets)
-    made = fl.snapshots(targets, regions=regions)
-    findings = fl.findings(images, intervals=intervals, coverage=sweep.coverage, snapshots=made)
+    snapshots = fl.snapshots(targets, regions=regions)
+    findings = fl.findings(
+        images, intervals=intervals, coverage=sweep.coverage, snapshots=snapshots
+    )
     return images, findings
 
 
 # --- the demo fleet -------------------------------------------------------------------
 
 
-def test_every_rule_finds_something(found: Found) -> None:
-    """The demo shows each rule at work, and of what each finds only a few."""
-    counts = found.findings["finding"].value_counts()
+def test_every_rule_finds_something(report: Report) -> None:
+    """Every rule has findings in the demo fleet, and none but `failed` has more than two."""
+    counts = report.findings["finding"].value_counts()
     assert set(counts.index) == {rule.name for rule in fl.RULES}
     assert counts.drop("failed").max() <= 2
-    assert counts["failed"] == found.images["state"].str.endswith("failed").sum() == 8
+    assert counts["failed"] == report.images["state"].str.endswith("failed").sum() == 8
 
 
-@pytest.mark.parametrize("rule", ROLES)
-def test_who_plays_a_role_is_found(found: Found, rule: str) -> None:
-    """A rule about a role finds the image that plays it, and no other."""
-    assert found.of(rule)["image_id"].tolist() == [getattr(found.cast, ROLES[rule])]
+@pytest.mark.parametrize("rule", RULE_ROLES)
+def test_a_rule_finds_only_the_image_with_its_defect(report: Report, rule: str) -> None:
+    """A rule finds the image to which its defect is assigned, and no other."""
+    image_id = getattr(report.assignment, RULE_ROLES[rule])
+    assert report.select(rule)["image_id"].tolist() == [image_id]
 
 
-def test_one_place_is_over_its_quota(found: Found) -> None:
-    """That with the most asks for more than the default, which it has; all others were raised."""
-    [place] = found.of("over-quota").to_dict("records")
-    at_work = found.images[found.images["state"].isin(["enabling", "enabled"])]
-    parts: Any = at_work.groupby(["account_id", "region"])
-    asked = parts["max_parallel_launches"].sum()
-    assert asked[place["account_id"], place["region"]] > DEFAULT_QUOTA
-    quotas = parts["parallel_launches_quota"].first()
-    assert quotas.pop((place["account_id"], place["region"])) == DEFAULT_QUOTA
-    assert quotas.min() > asked.max()
-    assert pd.isna(place["image_id"])
+def test_one_account_region_is_over_its_quota(report: Report) -> None:
+    """The account and region with the most parallel launches has the default quota, others more."""
+    [finding] = report.select("over-quota").to_dict("records")
+    enabled = report.images[report.images["state"].isin(["enabling", "enabled"])]
+    groups: Any = enabled.groupby(["account_id", "region"])
+    launches = groups["max_parallel_launches"].sum()
+    assert launches[finding["account_id"], finding["region"]] > DEFAULT_QUOTA
+    quotas = groups["parallel_launches_quota"].first()
+    assert quotas.pop((finding["account_id"], finding["region"])) == DEFAULT_QUOTA
+    assert quotas.min() > launches.max()
+    assert pd.isna(finding["image_id"])
 
 
-def test_one_image_has_left_snapshots_behind(found: Found) -> None:
-    """Snapshots are orphans of one image, which EC2 does not have among those of Fast Launch."""
-    [image_id] = found.of("orphaned")["image_id"]
-    assert image_id not in set(found.images["image_id"])
-    assert found.of("orphaned")["evidence"].iloc[0].startswith("3 snapshots of 150 GiB")
+def test_one_image_has_orphaned_snapshots(report: Report) -> None:
+    """The orphaned snapshots are those of one image, which Fast Launch no longer lists."""
+    [image_id] = report.select("orphaned")["image_id"]
+    assert image_id not in set(report.images["image_id"])
+    assert report.select("orphaned")["evidence"].iloc[0].startswith("3 snapshots of 150 GiB")
 
 
-def test_one_image_is_stuck(found: Found) -> None:
-    """It is the one that has been enabling for longest, and preparing hangs."""
-    enabling = found.images[found.images["state"] == "enabling"]
+def test_one_image_is_stuck(report: Report) -> None:
+    """The image that has been enabling for longest is stuck."""
+    enabling = report.images[report.images["state"] == "enabling"]
     longest = enabling.sort_values("state_transition_time")["image_id"].iloc[0]
-    assert found.of("stuck")["image_id"].tolist() == [longest]
+    assert report.select("stuck")["image_id"].tolist() == [longest]
 
 
 def test_launches_do_not_change_what_is_described(demo: Demo) -> None:
-    """The same is answered of a fleet without them, but for ids of instances that are made up."""
+    """Without launches the images are the same, except for generated instance ids."""
 
-    def described() -> tuple[pd.DataFrame, int]:
+    def describe_fleet() -> tuple[pd.DataFrame, int]:
         targets = fl.targets(profiles=demo.accounts.values())
         images = fl.sweep(targets, regions=demo.regions, progress=False).images
         instances = fl.enrich(images, "launches", targets=targets)["instances"]
         reasons = images["state_transition_reason"].str.replace(r"i-[0-9a-f]{17}", "i-", regex=True)
         return images.assign(state_transition_reason=reasons), int(instances.sum())
 
-    images, instances = described()
+    images, instances = describe_fleet()
     assert instances > 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scenario_defects, "plan", lambda *_: None)
+        patch.setattr(scenario_defects, "schedule_defects", lambda *_: None)
         with fl.demo():
-            same, none = described()
-    assert none == 0
-    pd.testing.assert_frame_equal(same, images)
+            images_without_launches, no_instances = describe_fleet()
+    assert no_instances == 0
+    pd.testing.assert_frame_equal(images_without_launches, images)
 
 
 # --- a fleet without defects ----------------------------------------------------------
 
-CLEAN = {REGION: "ami-00000000000000001", "eu-west-1": "ami-00000000000000002"}
+CLEAN_IMAGES = {REGION: "ami-00000000000000001", "eu-west-1": "ami-00000000000000002"}
 
 
 @pytest.fixture
-def clean(ec2: Any) -> boto3.Session:
-    """Three weeks of an image in two regions: launched every day, and full again by now."""
+def clean_fleet(ec2: Any) -> boto3.Session:
+    """Three weeks of an image in two regions, launched once a day, with full pools now."""
     session = boto3.Session("x", "x")
-    clients = {region: session.client("ec2", region_name=region) for region in CLEAN}
-    for region, image_id in CLEAN.items():
-        there = emulator.backend(ACCOUNT, region)
-        there.add_windows_image(image_id, name="win2022", owner_id=ACCOUNT)
+    clients = {region: session.client("ec2", region_name=region) for region in CLEAN_IMAGES}
+    for region, image_id in CLEAN_IMAGES.items():
+        get_backend(ACCOUNT, region).add_windows_image(image_id, name="win2022", owner_id=ACCOUNT)
         clients[region].enable_fast_launch(ImageId=image_id)
     for _ in range(21):
-        emulator.CLOCK.advance(days=1)
-        for region, image_id in CLEAN.items():
+        CLOCK.advance(days=1)
+        for region, image_id in CLEAN_IMAGES.items():
             clients[region].run_instances(ImageId=image_id, MinCount=1, MaxCount=1)
-    emulator.CLOCK.advance(hours=1)
+    CLOCK.advance(hours=1)
     return session
 
 
-def test_nothing_is_found_in_a_clean_fleet(clean: boto3.Session) -> None:
-    """All is known of its images, and no rule finds anything."""
-    images, findings = asked(clean, tuple(CLEAN))
-    assert dict(zip(images["region"], images["image_id"], strict=True)) == CLEAN
+def test_a_clean_fleet_has_no_findings(clean_fleet: boto3.Session) -> None:
+    """All values of its images are known, and no rule finds anything."""
+    images, findings = find_defects(clean_fleet, tuple(CLEAN_IMAGES))
+    assert dict(zip(images["region"], images["image_id"], strict=True)) == CLEAN_IMAGES
     assert findings.empty
     full = images[["state", "snapshots", "available_snapshots", "instances_fast"]]
     assert full.values.tolist() == [["enabled", 5, 5, 21]] * 2
-    known = images[[*JOINED]].drop(columns=["below_target_since", "image_deprecation_time"])
-    assert known.columns[known.isna().any()].tolist() == []
+    joined = images[[*JOINED]].drop(columns=["below_target_since", "image_deprecation_time"])
+    assert joined.columns[joined.isna().any()].tolist() == []
     assert images["parallel_launches_quota"].tolist() == [40, 40]
 
 
-@pytest.mark.parametrize("region", CLEAN)
-def test_what_then_goes_wrong_is_found(clean: boto3.Session, region: str) -> None:
-    """The AMI is deregistered, then its Fast Launch is lost: each is found, and nothing else."""
-    there = emulator.backend(ACCOUNT, region)
-    for rule, change in {"image-gone": there.deregister, "orphaned": there.abandon}.items():
-        change(CLEAN[region])
-        _, findings = asked(clean, tuple(CLEAN))
-        told = findings[["finding", "region", "image_id"]].values.tolist()
-        assert told == [[rule, region, CLEAN[region]]]
+@pytest.mark.parametrize("region", CLEAN_IMAGES)
+def test_a_new_defect_is_the_only_finding(clean_fleet: boto3.Session, region: str) -> None:
+    """A deregistered AMI and then lost Fast Launch are each found, and nothing else is."""
+    ec2 = get_backend(ACCOUNT, region)
+    for rule, change in {"image-gone": ec2.deregister, "orphaned": ec2.abandon}.items():
+        change(CLEAN_IMAGES[region])
+        _, findings = find_defects(clean_fleet, tuple(CLEAN_IMAGES))
+        found = findings[["finding", "region", "image_id"]].values.tolist()
+        assert found == [[rule, region, CLEAN_IMAGES[region]]]

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.clock import CLOCK
 from tests.helpers.samples import ACCOUNT
 
 AVAILABLE_SNAPSHOTS = {
@@ -48,7 +48,7 @@ def test_a_metric_is_listed_for_two_weeks(
     ec2.forget("ami-00000001")
     ec2.meters["ami-00000001"].end()
     ec2.meters["ami-00000001"].launched(is_fast=False)
-    emulator.CLOCK.advance(seconds=age.total_seconds())
+    CLOCK.advance(seconds=age.total_seconds())
     response = cloudwatch_client.list_metrics(
         MetricName="NumberOfInstancesNotFastLaunched", **parameters
     )
@@ -59,9 +59,9 @@ def test_a_metric_is_listed_for_two_weeks(
 def test_a_page_has_at_most_100800_points(cloudwatch_client: Any, maximum: int) -> None:
     """GetMetricData returns 1 to 100,800 points per page."""
     query = {"Id": "q", "MetricStat": {"Metric": AVAILABLE_SNAPSHOTS, "Period": 300, "Stat": "Sum"}}
-    start = emulator.CLOCK.now()
-    emulator.CLOCK.advance(minutes=10)
-    parameters = {"MetricDataQueries": [query], "StartTime": start, "EndTime": emulator.CLOCK.now()}
+    start = CLOCK.now()
+    CLOCK.advance(minutes=10)
+    parameters = {"MetricDataQueries": [query], "StartTime": start, "EndTime": CLOCK.now()}
     [result] = cloudwatch_client.get_metric_data(**parameters, MaxDatapoints=maximum)[
         "MetricDataResults"
     ]
@@ -78,7 +78,7 @@ def test_statistics_have_at_most_1440_points(
     cloudwatch_client: Any, minutes: int, *, refused: bool
 ) -> None:
     """GetMetricStatistics returns 1,440 points, and an error for more."""
-    start = emulator.CLOCK.now()
+    start = CLOCK.now()
     parameters = {**AVAILABLE_SNAPSHOTS, "Period": 300, "Statistics": ["Sum"], "StartTime": start}
     end = start + timedelta(minutes=minutes)
     if refused:

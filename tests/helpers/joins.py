@@ -16,7 +16,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.aws.clients import iam_action, swap_default_session
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.joins import cloudwatch
@@ -32,7 +32,7 @@ SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 def get_backend(account_id: str = ACCOUNT, region: str = REGION) -> Any:
     """Return the backend of the embedded EC2."""
-    return emulator.backend(account_id, region)
+    return get_backend(account_id, region)
 
 
 def add_images(region: str, names: Mapping[str, str]) -> None:

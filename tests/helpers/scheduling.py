@@ -15,7 +15,7 @@ LONGEST = (
     "tests/packaging/test_binder.py",
     "tests/emulator/test_other_clients.py",
     "tests/browser/test_export.py",
-    "tests/cli/test_cli.py",
+    "tests/cli/test_read_commands.py",
     "notebooks/",
 )
 """Files that begin first, so that none of them is begun last, while the other worker waits."""

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.faults import inject_faults
 from fastlaunch_nb.history.store import FileVanishedError, ParquetStore
 from fastlaunch_nb.schema import columns
 from tests.helpers.cases import some
@@ -441,7 +441,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 def test_a_resumed_sweep(demo: Demo, tmp_path: Path) -> None:
     """A sweep that was resumed, and recorded each time, counts as what it became, row by row."""
     accounts = fl.targets(profiles=demo.accounts.values())
-    with emulator.faulty(unauthorized=["111122223333"]):
+    with inject_faults(unauthorized=["111122223333"]):
         broken = fl.sweep(accounts, regions=demo.regions, progress=False)
     whole = fl.sweep(resume=broken, progress=False)
     assert 0 < len(broken.images) < len(whole.images)

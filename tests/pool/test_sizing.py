@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.pool import launch_pattern, simulation, sizing
 from fastlaunch_nb.pool.sizing import Curve, RightSize
 from tests.helpers.samples import ACCOUNT, REGION
@@ -112,10 +112,10 @@ def test_as_the_embedded_ec2_has_it(ec2: Any, seed: int) -> None:
         "ec2", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
     )
     client.enable_fast_launch(ImageId=AMI, MaxParallelLaunches=6, **asked)
-    emulator.CLOCK.advance(hours=12)
+    CLOCK.advance(hours=12)
     life, took = ec2.lives[AMI], []
     for step in np.diff(times, prepend=0).tolist():
-        emulator.CLOCK.advance(seconds=step)
+        CLOCK.advance(seconds=step)
         took.append(life.take())
     foretold = simulation.found(np.array(times), np.array([size.target]), np.array([6]), 1200)
     assert took == foretold[0].tolist()

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, make_notifications
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.schema.columns import EVENTS, KEY, TEXT, TIME
 from fastlaunch_nb.sources.pages import empty_images
@@ -146,7 +146,7 @@ def test_an_empty_folder_has_no_rows(tmp_path: Path) -> None:
 
 def test_duckdb_reads_the_same(demo: Demo, tmp_path: Path) -> None:
     """SQL on the files that Firehose writes gives the same rows, in the same order."""
-    notifications = emulator.notifications(emulator.JOURNAL)
+    notifications = make_notifications(CHANGE_LOG)
     folder = write_like_firehose(tmp_path, [*notifications, *notifications[::3]])
     events = fl.from_events(folder)
     names = [name for name in DTYPES if events[name].notna().any()]
@@ -345,7 +345,7 @@ def test_scans_and_events_make_one_history(demo: Demo) -> None:
     assert set(known["start_exact"]) == {True}
     assert len(fl.intervals(observations, coverage)) < len(known)
     truth: dict[Any, list[Any]] = {}
-    for time, account_id, region, image, is_transition in emulator.JOURNAL:
+    for time, account_id, region, image, is_transition in CHANGE_LOG:
         change = (image.state, pd.Timestamp(time).floor("s"))
         truth.setdefault((account_id, region, image.image_id), []).extend([change] * is_transition)
     for key, rows in some(known.groupby(list(KEY))):
@@ -357,7 +357,7 @@ def test_scans_and_events_make_one_history(demo: Demo) -> None:
 def test_events_do_not_contradict_scans(demo: Demo) -> None:
     """At the time of each scan the state is the one that it saw, with and without events."""
     observations, coverage, _ = demo.history
-    events = fl.from_events(emulator.notifications(emulator.JOURNAL))
+    events = fl.from_events(make_notifications(CHANGE_LOG))
     intervals = fl.intervals(pd.concat([observations, events], ignore_index=True), coverage)
     pairs = observations.merge(intervals, on=list(KEY), suffixes=("", "_interval"))
     is_open = pairs["end"].isna() | (pairs["observed_at"] < pairs["end"])

@@ -1,6 +1,6 @@
-// Asks an EC2 as a JavaScript program does: with the SDK's own paginator, and with nothing but
-// the environment to lead it there. Takes questions as JSON, in the names of boto3's paginator,
-// and prints the answers as JSON.
+// Sends requests as a JavaScript program does: with the SDK's own paginator, and with nothing
+// but the environment to configure it. Takes requests as JSON, with the parameters of boto3's
+// paginator, and prints the answers as JSON.
 
 import { EC2Client, paginateDescribeFastLaunchImages } from "@aws-sdk/client-ec2";
 
@@ -17,7 +17,7 @@ function refusal({ name, message, Code: code, $metadata: metadata }) {
   return { error: { name, code, message, ...metadata } };
 }
 
-const questions = JSON.parse(process.argv[2]);
+const requests = JSON.parse(process.argv[2]);
 const answers = [];
-for (const question of questions) answers.push(await read(question).catch(refusal));
+for (const request of requests) answers.push(await read(request).catch(refusal));
 console.log(JSON.stringify(answers));

@@ -1,0 +1,52 @@
+"""The entry point of the command line.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 success, 1 failure,
+2 wrong usage, 3 partial failure, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from fastlaunch_nb.cli.exit_codes import (
+    INTERRUPTED,
+    get_exit_code,
+    print_error,
+    print_status,
+    print_warnings,
+)
+from fastlaunch_nb.cli.parser import build_parser
+from fastlaunch_nb.errors import FastLaunchError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    options = build_parser().parse_args(arguments)
+    module, _, name = options.command.partition(".")
+    try:
+        command = getattr(importlib.import_module(f"fastlaunch_nb.cli.{module}"), name)
+        with print_warnings():
+            command(options)
+            sys.stdout.flush()
+    except FastLaunchError as error:
+        print_error(error)
+        return get_exit_code(error)
+    except KeyboardInterrupt:
+        print_status("Stopped.")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def run() -> None:
+    """Run a command and exit; after Ctrl-C do not wait for reads that get no answer."""
+    code = main()
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -1,0 +1,87 @@
+"""Exit codes of commands, and their messages on stderr."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from fastlaunch_nb.cli.main import main
+from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
+from fastlaunch_nb.emulator.faults import FAULTS
+
+COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
+
+
+@pytest.mark.parametrize("command", ["show", "serve", "lab"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--region", "us-east-1", "Mars"], "region is 'Mars'"),
+        (["--filters", "stat=enabled"], "Did you mean 'state'?"),
+        (["--filters", "state"], "no values for 'state'"),
+        (["--filters", "Name=stat,Values=enabled"], "Did you mean 'state'?"),
+    ],
+)
+def test_invalid_regions_and_filters_exit_with_2(
+    command: str, wrong: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that reads exits with 2 for invalid regions and filters, before it starts."""
+    assert main([command, "--demo", *wrong]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+
+
+@pytest.mark.parametrize("command", ["show", "serve", "lab"])
+def test_an_unknown_profile_exits_with_1(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that reads exits with 1 for an unknown profile, and tells how to list them."""
+    assert main([command, "--profile", "nobody", "--region", "us-east-1"]) == 1
+    assert "aws configure list-profiles" in capsys.readouterr().err
+
+
+def test_a_warning_is_one_line(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+    """A warning is printed as text, without its place in the code."""
+    arguments = ["sweep", "--profile", "build-farm", "default", "--region", "eu-west-1"]
+    assert main(arguments) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "fastlaunch-nb: Two targets lead to account 123456789012. It is read once."
+
+
+def test_ctrl_c_exits_with_130(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C during a read prints "Stopped." and no traceback."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("concurrent.futures.wait", interrupt)
+    assert main(["show", "--json"]) == 130
+    assert capsys.readouterr().err.endswith("Stopped.\n")
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    """A reader that closes the pipe early, such as `head`, causes no message."""
+    command = " ".join([*COMMAND, "show", "--demo", "--json", "|", "head", "-1"])
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout == "[\n"
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_an_error_of_aws_stays_on_one_line(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error message of AWS can neither forge a line nor control the terminal."""
+
+    def refuse(_: object) -> None:
+        raise EC2Error("X", "no\nfastlaunch-nb: all is well \x9b2J\u202e")
+
+    monkeypatch.setattr(FAULTS, "delay_or_refuse", refuse)
+    assert main(["show", "--region", "us-east-1", "eu-west-1"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    checks = [(line.isprintable(), line.startswith("fastlaunch-nb: ")) for line in lines]
+    assert checks == [(True, True)] * 2, lines
