@@ -233,7 +233,7 @@ def _by_scans(runs: Frame) -> Frame:
 
 
 def _blocks(runs: Frame) -> Frame:
-    """Number runs of one state in a row. One that was absent meanwhile begins anew.
+    """Return runs with the number of their block: adjacent runs of one state.
 
     `other` is when the image was last seen in another state, or was last absent.
     """

@@ -11,10 +11,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.aws.fast_launch_pages import split_token
 from fastlaunch_nb.emulator import fast_launch_backend
 from fastlaunch_nb.emulator.fast_launch_backend import FastLaunchBackend
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.schema.columns import COMPLETE
 from tests.helpers.samples import REGION
 

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.collect.describe import describe
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.image import FastLaunchImage
 from tests.aws.test_error_translation import RawBody
 from tests.helpers.samples import ACCOUNT, REGION, SINCE
 

@@ -15,14 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.faults import inject_faults
-from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.collect.tasks import RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
-from fastlaunch_nb.emulator.faults import FAULTS
+from fastlaunch_nb.emulator.faults import FAULTS, inject_faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from tests.helpers.cases import some
 from tests.helpers.processes import LIMIT
 from tests.helpers.samples import ACCOUNT, REGION, denied

@@ -16,9 +16,9 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.aws.clients import iam_action, swap_default_session
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.joins import cloudwatch
 from fastlaunch_nb.schema.joins import JOINS
 from tests.helpers.samples import ACCOUNT, REGION
@@ -30,14 +30,14 @@ TESTS = Path(__file__).parents[1] / "joins"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
-def get_backend(account_id: str = ACCOUNT, region: str = REGION) -> Any:
+def get_ec2(account_id: str = ACCOUNT, region: str = REGION) -> Any:
     """Return the backend of the embedded EC2."""
     return get_backend(account_id, region)
 
 
 def add_images(region: str, names: Mapping[str, str]) -> None:
     """Add Windows AMIs (id to name) to a region and enable them. They have no launches."""
-    ec2 = get_backend(region=region)
+    ec2 = get_ec2(region=region)
     for image_id, name in names.items():
         ec2.add_windows_image(image_id, name=name, owner_id=ACCOUNT)
         ec2.enable_fast_launch(image_id)
@@ -81,7 +81,7 @@ def run_instance(client: Any, image_id: str, source: str | None, *, end: bool = 
     instance_id = answer["Instances"][0]["InstanceId"]
     [reservation] = client.describe_instances(InstanceIds=[instance_id])["Reservations"]
     [device] = reservation["Instances"][0]["BlockDeviceMappings"]
-    ec2 = get_backend(region=client.meta.region_name)
+    ec2 = get_ec2(region=client.meta.region_name)
     ec2.volumes[device["Ebs"]["VolumeId"]].snapshot_id = source
     if end:
         client.terminate_instances(InstanceIds=[instance_id])

@@ -24,7 +24,7 @@ from tests.helpers.joins import (
     COLUMNS,
     add_images,
     collect_warnings,
-    get_backend,
+    get_ec2,
     put_metrics,
     record_requests,
     run_instance,
@@ -140,7 +140,7 @@ def test_rows_do_not_change(
 
 def test_amis_are_as_ec2_lists_them(demo: Demo, images: pd.DataFrame) -> None:
     """Each row has its AMI's name, owner, age and size, equal to those that boto3 reads."""
-    ami = get_backend().amis[images["image_id"].iloc[0]]
+    ami = get_ec2().amis[images["image_id"].iloc[0]]
     ami.deprecation_time = "2027-01-15T12:00:00.000Z"
     found = fl.enrich(images, "ami").set_index("image_id")
     listed = demo.session.client("ec2").describe_images(ImageIds=images["image_id"].tolist())
@@ -166,7 +166,7 @@ def test_hidden_amis_are_requested(demo: Demo, images: pd.DataFrame) -> None:
 def test_a_deregistered_ami_is_absent(demo: Demo, images: pd.DataFrame) -> None:
     """EC2 no longer lists it: its state is absent, and the other columns are null."""
     gone = images["image_id"].iloc[2]
-    del get_backend().amis[gone]
+    del get_ec2().amis[gone]
     found = fl.enrich(images, "ami").set_index("image_id")
     assert found.loc[gone, "image_state"] == "absent"
     assert found.loc[gone, COLUMNS["ami"]].isna().sum() == len(COLUMNS["ami"]) - 1
@@ -192,9 +192,7 @@ def test_batches_make_no_difference(
 def test_siblings_without_fast_launch(demo: Demo, new_images: pd.DataFrame) -> None:
     """AMIs with the same name in other regions are counted; those without it are listed."""
     add_images("eu-west-3", {f"ami-{number:08}": f"win-{number}" for number in range(3)})
-    get_backend(region="sa-east-1").add_windows_image(
-        "ami-00000009", name="win-0", owner_id=ACCOUNT
-    )
+    get_ec2(region="sa-east-1").add_windows_image("ami-00000009", name="win-0", owner_id=ACCOUNT)
     found = fl.enrich(new_images, "siblings", regions=["eu-west-3", "sa-east-1", EMPTY_REGION])
     assert found["siblings"].tolist() == [2, 1, 1]
     without = [f"{ACCOUNT}/sa-east-1/ami-00000009", "", ""]
@@ -203,8 +201,8 @@ def test_siblings_without_fast_launch(demo: Demo, new_images: pd.DataFrame) -> N
 
 def test_siblings_are_own_windows_amis(demo: Demo, images: pd.DataFrame) -> None:
     """An AMI of another platform, or one that another account shares, is not a sibling."""
-    backend = get_backend(ACCOUNT, "eu-north-1")
-    name = get_backend().amis[images["image_id"].iloc[0]].name
+    backend = get_ec2(ACCOUNT, "eu-north-1")
+    name = get_ec2().amis[images["image_id"].iloc[0]].name
     for image_id, owner in (("ami-00000001", ACCOUNT), ("ami-00000002", OTHER)):
         backend.add_windows_image(image_id, name=name, owner_id=owner)
     backend.amis["ami-00000001"].platform = None
@@ -214,8 +212,8 @@ def test_siblings_are_own_windows_amis(demo: Demo, images: pd.DataFrame) -> None
 
 def test_siblings_are_searched_in_all_accounts(demo: Demo, images: pd.DataFrame) -> None:
     """For siblings, a target without rows is opened too."""
-    name = get_backend().amis[images["image_id"].iloc[0]].name
-    backend = get_backend(OTHER, "eu-north-1")
+    name = get_ec2().amis[images["image_id"].iloc[0]].name
+    backend = get_ec2(OTHER, "eu-north-1")
     backend.add_windows_image("ami-00000001", name=name, owner_id=OTHER)
     role = fl.targets(accounts=OTHER, role="Reader")
     found = fl.enrich(images, "siblings", targets=[demo.session, *role], regions="eu-north-1")
@@ -457,7 +455,7 @@ def test_how_instances_were_launched(demo: Demo, new_images: pd.DataFrame) -> No
     run_instance(client, first, "snap-0789", end=True)
     run_instance(client, second, "snap-0123")
     run_instance(client, second, pooled)
-    get_backend(region=EMPTY_REGION).deregister(second)
+    get_ec2(region=EMPTY_REGION).deregister(second)
     found = fl.enrich(new_images, "launches")[COLUMNS["launches"]].astype(int)
     assert found.values.tolist() == [[7, 3, 3], [2, 1, 0], [0, 0, 0]]
 
@@ -466,7 +464,7 @@ def test_the_quota_of_each_region(demo: Demo, targets: list[fl.Target]) -> None:
     """Each row has the quota of its account and region, as an integer."""
     for account_id in demo.accounts:
         for region, quota in {REGION: 40, ELSEWHERE: 75}.items():
-            get_backend(account_id, region).parallel_quota = quota
+            get_ec2(account_id, region).parallel_quota = quota
     images = fl.sweep(targets, regions=[REGION, ELSEWHERE], progress=False).images
     found = fl.enrich(images, "quota", targets=targets)
     assert found.groupby("region")["parallel_launches_quota"].unique().map(list).to_dict() == {

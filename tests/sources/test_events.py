@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.emulator.change_log import CHANGE_LOG, make_notifications
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, make_notifications
 from fastlaunch_nb.schema.columns import EVENTS, KEY, TEXT, TIME
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.cases import some
