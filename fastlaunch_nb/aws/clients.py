@@ -166,13 +166,7 @@ def has_literal_keys(session: boto3.Session) -> bool:
 
 
 def region_of(session: boto3.Session, region: str | None) -> str:
-    """Return `region`, or the region of the session.
-
-    Raises
-    ------
-    SetupError
-        If there is neither.
-    """
+    """Return `region`, or the region of the session; refuse a session without one."""
     resolved = region or session.region_name
     if not resolved:
         raise SetupError(

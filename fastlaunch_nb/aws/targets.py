@@ -306,15 +306,10 @@ class AccountCache:
 
 
 def make_portable(target: TargetLike) -> Target:
-    """Return a target that works in another process.
+    """Return a target that works in another process; refuse credentials that only this one has.
 
     It names the account of a session's credentials, so that other credentials
     found in the other process are an error.
-
-    Raises
-    ------
-    InputError
-        If only this process has the credentials.
     """
     if isinstance(target, boto3.Session):
         return _session_target(target)
@@ -353,13 +348,7 @@ def target_name(target: TargetLike) -> str | None:
 
 
 def identify(account_session: AccountSession, target: TargetLike) -> str:
-    """Return the id of an open account.
-
-    Raises
-    ------
-    SetupError
-        If it is not the account that the target names.
-    """
+    """Return the id of an open account; refuse one that the target does not name."""
     expected = target.account_id if isinstance(target, Target) else None
     if isinstance(target, Target) and expected and target.role:
         return expected
