@@ -43,8 +43,8 @@ settings.load_profile("quick")
 
 restore_signals()
 
-if found := find():
-    os.environ["BROWSER_PATH"] = found  # for Kaleido, here and in the kernels of notebooks
+if browser_path := find():
+    os.environ["BROWSER_PATH"] = browser_path  # for Kaleido, here and in the kernels of notebooks
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -130,7 +130,7 @@ def _describe_kinds(others: Counter[str]) -> str:
 # --- sources --------------------------------------------------------------------------
 
 
-def _iter_events(source: object) -> Iterator[Mapping[str, Any]]:
+def _iter_events(source: Any) -> Iterator[Mapping[str, Any]]:
     """Yield the events of any accepted source."""
     if not is_text(source):
         yield from _check_events(iter_elements(source, _EXPECTED), "")

@@ -80,10 +80,9 @@ def from_pages(
     check_account_id(account_id)
     check_region(region)
     pages = list(_iter_pages(source))
-    if observed_at is not None:
-        time = parse_time("observed_at", observed_at)
-    else:
-        metadata = (pages[0].get("ResponseMetadata") or {}) if pages else {}
+    time = None if observed_at is None else parse_time("observed_at", observed_at)
+    if time is None and pages:
+        metadata = pages[0].get("ResponseMetadata") or {}
         time = response_date((metadata.get("HTTPHeaders") or {}).get("date"))
     items = [item for page in pages for item in _get_items(page)]
     images = table_from_items(

@@ -15,9 +15,9 @@ HEAD, TAIL = 40, 17
 
 def some(values: Iterable[Value]) -> list[Value]:
     """Return the values as a list; fail if there is none, because a loop would prove nothing."""
-    found = list(values)
-    assert found, "Expected at least one value, got none"
-    return found
+    listed = list(values)
+    assert listed, "Expected at least one value, got none"
+    return listed
 
 
 def costly(law: Law, part: int = 5) -> Law:
