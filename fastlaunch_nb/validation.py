@@ -126,7 +126,7 @@ def parse_number(
     >>> parse_number("fill_time", 600, "seconds above 0")
     600.0
     """
-    if not isinstance(value, bool) and isinstance(value, Real):
+    if isinstance(value, Real) and type(value) is not bool:
         with suppress(OverflowError):  # by an int that is too large for a float
             number = float(value)
             if 0 < number <= most or (allow_zero and number == 0):

@@ -126,7 +126,7 @@ def _write_subtitle(
         parts.append("for each state: images now, share of time")
     if group and not order.headings:
         parts.append(f"by {group}, too many groups for headings")
-    lines = [[*parts, *window.omissions]]
+    lines: list[Line] = [[*parts, *window.omissions]]
     if as_cells:
         width = format_duration(time_bins(window.begin, window.end).width)
         per_row = order.images_per_row

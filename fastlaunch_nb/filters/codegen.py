@@ -205,10 +205,9 @@ def _write_boto3(active: ActiveFilters, scopes: list[QueryScope]) -> str:
 def _make_request(active: ActiveFilters) -> dict[str, list[Any]]:
     """Return EC2's parameters; without a page size, which EC2 refuses together with image ids."""
     server_side = select_server_side(active)
-    request: dict[str, list[Any]] = {
-        "Filters": to_api_filters(server_side),
-        "ImageIds": _unique(server_side.get("image_id", ())),
-    }
+    api_filters: list[Any] = to_api_filters(server_side)
+    image_ids: list[Any] = _unique(server_side.get("image_id", ()))
+    request = {"Filters": api_filters, "ImageIds": image_ids}
     return {name: values for name, values in request.items() if values}
 
 

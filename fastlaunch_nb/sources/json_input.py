@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import pandas as pd
 
@@ -78,7 +78,7 @@ def read_text(source: Any, expected: str) -> SourceText:
     return SourceText(content.removeprefix("\ufeff"), name)
 
 
-def is_path(source: object) -> bool:
+def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
     """Return whether a source is a path: a string is one unless it begins like JSON."""
     if isinstance(source, str):
         return source.lstrip("\ufeff \t\r\n")[:1] not in ("{", "[", "")

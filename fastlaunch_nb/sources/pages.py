@@ -80,7 +80,9 @@ def from_pages(
     check_account_id(account_id)
     check_region(region)
     pages = list(_iter_pages(source))
-    time = None if observed_at is None else parse_time("observed_at", observed_at)
+    time: pd.Timestamp | None = (
+        None if observed_at is None else parse_time("observed_at", observed_at)
+    )
     if time is None and pages:
         metadata = pages[0].get("ResponseMetadata") or {}
         time = response_date((metadata.get("HTTPHeaders") or {}).get("date"))

@@ -12,8 +12,7 @@ from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.aws.fast_launch_pages import split_token
-from fastlaunch_nb.emulator import fast_launch_backend
-from fastlaunch_nb.emulator.fast_launch_backend import FastLaunchBackend
+from fastlaunch_nb.emulator.fast_launch_backend import FastLaunchBackend, make_page_token
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.schema.columns import COMPLETE
 from tests.helpers.samples import REGION
@@ -74,7 +73,7 @@ def test_an_empty_page_may_be_the_last(
 
     def describe(self: Any, **parameters: Any) -> Any:
         page, token = real(self, **parameters)
-        return page, token or (fast_launch_backend._token(page[-1].image_id) if page else None)
+        return page, token or (make_page_token(page[-1].image_id) if page else None)
 
     monkeypatch.setattr(FastLaunchBackend, "describe_fast_launch_images", describe)
     images = fl.describe(region=REGION)

@@ -88,7 +88,7 @@ def test_a_slow_account_does_not_delay_the_others(
 ) -> None:
     """While one account does not respond at all, the scans of the other end."""
     workers, started, ended, blocked = 4, Event(), Event(), list[str]()
-    before = FAULTS.before
+    before = FAULTS.delay_or_refuse
 
     def wait(request: Any) -> None:
         if request.current_account != OTHER:
@@ -101,7 +101,7 @@ def test_a_slow_account_does_not_delay_the_others(
             ended.wait()
         before(request)
 
-    monkeypatch.setattr(FAULTS, "before", wait)
+    monkeypatch.setattr(FAULTS, "delay_or_refuse", wait)
     remaining = set(demo.regions)
     real = RegionScan.run
 

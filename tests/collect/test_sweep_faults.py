@@ -251,7 +251,7 @@ class FailingRequests:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, code: str, numbers: set[int]) -> None:
         self.code, self.numbers, self.count = code, numbers, 0
-        monkeypatch.setattr(FAULTS, "before", self)
+        monkeypatch.setattr(FAULTS, "delay_or_refuse", self)
 
     def __call__(self, request: Any) -> None:
         """Count a request, and refuse it if its number is one of those."""
@@ -350,7 +350,7 @@ def test_a_restarted_scan_drops_its_earlier_rows(images: pd.DataFrame) -> None:
     with inject_faults(expire_tokens=True):
         swept = fl.sweep(regions=REGIONS)
     gone = swept.images["image_id"].iloc[0]
-    real = FAULTS.before
+    real = FAULTS.delay_or_refuse
     get_backend(ACCOUNT, "eu-west-1").disable_fast_launch(gone)
     CLOCK.advance(hours=2)
 
@@ -362,7 +362,7 @@ def test_a_restarted_scan_drops_its_earlier_rows(images: pd.DataFrame) -> None:
 
     expired: list[bool] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FAULTS, "before", expire)
+        patch.setattr(FAULTS, "delay_or_refuse", expire)
         again = fl.sweep(resume=swept)
     assert expired
     left = again.images[again.images["region"] == "eu-west-1"]
