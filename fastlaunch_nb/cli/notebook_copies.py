@@ -66,10 +66,15 @@ def copy_notebooks(source: Path, folder: Path, parameters: Mapping[str, Any]) ->
             f"No notebooks in {str(source)!r}. Give the folder that has them with --notebooks."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    return {
-        folder / notebook.name: _copy_notebook(notebook, folder / notebook.name, parameters)
-        for notebook in notebooks
-    }
+    copies = {}
+    for notebook in notebooks:
+        copy = folder / notebook.name
+        is_edited = copies[copy] = copy.exists() and not _is_unedited(copy, notebook)
+        if not is_edited:
+            shutil.copyfile(notebook, copy)
+        if parameters or (is_edited and _INJECTED in copy.read_text(encoding="utf-8")):
+            _set_parameters(copy, parameters, clear_outputs=not is_edited)
+    return copies
 
 
 def copy_dashboard(source: Path, folder: Path, parameters: Mapping[str, Any]) -> Path:
@@ -82,16 +87,6 @@ def copy_dashboard(source: Path, folder: Path, parameters: Mapping[str, Any]) ->
     copy = Path(shutil.copy(original, folder))
     _set_parameters(copy, parameters, clear_outputs=True)
     return copy
-
-
-def _copy_notebook(notebook: Path, copy: Path, parameters: Mapping[str, Any]) -> bool:
-    """Copy a notebook unless the user has edited the copy; set the parameters in either case."""
-    is_edited = copy.exists() and not _is_unedited(copy, notebook)
-    if not is_edited:
-        shutil.copyfile(notebook, copy)
-    if parameters or (is_edited and _INJECTED in copy.read_text(encoding="utf-8")):
-        _set_parameters(copy, parameters, clear_outputs=not is_edited)
-    return is_edited
 
 
 def _is_unedited(copy: Path, notebook: Path) -> bool:

@@ -232,6 +232,10 @@ def _add_demo(commands: _Commands) -> None:
         default=0,
         help="speed of its clock in seconds per real second (default: %(default)s, standing still)",
     )
+    _add_fault_options(command)
+
+
+def _add_fault_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("faults to inject")
     for name, (kind, meaning) in FAULTS.items():
         group.add_argument(_to_option(name), type=kind, default=argparse.SUPPRESS, help=meaning)

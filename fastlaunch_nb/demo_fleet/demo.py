@@ -120,7 +120,9 @@ class Demo:
         self._server: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="fastlaunch_nb-demo-")
         self._default_session = swap_default_session(None)
-        self._saved: dict[str, str] | None = _take_over_environment()
+        self._saved: dict[str, str] | None = _remove_owned_variables()
+        # Set before moto creates a backend: it would load some 1,290 AMIs per region.
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
         try:
             with _pause_garbage_collection():
                 self._start(seed, port, host, faults or {})
@@ -238,15 +240,8 @@ def _pause_garbage_collection() -> Iterator[None]:
 # --- the environment ------------------------------------------------------------------
 
 
-def _take_over_environment() -> dict[str, str]:
-    """Remove every variable that could lead boto3 elsewhere; return the removed variables."""
-    saved = _remove_owned_variables()
-    # Set before moto creates a backend: it would load some 1,290 AMIs per region.
-    os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-    return saved
-
-
 def _remove_owned_variables() -> dict[str, str]:
+    """Remove every variable that could lead boto3 elsewhere; return the removed variables."""
     names = [
         name
         for name in os.environ

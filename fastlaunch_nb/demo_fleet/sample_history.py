@@ -138,7 +138,9 @@ def replay_scans(
                     (*scope, observed_at, images[image_id].to_api()) for image_id in sorted(images)
                 ]
             coverage.append(_coverage_row(*scope, observed_at, None if is_denied else len(images)))
-    return _to_frame(observations), make_coverage(coverage)
+    scans = pd.DataFrame([scan for *scan, _ in observations], columns=list(_SCAN_COLUMNS))
+    rows = from_pages([item for *_, item in observations])
+    return rows.assign(**scans.astype(_SCAN_COLUMNS)), make_coverage(coverage)
 
 
 def _coverage_row(
@@ -157,9 +159,3 @@ def _coverage_row(
         "observed_at": observed_at,
         **outcome,
     }
-
-
-def _to_frame(observations: Sequence[tuple[str, str, datetime, dict[str, Any]]]) -> pd.DataFrame:
-    scans = pd.DataFrame([scan for *scan, _ in observations], columns=list(_SCAN_COLUMNS))
-    rows = from_pages([item for *_, item in observations])
-    return rows.assign(**scans.astype(_SCAN_COLUMNS))

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import product
 from operator import attrgetter
 from typing import Any
@@ -187,45 +188,62 @@ def _add_resources(story: _Story, deprecation_time: datetime | None) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Requests:
+    """The requests and failures in the past of one image."""
+
+    story: _Story
+    ec2: Any
+
+    def enable(self, target: int | None = None) -> None:
+        """Enable the image, with its own preparation time."""
+        target = target or self.story.settings["target_resource_count"]
+        settings = {**self.story.settings, "target_resource_count": target}
+        self.ec2.pace.preparation = self.story.preparation  # of instances that start now
+        self.ec2.enable_fast_launch(self.story.image_id, **settings)
+        self.ec2.pace.preparation = _PREPARATION
+
+    def fail_to_enable(self) -> None:
+        """Enable the image, with a preparation that fails."""
+        self.ec2.break_preparation(self.story.image_id)
+        self.enable()
+
+    def disable(self) -> None:
+        """Disable the image."""
+        self.ec2.disable_fast_launch(self.story.image_id)
+
+    def fail_to_disable(self) -> None:
+        """Disable the image, with a clean-up that fails."""
+        self.ec2.break_clean_up(self.story.image_id)
+        self.disable()
+
+    def deregister(self) -> None:
+        """Deregister the AMI."""
+        del self.ec2.amis[self.story.image_id]
+
+
 def _schedule_story(story: _Story, rng: random.Random) -> None:
     """Schedule the requests and failures that bring an image into its state."""
     ec2 = get_backend(story.account_id, story.region)
-    image_id, since = story.image_id, story.since
     if rng.random() < 0.2:
-        ec2.omitted_fields[image_id] = rng.choice(_OMITTED_FIELDS)
-
-    def enable(target: int | None = None) -> None:
-        target = target or story.settings["target_resource_count"]
-        ec2.pace.preparation = story.preparation  # of instances that start now: of this image
-        ec2.enable_fast_launch(image_id, **{**story.settings, "target_resource_count": target})
-        ec2.pace.preparation = _PREPARATION
-
-    def fail_to_enable() -> None:
-        ec2.break_preparation(image_id)
-        enable()
-
-    def disable() -> None:
-        ec2.disable_fast_launch(image_id)
-
-    def fail_to_disable() -> None:
-        ec2.break_clean_up(image_id)
-        disable()
-
-    def deregister() -> None:
-        del ec2.amis[image_id]
-
+        ec2.omitted_fields[story.image_id] = rng.choice(_OMITTED_FIELDS)
+    do, since = _Requests(story, ec2), story.since
     long_before = since - timedelta(days=rng.uniform(9, 9.5))
-    requested = since - story.preparation
+    requested, disabled = since - story.preparation, since - _CLEAN_UP
     fails_first = rng.random() < 0.3 and story.preparation == _PREPARATION
-    first_attempt = [(requested - timedelta(hours=7), fail_to_enable)] if fails_first else []
+    first_attempt = [(requested - timedelta(hours=7), do.fail_to_enable)] if fails_first else []
     actions: dict[str, list[tuple[datetime, Callable[[], None]]]] = {
-        "enabling": [(since, enable)],
-        "enabled": [*first_attempt, (requested, enable)],
-        "enabling-failed": [(requested, fail_to_enable)],
-        "enabled-failed": [(long_before, lambda: enable(2)), (requested, fail_to_enable)],
-        "disabling": [(long_before, enable), (since, disable)],
-        "disabling-failed": [(long_before, enable), (since - _CLEAN_UP, fail_to_disable)],
-        "disabled": [(long_before, enable), (since - _CLEAN_UP, disable), (since, deregister)],
+        "enabling": [(since, do.enable)],
+        "enabled": [*first_attempt, (requested, do.enable)],
+        "enabling-failed": [(requested, do.fail_to_enable)],
+        "enabled-failed": [(long_before, partial(do.enable, 2)), (requested, do.fail_to_enable)],
+        "disabling": [(long_before, do.enable), (since, do.disable)],
+        "disabling-failed": [(long_before, do.enable), (disabled, do.fail_to_disable)],
+        "disabled": [
+            (long_before, do.enable),
+            (disabled, do.disable),
+            (since, do.deregister),
+        ],
     }
     for when, action in actions[story.state]:
         CLOCK.at(when, action)

@@ -44,7 +44,7 @@ class Faults:
     """Faults to inject; all are off by default.
 
     Error codes and HTTP statuses are those of "Error codes for the Amazon EC2 API" in
-    the EC2 Developer Guide. Where AWS documents nothing, the text says "our choice".
+    the EC2 Developer Guide. What AWS does not document is marked as our choice.
 
     Parameters
     ----------
@@ -265,7 +265,7 @@ class FaultInjector:
         if active.hits(active.faults.error_rate):
             raise active.next_server_error()
         if request.current_account in active.faults.unauthorized:
-            raise _unauthorized_error(request)
+            raise _authorization_error(request)
         if active.faults.expire_tokens and request._get_param("NextToken") is not None:
             raise EC2Error(INVALID_TOKEN_CODE, "The token has expired.")
 
@@ -287,7 +287,7 @@ def _throttling_error(request: Any) -> EC2Error:
     )
 
 
-def _unauthorized_error(request: Any) -> EC2Error:
+def _authorization_error(request: Any) -> EC2Error:
     caller = f"arn:aws:sts::{request.current_account}:user/moto"  # as in GetCallerIdentity
     action = f"ec2:{request._get_action()}"
     return EC2Error(

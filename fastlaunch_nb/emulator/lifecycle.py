@@ -147,7 +147,7 @@ class FastLaunchLifecycle:
 
     @property
     def serves_launches(self) -> bool:
-        """Whether launches take snapshots from the pool while it has any."""
+        """True if launches take snapshots from the pool while it has any."""
         return self._image.state not in STATES_WITHOUT_POOL
 
     def has_snapshot(self) -> bool:

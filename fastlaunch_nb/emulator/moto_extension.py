@@ -7,7 +7,7 @@ is where the service model puts it, and timestamps keep their milliseconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import format_datetime
 from functools import cache
 from typing import Any, TypeAlias
@@ -269,12 +269,7 @@ def _make_structure_writer(shape: Any) -> Writer:
     return write
 
 
-def _write_time(value: datetime) -> str:
-    time = value.astimezone(UTC)
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}Z"
-
-
 _SCALARS: Mapping[str, Writer] = {
-    "timestamp": _write_time,
+    "timestamp": lambda time: f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
     "boolean": lambda value: "true" if value else "false",
 }

@@ -28,10 +28,10 @@ def install() -> None:
     backend: Any = EC2Backend
     backend.run_instances = _launch_instances
     response: Any = EC2Response
-    response.run_instances = _answer_run_instances
+    response.run_instances = run_instances
 
 
-def _answer_run_instances(request: Any) -> Any:
+def run_instances(request: Any) -> Any:
     """Answer RunInstances as moto does, but launch MaxCount instances."""
     least, most = (request._get_param(name, 1) for name in ("MinCount", "MaxCount"))
     if not 1 <= least <= most:

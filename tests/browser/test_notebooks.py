@@ -1,4 +1,4 @@
-"""The notebooks in a real browser: JupyterLab and Voila, as a person would use them."""
+"""The notebooks in a real browser, in JupyterLab and in Voila."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.helpers.browser import (
     opened,
     overlaps,
     run_all,
-    started,
+    start_server,
     voila_started,
 )
 from tests.helpers.cases import some
@@ -36,7 +36,7 @@ MARKUP = "img, script, mjx-container, .MathJax"
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder whose folder lab has the first notebook, and one that shows hostile text."""
+    """A folder for Jupyter with the first notebook, and one that shows hostile text."""
     home = tmp_path_factory.mktemp("home")
     folder = lab_folder(home)
     folder.mkdir(parents=True)
@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def hostile_code() -> str:
-    """Return code that shows a panel and a timeline of images with hostile text everywhere."""
+    """Return code that shows a panel and a timeline of images with hostile text in all columns."""
     evil = {"LaunchTemplate": {"LaunchTemplateName": EVIL}, "StateTransitionReason": EVIL}
     items = [item(number, EVIL if number == 0 else "enabled", **evil) for number in range(13)]
     page = json.dumps({"FastLaunchImages": items}, default=str)
@@ -78,7 +78,7 @@ def voila(home: Path) -> Iterator[str]:
 
 
 def use_the_panel(page: Page) -> None:
-    """Click a facet, search, reset and turn the page, and see rows and numbers change."""
+    """Click a facet, search, reset and turn the page; check the rows and numbers."""
     panel = page.locator(".fl-panel").first
     summary, rows = (
         panel.locator(".fl-summary"),
@@ -101,8 +101,8 @@ def use_the_panel(page: Page) -> None:
     expect(panel.locator(".fl-pager").first).to_contain_text("11–20 of 42")
 
 
-def see_the_charts(page: Page, *rows: int) -> None:
-    """See every row of the charts drawn, and that they say Demo data; no button uploads them."""
+def check_the_charts(page: Page, *rows: int) -> None:
+    """Check that every row of the charts is drawn, marked as demo data, and not uploadable."""
     expect(page.locator(PLOT)).to_have_count(len(rows), timeout=SLOW)
     for number, count in enumerate(rows):
         plot = page.locator(PLOT).nth(number)
@@ -122,36 +122,36 @@ def explored(browser: Browser, lab: str) -> Iterator[Page]:
         yield page
 
 
-def test_jupyterlab(explored: Page) -> None:
-    """In JupyterLab all cells run, the panel answers to clicks and words, both charts appear."""
+def test_a_notebook_works_in_jupyterlab(explored: Page) -> None:
+    """In JupyterLab all cells run, the panel reacts to clicks and searches, both charts appear."""
     use_the_panel(explored)
-    see_the_charts(explored, 42, 42)
+    check_the_charts(explored, 42, 42)
 
 
 @pytest.mark.deep
-def test_voila(page: Page, voila: str) -> None:
-    """In Voila, without any code, the panel and the charts do the same."""
+def test_a_notebook_works_in_voila(page: Page, voila: str) -> None:
+    """In Voila, which shows no code, the panel and the charts work the same."""
     open_in_voila(page, voila)
     use_the_panel(page)
-    see_the_charts(page, 42, 42)
+    check_the_charts(page, 42, 42)
 
 
 @pytest.mark.deep
 def test_timelines_in_jupyterlab(page: Page, lab: str) -> None:
-    """A notebook of many charts runs to its end too, without an error, and draws all of them."""
-    page.set_viewport_size({"width": 1280, "height": 4000})  # JupyterLab draws what is in sight
+    """A notebook with many charts runs without an error and draws all of them."""
+    page.set_viewport_size({"width": 1280, "height": 4000})  # JupyterLab draws visible cells only
     notebook = lab.replace("01_explore", "02_state_timeline")
     run_all(page, notebook, until=f"{PLOT} .ytick text")
     page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
-    see_the_charts(page, 45, 1, 5, 4)
+    check_the_charts(page, 45, 1, 5, 4)
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
 
 
 @pytest.mark.deep
 def test_the_dashboard_refreshes(page: Page) -> None:
-    """On the page that serve shows, Refresh says how far it is, keeps filters, and ends anew."""
+    """Refresh on the page of `serve` shows its progress, keeps filters and updates the images."""
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "serve", "--demo", "--no-browser"]
-    with started([*command, "--port", "0"]) as address:
+    with start_server([*command, "--port", "0"]) as address:
         open_in_voila(page, address)
         summary = page.locator(".fl-summary")
         expect(summary).to_contain_text("42 of 42 images")
@@ -165,45 +165,45 @@ def test_the_dashboard_refreshes(page: Page) -> None:
         expect(page.get_by_text("As of 2026-01-15 12:10:00 UTC")).to_be_visible(timeout=SLOW)
         expect(page.get_by_role("button", name="Refresh")).to_be_enabled()
         expect(bar).to_be_hidden()
-        told = page.evaluate("window.told")
-        assert told["0 of 2 accounts and regions"]  # the bar was to be seen
-        assert told["8 of 8 accounts and regions"]
+        progress = page.evaluate("window.progress")
+        assert progress["0 of 2 accounts and regions"]  # while the bar was visible
+        assert progress["8 of 8 accounts and regions"]
         expect(page.get_by_text("accounts and regions")).to_have_count(0)
-        expect(summary).to_contain_text("3 of 39 images")  # the demo's disabling has ended
+        expect(summary).to_contain_text("3 of 39 images")  # three that were disabling are gone
         expect(page.locator(".fl-chips")).to_contain_text("State: enabling-failed")
 
 
 REMEMBER_PROGRESS = """() => {
-    window.told = {};
+    window.progress = {};
     new MutationObserver(() => {
         const bar = document.querySelector(".widget-hprogress");
-        for (const said of document.querySelectorAll("[role=status]"))
-            window.told[said.textContent] ||= bar.offsetParent !== null;
+        for (const status of document.querySelectorAll("[role=status]"))
+            window.progress[status.textContent] ||= bar.offsetParent !== null;
     }).observe(document.body, {subtree: true, childList: true, characterData: true});
 }"""
 
 
 def open_in_voila(page: Page, address: str) -> None:
-    """Open a notebook in Voila, which runs it, and wait for its panel."""
+    """Open a notebook in Voila, and wait for its panel."""
     page.goto(address, timeout=SLOW)
     page.locator(".fl-facet input[type=checkbox]").first.wait_for(timeout=SLOW)
 
 
 @pytest.mark.parametrize("width", [1280, 600])
 def test_labels_do_not_overlap(explored: Page, width: int) -> None:
-    """On a wide and on a narrow screen no label of a chart lies on another or off the figure."""
+    """On a wide and a narrow screen no label of a chart overlaps another or leaves the figure."""
     explored.set_viewport_size({"width": width, "height": 1000})
     expect(explored.locator(PLOT)).to_have_count(2, timeout=SLOW)
     for plot in some(explored.locator(PLOT).all()):
         plot.scroll_into_view_if_needed()
         expect(plot.locator(".ytick text")).to_have_count(42)
-        for part in (".ytick text", ".gtitle, .gtitle-subtitle, .ytick text"):
-            assert overlaps(plot, part) == []
+        for selector in (".ytick text", ".gtitle, .gtitle-subtitle, .ytick text"):
+            assert overlaps(plot, selector) == []
 
 
 @pytest.mark.deep
 def test_hostile_text_in_jupyterlab(page: Page, lab: str, alerts: list[str]) -> None:
-    """In the live panel and chart hostile text runs nothing, makes nothing, and turns nothing."""
+    """Hostile text in the panel and chart runs no script, adds no element, reverses no text."""
     run_all(page, lab.replace("/tree/01_explore", "/workspaces/hostile/tree/hostile"))
     use_the_hostile_panel(page)
     assert alerts == []
@@ -211,14 +211,14 @@ def test_hostile_text_in_jupyterlab(page: Page, lab: str, alerts: list[str]) -> 
 
 @pytest.mark.deep
 def test_hostile_text_in_voila(page: Page, voila: str, alerts: list[str]) -> None:
-    """In Voila hostile text is as tame."""
+    """Hostile text is harmless in Voila, too."""
     open_in_voila(page, voila.replace("01_explore", "hostile"))
     use_the_hostile_panel(page)
     assert alerts == []
 
 
 def use_the_hostile_panel(page: Page) -> None:
-    """Tick, search for and page through hostile text; see it as it is wherever it is shown."""
+    """Select, search and page through hostile text; check that it appears as plain text."""
     panel = page.locator(".fl-panel").first
     summary, rows = (
         panel.locator(".fl-summary"),
@@ -227,8 +227,8 @@ def use_the_hostile_panel(page: Page) -> None:
     chips = panel.locator(".fl-chips")
     for facet in panel.locator(".fl-facet").all():
         if (label := facet.locator("label", has_text="<img")).count():
-            expect(label).to_contain_text(LINE)  # typeset by now, and no formula
-            assert runs_rightwards(label, "(1")
+            expect(label).to_contain_text(LINE)  # and no formula, after MathJax has run
+            assert is_left_to_right(label, "(1")
     panel.locator(".fl-facet label", has_text="<img").first.locator("input").click()
     expect(summary).to_contain_text("1 of 13 images")
     expect(chips).to_contain_text([f"\u2068{LINE}"])
@@ -242,14 +242,14 @@ def use_the_hostile_panel(page: Page) -> None:
         expect(rows.first.locator("td").nth(column)).to_contain_text(LINE)
     label = page.locator(f"{PLOT} .ytick text").first
     expect(label).to_contain_text("<img")
-    assert runs_rightwards(label, "us-east-1")
-    for place in (panel, page.locator(f"{PLOT} .svg-container")):
-        assert place.locator(MARKUP).count() == 0
+    assert is_left_to_right(label, "us-east-1")
+    for area in (panel, page.locator(f"{PLOT} .svg-container")):
+        assert area.locator(MARKUP).count() == 0
 
 
-def runs_rightwards(place: Locator, word: str) -> bool:
-    """Tell whether a word is drawn from left to right, as it is written."""
-    first, last = place.evaluate(
+def is_left_to_right(element: Locator, word: str) -> bool:
+    """Return True if a word is drawn from left to right, as it is written."""
+    first, last = element.evaluate(
         """(element, word) => {
             const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
             let at = -1;
@@ -269,15 +269,15 @@ def runs_rightwards(place: Locator, word: str) -> bool:
 def test_hostile_text_is_drawn_as_text(
     page: Page, images: pd.DataFrame, tmp_path: Path, alerts: list[str]
 ) -> None:
-    """Markup in names, templates and reasons runs nothing and makes no element, only text."""
+    """Markup in names, launch templates and reasons runs no script and adds no element."""
     named = images.assign(image_name=EVIL, account_name=EVIL)
     figures = [fl.timeline(named), fl.capacity(named)]
-    parts = [
+    fragments = [
         figures[0].to_html(full_html=False),
         figures[1].to_html(full_html=False, include_plotlyjs=False),
         fl.panel(named)._repr_mimebundle_()["text/html"],
     ]
-    (tmp_path / "page.html").write_text(f"<meta charset='utf-8'>{''.join(parts)}")
+    (tmp_path / "page.html").write_text(f"<meta charset='utf-8'>{''.join(fragments)}")
     page.goto((tmp_path / "page.html").as_uri())
     expect(page.locator(f"{PLOT} .ytick text").first).to_contain_text("<img src=x")
     expect(page.locator(".fl-scroll td").first).to_contain_text(LINE)
@@ -287,6 +287,6 @@ def test_hostile_text_is_drawn_as_text(
         page.mouse.move(0, 0)
     assert page.locator("img").count() == 0
     assert alerts == []
-    for figure in figures:  # on a page with MathJax, plotly makes a formula of what is between two
+    for figure in figures:  # with MathJax, plotly makes formulas of text between dollar signs
         assert "$" not in figure.to_json()
         assert "$x^2$" in fl.text(figure)

@@ -21,7 +21,7 @@ from fastlaunch_nb.emulator.faults import inject_faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.schema.columns import TIME
-from tests.helpers.processes import in_a_terminal
+from tests.helpers.processes import run_in_terminal
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
 
@@ -137,7 +137,7 @@ def test_a_failure_names_its_profile(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_csv_in_a_terminal_is_escaped(
+def test_csv_run_in_terminal_is_escaped(
     terminal: bool, demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Control characters are unchanged in a file, and escaped in a terminal."""
@@ -154,7 +154,7 @@ def test_csv_in_a_terminal_is_escaped(
 def test_a_table_fits_into_the_terminal() -> None:
     """In a terminal no line is too wide, states have colors, and omitted columns are named."""
     command = [*COMMAND, "show", "--demo", "--region", "us-east-1"]
-    out, err = in_a_terminal(command, COLUMNS="90", TERM="xterm-256color")
+    out, err = run_in_terminal(command, COLUMNS="90", TERM="xterm-256color")
     assert "\x1b[" in out
     lines = re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()
     assert len(lines) == 15

@@ -1,8 +1,8 @@
-"""The browser that tests and pictures look through: where it is, and how to get one.
+"""The browser of tests and pictures: how it is found, installed and used.
 
-``make setup-browser`` runs this file: it finds a Chromium or Chrome, else gets
-one, by Playwright's own download or by the system's package manager. Kaleido
-does not know of Playwright's: whoever draws pictures tells it by BROWSER_PATH.
+``make setup-browser`` runs this file: it finds a Chromium or Chrome, or installs one with
+Playwright or the system's package manager. Kaleido does not find Playwright's browser, so
+whoever draws pictures sets BROWSER_PATH.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_play
 
 from tests.helpers.processes import Process, process
 
-SHELL = "chromium-headless-shell"  # without windows, it needs less CPU time
+SHELL = "chromium-headless-shell"  # needs less CPU time than a browser with windows
 NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",)
 ROOT = Path(__file__).parent.parent.parent
-PATIENT = 120_000  # milliseconds: how long a page may take to show something, on a busy machine
-SLOW = 300_000  # and a kernel to start and run everything
+TIMEOUT = 120_000  # milliseconds for a page to show something, on a busy machine
+SLOW = 300_000  # milliseconds for a kernel to start and run everything
 OUTSIDE = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
-VOILAS_OWN = re.compile("fontawesome")  # Voila's page template asks a CDN for its icons
-NBCONVERTS_OWN = re.compile(r"require\.min\.js|mathjax")  # so does nbconvert's, for two libraries
+VOILAS_OWN = re.compile("fontawesome")  # which Voila's page template loads from a CDN
+NBCONVERTS_OWN = re.compile(r"require\.min\.js|mathjax")  # which nbconvert's template loads
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 
-expect.set_options(timeout=PATIENT)
+expect.set_options(timeout=TIMEOUT)
 
 
 def find() -> str | None:
     """Return the path of a browser on this machine, Playwright's own download included.
 
-    The one that BROWSER_PATH names comes first: Kaleido, too, looks there. A headless
-    shell comes before a browser with windows.
+    BROWSER_PATH, which Kaleido also uses, comes first. A headless shell comes before a
+    browser with windows.
     """
     for name in (os.environ.get("BROWSER_PATH", ""), *NAMES):
         if path := shutil.which(name):
@@ -53,23 +53,24 @@ def find() -> str | None:
     return next((path for path in (*PLACES, own) if Path(path).exists()), None)
 
 
-def get() -> str | None:
-    """Try to install one, in the way that asks least of the machine; return its path."""
+def install_browser() -> str | None:
+    """Try to install a browser, in the least invasive way that works; return its path."""
     sudo = [] if os.name == "nt" or os.geteuid() == 0 else ["sudo", "-n"]
     apt = [*sudo, "apt-get", "-q", "-y"]
-    ways = (
+    installations = (
         [[sys.executable, "-m", "playwright", "install", "chromium"]],
         [[*apt, "update"], [*apt, "install", SHELL]],
         [[*apt, "install", "chromium"]],
         [["brew", "install", "--cask", "google-chrome"]],
     )
-    for way in ways:
-        if all(_ran(command) for command in way) and (path := find()):
+    for commands in installations:
+        if all(_try_command(command) for command in commands) and (path := find()):
             return path
     return None
 
 
-def _ran(command: list[str]) -> bool:
+def _try_command(command: list[str]) -> bool:
+    """Run a command; return True if it succeeds."""
     try:
         done = subprocess.run(command, capture_output=True, check=False, timeout=900)
     except (OSError, subprocess.TimeoutExpired):
@@ -79,13 +80,13 @@ def _ran(command: list[str]) -> bool:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """Give a running browser; say how to get one where there is none."""
+    """Yield a running browser; raise RuntimeError if none is installed."""
     path = find()
     if path is None:
-        raise RuntimeError("No Chromium or Chrome was found. Get one: make setup-browser")
+        raise RuntimeError("No Chromium or Chrome was found. Install one: make setup-browser")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=list(QUIET), timeout=PATIENT
+            executable_path=path, args=list(QUIET), timeout=TIMEOUT
         )
         try:
             yield browser
@@ -101,12 +102,12 @@ def opened(
     templates_own: re.Pattern[str] = VOILAS_OWN,
     zone: str | None = None,
 ) -> Iterator[Page]:
-    """Give a page of some width, to a viewer in some time zone.
+    """Yield a page of some width, in some time zone.
 
-    Nothing outside this machine is reached, or asked for by us.
+    It cannot reach anything outside this machine, and only page templates may try.
     """
     context = browser.new_context(viewport={"width": width, "height": 1000}, timezone_id=zone)
-    context.set_default_timeout(PATIENT)
+    context.set_default_timeout(TIMEOUT)
     page = context.new_page()
     outside: list[str] = []
 
@@ -123,12 +124,12 @@ def opened(
 
 
 @contextmanager
-def started(command: list[str], **options: Any) -> Iterator[str]:
-    """Start a server, at a port that it chooses; give the first address it prints; end it.
+def start_server(command: list[str], **options: Any) -> Iterator[str]:
+    """Start a server on a port that it chooses; yield the first address it prints; end it.
 
-    By SIGTERM: Ctrl-C can get lost in Jupyter, whose callbacks swallow any error.
+    It ends with SIGTERM, as Jupyter's callbacks, which swallow any error, may swallow Ctrl-C.
     """
-    for _ in range(3):  # somebody may take the port that Jupyter has chosen before it listens
+    for _ in range(3):  # another process may take the port before Jupyter listens on it
         with process(command, stderr=subprocess.STDOUT, **options) as server:
             address = server.find(r"http://127\.0\.0\.1:\S+")
             if _listens(server, int(address.split(":")[2].partition("/")[0])):
@@ -138,7 +139,7 @@ def started(command: list[str], **options: Any) -> Iterator[str]:
 
 
 def _listens(server: Process, port: int) -> bool:
-    """Wait until a server listens, which Jupyter says a little early; False if it ends instead."""
+    """Wait until a server listens, as Jupyter prints its address too early; False if it ends."""
     while server.is_running():
         with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
             return True
@@ -147,67 +148,67 @@ def _listens(server: Process, port: int) -> bool:
 
 
 def lab_folder(home: Path) -> Path:
-    """Return where :func:`lab_started` has the notebooks that read the demo."""
+    """Return the folder in which :func:`lab_started` has the notebooks that read the demo."""
     return home / "lab" / "demo"
 
 
 @contextmanager
 def lab_started(home: Path) -> Iterator[str]:
-    """Start JupyterLab as `make lab` does, with no earlier settings; give its address."""
+    """Start JupyterLab as `make lab` does, with new settings; yield its address."""
     command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser", "--port", "0"]
     folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(lab_folder(home).parent)]
-    with started([*command, *folders], env=_settings_in(home)) as address:
+    with start_server([*command, *folders], env=_make_settings(home)) as address:
         yield address
 
 
 @contextmanager
 def notebook_started(home: Path) -> Iterator[str]:
-    """Start Jupyter Notebook on the same folder of a home; give the address of that folder."""
+    """Start Jupyter Notebook on the same folder; yield the address of that folder."""
     options = ["ip=127.0.0.1", "port=0", f"root_dir={lab_folder(home)}", "allow_root=True"]
     settings = [f"--ServerApp.{option}" for option in options]
     command = [sys.executable, "-m", "notebook", "--no-browser", *settings]
-    with started(command, env=_settings_in(home)) as address:
+    with start_server(command, env=_make_settings(home)) as address:
         yield address
 
 
 @contextmanager
 def voila_started(folder: Path, **variables: str) -> Iterator[str]:
-    """Start Voila on a folder of notebooks, with these variables; give its address.
+    """Start Voila on a folder of notebooks, with these variables; yield its address.
 
-    It listens at its usual port, or else at the next one that is free.
+    It listens on its default port, or on the next free one.
     """
-    where = ["--no-browser", "--Voila.ip=127.0.0.1"]
-    command = [sys.executable, "-m", "voila", str(folder), *where]
-    with started(command, env={**os.environ, **variables}) as address:
+    options = ["--no-browser", "--Voila.ip=127.0.0.1"]
+    command = [sys.executable, "-m", "voila", str(folder), *options]
+    with start_server(command, env={**os.environ, **variables}) as address:
         yield address.rstrip("/")
 
 
-def _settings_in(home: Path) -> dict[str, str]:
-    """Keep settings in this home; have pages as dark as :func:`darkened` says the screen is."""
+def _make_settings(home: Path) -> dict[str, str]:
+    """Return variables for settings in a home; with them pages follow the browser's dark mode."""
     themes = home / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
     themes.parent.mkdir(parents=True, exist_ok=True)
     themes.write_text(json.dumps({"adaptive-theme": True}))
-    places = dict.fromkeys(("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"), str(home))
-    return {**os.environ, **places}
+    folders = dict.fromkeys(("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"), str(home))
+    return {**os.environ, **folders}
 
 
 @contextmanager
 def darkened(page: Page) -> Iterator[None]:
-    """Have JupyterLab or Notebook dark for a while, as by a person's choice in its menu.
+    """Use the dark theme of JupyterLab or Notebook in a block of code.
 
-    Voila is told by its address: ``?theme=dark``.
+    Voila has it in its address: ``?theme=dark``.
     """
 
-    def follow(scheme: Literal["dark", "light"]) -> None:
+    def set_scheme(scheme: Literal["dark", "light"]) -> None:
         page.emulate_media(color_scheme=scheme)
         light = "true" if scheme == "light" else "false"
         page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
 
-    follow("dark")
+    set_scheme("dark")
     try:
         yield
     finally:
-        follow("light")
+        set_scheme("light")
 
 
 PLOT = ".js-plotly-plot"
@@ -215,8 +216,8 @@ PANEL = ".fl-facet input[type=checkbox]"
 
 
 def run_all(page: Page, address: str, *, until: str = PANEL) -> None:
-    """Open a notebook in JupyterLab, close the file browser, run all cells until one shows this."""
-    page.goto(f"{address}&reset")  # with no other notebook open
+    """Open a notebook in JupyterLab, and run its cells until a selector is visible."""
+    page.goto(f"{address}&reset")  # closes other notebooks
     page.locator(".jp-Notebook").wait_for(timeout=SLOW)
     page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
     page.locator('[data-id="filebrowser"]').first.click()
@@ -224,9 +225,11 @@ def run_all(page: Page, address: str, *, until: str = PANEL) -> None:
 
 
 def run_all_in_notebook(page: Page, address: str, *, until: str = PANEL) -> None:
-    """Open a notebook in Jupyter Notebook, run all cells until one shows this."""
+    """Open a notebook in Jupyter Notebook, and run its cells until a selector is visible."""
     page.goto(address)
-    page.locator(".jp-KernelName", has_text="ipykernel").wait_for(timeout=SLOW)  # else none is idle
+    page.locator(".jp-KernelName", has_text="ipykernel").wait_for(
+        timeout=SLOW
+    )  # then it can be idle
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=SLOW)
     _run_cells(page, until)
 
@@ -238,48 +241,48 @@ def _run_cells(page: Page, until: str) -> None:
 
 
 def axe(page: Page, selector: str) -> list[str]:
-    """Return what keeps people from using a part of a page: which rule, where, and why.
+    """Return the serious and critical accessibility violations in a part of a page.
 
-    All that axe-core finds serious or critical there, a line for each element.
+    There is a line for each element, with axe-core's rule, the element and the reason.
     """
-    options = {"resultTypes": ["violations"], "preload": False}  # which would load styles again
-    found = Axe().run(page, context=selector, options=options).response["violations"]
+    options = {"resultTypes": ["violations"], "preload": False}  # preload would reload styles
+    violations = Axe().run(page, context=selector, options=options).response["violations"]
     return [
         f"{rule['id']} ({rule['impact']}): {node['html'][:160]} – "
         f"{' '.join(node['failureSummary'].split()[2:])}"
-        for rule in found
+        for rule in violations
         if rule["impact"] in {"serious", "critical"}
         for node in rule["nodes"]
     ]
 
 
 def overlaps(plot: Locator, selector: str, marks: str = "") -> list[str]:
-    """Return the texts of a chart that lie on one another, or on marks, or reach out of it."""
-    found: list[str] = plot.evaluate(
+    """Return the texts of a chart that overlap each other or marks, or extend beyond it."""
+    problems: list[str] = plot.evaluate(
         """(plot, [selector, marks]) => {
             const boxes = selector => [...plot.querySelectorAll(selector)].map(
                 element => ({element, box: element.getBoundingClientRect()}));
             const name = ({element}) => element.textContent || element.getAttribute("class");
             const page = plot.getBoundingClientRect();
             const texts = boxes(selector), others = boxes(marks || "none");
-            const wrong = texts
+            const problems = texts
                 .filter(({box}) => box.left < page.left - 1 || box.right > page.right + 1)
                 .map(text => `cut: ${name(text)}`);
             texts.forEach((a, i) => [...texts.slice(i + 1), ...others].forEach(b => {
                 const across = Math.min(a.box.right, b.box.right) -
                     Math.max(a.box.left, b.box.left);
                 const down = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
-                if (across > 1 && down > 2) wrong.push(`${name(a)} / ${name(b)}`);
+                if (across > 1 && down > 2) problems.push(`${name(a)} / ${name(b)}`);
             }));
-            return wrong;
+            return problems;
         }""",
         [selector, marks],
     )
-    return found
+    return problems
 
 
 if __name__ == "__main__":
-    found = find() or get()
-    if found is None:
-        sys.exit("No browser could be had. Install Chromium or Chrome by hand, then try again.")
-    print(found)
+    browser_path = find() or install_browser()
+    if browser_path is None:
+        sys.exit("No browser could be installed. Install Chromium or Chrome yourself, then retry.")
+    print(browser_path)

@@ -1,4 +1,4 @@
-"""The processes that tests start: with the signals of a terminal, and ended whatever happens."""
+"""Processes of tests: with the signals of a terminal, and always ended."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any, NamedTuple
 
-LIMIT = 300  # seconds after which a process that was asked to end is killed, and its test fails
+LIMIT = 300  # seconds that a process may take to end before it is killed and its test fails
 
 
 def restore_signals() -> None:
-    """Give processes that tests start the signals of a terminal, however pytest was started.
+    """Make processes of tests receive the signals of a terminal, however pytest was started.
 
-    A signal that is ignored, as under ``nohup`` or after a shell's ``&``, is ignored by every
-    process that is started from here; one that has a handler is not.
+    A child process inherits an ignored signal, as under ``nohup`` or after a shell's ``&``,
+    but it does not inherit a handler.
     """
     for name in ("SIGINT", "SIGHUP"):
         number = getattr(signal, name, None)
@@ -29,7 +29,7 @@ def restore_signals() -> None:
 
 
 class Ended(NamedTuple):
-    """How a process ended, and what it had printed that nobody had read."""
+    """The exit code of a process, and the rest of its output."""
 
     code: int
     out: str
@@ -37,39 +37,39 @@ class Ended(NamedTuple):
 
 
 class Process:
-    """A process in a session of its own, and what it prints, which is read as it comes."""
+    """A process in a session of its own; its output is read while it runs."""
 
     def __init__(self, command: Sequence[str | Path], **options: Any) -> None:
         pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
         text = {"encoding": "utf-8", "errors": "replace"}
-        usual = {"stdin": subprocess.DEVNULL, "start_new_session": True, **text}
-        self._process = subprocess.Popen(command, **{**usual, **pipes, **options})
+        defaults = {"stdin": subprocess.DEVNULL, "start_new_session": True, **text}
+        self._process = subprocess.Popen(command, **{**defaults, **pipes, **options})
         self.stdin: IO[str] | None = self._process.stdin
         self.out, self.err = _Lines(self._process.stdout), _Lines(self._process.stderr)
         self._ended: Ended | None = None
 
     def find(self, pattern: str) -> str:
-        """Wait until a line it prints has this; return that part of it."""
-        found = (re.search(pattern, line) for line in self.out)
-        part = next((match[0] for match in found if match), None)
-        assert part is not None, f"{pattern} was never printed: {self.end()}"
-        return part
+        """Wait until a line of its output matches a pattern; return the match."""
+        matches = (re.search(pattern, line) for line in self.out)
+        text = next((match[0] for match in matches if match), None)
+        assert text is not None, f"{pattern} was never printed: {self.end()}"
+        return text
 
     def end(self, number: int = signal.SIGTERM) -> Ended:
-        """End it by a signal, unless it has ended; wait until nobody holds its output.
+        """End it with a signal; wait until its output is closed.
 
-        So nothing that it started is left either.
+        Then the processes that it started have ended, too.
         """
         if self._ended is None:
             if self.stdin:
                 self.stdin.close()
-            obeyed = self._signal(number)
-            if not obeyed and not self._signal(signal.SIGTERM):
-                self._signal(signal.SIGKILL)
+            has_ended = self._send_signal(number)
+            if not has_ended and not self._send_signal(signal.SIGTERM):
+                self._send_signal(signal.SIGKILL)
             code = self._process.wait()
-            over = [lines.are_over() for lines in (self.out, self.err)]
-            assert obeyed, f"signal {number} did not end it"
-            assert all(over), "a process that it started has not ended"
+            are_closed = [lines.wait_until_closed() for lines in (self.out, self.err)]
+            assert has_ended, f"signal {number} did not end it"
+            assert all(are_closed), "a process that it started has not ended"
             self._ended = Ended(code, "".join(self.out), "".join(self.err))
         return self._ended
 
@@ -78,13 +78,13 @@ class Process:
         return self.end(0)  # which is no signal
 
     def is_running(self) -> bool:
-        """Tell whether it has not ended."""
+        """Return True if it has not ended."""
         return self._process.poll() is None
 
-    def _signal(self, number: int) -> bool:
-        """Send a signal to its session; tell whether it ends."""
+    def _send_signal(self, number: int) -> bool:
+        """Send a signal to its session; return True if it ends."""
         if self.is_running():
-            with suppress(ProcessLookupError, PermissionError):  # it may end at this moment
+            with suppress(ProcessLookupError, PermissionError):  # it may have just ended
                 os.killpg(self._process.pid, number)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(LIMIT)
@@ -92,7 +92,7 @@ class Process:
 
 
 class _Lines(threading.Thread):
-    """The lines of a pipe. Unread, they would stop who prints them."""
+    """The lines of a pipe, read by a thread so that the pipe never fills up."""
 
     def __init__(self, pipe: IO[str] | None) -> None:
         super().__init__(daemon=True)
@@ -101,7 +101,7 @@ class _Lines(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Read until nobody holds the other end."""
+        """Read until the other end is closed."""
         if self._pipe:
             with self._pipe:
                 for line in self._pipe:
@@ -109,20 +109,20 @@ class _Lines(threading.Thread):
         self._lines.put(None)
 
     def __iter__(self) -> Iterator[str]:
-        """Give each line that was not given before, as soon as it is there."""
+        """Yield each further line as soon as it is printed."""
         while (line := self._lines.get()) is not None:
             yield line
-        self._lines.put(None)  # who asks again is told so again
+        self._lines.put(None)  # so that another iteration ends, too
 
-    def are_over(self) -> bool:
-        """Tell whether all is read."""
+    def wait_until_closed(self) -> bool:
+        """Wait until the pipe is closed; return False if that takes too long."""
         self.join(LIMIT)
         return not self.is_alive()
 
 
 @contextmanager
 def process(command: Sequence[str | Path], **options: Any) -> Iterator[Process]:
-    """Start a process, with the options of Popen; end it on leaving, whatever happens."""
+    """Start a process with the options of Popen, and always end it afterwards."""
     started = Process(command, **options)
     try:
         yield started
@@ -130,17 +130,17 @@ def process(command: Sequence[str | Path], **options: Any) -> Iterator[Process]:
         started.end()
 
 
-def in_a_terminal(command: Sequence[str | Path], **variables: str) -> tuple[str, str]:
-    """Run a command in a terminal with these variables; return what it and its errors show."""
-    ours, its = os.openpty()
-    printed: list[bytes] = []
+def run_in_terminal(command: Sequence[str | Path], **variables: str) -> tuple[str, str]:
+    """Run a command in a terminal with these variables; return its stdout and its stderr."""
+    our_end, its_end = os.openpty()
+    chunks: list[bytes] = []
     try:
-        with process(command, stdout=its, env={**os.environ, **variables}) as shown:
-            os.close(its)
-            with suppress(OSError):  # nobody holds the other end any more
-                printed.extend(iter(lambda: os.read(ours, 4096), b""))
-            ended = shown.wait()
+        with process(command, stdout=its_end, env={**os.environ, **variables}) as running:
+            os.close(its_end)
+            with suppress(OSError):  # raised when the other end is closed
+                chunks.extend(iter(lambda: os.read(our_end, 4096), b""))
+            ended = running.wait()
     finally:
-        os.close(ours)
+        os.close(our_end)
     assert ended.code == 0, ended.err
-    return b"".join(printed).decode(), ended.err
+    return b"".join(chunks).decode(), ended.err

@@ -1,4 +1,4 @@
-"""How pytest-xdist shares out the tests: whole files, the longest first, a host at a time."""
+"""The order in which pytest-xdist runs tests: whole files, the longest first."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LONGEST = (
     "tests/cli/test_read_commands.py",
     "notebooks/",
 )
-"""Files that begin first, so that none of them is begun last, while the other worker waits."""
+"""Files that start first, so that no worker waits at the end while another runs one of them."""
 
 
 class FileAndHostScheduling(LoadFileScheduling):  # type: ignore[misc, unused-ignore]
-    """Keep the tests of a file on one worker; where each runs in several hosts, those of a host."""
+    """A scheduler that keeps the tests of a file on one worker, split by Jupyter host if any."""
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
@@ -38,9 +38,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileAndHostS
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first."""
-    items.sort(key=lambda item: _place(item.nodeid))
 
+    def rank(item: pytest.Item) -> int:
+        ranks = (number for number, file in enumerate(LONGEST) if item.nodeid.startswith(file))
+        return next(ranks, len(LONGEST))
 
-def _place(nodeid: str) -> int:
-    places = (n for n, file in enumerate(LONGEST) if nodeid.startswith(file))
-    return next(places, len(LONGEST))
+    items.sort(key=rank)

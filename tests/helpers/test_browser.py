@@ -1,4 +1,4 @@
-"""What the browser's tests look with: each sees what is wrong where something is."""
+"""The checks of browser tests: each one detects what it looks for."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ LABELS = """
 @pytest.mark.parametrize(
     ("left", "expected"), [(4, ["first / second"]), (100, []), (290, ["cut: second"])]
 )
-def test_overlaps_are_seen(page: Page, left: int, expected: list[str]) -> None:
-    """Labels that lie on one another are told, and so is one that reaches out of its chart."""
+def test_overlapping_labels_are_reported(page: Page, left: int, expected: list[str]) -> None:
+    """Labels that overlap are reported, and so is one that extends beyond its chart."""
     page.set_content(LABELS.format(left=left))
     assert overlaps(page.locator("#plot"), "span") == expected
 
 
-def test_axe_sees_what_nobody_can_use(page: Page) -> None:
-    """A picture without words is serious: axe tells its rule and its element."""
+def test_axe_reports_an_image_without_alt_text(page: Page) -> None:
+    """An image without alternative text is a violation, with its rule and element."""
     page.set_content("<html lang=en><title>A page</title><main><img src='data:,'></main>")
-    [found] = axe(page, "main")
-    assert found.startswith("image-alt (critical): <img")
+    [violation] = axe(page, "main")
+    assert violation.startswith("image-alt (critical): <img")
 
 
-def test_alerts_are_heard(page: Page, alerts: list[str]) -> None:
-    """A script that runs on a page is noticed by what it says."""
+def test_alerts_are_recorded(page: Page, alerts: list[str]) -> None:
+    """The dialog of a script that runs on a page is recorded."""
     page.set_content("<img src=x onerror=alert(1)>")
     page.evaluate("alert(2)")
     assert "2" in alerts
 
 
-def test_no_page_asks_for_anything_outside(browser: Browser) -> None:
-    """A page that asks another machine for something fails its test, and gets nothing."""
+def test_a_request_to_another_machine_fails_its_test(browser: Browser) -> None:
+    """A page that requests something from another machine fails its test and gets nothing."""
     with (
         pytest.raises(AssertionError, match=r"https://example\.com/a.png"),
         opened(browser) as page,

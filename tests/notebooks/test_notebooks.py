@@ -1,6 +1,6 @@
-"""The committed notebooks: what they hold, and that their parameters do what they say.
+"""The committed notebooks: their contents, their parameters, and empty accounts.
 
-That they show what is committed, nbval proves; that people can use them, test_browser.
+nbval proves that their outputs are up to date; tests/browser/test_notebooks.py uses them.
 """
 
 from __future__ import annotations
@@ -34,54 +34,55 @@ PLOTLY = "application/vnd.plotly.v1+json"
 COLUMN = 848  # pixels of JupyterLab's outputs in a window of 1280
 
 
-def cells(path: Path) -> Iterator[nbformat.NotebookNode]:
+def read_code_cells(path: Path) -> Iterator[nbformat.NotebookNode]:
+    """Yield the code cells of a notebook."""
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
             yield cell
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_are_compared(path: Path) -> None:
-    """Every code cell was run, in order: nbval skips one whose execution_count is null."""
-    counts = [cell.execution_count for cell in cells(path)]
+def test_every_cell_has_run(path: Path) -> None:
+    """Every code cell has run, in order; nbval would skip a cell without execution_count."""
+    counts = [cell.execution_count for cell in read_code_cells(path)]
     assert counts == list(range(1, len(counts) + 1))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_notebooks_hold_what_everyone_can_see(path: Path) -> None:
-    """A chart has its PNG, and there is no widget state, no dangling view and no path of ours."""
+def test_outputs_are_visible_everywhere(path: Path) -> None:
+    """Every chart has a PNG; there is no widget state, no widget view and no local path."""
     text = path.read_text()
     assert "widget-state" not in text
     assert "widget-view" not in text
     assert str(ROOT) not in text
     assert str(Path.home()) + "/" not in text
-    outputs = [output for cell in cells(path) for output in cell.outputs]
+    outputs = [output for cell in read_code_cells(path) for output in cell.outputs]
     assert all(output.output_type != "error" for output in some(outputs))
     charts = [o.data for o in outputs if PLOTLY in o.get("data", {})]
-    assert (
-        charts or path.stem == "dashboard"
-    )  # whose charts are in a widget, redrawn as one filters
+    assert charts or path.stem == "dashboard"  # which has its charts in a widget
     pictures = [Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) for data in charts]
     assert [picture.width for picture in pictures if picture.width > COLUMN] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_one_marked_cell_leads_to_your_own_account(path: Path) -> None:
-    """One cell, marked for people and for papermill, has all there is to change."""
-    marked = [cell for cell in cells(path) if "parameters" in cell.metadata.get("tags", ())]
+def test_one_cell_selects_your_own_account(path: Path) -> None:
+    """One cell, marked for people and tagged for papermill, has all the parameters."""
+    marked = [
+        cell for cell in read_code_cells(path) if "parameters" in cell.metadata.get("tags", ())
+    ]
     assert len(marked) == 1
     assert marked[0].source.startswith("# YOUR OWN ACCOUNT")
     names: dict[str, Any] = {}
-    exec(marked[0].source, names)  # noqa: S102  a cell of our own
+    exec(marked[0].source, names)  # noqa: S102  our own cell
     assert {"profile", "regions", "filters"} < names.keys()
 
 
-def told(path: Path, output: Path, **parameters: Any) -> str:
-    """Run a notebook with parameters; return what its charts say they show."""
-    ran = papermill.execute_notebook(path, output, parameters, progress_bar=False)
+def read_first_title(path: Path, output: Path, **parameters: Any) -> str:
+    """Run a notebook with parameters; return the title of its first chart."""
+    notebook = papermill.execute_notebook(path, output, parameters, progress_bar=False)
     figures = [
         o.data[PLOTLY]
-        for cell in ran.cells
+        for cell in notebook.cells
         for o in cell.get("outputs", ())
         if PLOTLY in o.get("data", {})
     ]
@@ -90,7 +91,7 @@ def told(path: Path, output: Path, **parameters: Any) -> str:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
-    ("parameters", "says"),
+    ("parameters", "expected"),
     [
         pytest.param(
             {"filters": {"state": ["enabling-failed", "enabled-failed"]}},
@@ -109,13 +110,15 @@ def told(path: Path, output: Path, **parameters: Any) -> str:
         ),
     ],
 )
-def test_parameters(tmp_path: Path, demo: Demo, parameters: dict[str, Any], says: str) -> None:
-    """Profile, regions and filters each decide what a notebook reads."""
+def test_parameters_select_images(
+    tmp_path: Path, demo: Demo, parameters: dict[str, Any], expected: str
+) -> None:
+    """The profile, the regions and the filters each select what a notebook reads."""
     timeline = ROOT / "notebooks" / "02_state_timeline.ipynb"
-    assert says in told(timeline, tmp_path / "out.ipynb", **parameters)
+    assert expected in read_first_title(timeline, tmp_path / "out.ipynb", **parameters)
 
 
-# --- on an account with nothing to show -------------------------------------------------
+# --- accounts without images ----------------------------------------------------------
 
 DENIED, EXPIRED, EMPTY = "every read is denied", "the login has expired", "no image"
 ACCOUNTS: dict[str, Callable[[Path], AbstractContextManager[None]]] = {
@@ -123,7 +126,7 @@ ACCOUNTS: dict[str, Callable[[Path], AbstractContextManager[None]]] = {
     DENIED: accounts.refusing,
     EXPIRED: lambda folder: accounts.refusing(folder, "ExpiredToken"),
 }
-SAYS = {
+EXPECTED_TEXTS = {
     EMPTY: "No image (has Fast Launch here|to show|in any account and region)",
     DENIED: "Allow the IAM action ec2:DescribeFastLaunchImages",
     EXPIRED: "expired",
@@ -143,9 +146,9 @@ CASES = [
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
-    """A shell that runs cells in this process, without the second a kernel takes to start."""
+    """A shell that runs cells in this process, as a kernel takes a second to start."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))  # pictures are not the point here
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))  # so that no picture is drawn
     monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")
     new = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     with warnings.catch_warnings():
@@ -155,65 +158,67 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
 
 
 @pytest.mark.parametrize(("path", "account"), CASES)
-def test_an_account_with_nothing_to_show(
+def test_an_account_without_images_is_explained(
     path: Path, account: str, shell: InteractiveShell, tmp_path: Path
 ) -> None:
-    """Every cell runs; the notebook says what is missing, and no number of images or money."""
+    """Every cell runs; the notebook names the reason and shows no number of images or money."""
     parameters = f"profile, regions = {accounts.PROFILE!r}, [{accounts.REGION!r}]"
     with ACCOUNTS[account](tmp_path):
         texts = run_cells(shell, path, parameters)
-        shown = [*texts.values(), *widget_texts(shell.user_ns)]
-    of_nothing = {name: numbers(text) for name, text in texts.items() if name not in OWN_NUMBERS}
-    assert {name: found for name, found in of_nothing.items() if found} == {}, texts
-    assert re.search(SAYS[account], "\n".join(shown)), shown
-    assert "Traceback" not in "\n".join(shown)
+        output = "\n".join([*texts.values(), *read_widgets(shell.user_ns)])
+    numbers = {name: find_numbers(text) for name, text in texts.items() if name not in OWN_NUMBERS}
+    assert {name: found for name, found in numbers.items() if found} == {}, texts
+    assert re.search(EXPECTED_TEXTS[account], output), output
+    assert "Traceback" not in output
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_credentials_without_a_profile(path: Path, shell: InteractiveShell, demo: Demo) -> None:
-    """Every cell runs on the credentials that boto3 finds, whose account has no name."""
+    """Every cell runs with the credentials that boto3 finds, without an account name."""
     parameters = f"profile, regions = '', [{accounts.REGION!r}]"
     texts = run_cells(shell, path, parameters)
-    shown = [*texts.values(), *widget_texts(shell.user_ns)]
-    assert "Nothing could be read" not in " ".join(shown)
+    output = " ".join([*texts.values(), *read_widgets(shell.user_ns)])
+    assert "Nothing could be read" not in output
 
 
 def run_cells(shell: InteractiveShell, path: Path, parameters: str) -> dict[str, str]:
-    """Run a notebook with these parameters; return what each cell shows, by its id."""
+    """Run a notebook with these parameters; return the output of each cell, by its id."""
     texts = {}
-    for cell in cells(path):
+    for cell in read_code_cells(path):
         is_marked = "parameters" in cell.metadata.get("tags", ())
-        texts[cell.id] = ran(shell, f"{cell.source}\n{parameters}" if is_marked else cell.source)
+        texts[cell.id] = run_cell(
+            shell, f"{cell.source}\n{parameters}" if is_marked else cell.source
+        )
     return texts
 
 
-OWN_NUMBERS = {  # of rules, and of patterns that the notebook itself makes up and says so
+OWN_NUMBERS = {  # cells with numbers of rules, or of launch patterns that the notebook invents
     *("07-09", "07-11", "07-13", "08-13"),
 }
-TRUE = (  # a read that took place, and what it was of
+READ_NUMBERS = (  # texts with numbers that describe the read itself
     r"Out\[\d+\]:|Sweep: 0 images, 1 (complete|failed)|FilterPanel: 0 of 0 images|0 of 0 images",
     r"1 read of an account and region: +1 (complete|failed)|[01] of 1 reads are complete",
     r"status (complete|failed) 1|(UnauthorizedOperation|ExpiredToken) 1|0 none",
-    r"error_code 0|\[1 rows x 5 columns\]",  # a table of what failed, and its index
+    r"error_code 0|\[1 rows x 5 columns\]",  # the table of failures and its index
     r"444455556666|us-east-1|r-1|\d{4}-\d\d-\d\d( \d\d:\d\d)?(:\d\d\+00:00)?",
 )
 
 
-def numbers(text: str) -> list[str]:
-    """Return the numbers of a text but for those of the reads themselves."""
-    return re.findall(r"(?<![\w/-])\d[\d,.]*(?!\w)", re.sub("|".join(TRUE), "", text))
+def find_numbers(text: str) -> list[str]:
+    """Return the numbers in a text, except those that describe the read itself."""
+    return re.findall(r"(?<![\w/-])\d[\d,.]*(?!\w)", re.sub("|".join(READ_NUMBERS), "", text))
 
 
-def ran(shell: InteractiveShell, source: str) -> str:
-    """Run a cell, which must not fail; return all that it shows, as text."""
+def run_cell(shell: InteractiveShell, source: str) -> str:
+    """Run a cell, which must not fail; return its output as text."""
     with capture_output() as captured:
         done = shell.run_cell(source)
     assert done.success, f"{source}\nended with {done.error_in_exec!r}"
     texts = [captured.stdout, captured.stderr]
     for output in captured.outputs:
         if figure := output.data.get(PLOTLY):
-            texts += figure_texts(figure)
+            texts += read_figure(figure)
         elif page := output.data.get("text/html"):
             texts.append(unescape(re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)))
         elif "application/vnd.jupyter.widget-view+json" not in output.data:
@@ -221,15 +226,15 @@ def ran(shell: InteractiveShell, source: str) -> str:
     return " ".join("\n".join(texts).split())
 
 
-def widget_texts(names: dict[str, Any]) -> Iterator[str]:
-    """Yield what the dashboard's widgets show."""
+def read_widgets(names: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts of the dashboard's widgets."""
     yield str(getattr(names.get("failed"), "outputs", ""))
     if panel := names.get("panel"):
         yield str(panel._repr_mimebundle_()["text/html"])
 
 
-def figure_texts(figure: dict[str, Any]) -> Iterator[str]:
-    """Yield what a figure says in words, and its bars if it has any."""
+def read_figure(figure: dict[str, Any]) -> Iterator[str]:
+    """Yield the texts of a figure: title, annotations and bars."""
     title, layout = figure["layout"]["title"], figure["layout"]
     yield re.sub("<[^>]*>", " ", f"{title['text']} {title['subtitle']['text']}")
     yield from (note.get("text", "") for note in layout.get("annotations", ()))
