@@ -111,7 +111,7 @@ def parse_count(name: str, value: object, *, least: int = 0, most: int = _MAX_CO
 
 def parse_number(
     name: str,
-    value: object,
+    value: Any,
     expected: str,
     *,
     most: float = sys.float_info.max,
@@ -126,7 +126,7 @@ def parse_number(
     >>> parse_number("fill_time", 600, "seconds above 0")
     600.0
     """
-    if isinstance(value, Real) and type(value) is not bool:
+    if isinstance(value, Real) and not isinstance(value, bool):
         with suppress(OverflowError):  # by an int that is too large for a float
             number = float(value)
             if 0 < number <= most or (allow_zero and number == 0):

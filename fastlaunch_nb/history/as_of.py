@@ -1,8 +1,8 @@
-"""The time machine: the fleet as it was at a moment, and what differs between two.
+"""The fleet at a time, and the differences between two times.
 
-States come from the intervals, so that what was learnt later counts, and so that
-the machine and the timeline agree at every instant. The rest is what the last look
-until that moment saw; one that saw a transition ahead counts as made at that.
+States come from the intervals, so that later evidence counts and the answers agree
+with the timeline at every instant. Everything else comes from the last scan until
+then. A scan that saw a transition ahead counts as made at that transition.
 """
 
 from __future__ import annotations
@@ -12,130 +12,134 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from fastlaunch_nb.filters.fields import facet_values
-from fastlaunch_nb.history.file_schema import NAMES, PLACE
+from fastlaunch_nb.history.file_schema import NAMES
 from fastlaunch_nb.schema.columns import COLUMNS, COMPLETE, KEY, NOT_OPTED_IN, TEXT
-from fastlaunch_nb.state_intervals.inputs import made_at
+from fastlaunch_nb.state_intervals.inputs import (
+    ABSENT,
+    ACCOUNT_REGION,
+    DISABLED,
+    UNKNOWN,
+    compute_instants,
+)
 
-UNKNOWN, GONE = "unknown", ("absent", "disabled")
-STATELESS: Final = ""  # of an image that was seen, without a state
-TOLD: Final = ("state", "target", "parallel launches", "template")
-CHANGES: Final = ("appeared", "gone", "not known before", "not known after", *TOLD)
-"""What may be said of an image: that it came or went, or which of these changed."""
-NAMED: Final = tuple(column.name for column in NAMES)
-DIFFERENCE: Final = (*KEY, *NAMED, "change", "before", "after")
-"""The columns of a difference."""
+_GONE: Final = (ABSENT, DISABLED)
+_STATELESS: Final = ""  # stands for the null state of an image that a scan listed
+_NAMES: Final = tuple(column.name for column in NAMES)
+_COMPARED: Final = ("state", "target", "parallel launches", "template")
+_COLUMNS: Final = (*KEY, *_NAMES, "change", "before", "after")
 
 
 class HistoryData(NamedTuple):
-    """What is known of a fleet.
+    """A fleet's history.
 
     Attributes
     ----------
     images, coverage : pandas.DataFrame
-        What the looks saw, and what they covered.
+        As in :class:`fastlaunch_nb.history.load.StoreContents`.
     intervals : pandas.DataFrame
-        Since when and until when each image was in which state.
-    told_anew : pandas.Series
-        Of each row of the coverage, whether the images have its rows; else it
-        brought what the look before it brought.
+        The state intervals of each image.
     """
 
     images: pd.DataFrame
     coverage: pd.DataFrame
     intervals: pd.DataFrame
-    told_anew: pd.Series
 
 
-def images_at(known: HistoryData, moment: pd.Timestamp) -> pd.DataFrame:
-    """Return the images that there were at a moment, in the columns of the frame."""
-    there = _then(known, moment)
-    there = there[~there["was"].isin(GONE)]
-    columns = (*COLUMNS, *NAMES)
-    dtypes = {column.name: column.dtype for column in columns}
-    return there[list(dtypes)].astype(dtypes).reset_index(drop=True)
+def find_images(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
+    """Return the images at a time, with their columns and names."""
+    rows = _find_states(data, time)
+    rows = rows[~rows["interval_state"].isin(_GONE)]
+    dtypes = {column.name: column.dtype for column in (*COLUMNS, *NAMES)}
+    return rows[list(dtypes)].astype(dtypes).reset_index(drop=True)
 
 
-def _then(known: HistoryData, moment: pd.Timestamp) -> pd.DataFrame:
-    """Return a row for each image that was known until a moment; `was` is its state then.
+def _find_states(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
+    """Return a row for each image seen until a time; `interval_state` is its state then.
 
-    What the last look saw is `own` to a row; else an event or a later look told its state.
+    State, reason and times are those of the last row if it shows that state, and else those
+    of the interval, which an event or a later scan proved.
     """
-    told = known.intervals
-    told = told[(told["start"] <= moment) & ~(told["end"] <= moment)]
-    told = told.rename(columns={"state": "was", "state_transition_reason": "why"})
-    rows = told[[*KEY, "was", "why", "start", "start_exact"]].merge(
-        _last_rows(known, moment), on=list(KEY), how="left"
+    current = data.intervals
+    current = current[(current["start"] <= time) & ~(current["end"] <= time)]
+    current = current.rename(
+        columns={"state": "interval_state", "state_transition_reason": "interval_reason"}
     )
-    seen, since = rows["observed_at"], rows["start"]
-    own = rows["was"].eq(rows["state"].fillna(UNKNOWN)) & (rows["made"] >= since)
-    known_since = seen.where(rows["was"].eq(UNKNOWN), rows[["observed_at", "start"]].max(axis=1))
-    exact = since.where(rows["start_exact"])
+    rows = current[[*KEY, "interval_state", "interval_reason", "start", "start_exact"]].merge(
+        _find_last_rows(data, time), on=list(KEY), how="left"
+    )
+    state, scanned, start = rows["interval_state"], rows["observed_at"], rows["start"]
+    agrees = state.eq(rows["state"].fillna(UNKNOWN)) & (rows["instant"] >= start)
+    known_since = scanned.where(state.eq(UNKNOWN), rows[["observed_at", "start"]].max(axis=1))
     return rows.assign(
-        was=rows["was"].mask(own & rows["state"].isna(), STATELESS),
-        state=rows["state"].where(own, rows["was"]),
-        state_transition_reason=rows["state_transition_reason"].where(own, rows["why"]),
-        state_transition_time=rows["state_transition_time"].where(own, exact),
-        observed_at=seen.where(own, known_since).fillna(since),
+        interval_state=state.mask(agrees & rows["state"].isna(), _STATELESS),
+        state=rows["state"].where(agrees, state),
+        state_transition_reason=rows["state_transition_reason"].where(
+            agrees, rows["interval_reason"]
+        ),
+        state_transition_time=rows["state_transition_time"].where(
+            agrees, start.where(rows["start_exact"])
+        ),
+        observed_at=scanned.where(agrees, known_since).fillna(start),
     )
 
 
-def _last_rows(known: HistoryData, moment: pd.Timestamp) -> pd.DataFrame:
-    """Return the row of each image that a look saw last until a moment, and when that was `made`.
+def _find_last_rows(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
+    """Return the last row of each image until a time, with the `instant` of its last scan.
 
-    A look whose rows are not among the images saw those of the look before it.
+    An unchanged scan, whose rows are not among the images, has those of the scan before it.
     """
-    rows = known.images.assign(made=made_at(known.images))
-    rows = rows[rows["made"] <= moment].sort_values(["made", "observed_at"], kind="stable")
-    rows = rows.drop_duplicates(list(KEY), keep="last")
-    looks = known.coverage[[*PLACE, "observed_at"]]
-    looks = looks.assign(told=looks["observed_at"].where(known.told_anew))
-    looks = looks[looks["observed_at"].dt.floor("s") <= moment].sort_values("observed_at")
-    looks["told"] = looks.groupby(list(PLACE), dropna=False)["told"].ffill()
-    last = looks.groupby([*PLACE, "told"], dropna=False, as_index=False)["observed_at"].max()
-    rows = rows.merge(
-        last,
-        how="left",
-        left_on=[*PLACE, "observed_at"],
-        right_on=[*PLACE, "told"],
-        suffixes=("_own", ""),
+    keys = list(ACCOUNT_REGION)
+    rows = data.images.assign(instant=compute_instants(data.images))
+    rows = rows[rows["instant"] <= time].sort_values(["instant", "observed_at"], kind="stable")
+    rows = rows.drop_duplicates(list(KEY), keep="last").rename(columns={"observed_at": "read_at"})
+    scans = data.coverage[[*keys, "observed_at"]]
+    scans = scans.assign(read_at=scans["observed_at"].mask(data.coverage["unchanged"]))
+    scans = scans[scans["observed_at"].dt.floor("s") <= time].sort_values("observed_at")
+    scans["read_at"] = scans.groupby(keys, dropna=False)["read_at"].ffill()
+    scans = scans.groupby([*keys, "read_at"], dropna=False, as_index=False)["observed_at"].max()
+    rows = rows.merge(scans, on=[*keys, "read_at"], how="left")
+    scanned = rows["observed_at"].fillna(rows["read_at"])
+    instant = rows["instant"].where(rows["instant"] > scanned, scanned.dt.floor("s"))
+    return rows.assign(observed_at=scanned, instant=instant)
+
+
+def find_differences(data: HistoryData, first: pd.Timestamp, second: pd.Timestamp) -> pd.DataFrame:
+    """Return a row for each way in which an image differs between two times."""
+    both = _describe_images(data, first).merge(
+        _describe_images(data, second), how="outer", on=list(KEY), suffixes=("_1", "_2")
     )
-    seen = rows["observed_at"].fillna(rows["observed_at_own"])
-    made = rows["made"].where(rows["made"] > seen, seen.dt.floor("s"))
-    return rows.assign(observed_at=seen, made=made).drop(columns=["observed_at_own", "told"])
-
-
-def difference(known: HistoryData, first: pd.Timestamp, second: pd.Timestamp) -> pd.DataFrame:
-    """Return a row for each way in which an image differs between two moments."""
-    sides = _side(known, first), _side(known, second)
-    both = sides[0].merge(sides[1], how="outer", on=list(KEY), suffixes=("_1", "_2"))
-    never_seen = _lacked(known, both, first).map({True: "absent", False: UNKNOWN})
-    was = both["was_1"].fillna(never_seen.astype(TEXT))
-    is_now = both["was_2"].fillna(UNKNOWN)
-    before, after = (~state.isin([*GONE, UNKNOWN]) for state in (was, is_now))
-    none = pd.Series(pd.NA, index=both.index, dtype=TEXT)
-    rows = [
-        _rows(both, was.isin(GONE) & after, "appeared", was, is_now),
-        _rows(both, before & is_now.isin(GONE), "gone", was, is_now),
-        _rows(both, was.eq(UNKNOWN) & is_now.ne(UNKNOWN), "not known before", none, is_now),
-        _rows(both, before & is_now.eq(UNKNOWN), "not known after", was, none),
+    was_listed = _find_complete_regions(data, both, first)
+    never_seen = was_listed.map({True: ABSENT, False: UNKNOWN}).astype(TEXT)
+    old, new = both["interval_state_1"].fillna(never_seen), both["interval_state_2"].fillna(UNKNOWN)
+    was_there, is_there = (~state.isin([*_GONE, UNKNOWN]) for state in (old, new))
+    null = pd.Series(pd.NA, index=both.index, dtype=TEXT)
+    changes = [
+        ("appeared", old.isin(_GONE) & is_there, old, new),
+        ("gone", was_there & new.isin(_GONE), old, new),
+        ("unknown before", old.eq(UNKNOWN) & new.ne(UNKNOWN), null, new),
+        ("unknown after", was_there & new.eq(UNKNOWN), old, null),
     ]
-    for change in TOLD:
-        told = [both[f"{change}_{side}"] for side in (1, 2)]
-        differs = before & after & (told[0].fillna("") != told[1].fillna(""))
-        rows.append(_rows(both, differs, change, *told))
-    found = pd.concat(rows, ignore_index=True)
-    rank = found["change"].map({change: place for place, change in enumerate(CHANGES)})
-    return found.assign(rank=rank).sort_values([*KEY, "rank"], ignore_index=True)[list(DIFFERENCE)]
+    for name in _COMPARED:
+        before, after = both[f"{name}_1"], both[f"{name}_2"]
+        differs = was_there & is_there & before.fillna("").ne(after.fillna(""))
+        changes.append((name, differs, before, after))
+    names = {name: both[f"{name}_2"].fillna(both[f"{name}_1"]) for name in _NAMES}
+    images = both[list(KEY)].assign(**names)
+    rows = pd.concat(
+        images.assign(change=change, before=before, after=after)[is_changed]
+        for change, is_changed, before, after in changes
+    )
+    rows = rows.replace(_STATELESS, pd.NA).astype(TEXT)
+    # The sort is stable: changes of one image stay in the order above.
+    return rows.sort_values(list(KEY), ignore_index=True)[list(_COLUMNS)]
 
 
-def _side(known: HistoryData, moment: pd.Timestamp) -> pd.DataFrame:
-    """Return what may differ of each image, as text."""
-    rows = _then(known, moment)
+def _describe_images(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
+    """Return the columns that are compared, as text, for each image seen until a time."""
+    rows = _find_states(data, time)
     template, version = facet_values(rows, "launch_template"), rows["launch_template_version"]
-    return pd.DataFrame(
-        {
-            **{name: rows[name] for name in (*KEY, "was", *NAMED)},
-            "state": rows["state"],
+    return rows[[*KEY, "interval_state", *_NAMES, "state"]].assign(
+        **{
             "target": rows["target_resource_count"].astype(TEXT),
             "parallel launches": rows["max_parallel_launches"].astype(TEXT),
             "template": template.astype(TEXT) + (":" + version).fillna(""),
@@ -143,20 +147,13 @@ def _side(known: HistoryData, moment: pd.Timestamp) -> pd.DataFrame:
     )
 
 
-def _lacked(known: HistoryData, places: pd.DataFrame, moment: pd.Timestamp) -> pd.Series:
-    """Tell of each row's place whether all images there were known at a moment."""
-    looks = known.coverage[known.coverage["scope"].fillna("").eq("")]
-    looks = looks[looks["observed_at"].dt.floor("s") <= moment]
-    looks = looks.sort_values("observed_at", kind="stable")
-    last = looks.drop_duplicates(list(PLACE), keep="last")
-    known_all = last.assign(all=last["status"].isin([COMPLETE, NOT_OPTED_IN]))
-    found = places[list(PLACE)].merge(known_all[[*PLACE, "all"]], on=list(PLACE), how="left")
-    return found["all"].eq(True)
-
-
-def _rows(
-    both: pd.DataFrame, which: pd.Series, change: str, before: pd.Series, after: pd.Series
-) -> pd.DataFrame:
-    named = {name: both[f"{name}_2"].fillna(both[f"{name}_1"]) for name in NAMED}
-    rows = both[list(KEY)].assign(**named, change=change, before=before, after=after)[which]
-    return rows.replace(STATELESS, pd.NA).astype(TEXT)
+def _find_complete_regions(data: HistoryData, rows: pd.DataFrame, time: pd.Timestamp) -> pd.Series:
+    """Return for each row whether the last unfiltered scan of its region listed every image."""
+    scans = data.coverage[data.coverage["scope"].fillna("").eq("")]
+    scans = scans[scans["observed_at"].dt.floor("s") <= time]
+    scans = scans.sort_values("observed_at", kind="stable")
+    scans = scans.drop_duplicates(list(ACCOUNT_REGION), keep="last")
+    scans = scans.assign(complete=scans["status"].isin([COMPLETE, NOT_OPTED_IN]))
+    columns = [*ACCOUNT_REGION, "complete"]
+    rows = rows[list(ACCOUNT_REGION)].merge(scans[columns], on=list(ACCOUNT_REGION), how="left")
+    return rows["complete"].eq(True)

@@ -1,116 +1,70 @@
-"""Which rows of a store count: of a sweep its fullest recording, of a row one copy.
-
-Rows are told apart by numbers: the looks of the coverage have one each.
-"""
+"""Stored rows without duplicates: one recording of each sweep, and one copy of each row."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb.history.file_schema import PLACE, RECORD
+from fastlaunch_nb.history.file_schema import RECORD
 from fastlaunch_nb.schema.columns import COMPLETE
+from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION
 
-Numbers: TypeAlias = "npt.NDArray[Any]"
-LOOK: Final = (*(column.name for column in RECORD), *PLACE)
-"""What names a look, in the images and in the coverage."""
-
-
-class ScanRows(NamedTuple):
-    """The images of a day that count, and the look of each, by its place in the coverage."""
-
-    rows: pa.Table
-    looks: Numbers
+Array: TypeAlias = "npt.NDArray[Any]"
+SCAN_KEY: Final = (*(column.name for column in RECORD), *ACCOUNT_REGION)
+"""Columns of images and coverage that identify a scan."""
 
 
-def counted_scans(coverage: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the coverage that count, in the order of their times.
+def select_recordings(coverage: pd.DataFrame) -> pd.DataFrame:
+    """Return the coverage of the most complete recording of each sweep, sorted by time.
 
-    Of a sweep that was recorded again, because it was resumed or by mistake, the
-    recording that read the most counts.
+    A sweep has several recordings if it was resumed, or was recorded again by mistake.
     """
     coverage = coverage.drop_duplicates()
-    complete = coverage["status"].eq(COMPLETE)
-    ids = [column.name for column in RECORD]
-    reads = (
-        coverage.assign(complete=complete, rows=coverage["rows"].fillna(0))
-        .groupby(ids, as_index=False, dropna=False)[["complete", "rows"]]
-        .sum()
-    )
-    fullest = reads.sort_values(["complete", "rows", "record_id"]).drop_duplicates(
-        "sweep_id", keep="last"
-    )
-    chosen = coverage.merge(fullest[ids], on=ids)
-    return chosen.sort_values(["observed_at", *PLACE, "sweep_id"], ignore_index=True)
+    keys = [column.name for column in RECORD]
+    recordings = coverage.assign(complete=coverage["status"].eq(COMPLETE))
+    recordings["rows"] = recordings["rows"].fillna(0)
+    recordings = recordings.groupby(keys, as_index=False, dropna=False)[["complete", "rows"]].sum()
+    recordings = recordings.sort_values(["complete", "rows", "record_id"])
+    selected = recordings.drop_duplicates("sweep_id", keep="last")[keys]
+    selected = coverage.merge(selected, on=keys)
+    return selected.sort_values(["observed_at", *ACCOUNT_REGION, "sweep_id"], ignore_index=True)
 
 
-class ScanIndex:
-    """Tells which look has seen each row, and which rows count.
+def index_scans(coverage: pd.DataFrame) -> pd.Series:
+    """Return the position of each scan in the coverage, by SCAN_KEY."""
+    index = pd.MultiIndex.from_frame(coverage[list(SCAN_KEY)])
+    positions = pd.Series(np.arange(len(coverage)), index)
+    return positions[~index.duplicated(keep="last")]
 
-    Attributes
+
+def select_rows(images: pa.Table, positions: pd.Series, expected: Array) -> pa.Table:
+    """Return the rows of scans in the coverage, without copies.
+
+    Parameters
     ----------
+    images : pyarrow.Table
+        Rows in which text is dictionary-encoded.
+    positions : pandas.Series
+        The position of each scan, as :func:`index_scans` returns it.
     expected : numpy.ndarray
-        How many images were recorded for each look of the coverage.
+        The number of images that were recorded for each scan of the coverage.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows with the position of their scan in the column `scan`.
     """
-
-    def __init__(self, coverage: pd.DataFrame) -> None:
-        there = coverage[list(LOOK)].astype(object).itertuples(index=False, name=None)
-        self._places = {look: place for place, look in enumerate(there)}
-        self.expected: Numbers = coverage["images_recorded"].fillna(0).to_numpy(dtype="int64")
-
-    def counting(self, rows: pa.Table) -> ScanRows:
-        """Return the rows that some look of the coverage has seen, each once."""
-        looks = self._looks_of(rows)
-        known = looks >= 0
-        if not known.all():
-            rows, looks = rows.filter(pa.array(known)), looks[known]
-        doubtful = self.found(looks) > self.expected
-        if doubtful.any():  # a merged file and what it was merged from
-            ids = codes(rows["image_id"])
-            again = pd.DataFrame({"look": looks, "image": ids}).duplicated().to_numpy()
-            again = again & doubtful[looks]
-            rows, looks = rows.filter(pa.array(~again)), looks[~again]
-        return ScanRows(rows, looks)
-
-    def found(self, looks: Numbers) -> Numbers:
-        """Return how many images each look has, of those whose looks these are."""
-        return np.bincount(looks, minlength=len(self.expected))
-
-    def _looks_of(self, rows: pa.Table) -> Numbers:
-        """Return the place of each row's look in the coverage; -1 where that has none."""
-        combined = np.zeros(len(rows), dtype="int64")
-        words = [[*_coded(rows[name]).dictionary.to_pylist(), None] for name in LOOK]
-        for name, known in zip(LOOK, words, strict=True):
-            combined = combined * len(known) + codes(rows[name]) % len(known)  # a null is the last
-        number, found = pd.factorize(combined)
-        names = []
-        for known in reversed(words):
-            found, word = np.divmod(found, len(known))
-            names.append([known[place] for place in word])
-        looks = [self._places.get(look, -1) for look in zip(*reversed(names), strict=True)]
-        return np.array(looks, dtype="int64")[number]
-
-
-def copies(rows: pa.Table) -> Numbers:
-    """Tell the rows that are copies of an earlier one."""
-    columns = {
-        name: codes(rows[name])
-        if pa.types.is_dictionary(rows[name].type)
-        else rows[name].to_pandas()
-        for name in rows.column_names
-    }
-    return pd.DataFrame(columns).duplicated().to_numpy()
-
-
-def codes(column: pa.ChunkedArray) -> Numbers:
-    """Return the numbers that stand for the texts of a column; -1 is a null."""
-    numbers: Numbers = _coded(column).indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    keys = pd.MultiIndex.from_frame(images.select(SCAN_KEY).to_pandas())
+    found = positions.index.get_indexer(keys)
+    images = images.append_column("scan", pa.array(np.append(positions, -1)[found]))
+    images = images.filter(pa.array(found >= 0))
+    scans = images["scan"].to_numpy()
+    has_copies = (np.bincount(scans, minlength=len(expected)) > expected)[scans]
+    if not has_copies.any():  # all but a merged file whose sources are still there
+        return images
+    is_copy = images.select(["scan", "image_id"]).to_pandas().duplicated().to_numpy()
+    return images.filter(pa.array(~(has_copies & is_copy)))

@@ -1,4 +1,4 @@
-"""What a store keeps: the columns of its three kinds of files, and how rows get into them."""
+"""Schema of the stored files, and the conversion of sweeps and events into such files."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from fastlaunch_nb.schema.columns import (
     TIME,
     Column,
 )
+from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION
 from fastlaunch_nb.validation import parse_time, validate_columns
 
-PLACE: Final = KEY[:2]
 NAMES: Final = (
-    Column("account_name", TEXT, "the account's name, where it was known"),
-    Column("image_name", TEXT, "the AMI's name, where it was known"),
+    Column("account_name", TEXT, "the account's name, if known"),
+    Column("image_name", TEXT, "the AMI's name, if known"),
 )
 RECORD: Final = (
-    Column("sweep_id", TEXT, "the sweep that saw it"),
-    Column("record_id", TEXT, "which recording of that sweep it is: the fullest one counts"),
+    Column("sweep_id", TEXT, "the sweep that read the row"),
+    Column("record_id", TEXT, "the recording of that sweep; the most complete one counts"),
 )
 KINDS: Final[Mapping[str, tuple[Column, ...]]] = {
     "images": (*COLUMNS, *NAMES, *RECORD),
     "coverage": (
         *(column for column in COVERAGE if column.name not in ("sweep_id", "checkpoint")),
-        Column("images_recorded", COUNT, "rows of images that were recorded for it"),
+        Column("images_recorded", COUNT, "rows of images recorded for the scan"),
         *RECORD,
     ),
     "events": EVENTS,
 }
-"""The columns of each kind of file. A page token is not kept: it is of no use later."""
+"""Columns of each kind of file. Page tokens are not stored: they expire."""
 
 _ARROW = {
     TEXT: pa.string(),
@@ -57,118 +57,126 @@ SCHEMAS: Final = {
 
 
 class PendingFile(NamedTuple):
-    """What is to become one file."""
+    """A file to write: its kind, date and name, and its rows."""
 
     kind: str
     date: str
     name: str
-    rows: pa.Table
+    table: pa.Table
 
 
-def split_into_files(what: object) -> list[PendingFile]:
-    """Return the files that record a sweep, events, or both, in the order to write them.
+def split_into_files(recorded: object) -> list[PendingFile]:
+    """Split a sweep, events, or both into files, in the order in which to write them.
 
-    Images come before the coverage: without that, a sweep never happened.
+    Images come before the coverage, because a sweep counts once its coverage is there.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or its columns do not fit.
     """
-    if isinstance(what, pd.DataFrame):
-        return list(_events(what))
-    images = getattr(what, "images", getattr(what, "observations", None))
-    coverage = getattr(what, "coverage", None)
+    if isinstance(recorded, pd.DataFrame):
+        return list(_split_events(recorded))
+    images = getattr(recorded, "images", getattr(recorded, "observations", None))
+    coverage = getattr(recorded, "coverage", None)
     if not isinstance(images, pd.DataFrame) or not isinstance(coverage, pd.DataFrame):
         raise InputError(
-            f"record got a {type(what).__name__}. Expected a Sweep, what from_events returns, or "
-            "what has observations, coverage and events, such as the demo's history."
+            f"record got a {type(recorded).__name__}. Expected a Sweep, a DataFrame of "
+            "from_events, or an object with observations, coverage and events, such as the "
+            "demo's history."
         )
-    events = getattr(what, "events", None)
-    told = [] if events is None else list(_events(events))
-    return [*told, *_looks(images, coverage, getattr(what, "started_at", None))]
+    events = getattr(recorded, "events", None)
+    event_files = [] if events is None else list(_split_events(events))
+    return [*event_files, *_split_sweep(images, coverage, getattr(recorded, "started_at", None))]
 
 
-def _events(events: pd.DataFrame) -> Iterator[PendingFile]:
+def _split_events(events: pd.DataFrame) -> Iterator[PendingFile]:
+    """Yield the files of events, by the day of each event."""
     if "event_id" not in events:
         raise InputError(
-            "record got a frame without event_id. Expected what from_events returns; of images, "
-            "record the Sweep: only its coverage tells what is absent."
+            "record got a DataFrame without event_id. Expected events, as from_events returns "
+            "them. To record images, pass the Sweep: only its coverage proves absences."
         )
-    fit = _with_columns(
-        "events", validate_columns("events", events, "event_id", *KEY, "observed_at")
-    )
-    if fit["observed_at"].isna().any():
-        raise InputError("An event has no time. Expected what from_events returns.")
-    for date, rows in fit.groupby(_dates(fit["observed_at"])):
-        yield _part("events", str(date), "events", rows, secrets.token_hex(8))
-
-
-def _looks(images: pd.DataFrame, coverage: pd.DataFrame, began: Any) -> Iterator[PendingFile]:
-    """Yield the parts of looks, by the day on which each sweep began."""
-    record = secrets.token_hex(8)
-    covered = _with_columns("coverage", coverage).assign(record_id=record)
-    if covered[["sweep_id", "status", "observed_at"]].isna().any(axis=None):
-        raise InputError("A row of the coverage has no sweep_id, no status or no observed_at.")
-    dates = _dates(_days(covered, began))
-    seen = _with_columns("images", validate_columns("images", images, *KEY, "observed_at"))
-    look = _look_of(seen, covered)
-    found = look.to_numpy()
-    counts = look.value_counts()
-    covered["images_recorded"] = counts.reindex(covered.index, fill_value=0).astype(COUNT)
-    looked = covered["observed_at"].take(found).set_axis(seen.index)
-    seen = seen.assign(
-        observed_at=seen["observed_at"].fillna(looked),
-        sweep_id=covered["sweep_id"].take(found).set_axis(seen.index),
-        record_id=record,
-    )
-    seen_on = dates.to_numpy()[found]
-    names = covered.groupby(dates)["sweep_id"].min()
-    for date in sorted(names.index):
-        yield _part("images", date, names[date], seen[seen_on == date], record)
-    for date in sorted(names.index):
-        yield _part("coverage", date, names[date], covered[dates == date], record)
-
-
-def _days(coverage: pd.DataFrame, began: Any) -> pd.Series:
-    """Return a time on the day on which the sweep of each row began."""
-    if began is not None:
-        return pd.Series(parse_time("started_at", began), coverage.index)
-    first: pd.Series = coverage.groupby("sweep_id")["observed_at"].transform("min")
-    return first
-
-
-def _look_of(images: pd.DataFrame, coverage: pd.DataFrame) -> pd.Series:
-    """Return for each image the number of the look that saw it."""
-    by = list(PLACE)
-    looks = coverage.assign(_look=range(len(coverage))).dropna(subset=by)
-    if looks.duplicated(by).any():  # many sweeps at once: they differ in when they looked
-        by.append("observed_at")
-    if looks.duplicated(by).any() or looks.duplicated(["sweep_id", *PLACE]).any():
-        raise InputError("The coverage has two rows for one look. Expected a row for each.")
-    found = images[by].merge(looks[[*by, "_look"]], on=by, how="left")["_look"]
-    if found.isna().any():
-        lost = images.iloc[int(found.isna().to_numpy().argmax())]
+    events = validate_columns("events", events, "event_id", *KEY, "observed_at")
+    events = _select_columns("events", events)
+    if events["observed_at"].isna().any():
         raise InputError(
-            f"The image {lost['image_id']} in {lost['region']} of {lost['account_id']} is of no "
-            "look in the coverage. Expected the images and the coverage of one sweep."
+            "An event has no observed_at. Expected events, as from_events returns them."
         )
-    return found.astype("int64")
+    for date, rows in events.groupby(_format_dates(events["observed_at"])):
+        yield _make_file("events", str(date), "events", rows, secrets.token_hex(8))
 
 
-def _with_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows with the columns of a kind, in their order; what is not there is null."""
-    fit = rows.reset_index(drop=True).reindex(columns=[column.name for column in KINDS[kind]])
+def _split_sweep(
+    images: pd.DataFrame, coverage: pd.DataFrame, started_at: Any
+) -> Iterator[PendingFile]:
+    """Yield the files of images, then those of coverage, by the day on which each sweep began."""
+    record_id = secrets.token_hex(8)
+    coverage = _select_columns("coverage", coverage).assign(record_id=record_id)
+    if coverage[["sweep_id", "status", "observed_at"]].isna().any(axis=None):
+        raise InputError(
+            "A row of the coverage has no sweep_id, status or observed_at. Expected the coverage "
+            "of a Sweep."
+        )
+    started = coverage.groupby("sweep_id")["observed_at"].transform("min")
+    if started_at is not None:
+        started = pd.Series(parse_time("started_at", started_at), coverage.index)
+    dates = _format_dates(started)
+    images = validate_columns("images", images, *KEY, "observed_at")
+    images = _select_columns("images", images)
+    scans = _find_scans(images, coverage)
+    counts = scans.value_counts().reindex(coverage.index, fill_value=0)
+    coverage["images_recorded"] = counts.astype(COUNT)
+    scanned = coverage[["sweep_id", "observed_at"]].take(scans).set_axis(images.index)
+    images["observed_at"] = images["observed_at"].fillna(scanned["observed_at"])
+    images = images.assign(sweep_id=scanned["sweep_id"], record_id=record_id)
+    names = coverage.groupby(dates)["sweep_id"].min()
+    image_dates = dates.to_numpy()[scans]
+    for kind, rows, days in (("images", images, image_dates), ("coverage", coverage, dates)):
+        for date, name in names.items():
+            yield _make_file(kind, str(date), name, rows[days == date], record_id)
+
+
+def _find_scans(images: pd.DataFrame, coverage: pd.DataFrame) -> pd.Series:
+    """Return the position in the coverage of the scan that each image comes from."""
+    keys = list(ACCOUNT_REGION)
+    scans = coverage.assign(_scan=range(len(coverage))).dropna(subset=keys)
+    if scans.duplicated(keys).any():  # scans of many sweeps, which differ in their times
+        keys.append("observed_at")
+    if scans.duplicated(keys).any() or scans.duplicated(["sweep_id", *ACCOUNT_REGION]).any():
+        raise InputError(
+            "The coverage has two rows for one scan. Expected a row for each account and region."
+        )
+    positions = images[keys].merge(scans[[*keys, "_scan"]], on=keys, how="left")["_scan"]
+    if positions.isna().any():
+        image = images.iloc[int(positions.isna().to_numpy().argmax())]
+        raise InputError(
+            f"The image {image['image_id']} in {image['region']} of account "
+            f"{image['account_id']} belongs to no scan in the coverage. Expected the images and "
+            "the coverage of one sweep."
+        )
+    return positions.astype("int64")
+
+
+def _select_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with the columns of a kind, in their order; missing ones are null."""
+    dtypes = {column.name: column.dtype for column in KINDS[kind]}
     try:
-        return fit.astype({column.name: column.dtype for column in KINDS[kind]})
+        return rows.reset_index(drop=True).reindex(columns=list(dtypes)).astype(dtypes)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"The {kind} have a column of another kind than expected: {error}"
+            f"The {kind} have a column of an unexpected dtype: {error}. Expected the dtypes that "
+            "sweep and from_events return."
         ) from None
 
 
-def _dates(times: pd.Series) -> pd.Series:
+def _format_dates(times: pd.Series) -> pd.Series:
     dates: pd.Series = times.dt.strftime("%Y-%m-%d")
     return dates
 
 
-def _part(kind: str, date: str, name: str, rows: pd.DataFrame, record: str) -> PendingFile:
+def _make_file(kind: str, date: str, name: str, rows: pd.DataFrame, record_id: str) -> PendingFile:
     table = pa.Table.from_pandas(rows, SCHEMAS[kind], preserve_index=False)
-    # Any text may be a sweep's name, but what begins with _ or a dot is hidden from some readers.
+    # A sweep_id may be any text. Some readers hide files whose names begin with _ or a dot.
     plain = re.sub(r"[^A-Za-z0-9-]", "-", name)[:60] or kind
-    return PendingFile(kind, date, f"{plain}.{record}", table.replace_schema_metadata())
+    return PendingFile(kind, date, f"{plain}.{record_id}", table.replace_schema_metadata())

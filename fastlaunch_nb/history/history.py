@@ -1,4 +1,4 @@
-"""The memory of a fleet: what was seen and told, kept for good; and what can be asked of it."""
+"""History of a fleet: record sweeps and events, and query the fleet at any time."""
 
 from __future__ import annotations
 
@@ -14,28 +14,26 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.history.as_of import HistoryData, difference, images_at
-from fastlaunch_nb.history.deduplicate import copies
+from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
 from fastlaunch_nb.history.file_schema import NAMES, SCHEMAS, split_into_files
 from fastlaunch_nb.history.load import StoreContents, load_store, with_stable_listing
-from fastlaunch_nb.history.store import MERGED, FileVanishedError, ParquetStore, StoredFile
+from fastlaunch_nb.history.store import MERGED_PREFIX, FileVanishedError, ParquetStore, StoredFile
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, EVENTS, KEY, TEXT, Column
 from fastlaunch_nb.state_intervals.inputs import parse_max_gap
 from fastlaunch_nb.state_intervals.pipeline import intervals
 from fastlaunch_nb.validation import parse_time
 
-_SMALL: Final = 32 << 20  # bytes up to which a file is small; merged ones are about as large
-_NAMED_BY: Final = (("account_name", ["account_id"]), ("image_name", list(KEY)))
-"""Names, and what has them."""
-_OBSERVED: Final = (
+_SMALL: Final = 32 << 20  # bytes; smaller files are merged into files of about this size
+_NAME_KEYS: Final = {"account_name": ["account_id"], "image_name": list(KEY)}
+_OBSERVATIONS: Final = (
     *EVENTS,
     *NAMES,
-    Column("sweep_id", TEXT, "the sweep that saw it; null for an event"),
+    Column("sweep_id", TEXT, "the sweep that read the row; null for an event"),
 )
 
 
-class HasLooks(Protocol):
-    """What a sweep has: the images that were seen, and what was covered."""
+class SweepLike(Protocol):
+    """A sweep, or an object with the same images and coverage."""
 
     @property
     def images(self) -> pd.DataFrame:
@@ -43,32 +41,33 @@ class HasLooks(Protocol):
 
     @property
     def coverage(self) -> pd.DataFrame:
-        """A row for each account and region that was to be read."""
+        """A row for each account and region that was to be scanned."""
 
 
 class History:
-    """A store of sweeps and events, and the answers that only it has.
+    """A store of sweeps and events, and queries of it.
 
-    The API tells what is now. A history keeps every sweep and every event, and tells
-    what was: when it broke, and for how long.
+    AWS reports the current state only. A history stores every sweep and every event, so
+    that you can ask when a state began and how long it lasted.
 
     Parameters
     ----------
     path : str or path
-        A folder, or ``s3://bucket/prefix``; :meth:`record` makes it. For S3, credentials
-        and the region are those of AWS's environment variables and configuration files.
+        A folder, or ``s3://bucket/prefix``; :meth:`record` creates it. For S3, credentials
+        and region come from AWS's environment variables and configuration files.
 
     Raises
     ------
     InputError
-        It is neither. Nothing is read or sent before a method needs it.
+        If `path` is neither. No file is read and no request is sent until a method needs it.
 
     Notes
     -----
-    A store is Parquet that never changes, in ``images/``, ``coverage/`` and ``events/``,
-    by ``date=``, the day on which a sweep began: Spark, Athena, DuckDB and Polars read
-    it in place. Many may write at once. A file appears whole or not at all, and a sweep
-    counts once its coverage is there; of one that was recorded twice, the fullest counts.
+    A store consists of Parquet files that never change, in ``images/``, ``coverage/`` and
+    ``events/``, partitioned by ``date=``, the day on which a sweep began. Spark, Athena,
+    DuckDB and Polars read it in place. Several processes may write at once: a file appears
+    completely or not at all, and a sweep counts once its coverage is there. If a sweep was
+    recorded twice, the more complete recording counts.
 
     Examples
     --------
@@ -84,196 +83,201 @@ class History:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._files = ParquetStore(path)
-        self._known: tuple[tuple[Any, ...], Any] | None = None
+        self._store = ParquetStore(path)
+        self._cache: tuple[tuple[Any, ...], HistoryData] | None = None
 
     @property
     def path(self) -> str:
-        """Where the store is."""
-        return self._files.root
+        """The folder or S3 address of the store."""
+        return self._store.root
 
     # --- writing ----------------------------------------------------------------------
 
-    def record(self, sweep_or_events: HasLooks | pd.DataFrame) -> None:
-        """Keep a sweep, or events, for good.
+    def record(self, sweep_or_events: SweepLike | pd.DataFrame) -> None:
+        """Store a sweep, or events.
+
+        Recording the same sweep or events again changes no answer.
 
         Parameters
         ----------
         sweep_or_events : Sweep or DataFrame
-            What :func:`fastlaunch_nb.collect` returned, with its failures: they tell what
-            is unknown. Or what :func:`fastlaunch_nb.from_events` returned. Or both at
-            once, as ``demo.history`` has them. What is recorded again does no harm.
+            A sweep of :func:`fastlaunch_nb.sweep`, with its failures: they show what is
+            unknown. Or events of :func:`fastlaunch_nb.from_events`. Or an object with both,
+            such as ``demo.history``.
 
         Raises
         ------
         InputError
-            It is none of these. Nothing was written.
+            If it is none of these. Nothing was written.
         StoreError
-            The store can not be written to. The sweep is not in it.
+            If the store cannot be written to. The sweep is not in it.
         """
-        for part in split_into_files(sweep_or_events):
-            self._files.write(part.kind, part.date, part.name, part.rows)
+        for file in split_into_files(sweep_or_events):
+            self._store.write(*file)
 
     def compact(self) -> None:
-        """Merge small files into larger ones, which are faster to read; no answer changes.
+        """Merge small files into larger ones, which are faster to read.
 
-        Others may read and write meanwhile. Call it now and then, such as once a day.
+        No answer changes, and other processes may read and write meanwhile. Call it now and
+        then, such as once a day.
 
         Raises
         ------
         StoreError
-            There is no store, or it can not be written to. Nothing is lost.
+            If there is no store, or it cannot be written to. Nothing is lost.
         """
-        for files in _groups(self._files.listed()):
-            with suppress(FileVanishedError):  # somebody else is merging them
+        for files in _group_small_files(self._store.list_files()):
+            with suppress(FileVanishedError):  # another process is merging them
                 self._merge(files)
-        self._files.remove_forgotten()
+        self._store.remove_temporary_files()
 
     def _merge(self, files: list[StoredFile]) -> None:
         kind, date = files[0].kind, files[0].date
-        table, damaged = self._files.read(kind, files)
-        sound = [file for file in files if file.path not in damaged]
-        if len(sound) > 1:
-            merged = table.filter(pa.array(~copies(table))).cast(SCHEMAS[kind])
-            self._files.write(kind, date, f"{MERGED}{secrets.token_hex(8)}", merged)
-            self._files.remove(sound)
+        table, damaged = self._store.read(kind, files)
+        intact = [file for file in files if file.path not in damaged]
+        if len(intact) > 1:
+            is_copy = table.to_pandas().duplicated().to_numpy()
+            merged = table.filter(pa.array(~is_copy)).cast(SCHEMAS[kind])
+            self._store.write(kind, date, f"{MERGED_PREFIX}{secrets.token_hex(8)}", merged)
+            self._store.remove(intact)
 
     # --- reading ----------------------------------------------------------------------
 
     def observations(self) -> pd.DataFrame:
-        """Return all that was seen and told, in the order of its times.
+        """Return all observations: the images of every scan, and every event.
 
         Returns
         -------
         pandas.DataFrame
-            A row for each image and look, and for each event: the columns of
-            :func:`fastlaunch_nb.from_events`, and ``account_name``, ``image_name``,
-            ``sweep_id``. ``event_id`` is null for a look, ``sweep_id`` for an event.
+            A row for each image and scan, and for each event, sorted by time: the columns
+            of :func:`fastlaunch_nb.from_events`, and ``account_name``, ``image_name``,
+            ``sweep_id``. ``event_id`` is null for a scan, ``sweep_id`` for an event.
 
         Raises
         ------
         StoreError
-            There is no store, or it can not be read.
+            If there is no store, or it cannot be read.
 
         Warns
         -----
         FastLaunchWarning
-            A file is damaged. It is named and left out.
+            If files are damaged. The message names them; their rows are left out.
         """
-        found = self._held()
-        told = pd.concat([_observed(found.images), _observed(found.events)])
-        by = ["observed_at", *KEY]
-        return told.sort_values(by, kind="stable", ignore_index=True)
+        contents = self._load()
+        columns = {column.name: column.dtype for column in _OBSERVATIONS}
+        rows = pd.concat(
+            rows.reindex(columns=list(columns)).astype(columns)
+            for rows in (contents.images, contents.events)
+        )
+        return rows.sort_values(["observed_at", *KEY], kind="stable", ignore_index=True)
 
     def coverage(self) -> pd.DataFrame:
-        """Return what was covered: a row for each look, with the columns of a sweep's coverage.
+        """Return the coverage: a row for each scan, with the columns of a sweep's coverage.
 
-        A look that lost images, because a file is damaged, is ``partial`` or ``failed``.
+        A scan is ``partial`` or ``failed`` if some or all of its images are lost because a
+        file is damaged.
         """
-        return (
-            self._held()
-            .coverage.reindex(columns=[column.name for column in COVERAGE])
-            .astype({"checkpoint": TEXT})
-        )
+        coverage = self._load().coverage
+        columns = [column.name for column in COVERAGE]
+        return coverage.reindex(columns=columns).astype({"checkpoint": TEXT})
 
     def intervals(self, *, max_gap: str | timedelta | None = None) -> pd.DataFrame:
-        """Return since when and until when each image was in which state.
+        """Return from when to when each image was in which state.
 
         Parameters
         ----------
         max_gap : str or timedelta, optional
-            As :func:`fastlaunch_nb.state_intervals` takes it.
+            The longest gap between scans, as for :func:`fastlaunch_nb.intervals`.
 
         Returns
         -------
         pandas.DataFrame
-            What :func:`fastlaunch_nb.state_intervals` makes of :meth:`observations` and
-            :meth:`coverage`, only sooner; and ``account_name`` and ``image_name``.
+            The result of :func:`fastlaunch_nb.intervals` for :meth:`observations` and
+            :meth:`coverage`, computed faster; and ``account_name`` and ``image_name``.
         """
-        return self._all_known(max_gap).intervals.copy()
+        return self._load_data(max_gap).intervals.copy()
 
     def images(self, at: datetime | str | None = None) -> pd.DataFrame:
-        """Return the fleet as it was at a moment.
+        """Return the fleet at a time.
 
         Parameters
         ----------
         at : datetime or str, optional
-            When; UTC where it names no time zone. By default the last look or event.
+            The time, in UTC if it has no time zone. By default that of the last scan or event.
 
         Returns
         -------
         pandas.DataFrame
-            A row for each image that there was: the columns of
-            :func:`fastlaunch_nb.describe`, ``account_name`` and ``image_name``. The state
-            is that of :meth:`intervals`, so that what was learnt later counts: ``unknown``
-            where nothing proves it. All else is as the last look until then saw it;
-            ``observed_at`` is that look, or since when an event or a later look tells
-            that the state was another one.
+            A row for each image: the columns of :func:`fastlaunch_nb.describe`,
+            ``account_name`` and ``image_name``. The state is that of :meth:`intervals`, so
+            that later evidence counts; it is ``unknown`` where nothing proves it. Other
+            columns are those of the last scan until then. ``observed_at`` is the time of
+            that scan, or the start of the state if an event or a later scan proved it.
 
         Raises
         ------
         InputError
-            `at` is no time.
+            If `at` is not a time.
         """
-        moment = parse_time("at", at) if at is not None else None
-        known = self._all_known()
-        return images_at(known, _last(known) if moment is None else moment)
+        time = None if at is None else parse_time("at", at)
+        data = self._load_data()
+        return find_images(data, _find_last_time(data) if time is None else time)
 
     def diff(self, a: datetime | str, b: datetime | str) -> pd.DataFrame:
-        """Return what changed between two moments.
+        """Return what changed between two times.
 
         Parameters
         ----------
         a, b : datetime or str
-            Before and after; UTC where they name no time zone.
+            The earlier and the later time, in UTC if they have no time zone.
 
         Returns
         -------
         pandas.DataFrame
             A row for each change: ``account_id``, ``region``, ``image_id``,
             ``account_name``, ``image_name``, ``change``, ``before``, ``after``; all text.
-            ``change`` is ``appeared`` or ``gone``; ``state``, ``target``,
-            ``parallel launches`` or ``template``, of an image that was there both times;
-            or ``not known before`` or ``not known after``, where nothing tells whether it
-            was there and in which state.
+            ``change`` is ``appeared`` or ``gone``; or ``state``, ``target``,
+            ``parallel launches`` or ``template``, for an image that was there both times;
+            or ``unknown before`` or ``unknown after``, where nothing proves at that time
+            whether the image was there, and in which state. The last two replace
+            ``not known before`` and ``not known after`` of earlier releases.
 
         Raises
         ------
         InputError
-            One of them is no time, or `a` is later than `b`.
+            If one of them is not a time, or `a` is later than `b`.
         """
         first, second = parse_time("a", a), parse_time("b", b)
         if first > second:
-            raise InputError(f"a is later than b: {a!r}, {b!r}. Expected the earlier one first.")
-        return difference(self._all_known(), first, second)
+            raise InputError(f"a is later than b: {a!r}, {b!r}. Expected the earlier time first.")
+        return find_differences(self._load_data(), first, second)
 
-    def _held(self) -> StoreContents:
-        return with_stable_listing(self._files, lambda listing: load_store(self._files, listing))
+    def _load(self) -> StoreContents:
+        return with_stable_listing(self._store, lambda listing: load_store(self._store, listing))
 
-    def _all_known(self, max_gap: str | timedelta | None = None) -> HistoryData:
-        """Return what is known, read anew only if the files are others than the last time."""
+    def _load_data(self, max_gap: str | timedelta | None = None) -> HistoryData:
+        """Load the data for queries, from the cache if the files are the same as last time."""
         gap = parse_max_gap(max_gap)
 
-        def know(listing: list[StoredFile]) -> HistoryData:
+        def load(listing: list[StoredFile]) -> HistoryData:
             key = (gap, *listing)
-            if self._known is None or self._known[0] != key:
-                found = load_store(self._files, listing, anew=True, gap=gap)
-                self._known = (key, _known(found, gap))
-            known: HistoryData = self._known[1]
-            return known
+            if self._cache is None or self._cache[0] != key:
+                contents = load_store(self._store, listing, only_changes=True, max_gap=gap)
+                self._cache = (key, _compute_data(contents, gap))
+            return self._cache[1]
 
-        return with_stable_listing(self._files, know)
+        return with_stable_listing(self._store, load)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle where the store is, without what has been read of it."""
-        return {**self.__dict__, "_known": None}
+        """Pickle the path of the store, without data that was read."""
+        return {**self.__dict__, "_cache": None}
 
     def __repr__(self) -> str:
-        return f"History({self.path!r})"  # reads no file: debuggers and logs ask for it
+        return f"History({self.path!r})"  # reads no file, because debuggers and logs call it
 
 
-def _groups(listing: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
-    """Yield small files that belong together, as many at a time as make a large one."""
+def _group_small_files(listing: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
+    """Yield groups of small files of one kind and date, each about the size of a large file."""
     small = [file for file in listing if file.kind in SCHEMAS and file.size < _SMALL]
     for _, files in groupby(small, key=lambda file: (file.kind, file.date)):
         group: list[StoredFile] = []
@@ -288,34 +292,26 @@ def _groups(listing: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
             yield group
 
 
-def _observed(rows: pd.DataFrame) -> pd.DataFrame:
-    columns = {column.name: column.dtype for column in _OBSERVED}
-    return rows.reindex(columns=list(columns)).astype(columns)
-
-
-def _known(found: StoreContents, gap: timedelta | None) -> HistoryData:
+def _compute_data(contents: StoreContents, max_gap: timedelta | None) -> HistoryData:
+    """Compute the intervals, and add the latest names to images and intervals."""
     columns = [column.name for column in COLUMNS]
-    told = pd.concat([found.images[columns], found.events[columns]], ignore_index=True)
-    anew = pd.Series(found.told_anew, index=found.coverage.index)
-    reckoned = intervals(told, found.coverage[anew], max_gap=gap)
-    names = found.images[[*KEY, *(name for name, _ in _NAMED_BY)]]
-    return HistoryData(_named(found.images, names), found.coverage, _named(reckoned, names), anew)
+    images, coverage = contents.images, contents.coverage
+    rows = pd.concat([images[columns], contents.events[columns]], ignore_index=True)
+    states = intervals(rows, coverage[~coverage["unchanged"]], max_gap=max_gap)
+    named_images = images
+    for name, key in _NAME_KEYS.items():
+        latest = images.dropna(subset=[name]).drop_duplicates(key, keep="last")[[*key, name]]
+        named_images = named_images.drop(columns=name).merge(latest, on=key, how="left")
+        states = states.merge(latest, on=key, how="left")
+    return HistoryData(named_images, coverage, states)
 
 
-def _named(rows: pd.DataFrame, names: pd.DataFrame) -> pd.DataFrame:
-    """Add the names that were known last, or put them where they were not known."""
-    for name, key in _NAMED_BY:
-        known = names.dropna(subset=[name]).drop_duplicates(key, keep="last")[[*key, name]]
-        rows = rows.drop(columns=name, errors="ignore").merge(known, on=key, how="left")
-    return rows
-
-
-def _last(known: HistoryData) -> pd.Timestamp:
-    """Return the last moment of which anything is known."""
+def _find_last_time(data: HistoryData) -> pd.Timestamp:
+    """Return the time of the last scan or event."""
     columns = (
-        known.coverage["observed_at"],
-        known.intervals["start"],
-        known.intervals["last_seen"],
+        data.coverage["observed_at"],
+        data.intervals["start"],
+        data.intervals["last_seen"],
     )
     times = [column.max() for column in columns]
     return max((time for time in times if pd.notna(time)), default=pd.Timestamp(0, tz="UTC"))

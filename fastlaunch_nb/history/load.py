@@ -1,11 +1,12 @@
-"""Reading a store: what counts of its files, all of it or what tells something new."""
+"""Loading of a store: the rows that count, of all scans or of those that changed something."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,138 +14,125 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb.errors import StoreError, escape_unprintable, warn
-from fastlaunch_nb.history.deduplicate import Numbers, ScanIndex, counted_scans
+from fastlaunch_nb.history.deduplicate import Array, index_scans, select_recordings, select_rows
 from fastlaunch_nb.history.file_schema import KINDS, SCHEMAS
 from fastlaunch_nb.history.store import FileVanishedError, ParquetStore, StoredFile
-from fastlaunch_nb.history.thin import UnchangedScanFilter
+from fastlaunch_nb.history.thin import find_successors, find_unchanged_scans, hash_scans
 from fastlaunch_nb.schema.arrow import to_pandas
 from fastlaunch_nb.schema.columns import FAILED, PARTIAL
 from fastlaunch_nb.sources.events import deduplicate_events
 
-_TRIES = 200  # each of which takes as long as a read; to merge takes longer
+_TRIES = 200  # each takes as long as a read, and a merge takes longer than that
 _T = TypeVar("_T")
-_DAMAGED: Final = "DamagedFile"
-_WHY_DAMAGED: Final = "A file of the store that held some of its images is damaged or lost."
+_DAMAGED: Final = {
+    "error_code": "DamagedFile",
+    "error_message": "A file of the store with images of this scan is damaged or missing.",
+}
 
 
 class StoreContents(NamedTuple):
-    """What a store holds.
+    """Contents of a store, without duplicates.
 
     Attributes
     ----------
     images : pandas.DataFrame
-        The rows of all looks, or of those that tell something new.
+        A row for each image and scan, without the scans marked as `unchanged`.
     coverage : pandas.DataFrame
-        A row for each look.
+        A row for each scan; `unchanged` is True if the rows of the scan before stand for
+        its own.
     events : pandas.DataFrame
         A row for each event.
-    told_anew : numpy.ndarray
-        Of each row of the coverage, whether the images have its rows.
     """
 
     images: pd.DataFrame
     coverage: pd.DataFrame
     events: pd.DataFrame
-    told_anew: Numbers
 
 
-def with_stable_listing(files: ParquetStore, take: Callable[[list[StoredFile]], _T]) -> _T:
-    """Return what is taken from the files of a store, while others may merge them.
+def with_stable_listing(store: ParquetStore, read: Callable[[list[StoredFile]], _T]) -> _T:
+    """Return what `read` makes of the files of a store while others may merge them.
 
-    Who lists a folder may miss a new file, and the old ones that it replaces as
-    well. So a listing counts only if the next one has all of it, and no merged file
-    that it lacks.
+    A listing may miss both a new merged file and the old files that it replaces. So it
+    counts only if the next listing has all of its files and no other merged file.
     """
-    listing = files.listed()
+    listing = store.list_files()
     for _ in range(_TRIES):
-        following = files.listed()
+        following = store.list_files()
         new = set(following).difference(listing)
         if len(following) - len(new) == len(listing) and not any(file.is_merged for file in new):
             with suppress(FileVanishedError):
-                return take(listing)
+                return read(listing)
         listing = following
-    raise StoreError(f"The files of {files.root!r} are merged all the time. Try again later.")
+    raise StoreError(f"The files of {store.root!r} are merged all the time. Try again later.")
 
 
 def load_store(
-    files: ParquetStore,
+    store: ParquetStore,
     listing: list[StoredFile],
     *,
-    anew: bool = False,
-    gap: timedelta | None = None,
+    only_changes: bool = False,
+    max_gap: timedelta | None = None,
 ) -> StoreContents:
-    """Read what counts; with `anew`, only the looks that tell something new.
+    """Load the rows that count; with `only_changes`, without the images of unchanged scans.
 
-    With a `gap`, looks stay as close to each other as that where they were.
+    No gap between scans then grows beyond `max_gap`.
     """
-    reader = _Reader(files)
-    coverage, events = reader.covered(listing)
-    tally = ScanIndex(coverage)
-    sieve = UnchangedScanFilter(tally, coverage, events, gap) if anew else None
-    days, counts = [], np.zeros(len(coverage), dtype="int64")
-    for rows in reader.days(listing):
-        counted = tally.counting(rows)
-        counts += tally.found(counted.looks)
-        counted = sieve.through(counted) if sieve else counted
-        days.append(counted.rows)
-    reader.warn_of_damage()
-    images = pa.concat_tables([SCHEMAS["images"].empty_table(), *map(_plain, days)])
-    dropped = sieve.dropped if sieve else np.zeros(len(coverage), dtype=bool)
-    return StoreContents(
-        to_pandas(images, KINDS["images"]),
-        _demoted(coverage, counts, counts < tally.expected),
-        events,
-        ~dropped,
-    )
+    damaged: list[str] = []
+
+    def read(kind: str, files: Iterable[StoredFile]) -> pa.Table:
+        table, unreadable = store.read(kind, list(files))
+        damaged.extend(unreadable)
+        return table
+
+    files = {kind: [file for file in listing if file.kind == kind] for kind in SCHEMAS}
+    tables = {
+        kind: to_pandas(read(kind, files[kind]), KINDS[kind]) for kind in ("coverage", "events")
+    }
+    coverage, events = select_recordings(tables["coverage"]), deduplicate_events(tables["events"])
+    successors = find_successors(coverage, events, max_gap) if only_changes else None
+    # All images at once may not fit into memory, so they come a day at a time.
+    days = (read("images", day) for _, day in groupby(files["images"], attrgetter("date")))
+    images, coverage = _select_images(days, coverage, successors)
+    if damaged:
+        _warn_of_damage(damaged)
+    return StoreContents(to_pandas(images, KINDS["images"]), coverage, events)
 
 
-def _plain(rows: pa.Table) -> pa.Table:
-    """Return rows with their text as text: the numbers of each day are others."""
-    return rows.cast(SCHEMAS["images"])
+def _select_images(
+    days: Iterable[pa.Table], coverage: pd.DataFrame, successors: Array | None
+) -> tuple[pa.Table, pd.DataFrame]:
+    """Return the images that count, and the coverage with its unchanged and damaged scans."""
+    schema = SCHEMAS["images"]
+    positions = index_scans(coverage)
+    expected = coverage["images_recorded"].fillna(0).to_numpy("int64")
+    counts, unchanged = np.zeros_like(expected), np.zeros(len(expected), dtype=bool)
+    selected = [schema.empty_table()]
+    for day in days:
+        images = select_rows(day, positions, expected)
+        scans = images["scan"].to_numpy()
+        found = np.bincount(scans, minlength=len(expected))
+        counts += found
+        if successors is not None:
+            hashes = hash_scans(images, len(expected))
+            unchanged |= find_unchanged_scans(successors, hashes, found == expected)
+            images = images.filter(pa.array(~unchanged[scans]))
+        selected.append(images.select(schema.names).cast(schema))  # each day has its dictionaries
+    coverage = _mark_damaged_scans(coverage.assign(unchanged=unchanged), counts, expected)
+    return pa.concat_tables(selected), coverage
 
 
-def _demoted(coverage: pd.DataFrame, found: Numbers, short: Numbers) -> pd.DataFrame:
-    """Return the coverage, in which a look that lost images proves no absence any more."""
-    if not short.any():
-        return coverage
-    lost = {"error_code": _DAMAGED, "error_message": _WHY_DAMAGED}
-    coverage = coverage.copy()
-    coverage.loc[short, list(lost)] = list(lost.values())
-    coverage.loc[short, "status"] = np.where(found[short] > 0, PARTIAL, FAILED)
+def _mark_damaged_scans(coverage: pd.DataFrame, counts: Array, expected: Array) -> pd.DataFrame:
+    """Mark the scans that lost images as partial or failed, so that they prove no absence."""
+    damaged = counts < expected
+    if damaged.any():
+        coverage.loc[damaged, list(_DAMAGED)] = list(_DAMAGED.values())
+        coverage.loc[damaged, "status"] = np.where(counts[damaged] > 0, PARTIAL, FAILED)
     return coverage
 
 
-class _Reader:
-    """The files of a store as tables; remembers which are damaged."""
-
-    def __init__(self, files: ParquetStore) -> None:
-        self._files = files
-        self.damaged: list[str] = []
-
-    def _table(self, kind: str, files: Iterable[StoredFile]) -> pa.Table:
-        table, damaged = self._files.read(kind, list(files))
-        self.damaged += damaged
-        return table
-
-    def covered(self, listing: list[StoredFile]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        coverage = counted_scans(self._frame("coverage", listing))
-        return coverage, deduplicate_events(self._frame("events", listing))
-
-    def _frame(self, kind: str, listing: list[StoredFile]) -> pd.DataFrame:
-        chosen = [file for file in listing if file.kind == kind]
-        return to_pandas(self._table(kind, chosen), KINDS[kind])
-
-    def days(self, listing: list[StoredFile]) -> Iterator[pa.Table]:
-        """Yield the images a day at a time: all at once may be more than there is room for."""
-        images = (file for file in listing if file.kind == "images")
-        for _, files in groupby(images, key=lambda file: file.date):
-            yield self._table("images", files)
-
-    def warn_of_damage(self) -> None:
-        """Name the files that could not be read."""
-        if self.damaged:
-            several = "s are" if len(self.damaged) > 1 else " is"
-            warn(
-                f"{len(self.damaged)} file{several} damaged and left out, all else was read: "
-                f"{escape_unprintable(', '.join(self.damaged))}"
-            )
+def _warn_of_damage(paths: list[str]) -> None:
+    files_are = "files are" if len(paths) > 1 else "file is"
+    warn(
+        f"{len(paths)} {files_are} damaged and left out; all other files were read: "
+        f"{escape_unprintable(', '.join(paths))}"
+    )

@@ -1,9 +1,8 @@
-"""Where the files of a store are: written whole or not at all, listed, read, taken away.
+"""Parquet files of a store, in a folder or on S3: write, list, read and remove them.
 
-A folder, or a prefix on S3, of Parquet files that never change. Locally a file
-is written under a hidden name and renamed. On S3 its bytes are sent in one
-request, or beyond 10 MB in parts that are nothing until the last one is there.
-Nobody ever sees half of it.
+Files never change, and readers never see half of one. Locally a file is written under
+a hidden name and then renamed. On S3 it is sent in one request, or beyond 10 MB in
+parts that become a file with the last one.
 """
 
 from __future__ import annotations
@@ -26,29 +25,28 @@ from pyarrow import fs
 from fastlaunch_nb.errors import InputError, StoreError, redact
 from fastlaunch_nb.history.file_schema import SCHEMAS
 
-MERGED: Final = "merged-"
-"""How the name of a file begins that holds what others held before."""
-_ENDING: Final = ".parquet"
-_HIDDEN = re.compile(r"\..+\.parquet\.[0-9a-f]{8}")  # the name of a file that is being written
-_FORGOTTEN = 24 * 3600  # seconds after which nobody is still writing it
-_AT_ONCE: Final = 8  # files that are read: on S3 each one takes a while to come
-S3_CONNECT_TIMEOUT: Final = 10.0  # seconds until S3 takes a connection
-S3_REQUEST_TIMEOUT: Final = 20.0  # seconds of a request in which nothing comes from S3
-S3_ATTEMPTS: Final = 3  # at one request, the first included
+MERGED_PREFIX: Final = "merged-"
+_SUFFIX: Final = ".parquet"
+_TEMPORARY = re.compile(r"\..+\.parquet\.[0-9a-f]{8}")  # the name of a file while it is written
+_MAX_AGE = 24 * 3600  # seconds after which no writer can still be at work on such a file
+_READERS: Final = 8  # files read at once, because each one takes a while to come from S3
+S3_CONNECT_TIMEOUT: Final = 10.0  # seconds
+S3_REQUEST_TIMEOUT: Final = 20.0  # seconds without data from S3
+S3_ATTEMPTS: Final = 3  # per request, including the first
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 _EXPECTED = "Expected a folder, or s3://bucket/prefix."
 _REMEDIES: Final = {
-    "NO_SUCH_BUCKET": " Make the bucket first, or name another one.",
+    "NO_SUCH_BUCKET": " Create the bucket first, or use another one.",
     "ACCESS_DENIED": (
-        " It takes s3:ListBucket on the bucket and, on what is in it, s3:GetObject to read, "
-        "s3:PutObject to record, and s3:DeleteObject too to compact."
+        " It takes s3:ListBucket on the bucket and, on its objects, s3:GetObject to read, "
+        "s3:PutObject to record, and s3:DeleteObject to compact."
     ),
 }
-"""What to do about S3's answers, which pyarrow names."""
+"""Advice for each of S3's errors, under pyarrow's name for it."""
 
 
 class StoredFile(NamedTuple):
-    """A file of a store: of which kind and day it is, where, and how large."""
+    """A file of a store: its kind, date, path and size in bytes."""
 
     kind: str
     date: str
@@ -57,12 +55,12 @@ class StoredFile(NamedTuple):
 
     @property
     def is_merged(self) -> bool:
-        """Whether it holds what others held before."""
-        return self.path.rpartition("/")[2].startswith(MERGED)
+        """True if the file replaces others."""
+        return self.path.rpartition("/")[2].startswith(MERGED_PREFIX)
 
 
 class FileVanishedError(Exception):
-    """A file was there and is not any more: what it held has been merged into another."""
+    """A listed file is gone, because it was merged into another."""
 
 
 class ParquetStore:
@@ -76,135 +74,166 @@ class ParquetStore:
     Raises
     ------
     InputError
-        It is neither. Nothing is looked up or sent before a method needs it.
+        If it is neither. No file is read and no request is sent until a method needs it.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
-        self.root = _checked(root)
+        self.root = _parse_root(root)
         self.is_remote = self.root.startswith("s3://")
-        # A store stays where it is if the process goes to another folder.
+        # A relative path keeps its meaning if the process changes its folder.
         self._absolute = self.root if self.is_remote else os.path.abspath(self.root)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle without the connection, which belongs to this process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_place"}
+        return {name: value for name, value in self.__dict__.items() if name != "_location"}
 
     @cached_property
-    def _place(self) -> tuple[fs.FileSystem, str]:
-        """The file system, and the path in it."""
+    def _location(self) -> tuple[fs.FileSystem, str]:
+        """The file system, and the store's path in it."""
         if not self.is_remote:
             return fs.LocalFileSystem(), Path(self._absolute).as_posix().rstrip("/")
         path = "/".join(filter(None, self._absolute.removeprefix("s3://").split("/")))
-        with self._in_words("opened"):
-            return _s3(path.partition("/")[0]), path
+        with self._translate_errors("opened"):
+            return _connect_s3(path.partition("/")[0]), path
 
     @contextmanager
-    def _in_words(self, done: str) -> Iterator[None]:
+    def _translate_errors(self, action: str) -> Iterator[None]:
         try:
             yield
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            remedy = "".join(text for code, text in _REMEDIES.items() if code in why)
+            reason = getattr(error, "strerror", None) or str(error)
+            remedy = "".join(text for code, text in _REMEDIES.items() if code in reason)
             raise StoreError(
-                f"The store {self.root!r} could not be {done}: {redact(why)}{remedy}"
+                f"The store {self.root!r} could not be {action}: {redact(reason)}{remedy}"
             ) from None
 
-    def listed(self) -> list[StoredFile]:
-        """Return all files of the store, by kind, day and name.
+    def list_files(self) -> list[StoredFile]:
+        """List all files of the store, by kind, date and name.
 
-        Folders are listed in the reverse of the order in which a sweep writes to them:
-        where its coverage is listed, its images are.
+        Folders are listed in the reverse of the order in which a sweep is written: if its
+        coverage is listed, so are its images.
 
         Raises
         ------
         StoreError
-            There is none; on S3, where there are no folders, one without files is none.
+            If there is no store; on S3, which has no folders, if there is no file.
         """
-        found = sorted(file for kind in reversed(SCHEMAS) for file in self._listed(kind))
-        if not found and (self.is_remote or not Path(self._absolute).is_dir()):
+        files = sorted(file for kind in reversed(SCHEMAS) for file in self._list_kind(kind))
+        if not files and (self.is_remote or not Path(self._absolute).is_dir()):
             raise StoreError(f"There is no store at {self.root!r} yet: record() makes one.")
-        return found
+        return files
 
-    def _listed(self, kind: str) -> Iterator[StoredFile]:
-        system, root = self._place
+    def _list_kind(self, kind: str) -> Iterator[StoredFile]:
+        system, root = self._location
         folder = f"{root}/{kind}"
-        with self._in_words("listed"):
+        with self._translate_errors("listed"):
             selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
-            found = system.get_file_info(selector)
-        for info in found:
+            infos = system.get_file_info(selector)
+        for info in infos:
             date, _, name = info.path.removeprefix(f"{folder}/").partition("/")
-            whole = name.endswith(_ENDING) and not name.startswith(".") and "/" not in name
-            if info.type == fs.FileType.File and whole and date.startswith("date="):
+            is_complete = name.endswith(_SUFFIX) and not name.startswith(".") and "/" not in name
+            if info.type == fs.FileType.File and is_complete and date.startswith("date="):
                 yield StoredFile(kind, date.removeprefix("date="), info.path, info.size)
 
     def write(self, kind: str, date: str, name: str, table: pa.Table) -> None:
-        """Put a file there, whole or not at all."""
+        """Write a file completely, or not at all."""
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        system, root = self._place
+        system, root = self._location
         folder = f"{root}/{kind}/date={date}"
-        with self._in_words("written to"):
+        with self._translate_errors("written to"):
             if self.is_remote:
-                with system.open_output_stream(f"{folder}/{name}{_ENDING}") as out:
+                with system.open_output_stream(f"{folder}/{name}{_SUFFIX}") as out:
                     out.write(sink.getvalue())
             else:
-                _write_local(Path(folder), f"{name}{_ENDING}", sink.getvalue())
+                _write_local(Path(folder), f"{name}{_SUFFIX}", sink.getvalue())
 
     def read(self, kind: str, files: Sequence[StoredFile]) -> tuple[pa.Table, list[str]]:
-        """Return what files of a kind hold, and the paths of the damaged, which are left out.
+        """Return the rows of files of one kind, and the paths of damaged files.
 
-        Text comes as numbers into a dictionary: most of it is the same few words.
+        Text is dictionary-encoded, because most of it repeats.
 
         Raises
         ------
-        GoneError
-            A file is not there any more.
+        FileVanishedError
+            If a file is gone.
         StoreError
-            A file does not come, which does not make it a damaged one.
+            If a file cannot be read, which does not mean that it is damaged.
         """
         paths = [file.path for file in files]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            tables = list(pool.map(lambda path: _table(kind, self._content(path)), paths))
-        found = [_coded(kind).empty_table(), *(table for table in tables if table is not None)]
+        schema = _encode_text(SCHEMAS[kind])
+        with ThreadPoolExecutor(_READERS) as pool:
+            tables = list(pool.map(lambda path: _parse_file(self._read_file(path), schema), paths))
+        readable = [schema.empty_table(), *(table for table in tables if table is not None)]
         damaged = [path for path, table in zip(paths, tables, strict=True) if table is None]
-        return pa.concat_tables(found).unify_dictionaries().combine_chunks(), damaged
+        return pa.concat_tables(readable).unify_dictionaries().combine_chunks(), damaged
 
-    def _content(self, path: str) -> pa.Buffer:
+    def _read_file(self, path: str) -> pa.Buffer:
+        system = self._location[0]
         try:
-            with self._in_words("read"), self._place[0].open_input_file(path) as file:
+            with self._translate_errors("read"), system.open_input_file(path) as file:
                 return file.read_buffer()
         except StoreError:
-            with self._in_words("read"):
-                is_gone = self._place[0].get_file_info(path).type == fs.FileType.NotFound
+            with self._translate_errors("read"):
+                is_gone = system.get_file_info(path).type == fs.FileType.NotFound
             if is_gone:
                 raise FileVanishedError(path) from None
             raise
 
     def remove(self, files: Iterable[StoredFile]) -> None:
-        """Take files away, if they are still there."""
+        """Remove files that are still there."""
         for file in files:
-            with self._in_words("tidied"), suppress(FileNotFoundError):
-                self._place[0].delete_file(file.path)
+            with self._translate_errors("tidied"), suppress(FileNotFoundError):
+                self._location[0].delete_file(file.path)
 
-    def remove_forgotten(self) -> None:
-        """Take away what writers that were killed have left, which nobody reads."""
+    def remove_temporary_files(self) -> None:
+        """Remove the files that killed writers left. No reader sees them."""
         if self.is_remote:
-            return  # nothing half-written ever was there
-        oldest = time.time() - _FORGOTTEN
-        with self._in_words("tidied"):
+            return  # S3 has no such files
+        oldest = time.time() - _MAX_AGE
+        with self._translate_errors("tidied"):
             for path in Path(self._absolute).glob("*/date=*/.*"):
                 with suppress(FileNotFoundError):
-                    if _HIDDEN.fullmatch(path.name) and path.stat().st_mtime < oldest:
+                    if _TEMPORARY.fullmatch(path.name) and path.stat().st_mtime < oldest:
                         path.unlink()
 
 
-def _s3(bucket: str) -> fs.S3FileSystem:
-    """Return S3 as the environment leads to it: its endpoint, else the region of the bucket.
+def _parse_root(root: Any) -> str:
+    """Return the folder or S3 address of a store as text."""
+    text = os.fspath(root) if isinstance(root, str | os.PathLike) else ""
+    if not isinstance(text, str) or not text:
+        raise InputError(f"The path of the store is {root!r}. {_EXPECTED}")
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return _parse_folder(text)
+    bucket, _, prefix = rest.partition("/")
+    if not {"@", ":"}.isdisjoint(bucket) or "?" in rest:  # the message repeats no secrets
+        raise InputError(
+            "The store's address contains credentials or options. Put them into AWS's "
+            f"configuration files or environment variables. {_EXPECTED}"
+        )
+    if scheme.lower() != "s3" or not bucket:
+        raise InputError(f"The path of the store is {text!r}. {_EXPECTED}")
+    return f"s3://{bucket}/{prefix}".rstrip("/")
 
-    A file that is closed is one request, by its delayed open.
+
+def _parse_folder(text: str) -> str:
+    if re.match("(?i)s3a?:", text):  # pathlib turns two slashes into one
+        raise InputError(
+            f"The store's address has one slash after s3. {_EXPECTED} Pass it as a str, not a Path."
+        )
+    folder = os.path.expanduser(text)
+    if os.path.isfile(folder):
+        raise InputError(f"{text!r} is a file. {_EXPECTED}")
+    return folder
+
+
+def _connect_s3(bucket: str) -> fs.S3FileSystem:
+    """Connect to the endpoint that the environment names, or to the region of the bucket.
+
+    The delayed open makes writing a file one request.
     """
-    every = os.environ.get("AWS_ENDPOINT_URL")
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3", every)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL"))
     return fs.S3FileSystem(
         endpoint_override=endpoint,
         region=None if endpoint else fs.resolve_s3_region(bucket),
@@ -215,80 +244,42 @@ def _s3(bucket: str) -> fs.S3FileSystem:
     )
 
 
-def _table(kind: str, content: pa.Buffer) -> pa.Table | None:
-    """Return the rows of a file's content; None if it is damaged, or not a store's."""
-    schema = _coded(kind)
-    texts = [field.name for field in SCHEMAS[kind] if pa.types.is_string(field.type)]
+def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{name}.{secrets.token_hex(4)}"
+    try:
+        with temporary.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(folder / name)
+    finally:
+        temporary.unlink(missing_ok=True)
+    with suppress(OSError):  # some systems cannot sync a folder, so that the name outlives a crash
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _encode_text(schema: pa.Schema) -> pa.Schema:
+    """Return a schema in which text is dictionary-encoded."""
+    encoded = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([(f.name, encoded if pa.types.is_string(f.type) else f.type) for f in schema])
+
+
+def _parse_file(content: pa.Buffer, schema: pa.Schema) -> pa.Table | None:
+    """Return the rows of a file, or None if it is damaged or not a store's."""
+    texts = [field.name for field in schema if pa.types.is_dictionary(field.type)]
     try:
         file = pq.ParquetFile(
             pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True
         )
         rows = file.read(schema.names)
-        rows.validate(full=True)  # what has no checksum: that numbers are in their dictionary
-    except MemoryError:  # one of Arrow's as well: the file may be sound
+        rows.validate(full=True)  # no checksum covers that indices are within their dictionary
+    except MemoryError:  # Arrow's own included: the file may be sound
         raise
     except _UNREADABLE:
         return None
     return rows.replace_schema_metadata() if rows.schema.equals(schema) else None
-
-
-def _coded(kind: str) -> pa.Schema:
-    """Return the schema of a kind of files in which text is numbers into a dictionary."""
-    coded = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema(
-        [(f.name, coded if pa.types.is_string(f.type) else f.type) for f in SCHEMAS[kind]]
-    )
-
-
-def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    hidden = folder / f".{name}.{secrets.token_hex(4)}"
-    try:
-        with hidden.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        hidden.replace(folder / name)
-    finally:
-        hidden.unlink(missing_ok=True)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """See to it that a new name outlives a power failure, where the system can."""
-    with suppress(OSError):
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
-
-
-def _checked(root: Any) -> str:
-    """Return where a store is to be; refuse what is no folder and no prefix of S3."""
-    text = os.fspath(root) if isinstance(root, str | os.PathLike) else ""
-    if not isinstance(text, str) or not text:
-        raise InputError(f"The path of the store is {root!r}. {_EXPECTED}")
-    scheme, mark, rest = text.partition("://")
-    if not mark:
-        return _checked_folder(text)
-    bucket, _, prefix = rest.partition("/")
-    if not {"@", ":"}.isdisjoint(bucket) or "?" in rest:  # the address may hold secrets
-        raise InputError(
-            "The store's address holds credentials or options. Leave them to AWS's configuration "
-            f"and environment variables. {_EXPECTED}"
-        )
-    if scheme.lower() != "s3" or not bucket:
-        raise InputError(f"The path of the store is {text!r}. {_EXPECTED}")
-    return f"s3://{bucket}/{prefix}".rstrip("/")
-
-
-def _checked_folder(text: str) -> str:
-    if re.match("(?i)s3a?:", text):  # as pathlib leaves it, with one slash
-        raise InputError(
-            f"The store's address has one slash after s3. {_EXPECTED} Give it as text."
-        )
-    folder = os.path.expanduser(text)
-    if os.path.isfile(folder):
-        raise InputError(f"{text!r} is a file. {_EXPECTED}")
-    return folder

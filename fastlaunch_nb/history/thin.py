@@ -1,122 +1,89 @@
-"""Which looks tell something new: a store of months has the same answer thousands of times.
+"""Thinning: unchanged scans, whose images equal those of the scans before and after.
 
-A look that brought just what the one before it and the one after it brought adds
-nothing to any answer but its own time, and that stays in the coverage. Looks that
-come within AHEAD of one another stay: what one of them saw ahead may be later than the next.
+A store of months holds the same images thousands of times. Unchanged scans affect no
+answer but by their times, and those stay in the coverage. Scans within MAX_AHEAD of each
+other always count, because a transition that one saw ahead may come after the next one.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb.history.deduplicate import Numbers, ScanIndex, ScanRows, codes
-from fastlaunch_nb.history.file_schema import KINDS, PLACE, RECORD
-from fastlaunch_nb.schema.columns import COMPLETE, NOT_OPTED_IN, TEXT, Column
-from fastlaunch_nb.state_intervals.inputs import AHEAD
+from fastlaunch_nb.history.deduplicate import Array
+from fastlaunch_nb.history.file_schema import KINDS, RECORD
+from fastlaunch_nb.schema.columns import COMPLETE, NOT_OPTED_IN
+from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION, MAX_AHEAD, SECOND
 
-_SECOND = 1_000_000  # in microseconds, as Arrow and pandas count here
-_FAR: Final = 1 << 40  # seconds: more than any time has
-_TOLD: Final = [
-    column
+_COMPARED: Final = [
+    column.name
     for column in KINDS["images"]
-    if column not in RECORD and column.name not in (*PLACE, "observed_at")
+    if column not in RECORD and column.name not in (*ACCOUNT_REGION, "observed_at")
 ]
-"""The columns in which one look may differ from the next."""
 
 
-class UnchangedScanFilter:
-    """Lets through only the looks that tell something new.
+def find_successors(
+    coverage: pd.DataFrame, events: pd.DataFrame, max_gap: timedelta | None
+) -> Array:
+    """Return the position of the next scan of the account and region, or -1.
+
+    It is -1 where the two scans must both stay: one of them is incomplete, filtered or too
+    close to another scan, an event lies between them, or `max_gap` would be exceeded.
 
     Parameters
     ----------
-    tally : Tally
-        Of the coverage.
     coverage : pandas.DataFrame
-        All looks, whether their images come through or not.
+        All scans, sorted by time.
     events : pandas.DataFrame
-        What was told besides: looks beside an event stay.
-    gap : timedelta, optional
-        Looks that were no further apart than this stay so.
+        All events.
+    max_gap : timedelta, optional
+        The gap between scans that may not grow.
     """
-
-    def __init__(
-        self, tally: ScanIndex, coverage: pd.DataFrame, events: pd.DataFrame, gap: timedelta | None
-    ) -> None:
-        self._tally = tally
-        moments = _moments(coverage, coverage)  # which orders them by place and second
-        self._order = np.argsort(moments, kind="stable")
-        ordered = moments[self._order]
-        place, seconds = np.divmod(ordered, _FAR)
-        span = (place, seconds // _seconds(gap)) if gap else (place,)
-        beside = np.ones(max(0, len(ordered) - 1), dtype=bool)  # a look and the next one
-        for part in span:
-            beside &= part[1:] == part[:-1]
-        beside &= np.diff(seconds) > 0
-        beside[1:] &= (place[2:] != place[:-2]) | (seconds[1:-1] - seconds[:-2] > AHEAD.seconds)
-        self._beside = beside & ~_event_between(ordered, _moments(events, coverage))
-        whole = coverage["scope"].fillna("").eq("") & coverage["status"].isin(
-            [COMPLETE, NOT_OPTED_IN]
-        )
-        self._whole = whole.to_numpy(dtype=bool)
-        self.dropped: Numbers = np.zeros(len(coverage), dtype=bool)
-
-    def through(self, day: ScanRows) -> ScanRows:
-        """Return the rows of a day that tell something new; note which looks are dropped."""
-        told = np.zeros(len(self.dropped), dtype="uint64")
-        np.add.at(told, day.looks, _fingerprints(day.rows))  # in any order
-        sound = self._whole & (self._tally.found(day.looks) == self._tally.expected)
-        told, sound = told[self._order], sound[self._order]
-        same = self._beside & (told[1:] == told[:-1]) & sound[1:] & sound[:-1]
-        self.dropped[self._order[1:-1]] |= same[1:] & same[:-1]
-        left = ~self.dropped[day.looks]
-        return ScanRows(day.rows.filter(pa.array(left)), day.looks[left])
+    keys = list(ACCOUNT_REGION)
+    scans, times = (
+        rows[keys].fillna("").assign(time=rows["observed_at"].dt.floor("s"))
+        for rows in (coverage, events)
+    )
+    times = times.sort_values("time").assign(event=lambda rows: rows["time"])
+    scans = pd.merge_asof(scans, times, on="time", by=keys, direction="forward")
+    is_unfiltered = coverage["scope"].fillna("").eq("")
+    scans["complete"] = is_unfiltered & coverage["status"].isin([COMPLETE, NOT_OPTED_IN])
+    scans["position"] = range(len(scans))
+    grouped = scans.groupby(keys)[["time", "complete", "position"]]
+    previous, following = grouped.shift(1), grouped.shift(-1)
+    time, next_time = scans["time"], following["time"]
+    comparable = (
+        (scans["complete"] & following["complete"].eq(True))
+        & (next_time > time)
+        & ~(time - previous["time"] <= MAX_AHEAD)
+        & ~(scans["event"] <= next_time)
+    )
+    if max_gap:
+        step = max(max_gap - max_gap % SECOND, SECOND)
+        start = pd.Timestamp(0, tz="UTC")
+        comparable &= (time - start) // step == (next_time - start) // step
+    return following["position"].where(comparable, -1).to_numpy("int64")
 
 
-def _seconds(gap: timedelta) -> int:
-    return max(1, gap // timedelta(seconds=1))
+def hash_scans(images: pa.Table, count: int) -> Array:
+    """Return a hash of the images of each scan, in whatever order they come."""
+    rows = images.select(_COMPARED).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    hashes = np.zeros(count, dtype="uint64")
+    row_hashes = pd.util.hash_pandas_object(rows, index=False).to_numpy()
+    np.add.at(hashes, images["scan"].to_numpy(), row_hashes)
+    return hashes
 
 
-def _moments(rows: pd.DataFrame, coverage: pd.DataFrame) -> Numbers:
-    """Return a number for each row that grows with its place and its second."""
-    places = pd.MultiIndex.from_frame(coverage[list(PLACE)].drop_duplicates().fillna(""))
-    place = places.get_indexer(pd.MultiIndex.from_frame(rows[list(PLACE)].fillna("")))
-    seconds: Any = rows["observed_at"].astype("int64").to_numpy() // _SECOND
-    moments: Numbers = place * _FAR + seconds
-    return moments
-
-
-def _event_between(looks: Numbers, events: Numbers) -> Numbers:
-    """Tell of each look whether there was an event at its place until the next one."""
-    events = np.sort(events)
-    return np.searchsorted(events, looks[:-1], "left") < np.searchsorted(events, looks[1:], "right")
-
-
-def _fingerprints(rows: pa.Table) -> Numbers:
-    """Return a number for each row that differs where one of its columns does."""
-    mixed = np.zeros(len(rows), dtype="uint64")
-    for place, column in enumerate(_TOLD):
-        values = _numbers(rows[column.name], column)
-        mixed = _stirred(mixed ^ (values.view("uint64") + np.uint64(place)))
-    return mixed
-
-
-def _numbers(values: pa.ChunkedArray, column: Column) -> Numbers:
-    if column.dtype == TEXT:
-        return codes(values).astype("int64")
-    whole = values.cast(pa.int64()).fill_null(np.iinfo("int64").min)
-    numbers: Numbers = whole.to_numpy()
-    return numbers
-
-
-def _stirred(numbers: Numbers) -> Numbers:
-    """Spread numbers over all of 64 bits, as splitmix64 does (Steele, Lea and Flood, 2014)."""
-    numbers = numbers + np.uint64(0x9E3779B97F4A7C15)
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    stirred: Numbers = numbers ^ (numbers >> np.uint64(31))
-    return stirred
+def find_unchanged_scans(successors: Array, hashes: Array, is_intact: Array) -> Array:
+    """Return a mask of the scans that equal both the scan before and the scan after."""
+    first = np.flatnonzero(successors >= 0)
+    second = successors[first]
+    equal = is_intact[first] & is_intact[second] & (hashes[first] == hashes[second])
+    equals_next, equals_previous = np.zeros((2, len(successors)), dtype=bool)
+    equals_next[first[equal]] = True
+    equals_previous[second[equal]] = True
+    return equals_next & equals_previous

@@ -1,54 +1,67 @@
-"""What the looks at a place tell of any moment: the complete ones beside it, the next failure."""
+"""Scans around a time: the complete scans before and after it, and the next failed one."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 import narwhals.stable.v2 as nw
 
-from fastlaunch_nb.state_intervals.inputs import PLACE, Frame, add_durations
+from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION, Frame, Inputs, add_durations
+
+_NEVER: Final = nw.lit(value=False)
 
 
-def scan_times(facts: Frame, looks: Frame) -> Frame:
-    """Return each `second` and `seen` of the facts, and the scans before the one, after the other.
+def find_scans_around(inputs: Inputs) -> Frame:
+    """Return the scans around each pair of `scanned` and `instant_second`.
 
-    What lies between the two tells nothing of an image whose transition was seen ahead.
+    Scans between the two prove nothing about an image whose transition was seen ahead. So
+    `complete_before` lies before `scanned`, `complete_after` and `failed_after` lie after
+    `instant_second`.
     """
-    pairs = facts.group_by(*PLACE, "second", "seen").agg(nw.len()).drop("len")
-    never = nw.when(nw.col("seen").is_null()).then("seen")
-    points = [
-        pairs.select(*PLACE, at=at, complete=never, failed=never) for at in ("second", "seen")
+    keys = [*ACCOUNT_REGION, "scanned", "instant_second"]
+    pairs = inputs.observations.group_by(*keys).agg(nw.len()).drop("len")
+    null = nw.when(nw.col("scanned").is_null()).then("scanned")
+    times = [
+        pairs.select(*ACCOUNT_REGION, time=name, complete=null, failed=null) for name in keys[2:]
     ]
-    told = neighbouring_scans(nw.concat([*points, looks]))
-    before = told.select(*PLACE, "before", second="at")
-    after = told.select(*PLACE, "after", "failed", seen="at")
-    return pairs.join(before, on=[*PLACE, "second"]).join(after, on=[*PLACE, "seen"])
+    neighbours = find_neighbouring_scans(nw.concat([*times, inputs.scans]))
+    before = neighbours.select(*ACCOUNT_REGION, "complete_before", scanned="time")
+    after = neighbours.select(
+        *ACCOUNT_REGION, "complete_after", "failed_after", instant_second="time"
+    )
+    return pairs.join(before, on=[*ACCOUNT_REGION, "scanned"]).join(
+        after, on=[*ACCOUNT_REGION, "instant_second"]
+    )
 
 
-def neighbouring_scans(looks: Frame) -> Frame:
-    """Return, for each place and moment in these rows, the looks before and after it.
+def find_neighbouring_scans(scans: Frame) -> Frame:
+    """Return the scans before and after each time of an account and region.
 
     Parameters
     ----------
-    looks : LazyFrame
-        PLACE, `at`, `complete` and `failed`; both null where a moment is no look.
+    scans : LazyFrame
+        ACCOUNT_REGION, `time`, `complete` and `failed`; both are null where a time is not
+        that of a scan.
 
     Returns
     -------
     LazyFrame
-        A row a moment: PLACE, `at`; `complete`, the moment where it is a complete look;
-        `before` and `after`, the last complete look earlier and the first one later;
-        `failed`, the first later look that failed.
+        A row for each time: ACCOUNT_REGION, `time`; `complete`, as above;
+        `complete_before` and `complete_after`, the nearest complete scans; `failed_after`,
+        the next scan that failed.
     """
-    moments = looks.group_by(*PLACE, "at").agg(nw.col("complete").max(), nw.col("failed").max())
-    complete = nw.col("complete")
-    return moments.with_columns(
-        before=complete.shift(1).over(*PLACE, order_by="at"),
-        after=complete.shift(-1).over(*PLACE, order_by="at"),
-        failed=nw.col("failed").shift(-1).over(*PLACE, order_by="at"),
+    times = scans.group_by(*ACCOUNT_REGION, "time").agg(
+        nw.col("complete").max(), nw.col("failed").max()
+    )
+    before, after = nw.col("complete_before"), nw.col("complete_after", "failed_after")
+    return times.with_columns(
+        complete_before=nw.col("complete").shift(1).over(*ACCOUNT_REGION, order_by="time"),
+        complete_after=nw.col("complete").shift(-1).over(*ACCOUNT_REGION, order_by="time"),
+        failed_after=nw.col("failed").shift(-1).over(*ACCOUNT_REGION, order_by="time"),
     ).with_columns(
-        nw.col("before").fill_null(strategy="forward").over(*PLACE, order_by="at"),
-        nw.col("after", "failed").fill_null(strategy="backward").over(*PLACE, order_by="at"),
+        before.fill_null(strategy="forward").over(*ACCOUNT_REGION, order_by="time"),
+        after.fill_null(strategy="backward").over(*ACCOUNT_REGION, order_by="time"),
     )
 
 
@@ -58,18 +71,29 @@ def certainty_end(
     gap: tuple[timedelta, ...],
     *,
     until: nw.Expr,
-    last: nw.Expr,
-    scanned: nw.Expr | None = None,
+    is_last: nw.Expr = _NEVER,
+    next_scanned: nw.Expr | None = None,
 ) -> nw.Expr:
-    """Return when what was `certain` ceases to be; null where it does not before `until`.
+    """Return when a state becomes uncertain, or null if it stays certain.
 
-    That is at the next look that failed, or after a silence of `gap`. After the
-    `last` of all that is certain, every such look counts; else none from when the
-    next thing was `scanned`, if that is sooner than `until`.
+    Parameters
+    ----------
+    certain : str
+        The column of the last time at which the state was certain.
+    failed : str
+        The column of the first failed scan after that.
+    gap : tuple of timedelta
+        The longest time without a scan after which the state is still certain.
+    until : Expr
+        When the next state starts.
+    is_last : Expr, optional
+        True if no state follows, so that any failed scan counts.
+    next_scanned : Expr, optional
+        The scan that saw the next state, from which on no failed scan counts.
     """
-    sooner = until if scanned is None else nw.min_horizontal(until, scanned)
-    failure = nw.when(last | (nw.col(failed) < sooner)).then(failed)
+    end = until if next_scanned is None else nw.min_horizontal(until, next_scanned)
+    failure = nw.when(is_last | (nw.col(failed) < end)).then(failed)
     if not gap:
         return failure
-    silence = add_durations(nw.col(certain), *gap)
-    return nw.min_horizontal(failure, nw.when(silence < until).then(silence))
+    limit = add_durations(nw.col(certain), *gap)
+    return nw.min_horizontal(failure, nw.when(limit < until).then(limit))

@@ -289,13 +289,13 @@ def check_difference(draw: random.Random, draws: list[random.Random]) -> None:
         changed = history.diff(first, last)
     for row in changed.to_dict("records"):
         image = tuple(row[name] for name in KEY)
-        if row["change"] in ("gone", "not known after"):
+        if row["change"] in ("gone", "unknown after"):
             assert before.pop(image)
             if row["change"] == "gone":
                 assert image not in after
             else:
                 assert after.pop(image)[0] == "unknown"
-        elif row["change"] in ("appeared", "not known before"):
+        elif row["change"] in ("appeared", "unknown before"):
             assert before.pop(image, ("unknown",))[0] == "unknown"
             if row["after"] not in ("absent", "disabled"):
                 before[image] = after[image]

@@ -7,19 +7,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.charts.time_window import intervals_of_one_scan
-from fastlaunch_nb.history.deduplicate import ScanIndex, counted_scans
+from fastlaunch_nb.history.deduplicate import index_scans, select_recordings, select_rows
 from fastlaunch_nb.history.file_schema import KINDS
 from fastlaunch_nb.history.load import load_store, with_stable_listing
 from fastlaunch_nb.history.store import StoredFile
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import COUNT, TIME
-from fastlaunch_nb.state_intervals.inputs import AHEAD
+from fastlaunch_nb.state_intervals.inputs import MAX_AHEAD as AHEAD
+from fastlaunch_nb.charts.time_window import intervals_of_one_scan
 from tests.helpers.histories import MINUTE, PLACES, START, looked, same
 from tests.helpers.samples import item
 from tests.history.test_history import event
@@ -80,14 +81,14 @@ def test_which_recording_counts(name: str) -> None:
     """Of a sweep one recording counts, whole: of most complete regions, then of most rows."""
     rows, expected = RECORDINGS[name]
     for order in (rows, rows[::-1]):
-        assert {expected} == set(counted_scans(recorded(*order))["record_id"])
+        assert {expected} == set(select_recordings(recorded(*order))["record_id"])
 
 
 def test_each_sweep_has_its_own_recording() -> None:
     """What one sweep has does not matter to another; each row that counts is there once."""
     rows = [("s", "a", "x", "complete", 9), ("t", "b", "x", "failed", 0),
             ("t", "c", "y", "complete", 1)]  # fmt: skip
-    found = counted_scans(recorded(*rows, *rows))
+    found = select_recordings(recorded(*rows, *rows))
     assert list(found[["record_id", "region"]].itertuples(index=False, name=None)) == [
         ("a", "x"),
         ("c", "y"),
@@ -98,7 +99,7 @@ def test_looks_are_in_the_order_of_their_times() -> None:
     """A look that came earlier is earlier, whichever sweep it is of."""
     rows = recorded(("s", "a", "x", "complete", 1), ("t", "b", "x", "complete", 1))
     rows["observed_at"] = pd.Series([START + SECOND, START], dtype=TIME)
-    assert counted_scans(rows)["sweep_id"].tolist() == ["t", "s"]
+    assert select_recordings(rows)["sweep_id"].tolist() == ["t", "s"]
 
 
 # --- which rows count -----------------------------------------------------------------
@@ -117,11 +118,9 @@ def counted(expected: int, *images: tuple[str, str | None]) -> list[str | None]:
     rows = pa.table(
         {name: pa.array(texts, pa.string()).dictionary_encode() for name, texts in columns.items()}
     )
-    tally = ScanIndex(coverage)
-    found = tally.counting(rows)
-    assert len(found.rows) == len(found.looks)
-    assert {0} >= set(found.looks.tolist())
-    ids: list[str | None] = found.rows["image_id"].to_pylist()
+    found = select_rows(rows, index_scans(coverage), np.array([expected]))
+    assert {0} >= set(found["scan"].to_pylist())
+    ids: list[str | None] = found["image_id"].to_pylist()
     return ids
 
 
@@ -230,8 +229,10 @@ def test_which_looks_tell_something_new(name: str, tmp_path: Path) -> None:
     when = [START + minute * MINUTE for minute in case.events]
     if when:
         history.record(fl.from_events([event(case.place, 1, "enabled", at) for at in when]))
-    told = load_store(history._files, history._files.listed(), anew=True, gap=case.gap).told_anew
-    assert case.stay == "".join("k" if stays else "." for stays in told)
+    told = load_store(
+        history._store, history._store.list_files(), only_changes=True, max_gap=case.gap
+    ).coverage["unchanged"]
+    assert case.stay == "".join("." if stays else "k" for stays in told)
 
 
 def merged(sweeps: list[Any]) -> Any:
@@ -263,8 +264,10 @@ def test_any_field_is_something_new(field: str, value: Any, tmp_path: Path) -> N
     history.record(
         merged([looked(n, (HERE, found), title=f"{n}") for n, found in enumerate(looks)])
     )
-    told = load_store(history._files, history._files.listed(), anew=True).told_anew
-    assert told.tolist() == [True, False, True, True, True, False, True]
+    told = load_store(history._store, history._store.list_files(), only_changes=True).coverage[
+        "unchanged"
+    ]
+    assert told.tolist() == [False, True, False, False, False, True, False]
 
 
 AT = START + 10 * MINUTE
@@ -391,7 +394,7 @@ def test_a_look_may_know_less_than_seconds(tmp_path: Path) -> None:
     found = history.diff(START + MINUTE, START + 2 * MINUTE)
     assert found["change"].tolist() == ["appeared"]
     found = history.diff(START + MINUTE - timedelta(microseconds=1), START + 2 * MINUTE)
-    assert found["change"].tolist() == ["not known before"]
+    assert found["change"].tolist() == ["unknown before"]
 
 
 def test_one_look_tells_what_the_intervals_do() -> None:
@@ -418,7 +421,7 @@ class Listings:
     def __init__(self, *listings: Sequence[StoredFile]) -> None:
         self.left = [list(listing) for listing in listings]
 
-    def listed(self) -> list[StoredFile]:
+    def list_files(self) -> list[StoredFile]:
         """Return the next listing; the last one again and again."""
         return self.left.pop(0) if len(self.left) > 1 else self.left[0]
 

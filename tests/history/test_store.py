@@ -140,19 +140,19 @@ def test_a_listing_that_tore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     store = tmp_path / "store"
     for minute in range(3):
         fl.History(store).record(small(minute))
-    real = ParquetStore._listed
+    real = ParquetStore._list_kind
     draw, minutes = random.Random(4), iter(range(3, 10_000))
     writer = fl.History(store)
 
     def torn(self: ParquetStore, kind: str) -> Iterator[Any]:
-        if self is not writer._files:
+        if self is not writer._store:
             for _ in range(draw.randrange(2)):
                 writer.record(small(next(minutes)))
             if draw.random() < 0.2:
                 writer.compact()
         return real(self, kind)
 
-    monkeypatch.setattr(ParquetStore, "_listed", torn)
+    monkeypatch.setattr(ParquetStore, "_list_kind", torn)
     for _ in range(5):
         before = len(counts(writer))
         reader = fl.History(store)
@@ -167,7 +167,7 @@ def test_merged_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     real, left = ParquetStore.read, [1]
 
     def read(self: ParquetStore, kind: str, listing: Any) -> Any:
-        if self is reader._files and left[0]:
+        if self is reader._store and left[0]:
             left[0] -= 1
             fl.History(tmp_path).compact()
         return real(self, kind, listing)
@@ -329,7 +329,7 @@ def test_what_may_not_be_read_is_not_damaged(
 ) -> None:
     """A file that does not come, for want of a permission or of memory, is not called damaged."""
     history = eventful(tmp_path)
-    system, root = history._files._place
+    system, root = history._store._location
 
     class Closed:
         """A file system in which no file may be read; root could read all of a real one."""
@@ -340,7 +340,7 @@ def test_what_may_not_be_read_is_not_damaged(
         def open_input_file(self, path: str) -> Any:
             raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(history._files, "_place", (Closed(), root))
+    monkeypatch.setattr(history._store, "_location", (Closed(), root))
     with pytest.raises(fl.StoreError, match="could not be read: Permission denied"):
         history.observations()
     monkeypatch.undo()
@@ -348,7 +348,7 @@ def test_what_may_not_be_read_is_not_damaged(
     def full(*_: object, **__: object) -> Any:
         raise pa.ArrowMemoryError("no room")
 
-    monkeypatch.setattr("fastlaunch_nb.history.store._table", full)
+    monkeypatch.setattr("fastlaunch_nb.history.store._parse_file", full)
     for ask in (history.observations, history.compact):
         with pytest.raises(MemoryError, match="no room"):
             ask()
@@ -373,16 +373,16 @@ def without(sweep: Swept, **columns: Any) -> Swept:
         (fl.History("somewhere"), "record got a History"),
         (small(0).images, "without event_id"),
         (small(0)._replace(coverage=None), "record got a Swept"),  # type: ignore[arg-type]
-        (small(0)._replace(coverage=looked(0, (PLACES[2], [])).coverage), "of no look"),
-        (small(0)._replace(coverage=pd.DataFrame()), "of no look"),
+        (small(0)._replace(coverage=looked(0, (PLACES[2], [])).coverage), "to no scan"),
+        (small(0)._replace(coverage=pd.DataFrame()), "to no scan"),
         (small(0)._replace(started_at="x"), "started_at is 'x'"),  # type: ignore[arg-type]
         (without(small(0), sweep_id=None), "no sweep_id"),
-        (without(small(0), status=None), "no status"),
-        (without(small(0), observed_at=None), "no observed_at"),
-        (without(small(0), observed_at=pd.Timestamp(0)), "another kind"),
-        (without(small(0), observed_at="soon"), "another kind"),
-        (without(small(0), rows="many"), "another kind"),
-        (small(0)._replace(coverage=pd.concat([small(0).coverage] * 2)), "two rows for one look"),
+        (without(small(0), status=None), "status or"),
+        (without(small(0), observed_at=None), "or observed_at"),
+        (without(small(0), observed_at=pd.Timestamp(0)), "unexpected dtype"),
+        (without(small(0), observed_at="soon"), "unexpected dtype"),
+        (without(small(0), rows="many"), "unexpected dtype"),
+        (small(0)._replace(coverage=pd.concat([small(0).coverage] * 2)), "two rows for one scan"),
     ],
 )
 def test_what_can_not_be_recorded(tmp_path: Path, what: Any, said: str) -> None:
@@ -419,7 +419,7 @@ def test_what_can_not_be_asked(tmp_path: Path) -> None:
 def test_a_repr_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A history says where it is, and asks the disk, or S3, for nothing to say so."""
     history = eventful(tmp_path)
-    for name in ("listed", "read"):
+    for name in ("list_files", "read"):
         monkeypatch.setattr(ParquetStore, name, None)  # calling it would fail
     assert repr(history) == f"History({str(tmp_path)!r})"
 

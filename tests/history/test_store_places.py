@@ -187,7 +187,7 @@ def test_s3_refuses(s3: S3) -> None:
         assert "It takes s3:ListBucket" in str(caught.value), method
         s3.refuses = lambda asked: False
         assert set(counts(history)) == {"sweep-0000.00", "sweep-0001.00"}
-    with pytest.raises(fl.StoreError, match="Make the bucket first"):
+    with pytest.raises(fl.StoreError, match="Create the bucket first"):
         fl.History("s3://no-such-bucket/fleet").record(small(0))
     with pytest.raises(fl.StoreError, match="There is no store at 's3://bucket/other'"):
         fl.History("s3://bucket/other").images()
@@ -202,10 +202,10 @@ def test_a_large_file_that_breaks_off(s3: S3) -> None:
     with pytest.raises(fl.StoreError, match="could not be written to"):
         place.write("images", "2026-01-01", "large", large)
     with pytest.raises(fl.StoreError, match="There is no store"):
-        place.listed()
+        place.list_files()
     s3.refuses = lambda asked: False
     place.write("images", "2026-01-01", "large", large)
-    assert [file.size > 11 << 20 for file in place.listed()] == [True]
+    assert [file.size > 11 << 20 for file in place.list_files()] == [True]
 
 
 def test_s3_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +229,7 @@ def test_what_s3_is_made_with(
     """S3 is where AWS's variables say; it has 10 s to take a connection, and 20 s to answer."""
     for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:2", **variables}.items():
         monkeypatch.setenv(name, value)
-    system, path = ParquetStore("s3://bucket/fleet")._place
+    system, path = ParquetStore("s3://bucket/fleet")._location
     expected = {
         "connect_timeout": 10,
         "request_timeout": 20,
@@ -247,7 +247,7 @@ def test_without_an_endpoint_the_bucket_says_its_region(monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
     regions = {"bucket": "eu-north-1"}
     monkeypatch.setattr(fs, "resolve_s3_region", regions.__getitem__)
-    system, _ = ParquetStore("s3://bucket/fleet")._place
+    system, _ = ParquetStore("s3://bucket/fleet")._location
     assert system.region == "eu-north-1"
     assert system.__reduce__()[1][0]["endpoint_override"] == ""
 

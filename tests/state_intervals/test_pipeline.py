@@ -380,7 +380,7 @@ GOOD, LOOKS = frames(told((1, "enabled", 0), looks=" c"))
 @pytest.mark.parametrize(
     ("observations", "coverage", "max_gap", "said"),
     [
-        ([], None, None, "observations is a list. Expected a frame of pandas"),
+        ([], None, None, "observations is a list. Expected a DataFrame of pandas"),
         (pa.table({"a": [1]}), None, None, "observations is a frame of pyarrow"),
         (GOOD["state"], None, None, "observations is a Series"),
         (GOOD.drop(columns=["state", "region"]), None, None, "has no column region, state."),
@@ -390,7 +390,7 @@ GOOD, LOOKS = frames(told((1, "enabled", 0), looks=" c"))
         (GOOD.assign(observed_at=pd.Timestamp("2026-01-15")), None, None, "with a time zone"),
         (GOOD, LOOKS.drop(columns="scope"), None, "coverage has no column scope"),
         (GOOD, LOOKS.assign(asked_at=1.5), None, "In coverage, asked_at is Float64"),
-        (GOOD, pl.from_pandas(LOOKS), None, "observations are of pandas, coverage is of polars"),
+        (GOOD, pl.from_pandas(LOOKS), None, "is a frame of pandas, coverage is a frame of polars"),
         *((GOOD, LOOKS, wrong, "max_gap is") for wrong in WRONG_GAPS),
     ],
 )
