@@ -126,7 +126,7 @@ def parse_number(
     >>> parse_number("fill_time", 600, "seconds above 0")
     600.0
     """
-    if isinstance(value, Real) and not isinstance(value, bool):
+    if type(value) is not bool and isinstance(value, Real):
         with suppress(OverflowError):  # by an int that is too large for a float
             number = float(value)
             if 0 < number <= most or (allow_zero and number == 0):

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.charts.time_window import intervals_of_one_scan
 from fastlaunch_nb.history.deduplicate import index_scans, select_recordings, select_rows
 from fastlaunch_nb.history.file_schema import KINDS
 from fastlaunch_nb.history.load import load_store, with_stable_listing
@@ -20,7 +21,6 @@ from fastlaunch_nb.history.store import StoredFile
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import COUNT, TIME
 from fastlaunch_nb.state_intervals.inputs import MAX_AHEAD as AHEAD
-from fastlaunch_nb.charts.time_window import intervals_of_one_scan
 from tests.helpers.histories import MINUTE, PLACES, START, looked, same
 from tests.helpers.samples import item
 from tests.history.test_history import event
