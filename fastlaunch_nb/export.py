@@ -6,6 +6,7 @@ control characters, and a spreadsheet finds no formula in it.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import importlib.util
@@ -13,8 +14,12 @@ import json
 import re
 import secrets
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal, overload
 
 import pandas as pd
@@ -47,6 +52,7 @@ from fastlaunch_nb.schema.columns import COLUMNS, KEY
 from fastlaunch_nb.validation import validate_columns
 
 WIDTH = 900
+_LIMIT, _GRACE = 120.0, 5.0  # seconds for Chrome to draw, and to end
 _NO_FAST_LAUNCH = "No image has Fast Launch here."
 _FORMS = ("html", "png", "svg", "md")
 _SOURCES: dict[str, bool | str] = {"inline": True, "cdn": "cdn", "page": False}
@@ -96,7 +102,8 @@ def embed(
     MissingExtraError
         If `form` needs a picture, and Kaleido is not installed.
     SetupError
-        If `form` needs a picture, and Kaleido finds neither Chrome nor Chromium.
+        If `form` needs a picture, and Kaleido finds neither Chrome nor Chromium, or
+        Chrome does not draw it within two minutes, twice.
 
     Examples
     --------
@@ -141,14 +148,47 @@ def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:
     figure.update_xaxes(rangeselector_visible=False)  # its buttons do nothing in a picture
     size = {"format": form, "width": width, "scale": 1}  # so that it is exactly that wide
     offline = {"mathjax": False}  # by default Kaleido loads it from a CDN for each picture
+    draw = partial(kaleido.calc_fig, figure.to_dict(), size, kopts=offline)
     try:
-        picture: bytes = kaleido.calc_fig_sync(figure.to_dict(), size, kopts=offline)
+        with suppress(TimeoutError):  # rarely, Chrome hangs as it starts; the next one does not
+            return _run_with_limit(draw)
+        return _run_with_limit(draw)
     except ChromeNotFoundError:
         raise SetupError(
             f"A chart as {form.upper()} needs Chrome or Chromium, and none was found. "
             "Install one, or set BROWSER_PATH to its path; HTML needs none."
         ) from None
-    return picture
+    except TimeoutError:
+        raise SetupError(
+            f"Chrome did not draw the chart as {form.upper()} within {_LIMIT:.0f} s, in two "
+            "attempts. Try again, or set BROWSER_PATH to another Chrome or Chromium."
+        ) from None
+
+
+def _run_with_limit(draw: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
+    """Run a coroutine in a thread with a loop of its own: a notebook's loop is busy."""
+    picture: Future[bytes] = Future()
+
+    def run() -> None:
+        try:
+            picture.set_result(asyncio.run(_cancel_late(draw())))
+        except BaseException as error:
+            picture.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return picture.result(_LIMIT + 3 * _GRACE)
+
+
+async def _cancel_late(drawing: Coroutine[Any, Any, bytes]) -> bytes:
+    """Await a picture until the limit. The first cancel closes Chrome, the second kills it."""
+    task = asyncio.ensure_future(drawing)
+    for seconds in (_LIMIT, _GRACE, _GRACE):
+        if (await asyncio.wait({task}, timeout=seconds))[0]:
+            break
+        task.cancel()
+    if task.done() and not task.cancelled():
+        return task.result()
+    raise TimeoutError
 
 
 def _render_markdown(text: FigureText, picture: bytes) -> str:

@@ -175,8 +175,14 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def drawing_browser() -> Iterator[None]:
     """A browser that draws all pictures; Kaleido would start one for each."""
+
+    async def draw(figure: Any, size: Any, *, kopts: Any) -> Any:
+        return kaleido.calc_fig_sync(figure, size)
+
     kaleido.start_sync_server(mathjax=False)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kaleido, "calc_fig", draw)
+        yield
     kaleido.stop_sync_server()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -119,10 +120,10 @@ def test_without_chrome_the_message_helps(
 ) -> None:
     """Without Chrome the message names the programs to install, and the form that needs none."""
 
-    def fail(*_: object, **__: object) -> bytes:
+    async def fail(*_: object, **__: object) -> bytes:
         raise kaleido.errors.ChromeNotFoundError
 
-    monkeypatch.setattr("kaleido.calc_fig_sync", fail)
+    monkeypatch.setattr("kaleido.calc_fig", fail)
     with pytest.raises(fl.SetupError, match=r"Chrome or Chromium.*HTML needs none"):
         fl.embed(fl.capacity(images), "png")
 
@@ -131,13 +132,54 @@ def test_pictures_need_no_network(images: pd.DataFrame, monkeypatch: pytest.Monk
     """Kaleido loads no MathJax, which it would load from a CDN by default."""
     options: list[object] = []
 
-    def draw(*_: object, kopts: object) -> bytes:
+    async def draw(*_: object, kopts: object) -> bytes:
         options.append(kopts)
         return b"drawn"
 
-    monkeypatch.setattr("kaleido.calc_fig_sync", draw)
+    monkeypatch.setattr("kaleido.calc_fig", draw)
     assert fl.embed(fl.capacity(images), "png") == b"drawn"
     assert options == [{"mathjax": False}]
+
+
+class HangingChrome:
+    """A Chrome that does not draw, and ends at the second request to end, if at all."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, hangs: int, ends: bool = True) -> None:
+        self.hangs, self.ends, self.cancels = hangs, ends, 0
+        monkeypatch.setattr("kaleido.calc_fig", self.draw)
+        monkeypatch.setattr(export, "_LIMIT", 0.05)
+        monkeypatch.setattr(export, "_GRACE", 0.05)
+
+    async def draw(self, *_: object, **__: object) -> bytes:
+        """Hang as often as requested, then draw."""
+        self.hangs -= 1
+        for attempt in range(2 if self.ends else 1_000) if self.hangs >= 0 else ():
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancels += 1
+                if self.ends and attempt:
+                    raise
+        return b"drawn"
+
+
+def test_a_hanging_chrome_is_ended_and_replaced(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If Chrome hangs, it is closed, then killed, and the next one draws the picture."""
+    chrome = HangingChrome(monkeypatch, hangs=1)
+    assert fl.embed(fl.capacity(images), "png") == b"drawn"
+    assert chrome.cancels == 2
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["ends", "never ends"])
+def test_chrome_that_always_hangs_is_an_error(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    """If two of them hang, the error says so; a Chrome that cannot be ended changes nothing."""
+    HangingChrome(monkeypatch, hangs=2, ends=ends)
+    with pytest.raises(fl.SetupError, match=r"did not draw the chart as PNG .* two attempts"):
+        fl.embed(fl.capacity(images), "png")
 
 
 def test_without_kaleido_the_message_helps(
