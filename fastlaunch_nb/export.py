@@ -116,27 +116,23 @@ def embed(
     if form not in _FORMS:
         hint = did_you_mean(str(form), _FORMS)
         raise InputError(f"form is {form!r}. Expected one of {', '.join(_FORMS)}.{hint}")
+    if form == "html" and plotlyjs not in _SOURCES:
+        raise InputError(f"plotlyjs is {plotlyjs!r}. Expected one of {', '.join(_SOURCES)}.")
     text = figure_text(figure)  # raises for anything else than a figure with a title
     figure = without_images(figure)  # a document has no use for their keys
     if form == "html":
-        return _render_html(figure, plotlyjs)
+        digest = hashlib.sha256(figure.to_json().encode()).hexdigest()
+        html: str = figure.to_html(
+            full_html=False,
+            include_plotlyjs=_SOURCES[plotlyjs],
+            div_id=f"fastlaunch-{digest[:12]}",
+            config={"showSendToCloud": False, "responsive": True},
+        )
+        return html
+    picture = _render_picture(figure, "png" if form == "md" else form, width)
     if form == "md":
-        return _render_markdown(text, _render_picture(figure, "png", width))
-    picture = _render_picture(figure, form, width)
+        return _render_markdown(text, picture)
     return picture if form == "png" else picture.decode()
-
-
-def _render_html(figure: go.Figure, plotlyjs: str) -> str:
-    if plotlyjs not in _SOURCES:
-        raise InputError(f"plotlyjs is {plotlyjs!r}. Expected one of {', '.join(_SOURCES)}.")
-    digest = hashlib.sha256(figure.to_json().encode()).hexdigest()
-    fragment: str = figure.to_html(
-        full_html=False,
-        include_plotlyjs=_SOURCES[plotlyjs],
-        div_id=f"fastlaunch-{digest[:12]}",
-        config={"showSendToCloud": False, "responsive": True},
-    )
-    return fragment
 
 
 def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:

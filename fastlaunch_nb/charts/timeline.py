@@ -131,7 +131,7 @@ def _write_subtitle(
         width = format_duration(time_bins(window.begin, window.end).width)
         per_row = order.images_per_row
         rows = f"each row is up to {per_row:,} images, " if per_row > 1 else ""
-        lines.append([f"{rows}each column is {width}: a cell has its worst state"])
+        lines.append([f"{rows}each column is {width}, each cell shows its worst state"])
     return lines
 
 
@@ -156,7 +156,7 @@ def _make_figure(
         window.segments,
         rows=order.rows,
         legend=legend,
-        marks=[f"{mark} {_MEANINGS[mark]}" for mark, found in marks.items() if found.any()],
+        marks=[f"{mark} {_MEANINGS[mark]}" for mark, mask in marks.items() if mask.any()],
     )
 
 
@@ -217,14 +217,14 @@ def _find_marks(window: TimeWindow) -> dict[str, pd.Series]:
 def _mark_trace(window: TimeWindow, rows: pd.Series) -> go.Scatter:
     """Return the marks at the ends of bars: arrow heads and circles."""
     x, y, symbols, colours = [], [], [], []
-    for mark, found in _find_marks(window).items():
+    for mark, mask in _find_marks(window).items():
         ends = window.segments["visible_end" if mark == _OPEN else "visible_start"]
-        x += [alt_text.plotly_time(time) for time in ends[found]]
-        y += list(-rows[found])
-        symbols += [_SYMBOLS[mark]] * int(found.sum())
+        x += [alt_text.plotly_time(time) for time in ends[mask]]
+        y += list(-rows[mask])
+        symbols += [_SYMBOLS[mark]] * int(mask.sum())
         colours += [
             "white" if mark == _INEXACT else style.state_style(state).colour
-            for state in window.segments["state"][found]
+            for state in window.segments["state"][mask]
         ]
     are_circles = [symbol == _SYMBOLS[_INEXACT] for symbol in symbols]
     return go.Scatter(

@@ -27,11 +27,11 @@ TITLES = [
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the executed notebook and the documents that it wrote."""
     folder = tmp_path_factory.mktemp("reports")
-    run_module("papermill", NOTEBOOK, folder / NOTEBOOK.name, "-p", "folder", folder)
+    run_tool("papermill", NOTEBOOK, folder / NOTEBOOK.name, "-p", "folder", folder)
     return folder
 
 
-def run_module(module: str, *arguments: str | Path, **variables: str) -> None:
+def run_tool(module: str, *arguments: str | Path, **variables: str) -> None:
     """Run a tool as its users do; if it fails, show its output."""
     run(sys.executable, "-m", module, *arguments, cwd=ROOT, **variables)
 
@@ -87,7 +87,7 @@ def test_sphinx_draws_both_charts(reports: Path, page: Page) -> None:
     """Sphinx draws both charts without a warning, in a second build too, and hides the code."""
     html = reports / "sphinx" / "_build" / "html"
     for _ in range(2):  # the second build must not take files of the first one for pages
-        run_module("sphinx", "-W", "-b", "html", reports / "sphinx", html)
+        run_tool("sphinx", "-W", "-b", "html", reports / "sphinx", html)
     page.goto((html / "index.html").as_uri())
     expect_live_charts(page)
     expect(page.locator("body")).not_to_contain_text("import")
@@ -138,7 +138,7 @@ def test_markdown_in_a_name_is_literal(
 def test_without_chrome_a_report_has_only_text(tmp_path: Path) -> None:
     """Without Chrome the notebook explains that, runs to its end, and its Markdown has the text."""
     arguments = (NOTEBOOK, tmp_path / NOTEBOOK.name, "-p", "folder", tmp_path)
-    run_module("papermill", *arguments, BROWSER_PATH=str(tmp_path / "none"))
+    run_tool("papermill", *arguments, BROWSER_PATH=str(tmp_path / "none"))
     assert "needs Chrome or Chromium" in (tmp_path / NOTEBOOK.name).read_text()
     rendered = MarkdownIt().render((tmp_path / "report.md").read_text("utf-8"))
     assert rendered.count("<pre>") == 2
@@ -148,7 +148,7 @@ def test_without_chrome_a_report_has_only_text(tmp_path: Path) -> None:
 @pytest.mark.deep
 def test_nbconvert_keeps_the_pictures(reports: Path, browser: Browser) -> None:
     """The executed notebook has a picture of each chart after export by nbconvert."""
-    run_module("nbconvert", "--to", "html", reports / NOTEBOOK.name)
+    run_tool("nbconvert", "--to", "html", reports / NOTEBOOK.name)
     with opened(browser, templates_own=NBCONVERTS_OWN) as page:
         page.goto((reports / NOTEBOOK.name).with_suffix(".html").as_uri())
         expect_pictures(page.locator("img"))

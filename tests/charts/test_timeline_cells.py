@@ -50,7 +50,7 @@ def test_a_cell_has_its_worst_state(lives: list[list[tuple[str, int]]], shared: 
             if worst and (number + column) % 2 and "unknown" in states:
                 worst |= {style.CLEAR}
             assert row[column] in (worst or {style.CLEAR})
-    assert "a cell has its worst state" in fl.alt_text(figure)
+    assert "each cell shows its worst state" in fl.alt_text(figure)
 
 
 def test_very_many_segments_are_cells() -> None:
