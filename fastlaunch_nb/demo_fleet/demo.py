@@ -230,7 +230,7 @@ def _pause_garbage_collection() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # otherwise unfreeze() would undo somebody's freeze()
+        if not gc.get_freeze_count():  # otherwise unfreeze() would undo a freeze() of the user
             gc.freeze()
             gc.unfreeze()
         if was_enabled:

@@ -55,7 +55,7 @@ UNKNOWN_VERSION_CODE = "InvalidLaunchTemplateId.VersionNotFound"
 # --- any request ----------------------------------------------------------------------
 
 VALIDATE_BEFORE_DRY_RUN = True
-"""Whether a dry run fails for every reason for which the real request would fail."""
+"""True if a dry run fails for every reason for which the real request would fail."""
 
 NOT_A_NUMBER_CODE = "InvalidParameterValue"
 """The error code for text where a number is expected; not MalformedQueryString."""
@@ -93,7 +93,7 @@ METRIC_PERIOD = 300
 """Seconds between two values of the stock, and the shortest period of all five metrics."""
 
 METRIC_LISTED_FOR, METRIC_RECENT_FOR = timedelta(days=14), timedelta(hours=3)
-"""How long ListMetrics lists a metric after its last value, by default and with RecentlyActive.
+"""Time since its last value for which a metric is listed, by default and with RecentlyActive.
 
 Both are documented by CloudWatch.
 """

@@ -37,7 +37,7 @@ def test_invalid_regions_and_filters_exit_with_2(
 
 @pytest.mark.parametrize("command", ["show", "serve", "lab"])
 def test_an_unknown_profile_exits_with_1(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that reads exits with 1 for an unknown profile, and tells how to list them."""
+    """A command that reads exits with 1 for an unknown profile, and explains how to list them."""
     assert main([command, "--profile", "nobody", "--region", "us-east-1"]) == 1
     assert "aws configure list-profiles" in capsys.readouterr().err
 

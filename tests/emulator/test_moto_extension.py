@@ -53,7 +53,7 @@ def test_every_field_is_returned_unchanged(client: Any) -> None:
 
 
 def test_hostile_text_is_returned_unchanged(client: Any) -> None:
-    """Text that looks like markup is escaped."""
+    """Text with markup is escaped."""
     image = FastLaunchImage("ami-00000002", state_transition_reason=HOSTILE)
     get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
     answer = client.describe_fast_launch_images(ImageIds=["ami-00000002"])
@@ -115,7 +115,7 @@ def test_closed_regions_are_refused(
 
 
 def test_describe_explains_a_region_that_is_not_opted_in(demo: Demo) -> None:
-    """DescribeRegions marks the region, and describe tells how to check its status."""
+    """DescribeRegions marks the region, and describe suggests how to check its status."""
     regions = demo.session.client("ec2").describe_regions(AllRegions=True)["Regions"]
     status = {region["RegionName"]: region["OptInStatus"] for region in regions}
     assert status["ap-east-1"] == "not-opted-in"

@@ -90,7 +90,7 @@ def refresh(dashboard: dict[str, Any]) -> None:
 
 
 def test_a_failed_refresh_keeps_the_images(dashboard: dict[str, Any]) -> None:
-    """If every read fails, images and time stay and a remedy is shown; the next refresh works."""
+    """If every read fails, images and time stay and a remedy appears; the next refresh works."""
     before = dashboard["panel"].filtered
     with inject_faults(unauthorized=dashboard["demo"].accounts):
         refresh(dashboard)
@@ -105,7 +105,7 @@ def test_a_failed_refresh_keeps_the_images(dashboard: dict[str, Any]) -> None:
 
 
 def test_a_refresh_reports_failed_reads(dashboard: dict[str, Any]) -> None:
-    """If some reads fail, the other images are shown, and the failures as a sweep shows them."""
+    """If some reads fail, the page has the other images and the failures of the sweep."""
     with inject_faults(unauthorized=["111122223333"]):
         refresh(dashboard)
     (output,) = dashboard["failed"].outputs
@@ -114,7 +114,7 @@ def test_a_refresh_reports_failed_reads(dashboard: dict[str, Any]) -> None:
 
 
 def test_an_error_is_shown_as_text(dashboard: dict[str, Any]) -> None:
-    """An error is shown as escaped text; the images stay and Refresh is enabled."""
+    """An error appears as escaped text; the images stay and Refresh is enabled."""
     before = dashboard["panel"].filtered
 
     def raise_expired(_progress: Any) -> None:
