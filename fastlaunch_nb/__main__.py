@@ -1,5 +1,5 @@
 """The command line of ``python -m fastlaunch_nb``."""
 
-from fastlaunch_nb.cli import run
+from fastlaunch_nb.cli.main import run
 
 run()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+import socket
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 import pandas as pd
 import pytest
+from pytest_socket import SocketConnectBlockedError
 
 from tests.helpers.cases import case_id
 
@@ -296,3 +299,16 @@ def test_no_case_is_only_a_number(request: pytest.FixtureRequest) -> None:
     ]
     assert numbered == []
     assert [case for case in params if len(case) > 200] == []
+
+
+# --- network --------------------------------------------------------------------------
+
+
+def test_tests_reach_this_machine_only() -> None:
+    """A test that connects to another machine fails at once."""
+    with (
+        socket.socket() as new,
+        warnings.catch_warnings(action="ignore"),
+        pytest.raises(SocketConnectBlockedError, match=r"192\.0\.2\.1"),
+    ):
+        new.connect(("192.0.2.1", 443))

@@ -150,7 +150,7 @@ def test_timelines_in_jupyterlab(page: Page, lab: str) -> None:
 @pytest.mark.deep
 def test_the_dashboard_refreshes(page: Page) -> None:
     """Refresh on the page of `serve` shows its progress, keeps filters and updates the images."""
-    command = [sys.executable, "-m", "fastlaunch_nb.cli", "serve", "--demo", "--no-browser"]
+    command = [sys.executable, "-m", "fastlaunch_nb", "serve", "--demo", "--no-browser"]
     with start_server([*command, "--port", "0"]) as address:
         open_in_voila(page, address)
         summary = page.locator(".fl-summary")

@@ -12,7 +12,7 @@ from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
 from fastlaunch_nb.emulator.faults import FAULTS
 
-COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
+COMMAND = [sys.executable, "-m", "fastlaunch_nb"]
 
 
 @pytest.mark.parametrize("command", ["show", "serve", "lab"])

@@ -30,7 +30,7 @@ from fastlaunch_nb.demo_fleet.demo import Demo
 from tests.helpers.browser import ROOT, SLOW, launched, opened
 from tests.helpers.processes import LIMIT, Process, process
 
-COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
+COMMAND = [sys.executable, "-m", "fastlaunch_nb"]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.schema.columns import TIME
 from tests.helpers.processes import run_in_terminal
 
-COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
+COMMAND = [sys.executable, "-m", "fastlaunch_nb"]
 
 
 def run_command(

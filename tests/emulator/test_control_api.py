@@ -53,9 +53,10 @@ def test_other_processes_move_the_clock(demo: Demo) -> None:
     assert demo.clock.now() == before + timedelta(hours=6)
 
 
-def test_the_curl_examples_of_readme_work(demo: Demo, tmp_path: Path) -> None:
-    """The curl commands in README print what README shows, and the events are complete."""
-    [block] = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_curl_examples_work(demo: Demo, tmp_path: Path) -> None:
+    """The curl commands in the docs print what the docs show, and the events are complete."""
+    page = (ROOT / "docs" / "demo.md").read_text("utf-8")
+    [block] = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
     if not shutil.which("curl"):
         pytest.skip("curl is not installed.")
     for command, expected in some(re.findall(r"\$ (.+)\n([^$]*)", block)):

@@ -155,7 +155,7 @@ def lab_folder(home: Path) -> Path:
 @contextmanager
 def lab_started(home: Path) -> Iterator[str]:
     """Start JupyterLab as `make lab` does, with new settings; yield its address."""
-    command = [sys.executable, "-m", "fastlaunch_nb.cli", "lab", "--no-browser", "--port", "0"]
+    command = [sys.executable, "-m", "fastlaunch_nb", "lab", "--no-browser", "--port", "0"]
     folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(lab_folder(home).parent)]
     with start_server([*command, *folders], env=_make_settings(home)) as address:
         yield address

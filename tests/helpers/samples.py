@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -49,6 +50,11 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.Complet
 def list_dtypes(rows: pd.DataFrame) -> dict[str, str]:
     """Return the dtype of each column as text."""
     return {str(name): str(dtype) for name, dtype in rows.dtypes.items()}
+
+
+def run_python(script: str) -> str:
+    """Return the output of a script in a new interpreter."""
+    return run(sys.executable, "-c", script, cwd=ROOT).stdout.strip()
 
 
 def item(number: int, state: str | None = "enabled", **fields: Any) -> dict[str, Any]:

@@ -1,5 +1,0 @@
-"""The command line of ``python -m fastlaunch_nb.cli``."""
-
-from fastlaunch_nb.cli.main import run
-
-run()
