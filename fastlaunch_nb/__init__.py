@@ -1,8 +1,8 @@
-"""fastlaunch_nb: EC2 Fast Launch in Jupyter.
+"""EC2 Fast Launch in Jupyter.
 
 The pages of DescribeFastLaunchImages as DataFrames, filter panels, state
-timelines and capacity charts. Everything public is a name of this package;
-each is loaded when it is first asked for, so that importing it costs nothing.
+timelines and capacity charts. All public names are here; each one loads its
+module when it is first used, so importing the package is fast.
 """
 
 from __future__ import annotations
