@@ -1,9 +1,8 @@
-"""Pools as they are drawn: the stock in its target, over time, and the size that is right."""
+"""Pools as they are drawn: the stock in its target."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -13,14 +12,11 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.charts.capacity_data import BY, capacity_rows
-from fastlaunch_nb.schema.columns import API_STATES, COUNT, KEY, TEXT, TIME
-from fastlaunch_nb.schema.joins import METRICS
-from fastlaunch_nb.sources.pages import empty_images
+from fastlaunch_nb.schema.columns import API_STATES, COUNT, TEXT, TIME
 from fastlaunch_nb.validation import validate_columns
-from tests.helpers.samples import HOSTILE, item
+from tests.helpers.samples import item
 
 NOON = pd.Timestamp("2026-01-15T12:00:00Z")
-HOUR = 3600
 STOPPED = ("enabling-failed", "enabled-failed", "disabling", "disabling-failed")
 PARTS = ("in stock", "being filled", "missing", "stock unknown", "beyond the target")
 
@@ -64,24 +60,6 @@ def stocked(images: pd.DataFrame) -> pd.DataFrame:
     return images.assign(available_snapshots=pd.array(parts, dtype=COUNT))
 
 
-def metrics(
-    images: pd.DataFrame, *rows: tuple[int, float, int, int | None, int | None, int | None]
-) -> pd.DataFrame:
-    """Return metrics: which image, hours after noon, seconds, stock, fast launches, cold ones."""
-    places = images[list(KEY)].iloc[[row[0] for row in rows]].to_dict("records")
-    table: dict[str, Any] = {
-        "time": [NOON + pd.Timedelta(hours=row[1]) for row in rows],
-        "period": [row[2] for row in rows],
-        "available_snapshots": [row[3] for row in rows],
-        "fast_launches": [row[4] for row in rows],
-        "cold_launches": [row[5] for row in rows],
-    }
-    whole = pd.DataFrame(places, columns=list(KEY)).assign(**table)
-    return whole.reindex(columns=[column.name for column in METRICS]).astype(
-        {column.name: column.dtype for column in METRICS}
-    )
-
-
 def drawn(figure: Any, name: str) -> dict[int, int]:
     """Return how long the part of each row is that has this name; rows count from the top."""
     found: dict[int, int] = {}
@@ -89,6 +67,10 @@ def drawn(figure: Any, name: str) -> dict[int, int]:
         if trace.name == name:
             found |= {-y: x for y, x in zip(trace.y, trace.x, strict=True)}
     return found
+
+
+def traces(figure: Any, name: str) -> list[Any]:
+    return [trace for trace in figure.data if trace.name == name]
 
 
 def known(*values: int | None) -> int:
@@ -105,9 +87,6 @@ def short(row: Row) -> int | None:
 def head(figure: Any) -> str:
     """Return the title and what stands under it."""
     return "\n".join(fl.text(figure).split("\n- ")[:1])
-
-
-# --- the stock in its target ----------------------------------------------------------
 
 
 @given(ROWS)
@@ -315,221 +294,3 @@ def test_what_can_not_be_drawn_is_refused(wrong: dict[str, Any], says: str) -> N
     """Rows, groups and metrics that are none are refused, with what was given and expected."""
     with pytest.raises(fl.InputError, match=says):
         fl.capacity(pools((5, 5, 6, None)), **wrong)
-
-
-# --- over time ------------------------------------------------------------------------
-
-PERIODS = st.lists(
-    st.tuples(
-        st.integers(0, 2),
-        st.integers(0, 60),
-        st.none() | st.integers(0, 12),
-        st.none() | st.integers(0, 9),
-        st.none() | st.integers(0, 9),
-    ),
-    min_size=1,
-    max_size=40,
-    unique_by=lambda row: row[:2],
-)
-POOLS = ((10, 4, 6, "enabled"), (5, 5, 6, "enabled"), (None, None, None, None))
-
-
-def traces(figure: Any, name: str) -> list[Any]:
-    return [trace for trace in figure.data if trace.name == name]
-
-
-def stock_at(trace: Any, moment: pd.Timestamp) -> int | None:
-    """Return the stock that steps show at a time."""
-    shown = None
-    for x, y in zip(trace.x, trace.y, strict=True):
-        if pd.Timestamp(x, tz="UTC") <= moment:
-            shown = y
-    return shown
-
-
-@given(PERIODS)
-def test_launches_that_are_drawn_are_all(periods: list[Any]) -> None:
-    """Law: bars, the title and the words count the launches of the metrics, whatever their time."""
-    images = pools(*POOLS)
-    rows = [(n, hour, HOUR, *rest) for n, hour, *rest in periods]
-    figure = fl.capacity(images, metrics=metrics(images, *rows))
-    for name, column in (("fast launches", 4), ("cold launches", 5)):
-        heights = sum(sum(trace.y) for trace in traces(figure, name))
-        assert heights == known(*(row[column] for row in rows))
-    fast, cold = ([row[place] for row in rows if row[place] is not None] for place in (4, 5))
-    whole = sum(fast) + sum(cold)
-    message = f"{sum(cold)} of {whole} launches were cold"
-    assert (figure.layout.title.text == message) == (bool(fast and cold) and whole > 1)
-    marked = sum(len(trace.x) for trace in traces(figure, "cold"))
-    assert marked == sum(len(trace.x) for trace in traces(figure, "cold launches"))
-
-
-@given(PERIODS)
-def test_steps_show_the_stock_and_gaps_none(periods: list[Any]) -> None:
-    """Law: in every period the line is at its stock; where no stock is told there is no line."""
-    images = pools(*POOLS)
-    by_hour = {hour: rest for _, hour, *rest in periods}
-    rows = [(0, hour, HOUR, *rest) for hour, rest in by_hour.items()]
-    figure = fl.capacity(images, metrics=metrics(images, *rows))
-    (line,), (gaps,) = traces(figure, "in stock"), traces(figure, "stock unknown")
-    told = {row[1]: row[3] for row in rows}
-    corners = [pd.Timestamp(x, tz="UTC") for x in gaps.x if x is not None]
-    spans = list(zip(corners[::4], corners[2::4], strict=True))
-    for hour in range(int(min(told)), int(max(told)) + 1):
-        middle = NOON + pd.Timedelta(hours=hour + 0.5)
-        assert stock_at(line, middle) == told.get(hour)
-        hatched = any(since < middle < until for since, until in spans)
-        assert hatched == (told.get(hour) is None)
-
-
-def test_panels_go_by_cold_launches() -> None:
-    """The image with the most cold launches is on top, then the one with the least in stock."""
-    images = pools((10, 4, 6, None), (10, 4, 6, None), (10, 4, 6, None), (10, 4, 6, None))
-    seen = metrics(images, (0, 0, HOUR, 9, 5, 0), (1, 0, HOUR, 2, 5, 0), (2, 0, HOUR, 9, 1, 4))
-    figure = fl.capacity(images, metrics=seen, top=2)
-    lines = fl.text(figure).split("\n- ")[1:]
-    assert [line.split(",")[0][-1] for line in lines] == ["2", "1"]
-    assert "drawn: the worst 2; the other 1: 0 of 5 launches cold" in head(figure)
-    assert "3 images over 1 h, 1 without metrics" in head(figure)
-    assert len(traces(figure, "in stock")) == 2
-
-
-def test_metrics_of_other_images_are_left_out() -> None:
-    """Rows of an image that is not among these are told, and neither drawn nor counted."""
-    images = pools((10, 4, 6, None), (10, 4, 6, None))
-    seen = metrics(images, (0, 0, HOUR, 9, 5, 1), (1, 90, HOUR, 2, 50, 10))
-    figure = fl.capacity(images.head(1), metrics=seen)
-    assert figure.layout.title.text == "1 of 6 launches were cold"
-    assert "1 image over 1 h, metrics of 1 image left out" in head(figure)
-    none = fl.capacity(images.head(1), metrics=seen.tail(1))
-    assert none.layout.title.text == "No metrics of these images."
-    assert fl.capacity(empty_images(), metrics=seen).layout.title.text.startswith(
-        "No image to show"
-    )
-
-
-def test_cold_launches_differ_by_more_than_colour() -> None:
-    """What was cold has a cross besides its colour; the target of now is a dashed line."""
-    images = pools((10, 4, 6, None))
-    figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, 9, 5, 1)))
-    (cross,), (target,) = traces(figure, "cold"), traces(figure, "target now")
-    assert cross.marker.symbol == "x-thin"
-    assert list(target.y) == [10, 10]
-    assert target.line.dash == "dash"
-    assert {trace.name for trace in figure.data} >= {"fast launches", "cold launches"}
-
-
-@pytest.mark.parametrize(
-    ("fast", "cold", "title"),
-    [
-        (None, None, "Stock over time, launches unknown"),
-        (3, None, "3 fast launches, cold ones unknown"),
-        (None, 0, "0 cold launches, fast ones unknown"),
-        (0, 0, "No launch"),
-        (1, 0, "0 of 1 launch was cold"),
-    ],
-)
-def test_launches_that_nobody_knows_are_not_none(
-    fast: int | None, cold: int | None, title: str
-) -> None:
-    """A number of launches that CloudWatch does not have is unknown, in the title too."""
-    images = pools((10, 4, 6, None))
-    figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, 9, fast, cold)))
-    assert figure.layout.title.text == title
-
-
-def test_an_unknown_target_has_no_line() -> None:
-    """Without a target the stock is drawn alone, and words say that the target is unknown."""
-    images = pools((None, None, None, None))
-    figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, None, 1, 1)))
-    assert traces(figure, "target now") == []
-    assert list(traces(figure, "in stock")[0].y) == []
-    assert "1 of 2 launches cold, stock unknown, target unknown" in fl.text(figure)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda seen: seen.assign(time=seen["time"].dt.tz_localize(None)), "time is datetime64"),
-        (lambda seen: seen.assign(cold_launches=[0.5]), "cold_launches is float64, not Int64"),
-        (lambda seen: seen.assign(period=[None]), "1 of its rows have no time or no period"),
-        (lambda seen: seen.assign(period=[0]), "no period"),
-    ],
-)
-def test_metrics_of_another_kind_are_refused(
-    spoil: Callable[[pd.DataFrame], pd.DataFrame], says: str
-) -> None:
-    """Metrics whose columns hold something else are refused, naming the column."""
-    images = pools((10, 4, 6, None))
-    with pytest.raises(fl.InputError, match=says):
-        fl.capacity(images, metrics=spoil(metrics(images, (0, 0, HOUR, 9, 5, 1))))
-
-
-def test_names_over_time_are_text() -> None:
-    """Markup in a name is escaped above its panel."""
-    images = pools((10, 4, 6, None)).assign(image_name=HOSTILE)
-    figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, 9, 5, 1)))
-    assert "<img" not in str(figure.to_dict())
-    assert "&lt;img" in str(figure.to_dict())
-
-
-# --- the size that is right -----------------------------------------------------------
-
-SIZE = fl.right_size("40 at 08:00 on weekdays", warm=0.9, spread=7200)
-
-
-@given(st.floats(0, 1), st.integers(1, 2000))
-def test_the_curve_and_its_cost_are_drawn(price: float, gib: int) -> None:
-    """Law: the line is the curve, in percent; the other is target times volume times price."""
-    prices = fl.Prices(snapshot_gib_month=price)
-    figure = fl.sizing_curve(SIZE, prices=prices, root_volume_gib=gib)
-    lines = {trace.name: trace for trace in figure.data}
-    assert list(lines["warm launches"].x) == SIZE.curve.target.tolist()
-    assert list(lines["warm launches"].y) == pytest.approx(SIZE.curve.warm * 100)
-    costs = [int(target) * gib * price for target in SIZE.curve.target]
-    assert list(lines["cost a month"].y) == pytest.approx(costs)
-    assert lines["cost a month"].yaxis == "y2"
-    assert f"{SIZE.target * gib * price:,.2f} USD a month" in figure.layout.title.text
-
-
-def test_what_is_chosen_is_marked_and_named() -> None:
-    """The chosen target has a mark on the curve and its name; the share that was wanted, a line."""
-    figure = fl.sizing_curve(SIZE, warm=0.9)
-    (mark,) = (trace for trace in figure.data if trace.name == "chosen")
-    assert (list(mark.x), list(mark.y)) == ([SIZE.target], [100 * SIZE.warm])
-    assert [note.text for note in figure.layout.annotations] == [f"<b>target {SIZE.target}</b>"]
-    assert [shape.y0 for shape in figure.layout.shapes] == [90, 0]
-    assert len(fl.sizing_curve(SIZE).layout.shapes) == 1
-    said = fl.text(figure)
-    assert "- 12 snapshots, 90.24 % warm, 30.00 USD a month, chosen" in said.split("\n")
-    assert len(said.split("\n")) < 20
-
-
-def test_axes_have_the_colours_of_their_lines() -> None:
-    """Each axis is named, in the colour of its line; the lines differ by more than that."""
-    figure = fl.sizing_curve(SIZE)
-    layout, lines = figure.layout, {trace.name: trace.line for trace in figure.data}
-    for axis, name in ((layout.yaxis, "warm launches"), (layout.yaxis2, "cost a month")):
-        assert axis.title.text
-        assert axis.title.font.color == axis.tickfont.color == lines[name].color
-    assert lines["warm launches"].dash != lines["cost a month"].dash
-
-
-@pytest.mark.parametrize(
-    ("sizing", "wrong", "says"),
-    [
-        (12, {}, "Got a int"),
-        (SIZE.curve, {}, "Got a Curve"),
-        (SIZE, {"warm": 0}, "warm is 0"),
-        (SIZE, {"warm": True}, "warm is True"),
-        (SIZE, {"warm": 0.99}, "warm is 0.99, but this size achieves 90.24 %"),
-        (SIZE, {"prices": 2.5}, "prices is 2.5"),
-        (SIZE, {"root_volume_gib": 0}, "root_volume_gib is 0"),
-        (SIZE, {"root_volume_gib": "50"}, "root_volume_gib is '50'"),
-        (SIZE, {"root_volume_gib": float("nan")}, "root_volume_gib is nan"),
-    ],
-)
-def test_what_is_no_size_is_refused(sizing: Any, wrong: dict[str, Any], says: str) -> None:
-    """What right_size did not return, and prices that are none, are refused by name."""
-    with pytest.raises(fl.InputError, match=says):
-        fl.sizing_curve(sizing, **wrong)
