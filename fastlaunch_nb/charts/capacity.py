@@ -148,7 +148,7 @@ def _write_subtitle(rows: CapacityRows, by: str) -> list[Line]:
 def _describe_row(rows: CapacityRows, row: int) -> RowText:
     numbers = rows.numbers.loc[row].to_dict()
     if rows.names:
-        heading = [rows.names[row], count_images(numbers["images"])]
+        heading = [alt_text.text_or_default(rows.names[row]), count_images(numbers["images"])]
         return [[line] for line in (*heading, *_describe_numbers(numbers))]
     image = rows.images.loc[row].to_dict()
     state = f"state {alt_text.text_or_default(image.get('state'), 'unknown')}"
