@@ -1,4 +1,4 @@
-"""The capacity chart: how many snapshots are in stock, and how many are to be."""
+"""The capacity chart: the stock of snapshots and its target, for each image or group."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, capacity_bars, row_order, style
-from fastlaunch_nb.charts.alt_text import Line, RowText
-from fastlaunch_nb.charts.capacity_data import BY, CapacityRows, capacity_rows
+from fastlaunch_nb.charts.alt_text import Line, RowText, count_images
+from fastlaunch_nb.charts.capacity_data import BY, CapacityRows, make_capacity_rows
 from fastlaunch_nb.charts.capacity_over_time import capacity_over_time
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_time
 from fastlaunch_nb.schema.columns import KEY
-from fastlaunch_nb.validation import validate_columns
+from fastlaunch_nb.validation import parse_count, validate_columns
 
-_MOST: Final = 50  # rows
-_MOST_PANELS: Final = 6
-_OTHERS: Final = 16  # pixels that words need for a row of their own
+_MAX_ROWS: Final = 50
+_MAX_PANELS: Final = 6
+_TEXT_HEIGHT: Final = 16  # pixels of a row with text only
 
 
 def capacity(
@@ -28,42 +28,42 @@ def capacity(
     top: int | None = None,
     metrics: pd.DataFrame | None = None,
 ) -> go.Figure:
-    """Draw how many snapshots are in stock, of how many that are to be.
+    """Draw the stock of snapshots against the target count, in a row for each image or group.
 
     Parameters
     ----------
     images : pandas.DataFrame
         A frame of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
-        It knows the stock where it has a column ``available_snapshots``, or
-        ``snapshots`` and ``snapshots_pending``. Columns ``image_name`` and
-        ``account_name``, where they are there, are shown instead of ids.
+        The stock is its column ``available_snapshots``, or else ``snapshots`` minus
+        ``snapshots_pending``. Labels use the columns ``image_name`` and ``account_name``
+        instead of ids if they exist.
     by : {"image", "account", "region", "template"}, default "image"
-        Of what there is a row each. Templates go by their names, whatever
-        account and region they are in.
+        What each row is. Templates with the same name share a row, in any account and
+        region.
     top : int, optional
-        How many rows there are, or panels over time; else 50 rows, or 6 panels. All
-        that is left is told as others: in one more row, or under the title.
+        The maximum of rows, by default 50, or of panels over time, by default 6. One more
+        row, or the subtitle, adds up the others.
     metrics : pandas.DataFrame, optional
-        CloudWatch's numbers of these images over time: the columns of
-        ``fastlaunch_nb.metrics``. With them there is a panel an image.
+        CloudWatch metrics of these images: the columns of ``fastlaunch_nb.metrics``.
+        With them there is a panel over time for each image.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        A row an image, or a group of them; those that lack the most snapshots on
-        top, then those of which nobody knows. A wide bar is the target; in it stands
-        what is in stock, what is being filled (as many as ``max_parallel_launches`` lets at
-        once, unless it has failed), and what is missing. Without any stock it
-        is the targets, with a diamond for ``max_parallel_launches``. With metrics it is
-        the stock over time in UTC, the target of now, and below the launches, those
-        marked that were cold; the most of these on top. A number that AWS does not
-        give is said to be unknown, never drawn as 0.
+        Rows that lack the most snapshots are on top, those with an unknown stock or target
+        last. A wide bar is the target. Inside it are the stock, the snapshots being filled
+        (at most ``max_parallel_launches``, none after a failure), and those missing. If no
+        stock is known, only targets are drawn, with a diamond for
+        ``max_parallel_launches``. Panels over time have the stock, the current target and
+        below them the launches, with a mark on cold ones; times are in UTC, and images
+        with the most cold launches are on top. A number that AWS does not return is
+        unknown, never drawn as 0.
 
     Raises
     ------
     InputError
-        It is no frame of images, `by` is none of these, `top` no whole number above 0,
-        `metrics` are none, or given where rows are groups.
+        If `images` is no frame of images, `by` is none of these, `top` is no whole number
+        above 0, or `metrics` is no frame of metrics or `by` is not "image" with it.
 
     Examples
     --------
@@ -72,179 +72,184 @@ def capacity(
     ...                          "SnapshotConfiguration": {"TargetResourceCount": 10}}])
     >>> [trace.name for trace in fl.capacity(images).data]
     ['target snapshots', 'max parallel launches']
-    >>> print(fl.text(fl.capacity(images.assign(available_snapshots=3))).splitlines()[0])
+    >>> print(fl.alt_text(fl.capacity(images.assign(available_snapshots=3))).splitlines()[0])
     Stock: 3 of 10 snapshots, 1 image below target
     """
     row_order.check_choice("by", by, BY)
-    _check_top(top)
+    if top is not None:
+        top = parse_count("top", top, least=1)
     images = validate_columns(
         "images", images, *KEY, "target_resource_count", "max_parallel_launches"
     )
     if metrics is not None:
         if by != "image":
-            raise InputError(f"by is {by!r}. Expected 'image': with metrics a panel is an image.")
-        return capacity_over_time(images, metrics, top or _MOST_PANELS)
+            raise InputError(f"by is {by!r}. Expected 'image': with metrics, a panel is an image.")
+        return capacity_over_time(images, metrics, top or _MAX_PANELS)
     if images.empty:
         return style.empty_figure("capacity", images)
-    return _bullets(images, by, top or _MOST)
+    return _draw_rows(make_capacity_rows(images, by, top or _MAX_ROWS), images, by)
 
 
-def _check_top(top: Any) -> None:
-    whole = isinstance(top, int) and not isinstance(top, bool)
-    if top is not None and not (whole and top > 0):
-        raise InputError(f"top is {top!r}. Expected how many rows: a whole number above 0.")
-
-
-def _bullets(images: pd.DataFrame, by: str, top: int) -> go.Figure:
-    there = capacity_rows(images, by, top)
-    texts = [_words(there, place) for place in there.rows.index]
-    said = [alt_text.draw_row(text) for text in texts]
-    rows = len(there.rows)
+def _draw_rows(rows: CapacityRows, images: pd.DataFrame, by: str) -> go.Figure:
+    count = len(rows.numbers)
     figure = style.base_figure(
-        _title(there), _under(there, by), images,
-        rows=rows + (there.left > 0), legend=capacity_bars.legend(there),
-    )  # fmt: skip
-    roomy = style.has_room(figure, rows)
-    figure.add_trace(capacity_bars.target_trace(there, said, roomy=roomy))
-    figure.add_traces(capacity_bars.traces(there, said))
-    if not there.told:
-        figure.add_trace(capacity_bars.parallel_trace(there, said, roomy=roomy))
-    style.name_rows(figure, _labels(there), total=rows)
-    last = max(map(float, capacity_bars.ends(there)), default=0.0)
-    end = round(last * (1.02 if there.told else 1.06), 2) or 1.0
-    figure.update_xaxes(title="snapshots" if there.told else "snapshots · launches", range=[0, end])
-    if there.told and roomy:
-        capacity_bars.write_numbers(figure, there)
-    _say_unknown(figure, there, end)
-    if there.left:
-        texts.append(_say_others(figure, there, by))
-    alt_text.attach_rows(figure, texts)
+        _write_title(rows),
+        _write_subtitle(rows, by),
+        images,
+        rows=count + (rows.other_count > 0),
+        legend=capacity_bars.legend_entries(rows),
+    )
+    has_room = style.has_room(figure, count)
+    row_texts = [_describe_row(rows, row) for row in range(count)]
+    hover = [alt_text.draw_row(text) for text in row_texts]
+    figure.add_traces(capacity_bars.bar_traces(rows, hover, has_room=has_room))
+    short_names = alt_text.shorten_labels(rows.names)
+    labels = [short_names[name] for name in rows.names] or style.row_labels(rows.images)
+    style.name_rows(figure, labels)
+    title, space = ("snapshots", 1.02) if rows.has_stock else ("snapshots · launches", 1.06)
+    end = round(float(capacity_bars.bar_ends(rows).max()) * space, 2) or 1.0
+    figure.update_xaxes(title=title, range=[0, end])
+    if rows.has_stock and has_room:
+        capacity_bars.add_bar_labels(figure, rows)
+    _note_unknown_targets(figure, rows, end, has_room=has_room)
+    if rows.other_count:
+        row_texts.append(_add_others_row(figure, rows, by))
+    alt_text.attach_rows(figure, row_texts)
     if by == "image":
-        alt_text.attach_images(figure, -there.images.index, there.images)
+        alt_text.attach_images(figure, -rows.images.index, rows.images)
     return figure
 
 
-# --- words ----------------------------------------------------------------------------
+# --- text -----------------------------------------------------------------------------
 
 
-def _title(there: CapacityRows) -> str:
-    whole = there.whole
-    known = whole["images"] - whole["no_target"]
+def _write_title(rows: CapacityRows) -> str:
+    total = rows.total
+    known = total["images"] - total["no_target"]
     if not known:
-        return f"Target unknown for {alt_text.count_images(whole['no_target'])}"
-    if not there.told or pd.isna(whole["within"]):
-        target = f"Target: {whole['target']:,} snapshots for {alt_text.count_images(known)}"
-        return f"{target}, stock unknown"
-    of = whole["within"] + whole["short"]
-    below = (
-        f"{alt_text.count_images(whole['below'])} below target"
-        if whole["below"]
-        else "none missing"
-    )
-    return f"Stock: {whole['within']:,} of {of:,} snapshots, {below}"
+        return f"Target unknown for {count_images(total['no_target'])}"
+    if pd.isna(total["in_target"]):
+        return f"Target: {total['target']:,} snapshots for {count_images(known)}, stock unknown"
+    target = total["in_target"] + total["missing"]
+    below = f"{count_images(total['below'])} below target" if total["below"] else "none missing"
+    return f"Stock: {total['in_target']:,} of {target:,} snapshots, {below}"
 
 
-def _under(there: CapacityRows, by: str) -> list[Line]:
-    whole = there.whole
-    said = [alt_text.count_images(whole["images"])]
-    if by != "image":
-        said[0] += f" by {by}"
-    unknown = {"stock": whole["no_stock"] if there.told else 0, "target": whole["no_target"]}
-    said += [f"{name} unknown for {count:,}" for name, count in unknown.items() if count]
-    if there.left:
-        said.append(f"{len(there.rows):,} of {len(there.rows) + there.left:,} rows are drawn")
-    return [said]
+def _write_subtitle(rows: CapacityRows, by: str) -> list[Line]:
+    total, count = rows.total, len(rows.numbers)
+    parts = [count_images(total["images"]) + ("" if by == "image" else f" by {by}")]
+    unknown = {"stock": total["no_stock"] if rows.has_stock else 0, "target": total["no_target"]}
+    parts += [f"{name} unknown for {images:,}" for name, images in unknown.items() if images]
+    if rows.other_count:
+        parts.append(f"{count:,} of {count + rows.other_count:,} rows are drawn")
+    return [parts]
 
 
-def _labels(there: CapacityRows) -> list[str]:
-    if not there.names:
-        return style.row_labels(there.images)
-    short = alt_text.shorten_labels(there.names)
-    return [short[name] for name in there.names]
-
-
-def _words(there: CapacityRows, place: int) -> RowText:
-    row = there.rows.loc[place].to_dict()
-    if there.names:
-        head = [alt_text.text_or_default(there.names[place]), alt_text.count_images(row["images"])]
-        return [[line] for line in (*head, *capacity_bars.sentences(row), _at_once(row))]
-    image = there.images.loc[place].to_dict()
-    told = capacity_bars.sentences(row) if there.told else capacity_bars.sentences(row)[:1]
+def _describe_row(rows: CapacityRows, row: int) -> RowText:
+    numbers = rows.numbers.loc[row].to_dict()
+    if rows.names:
+        heading = [alt_text.text_or_default(rows.names[row]), count_images(numbers["images"])]
+        return [[line] for line in (*heading, *_describe_numbers(numbers))]
+    image = rows.images.loc[row].to_dict()
     state = f"state {alt_text.text_or_default(image.get('state'), 'unknown')}"
-    return alt_text.row_text(image, *told, _at_once(row), *_of_metrics(image), state)
+    lines = _describe_numbers(numbers, with_stock=rows.has_stock)
+    return alt_text.row_text(image, *lines, *_describe_metrics(image), state)
 
 
-def _at_once(row: Any) -> str:
-    return f"at most {alt_text.text_or_default(row['parallel'], 'unknown')} parallel launches"
-
-
-def _of_metrics(image: dict[Any, Any]) -> list[str]:
-    """Say what was joined of CloudWatch's numbers, as far as it is known."""
-    counts = {"fast_launches": "fast launches", "cold_launches": "cold launches"}
-    times = {"available_snapshots_time": "stock seen", "below_target_since": "below target since"}
+def _describe_numbers(row: dict[Any, Any], *, with_stock: bool = True) -> list[str]:
+    """Describe the target, the stock, their difference and the parallel launches of a row."""
+    parallel = f"at most {row['parallel']} parallel launches"
     return [
-        *(f"{image[name]} {said}" for name, said in counts.items() if _known(image, name)),
-        *(
-            f"{said} {format_time(image[name])}"
-            for name, said in times.items()
-            if _known(image, name)
-        ),
+        _describe_count(row, "target", " snapshots"),
+        *([_describe_count(row, "stock")] if with_stock else []),
+        *_describe_difference(row),
+        parallel if pd.notna(row["parallel"]) else "max parallel launches unknown",
     ]
 
 
-def _known(image: dict[Any, Any], name: str) -> bool:
-    return not alt_text.is_missing(image.get(name))
+def _describe_count(row: dict[Any, Any], column: str, unit: str = "") -> str:
+    """Describe the target or stock of a row, and for how many images of a group it is unknown."""
+    if pd.isna(row[column]):
+        return f"{column} unknown"
+    unknown = row[f"no_{column}"]
+    return f"{column} {row[column]}{unit}" + (
+        f", unknown for {count_images(unknown)}" if unknown else ""
+    )
 
 
-# --- what is left, and what is unknown ------------------------------------------------
+def _describe_difference(row: dict[Any, Any]) -> list[str]:
+    """Describe the snapshots missing from the target and beyond it, as far as they are known."""
+    missing, excess = row["missing"], row["excess"]
+    lines = []
+    if pd.notna(missing) and missing > 0:
+        images = f" in {count_images(row['below'])}" if row["images"] > 1 else ""
+        filling = "an unknown number" if pd.isna(row["filling"]) else f"up to {row['filling']}"
+        lines = [f"{missing} below target{images}", f"{filling} of these being filled"]
+    elif pd.notna(missing):
+        lines = ["no snapshot missing" if row["no_stock"] else "at its target"]
+    if pd.notna(excess) and excess > 0:
+        lines.append(f"{excess} beyond the target")
+    return lines
 
 
-def _say_others(figure: go.Figure, there: CapacityRows, by: str) -> RowText:
-    """Say in a row of its own what is left: a bar of their sum would dwarf all that are drawn."""
-    row, rows = there.others.to_dict(), len(there.rows)
-    inside = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
-    taken = max(1.0, rows * _OTHERS / max(1, inside - _OTHERS))
-    figure.update_yaxes(range=[-rows - taken + 0.4, 0.6])
-    held = f"{capacity_bars.held(row)} of" if there.told else "target"
-    figure.add_annotation(
-        text=f"<i>{there.left:,} others: {held} {capacity_bars.wanted(row)}</i>",
-        font={"size": 11}, showarrow=False,
-        x=0, xanchor="left", xshift=2, y=-rows - taken / 2 + 0.5, yanchor="middle",
-    )  # fmt: skip
-    images = [] if by == "image" else [alt_text.count_images(row["images"])]
-    lines = [f"{there.left:,} others", *images, *capacity_bars.sentences(row), _at_once(row)]
-    return [[line] for line in lines]
+def _describe_metrics(image: dict[Any, Any]) -> list[str]:
+    """Describe the columns from CloudWatch that exist and are not null."""
+    texts = {
+        "fast_launches": "{} fast launches",
+        "cold_launches": "{} cold launches",
+        "available_snapshots_time": "stock as of {}",
+        "below_target_since": "below target since {}",
+    }
+    known = {name: image[name] for name in texts if not alt_text.is_missing(image.get(name))}
+    return [
+        texts[name].format(format_time(value) if isinstance(value, pd.Timestamp) else value)
+        for name, value in known.items()
+    ]
 
 
-def _say_unknown(figure: go.Figure, there: CapacityRows, end: float) -> None:
-    """Say of each row without a target that it has none: no bar stands for that.
+# --- other rows and unknown targets ---------------------------------------------------
 
-    In the row itself, on that side of what it has where there is more room, at any
-    width. Where rows are too tight for words, once for all of them, in the margin:
-    they are the last.
+
+def _add_others_row(figure: go.Figure, rows: CapacityRows, by: str) -> RowText:
+    """Add a row of text for the other rows, because a bar of their sum would dwarf all bars."""
+    others, count = rows.others.to_dict(), len(rows.numbers)
+    height = max(1, style.plot_height(figure) - _TEXT_HEIGHT)
+    taken = max(1.0, count * _TEXT_HEIGHT / height)
+    figure.update_yaxes(range=[-count - taken + 0.4, 0.6])
+    heading = f"{rows.other_count:,} others"
+    stock = f"{capacity_bars.format_count(others, 'stock')} of" if rows.has_stock else "target"
+    text = f"{heading}: {stock} {capacity_bars.format_count(others, 'target')}"
+    y = -count - taken / 2 + 0.5
+    _add_note(figure, text, x=0, xanchor="left", xshift=2, y=y, yanchor="middle")
+    images = [] if by == "image" else [count_images(others["images"])]
+    return [[line] for line in (heading, *images, *_describe_numbers(others))]
+
+
+def _note_unknown_targets(
+    figure: go.Figure, rows: CapacityRows, end: float, *, has_room: bool
+) -> None:
+    """Write "target unknown" in each row without a target, where there is more room.
+
+    If rows are too low for text, write it once, in the margin of these rows, the last ones.
     """
-    unknown = [int(place) for place in there.rows.index[there.rows["target"].isna()]]
-    if unknown and not style.has_room(figure, len(there.rows)):
-        _say_in_margin(figure, unknown)
+    unknown = rows.numbers.index[rows.numbers["target"].isna()]
+    if len(unknown) and not has_room:
+        _note_in_margin(figure, -unknown[0] + 0.5, -unknown[-1] - 0.5, len(unknown))
         return
-    ends = capacity_bars.ends(there)
-    for place in unknown:
-        x = float(ends[place])
-        after = x <= end / 2
-        figure.add_annotation(
-            text="<i>target unknown</i>", font={"size": 11}, showarrow=False,
-            x=x, xanchor="left" if after else "right", xshift=9 if after else -9, y=-place,
-        )  # fmt: skip
+    for row, x in capacity_bars.bar_ends(rows)[unknown].astype(float).items():
+        anchor, shift = ("left", 9) if x <= end / 2 else ("right", -9)
+        _add_note(figure, "target unknown", x=x, xanchor=anchor, xshift=shift, y=-row)
 
 
-def _say_in_margin(figure: go.Figure, unknown: list[int]) -> None:
-    """Draw a line beside the last rows, and words that go up along it."""
-    last = -unknown[-1] - 0.5
-    beside = {"xref": "paper", "x0": 1.0, "x1": 1.0, "y0": -unknown[0] + 0.5, "y1": last}
-    figure.add_shape(type="line", line={"color": style.GREY, "width": 2}, **beside)
+def _note_in_margin(figure: go.Figure, top: float, bottom: float, images: int) -> None:
+    """Draw a line along the last rows, and a vertical note next to it."""
+    line = {"color": style.GREY, "width": 2}
+    figure.add_shape(type="line", line=line, xref="paper", x0=1.0, x1=1.0, y0=top, y1=bottom)
     figure.update_layout(margin_r=30)
-    figure.add_annotation(
-        text=f"<i>target unknown for {alt_text.count_images(len(unknown))}</i>", font={"size": 11},
-        textangle=-90, showarrow=False,
-        x=1, xref="paper", xanchor="left", xshift=4, y=last, yanchor="bottom",
-    )  # fmt: skip
+    corner = {"x": 1, "xref": "paper", "xanchor": "left", "y": bottom, "yanchor": "bottom"}
+    text = f"target unknown for {count_images(images)}"
+    _add_note(figure, text, textangle=-90, xshift=4, **corner)
+
+
+def _add_note(figure: go.Figure, text: str, **position: Any) -> None:
+    figure.add_annotation(text=f"<i>{text}</i>", font={"size": 11}, showarrow=False, **position)

@@ -1,6 +1,6 @@
-"""What there is of snapshots against what there is to be: in numbers, a row for each bar.
+"""The numbers of a capacity chart: the stock, the target and what is missing in each row.
 
-Whole columns at a time, so that a hundred thousand images take no longer than a look at them.
+The arithmetic works on whole columns, so that it is fast for 100,000 images.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pandas as pd
 
 from fastlaunch_nb.charts import row_order
 from fastlaunch_nb.formatting import image_labels
-from fastlaunch_nb.schema.columns import COUNT, KEY
+from fastlaunch_nb.schema.columns import COUNT, KEY, TEXT
 from fastlaunch_nb.schema.joins import known_stock
 
 BY: Final = ("image", "account", "region", "template")
@@ -20,95 +20,98 @@ _NOT_FILLED: Final = ("enabling-failed", "enabled-failed", "disabling", "disabli
 
 
 class CapacityRows(NamedTuple):
-    """The rows of a figure, those that lack the most on top, and what is left.
+    """The rows of a capacity chart, those that lack the most snapshots first.
 
     Attributes
     ----------
-    rows : DataFrame
-        The numbers of each row. Where it can not be known, a number is null. Of the target,
-        `within` is in stock, `short` is not, and of `unknown` nobody knows; of what is short,
-        `filling` are being filled, at most. `stock` is all that there is of them,
-        `beyond` what is above a target, or where no target is told. `parallel` are the
-        launches at once. `images`, `below`, `no_stock` and `no_target` count images: all,
-        those below their target, those of which the one or the other is unknown.
+    numbers : DataFrame
+        The numbers of each row; null where unknown. `target` is the sum of `in_target`,
+        the snapshots in stock up to the target, of `missing`, and of `unknown`, the targets
+        of images with an unknown stock. `filling` is the maximum of missing snapshots in
+        preparation. `stock` is the sum of `in_target` and `excess`: the snapshots above the
+        target, or without one. `parallel` is the maximum of parallel launches. `images`,
+        `below`, `no_stock` and `no_target` count images: all, those below their target,
+        those with an unknown stock, those with an unknown target.
     images : DataFrame
-        The image of each row or, of a group, one of its images.
+        The image of each row, or the first image of each group.
     names : list of str
-        What the groups are called; of images none.
-    others, whole : Series
-        The same numbers of the rows that are left, and of all together.
-    left : int
-        How many rows are left.
+        The names of groups; empty if each row is an image.
+    others, total : Series
+        The same numbers for all rows that are not drawn, and for all rows.
+    other_count : int
+        The number of rows that are not drawn.
     """
 
-    rows: pd.DataFrame
+    numbers: pd.DataFrame
     images: pd.DataFrame
     names: list[str]
     others: pd.Series
-    whole: pd.Series
-    left: int
+    total: pd.Series
+    other_count: int
 
     @property
-    def told(self) -> bool:
-        """Whether the stock of any image is known."""
-        return bool(self.whole["no_stock"] < self.whole["images"])
+    def has_stock(self) -> bool:
+        """True if the stock of any image is known."""
+        return bool(self.total["no_stock"] < self.total["images"])
 
 
-def capacity_rows(images: pd.DataFrame, by: str, top: int) -> CapacityRows:
-    """Put images, or groups of them, into rows; of those beyond the first `top`, add up the rest.
+def make_capacity_rows(images: pd.DataFrame, by: str, top: int) -> CapacityRows:
+    """Put images or groups of them into rows, and add up the rows after the first `top`.
 
-    One that is left over alone has its own row.
+    If only one row is left, it becomes a row of its own.
     """
-    numbers = _numbers(images)
-    names: list[str] = []
-    of = pd.Series(range(len(images)), index=images.index)
-    labels = image_labels(images)
+    numbers, labels = _count_snapshots(images), image_labels(images)
+    groups, names = pd.Series(range(len(images)), index=images.index), list[str]()
     if by != "image":
-        of, names = _grouped(images, by)
-        labels = of.map(dict(enumerate(names)))
-        numbers = _summed(numbers, of)
-    first = images.assign(_label=labels)[~of.duplicated()]
-    order = _ordered(numbers.assign(_at=range(len(numbers))), first)
-    shown = order[: top if len(order) > top + 1 else len(order)]
-    rest = order[len(shown) :]
+        groups, names = _group_images(images, by)
+        labels = groups.map(dict(enumerate(names)))
+        numbers = numbers.groupby(groups).sum(min_count=1).astype(COUNT)
+    numbers = numbers.reset_index(drop=True)
+    first = images[~groups.duplicated()].reset_index(drop=True)
+    keys = first[[*KEY]].assign(_label=labels[~groups.duplicated()].array)
+    order = pd.concat([numbers, keys], axis=1).sort_values(
+        ["missing", "target", "_label", *KEY], ascending=[False, False, True, True, True, True]
+    )
+    drawn = order.index[: top if len(order) > top + 1 else len(order)]
+    others = order.index[len(drawn) :]
     return CapacityRows(
-        numbers.iloc[shown].reset_index(drop=True),
-        first.iloc[shown].drop(columns="_label").reset_index(drop=True),
-        [names[place] for place in shown] if names else [],
-        _total(numbers.iloc[rest]), _total(numbers), len(rest),
-    )  # fmt: skip
+        numbers.loc[drawn].reset_index(drop=True),
+        first.loc[drawn].reset_index(drop=True),
+        [names[number] for number in drawn] if names else [],
+        numbers.loc[others].sum(min_count=1).astype(COUNT),
+        numbers.sum(min_count=1).astype(COUNT),
+        len(others),
+    )
 
 
-def _numbers(images: pd.DataFrame) -> pd.DataFrame:
+def _count_snapshots(images: pd.DataFrame) -> pd.DataFrame:
     """Return the numbers of each image."""
-    target, parallel = images["target_resource_count"], images["max_parallel_launches"]
-    held = known_stock(images)
-    no_stock, no_target = held.isna(), target.isna()
-    within = held.where((held <= target).fillna(False), target).mask(no_stock)
-    short = target - within
-    found = {
+    target, stock = images["target_resource_count"], known_stock(images)
+    in_target = stock.where((stock <= target).fillna(False), target).mask(stock.isna())
+    missing = target - in_target
+    numbers = {
         "target": target,
-        "stock": held,
-        "within": within,
-        "short": short,
-        "filling": _filling(images, short),
-        "unknown": target.where(no_stock),
-        "beyond": held - within.fillna(0),
-        "parallel": parallel,
+        "stock": stock,
+        "in_target": in_target,
+        "missing": missing,
+        "filling": _count_filling(images, missing),
+        "unknown": target.where(stock.isna()),
+        "excess": stock - in_target.fillna(0),
+        "parallel": images["max_parallel_launches"],
         "images": 1,
-        "below": short.gt(0).fillna(False),
-        "no_stock": no_stock,
-        "no_target": no_target,
+        "below": missing.gt(0).fillna(False),
+        "no_stock": stock.isna(),
+        "no_target": target.isna(),
     }
-    return pd.DataFrame(found, index=images.index).astype(COUNT)
+    return pd.DataFrame(numbers, index=images.index).astype(COUNT)
 
 
-def _filling(images: pd.DataFrame, short: pd.Series) -> pd.Series:
-    """Return how many snapshots are being filled at most; null where nobody knows.
+def _count_filling(images: pd.DataFrame, missing: pd.Series) -> pd.Series:
+    """Return the maximum of missing snapshots in preparation; null if it is unknown.
 
-    That is as many instances as may prepare some at once, or the snapshots that are pending, if
-    these are more; never more than are short. An instance prepares for a while before its
-    snapshot is pending. Where a state says that it came to an end, only what is pending counts.
+    It is the maximum of parallel launches, or the number of pending snapshots if that is
+    larger: an instance runs for a while before its snapshot is pending. In a state without
+    further preparation, only pending snapshots count.
     """
     filling = images["max_parallel_launches"]
     if "state" in images:
@@ -116,40 +119,14 @@ def _filling(images: pd.DataFrame, short: pd.Series) -> pd.Series:
     if "snapshots_pending" in images:
         pending = images["snapshots_pending"]
         filling = filling.where((filling >= pending).fillna(True), pending)
-    fitting = filling.where((filling <= short).fillna(False), short)
-    return fitting.mask(filling.isna() & short.gt(0).fillna(False))
+    limited = filling.where((filling <= missing).fillna(False), missing)
+    return limited.mask(filling.isna() & missing.gt(0).fillna(False))
 
 
-def _grouped(images: pd.DataFrame, by: str) -> tuple[pd.Series, list[str]]:
-    if by != "template":
-        return row_order.group_images(images, by)
-    told = (
-        images[name].astype(object)
-        for name in ("launch_template_name", "launch_template_id")
-        if name in images
-    )
-    template = pd.Series([None] * len(images), index=images.index, dtype=object)
-    for names in told:
-        template = template.fillna(names)
-    return row_order.group_images(images.assign(template=template), "template")
-
-
-def _summed(numbers: pd.DataFrame, of: pd.Series) -> pd.DataFrame:
-    """Return sums of what is known, null where nothing is."""
-    summed: pd.DataFrame = numbers.groupby(of, sort=True).sum(min_count=1).astype(COUNT)
-    return summed
-
-
-def _total(numbers: pd.DataFrame) -> pd.Series:
-    return numbers.sum(min_count=1).astype(COUNT)
-
-
-def _ordered(numbers: pd.DataFrame, first: pd.DataFrame) -> list[int]:
-    """Return places in order: the most that is short, then unknown; of these the largest target."""
-    named = {name: first[name].to_numpy() for name in ("_label", *KEY)}
-    order = numbers.assign(**named).sort_values(
-        ["short", "target", "_label", *KEY],
-        ascending=[False, False, True, True, True, True],
-        na_position="last",
-    )
-    return order["_at"].tolist()
+def _group_images(images: pd.DataFrame, by: str) -> tuple[pd.Series, list[str]]:
+    """Return the group number of each image, and the names of groups."""
+    if by == "template":
+        columns = ["launch_template_name", "launch_template_id"]
+        names, ids = (images.reindex(columns=columns).astype(TEXT)[name] for name in columns)
+        images = images.assign(template=names.fillna(ids))
+    return row_order.group_images(images, by)

@@ -22,7 +22,8 @@ from tests.charts.chart_helpers import (
     make_intervals,
     make_lives,
 )
-from tests.charts.test_capacity import metrics, stocked
+from tests.charts.test_capacity import stocked
+from tests.charts.test_capacity_over_time import make_metrics
 from tests.helpers.browser import PLOT, opened, overlaps
 from tests.helpers.cases import some
 from tests.helpers.samples import item
@@ -89,7 +90,9 @@ def draw_histories() -> list[Any]:
 def draw_pools() -> list[Any]:
     """Return charts of pools: of groups, with all rows, over time, and of sizes."""
     images = stocked(make_fleet(120, STATES))
-    numbers = metrics(images, *[(n, k, 300, k % 6, 1, n % 3) for n in range(9) for k in range(99)])
+    numbers = make_metrics(
+        images, *[(n, k, 300, k % 6, 1, n % 3) for n in range(9) for k in range(99)]
+    )
     many, one = "40 at 08:00 on weekdays", "1 at 08:00"
     cases = ((many, 0.99, 0.0), (many, 0.9, 7200.0), (many, 0.2, 7200.0), (one, 1, 0.0))
     sizes = [(fl.right_size(text, warm=warm, spread=spread), warm) for text, warm, spread in cases]
@@ -97,7 +100,7 @@ def draw_pools() -> list[Any]:
         *(fl.capacity(images, by=by) for by in ("account", "region", "template")),
         fl.capacity(images, top=100),
         *(fl.capacity(images, metrics=numbers, top=top) for top in (1, 9)),
-        *(fl.sizing_curve(size, warm=warm) for size, warm in sizes),
+        *(fl.sizing_curve(size, min_warm_share=warm) for size, warm in sizes),
     ]
 
 

@@ -39,7 +39,7 @@ def test_the_text_has_a_line_for_every_image(images: pd.DataFrame, chart: Any) -
 
 def test_the_text_names_unknown_numbers(images: pd.DataFrame) -> None:
     """A number that EC2 does not give is unknown in the text; hostile text is literal in it."""
-    assert fl.alt_text(fl.capacity(images)).count("target unknown snapshots") == 2
+    assert fl.alt_text(fl.capacity(images)).count(", target unknown, ") == 2
     line = " ".join(HOSTILE.split()).replace("\x9b\u202e", r"\x9b\u202e")
     assert line in fl.alt_text(fl.capacity(images.assign(image_name=HOSTILE)))
 

@@ -1,9 +1,8 @@
-"""Pools as they are drawn: the stock in its target, over time, and the size that is right."""
+"""The capacity chart: bars of the stock and the target, their order, their groups and texts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -12,15 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.charts.capacity_data import BY, capacity_rows
-from fastlaunch_nb.schema.columns import API_STATES, COUNT, KEY, TEXT, TIME
-from fastlaunch_nb.schema.joins import METRICS
-from fastlaunch_nb.sources.pages import empty_images
+from fastlaunch_nb.charts.capacity_data import BY, make_capacity_rows
+from fastlaunch_nb.schema.columns import API_STATES, COUNT, TEXT, TIME
 from fastlaunch_nb.validation import validate_columns
-from tests.helpers.samples import HOSTILE, item
+from tests.helpers.samples import item
 
 NOON = pd.Timestamp("2026-01-15T12:00:00Z")
-HOUR = 3600
 STOPPED = ("enabling-failed", "enabled-failed", "disabling", "disabling-failed")
 PARTS = ("in stock", "being filled", "missing", "stock unknown", "beyond the target")
 
@@ -37,15 +33,15 @@ ROWS = st.lists(
 )
 
 
-def pools(*rows: Row) -> pd.DataFrame:
+def make_images(*rows: Row) -> pd.DataFrame:
     """Return images of two accounts and three regions with these numbers."""
+    names: list[dict[str, str]] = [
+        {"LaunchTemplateName": f"runner-{n % 4}"} if n % 5 else {} for n in range(len(rows))
+    ]
     items = [
-        item(
-            n, state, MaxParallelLaunches=parallel, SnapshotConfiguration={},
-            LaunchTemplate={"LaunchTemplateName": f"runner-{n % 4}"} if n % 5 else {},
-        )
-        for n, (_, _, parallel, state) in enumerate(rows)
-    ]  # fmt: skip
+        item(n, row[3], MaxParallelLaunches=row[2], SnapshotConfiguration={}, LaunchTemplate=name)
+        for n, (row, name) in enumerate(zip(rows, names, strict=True))
+    ]
     images = fl.from_pages(items, observed_at=NOON)
     return images.assign(
         target_resource_count=pd.array([row[0] for row in rows], dtype=COUNT),
@@ -56,254 +52,254 @@ def pools(*rows: Row) -> pd.DataFrame:
 
 
 def stocked(images: pd.DataFrame) -> pd.DataFrame:
-    """Return images with a stock: full, empty, in between, too much or unknown, in turn."""
-    parts = [
+    """Return images with a stock: full, empty, half full, above the target or unknown, in turn."""
+    stocks = [
         None if pd.isna(target) or n % 6 == 4 else (target, 0, target // 2, target + 3)[n % 4]
         for n, target in enumerate(images["target_resource_count"])
     ]
-    return images.assign(available_snapshots=pd.array(parts, dtype=COUNT))
+    return images.assign(available_snapshots=pd.array(stocks, dtype=COUNT))
 
 
-def metrics(
-    images: pd.DataFrame, *rows: tuple[int, float, int, int | None, int | None, int | None]
-) -> pd.DataFrame:
-    """Return metrics: which image, hours after noon, seconds, stock, fast launches, cold ones."""
-    places = images[list(KEY)].iloc[[row[0] for row in rows]].to_dict("records")
-    table: dict[str, Any] = {
-        "time": [NOON + pd.Timedelta(hours=row[1]) for row in rows],
-        "period": [row[2] for row in rows],
-        "available_snapshots": [row[3] for row in rows],
-        "fast_launches": [row[4] for row in rows],
-        "cold_launches": [row[5] for row in rows],
+def read_lengths(figure: Any, name: str) -> dict[int, int]:
+    """Return the length of a part of the bars by row, counted from the top."""
+    return {
+        -y: x
+        for trace in figure.data
+        if trace.name == name
+        for y, x in zip(trace.y, trace.x, strict=True)
     }
-    whole = pd.DataFrame(places, columns=list(KEY)).assign(**table)
-    return whole.reindex(columns=[column.name for column in METRICS]).astype(
-        {column.name: column.dtype for column in METRICS}
-    )
 
 
-def drawn(figure: Any, name: str) -> dict[int, int]:
-    """Return how long the part of each row is that has this name; rows count from the top."""
-    found: dict[int, int] = {}
-    for trace in figure.data:
-        if trace.name == name:
-            found |= {-y: x for y, x in zip(trace.y, trace.x, strict=True)}
-    return found
+def read_bar_labels(figure: Any) -> list[str]:
+    """Return the texts next to the bars."""
+    (trace,) = (trace for trace in figure.data if trace.name == "stock of target")
+    return list(trace.text)
 
 
-def known(*values: int | None) -> int:
-    """Return the sum of what is known."""
+def read_rows(figure: Any) -> list[str]:
+    """Return the text of each row."""
+    return fl.alt_text(figure).split("\n- ")[1:]
+
+
+def sum_known(*values: int | None) -> int:
     return sum(value for value in values if value is not None)
 
 
-def short(row: Row) -> int | None:
-    """Return how many snapshots lack, in the plainest way."""
-    target, held, *_ = row
-    return None if target is None or held is None else max(0, target - held)
-
-
-def head(figure: Any) -> str:
-    """Return the title and what stands under it."""
-    return "\n".join(fl.text(figure).split("\n- ")[:1])
-
-
-# --- the stock in its target ----------------------------------------------------------
+def count_missing(row: Row) -> int | None:
+    """Return the number of missing snapshots; None if it is unknown."""
+    target, stock, *_ = row
+    return None if target is None or stock is None else max(0, target - stock)
 
 
 @given(ROWS)
 def test_parts_are_the_numbers_of_the_frame(rows: list[Row]) -> None:
-    """Law: the parts of all bars add up to the targets and to the stock, and none is made up."""
-    figure = fl.capacity(pools(*rows), top=len(rows))
-    assert sum(drawn(figure, "target snapshots").values()) == known(*(row[0] for row in rows))
-    stock, possible, missing, unknown, beyond = (sum(drawn(figure, p).values()) for p in PARTS)
+    """Law: the parts of all bars add up to the targets and the stock of the frame."""
+    figure = fl.capacity(make_images(*rows), top=len(rows))
+    targets = read_lengths(figure, "target snapshots")
+    assert sum(targets.values()) == sum_known(*(row[0] for row in rows))
+    in_stock, filling, missing, unknown, beyond = (
+        sum(read_lengths(figure, part).values()) for part in PARTS
+    )
     counted = rows if any(row[1] is not None for row in rows) else []  # else no parts are drawn
-    assert stock + beyond == known(*(row[1] for row in counted))
-    assert stock + possible + missing + unknown == known(*(row[0] for row in counted))
-    assert unknown == known(*(row[0] for row in counted if row[1] is None))
-    assert possible == sum(
-        min(short(row) or 0, row[2] or 0) for row in counted if row[3] not in STOPPED
+    assert in_stock + beyond == sum_known(*(row[1] for row in counted))
+    assert in_stock + filling + missing + unknown == sum_known(*(row[0] for row in counted))
+    assert unknown == sum_known(*(row[0] for row in counted if row[1] is None))
+    assert filling == sum(
+        min(count_missing(row) or 0, row[2] or 0) for row in counted if row[3] not in STOPPED
     )
 
 
 @given(ROWS, st.sampled_from(BY))
-def test_parts_lie_one_after_the_other(rows: list[Row], by: str) -> None:
-    """Law: the parts of a row begin where the one before ends; what is beyond, after the target."""
-    figure = fl.capacity(pools(*rows), by=by, top=len(rows))
-    targets = drawn(figure, "target snapshots")
-    reached: dict[int, int] = {}
+def test_parts_follow_each_other(rows: list[Row], by: str) -> None:
+    """Law: each part of a row begins where the previous one ends, and the excess at the target."""
+    figure = fl.capacity(make_images(*rows), by=by, top=len(rows))
+    targets = read_lengths(figure, "target snapshots")
+    ends: dict[int, int] = {}
     for trace in figure.data:
         if trace.name not in PARTS:
             continue
+        is_excess = trace.name == PARTS[-1]
         for y, begin, length in zip(trace.y, trace.base, trace.x, strict=True):
-            before = targets.get(-y, 0) if trace.name == PARTS[-1] else reached.get(y, 0)
-            assert begin == before
+            assert begin == (targets if is_excess else ends).get(-y, 0)
             assert length > 0
-            reached[y] = begin + length
-            assert trace.name == PARTS[-1] or reached[y] <= targets[-y]
+            ends[-y] = begin + length
+            assert is_excess or ends[-y] <= targets[-y]
 
 
 @example([(27, None, None, None), (None, 2, None, "enabled")])
 @given(ROWS)
-def test_what_is_unknown_is_no_number(rows: list[Row]) -> None:
-    """Law: of an unknown stock nothing is drawn but that it is unknown, and nothing else is said.
+def test_an_unknown_stock_or_target_is_no_number(rows: list[Row]) -> None:
+    """Law: an unknown stock has no part but the unknown one, and an unknown target has no bar.
 
-    A row without a target has no bar of one, and says so.
+    The text of the row has no number for it either.
     """
-    images = pools(*rows)
+    images = make_images(*rows)
     figure = fl.capacity(images, top=len(rows))
-    lines = fl.text(figure).split("\n- ")[1:]
-    at = {
-        image: next(n for n, line in enumerate(lines) if image in line)
-        for image in images["image_id"]
-    }
-    told = any(row[1] is not None for row in rows)
-    for image, (target, held, *_) in zip(images["image_id"], rows, strict=True):
-        place = at[image]
-        if held is None:
-            parts = [name for name in PARTS if place in drawn(figure, name)]
-            assert parts == (["stock unknown"] if told and target else [])
-            assert re.search(r"stock \d|below target|at its target", lines[place]) is None
-            assert "stock unknown" in lines[place] or not told
+    texts = read_rows(figure)
+    has_stock = any(row[1] is not None for row in rows)
+    for image, (target, stock, *_) in zip(images["image_id"], rows, strict=True):
+        row, text = next((n, text) for n, text in enumerate(texts) if image in text)
+        if stock is None:
+            parts = [part for part in PARTS if row in read_lengths(figure, part)]
+            assert parts == (["stock unknown"] if has_stock and target else [])
+            assert re.search(r"stock \d|below target|at its target", text) is None
+            assert "stock unknown" in text or not has_stock
         else:
-            assert f"stock {held}" in lines[place]
-        assert (place in drawn(figure, "target snapshots")) == (target is not None)
-        assert ("target unknown snapshots" in lines[place]) == (target is None)
-    stocks = [row[1] for row in rows if row[0] is not None]  # the title is of what has a target
-    none_known = bool(stocks) and all(stock is None for stock in stocks)
-    assert ("stock unknown" in figure.layout.title.text) == none_known
+            assert f"stock {stock}" in text
+        assert (row in read_lengths(figure, "target snapshots")) == (target is not None)
+        assert ("target unknown" in text) == (target is None)
+    stocks = [row[1] for row in rows if row[0] is not None]  # the title omits the other images
+    is_unknown = bool(stocks) and all(stock is None for stock in stocks)
+    assert ("stock unknown" in figure.layout.title.text) == is_unknown
 
 
 @given(ROWS)
-def test_what_lacks_the_most_is_on_top(rows: list[Row]) -> None:
-    """Law: rows go by what is short, then those of which nobody knows; larger targets first."""
-    images = pools(*rows)
-    lines = fl.text(fl.capacity(images, top=len(rows))).split("\n- ")[1:]
-    order = [next(n for n, i in enumerate(images["image_id"]) if i in line) for line in lines]
+def test_the_row_with_the_most_missing_is_on_top(rows: list[Row]) -> None:
+    """Law: missing snapshots sort the rows, then the target; unknown numbers are last."""
+    images = make_images(*rows)
+    texts = read_rows(fl.capacity(images, top=len(rows)))
+    order = [next(n for n, i in enumerate(images["image_id"]) if i in text) for text in texts]
+    sorted_rows = [(count_missing(rows[n]), rows[n][0]) for n in order]
     keys = [
-        (short(rows[n]) is None, -(short(rows[n]) or 0), rows[n][0] is None, -(rows[n][0] or 0))
-        for n in order
+        (missing is None, -(missing or 0), target is None, -(target or 0))
+        for missing, target in sorted_rows
     ]
     assert keys == sorted(keys)
 
 
 @given(ROWS, st.sampled_from(BY), st.integers(1, 8))
-def test_others_and_top_are_all(rows: list[Row], by: str, top: int) -> None:
-    """Law: what is drawn and what is left add up to what pandas finds in the frame."""
-    images = pools(*rows)
-    there = capacity_rows(validate_columns("images", images), by, top)
-    counts = {
+def test_rows_and_others_add_up_to_the_frame(rows: list[Row], by: str, top: int) -> None:
+    """Law: the rows that are drawn and the others add up to the sums of the frame."""
+    images = make_images(*rows)
+    capacity = make_capacity_rows(validate_columns("images", images), by, top)
+    sums = {
         "target": images["target_resource_count"].sum(),
         "stock": images["available_snapshots"].sum(),
         "images": len(images),
         "no_stock": images["available_snapshots"].isna().sum(),
         "no_target": images["target_resource_count"].isna().sum(),
     }
-    for name, whole in counts.items():
-        assert there.rows[name].sum() + there.others[[name]].fillna(0)[name] == whole
-        assert there.whole[[name]].fillna(0)[name] == whole
-    assert len(there.rows) + there.left == len(capacity_rows(images, by, 99).rows)
-    assert there.left != 1
-    assert len(there.rows) <= top + 1
+    for name, total in sums.items():
+        assert capacity.numbers[name].sum() + capacity.others[[name]].fillna(0)[name] == total
+        assert capacity.total[[name]].fillna(0)[name] == total
+    drawn = len(capacity.numbers)
+    assert drawn + capacity.other_count == len(make_capacity_rows(images, by, 99).numbers)
+    assert capacity.other_count != 1
+    assert drawn <= top + 1
 
 
 @given(ROWS, st.sampled_from(("account", "region")))
 def test_groups_are_sums(rows: list[Row], by: str) -> None:
-    """Law: the row of a group is what pandas sums up for it."""
-    images = pools(*rows)
+    """Law: the target of a group is the sum of pandas over its images."""
+    images = make_images(*rows)
     figure = fl.capacity(images, by=by, top=9)
     labels = list(figure.layout.yaxis.ticktext)
-    sums = images.groupby("account_id" if by == "account" else by)["target_resource_count"].sum(
-        min_count=1
-    )
-    targets = drawn(figure, "target snapshots")
-    assert {labels[place]: target for place, target in targets.items()} == sums.dropna().to_dict()
+    groups = images.groupby("account_id" if by == "account" else by)
+    sums = groups["target_resource_count"].sum(min_count=1)
+    targets = read_lengths(figure, "target snapshots")
+    assert {labels[row]: target for row, target in targets.items()} == sums.dropna().to_dict()
     assert sorted(labels) == sorted(sums.index)
 
 
 def test_the_title_has_the_message() -> None:
-    """The title says what is there, of how much, and how many images lack some."""
-    figure = fl.capacity(pools((10, 4, 6, None), (5, 5, 6, None), (8, None, 6, None)))
+    """The title has the stock, the target, and the number of images below their target."""
+    figure = fl.capacity(make_images((10, 4, 6, None), (5, 5, 6, None), (8, None, 6, None)))
     assert figure.layout.title.text == "Stock: 9 of 15 snapshots, 1 image below target"
-    assert "3 images, stock unknown for 1" in fl.text(figure)
-    full = fl.capacity(pools((10, 12, 6, None)))
+    assert "3 images, stock unknown for 1" in fl.alt_text(figure)
+    full = fl.capacity(make_images((10, 12, 6, None)))
     assert full.layout.title.text == "Stock: 10 of 10 snapshots, none missing"
 
 
-def test_numbers_stand_beside_bars() -> None:
-    """Each bar has its numbers: ? where none is known, and + where there may be more."""
-    images = pools((10, 4, 6, None), (5, None, 6, None), (8, 8, 6, None))
-    (written,) = traces(fl.capacity(images), "stock of target")
-    assert list(written.text) == [" 4 of 10", " 8 of 8", " ? of 5"]
-    whole = images.assign(region="us-east-1")
-    (written,) = traces(fl.capacity(whole, by="region"), "stock of target")
-    assert list(written.text) == [" 12+ of 23"]
+def test_numbers_are_next_to_bars() -> None:
+    """Each bar has its numbers: "?" if unknown, and "+" if a part of a group is unknown."""
+    images = make_images((10, 4, 6, None), (5, None, 6, None), (8, 8, 6, None))
+    assert read_bar_labels(fl.capacity(images)) == [" 4 of 10", " 8 of 8", " ? of 5"]
+    group = fl.capacity(images.assign(region="us-east-1"), by="region")
+    assert read_bar_labels(group) == [" 12+ of 23"]
 
 
-def test_what_is_being_filled() -> None:
-    """As many as may be prepared at once, or as are pending; never more than lack."""
-    images = pools((10, 1, 6, "enabled"), (9, 7, 6, "enabled"), (20, 2, 6, "enabled"))
-    assert drawn(fl.capacity(images), "being filled") == {0: 6, 1: 6, 2: 2}
-    pending = images.assign(snapshots=3, snapshots_pending=pd.array([0, None, 8], dtype="Int64"))
+def test_the_number_being_filled_is_limited() -> None:
+    """It is the number of parallel launches or of pending snapshots, at most those missing."""
+    images = make_images((10, 1, 6, "enabled"), (9, 7, 6, "enabled"), (20, 2, 6, "enabled"))
+    assert read_lengths(fl.capacity(images), "being filled") == {0: 6, 1: 6, 2: 2}
+    pending = images.assign(snapshots=3, snapshots_pending=pd.array([0, None, 8], dtype=COUNT))
     figure = fl.capacity(pending)
-    assert drawn(figure, "being filled") == {0: 8, 1: 6, 2: 2}
-    assert drawn(figure, "missing") == {0: 10, 1: 3}
+    assert read_lengths(figure, "being filled") == {0: 8, 1: 6, 2: 2}
+    assert read_lengths(figure, "missing") == {0: 10, 1: 3}
 
 
-def test_nothing_is_prepared_after_a_failure() -> None:
-    """Where the state says that it came to an end, no snapshot is said to be on its way."""
+def test_nothing_is_filled_after_a_failure() -> None:
+    """In a state without further preparation, all missing snapshots are drawn as missing."""
     for state in STOPPED:
-        figure = fl.capacity(pools((10, 4, 6, state)))
-        parts = drawn(figure, "missing"), drawn(figure, "being filled")
+        figure = fl.capacity(make_images((10, 4, 6, state)))
+        parts = read_lengths(figure, "missing"), read_lengths(figure, "being filled")
         assert parts == ({0: 6}, {}), state
 
 
+def test_unknown_numbers_are_described() -> None:
+    """The text of a row names unknown numbers, as in "max parallel launches unknown"."""
+    (text,) = read_rows(fl.capacity(make_images((10, 4, None, "enabled"))))
+    assert "6 below target, an unknown number of these being filled" in text
+    assert "max parallel launches unknown, state enabled" in text
+    (text,) = read_rows(fl.capacity(make_images((10, 4, 2, None))))
+    assert "6 below target, up to 2 of these being filled, at most 2 parallel launches" in text
+
+
 def test_hundreds_of_images_are_readable() -> None:
-    """Of many images those that lack the most are drawn; the rest is one row, in words."""
+    """Only the images that lack the most snapshots have bars; one row of text sums the rest."""
     rows: list[Row] = [(n % 40 + 1, None if n % 7 == 0 else n % 30, 6, None) for n in range(500)]
-    figure = fl.capacity(pools(*rows))
-    assert len(drawn(figure, "target snapshots")) == 50
-    there = capacity_rows(pools(*rows), "image", 50)
-    stock, target = there.others["stock"], there.others["target"]
+    images = make_images(*rows)
+    figure = fl.capacity(images)
+    assert len(read_lengths(figure, "target snapshots")) == 50
+    others = make_capacity_rows(images, "image", 50).others
+    stock, target = others["stock"], others["target"]
     (note,) = (note.text for note in figure.layout.annotations)
     assert note == f"<i>450 others: {stock:,}+ of {target:,}</i>"
-    last = fl.text(figure).split("\n- ")[-1]
-    unknown = sum(row[1] is None for row in rows)
+    heading, *_, last = fl.alt_text(figure).split("\n- ")
     assert last.startswith(f"450 others, target {target} snapshots, stock {stock}, unknown for")
-    assert f"stock unknown for {unknown}, 50 of 500 rows are drawn" in head(figure)
-    plain = fl.capacity(pools(*rows).drop(columns="available_snapshots"))
-    assert re.search("450 others: target [0-9,]+</i>", str(plain.layout.annotations))
-    assert len(capacity_rows(pools(*rows[:51]), "image", 50).rows) == 51
+    unknown = sum(row[1] is None for row in rows)
+    assert f"stock unknown for {unknown}, 50 of 500 rows are drawn" in heading
+    targets_only = fl.capacity(images.drop(columns="available_snapshots"))
+    assert re.search("450 others: target [0-9,]+</i>", str(targets_only.layout.annotations))
+    assert len(make_capacity_rows(images[:51], "image", 50).numbers) == 51
 
 
-def test_templates_go_by_their_names() -> None:
-    """A template is its name wherever it is, else its id; who has none told is unknown."""
-    images = pools(*[(5, 5, 6, None)] * 4).assign(
+def test_templates_are_grouped_by_name() -> None:
+    """Templates with the same name are a group; one without a name has its id."""
+    images = make_images(*[(5, 5, 6, None)] * 4).assign(
         launch_template_name=pd.array(["a", "a", None, None], dtype=TEXT),
         launch_template_id=pd.array(["lt-1", "lt-2", "lt-3", None], dtype=TEXT),
     )
     figure = fl.capacity(images, by="template")
     assert sorted(figure.layout.yaxis.ticktext) == ["a", "lt-3", "no template named"]
+    unnamed = images.drop(columns=["launch_template_name", "launch_template_id"])
+    assert list(fl.capacity(unnamed, by="template").layout.yaxis.ticktext) == ["no template named"]
 
 
-def test_joined_numbers_are_said() -> None:
-    """Hovering says what CloudWatch told of an image, and nothing of what it did not."""
-    images = pools((10, 4, 6, None), (5, 5, 6, None)).assign(
+def test_joined_metrics_are_in_the_text_of_a_row() -> None:
+    """The hover text has the numbers and times from CloudWatch, and omits unknown ones."""
+    images = make_images((10, 4, 6, None), (5, 5, 6, None)).assign(
         cold_launches=pd.array([3, None], dtype=COUNT),
         fast_launches=pd.array([9, None], dtype=COUNT),
+        available_snapshots_time=pd.array([NOON, pd.NaT], dtype=TIME),
         below_target_since=pd.array([NOON, pd.NaT], dtype=TIME),
     )
-    first, second = fl.text(fl.capacity(images)).split("\n- ")[1:]
-    assert "9 fast launches, 3 cold launches, below target since 2026-01-15 12:00 UTC" in first
+    first, second = read_rows(fl.capacity(images))
+    noon = "2026-01-15 12:00 UTC"
+    assert (
+        f"9 fast launches, 3 cold launches, stock as of {noon}, below target since {noon}" in first
+    )
     assert "launches," not in second.replace("parallel launches,", "")
     assert "since" not in second
+    assert "as of" not in second
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("arguments", "message"),
     [
         ({"by": "regoin"}, "by is 'regoin'.*'region'"),
         ({"by": None}, "by is None"),
-        ({"top": 0}, "top is 0"),
+        ({"top": 0}, "top is 0. Expected a whole number of 1 or more"),
         ({"top": True}, "top is True"),
         ({"top": 2.5}, "top is 2.5"),
         ({"metrics": []}, "metrics.*Got a list"),
@@ -311,225 +307,7 @@ def test_joined_numbers_are_said() -> None:
         ({"metrics": pd.DataFrame(), "by": "region"}, "by is 'region'"),
     ],
 )
-def test_what_can_not_be_drawn_is_refused(wrong: dict[str, Any], says: str) -> None:
-    """Rows, groups and metrics that are none are refused, with what was given and expected."""
-    with pytest.raises(fl.InputError, match=says):
-        fl.capacity(pools((5, 5, 6, None)), **wrong)
-
-
-# --- over time ------------------------------------------------------------------------
-
-PERIODS = st.lists(
-    st.tuples(
-        st.integers(0, 2),
-        st.integers(0, 60),
-        st.none() | st.integers(0, 12),
-        st.none() | st.integers(0, 9),
-        st.none() | st.integers(0, 9),
-    ),
-    min_size=1,
-    max_size=40,
-    unique_by=lambda row: row[:2],
-)
-POOLS = ((10, 4, 6, "enabled"), (5, 5, 6, "enabled"), (None, None, None, None))
-
-
-def traces(figure: Any, name: str) -> list[Any]:
-    return [trace for trace in figure.data if trace.name == name]
-
-
-def stock_at(trace: Any, moment: pd.Timestamp) -> int | None:
-    """Return the stock that steps show at a time."""
-    shown = None
-    for x, y in zip(trace.x, trace.y, strict=True):
-        if pd.Timestamp(x, tz="UTC") <= moment:
-            shown = y
-    return shown
-
-
-@given(PERIODS)
-def test_launches_that_are_drawn_are_all(periods: list[Any]) -> None:
-    """Law: bars, the title and the words count the launches of the metrics, whatever their time."""
-    images = pools(*POOLS)
-    rows = [(n, hour, HOUR, *rest) for n, hour, *rest in periods]
-    figure = fl.capacity(images, metrics=metrics(images, *rows))
-    for name, column in (("fast launches", 4), ("cold launches", 5)):
-        heights = sum(sum(trace.y) for trace in traces(figure, name))
-        assert heights == known(*(row[column] for row in rows))
-    fast, cold = ([row[place] for row in rows if row[place] is not None] for place in (4, 5))
-    whole = sum(fast) + sum(cold)
-    message = f"{sum(cold)} of {whole} launches were cold"
-    assert (figure.layout.title.text == message) == (bool(fast and cold) and whole > 1)
-    marked = sum(len(trace.x) for trace in traces(figure, "cold"))
-    assert marked == sum(len(trace.x) for trace in traces(figure, "cold launches"))
-
-
-@given(PERIODS)
-def test_steps_show_the_stock_and_gaps_none(periods: list[Any]) -> None:
-    """Law: in every period the line is at its stock; where no stock is told there is no line."""
-    images = pools(*POOLS)
-    by_hour = {hour: rest for _, hour, *rest in periods}
-    rows = [(0, hour, HOUR, *rest) for hour, rest in by_hour.items()]
-    figure = fl.capacity(images, metrics=metrics(images, *rows))
-    (line,), (gaps,) = traces(figure, "in stock"), traces(figure, "stock unknown")
-    told = {row[1]: row[3] for row in rows}
-    corners = [pd.Timestamp(x, tz="UTC") for x in gaps.x if x is not None]
-    spans = list(zip(corners[::4], corners[2::4], strict=True))
-    for hour in range(int(min(told)), int(max(told)) + 1):
-        middle = NOON + pd.Timedelta(hours=hour + 0.5)
-        assert stock_at(line, middle) == told.get(hour)
-        hatched = any(since < middle < until for since, until in spans)
-        assert hatched == (told.get(hour) is None)
-
-
-def test_panels_go_by_cold_launches() -> None:
-    """The image with the most cold launches is on top, then the one with the least in stock."""
-    images = pools((10, 4, 6, None), (10, 4, 6, None), (10, 4, 6, None), (10, 4, 6, None))
-    seen = metrics(images, (0, 0, HOUR, 9, 5, 0), (1, 0, HOUR, 2, 5, 0), (2, 0, HOUR, 9, 1, 4))
-    figure = fl.capacity(images, metrics=seen, top=2)
-    lines = fl.text(figure).split("\n- ")[1:]
-    assert [line.split(",")[0][-1] for line in lines] == ["2", "1"]
-    assert "drawn: the worst 2; the other 1: 0 of 5 launches cold" in head(figure)
-    assert "3 images over 1 h, 1 without metrics" in head(figure)
-    assert len(traces(figure, "in stock")) == 2
-
-
-def test_metrics_of_other_images_are_left_out() -> None:
-    """Rows of an image that is not among these are told, and neither drawn nor counted."""
-    images = pools((10, 4, 6, None), (10, 4, 6, None))
-    seen = metrics(images, (0, 0, HOUR, 9, 5, 1), (1, 90, HOUR, 2, 50, 10))
-    figure = fl.capacity(images.head(1), metrics=seen)
-    assert figure.layout.title.text == "1 of 6 launches were cold"
-    assert "1 image over 1 h, metrics of 1 image left out" in head(figure)
-    none = fl.capacity(images.head(1), metrics=seen.tail(1))
-    assert none.layout.title.text == "No metrics of these images."
-    assert fl.capacity(empty_images(), metrics=seen).layout.title.text.startswith(
-        "No image to show"
-    )
-
-
-def test_cold_launches_differ_by_more_than_colour() -> None:
-    """What was cold has a cross besides its colour; the target of now is a dashed line."""
-    images = pools((10, 4, 6, None))
-    figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, 9, 5, 1)))
-    (cross,), (target,) = traces(figure, "cold"), traces(figure, "target now")
-    assert cross.marker.symbol == "x-thin"
-    assert list(target.y) == [10, 10]
-    assert target.line.dash == "dash"
-    assert {trace.name for trace in figure.data} >= {"fast launches", "cold launches"}
-
-
-@pytest.mark.parametrize(
-    ("fast", "cold", "title"),
-    [
-        (None, None, "Stock over time, launches unknown"),
-        (3, None, "3 fast launches, cold ones unknown"),
-        (None, 0, "0 cold launches, fast ones unknown"),
-        (0, 0, "No launch"),
-        (1, 0, "0 of 1 launch was cold"),
-    ],
-)
-def test_launches_that_nobody_knows_are_not_none(
-    fast: int | None, cold: int | None, title: str
-) -> None:
-    """A number of launches that CloudWatch does not have is unknown, in the title too."""
-    images = pools((10, 4, 6, None))
-    figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, 9, fast, cold)))
-    assert figure.layout.title.text == title
-
-
-def test_an_unknown_target_has_no_line() -> None:
-    """Without a target the stock is drawn alone, and words say that the target is unknown."""
-    images = pools((None, None, None, None))
-    figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, None, 1, 1)))
-    assert traces(figure, "target now") == []
-    assert list(traces(figure, "in stock")[0].y) == []
-    assert "1 of 2 launches cold, stock unknown, target unknown" in fl.text(figure)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda seen: seen.assign(time=seen["time"].dt.tz_localize(None)), "time is datetime64"),
-        (lambda seen: seen.assign(cold_launches=[0.5]), "cold_launches is float64, not Int64"),
-        (lambda seen: seen.assign(period=[None]), "1 of its rows have no time or no period"),
-        (lambda seen: seen.assign(period=[0]), "no period"),
-    ],
-)
-def test_metrics_of_another_kind_are_refused(
-    spoil: Callable[[pd.DataFrame], pd.DataFrame], says: str
-) -> None:
-    """Metrics whose columns hold something else are refused, naming the column."""
-    images = pools((10, 4, 6, None))
-    with pytest.raises(fl.InputError, match=says):
-        fl.capacity(images, metrics=spoil(metrics(images, (0, 0, HOUR, 9, 5, 1))))
-
-
-def test_names_over_time_are_text() -> None:
-    """Markup in a name is escaped above its panel."""
-    images = pools((10, 4, 6, None)).assign(image_name=HOSTILE)
-    figure = fl.capacity(images, metrics=metrics(images, (0, 0, HOUR, 9, 5, 1)))
-    assert "<img" not in str(figure.to_dict())
-    assert "&lt;img" in str(figure.to_dict())
-
-
-# --- the size that is right -----------------------------------------------------------
-
-SIZE = fl.right_size("40 at 08:00 on weekdays", warm=0.9, spread=7200)
-
-
-@given(st.floats(0, 1), st.integers(1, 2000))
-def test_the_curve_and_its_cost_are_drawn(price: float, gib: int) -> None:
-    """Law: the line is the curve, in percent; the other is target times volume times price."""
-    prices = fl.Prices(snapshot_gib_month=price)
-    figure = fl.sizing_curve(SIZE, prices=prices, root_volume_gib=gib)
-    lines = {trace.name: trace for trace in figure.data}
-    assert list(lines["warm launches"].x) == SIZE.curve.target.tolist()
-    assert list(lines["warm launches"].y) == pytest.approx(SIZE.curve.warm * 100)
-    costs = [int(target) * gib * price for target in SIZE.curve.target]
-    assert list(lines["cost a month"].y) == pytest.approx(costs)
-    assert lines["cost a month"].yaxis == "y2"
-    assert f"{SIZE.target * gib * price:,.2f} USD a month" in figure.layout.title.text
-
-
-def test_what_is_chosen_is_marked_and_named() -> None:
-    """The chosen target has a mark on the curve and its name; the share that was wanted, a line."""
-    figure = fl.sizing_curve(SIZE, warm=0.9)
-    (mark,) = (trace for trace in figure.data if trace.name == "chosen")
-    assert (list(mark.x), list(mark.y)) == ([SIZE.target], [100 * SIZE.warm])
-    assert [note.text for note in figure.layout.annotations] == [f"<b>target {SIZE.target}</b>"]
-    assert [shape.y0 for shape in figure.layout.shapes] == [90, 0]
-    assert len(fl.sizing_curve(SIZE).layout.shapes) == 1
-    said = fl.text(figure)
-    assert "- 12 snapshots, 90.24 % warm, 30.00 USD a month, chosen" in said.split("\n")
-    assert len(said.split("\n")) < 20
-
-
-def test_axes_have_the_colours_of_their_lines() -> None:
-    """Each axis is named, in the colour of its line; the lines differ by more than that."""
-    figure = fl.sizing_curve(SIZE)
-    layout, lines = figure.layout, {trace.name: trace.line for trace in figure.data}
-    for axis, name in ((layout.yaxis, "warm launches"), (layout.yaxis2, "cost a month")):
-        assert axis.title.text
-        assert axis.title.font.color == axis.tickfont.color == lines[name].color
-    assert lines["warm launches"].dash != lines["cost a month"].dash
-
-
-@pytest.mark.parametrize(
-    ("sizing", "wrong", "says"),
-    [
-        (12, {}, "Got a int"),
-        (SIZE.curve, {}, "Got a Curve"),
-        (SIZE, {"warm": 0}, "warm is 0"),
-        (SIZE, {"warm": True}, "warm is True"),
-        (SIZE, {"warm": 0.99}, "warm is 0.99, but this size achieves 90.24 %"),
-        (SIZE, {"prices": 2.5}, "prices is 2.5"),
-        (SIZE, {"root_volume_gib": 0}, "root_volume_gib is 0"),
-        (SIZE, {"root_volume_gib": "50"}, "root_volume_gib is '50'"),
-        (SIZE, {"root_volume_gib": float("nan")}, "root_volume_gib is nan"),
-    ],
-)
-def test_what_is_no_size_is_refused(sizing: Any, wrong: dict[str, Any], says: str) -> None:
-    """What right_size did not return, and prices that are none, are refused by name."""
-    with pytest.raises(fl.InputError, match=says):
-        fl.sizing_curve(sizing, **wrong)
+def test_invalid_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
+    """Invalid rows, groups and metrics are refused, with the given and the expected value."""
+    with pytest.raises(fl.InputError, match=message):
+        fl.capacity(make_images((5, 5, 6, None)), **arguments)
