@@ -20,6 +20,7 @@ _WARM, _COST = "#2a7fbf", "#c8701a"
 _PLOT_HEIGHT, _SIDE_MARGIN = 300, 62  # pixels; the margins fit the titles of the axes
 _TOP: Final = 118  # percent; leaves room for a label above 100 %
 _PERCENTS: Final = (0, 25, 50, 75, 100)
+_HOVER: Final = "%{hovertext}<extra></extra>"
 _TEXT_ROWS: Final = 12  # of the curve in the figure's text
 _REFERENCE_LINE: Final = {"color": style.GREY, "width": 1, "dash": "dot"}
 
@@ -159,24 +160,22 @@ def _describe_points(points: list[_Point], chosen: _Point) -> list[RowText]:
 
 def _curve_traces(points: list[_Point]) -> list[go.Scatter]:
     """Return the lines of the cost and, above it, of the share."""
-    shared = {
-        "x": [point.target for point in points],
-        "mode": "lines",
-        "hovertemplate": "%{hovertext}<extra></extra>",
-    }
+    cost_line = {"color": _COST, "width": 2, "dash": "dash"}
+    warm_line = {"color": _WARM, "width": 2.5, "shape": "hv"}
+    shared = {"x": [point.target for point in points], "mode": "lines", "hovertemplate": _HOVER}
     return [
         go.Scatter(
             name="cost a month",
             y=[point.usd for point in points],
             yaxis="y2",
-            line={"color": _COST, "width": 2, "dash": "dash"},
+            line=cost_line,
             hovertext=[f"{p.snapshots}<br><b>{p.cost}</b>, at most" for p in points],
             **shared,
         ),
         go.Scatter(
             name="warm launches",
             y=[100 * point.share for point in points],
-            line={"color": _WARM, "width": 2.5, "shape": "hv"},
+            line=warm_line,
             hovertext=[point.hover_label for point in points],
             **shared,
         ),
@@ -187,19 +186,13 @@ def _mark_chosen(figure: go.Figure, chosen: _Point, last: _Point) -> None:
     """Mark the chosen target on the curve, and label it above all lines."""
     x, y = chosen.target, 100 * chosen.share
     figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=_TOP - 10, line=_REFERENCE_LINE)
+    marker = {"color": _WARM, "size": 11, "line": {"color": "white", "width": 1.5}}
+    hover = {"hovertext": [f"chosen: {chosen.hover_label}"], "hovertemplate": _HOVER}
     figure.add_scatter(
-        name="chosen",
-        x=[x],
-        y=[y],
-        mode="markers",
-        marker={"color": _WARM, "size": 11, "line": {"color": "white", "width": 1.5}},
-        hovertext=[f"chosen: {chosen.hover_label}"],
-        hovertemplate="%{hovertext}<extra></extra>",
-        cliponaxis=False,
+        name="chosen", x=[x], y=[y], mode="markers", marker=marker, cliponaxis=False, **hover
     )
-    side = {"xanchor": "left", "xshift": 5}
-    if chosen.target > last.target / 2:
-        side = {"xanchor": "right", "xshift": -5}
+    is_right = chosen.target > last.target / 2
+    side = {"xanchor": "right" if is_right else "left", "xshift": -5 if is_right else 5}
     text, font = f"<b>target {x:,}</b>", {"size": 12, "color": _WARM}
     figure.add_annotation(text=text, font=font, showarrow=False, x=x, y=_TOP, yanchor="top", **side)
 
@@ -213,24 +206,11 @@ def _set_axes(figure: go.Figure, last: _Point) -> None:
     figure.update_xaxes(
         title="target: snapshots to keep", range=[0, last.target * 1.03], tickformat=",d"
     )
-    figure.update_yaxes(
-        title={"text": "warm launches", "font": {"color": _WARM}},
-        tickfont={"color": _WARM},
-        range=[0, _TOP],
-        tickvals=_PERCENTS,
-        ticktext=[f"{percent} %" for percent in _PERCENTS],
-    )
-    figure.update_layout(
-        yaxis2={
-            "title": {"text": "USD a month", "font": {"color": _COST}},
-            "tickfont": {"color": _COST},
-            "overlaying": "y",
-            "side": "right",
-            "showgrid": False,
-            "zeroline": False,
-            "range": [0, (last.usd or 1) * 2 * _TOP / 100],
-            "nticks": 6,
-            "tickmode": "auto",
-            "rangemode": "tozero",
-        }
-    )
+    warm, cost = {"color": _WARM}, {"color": _COST}
+    labels = [f"{percent} %" for percent in _PERCENTS]
+    figure.update_yaxes(title={"text": "warm launches", "font": warm}, tickfont=warm)
+    figure.update_yaxes(range=[0, _TOP], tickvals=_PERCENTS, ticktext=labels)
+    cost_range = [0, (last.usd or 1) * 2 * _TOP / 100]
+    figure.update_layout(yaxis2={"title": {"text": "USD a month", "font": cost}, "tickfont": cost})
+    figure.layout.yaxis2.update(overlaying="y", side="right", showgrid=False, zeroline=False)
+    figure.layout.yaxis2.update(range=cost_range, nticks=6, tickmode="auto", rangemode="tozero")
