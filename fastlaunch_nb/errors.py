@@ -26,9 +26,12 @@ import difflib
 import re
 import sys
 import warnings
-from collections.abc import Iterable
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _SECRETS = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # access key ids
@@ -240,3 +243,35 @@ def escape_unprintable(text: str) -> str:
     \x1b[31mred \u202eback
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def accept_old_names(**new_names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function take keyword arguments under their old names as well.
+
+    Examples
+    --------
+    >>> @accept_old_names(colour="color")
+    ... def paint(*, color="white"):
+    ...     return color
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     paint(colour="red")
+    'red'
+    >>> print(caught[0].message)
+    paint(colour=) is now paint(color=). The old name goes with the next release.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old in new_names.keys() & kwargs.keys():
+                new = new_names[old]
+                if new in kwargs:
+                    raise InputError(f"{old} is now {new}. Expected {new} alone. Got both.")
+                warn_renamed(f"{function.__name__}({old}=)", f"{function.__name__}({new}=)")
+                kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate

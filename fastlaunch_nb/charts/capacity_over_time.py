@@ -1,9 +1,9 @@
-"""The capacity chart over time: how the stock of each image went, and which launches were cold."""
+"""The capacity chart over time: the stock of each image, and its fast and cold launches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,263 +18,260 @@ from fastlaunch_nb.schema.joins import METRICS
 from fastlaunch_nb.validation import require_columns, rows_error
 
 _STOCK, _TARGET, _FAST, _COLD = "#3392d1", "#7f7f7f", "#009e73", "#d55e00"
-_NEEDED: Final = (*KEY, "time", "period", "available_snapshots", "fast_launches", "cold_launches")
-_PARTS: Final = 120  # of time: launches are added up in each, so that a bar can be seen
-_NAME, _STOCKS, _BETWEEN, _LAUNCHES, _APART = 20, 84, 6, 40, 14  # pixels of a panel
-_ABOVE, _FOR_CROSSES, _LIFT = 1.08, 1.6, 0.3  # of the largest: how far axes go, where crosses are
-_PANEL: Final = _NAME + _STOCKS + _BETWEEN + _LAUNCHES + _APART
+_LAUNCHES: Final = ["fast_launches", "cold_launches"]
+_NEEDED: Final = [*KEY, "time", "period", "available_snapshots", *_LAUNCHES]
+_MOST_BINS: Final = 120  # more would make the bars of launches too thin
+# The heights in a panel, in pixels:
+_NAME_HEIGHT, _STOCK_HEIGHT, _GAP, _LAUNCH_HEIGHT, _PANEL_GAP = 20, 84, 6, 40, 14
+_PANEL_HEIGHT: Final = _NAME_HEIGHT + _STOCK_HEIGHT + _GAP + _LAUNCH_HEIGHT + _PANEL_GAP
+# The tops of both axes and the height of crosses above bars, relative to the largest value:
+_STOCK_TOP, _LAUNCH_TOP, _CROSS_LIFT = 1.08, 1.6, 0.3
+_Y_AXIS: Final = {
+    "anchor": "x",
+    "fixedrange": True,
+    "showgrid": False,
+    "zeroline": True,
+    "zerolinecolor": "rgba(128,128,128,0.4)",
+    "tickfont": {"size": 10},
+    "tickformat": ",d",
+    "ticklen": 4,
+    "ticks": "outside",
+    "tickcolor": style.CLEAR,
+}
 _TICKS = (
     {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%b %-d"},
     {"dtickrange": [86_400_000, "M1"], "value": "%b %-d\n%Y"},
 )
-_NOTHING = (
-    "No metrics of these images.",
-    "None of the rows of metrics is of one of them.",
-)
+_NO_METRICS = ("No metrics of these images.", "Every row of the metrics is of another image.")
+
+_Span: TypeAlias = tuple[pd.Timestamp, pd.Timestamp]
 
 
-class _ImageMetrics(NamedTuple):
-    """What happened to an image: its rows of metrics in the order of time, and their sums."""
+class _Panel(NamedTuple):
+    """The metrics of an image in the order of time, and its spans with unknown stock."""
 
     image: dict[Any, Any]
     label: str
     rows: pd.DataFrame
-    fast: Any  # null where no number is known
+    gaps: list[_Span]
+    fast: Any  # the sum of launches; null if no number is known
     cold: Any
 
     @property
     def target(self) -> Any:
-        """The target now; null where it is not known."""
+        """The current target; null if it is unknown."""
         return self.image["target_resource_count"]
 
-
-class _Axis(NamedTuple):
-    """The time that is drawn."""
-
-    begin: pd.Timestamp
-    end: pd.Timestamp
+    @property
+    def known_stock(self) -> pd.DataFrame:
+        """The rows with a known stock."""
+        return self.rows[self.rows["available_snapshots"].notna()]
 
 
 def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Figure:
     """Draw a panel for each image, those with the most cold launches on top."""
-    rows, foreign = _of_images(images, _checked(metrics))
+    rows, other_images = _match_images(images, _validate_metrics(metrics))
     if rows.empty:
-        return style.empty_figure("capacity", images, None if images.empty else _NOTHING)
-    sums = _sums(images, rows)
-    shown = sums.head(top)
-    drawn = [*_each(images, rows, shown)]
-    axis = _Axis(rows["time"].min(), _ends(rows).max())
-    gaps = [_gaps(course.rows, axis) for course in drawn]
-    figure = style.base_figure(
-        _title(sums), _under(images, sums, len(shown), foreign, axis), images,
-        rows=1, legend=_legend(drawn, any(map(len, gaps))),
-    )  # fmt: skip
-    _make_panels(figure, len(drawn))
-    for place, (course, gap) in enumerate(zip(drawn, gaps, strict=True)):
-        _draw(figure, place, course, gap, axis)
-    _draw_time(figure, axis)
-    alt_text.attach_rows(
-        figure, [_words(course, gap) for course, gap in zip(drawn, gaps, strict=True)]
-    )
+        return style.empty_figure("capacity", images, None if images.empty else _NO_METRICS)
+    axis = (rows["time"].min(), _period_ends(rows).max())
+    totals = _sum_launches(images, rows)
+    panels = _make_panels(images, rows, totals.head(top), axis)
+    subtitle = [f"{alt_text.count_images(len(totals))} over {format_duration(axis[1] - axis[0])}"]
+    if without := len(images) - len(totals):
+        subtitle.append(f"{without:,} without metrics")
+    if other_images:
+        subtitle.append(f"metrics of {alt_text.count_images(other_images)} left out")
+    lines: list[Line] = [subtitle]
+    if omitted := len(totals) - len(panels):
+        launches = _describe_launches(*totals[_LAUNCHES].iloc[top:].sum(min_count=1))
+        lines.append([f"drawn: the worst {top:,}; the other {omitted:,}: {launches}"])
+    legend = _make_legend(panels)
+    figure = style.base_figure(_make_title(totals), lines, images, rows=1, legend=legend)
+    _lay_out_panels(figure, len(panels))
+    for position, panel in enumerate(panels):
+        _draw_panel(figure, position, panel, axis)
+    begin, end = map(alt_text.plotly_time, axis)
+    figure.update_xaxes(type="date", range=[begin, end], minallowed=begin, maxallowed=end)
+    figure.update_xaxes(tickformatstops=_TICKS, title={"text": "UTC", "standoff": 4})
+    alt_text.attach_rows(figure, map(_describe_panel, panels))
     return figure
 
 
-# --- what there is --------------------------------------------------------------------
+# --- data -----------------------------------------------------------------------------
 
 
-def _checked(metrics: object) -> pd.DataFrame:
-    rows = require_columns("metrics", metrics, *_NEEDED)
-    fitted = rows[list(_NEEDED)].reset_index(drop=True)
+def _validate_metrics(metrics: object) -> pd.DataFrame:
+    given = require_columns("metrics", metrics, *_NEEDED)
+    rows = given[_NEEDED].reset_index(drop=True)
     for column in METRICS:
-        if column.name in fitted and not rows.empty:
+        if column.name in rows and not rows.empty:
             try:
-                fitted[column.name] = fitted[column.name].astype(column.dtype)
+                rows[column.name] = rows[column.name].astype(column.dtype)
             except (TypeError, ValueError):
-                raise rows_error(
-                    "metrics",
-                    f"In this one {column.name} is {rows[column.name].dtype}, not {column.dtype}.",
-                ) from None
-    untimed = fitted["time"].isna() | fitted["period"].isna() | fitted["period"].le(0)
-    if untimed.any():
-        raise rows_error("metrics", f"{untimed.sum():,} of its rows have no time or no period.")
-    return fitted
+                problem = f"Its column {column.name} is {given[column.name].dtype}"
+                raise rows_error("metrics", f"{problem}, not {column.dtype}.") from None
+    is_untimed = rows["time"].isna() | rows["period"].isna() | rows["period"].le(0)
+    if is_untimed.any():
+        raise rows_error("metrics", f"{is_untimed.sum():,} of its rows have no time or no period.")
+    return rows
 
 
-def _of_images(images: pd.DataFrame, metrics: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return rows with the place of their image, in order; and how many other images there are."""
-    keys = images[list(KEY)].assign(_at=range(len(images))).drop_duplicates(list(KEY))
+def _match_images(images: pd.DataFrame, metrics: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return sorted rows with the positions of their images, and the number of other images."""
+    keys = images[list(KEY)].assign(_image=range(len(images))).drop_duplicates(list(KEY))
     rows = metrics.merge(keys, on=list(KEY), how="left")
-    foreign = rows[rows["_at"].isna()].drop_duplicates(list(KEY))
-    mine = rows[rows["_at"].notna()].astype({"_at": "int64"})
-    return mine.sort_values(["_at", "time"], kind="stable"), len(foreign)
+    is_other = rows["_image"].isna()
+    other_images = len(rows[is_other].drop_duplicates(list(KEY)))
+    matched = rows[~is_other].astype({"_image": "int64"})
+    return matched.sort_values(["_image", "time"], kind="stable"), other_images
 
 
-def _sums(images: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the launches of each image: the most cold ones first, then the least in stock."""
-    by_image = rows.groupby("_at")
-    launches = by_image[["fast_launches", "cold_launches"]].sum(min_count=1).astype(COUNT)
+def _sum_launches(images: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the launches of each image, the most cold ones first, then the lowest stock."""
+    by_image = rows.groupby("_image")
+    launches = by_image[_LAUNCHES].sum(min_count=1).astype(COUNT)
     target = images["target_resource_count"].iloc[launches.index].clip(lower=1)
-    least = by_image["available_snapshots"].min() / target.to_numpy(dtype=float, na_value=np.nan)
-    return launches.assign(_least=least).sort_values(
-        ["cold_launches", "_least"], ascending=[False, True], na_position="last", kind="stable"
+    lowest = by_image["available_snapshots"].min() / target.to_numpy(dtype=float, na_value=np.nan)
+    return launches.assign(_lowest=lowest).sort_values(
+        ["cold_launches", "_lowest"], ascending=[False, True], na_position="last", kind="stable"
     )
 
 
-def _each(images: pd.DataFrame, rows: pd.DataFrame, shown: pd.DataFrame) -> list[_ImageMetrics]:
-    chosen = images.iloc[shown.index]
-    found = zip(
-        shown.index, chosen.to_dict("records"), style.row_labels(chosen),
-        shown["fast_launches"], shown["cold_launches"], strict=True,
-    )  # fmt: skip
+def _make_panels(
+    images: pd.DataFrame, rows: pd.DataFrame, totals: pd.DataFrame, axis: _Span
+) -> list[_Panel]:
+    drawn = images.iloc[totals.index]
+    labels = dict(zip(totals.index, style.row_labels(drawn), strict=True))
+    records = dict(zip(totals.index, drawn.to_dict("records"), strict=True))
+    by_image = dict(iter(rows.groupby("_image")))
     return [
-        _ImageMetrics(image, label, rows[rows["_at"] == place], fast, cold)
-        for place, image, label, fast, cold in found
+        _Panel(records[n], labels[n], by_image[n], _find_gaps(by_image[n], axis), fast, cold)
+        for n, fast, cold in totals[_LAUNCHES].itertuples(name=None)
     ]
 
 
-def _ends(rows: pd.DataFrame) -> pd.Series:
+def _period_ends(rows: pd.DataFrame) -> pd.Series:
     ends: pd.Series = rows["time"] + pd.to_timedelta(rows["period"].astype("int64"), unit="s")
     return ends
 
 
-def _gaps(rows: pd.DataFrame, axis: _Axis) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """Return the times of which no stock is told, that before the first and after the last too."""
-    told = rows[rows["available_snapshots"].notna()]
-    since = [*told["time"], axis.end]
-    until = [axis.begin, *_ends(told).cummax()]
-    return [(a, b) for a, b in zip(until, since, strict=True) if a < b]
+def _find_gaps(rows: pd.DataFrame, axis: _Span) -> list[_Span]:
+    """Return the spans with unknown stock, with those at both ends of the axis."""
+    known = rows[rows["available_snapshots"].notna()]
+    begins = [axis[0], *_period_ends(known).cummax()]
+    ends = [*known["time"], axis[1]]
+    return [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
 
 
-# --- words ----------------------------------------------------------------------------
+def _bin_launches(rows: pd.DataFrame, axis: _Span) -> pd.DataFrame:
+    """Sum the launches in bins of equal width; a period counts in the bin in which it begins."""
+    longest = pd.Timedelta(seconds=int(rows["period"].max()))
+    bins = time_bins(*axis, most=_MOST_BINS, least=longest)
+    sums = rows.groupby((rows["time"] - bins.begin) // bins.width)[_LAUNCHES].sum()
+    sums = sums.astype("int64").set_axis(["fast", "cold"], axis=1)
+    sums = sums[(sums["fast"] > 0) | (sums["cold"] > 0)]
+    begins = [bins.begin + bins.width * int(number) for number in sums.index]
+    width = format_duration(bins.width)
+    return sums.assign(
+        x=[alt_text.plotly_time(begin + bins.width / 2) for begin in begins],
+        width=bins.width.total_seconds() * 1000,
+        hover_label=[
+            f"{format_time(begin)}, {width}<br>{fast:,} fast<br><b>{cold:,} cold</b>"
+            for begin, fast, cold in zip(begins, sums["fast"], sums["cold"], strict=True)
+        ],
+    )
 
 
-def _title(sums: pd.DataFrame) -> str:
-    fast, cold = _totals(sums)
-    if pd.isna(fast) and pd.isna(cold):
-        return "Stock over time, launches unknown"
-    one = pd.notna(fast) and pd.notna(cold) and fast + cold == 1
-    return _launches(fast, cold, " was" if one else " were").capitalize()
+# --- text -----------------------------------------------------------------------------
 
 
-def _totals(sums: pd.DataFrame) -> tuple[Any, Any]:
-    fast, cold = (sums[name].sum(min_count=1) for name in ("fast_launches", "cold_launches"))
-    return fast, cold
+def _make_title(totals: pd.DataFrame) -> str:
+    fast, cold = totals[_LAUNCHES].sum(min_count=1)
+    launches = _describe_launches(fast, cold, with_verb=True)
+    is_unknown = pd.isna(fast) and pd.isna(cold)
+    return f"Stock over time, {launches}" if is_unknown else launches.capitalize()
 
 
-def _launches(fast: Any, cold: Any, verb: str = "") -> str:
-    """Say how many launches there were and how many of them were cold, as far as it is known."""
+def _describe_launches(fast: Any, cold: Any, *, with_verb: bool = False) -> str:
+    """Return the numbers of all and of cold launches as text, as far as they are known."""
     if pd.isna(fast) and pd.isna(cold):
         return "launches unknown"
     if pd.isna(cold):
         return f"{fast:,} fast launches, cold ones unknown"
     if pd.isna(fast):
         return f"{cold:,} cold launches, fast ones unknown"
-    if not (whole := fast + cold):
+    total = fast + cold
+    if not total:
         return "no launch"
-    return f"{cold:,} of {whole:,} launch{'' if whole == 1 else 'es'}{verb} cold"
+    noun, verb = ("launch", " was") if total == 1 else ("launches", " were")
+    return f"{cold:,} of {total:,} {noun}{verb * with_verb} cold"
 
 
-def _under(
-    images: pd.DataFrame, sums: pd.DataFrame, shown: int, foreign: int, axis: _Axis
-) -> list[Line]:
-    said = [f"{alt_text.count_images(len(sums))} over {format_duration(axis.end - axis.begin)}"]
-    if without := len(images) - len(sums):
-        said.append(f"{without:,} without metrics")
-    if foreign:
-        said.append(f"metrics of {alt_text.count_images(foreign)} left out")
-    lines: list[Line] = [said]
-    if left := len(sums) - shown:
-        others = _launches(*_totals(sums.iloc[shown:]))
-        lines.append([f"drawn: the worst {shown:,}; the other {left:,}: {others}"])
-    return lines
+def _make_legend(panels: list[_Panel]) -> list[LegendEntry]:
+    rows, unknown = pd.concat(panel.rows for panel in panels), style.state_style("unknown")
+    entries = (
+        ("in stock", _STOCK, "■", rows["available_snapshots"].notna().any()),
+        ("target now", _TARGET, "┅", any(pd.notna(panel.target) for panel in panels)),
+        ("stock unknown", unknown.colour, unknown.swatch, any(panel.gaps for panel in panels)),
+        ("fast launches", _FAST, "■", rows["fast_launches"].gt(0).any()),
+        ("cold launches", _COLD, "✕", rows["cold_launches"].gt(0).any()),
+    )
+    return [LegendEntry(*look, [name]) for name, *look, is_drawn in entries if is_drawn]
 
 
-def _legend(drawn: list[_ImageMetrics], gaps: bool) -> list[LegendEntry]:
-    unknown = style.state_style("unknown")
-    entries = {
-        ("in stock", _STOCK, "■"): any(c.rows["available_snapshots"].notna().any() for c in drawn),
-        ("target now", _TARGET, "┅"): any(pd.notna(course.target) for course in drawn),
-        ("stock unknown", unknown.colour, unknown.swatch): gaps,
-        ("fast launches", _FAST, "■"): any(_some(course.fast) for course in drawn),
-        ("cold launches", _COLD, "✕"): any(_some(course.cold) for course in drawn),
-    }
-    return [
-        LegendEntry(colour, swatch, [name])
-        for (name, colour, swatch), there in entries.items()
-        if there
-    ]
-
-
-def _some(count: Any) -> bool:
-    return bool(pd.notna(count) and count > 0)
-
-
-def _words(course: _ImageMetrics, gaps: list[tuple[pd.Timestamp, pd.Timestamp]]) -> RowText:
-    stock = course.rows["available_snapshots"].dropna()
-    told = "stock unknown"
-    if len(stock):
-        told = f"stock {stock.min():,} to {stock.max():,}, at last {stock.iloc[-1]:,}"
-    lines = [
-        _launches(course.fast, course.cold),
-        told,
-        f"target {alt_text.text_or_default(course.target, 'unknown')}",
-    ]
-    unknown = sum((until - since for since, until in gaps), pd.Timedelta(0))
-    if unknown and len(stock):
+def _describe_panel(panel: _Panel) -> RowText:
+    values = panel.known_stock["available_snapshots"]
+    stock = "stock unknown"
+    if len(values):
+        stock = f"stock {values.min():,} to {values.max():,}, at last {values.iloc[-1]:,}"
+    target = f"target {alt_text.text_or_default(panel.target, 'unknown')}"
+    lines = [_describe_launches(panel.fast, panel.cold), stock, target]
+    unknown = sum((end - begin for begin, end in panel.gaps), pd.Timedelta(0))
+    if unknown and len(values):
         lines.append(f"stock unknown for {format_duration(unknown)}")
-    return alt_text.row_text(course.image, *lines)
+    return alt_text.row_text(panel.image, *lines)
 
 
 # --- panels ---------------------------------------------------------------------------
 
 
-def _make_panels(figure: go.Figure, count: int) -> None:
-    """Give each panel a place of its name, an axis for the stock and one for launches below it."""
-    whole, margin = count * _PANEL, figure.layout.margin
-    figure.update_layout(height=margin.t + whole + margin.b, margin_l=48)
-    for place in range(count):
-        top = whole - place * _PANEL - _NAME
-        below = top - _STOCKS - _BETWEEN
-        for number, high, low in ((1, top, top - _STOCKS), (2, below, below - _LAUNCHES)):
-            axis = {"domain": [low / whole, high / whole], "anchor": "x", "fixedrange": True}
-            look_of = {
-                "showgrid": False,
-                "zeroline": True,
-                "zerolinecolor": "rgba(128,128,128,0.4)",
-            }
-            font = {"tickfont": {"size": 10}, "tickformat": ",d", "ticklen": 4}
-            font |= {"ticks": "outside", "tickcolor": style.CLEAR}
-            figure.update_layout({f"yaxis{2 * place + number}": {**axis, **look_of, **font}})
+def _lay_out_panels(figure: go.Figure, count: int) -> None:
+    """Give each panel room for its name, an axis for the stock, and one for launches below it."""
+    total, margin = count * _PANEL_HEIGHT, figure.layout.margin
+    figure.update_layout(height=margin.t + total + margin.b, margin_l=48)
+    for position in range(count):
+        stock_top = total - position * _PANEL_HEIGHT - _NAME_HEIGHT
+        launch_top = stock_top - _STOCK_HEIGHT - _GAP
+        tops = ((stock_top, _STOCK_HEIGHT), (launch_top, _LAUNCH_HEIGHT))
+        for number, (top, height) in enumerate(tops, 2 * position + 1):
+            domain = [(top - height) / total, top / total]
+            figure.update_layout({f"yaxis{number}": {"domain": domain, **_Y_AXIS}})
     figure.update_xaxes(anchor=f"y{2 * count}")
 
 
-def _draw(
-    figure: go.Figure,
-    place: int,
-    course: _ImageMetrics,
-    gaps: list[tuple[pd.Timestamp, pd.Timestamp]],
-    axis: _Axis,
-) -> None:
-    """Draw the panel of an image."""
-    stocks, launches = f"y{2 * place + 1}" if place else "y", f"y{2 * place + 2}"
-    known = [course.rows["available_snapshots"].max(), course.target]
-    highest = _scale(figure, 2 * place + 1, known, _ABOVE)
-    figure.add_trace(_gap_trace(gaps, highest * _ABOVE, stocks))
-    figure.add_traces(_stock_traces(course, stocks))
-    if pd.notna(course.target):
-        figure.add_trace(_target_trace(int(course.target), axis, stocks))
-    counts = _counts(course.rows, axis)
-    most = _scale(figure, 2 * place + 2, counts["fast"] + counts["cold"], _FOR_CROSSES)
-    figure.add_traces(_launch_traces(counts, launches, lift=most * _LIFT))
-    head = f"<b>{alt_text.escape_markup(course.label)}</b> · {_launches(course.fast, course.cold)}"
-    figure.add_annotation(
-        text=head, font={"size": 11}, showarrow=False, x=0, xref="paper", xanchor="left",
-        y=1, yref=f"{stocks} domain", yanchor="bottom", yshift=1,
-    )  # fmt: skip
+def _draw_panel(figure: go.Figure, position: int, panel: _Panel, axis: _Span) -> None:
+    number = 2 * position + 1
+    stock_axis, launch_axis = f"y{number}" if position else "y", f"y{number + 1}"
+    values = [panel.rows["available_snapshots"].max(), panel.target]
+    highest = _fit_axis(figure, number, values, _STOCK_TOP)
+    figure.add_trace(_gap_trace(panel.gaps, highest * _STOCK_TOP, stock_axis))
+    figure.add_traces(_stock_traces(panel, stock_axis))
+    if pd.notna(panel.target):
+        x, y = [*map(alt_text.plotly_time, axis)], [int(panel.target)] * 2
+        line = {"mode": "lines", "line": {"color": _TARGET, "width": 1.5, "dash": "dash"}}
+        figure.add_scatter(name="target now", x=x, y=y, yaxis=stock_axis, hoverinfo="skip", **line)
+    bins = _bin_launches(panel.rows, axis)
+    most = _fit_axis(figure, number + 1, bins["fast"] + bins["cold"], _LAUNCH_TOP)
+    figure.add_traces(_launch_traces(bins, launch_axis, lift=most * _CROSS_LIFT))
+    launches = _describe_launches(panel.fast, panel.cold)
+    heading = f"<b>{alt_text.escape_markup(panel.label)}</b> · {launches}"
+    left = {"x": 0, "xref": "paper", "xanchor": "left"}
+    above = {"y": 1, "yref": f"{stock_axis} domain", "yanchor": "bottom", "yshift": 1}
+    figure.add_annotation(text=heading, font={"size": 11}, showarrow=False, **left, **above)
 
 
-def _scale(figure: go.Figure, number: int, values: Iterable[Any], stretch: float) -> int:
-    """Let an axis begin at 0 and name the largest value; return that, or 1."""
+def _fit_axis(figure: go.Figure, number: int, values: Iterable[Any], stretch: float) -> int:
+    """Let an axis begin at 0 and label its largest value; return that, or 1."""
     highest = max([int(value) for value in values if pd.notna(value)], default=0) or 1
     figure.update_layout(
         {f"yaxis{number}": {"range": [0, highest * stretch], "tickvals": [0, highest]}}
@@ -282,121 +279,81 @@ def _scale(figure: go.Figure, number: int, values: Iterable[Any], stretch: float
     return highest
 
 
-def _stock_traces(course: _ImageMetrics, yaxis: str) -> list[go.Scatter]:
-    """Return steps, each as long as its period, that break off where the next begins later.
+def _stock_traces(panel: _Panel, yaxis: str) -> list[go.Scatter]:
+    """Return a line of steps that breaks where the stock is unknown, and the area below it.
 
-    What lies below them is a trace of its own: plotly would fill where they broke off, too.
+    The area is a trace of its own, because plotly would fill the breaks as well.
     """
-    x, y = _steps(course.rows[course.rows["available_snapshots"].notna()])
-    of = f" of {course.target}" if pd.notna(course.target) else ""
-    shape = {"shape": "hv"}
+    x, y = _stock_steps(panel.known_stock)
+    target = f" of {panel.target}" if pd.notna(panel.target) else ""
+    hover = f"%{{x|%Y-%m-%d %H:%M}} UTC<br>stock %{{y}}{target}<extra></extra>"
+    heights = [stock or 0 for stock in y]
+    shared = {"x": x, "yaxis": yaxis, "mode": "lines"}
+    area = {"fill": "tozeroy", "fillcolor": "rgba(51,146,209,0.3)", "hoverinfo": "skip"}
+    line = {"shape": "hv", "color": _STOCK, "width": 1.5}
     return [
+        go.Scatter(name="area", y=heights, line={"shape": "hv", "width": 0}, **area, **shared),
         go.Scatter(
-            name="area", x=x, y=[held or 0 for held in y], yaxis=yaxis, mode="lines",
-            line={**shape, "width": 0}, fill="tozeroy", fillcolor="rgba(51,146,209,0.3)",
-            hoverinfo="skip",
+            name="in stock", y=y, line=line, connectgaps=False, hovertemplate=hover, **shared
         ),
-        go.Scatter(
-            name="in stock", x=x, y=y, yaxis=yaxis, mode="lines", connectgaps=False,
-            line={**shape, "color": _STOCK, "width": 1.5},
-            hovertemplate=f"%{{x|%Y-%m-%d %H:%M}} UTC<br>stock %{{y}}{of}<extra></extra>",
-        ),
-    ]  # fmt: skip
+    ]
 
 
-def _steps(told: pd.DataFrame) -> tuple[list[str], list[int | None]]:
+def _stock_steps(rows: pd.DataFrame) -> tuple[list[str], list[int | None]]:
+    """Return a step for each period; a null follows a period that ends before the next one."""
     x: list[str] = []
     y: list[int | None] = []
-    following = [*told["time"], None][1:]
-    for begin, end, then, held in zip(
-        told["time"], _ends(told), following, told["available_snapshots"], strict=True
+    next_begins = [*rows["time"], None][1:]
+    for begin, end, next_begin, stock in zip(
+        rows["time"], _period_ends(rows), next_begins, rows["available_snapshots"], strict=True
     ):
         x.append(alt_text.plotly_time(begin))
-        y.append(int(held))
-        if then is None or then > end:
+        y.append(int(stock))
+        if next_begin is None or next_begin > end:
             x += [alt_text.plotly_time(end)] * 2
-            y += [int(held), None]
+            y += [int(stock), None]
     return x, y
 
 
-def _target_trace(target: int, axis: _Axis, yaxis: str) -> go.Scatter:
-    return go.Scatter(
-        name="target now", x=[*map(alt_text.plotly_time, axis)], y=[target, target],
-        yaxis=yaxis, mode="lines", line={"color": _TARGET, "width": 1.5, "dash": "dash"},
-        hoverinfo="skip",
-    )  # fmt: skip
-
-
-def _gap_trace(
-    gaps: list[tuple[pd.Timestamp, pd.Timestamp]], height: float, yaxis: str
-) -> go.Scatter:
-    """Return areas that look unknown, as high as the panel."""
+def _gap_trace(gaps: list[_Span], height: float, yaxis: str) -> go.Scatter:
+    """Return areas in the style of unknown states, as high as the panel."""
     x: list[str | None] = []
-    y: list[float | None] = []
-    for since, until in gaps:
-        a, b = alt_text.plotly_time(since), alt_text.plotly_time(until)
-        x += [a, a, b, b, None]
-        y += [0, height, height, 0, None]
+    for gap in gaps:
+        begin, end = map(alt_text.plotly_time, gap)
+        x += [begin, begin, end, end, None]
+    y = [0, height, height, 0, None] * len(gaps)
+    area = {"mode": "lines", "line": {"width": 0}, "fill": "toself", "hoveron": "fills"}
+    hover = {"text": "stock unknown", "hoverinfo": "text"}
     return go.Scatter(
-        name="stock unknown", x=x, y=y, yaxis=yaxis, mode="lines", line={"width": 0},
-        fill="toself", hoveron="fills", text="stock unknown", hoverinfo="text",
-        **style.state_fill("unknown"),
-    )  # fmt: skip
+        name="stock unknown", x=x, y=y, yaxis=yaxis, **area, **hover, **style.state_fill("unknown")
+    )
 
 
-def _counts(rows: pd.DataFrame, axis: _Axis) -> pd.DataFrame:
-    """Return the launches in equal parts of time that have any: a sum is of the part it began."""
-    longest = pd.Timedelta(seconds=int(rows["period"].max()))
-    parts = time_bins(axis.begin, axis.end, most=_PARTS, least=longest)
-    part = (rows["time"] - parts.begin) // parts.width
-    sums = rows.groupby(part)[["fast_launches", "cold_launches"]].sum()
-    sums = sums.astype("int64").set_axis(["fast", "cold"], axis=1)
-    sums = sums[(sums["fast"] > 0) | (sums["cold"] > 0)]
-    seconds = sums.index.to_numpy(dtype=np.int64) * parts.width.total_seconds()
-    begin = parts.begin + pd.to_timedelta(seconds, unit="s")
-    return sums.assign(begin=begin, width=parts.width)
-
-
-def _launch_traces(counts: pd.DataFrame, yaxis: str, *, lift: float) -> list[Any]:
-    """Return bars for fast launches, those for cold ones on top of them, and a cross over these."""
-    said = [
-        f"{format_time(begin)}, {format_duration(width)}<br>{fast:,} fast<br><b>{cold:,} cold</b>"
-        for begin, width, fast, cold in zip(
-            *(counts[name] for name in ("begin", "width", "fast", "cold")), strict=True
-        )
-    ]
-    counts = counts.assign(said=said)
-    cold = counts[counts["cold"] > 0]
+def _launch_traces(bins: pd.DataFrame, yaxis: str, *, lift: float) -> list[Any]:
+    """Return bars of fast launches, bars of cold ones on top of them, and crosses above these."""
+    fast, cold = (bins[bins[name] > 0] for name in ("fast", "cold"))
+    top = list(cold["fast"] + cold["cold"] + lift)
+    cross = {"symbol": "x-thin", "size": 7, "line": {"color": _COLD, "width": 2}}
+    shared = {"yaxis": yaxis, "hovertemplate": "%{hovertext}<extra></extra>"}
+    fast_shared, cold_shared = (
+        {"x": list(rows["x"]), "hovertext": list(rows["hover_label"]), **shared}
+        for rows in (fast, cold)
+    )
     return [
-        _launch_bars("fast launches", counts[counts["fast"] > 0], "fast", {"color": _FAST}, yaxis),
-        _launch_bars("cold launches", cold, "cold", {"color": _COLD}, yaxis),
-        go.Scatter(
-            name="cold", mode="markers", yaxis=yaxis,
-            x=[alt_text.plotly_time(moment) for moment in cold["begin"] + cold["width"] / 2],
-            y=list(cold["fast"] + cold["cold"] + lift),
-            marker={"symbol": "x-thin", "size": 7, "line": {"color": _COLD, "width": 2}},
-            hovertext=list(cold["said"]), hovertemplate="%{hovertext}<extra></extra>",
+        go.Bar(
+            name="fast launches",
+            y=list(fast["fast"]),
+            width=list(fast["width"]),
+            marker={"color": _FAST, "line": {"width": 0}},
+            **fast_shared,
         ),
-    ]  # fmt: skip
-
-
-def _launch_bars(
-    name: str, counts: pd.DataFrame, column: str, marker: dict[str, Any], yaxis: str
-) -> go.Bar:
-    return go.Bar(
-        name=name, yaxis=yaxis,
-        x=[alt_text.plotly_time(moment) for moment in counts["begin"] + counts["width"] / 2],
-        y=list(counts[column]),
-        base=list(counts["fast"]) if column == "cold" else None,
-        width=[width.total_seconds() * 1000 for width in counts["width"]],
-        marker={**marker, "line": {"width": 0}},
-        hovertext=list(counts["said"]), hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
-
-
-def _draw_time(figure: go.Figure, axis: _Axis) -> None:
-    begin, end = alt_text.plotly_time(axis.begin), alt_text.plotly_time(axis.end)
-    figure.update_xaxes(
-        type="date", range=[begin, end], minallowed=begin, maxallowed=end, tickformatstops=_TICKS,
-        title={"text": "UTC", "standoff": 4},
-    )  # fmt: skip
+        go.Bar(
+            name="cold launches",
+            y=list(cold["cold"]),
+            base=list(cold["fast"]),
+            width=list(cold["width"]),
+            marker={"color": _COLD, "line": {"width": 0}},
+            **cold_shared,
+        ),
+        go.Scatter(name="cold", mode="markers", y=top, marker=cross, **cold_shared),
+    ]

@@ -1,14 +1,15 @@
-"""The map of a fleet: how many images each account has in each region, and what is not known."""
+"""The fleet map: the number of images in each account and region, and failed scans."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.alt_text import LegendEntry, Line, RowText
+from fastlaunch_nb.charts.alt_text import LegendEntry, RowText
 from fastlaunch_nb.schema.columns import (
     COMPLETE,
     FAILED,
@@ -20,32 +21,34 @@ from fastlaunch_nb.schema.columns import (
 from fastlaunch_nb.validation import require_columns
 
 
-class _Tile(NamedTuple):
-    """How a kind of place is drawn: a colour, what is written on it, and in which colour."""
+class _TileStyle(NamedTuple):
+    """The colour of a tile, and the format and colour of its number or mark."""
 
     colour: str
     mark: str
-    ink: str | None = None  # None is what reads best on that colour
+    text_colour: str | None = None  # None lets plotly choose a contrast
 
 
 _FEW, _MANY = "#a6d3f0", "#08528c"
-_SOME, _NONE = _Tile(_FEW, "{}"), _Tile("rgba(128,128,128,0.16)", "0", style.GREY)
+_SOME, _NONE = "some images", "no images"  # the kinds of complete scans
 _TILES = {
-    PARTIAL: _Tile("#e69f00", "{}+"),
-    FAILED: _Tile("#d55e00", "×", "white"),
-    INTERRUPTED: _Tile("#cc79a7", "?"),
-    NOT_OPTED_IN: _Tile("rgba(128,128,128,0.06)", "–", style.GREY),
+    _SOME: _TileStyle(_FEW, "{}"),
+    _NONE: _TileStyle("rgba(128,128,128,0.16)", "0", style.GREY),
+    PARTIAL: _TileStyle("#e69f00", "{}+"),
+    FAILED: _TileStyle("#d55e00", "×", "white"),
+    INTERRUPTED: _TileStyle("#cc79a7", "?"),
+    NOT_OPTED_IN: _TileStyle("rgba(128,128,128,0.06)", "–", style.GREY),
 }
-_UNLISTED: Final = "regions not listed"
-_UNTOLD: Final = "unknown account"
-_ROW, _LEVEL, _SLANTED = 26, 44, 100  # pixels: of a row of tiles, and below for the regions' names
-_LEGIBLE, _ROOMY = 60, 10  # rows of tiles with a number on each; columns with a large one
-_FEW_REGIONS = 4  # whose names have room beside each other
+# All in pixels; the last two are the room below the tiles for region names:
+_ROW_HEIGHT, _MAX_HEIGHT, _FLAT_MARGIN, _SLANTED_MARGIN = 26, 1400, 44, 100
+_MAX_FLAT_NAMES: Final = 4  # more regions have slanted names
+_MAX_MARKED_ROWS: Final = 60  # more rows are too low for marks and for a name each
+_MAX_LARGE_COLUMNS: Final = 10  # more columns are too narrow for large marks
 _NEEDED = ("account_id", "account_name", "region", "status", "error_code", "rows")
 
 
 def fleet_map(coverage: pd.DataFrame) -> go.Figure:
-    r"""Draw how many images each account has in each region, and what could not be read.
+    r"""Draw the number of images in each account and region, and the scans that failed.
 
     Parameters
     ----------
@@ -55,214 +58,187 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     Returns
     -------
     plotly.graph_objects.Figure
-        A row an account, a column a region, the most images first; the darker
-        a tile, the more of them. What failed, broke off or is not opted in has
-        a mark of its own. Accounts and regions with nothing to tell are counted,
-        not drawn.
+        A row for each account and a column for each region, those with the most images
+        first; a darker tile has more images. Failed, partial and interrupted scans and
+        regions that are not opted in have their own marks. The subtitle counts accounts
+        and regions without images or failures, which are not drawn.
 
     Raises
     ------
     InputError
-        It is no coverage.
+        If `coverage` is no coverage.
 
     Examples
     --------
     >>> import fastlaunch_nb as fl
     >>> with fl.demo() as demo:
     ...     swept = fl.sweep(fl.targets(profiles=demo.accounts.values()), regions=demo.regions)
-    >>> print(fl.text(fl.fleet_map(swept.coverage)).partition("\n- ")[2])
+    >>> print(fl.alt_text(fl.fleet_map(swept.coverage)).partition("\n- ")[2])
     build-farm, ap-southeast-2: 8 images, eu-west-1: 8 images, us-east-1: 8 images
     - game-servers, ap-southeast-2: 6 images, eu-west-1: 6 images, us-east-1: 6 images
     """
-    places = _places(coverage)
-    told = places[places["_rows"].gt(0) | places["status"].isin([PARTIAL, FAILED, INTERRUPTED])]
-    if told.empty:
-        why = ("No image in any account and region", _read(places))
-        return style.empty_figure("fleet_map", coverage, why)
-    accounts, regions = _ranked(told, "_account"), _ranked(told, "_region")
-    shown = places[places["_account"].isin(accounts) & places["_region"].isin(regions)]
-    figure = style.base_figure(
-        _title(places), _under(places, accounts, regions), coverage,
-        rows=len(accounts), legend=_legend(shown),
-    )  # fmt: skip
-    for trace in _tiles(shown, accounts, regions):
-        figure.add_trace(trace)
-    _name_places(figure, accounts, regions)
-    alt_text.attach_rows(figure, [_row_words(shown, account, regions) for account in accounts])
+    scans = _prepare_scans(coverage)
+    relevant = scans[scans["_kind"].isin([_SOME, PARTIAL, FAILED, INTERRUPTED])]
+    accounts, regions = (_sort_by_images(relevant, name) for name in ("_account", "_region"))
+    if not accounts:
+        message = ("No image in any account and region", _count_complete(scans))
+        return style.empty_figure("fleet_map", coverage, message)
+    subtitle = [_count_complete(scans)]
+    for noun, drawn in (("account", accounts), ("region", regions)):
+        if omitted := scans[f"_{noun}"].nunique() - len(drawn):
+            subtitle.append(f"{_count(omitted, noun)} without images not drawn")
+    drawn_scans = scans[scans["_account"].isin(accounts) & scans["_region"].isin(regions)]
+    legend, rows = _make_legend({*drawn_scans["status"]}), len(accounts)
+    figure = style.base_figure(_make_title(scans), [subtitle], coverage, rows=rows, legend=legend)
+    for kind in _TILES:
+        if (drawn_scans["_kind"] == kind).any():
+            figure.add_trace(_tile_trace(drawn_scans, kind, accounts, regions))
+    _label_axes(figure, accounts, regions)
+    texts = [_describe_account(drawn_scans, account, regions) for account in accounts]
+    alt_text.attach_rows(figure, texts)
     return figure
 
 
-def _places(coverage: object) -> pd.DataFrame:
+def _prepare_scans(coverage: object) -> pd.DataFrame:
+    """Add columns for the account's label, the region's label, the count and the kind of tile."""
     rows = require_columns("coverage", coverage, *_NEEDED)
+    counts, status = rows["rows"].fillna(0).astype(int), rows["status"].astype(object)
     return rows.assign(
-        _account=_accounts(rows),
-        _region=rows["region"].fillna(_UNLISTED).astype(object),
-        _rows=rows["rows"].fillna(0).astype(int),
+        _account=_label_accounts(rows),
+        _region=rows["region"].fillna("regions not listed").astype(object),
+        _rows=counts,
+        _kind=status.mask(status == COMPLETE, np.where(counts > 0, _SOME, _NONE)),
     ).drop_duplicates(["_account", "_region"])
 
 
-def _accounts(coverage: pd.DataFrame) -> pd.Series:
-    """Return each row's account by its name; by its id as well where two have the same name."""
-    ids = coverage["account_id"].fillna(_UNTOLD)
+def _label_accounts(coverage: pd.DataFrame) -> pd.Series:
+    """Return the account's name for each row, with the id if accounts share the name."""
+    ids = coverage["account_id"].fillna("unknown account")
     names = coverage["account_name"].fillna(ids)
-    shared = ids.groupby(names).transform("nunique") > 1
-    return names.where(~shared, names + " · " + ids).astype(object)
+    is_shared = ids.groupby(names).transform("nunique") > 1
+    return names.where(~is_shared, names + " · " + ids).astype(object)
 
 
-def _ranked(places: pd.DataFrame, by: str) -> list[str]:
+def _sort_by_images(scans: pd.DataFrame, column: str) -> list[str]:
     """Return accounts or regions, the most images first, then by name."""
-    images = places.groupby(by)["_rows"].sum()
+    images = scans.groupby(column)["_rows"].sum()
     return sorted(images.index, key=lambda name: (-images[name], name))
 
 
-# --- words ----------------------------------------------------------------------------
+# --- text -----------------------------------------------------------------------------
 
 
-def _title(places: pd.DataFrame) -> str:
-    there = places[places["_rows"] > 0]
-    if there.empty:  # and something has failed
-        read = places["status"].isin([COMPLETE, PARTIAL]).any()
-        return "No image in what could be read" if read else "Nothing could be read"
-    accounts, regions = there["_account"].nunique(), there["_region"].nunique()
-    images = alt_text.count_images(int(there["_rows"].sum()))
-    return (
-        f"{images} in {accounts} account{'s' * (accounts != 1)} "
-        f"and {regions} region{'s' * (regions != 1)}"
-    )
+def _make_title(scans: pd.DataFrame) -> str:
+    with_images = scans[scans["_rows"] > 0]
+    if with_images.empty:  # some scans failed, else there is no map
+        was_read = scans["status"].isin([COMPLETE, PARTIAL]).any()
+        return "No image in what could be read" if was_read else "Nothing could be read"
+    images = alt_text.count_images(int(with_images["_rows"].sum()))
+    accounts, regions = with_images["_account"].nunique(), with_images["_region"].nunique()
+    return f"{images} in {_count(accounts, 'account')} and {_count(regions, 'region')}"
 
 
-def _read(places: pd.DataFrame) -> str:
-    """Say how complete it is."""
-    asked = places[places["status"] != NOT_OPTED_IN]
-    complete = (asked["status"] == COMPLETE).sum()
-    return f"{complete:,} of {len(asked):,} reads are complete"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def _under(places: pd.DataFrame, accounts: list[str], regions: list[str]) -> list[Line]:
-    parts = [_read(places)]
-    for name, drawn in (("account", accounts), ("region", regions)):
-        left_out = places[f"_{name}"].nunique() - len(drawn)
-        if left_out:
-            parts.append(f"{left_out:,} {name}{'s' * (left_out != 1)} without images not drawn")
-    return [parts]
+def _count_complete(scans: pd.DataFrame) -> str:
+    statuses = scans["status"][scans["status"] != NOT_OPTED_IN]
+    return f"{(statuses == COMPLETE).sum():,} of {len(statuses):,} reads are complete"
 
 
-def _legend(shown: pd.DataFrame) -> list[LegendEntry]:
-    present = set(shown["status"])
-    return [
+def _make_legend(statuses: set[str]) -> list[LegendEntry]:
+    entries = [
         LegendEntry(_FEW, "■", ["few images"]),
         LegendEntry(_MANY, "■", ["many"]),
         LegendEntry(style.GREY, "0", ["none"]),
-        *(
-            LegendEntry(
-                tile.ink if tile.ink == style.GREY else tile.colour, tile.mark[-1], [status]
-            )
-            for status, tile in _TILES.items()
-            if status in present
-        ),
     ]
+    for status, tile in _TILES.items():
+        if status in statuses:
+            colour = style.GREY if tile.text_colour == style.GREY else tile.colour
+            entries.append(LegendEntry(colour, tile.mark[-1], [status]))
+    return entries
 
 
-def _row_words(shown: pd.DataFrame, account: str, regions: list[str]) -> RowText:
-    rows = shown[shown["_account"] == account].set_index("_region")
-    said = [
-        f"{region}: {_said(rows.loc[region].to_dict())}"
-        for region in regions
-        if region in rows.index
-    ]
-    return [[account], *([line] for line in said)]
+def _describe_account(scans: pd.DataFrame, account: str, regions: list[str]) -> RowText:
+    records = scans[scans["_account"] == account].to_dict("records")
+    by_region = {record["_region"]: _describe_scan(record) for record in records}
+    lines = [f"{region}: {by_region[region]}" for region in regions if region in by_region]
+    return [[account], *([line] for line in lines)]
 
 
-def _said(row: dict[Any, Any]) -> str:
-    images = alt_text.count_images(row["_rows"])
-    if row["status"] == COMPLETE:
+def _describe_scan(scan: dict[Any, Any]) -> str:
+    images = alt_text.count_images(scan["_rows"])
+    if scan["status"] == COMPLETE:
         return images
-    why = "" if alt_text.is_missing(row["error_code"]) else f" ({row['error_code']})"
-    counted = f"{images}, " if row["_rows"] else ""
-    return f"{counted}{row['status']}{why}"
+    error = "" if alt_text.is_missing(scan["error_code"]) else f" ({scan['error_code']})"
+    count = f"{images}, " if scan["_rows"] else ""
+    return f"{count}{scan['status']}{error}"
 
 
-# --- tiles ----------------------------------------------------------------------------
+def _hover_label(scan: dict[Any, Any]) -> str:
+    explanation = [STATUSES.get(scan["status"], "")] if scan["status"] != COMPLETE else []
+    return alt_text.draw_row(alt_text.row_text(scan, _describe_scan(scan), *explanation))
 
 
-def _tiles(shown: pd.DataFrame, accounts: list[str], regions: list[str]) -> list[go.Heatmap]:
-    """Return a layer of tiles for each way in which a read may have ended."""
-    complete = shown["status"] == COMPLETE
-    kinds = [
-        (shown[complete & (shown["_rows"] > 0)], _SOME),
-        (shown[complete & (shown["_rows"] == 0)], _NONE),
-        *((shown[shown["status"] == status], tile) for status, tile in _TILES.items()),
-    ]
-    layers = [_layer(places, accounts, regions, tile) for places, tile in kinds if len(places)]
-    if kinds[0][1] is _SOME and len(kinds[0][0]):
-        layers[0].update(colorscale=[[0, _FEW], [1, _MANY]], zmin=1)
-        layers[0].update(zmax=max(2, int(kinds[0][0]["_rows"].max())))
-    return layers
+# --- tiles and axes -------------------------------------------------------------------
 
 
-def _layer(
-    places: pd.DataFrame, accounts: list[str], regions: list[str], tile: _Tile
+def _tile_trace(
+    scans: pd.DataFrame, kind: str, accounts: list[str], regions: list[str]
 ) -> go.Heatmap:
-    """Return tiles of one kind; where there is none, the layer has a hole."""
-    legible = len(accounts) <= _LEGIBLE
-    marks = [tile.mark.format(f"{rows:,}") for rows in places["_rows"]]
-    hovers = [_hover(row) for row in places.to_dict("records")]
-    return go.Heatmap(
-        z=_grid(places, accounts, regions, places["_rows"], None),
-        text=_grid(places, accounts, regions, marks, ""),
-        texttemplate="%{text}" if legible else None,
-        textfont={"size": 12 if len(regions) <= _ROOMY else 10, "color": tile.ink},
-        hovertext=_grid(places, accounts, regions, hovers, ""),
+    """Return the tiles of one kind; all other cells are empty."""
+    tile, scans = _TILES[kind], scans[scans["_kind"] == kind]
+    has_marks = len(accounts) <= _MAX_MARKED_ROWS
+    size = 12 if len(regions) <= _MAX_LARGE_COLUMNS else 10
+    marks = [tile.mark.format(f"{count:,}") for count in scans["_rows"]]
+    hover_labels = [_hover_label(scan) for scan in scans.to_dict("records")]
+
+    def make_grid(values: Any, default: str | None) -> list[list[Any]]:
+        table = scans.assign(value=pd.Series([*values], index=scans.index, dtype=object))
+        grid = table.pivot(index="_account", columns="_region", values="value")
+        grid = grid.reindex(index=accounts, columns=regions).astype(object)
+        return list(grid.where(grid.notna(), default).to_numpy().tolist())
+
+    trace = go.Heatmap(
+        z=make_grid(scans["_rows"], None),
+        text=make_grid(marks, ""),
+        texttemplate="%{text}" if has_marks else None,
+        textfont={"size": size, "color": tile.text_colour},
+        hovertext=make_grid(hover_labels, ""),
         hovertemplate="%{hovertext}<extra></extra>",
         colorscale=[[0, tile.colour], [1, tile.colour]],
         showscale=False,
         hoverongaps=False,
         xgap=2,
-        ygap=2 if legible else 0,
+        ygap=2 if has_marks else 0,
     )
+    if kind == _SOME:
+        darkest = max(2, int(scans["_rows"].max()))
+        trace.update(colorscale=[[0, _FEW], [1, _MANY]], zmin=1, zmax=darkest)
+    return trace
 
 
-def _grid(
-    places: pd.DataFrame, accounts: list[str], regions: list[str], values: Any, hole: Any
-) -> list[list[Any]]:
-    """Lay values out: a row an account, a column a region, a hole where there is no value."""
-    table: list[list[Any]] = [[hole] * len(regions) for _ in accounts]
-    across = {region: place for place, region in enumerate(regions)}
-    down = {account: place for place, account in enumerate(accounts)}
-    for account, region, value in zip(places["_account"], places["_region"], values, strict=True):
-        table[down[account]][across[region]] = value
-    return table
-
-
-def _hover(row: dict[Any, Any]) -> str:
-    meaning = STATUSES.get(row["status"], "")
-    lines = [_said(row), *([meaning] if row["status"] != COMPLETE else [])]
-    where = alt_text.row_text({**row, "image_name": None, "image_id": None}, *map(str, lines))
-    return alt_text.draw_row(where)
-
-
-def _name_places(figure: go.Figure, accounts: list[str], regions: list[str]) -> None:
-    every = -(-len(accounts) // _LEGIBLE)
-    rows = range(0, len(accounts), every)
-    short = alt_text.shorten_labels(accounts, 30)
-    names = [short[account] for account in accounts]
-    height = min(_ROW, 1400 / len(accounts)) * len(accounts)
-    slanted = len(regions) > _FEW_REGIONS
-    room = _SLANTED if slanted else _LEVEL
+def _label_axes(figure: go.Figure, accounts: list[str], regions: list[str]) -> None:
+    labels = [*alt_text.shorten_labels(accounts, 30).values()]
+    rows = range(0, len(labels), -(-len(labels) // _MAX_MARKED_ROWS))
+    is_slanted = len(regions) > _MAX_FLAT_NAMES
+    bottom = _SLANTED_MARGIN if is_slanted else _FLAT_MARGIN
+    height = min(_ROW_HEIGHT, _MAX_HEIGHT / len(labels)) * len(labels)
     figure.update_layout(
-        height=figure.layout.margin.t + height + room,
-        margin={"b": room, "l": 16 + round(6.6 * max(map(len, names)))},
+        height=figure.layout.margin.t + height + bottom,
+        margin={"b": bottom, "l": 16 + round(6.6 * max(map(len, labels)))},
     )
     figure.update_yaxes(
-        range=[len(accounts) - 0.5, -0.5],
+        range=[len(labels) - 0.5, -0.5],
         tickvals=list(rows),
-        ticktext=[alt_text.escape_markup(names[row]) for row in rows],
+        ticktext=[alt_text.escape_markup(labels[row]) for row in rows],
     )
     figure.update_xaxes(
         range=[-0.5, len(regions) - 0.5],
         tickvals=list(range(len(regions))),
         ticktext=[alt_text.escape_markup(region) for region in regions],
-        tickangle=-45 if slanted else 0,
+        tickangle=-45 if is_slanted else 0,
         showgrid=False,
         nticks=None,
     )

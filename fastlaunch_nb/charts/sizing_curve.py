@@ -1,45 +1,71 @@
-"""The picture of a right size: which share of launches finds a snapshot, and what that costs."""
+"""The sizing curve: the share of warm launches and the cost of a pool, by its target count."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.alt_text import LegendEntry, Line, RowText
-from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.charts.alt_text import LegendEntry, RowText
+from fastlaunch_nb.errors import InputError, accept_old_names
 from fastlaunch_nb.formatting import format_duration
 from fastlaunch_nb.pool.sizing import RightSize
 from fastlaunch_nb.schema.joins import Prices
 
-_WARM, _COST, _WANTED = "#2a7fbf", "#c8701a", style.GREY
-_TALL, _SIDE = 300, 62  # pixels: of the inside, and beside it for names of axes
-_LEVEL: Final = 118  # percent that the axis reaches, so that what is chosen is named above 100
+_WARM, _COST = "#2a7fbf", "#c8701a"
+_PLOT_HEIGHT, _SIDE_MARGIN = 300, 62  # pixels; the margins fit the titles of the axes
+_TOP: Final = 118  # percent; leaves room for a label above 100 %
 _PERCENTS: Final = (0, 25, 50, 75, 100)
-_ROWS: Final = 12  # in words
+_HOVER: Final = "%{hovertext}<extra></extra>"
+_TEXT_ROWS: Final = 12  # of the curve in the figure's text
+_REFERENCE_LINE: Final = {"color": style.GREY, "width": 1, "dash": "dot"}
 
 
+class _Point(NamedTuple):
+    """A point of the curve: a target count, its share of warm launches, and its monthly cost."""
+
+    target: int
+    share: float
+    usd: float
+
+    @property
+    def snapshots(self) -> str:
+        """The target count as text."""
+        return f"{self.target:,} snapshot{'' if self.target == 1 else 's'}"
+
+    @property
+    def cost(self) -> str:
+        """The monthly cost as text."""
+        return f"{self.usd:,.2f} USD a month"
+
+    @property
+    def hover_label(self) -> str:
+        """The target count and the share as markup."""
+        return f"{self.snapshots}<br><b>{_format_share(self.share)} warm</b>"
+
+
+@accept_old_names(warm="min_warm_share")
 def sizing_curve(
     sizing: RightSize,
     *,
-    warm: float | None = None,
+    min_warm_share: float | None = None,
     prices: Prices | None = None,
     root_volume_gib: float = 50,
 ) -> go.Figure:
-    r"""Draw which share of launches finds a snapshot with which target, and what that costs.
+    r"""Draw the share of launches that find a snapshot, and the cost, for each target count.
 
     Parameters
     ----------
     sizing : RightSize
-        What :func:`fastlaunch_nb.right_size` returned.
-    warm : float, optional
-        The share that it was asked for, to be drawn as a line.
+        A result of :func:`fastlaunch_nb.right_size`.
+    min_warm_share : float, optional
+        The share that the size had to reach, to draw it as a line.
     prices : Prices, optional
-        What a GiB of snapshots costs for a month; else as in us-east-1.
+        The monthly price of a GiB of snapshots; by default that of us-east-1.
     root_volume_gib : float, default 50
         The size of the AMI's root volume. At 0.05 USD a GiB, a snapshot of 50 GiB
         costs 2.50 USD a month.
@@ -47,171 +73,144 @@ def sizing_curve(
     Returns
     -------
     plotly.graph_objects.Figure
-        Steps of the share of launches that are warm, on the left axis; of a target
-        between two that were tried, at least that share is. On the right one what so many
-        snapshots cost a month, at most: as if no two had a block in common. The
-        chosen target has a mark and its name.
+        The left axis has the share of warm launches, in steps: a target between two
+        points reaches at least the share of the lower one. The right axis has the
+        maximum monthly cost, for snapshots that have no block in common. The chosen
+        target has a mark and a label.
 
     Raises
     ------
     InputError
-        `sizing` is no RightSize, `warm` is no share or more than it achieves,
-        `prices` are none, or the volume has no size.
+        If `sizing` is no RightSize, `min_warm_share` is no share or more than the size
+        reaches, `prices` is no Prices, or `root_volume_gib` is not above 0.
 
     Examples
     --------
     >>> import fastlaunch_nb as fl
     >>> size = fl.right_size("40 at 08:00 on weekdays", warm=0.9, spread=7200)
-    >>> print(fl.text(fl.sizing_curve(size, warm=0.9)).partition("\n- ")[0])
+    >>> figure = fl.sizing_curve(size, min_warm_share=0.9)
+    >>> print(fl.alt_text(figure).partition("\n- ")[0])
     12 snapshots: 90.24 % of launches warm, 30.00 USD a month at most
     10,400 launches, 1,015 of them cold, 10 prepared at once, in 30 min each
     warm launches, cost a month, 90 % wanted
     """
-    prices = _check(sizing, warm, prices, root_volume_gib)
-    each = prices.snapshot_gib_month * root_volume_gib
-    legend = [
-        LegendEntry(_WARM, "■", ["warm launches"]),
-        LegendEntry(_COST, "┅", ["cost a month"]),
-    ]
-    if warm is not None:
-        legend.append(LegendEntry(_WANTED, "┈", [f"{_share(warm)} wanted"]))
-    chosen = _snapshots(sizing.target)
-    cost = _usd(sizing.target * each)
-    figure = style.base_figure(
-        f"{chosen}: {_share(sizing.warm)} of launches warm, {cost} a month at most",
-        _under(sizing), pd.DataFrame(), legend=legend,
-    )  # fmt: skip
-    target = [int(number) for number in sizing.curve.target]
-    share = [float(part) for part in sizing.curve.warm]
-    figure.add_traces([_costs(target, each), _shares(target, share)])
-    _mark(figure, sizing, target[-1], warm)
-    _make_axes(figure, target[-1], each)
-    alt_text.attach_rows(figure, _rows(sizing, target, share, each))
+    _check_arguments(sizing, min_warm_share, prices, root_volume_gib)
+    price = (prices or Prices()).snapshot_gib_month * root_volume_gib
+    chosen = _Point(sizing.target, sizing.warm, sizing.target * price)
+    curve = zip(sizing.curve.target.tolist(), sizing.curve.warm.tolist(), strict=True)
+    points = [_Point(target, share, target * price) for target, share in curve]
+    fill_time = format_duration(pd.Timedelta(seconds=sizing.fill_time))
+    parallel = f"{sizing.max_parallel:,} prepared at once, in {fill_time} each"
+    subtitle = [f"{sizing.launches:,} launches", f"{sizing.cold:,} of them cold", parallel]
+    legend = [LegendEntry(_WARM, "■", ["warm launches"]), LegendEntry(_COST, "┅", ["cost a month"])]
+    if min_warm_share is not None:
+        legend.append(LegendEntry(style.GREY, "┈", [f"{_format_share(min_warm_share)} wanted"]))
+    title = f"{chosen.snapshots}: {_format_share(chosen.share)} of launches warm, {chosen.cost}"
+    figure = style.base_figure(f"{title} at most", [subtitle], pd.DataFrame(), legend=legend)
+    figure.add_traces(_curve_traces(points))
+    if min_warm_share is not None:
+        y = 100 * min_warm_share
+        figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=y, y1=y, line=_REFERENCE_LINE)
+    _mark_chosen(figure, chosen, points[-1])
+    _set_axes(figure, points[-1])
+    alt_text.attach_rows(figure, _describe_points(points, chosen))
     return figure
 
 
-def _check(sizing: Any, warm: Any, prices: Any, gib: Any) -> Prices:
+def _check_arguments(sizing: Any, min_warm_share: Any, prices: Any, gib: Any) -> None:
     if not isinstance(sizing, RightSize):
-        raise InputError(f"Expected what right_size returned. Got a {type(sizing).__name__}.")
-    if warm is not None and (not _number(warm) or not 0 < warm <= 1):
-        raise InputError(f"warm is {warm!r}. Expected a share above 0, up to 1.")
-    if warm is not None and warm > sizing.warm:
-        raise InputError(
-            f"warm is {warm!r}, but this size achieves {_share(sizing.warm)}. Expected the share "
-            "that right_size was asked for."
-        )
+        raise InputError(f"Expected a result of right_size(...). Got a {type(sizing).__name__}.")
+    if min_warm_share is not None:
+        if not _is_number(min_warm_share) or not 0 < min_warm_share <= 1:
+            raise InputError(
+                f"min_warm_share is {min_warm_share!r}. Expected a share above 0, up to 1."
+            )
+        if min_warm_share > sizing.warm:
+            raise InputError(
+                f"min_warm_share is {min_warm_share!r}, but this size reaches "
+                f"{_format_share(sizing.warm)}. Expected the share passed to right_size."
+            )
     if prices is not None and not isinstance(prices, Prices):
         raise InputError(f"prices is {prices!r}. Expected Prices(...).")
-    if not _number(gib) or not 0 < gib < math.inf:
+    if not _is_number(gib) or not 0 < gib < math.inf:
         raise InputError(f"root_volume_gib is {gib!r}. Expected GiB, above 0.")
-    return prices or Prices()
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-# --- words ----------------------------------------------------------------------------
-
-
-def _share(share: float) -> str:
-    """Say a share to the hundredth of a percent; never 100 where it is less."""
+def _format_share(share: float) -> str:
+    """Format a share in hundredths of a percent, rounded down, so that only all are 100 %."""
     return f"{math.floor(share * 10_000 + 1e-6) / 100:g} %"
 
 
-def _snapshots(count: int) -> str:
-    return f"{count:,} snapshot{'' if count == 1 else 's'}"
-
-
-def _usd(cost: float) -> str:
-    return f"{cost:,.2f} USD"
-
-
-def _under(sizing: RightSize) -> list[Line]:
-    fill = format_duration(pd.Timedelta(seconds=sizing.fill_time))
-    launches = f"{sizing.launches:,} launches"
-    prepared = f"{sizing.max_parallel:,} prepared at once, in {fill} each"
-    return [[launches, f"{sizing.cold:,} of them cold", prepared]]
-
-
-def _rows(sizing: RightSize, target: list[int], share: list[float], each: float) -> list[RowText]:
-    """Say some of the curve, evenly apart, and what is chosen."""
-    told = {target[int(place)] for place in np.linspace(0, len(target) - 1, _ROWS)}
+def _describe_points(points: list[_Point], chosen: _Point) -> list[RowText]:
+    """Return the text of some points, evenly apart, and of the chosen one."""
+    numbers = {int(number) for number in np.linspace(0, len(points) - 1, _TEXT_ROWS)}
     return [
         [
-            [_snapshots(number), f"{_share(warm)} warm", f"{_usd(number * each)} a month"],
-            ["chosen" if number == sizing.target else ""],
+            [point.snapshots, f"{_format_share(point.share)} warm", point.cost],
+            ["chosen" if point.target == chosen.target else ""],
         ]
-        for number, warm in zip(target, share, strict=True)
-        if number in told | {sizing.target}
+        for number, point in enumerate(points)
+        if number in numbers or point.target == chosen.target
     ]
 
 
-# --- parts of the figure --------------------------------------------------------------
-
-
-def _shares(target: list[int], share: list[float]) -> go.Scatter:
-    return go.Scatter(
-        name="warm launches", x=target, y=[100 * part for part in share],
-        mode="lines", line={"color": _WARM, "width": 2.5, "shape": "hv"},
-        hovertext=[f"{_snapshots(number)}<br><b>{_share(part)} warm</b>"
-                   for number, part in zip(target, share, strict=True)],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
-
-
-def _costs(target: list[int], each: float) -> go.Scatter:
-    cost = [number * each for number in target]
-    return go.Scatter(
-        name="cost a month", x=target, y=cost, yaxis="y2",
-        mode="lines", line={"color": _COST, "width": 2, "dash": "dash"},
-        hovertext=[f"{_snapshots(number)}<br><b>{_usd(usd)} a month</b>, at most"
-                   for number, usd in zip(target, cost, strict=True)],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
-
-
-def _mark(figure: go.Figure, sizing: RightSize, last: int, warm: float | None) -> None:
-    """Mark what is chosen, and name it above all lines; draw what was wanted."""
-    line = {"color": _WANTED, "width": 1, "dash": "dot"}
-    if warm is not None:
-        figure.add_shape(
-            type="line", xref="paper", x0=0, x1=1, y0=100 * warm, y1=100 * warm, line=line
-        )
-    figure.add_shape(
-        type="line", x0=sizing.target, x1=sizing.target, y0=0, y1=_LEVEL - 10, line=line
-    )
-    figure.add_trace(
+def _curve_traces(points: list[_Point]) -> list[go.Scatter]:
+    """Return the lines of the cost and, above it, of the share."""
+    cost_line = {"color": _COST, "width": 2, "dash": "dash"}
+    warm_line = {"color": _WARM, "width": 2.5, "shape": "hv"}
+    shared = {"x": [point.target for point in points], "mode": "lines", "hovertemplate": _HOVER}
+    return [
         go.Scatter(
-            name="chosen", x=[sizing.target], y=[100 * sizing.warm], mode="markers",
-            marker={"color": _WARM, "size": 11, "line": {"color": "white", "width": 1.5}},
-            hovertext=[f"chosen: {_snapshots(sizing.target)}<br><b>{_share(sizing.warm)} warm</b>"],
-            hovertemplate="%{hovertext}<extra></extra>", cliponaxis=False,
-        )
-    )  # fmt: skip
-    right = sizing.target > last / 2
-    figure.add_annotation(
-        text=f"<b>target {sizing.target:,}</b>", font={"size": 12, "color": _WARM}, showarrow=False,
-        x=sizing.target, xanchor="right" if right else "left", xshift=-5 if right else 5,
-        y=_LEVEL, yanchor="top",
-    )  # fmt: skip
+            name="cost a month",
+            y=[point.usd for point in points],
+            yaxis="y2",
+            line=cost_line,
+            hovertext=[f"{p.snapshots}<br><b>{p.cost}</b>, at most" for p in points],
+            **shared,
+        ),
+        go.Scatter(
+            name="warm launches",
+            y=[100 * point.share for point in points],
+            line=warm_line,
+            hovertext=[point.hover_label for point in points],
+            **shared,
+        ),
+    ]
 
 
-def _make_axes(figure: go.Figure, last: int, each: float) -> None:
-    """Give each line its axis, in its colour; the cost stays in the lower half, below the share."""
+def _mark_chosen(figure: go.Figure, chosen: _Point, last: _Point) -> None:
+    """Mark the chosen target on the curve, and label it above all lines."""
+    x, y = chosen.target, 100 * chosen.share
+    figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=_TOP - 10, line=_REFERENCE_LINE)
+    marker = {"color": _WARM, "size": 11, "line": {"color": "white", "width": 1.5}}
+    hover = {"hovertext": [f"chosen: {chosen.hover_label}"], "hovertemplate": _HOVER}
+    figure.add_scatter(
+        name="chosen", x=[x], y=[y], mode="markers", marker=marker, cliponaxis=False, **hover
+    )
+    is_right = chosen.target > last.target / 2
+    side = {"xanchor": "right" if is_right else "left", "xshift": -5 if is_right else 5}
+    text, font = f"<b>target {x:,}</b>", {"size": 12, "color": _WARM}
+    figure.add_annotation(text=text, font=font, showarrow=False, x=x, y=_TOP, yanchor="top", **side)
+
+
+def _set_axes(figure: go.Figure, last: _Point) -> None:
+    """Give each line an axis in its colour; the cost fills the lower half, below the share."""
     margin = figure.layout.margin
-    figure.update_layout(height=margin.t + _TALL + margin.b, margin_l=_SIDE, margin_r=_SIDE)
-    figure.update_xaxes(title="target: snapshots to keep", range=[0, last * 1.03], tickformat=",d")
-    figure.update_yaxes(
-        title={"text": "warm launches", "font": {"color": _WARM}}, tickfont={"color": _WARM},
-        range=[0, _LEVEL], tickvals=_PERCENTS, ticktext=[f"{part} %" for part in _PERCENTS],
-    )  # fmt: skip
-    highest = last * each or 1
     figure.update_layout(
-        yaxis2={
-            "title": {"text": "USD a month", "font": {"color": _COST}},
-            "tickfont": {"color": _COST}, "overlaying": "y", "side": "right", "showgrid": False,
-            "zeroline": False, "range": [0, highest * 2 * _LEVEL / 100], "nticks": 6,
-            "tickmode": "auto", "rangemode": "tozero",
-        }
-    )  # fmt: skip
+        height=margin.t + _PLOT_HEIGHT + margin.b, margin_l=_SIDE_MARGIN, margin_r=_SIDE_MARGIN
+    )
+    figure.update_xaxes(
+        title="target: snapshots to keep", range=[0, last.target * 1.03], tickformat=",d"
+    )
+    warm, cost = {"color": _WARM}, {"color": _COST}
+    labels = [f"{percent} %" for percent in _PERCENTS]
+    figure.update_yaxes(title={"text": "warm launches", "font": warm}, tickfont=warm)
+    figure.update_yaxes(range=[0, _TOP], tickvals=_PERCENTS, ticktext=labels)
+    cost_range = [0, (last.usd or 1) * 2 * _TOP / 100]
+    figure.update_layout(yaxis2={"title": {"text": "USD a month", "font": cost}, "tickfont": cost})
+    figure.layout.yaxis2.update(overlaying="y", side="right", showgrid=False, zeroline=False)
+    figure.layout.yaxis2.update(range=cost_range, nticks=6, tickmode="auto", rangemode="tozero")

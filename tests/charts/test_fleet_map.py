@@ -1,4 +1,4 @@
-"""The map of a fleet: every place is told, and none is told to be empty that nobody saw."""
+"""The fleet map: every scan has a tile, and only a complete scan without images has a 0."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.helpers.samples import HOSTILE
 REGIONS = ["eu-west-1", "sa-east-1", "us-east-1"]
 
 
-def coverage(*places: tuple[int, str | None, str, int]) -> pd.DataFrame:
-    """Return a coverage of accounts by number, regions, how they ended, and images."""
+def make_scans(*scans: tuple[int, str | None, str, int]) -> pd.DataFrame:
+    """Return a coverage from account numbers, regions, statuses and numbers of images."""
     return make_coverage(
         {
             "account_id": f"{account:012d}",
@@ -28,13 +28,13 @@ def coverage(*places: tuple[int, str | None, str, int]) -> pd.DataFrame:
             "rows": rows,
             "error_code": "AuthFailure" if status in ("failed", "partial") else None,
         }
-        for account, region, status, rows in places
+        for account, region, status, rows in scans
     )
 
 
-def tiles(figure: Any) -> dict[tuple[str, str], str]:
-    """Return what is written on each tile: by account and region."""
-    written = {}
+def read_tiles(figure: Any) -> dict[tuple[str, str], str]:
+    """Return the text of each tile, by account and region."""
+    tiles = {}
     for layer in figure.data:
         for account, values, marks in zip(
             figure.layout.yaxis.ticktext, layer.z, layer.text, strict=True
@@ -43,17 +43,17 @@ def tiles(figure: Any) -> dict[tuple[str, str], str]:
                 figure.layout.xaxis.ticktext, values, marks, strict=True
             ):
                 if value is not None:
-                    assert (account, region) not in written, "two tiles in one place"
-                    written[account, region] = mark
+                    assert (account, region) not in tiles, "two tiles in one cell"
+                    tiles[account, region] = mark
                 else:
                     assert mark == ""
-    return written
+    return tiles
 
 
-def test_a_tile_a_place() -> None:
-    """Each way a read may have ended has a mark of its own; a number that is known is written."""
+def test_every_scan_has_a_tile() -> None:
+    """Each status has a mark of its own; a known number of images is on its tile."""
     figure = fl.fleet_map(
-        coverage(
+        make_scans(
             (1, "us-east-1", "complete", 1200),
             (1, "eu-west-1", "complete", 0),
             (1, "sa-east-1", "partial", 200),
@@ -63,7 +63,7 @@ def test_a_tile_a_place() -> None:
         )
     )
     one, two = "000000000001", "000000000002"
-    assert tiles(figure) == {
+    assert read_tiles(figure) == {
         (one, "us-east-1"): "1,200",
         (one, "eu-west-1"): "0",
         (one, "sa-east-1"): "200+",
@@ -72,34 +72,34 @@ def test_a_tile_a_place() -> None:
         (two, "sa-east-1"): "–",
     }
     assert figure.layout.title.text == "1,400 images in 1 account and 2 regions"
-    words = fl.text(figure)
-    assert "2 of 5 reads are complete" in words
-    assert "sa-east-1: 200 images, partial (AuthFailure)" in words
-    assert "us-east-1: failed (AuthFailure)" in words
+    text = fl.alt_text(figure)
+    assert "2 of 5 reads are complete" in text
+    assert "sa-east-1: 200 images, partial (AuthFailure)" in text
+    assert "us-east-1: failed (AuthFailure)" in text
 
 
-places = st.lists(
+SCANS = st.lists(
     st.tuples(
         st.integers(1, 6),
         st.sampled_from(REGIONS),
         st.sampled_from([*STATUSES]),
         st.integers(0, 9),
     ),
-    unique_by=lambda place: place[:2],
+    unique_by=lambda scan: scan[:2],
     max_size=18,
 )
 
 
-@given(places)
+@given(SCANS)
 @example([(n, REGIONS[n % 3], status, 0) for n, status in enumerate(STATUSES)])
 @example([(1, "us-east-1", "complete", 3), (1, "eu-west-1", "failed", 0)])
 @example([(1, "us-east-1", "partial", 0), (2, "us-east-1", "complete", 0)])
-def test_nothing_unknown_is_drawn_as_none(found: list[tuple[int, str, str, int]]) -> None:
-    """A 0 stands on complete reads without images, and on no other; no failure is left out."""
-    figure = fl.fleet_map(coverage(*found))
-    written = tiles(figure) if figure.data else {}
-    for account, region, status, rows in found:
-        mark = written.get((f"{account:012d}", region))
+def test_only_complete_scans_have_a_zero(scans: list[tuple[int, str, str, int]]) -> None:
+    """Only a complete scan without images has a 0; every failure has a tile."""
+    figure = fl.fleet_map(make_scans(*scans))
+    tiles = read_tiles(figure) if figure.data else {}
+    for account, region, status, rows in scans:
+        mark = tiles.get((f"{account:012d}", region))
         if status == "complete":
             assert mark in ((f"{rows}",) if rows else ("0", None))
         elif status == "not-opted-in":
@@ -109,52 +109,52 @@ def test_nothing_unknown_is_drawn_as_none(found: list[tuple[int, str, str, int]]
             assert mark != "0"
 
 
-def test_what_has_nothing_to_tell_is_counted() -> None:
-    """Accounts and regions without images and without failures are in the words, not drawn."""
+def test_accounts_and_regions_without_images_are_counted() -> None:
+    """The subtitle counts accounts and regions without images and failures; they are not drawn."""
     figure = fl.fleet_map(
-        coverage(
+        make_scans(
             (1, "us-east-1", "complete", 3),
             (1, "eu-west-1", "not-opted-in", 0),
             (2, "us-east-1", "complete", 0),
         )
     )
-    assert tiles(figure) == {("000000000001", "us-east-1"): "3"}
-    under = figure.layout.title.subtitle.text
-    assert "1 account without images not drawn · 1 region without images not drawn" in under
+    assert read_tiles(figure) == {("000000000001", "us-east-1"): "3"}
+    subtitle = figure.layout.title.subtitle.text
+    assert "1 account without images not drawn · 1 region without images not drawn" in subtitle
 
 
-def test_an_account_that_did_not_open() -> None:
-    """Where even the regions could not be listed, the account has a tile that says so."""
-    figure = fl.fleet_map(coverage((1, "us-east-1", "complete", 3), (2, None, "failed", 0)))
-    assert tiles(figure)["000000000002", "regions not listed"] == "×"
+def test_an_account_without_a_region_list_has_a_tile() -> None:
+    """An account whose regions could not be listed has a tile under `regions not listed`."""
+    figure = fl.fleet_map(make_scans((1, "us-east-1", "complete", 3), (2, None, "failed", 0)))
+    assert read_tiles(figure)["000000000002", "regions not listed"] == "×"
 
 
-def test_accounts_of_one_name() -> None:
-    """Two accounts may have the same name: their ids tell them apart; unknown ones share a row."""
-    same = coverage((1, "us-east-1", "complete", 3), (2, "us-east-1", "complete", 5)).assign(
+def test_accounts_with_the_same_name_get_their_ids() -> None:
+    """Labels of accounts with the same name have their ids; unknown accounts share a row."""
+    same_name = make_scans((1, "us-east-1", "complete", 3), (2, "us-east-1", "complete", 5)).assign(
         account_name="build"
     )
-    assert tiles(fl.fleet_map(same)) == {
+    assert read_tiles(fl.fleet_map(same_name)) == {
         ("build · 000000000002", "us-east-1"): "5",
         ("build · 000000000001", "us-east-1"): "3",
     }
-    lost = coverage((1, None, "failed", 0), (2, None, "failed", 0)).assign(account_id=None)
-    assert tiles(fl.fleet_map(lost.astype(same.dtypes))) == {
+    unknown = make_scans((1, None, "failed", 0), (2, None, "failed", 0)).assign(account_id=None)
+    assert read_tiles(fl.fleet_map(unknown.astype(same_name.dtypes))) == {
         ("unknown account", "regions not listed"): "×"
     }
 
 
-def test_no_image_anywhere() -> None:
-    """A fleet without images is an empty figure that says why, and how complete the look was."""
-    figure = fl.fleet_map(coverage((1, "us-east-1", "complete", 0)))
+def test_a_fleet_without_images_gives_an_empty_figure() -> None:
+    """The figure of a fleet without images gives the reason and the number of complete scans."""
+    figure = fl.fleet_map(make_scans((1, "us-east-1", "complete", 0)))
     assert not figure.data
     assert figure.layout.title.text == "No image in any account and region"
-    assert "1 of 1 reads are complete" in fl.text(figure)
-    assert "0 of 0 reads are complete" in fl.text(fl.fleet_map(coverage()))
+    assert "1 of 1 reads are complete" in fl.alt_text(figure)
+    assert "0 of 0 reads are complete" in fl.alt_text(fl.fleet_map(make_scans()))
 
 
 @pytest.mark.parametrize(
-    ("reads", "says"),
+    ("scans", "title"),
     [
         pytest.param([(1, "us-east-1", "failed", 0)], "Nothing could be read", id="all failed"),
         pytest.param(
@@ -164,45 +164,45 @@ def test_no_image_anywhere() -> None:
         ),
     ],
 )
-def test_no_image_is_no_claim_of_what_failed(
-    reads: list[tuple[int, str | None, str, int]], says: str
+def test_failed_scans_do_not_count_as_no_images(
+    scans: list[tuple[int, str | None, str, int]], title: str
 ) -> None:
-    """Where reads have failed, the title counts no images: it says what is known."""
-    assert fl.fleet_map(coverage(*reads)).layout.title.text == says
+    """If scans failed and the others found no image, the title claims nothing about the failed."""
+    assert fl.fleet_map(make_scans(*scans)).layout.title.text == title
 
 
 def test_demo_data_is_marked(demo: Demo) -> None:
-    """The demo's map says that it is one, and shows names, not ids."""
+    """The map of the demo is marked as demo data, and has account names instead of ids."""
     swept = fl.sweep(fl.targets(profiles=demo.accounts.values()), regions=demo.regions)
     figure = fl.fleet_map(swept.coverage)
     assert "Demo data" in figure.layout.title.subtitle.text
     assert set(figure.layout.yaxis.ticktext) == set(demo.accounts.values())
 
 
-def test_a_hostile_name_is_only_text() -> None:
-    """An account's name is escaped wherever the figure has it."""
-    named = coverage((1, "us-east-1", "failed", 0)).assign(account_name=HOSTILE)
-    drawn = fl.fleet_map(named).to_json()
-    assert "&lt;img" in drawn.replace("\\u0026", "&")
-    assert "<img" not in drawn
-    assert "\\u003cimg" not in drawn
-    assert "</script>" not in drawn
+def test_account_names_are_escaped() -> None:
+    """Markup in an account's name is escaped everywhere in the figure."""
+    scans = make_scans((1, "us-east-1", "failed", 0)).assign(account_name=HOSTILE)
+    figure_json = fl.fleet_map(scans).to_json()
+    assert "&lt;img" in figure_json.replace("\\u0026", "&")
+    assert "<img" not in figure_json
+    assert "\\u003cimg" not in figure_json
+    assert "</script>" not in figure_json
 
 
 @pytest.mark.parametrize("accounts", [300, pytest.param(1000, marks=pytest.mark.deep)])
-def test_many_accounts_stay_one_figure(accounts: int) -> None:
-    """Hundreds of accounts: no higher than a few screens, fewer names, no number on a tile."""
-    names = range(accounts)
+def test_a_map_of_many_accounts_has_a_limited_height(accounts: int) -> None:
+    """The map of hundreds of accounts is a few screens high, with fewer names and no numbers."""
+    numbers = range(accounts)
     figure = fl.fleet_map(
-        coverage(*((n, region, "complete", n % 7 + 1) for n in names for region in REGIONS))
+        make_scans(*((n, region, "complete", n % 7 + 1) for n in numbers for region in REGIONS))
     )
     assert figure.layout.height < 2000
     assert len(figure.layout.yaxis.ticktext) <= 60
     assert figure.data[0].texttemplate is None
 
 
-@pytest.mark.parametrize("wrong", [None, 5, pd.DataFrame({"status": ["complete"]})])
-def test_refused(wrong: Any) -> None:
-    """What is no coverage is refused, saying what was expected."""
+@pytest.mark.parametrize("value", [None, 5, pd.DataFrame({"status": ["complete"]})])
+def test_a_value_that_is_no_coverage_is_refused(value: Any) -> None:
+    """The error of a value that is no coverage names an example of one."""
     with pytest.raises(fl.InputError, match=r"Expected a coverage, such as sweep\(...\).coverage"):
-        fl.fleet_map(wrong)
+        fl.fleet_map(value)
