@@ -28,18 +28,20 @@ def main() -> None:
     images = fleet()
     made = snapshots(images, rng)
     points = numbers(images, rng)
-    there = merge.places_in(images, set(images[merge.PLACE].itertuples(index=False, name=None)))
-    windows = images[merge.PLACE].drop_duplicates()
+    there = merge.match_regions(
+        images, set(images[merge.ACCOUNT_REGION].itertuples(index=False, name=None))
+    )
+    windows = images[merge.ACCOUNT_REGION].drop_duplicates()
     windows = windows.assign(metrics_since=START, metrics_until=START + pd.Timedelta(days=14))
     print("| what | measured | alternative | ratio | to reach |\n|---|---|---|---|---|")
     what = f"join {SNAPSHOTS:,} snapshots to {IMAGES:,} images"
-    ours, theirs = partial(merge.snapshots, images, made, there), partial(loop, images, made)
+    ours, theirs = partial(merge.join_snapshots, images, made, there), partial(loop, images, made)
     assert_same(ours(), theirs())
     row(what, ours, theirs, "5 s")
     what = f"join {POINTS:,} numbers of CloudWatch to them"
     row(
         what,
-        partial(merge.metrics, images, points, windows, there),
+        partial(merge.join_metrics, images, points, windows, there),
         partial(sums, images, points),
     )
 
@@ -98,8 +100,8 @@ def fleet() -> pd.DataFrame:
         "target_resource_count": [5] * IMAGES,
     }
     declared = [column for column in COLUMNS if column.name in merge.NEEDED]
-    return merge.rows_of(
-        merge.table(
+    return merge.select_rows(
+        merge.make_table(
             (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)),
             declared,
         )

@@ -15,7 +15,7 @@ import pandas as pd
 import fastlaunch_nb as fl
 from benchmarks import seconds
 from fastlaunch_nb.filters.facet_index import FacetIndex
-from fastlaunch_nb.filters.fields import FACETS, facet_values
+from fastlaunch_nb.filters.fields import FACETS, get_facet_values
 from fastlaunch_nb.schema.columns import API_STATES, COLUMNS, COUNT
 
 SIZES = (100_000, 1_000_000)
@@ -121,7 +121,7 @@ def masks(images: pd.DataFrame, filters: fl.Filters, facets: Sequence[str]) -> N
         for name, mask in said.items():
             if name != facet:
                 keep &= mask.astype(bool)
-        facet_values(images, facet)[keep].value_counts().sort_index().to_dict()
+        get_facet_values(images, facet)[keep].value_counts().sort_index().to_dict()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from fastlaunch_nb.charts.alt_text import FigureText, figure_text, without_images
+from fastlaunch_nb.charts.alt_text import FigureText, figure_text, remove_image_keys
 from fastlaunch_nb.charts.style import state_style
 from fastlaunch_nb.errors import (
     InputError,
@@ -37,16 +37,16 @@ from fastlaunch_nb.errors import (
     did_you_mean,
     escape_unprintable,
 )
-from fastlaunch_nb.filters.fields import facet_values
+from fastlaunch_nb.filters.fields import get_facet_values
 from fastlaunch_nb.formatting import (
     DEMO_MARK,
-    account_labels,
     empty_message,
-    image_labels,
     is_demo,
-    single_line,
+    label_accounts,
+    label_images,
     state_rank,
     to_csv,
+    to_single_line,
 )
 from fastlaunch_nb.schema.columns import COLUMNS, KEY
 from fastlaunch_nb.validation import validate_columns
@@ -119,7 +119,7 @@ def embed(
     if form == "html" and plotlyjs not in _SOURCES:
         raise InputError(f"plotlyjs is {plotlyjs!r}. Expected one of {', '.join(_SOURCES)}.")
     text = figure_text(figure)  # raises for anything else than a figure with a title
-    figure = without_images(figure)  # a document has no use for their keys
+    figure = remove_image_keys(figure)  # a document has no use for their keys
     if form == "html":
         digest = hashlib.sha256(figure.to_json().encode()).hexdigest()
         html: str = figure.to_html(
@@ -228,9 +228,9 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
     """
     images = validate_columns("images", images, *(column.name for column in COLUMNS))
     ordered = images.assign(
-        _image=image_labels(images),
-        _account=account_labels(images),
-        _template=facet_values(images, "launch_template"),
+        _image=label_images(images),
+        _account=label_accounts(images),
+        _template=get_facet_values(images, "launch_template"),
         _rank=images["state"].fillna("unknown").map(state_rank),
     ).sort_values(["_rank", *KEY], kind="stable")
     rows = [_make_cells(row) for row in ordered.to_dict("records")]
@@ -277,7 +277,7 @@ def summarize(images: pd.DataFrame, *, filtered: bool = False) -> str:
         return empty_message(filtered=True)[0] if filtered else _NO_FAST_LAUNCH
     counts = images["state"].fillna("unknown").value_counts()
     states = (
-        f"{counts[state]} {single_line(state)}" for state in sorted(counts.index, key=state_rank)
+        f"{counts[state]} {to_single_line(state)}" for state in sorted(counts.index, key=state_rank)
     )
     mark = f" ({DEMO_MARK.lower()})" if is_demo(images) else ""
     return f"{len(images)} image{'s' * (len(images) > 1)}{mark}: {', '.join(states)}"

@@ -44,12 +44,12 @@ def empty_message(*, filtered: bool = False) -> tuple[str, str]:
 # --- names ----------------------------------------------------------------------------
 
 
-def image_labels(images: pd.DataFrame) -> pd.Series:
+def label_images(images: pd.DataFrame) -> pd.Series:
     """Return a label for each image: ``image_name`` if known, else its id."""
     return _fill_names(images, "image_name", "image_id")
 
 
-def account_labels(images: pd.DataFrame) -> pd.Series:
+def label_accounts(images: pd.DataFrame) -> pd.Series:
     """Return a label for each account: ``account_name`` if known, else its id."""
     return _fill_names(images, "account_name", "account_id")
 
@@ -66,7 +66,7 @@ _RIGHT_TO_LEFT = {"R", "AL", "AN"}
 """Bidirectional classes of Unicode (UAX 9) that reorder neighbouring text."""
 
 
-def single_line(value: object) -> str:
+def to_single_line(value: object) -> str:
     """Return text on one line, without characters that control a screen.
 
     Text with right-to-left letters is wrapped in a Unicode isolate, so that it

@@ -47,7 +47,7 @@ def check_region(region: str | None) -> None:
         raise InputError(f"region is {region!r}. Expected a region's name, such as 'eu-west-1'.")
 
 
-def check_regions(regions: str | Iterable[str]) -> tuple[str, ...]:
+def parse_regions(regions: str | Iterable[str]) -> tuple[str, ...]:
     """Return regions, or a single one, as a tuple without duplicates; refuse an empty one."""
     if not isinstance(regions, Iterable):
         raise InputError(f"regions is {regions!r}. Expected names such as 'eu-west-1'.")
@@ -63,7 +63,7 @@ def check_regions(regions: str | Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def check_image_ids(image_ids: str | Iterable[str]) -> list[str]:
+def parse_image_ids(image_ids: str | Iterable[str]) -> list[str]:
     """Return image ids, or a single one, as a list; refuse malformed ids and an empty list."""
     if not isinstance(image_ids, Iterable):
         raise InputError(f"image_ids is {image_ids!r}. Expected ids such as 'ami-…', as a list.")
@@ -307,7 +307,7 @@ def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
     for name in declared.keys() & set(rows):
         converted[name] = _convert(rows[name], declared[name])
         if converted[name] is None:
-            raise rows_error(
+            raise make_rows_error(
                 kind,
                 f"In this one {name} is {rows[name].dtype}, not {declared[name]}; "
                 "CSV files keep no types.",
@@ -320,14 +320,14 @@ def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
 def require_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
     """Return a DataFrame unchanged; refuse all else, and one without these columns."""
     if not isinstance(value, pd.DataFrame):
-        raise rows_error(kind, f"Got a {type(value).__name__}.")
+        raise make_rows_error(kind, f"Got a {type(value).__name__}.")
     missing = [column for column in columns if column not in value]
     if missing:
-        raise rows_error(kind, f"{kind} lacks {', '.join(missing)}.")
+        raise make_rows_error(kind, f"{kind} lacks {', '.join(missing)}.")
     return value
 
 
-def rows_error(kind: str, problem: str) -> InputError:
+def make_rows_error(kind: str, problem: str) -> InputError:
     """Return an error with the expected kind of rows and the problem."""
     return InputError(f"{_EXPECTED[kind]} {problem}")
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 import fastlaunch_nb as fl
 from fastlaunch_nb import export
-from fastlaunch_nb.charts.alt_text import images_of_rows
+from fastlaunch_nb.charts.alt_text import read_image_keys
 from fastlaunch_nb.formatting import to_csv
 from tests.helpers.samples import HOSTILE
 
@@ -29,11 +29,11 @@ from tests.helpers.samples import HOSTILE
 def test_documents_have_no_image_keys(images: pd.DataFrame, chart: Any) -> None:
     """The images of rows, which only the panel needs, stay in the figure and out of its HTML."""
     figure = chart(images)
-    rows = images_of_rows(figure)
+    rows = read_image_keys(figure)
     meta = json.loads(fl.embed(figure).partition('"meta":')[2].partition(',"modebar"')[0])
     assert meta["fastlaunch_nb"]["images"] == meta["fastlaunch_nb"]["places"] == []
     assert len(meta["fastlaunch_nb"]["rows"]) == len(images)
-    assert images_of_rows(figure) == rows != {}
+    assert read_image_keys(figure) == rows != {}
 
 
 def test_html_is_the_same_each_time(images: pd.DataFrame) -> None:

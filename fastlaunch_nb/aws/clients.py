@@ -55,12 +55,12 @@ READ_ONLY: Mapping[str, tuple[str, ...]] = {
 _IAM_SERVICES = {"service-quotas": "servicequotas"}  # IAM's name if it is not boto3's
 
 
-def iam_action(service: str, operation: str) -> str:
+def get_iam_action(service: str, operation: str) -> str:
     """Return IAM's name of an operation.
 
     Examples
     --------
-    >>> iam_action("ec2", "DescribeImages"), iam_action("service-quotas", "GetServiceQuota")
+    >>> get_iam_action("ec2", "DescribeImages"), get_iam_action("service-quotas", "GetServiceQuota")
     ('ec2:DescribeImages', 'servicequotas:GetServiceQuota')
     """
     return f"{_IAM_SERVICES.get(service, service)}:{operation}"
@@ -139,7 +139,7 @@ def open_session(session: boto3.Session | None = None) -> boto3.Session:
     return session
 
 
-def named_session(profile: str | None) -> boto3.Session:
+def open_profile_session(profile: str | None) -> boto3.Session:
     """Open a session of a profile, or of the credentials that boto3 finds if it is empty."""
     with translate_botocore_errors("opening a session", None):
         return boto3.Session(profile_name=profile or None)
@@ -152,7 +152,7 @@ def swap_default_session(session: boto3.Session | None) -> boto3.Session | None:
     return previous
 
 
-def keyed_session(access_key: str, secret_key: str, region: str) -> boto3.Session:
+def create_session_with_keys(access_key: str, secret_key: str, region: str) -> boto3.Session:
     """Create a session with these keys, independent of later changes to the environment."""
     return boto3.Session(
         aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
@@ -165,7 +165,7 @@ def has_literal_keys(session: boto3.Session) -> bool:
         return getattr(session.get_credentials(), "method", None) == "explicit"
 
 
-def region_of(session: boto3.Session, region: str | None) -> str:
+def resolve_region(session: boto3.Session, region: str | None) -> str:
     """Return `region`, or the region of the session; refuse a session without one."""
     resolved = region or session.region_name
     if not resolved:
@@ -376,6 +376,6 @@ def get_partition(region: str) -> str:
         return "aws"
 
 
-def in_partition(regions: Sequence[str], partition: str) -> Sequence[str]:
+def filter_by_partition(regions: Sequence[str], partition: str) -> Sequence[str]:
     """Return the regions of a partition; if there is none, all, which AWS will refuse."""
     return [region for region in regions if get_partition(region) == partition] or regions

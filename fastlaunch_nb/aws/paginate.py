@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 from botocore import xform_name
 
-from fastlaunch_nb.aws.clients import AccountSession, iam_action
+from fastlaunch_nb.aws.clients import AccountSession, get_iam_action
 from fastlaunch_nb.aws.error_translation import require_aws_response, translate_botocore_errors
 
-Answer: TypeAlias = Mapping[str, Any]
+ResponsePage: TypeAlias = Mapping[str, Any]
 """A page as botocore parses it."""
 
 
@@ -19,34 +19,34 @@ class RegionClient:
 
     Parameters
     ----------
-    access : AccountSession
+    account_session : AccountSession
         The session of the account.
     region : str
         The region.
     """
 
-    def __init__(self, access: AccountSession, region: str) -> None:
-        self.access = access
+    def __init__(self, account_session: AccountSession, region: str) -> None:
+        self.account_session = account_session
         self.region = region
         self._clients: dict[str, Any] = {}
 
-    def pages(
+    def iter_pages(
         self,
         service: str,
         operation: str,
         result_key: str,
         request: Mapping[str, Any],
         page_size: int | None = None,
-    ) -> Iterator[Answer]:
+    ) -> Iterator[ResponsePage]:
         """Yield every page of an operation, or its one response; `result_key` is in each."""
-        iam_service, _, _ = iam_action(service, operation).partition(":")
+        iam_service, _, _ = get_iam_action(service, operation).partition(":")
         with translate_botocore_errors(
-            operation, self.region, self.access.session, service=iam_service
+            operation, self.region, self.account_session.session, service=iam_service
         ):
             if service not in self._clients:
-                self._clients[service] = self.access.client(service, self.region)
+                self._clients[service] = self.account_session.client(service, self.region)
             client, method = self._clients[service], xform_name(operation)
-            responses: Iterable[Answer]
+            responses: Iterable[ResponsePage]
             if client.can_paginate(method):
                 config = {"PageSize": page_size}
                 responses = client.get_paginator(method).paginate(
@@ -59,7 +59,7 @@ class RegionClient:
                 require_aws_response(response, result_key in response or has_id)
                 yield response
 
-    def items(
+    def iter_items(
         self,
         service: str,
         operation: str,
@@ -68,5 +68,5 @@ class RegionClient:
         page_size: int | None = None,
     ) -> Iterator[Any]:
         """Yield the items under `result_key` of all pages."""
-        for page in self.pages(service, operation, result_key, request, page_size):
+        for page in self.iter_pages(service, operation, result_key, request, page_size):
             yield from page.get(result_key) or ()

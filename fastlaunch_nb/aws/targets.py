@@ -15,7 +15,7 @@ from botocore import xform_name
 from fastlaunch_nb.aws.clients import (
     AccountSession,
     has_literal_keys,
-    named_session,
+    open_profile_session,
     open_session,
 )
 from fastlaunch_nb.aws.error_translation import translate_botocore_errors
@@ -299,7 +299,9 @@ class AccountCache:
             base = self.open(Target(target.profile, home=target.home), region)
             return base.assume_role(target.account_id, target.role, target.external_id)
         else:
-            session = open_session() if target.profile is None else named_session(target.profile)
+            session = (
+                open_session() if target.profile is None else open_profile_session(target.profile)
+            )
             home = target.home
         home = home or session.region_name or region
         return AccountSession(session, home=home, connections=self._connections)
@@ -339,7 +341,7 @@ def _session_target(session: boto3.Session) -> Target:
     return Target(profile, account_id, profile, home=session.region_name)
 
 
-def target_name(target: TargetLike) -> str | None:
+def get_account_name(target: TargetLike) -> str | None:
     """Return the name of a target's account; of a session, its profile."""
     if isinstance(target, Target):
         return target.account_name
@@ -347,7 +349,7 @@ def target_name(target: TargetLike) -> str | None:
     return name
 
 
-def identify(account_session: AccountSession, target: TargetLike) -> str:
+def identify_account(account_session: AccountSession, target: TargetLike) -> str:
     """Return the id of an open account; refuse one that the target does not name."""
     expected = target.account_id if isinstance(target, Target) else None
     if isinstance(target, Target) and expected and target.role:
@@ -361,7 +363,7 @@ def identify(account_session: AccountSession, target: TargetLike) -> str:
     return account_id
 
 
-def target_list(targets: Any) -> tuple[TargetLike, ...]:
+def parse_targets(targets: Any) -> tuple[TargetLike, ...]:
     """Return targets and sessions as a tuple without duplicates; None is boto3's credentials."""
     if targets is None:
         return (Target(),)

@@ -15,7 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.errors import InputError, escape_unprintable, warn_renamed
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.schema.columns import KEY
 
 Line: TypeAlias = Sequence[str]
@@ -172,7 +172,7 @@ def attach_images(figure: go.Figure, rows: Iterable[Any], images: pd.DataFrame) 
     _update_meta(figure, places=[*account_regions], images=[*images_by_row.items()])
 
 
-def without_images(figure: go.Figure) -> go.Figure:
+def remove_image_keys(figure: go.Figure) -> go.Figure:
     """Copy a figure without the keys that :func:`attach_images` attached."""
     copied = go.Figure(figure)
     if "images" in _read_meta(figure):
@@ -199,10 +199,10 @@ def _escape_line(line: Line) -> str:
 
 def _strip_markup(markup: str) -> str:
     """Convert markup of somebody else's figure to plain text on one line."""
-    return single_line(unescape(re.sub(r"<[^<>]*>", " ", markup)))
+    return to_single_line(unescape(re.sub(r"<[^<>]*>", " ", markup)))
 
 
-def images_of_rows(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
+def read_image_keys(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
     """Return the images in each row of a figure that was just drawn.
 
     Returns
@@ -215,7 +215,7 @@ def images_of_rows(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
     --------
     >>> import fastlaunch_nb as fl
     >>> images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890"}], region="eu-west-1")
-    >>> images_of_rows(fl.capacity(images))
+    >>> read_image_keys(fl.capacity(images))
     {0: [(None, 'eu-west-1', 'ami-0abcdef1234567890')]}
     """
     meta = _read_meta(figure)
@@ -248,10 +248,12 @@ def draw_row(row: RowText) -> str:
 
 def escape_markup(value: Any, default: str = "?") -> str:
     """Return text that plotly draws literally: escape its HTML and its formulas."""
-    return escape(single_line(text_or_default(value, default)), quote=False).replace("$", "&#36;")
+    return escape(to_single_line(text_or_default(value, default)), quote=False).replace(
+        "$", "&#36;"
+    )
 
 
-def plotly_time(moment: pd.Timestamp) -> str:
+def to_plotly_time(moment: pd.Timestamp) -> str:
     """Return a time in UTC without its time zone, so that plotly does not convert it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
@@ -315,7 +317,7 @@ def _cut_middle(line: str, width: int) -> str:
     return line if len(line) <= width else f"{line[:end]}…{line[-end:]}"
 
 
-def count_images(count: int) -> str:
+def format_image_count(count: int) -> str:
     """Return a number of images as text."""
     return "1 image" if count == 1 else f"{count:,} images"
 

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, capacity_bars, row_order, style
-from fastlaunch_nb.charts.alt_text import Line, RowText, count_images
+from fastlaunch_nb.charts.alt_text import Line, RowText, format_image_count
 from fastlaunch_nb.charts.capacity_data import BY, CapacityRows, make_capacity_rows
 from fastlaunch_nb.charts.capacity_over_time import capacity_over_time
 from fastlaunch_nb.errors import InputError
@@ -127,17 +127,21 @@ def _write_title(rows: CapacityRows) -> str:
     total = rows.total
     known = total["images"] - total["no_target"]
     if not known:
-        return f"Target unknown for {count_images(total['no_target'])}"
+        return f"Target unknown for {format_image_count(total['no_target'])}"
     if pd.isna(total["in_target"]):
-        return f"Target: {total['target']:,} snapshots for {count_images(known)}, stock unknown"
+        return (
+            f"Target: {total['target']:,} snapshots for {format_image_count(known)}, stock unknown"
+        )
     target = total["in_target"] + total["missing"]
-    below = f"{count_images(total['below'])} below target" if total["below"] else "none missing"
+    below = (
+        f"{format_image_count(total['below'])} below target" if total["below"] else "none missing"
+    )
     return f"Stock: {total['in_target']:,} of {target:,} snapshots, {below}"
 
 
 def _write_subtitle(rows: CapacityRows, by: str) -> list[Line]:
     total, count = rows.total, len(rows.numbers)
-    parts = [count_images(total["images"]) + ("" if by == "image" else f" by {by}")]
+    parts = [format_image_count(total["images"]) + ("" if by == "image" else f" by {by}")]
     unknown = {"stock": total["no_stock"] if rows.has_stock else 0, "target": total["no_target"]}
     parts += [f"{name} unknown for {images:,}" for name, images in unknown.items() if images]
     if rows.other_count:
@@ -148,7 +152,7 @@ def _write_subtitle(rows: CapacityRows, by: str) -> list[Line]:
 def _describe_row(rows: CapacityRows, row: int) -> RowText:
     numbers = rows.numbers.loc[row].to_dict()
     if rows.names:
-        heading = [alt_text.text_or_default(rows.names[row]), count_images(numbers["images"])]
+        heading = [alt_text.text_or_default(rows.names[row]), format_image_count(numbers["images"])]
         return [[line] for line in (*heading, *_describe_numbers(numbers))]
     image = rows.images.loc[row].to_dict()
     state = f"state {alt_text.text_or_default(image.get('state'), 'unknown')}"
@@ -173,7 +177,7 @@ def _describe_count(row: dict[Any, Any], column: str, unit: str = "") -> str:
         return f"{column} unknown"
     unknown = row[f"no_{column}"]
     return f"{column} {row[column]}{unit}" + (
-        f", unknown for {count_images(unknown)}" if unknown else ""
+        f", unknown for {format_image_count(unknown)}" if unknown else ""
     )
 
 
@@ -182,7 +186,7 @@ def _describe_difference(row: dict[Any, Any]) -> list[str]:
     missing, excess = row["missing"], row["excess"]
     lines = []
     if pd.notna(missing) and missing > 0:
-        images = f" in {count_images(row['below'])}" if row["images"] > 1 else ""
+        images = f" in {format_image_count(row['below'])}" if row["images"] > 1 else ""
         filling = "an unknown number" if pd.isna(row["filling"]) else f"up to {row['filling']}"
         lines = [f"{missing} below target{images}", f"{filling} of these being filled"]
     elif pd.notna(missing):
@@ -221,7 +225,7 @@ def _add_others_row(figure: go.Figure, rows: CapacityRows, by: str) -> RowText:
     text = f"{heading}: {stock} {capacity_bars.format_count(others, 'target')}"
     y = -count - taken / 2 + 0.5
     _add_note(figure, text, x=0, xanchor="left", xshift=2, y=y, yanchor="middle")
-    images = [] if by == "image" else [count_images(others["images"])]
+    images = [] if by == "image" else [format_image_count(others["images"])]
     return [[line] for line in (heading, *images, *_describe_numbers(others))]
 
 
@@ -236,7 +240,8 @@ def _note_unknown_targets(
     if len(unknown) and not has_room:
         _note_in_margin(figure, -unknown[0] + 0.5, -unknown[-1] - 0.5, len(unknown))
         return
-    for row, x in capacity_bars.bar_ends(rows)[unknown].astype(float).items():
+    ends = capacity_bars.bar_ends(rows)[unknown].astype(float)
+    for row, x in zip(unknown, ends, strict=True):
         anchor, shift = ("left", 9) if x <= end / 2 else ("right", -9)
         _add_note(figure, "target unknown", x=x, xanchor=anchor, xshift=shift, y=-row)
 
@@ -247,7 +252,7 @@ def _note_in_margin(figure: go.Figure, top: float, bottom: float, images: int) -
     figure.add_shape(type="line", line=line, xref="paper", x0=1.0, x1=1.0, y0=top, y1=bottom)
     figure.update_layout(margin_r=30)
     corner = {"x": 1, "xref": "paper", "xanchor": "left", "y": bottom, "yanchor": "bottom"}
-    text = f"target unknown for {count_images(images)}"
+    text = f"target unknown for {format_image_count(images)}"
     _add_note(figure, text, textangle=-90, xshift=4, **corner)
 
 

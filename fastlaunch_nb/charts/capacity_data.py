@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from fastlaunch_nb.charts import row_order
-from fastlaunch_nb.formatting import image_labels
+from fastlaunch_nb.formatting import label_images
 from fastlaunch_nb.schema.columns import COUNT, KEY, TEXT
-from fastlaunch_nb.schema.joins import known_stock
+from fastlaunch_nb.schema.joins import coalesce_stock
 
 BY: Final = ("image", "account", "region", "template")
 _NOT_FILLED: Final = ("enabling-failed", "enabled-failed", "disabling", "disabling-failed")
@@ -60,7 +60,7 @@ def make_capacity_rows(images: pd.DataFrame, by: str, top: int) -> CapacityRows:
 
     If only one row is left, it becomes a row of its own.
     """
-    numbers, labels = _count_snapshots(images), image_labels(images)
+    numbers, labels = _count_snapshots(images), label_images(images)
     groups, names = pd.Series(range(len(images)), index=images.index), list[str]()
     if by != "image":
         groups, names = _group_images(images, by)
@@ -86,7 +86,7 @@ def make_capacity_rows(images: pd.DataFrame, by: str, top: int) -> CapacityRows:
 
 def _count_snapshots(images: pd.DataFrame) -> pd.DataFrame:
     """Return the numbers of each image."""
-    target, stock = images["target_resource_count"], known_stock(images)
+    target, stock = images["target_resource_count"], coalesce_stock(images)
     in_target = stock.where((stock <= target).fillna(False), target).mask(stock.isna())
     missing = target - in_target
     numbers = {

@@ -15,7 +15,7 @@ from fastlaunch_nb.charts.time_bins import time_bins
 from fastlaunch_nb.formatting import format_duration, format_time
 from fastlaunch_nb.schema.columns import COUNT, KEY
 from fastlaunch_nb.schema.joins import METRICS
-from fastlaunch_nb.validation import require_columns, rows_error
+from fastlaunch_nb.validation import make_rows_error, require_columns
 
 _STOCK, _TARGET, _FAST, _COLD = "#3392d1", "#7f7f7f", "#009e73", "#d55e00"
 _LAUNCHES: Final = ["fast_launches", "cold_launches"]
@@ -76,11 +76,13 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     axis = (rows["time"].min(), _period_ends(rows).max())
     totals = _sum_launches(images, rows)
     panels = _make_panels(images, rows, totals.head(top), axis)
-    subtitle = [f"{alt_text.count_images(len(totals))} over {format_duration(axis[1] - axis[0])}"]
+    subtitle = [
+        f"{alt_text.format_image_count(len(totals))} over {format_duration(axis[1] - axis[0])}"
+    ]
     if without := len(images) - len(totals):
         subtitle.append(f"{without:,} without metrics")
     if other_images:
-        subtitle.append(f"metrics of {alt_text.count_images(other_images)} left out")
+        subtitle.append(f"metrics of {alt_text.format_image_count(other_images)} left out")
     lines: list[Line] = [subtitle]
     if omitted := len(totals) - len(panels):
         launches = _describe_launches(*totals[_LAUNCHES].iloc[top:].sum(min_count=1))
@@ -90,7 +92,7 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     _lay_out_panels(figure, len(panels))
     for position, panel in enumerate(panels):
         _draw_panel(figure, position, panel, axis)
-    begin, end = map(alt_text.plotly_time, axis)
+    begin, end = map(alt_text.to_plotly_time, axis)
     figure.update_xaxes(type="date", range=[begin, end], minallowed=begin, maxallowed=end)
     figure.update_xaxes(tickformatstops=_TICKS, title={"text": "UTC", "standoff": 4})
     alt_text.attach_rows(figure, map(_describe_panel, panels))
@@ -109,10 +111,12 @@ def _validate_metrics(metrics: object) -> pd.DataFrame:
                 rows[column.name] = rows[column.name].astype(column.dtype)
             except (TypeError, ValueError):
                 problem = f"Its column {column.name} is {given[column.name].dtype}"
-                raise rows_error("metrics", f"{problem}, not {column.dtype}.") from None
+                raise make_rows_error("metrics", f"{problem}, not {column.dtype}.") from None
     is_untimed = rows["time"].isna() | rows["period"].isna() | rows["period"].le(0)
     if is_untimed.any():
-        raise rows_error("metrics", f"{is_untimed.sum():,} of its rows have no time or no period.")
+        raise make_rows_error(
+            "metrics", f"{is_untimed.sum():,} of its rows have no time or no period."
+        )
     return rows
 
 
@@ -173,7 +177,7 @@ def _bin_launches(rows: pd.DataFrame, axis: _Span) -> pd.DataFrame:
     begins = [bins.begin + bins.width * int(number) for number in sums.index]
     width = format_duration(bins.width)
     return sums.assign(
-        x=[alt_text.plotly_time(begin + bins.width / 2) for begin in begins],
+        x=[alt_text.to_plotly_time(begin + bins.width / 2) for begin in begins],
         width=bins.width.total_seconds() * 1000,
         hover_label=[
             f"{format_time(begin)}, {width}<br>{fast:,} fast<br><b>{cold:,} cold</b>"
@@ -216,7 +220,11 @@ def _make_legend(panels: list[_Panel]) -> list[LegendEntry]:
         ("fast launches", _FAST, "■", rows["fast_launches"].gt(0).any()),
         ("cold launches", _COLD, "✕", rows["cold_launches"].gt(0).any()),
     )
-    return [LegendEntry(*look, [name]) for name, *look, is_drawn in entries if is_drawn]
+    return [
+        LegendEntry(colour, swatch, [name])
+        for name, colour, swatch, is_drawn in entries
+        if is_drawn
+    ]
 
 
 def _describe_panel(panel: _Panel) -> RowText:
@@ -257,7 +265,7 @@ def _draw_panel(figure: go.Figure, position: int, panel: _Panel, axis: _Span) ->
     figure.add_trace(_gap_trace(panel.gaps, highest * _STOCK_TOP, stock_axis))
     figure.add_traces(_stock_traces(panel, stock_axis))
     if pd.notna(panel.target):
-        x, y = [*map(alt_text.plotly_time, axis)], [int(panel.target)] * 2
+        x, y = [*map(alt_text.to_plotly_time, axis)], [int(panel.target)] * 2
         line = {"mode": "lines", "line": {"color": _TARGET, "width": 1.5, "dash": "dash"}}
         figure.add_scatter(name="target now", x=x, y=y, yaxis=stock_axis, hoverinfo="skip", **line)
     bins = _bin_launches(panel.rows, axis)
@@ -307,10 +315,10 @@ def _stock_steps(rows: pd.DataFrame) -> tuple[list[str], list[int | None]]:
     for begin, end, next_begin, stock in zip(
         rows["time"], _period_ends(rows), next_begins, rows["available_snapshots"], strict=True
     ):
-        x.append(alt_text.plotly_time(begin))
+        x.append(alt_text.to_plotly_time(begin))
         y.append(int(stock))
         if next_begin is None or next_begin > end:
-            x += [alt_text.plotly_time(end)] * 2
+            x += [alt_text.to_plotly_time(end)] * 2
             y += [int(stock), None]
     return x, y
 
@@ -319,7 +327,7 @@ def _gap_trace(gaps: list[_Span], height: float, yaxis: str) -> go.Scatter:
     """Return areas in the style of unknown states, as high as the panel."""
     x: list[str | None] = []
     for gap in gaps:
-        begin, end = map(alt_text.plotly_time, gap)
+        begin, end = map(alt_text.to_plotly_time, gap)
         x += [begin, begin, end, end, None]
     y = [0, height, height, 0, None] * len(gaps)
     area = {"mode": "lines", "line": {"width": 0}, "fill": "toself", "hoveron": "fills"}

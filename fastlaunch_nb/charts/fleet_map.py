@@ -133,7 +133,7 @@ def _make_title(scans: pd.DataFrame) -> str:
     if with_images.empty:  # some scans failed, else there is no map
         was_read = scans["status"].isin([COMPLETE, PARTIAL]).any()
         return "No image in what could be read" if was_read else "Nothing could be read"
-    images = alt_text.count_images(int(with_images["_rows"].sum()))
+    images = alt_text.format_image_count(int(with_images["_rows"].sum()))
     accounts, regions = with_images["_account"].nunique(), with_images["_region"].nunique()
     return f"{images} in {_count(accounts, 'account')} and {_count(regions, 'region')}"
 
@@ -168,7 +168,7 @@ def _describe_account(scans: pd.DataFrame, account: str, regions: list[str]) -> 
 
 
 def _describe_scan(scan: dict[Any, Any]) -> str:
-    images = alt_text.count_images(scan["_rows"])
+    images = alt_text.format_image_count(scan["_rows"])
     if scan["status"] == COMPLETE:
         return images
     error = "" if alt_text.is_missing(scan["error_code"]) else f" ({scan['error_code']})"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fastlaunch_nb.charts import alt_text
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.formatting import account_labels, image_labels, state_rank
+from fastlaunch_nb.formatting import label_accounts, label_images, state_rank
 from fastlaunch_nb.schema.columns import KEY
 
 SORTS: Final = ("worst", "recent", "name", "account", "region")
@@ -105,14 +105,14 @@ def _sort_images(images: pd.DataFrame, sort: str) -> pd.DataFrame:
     """Sort images by a key, then by time or name, then by id."""
     keys: dict[str, Any] = {
         "worst": images["state"].map(state_rank),
-        "account": account_labels(images).astype(object),
+        "account": label_accounts(images).astype(object),
         "region": images["region"],
     }
     by = {"_sort": keys[sort]} if sort in keys else {}
     if sort in _NEWEST_ON_TOP:
         by["_newest"] = -images["start"].astype("int64")
     else:
-        by["_name"] = image_labels(images).astype(object)
+        by["_name"] = label_images(images).astype(object)
     return images.assign(**by).sort_values([*by, *KEY], kind="stable").drop(columns=list(by))
 
 
@@ -124,7 +124,7 @@ def group_images(images: pd.DataFrame, group: str | None) -> tuple[pd.Series, li
     numbers, values = pd.factorize(keys)
     names = [str(value) or _UNNAMED.get(group, f"unknown {group}") for value in values]
     if group == "account":
-        labels = account_labels(images).groupby(numbers).first().map(str).tolist()
+        labels = label_accounts(images).groupby(numbers).first().map(str).tolist()
         for positions in alt_text.find_duplicates(labels):
             for position in positions:
                 labels[position] += f" · {names[position]}"

@@ -110,7 +110,7 @@ def state_mix(
     if window.segments.empty:
         return style.empty_figure("state_mix", intervals, explain_empty(window))
     rows, groups = _make_rows(window, by)
-    subtitle = [f"{alt_text.count_images(window.image_count)} over {window.length}"]
+    subtitle = [f"{alt_text.format_image_count(window.image_count)} over {window.length}"]
     subtitle += window.omissions
     if window.single_scan:
         subtitle.append("one scan: only the time since each state began")

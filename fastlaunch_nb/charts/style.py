@@ -18,10 +18,10 @@ from fastlaunch_nb.charts import alt_text
 from fastlaunch_nb.charts.alt_text import LegendEntry, Line
 from fastlaunch_nb.formatting import (
     DEMO_MARK,
-    account_labels,
     empty_message,
-    image_labels,
     is_demo,
+    label_accounts,
+    label_images,
 )
 from fastlaunch_nb.schema.columns import STATES
 
@@ -240,9 +240,9 @@ def row_labels(rows: pd.DataFrame) -> list[str]:
 
     Equal labels also get the account, the image's id, or both: the first that makes them differ.
     """
-    names, regions = _shorten_all(image_labels(rows), 30), _shorten_all(rows["region"], 20)
+    names, regions = _shorten_all(label_images(rows), 30), _shorten_all(rows["region"], 20)
     labels = [" · ".join(filter(None, parts)) for parts in zip(names, regions, strict=True)]
-    accounts, ids = _shorten_all(account_labels(rows), 12), _shorten_all(rows["image_id"], 12)
+    accounts, ids = _shorten_all(label_accounts(rows), 12), _shorten_all(rows["image_id"], 12)
     both = [f"{account} · {image_id}" for account, image_id in zip(accounts, ids, strict=True)]
     for positions in alt_text.find_duplicates(labels):
         candidates = [[texts[n] for n in positions] for texts in (accounts, ids, both)]

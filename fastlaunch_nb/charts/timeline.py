@@ -120,7 +120,7 @@ def timeline(
 def _write_subtitle(
     window: TimeWindow, order: RowOrder, group: str | None, *, as_cells: bool
 ) -> list[Line]:
-    parts = [alt_text.count_images(window.image_count)]
+    parts = [alt_text.format_image_count(window.image_count)]
     if not window.single_scan:
         parts[0] += f" over {window.length}"
         parts.append("for each state: images now, share of time")
@@ -192,7 +192,7 @@ def _bar_traces(window: TimeWindow, rows: pd.Series, texts: list[RowText]) -> li
             name=alt_text.escape_markup(state),
             orientation="h",
             y=list(-rows[states == state]),
-            base=[alt_text.plotly_time(time) for time in start[states == state]],
+            base=[alt_text.to_plotly_time(time) for time in start[states == state]],
             x=[round(length / pd.Timedelta("1ms")) for length in (end - start)[states == state]],
             width=style.state_style(state).height,
             marker=style.state_marker(state),
@@ -219,7 +219,7 @@ def _mark_trace(window: TimeWindow, rows: pd.Series) -> go.Scatter:
     x, y, symbols, colours = [], [], [], []
     for mark, mask in _find_marks(window).items():
         ends = window.segments["visible_end" if mark == _OPEN else "visible_start"]
-        x += [alt_text.plotly_time(time) for time in ends[mask]]
+        x += [alt_text.to_plotly_time(time) for time in ends[mask]]
         y += list(-rows[mask])
         symbols += [_SYMBOLS[mark]] * int(mask.sum())
         colours += [
@@ -255,7 +255,7 @@ def _add_headings(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None
     left = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": 2}
     for heading in order.headings:
         label = alt_text.escape_markup(labels[heading.name])
-        text = f"<b>{label}</b> · {alt_text.count_images(heading.images)}"
+        text = f"<b>{label}</b> · {alt_text.format_image_count(heading.images)}"
         middle = heading.row + (heading.height - 1) / 2
         y = middle if by_index else -middle
         figure.add_annotation(
@@ -265,7 +265,7 @@ def _add_headings(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None
 
 def _set_time_axis(figure: go.Figure, window: TimeWindow) -> None:
     """Limit the axis to the window, and add buttons for its last days."""
-    begin, end = alt_text.plotly_time(window.begin), alt_text.plotly_time(window.end)
+    begin, end = alt_text.to_plotly_time(window.begin), alt_text.to_plotly_time(window.end)
     figure.update_xaxes(
         type="date",
         range=[begin, end],

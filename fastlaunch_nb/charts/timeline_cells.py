@@ -72,7 +72,7 @@ def _make_heatmap(
     half = format_duration(bins.width / 2)
     return go.Heatmap(
         name="worst state",
-        x0=alt_text.plotly_time(bins.middle(0)),
+        x0=alt_text.to_plotly_time(bins.middle(0)),
         dx=bins.width.total_seconds() * 1000,
         y=names,
         z=codes,

@@ -45,11 +45,11 @@ def print_warnings() -> Iterator[None]:
 
 def print_error(error: Exception | str) -> None:
     """Print an error on stderr, each failure on a single line, as it may quote AWS."""
-    from fastlaunch_nb.formatting import single_line  # loads pandas, which --help does not need
+    from fastlaunch_nb.formatting import to_single_line  # loads pandas, which --help does not need
 
     has_lines = isinstance(error, SweepError | PartialError)
     for line in str(error).splitlines() if has_lines else [error]:
-        print_status(f"fastlaunch-nb: {single_line(line)}")
+        print_status(f"fastlaunch-nb: {to_single_line(line)}")
 
 
 def print_status(text: str) -> None:

@@ -12,10 +12,10 @@ import pandas as pd
 from rich.console import Console
 
 from fastlaunch_nb import export
-from fastlaunch_nb.aws.clients import named_session, region_of
+from fastlaunch_nb.aws.clients import open_profile_session, resolve_region
 from fastlaunch_nb.aws.targets import Target, targets
 from fastlaunch_nb.cli.exit_codes import PartialError, print_status
-from fastlaunch_nb.collect.result import Sweep, failure_lines
+from fastlaunch_nb.collect.result import Sweep, format_failures
 from fastlaunch_nb.collect.sweep import sweep
 from fastlaunch_nb.demo_fleet.demo import Demo, demo
 from fastlaunch_nb.errors import InputError, escape_unprintable
@@ -46,8 +46,8 @@ def parse_read_options(options: argparse.Namespace, *, default_profile: str | No
     profile = default_profile if options.profile is None else options.profile
     if options.demo or profile is None:
         return ReadOptions(None, options.region, filters or None)
-    session = named_session(profile)
-    return ReadOptions(profile, options.region or [region_of(session, None)], filters or None)
+    session = open_profile_session(profile)
+    return ReadOptions(profile, options.region or [resolve_region(session, None)], filters or None)
 
 
 def _parse_filters(options: argparse.Namespace) -> dict[str, list[str]]:
@@ -174,7 +174,7 @@ def _raise_failures(result: Sweep) -> None:
     if result.was_interrupted:
         raise KeyboardInterrupt
     nothing_read = len(result.failures) == len(result.coverage) and result.images.empty
-    raise PartialError(failure_lines(result.failures), nothing_read=nothing_read)
+    raise PartialError(format_failures(result.failures), nothing_read=nothing_read)
 
 
 # --- output ---------------------------------------------------------------------------

@@ -6,12 +6,12 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastlaunch_nb.aws.clients import AccountSession, open_session, region_of
+from fastlaunch_nb.aws.clients import AccountSession, open_session, resolve_region
 from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
 from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, warn
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.sources.pages import empty_images, from_pages
-from fastlaunch_nb.validation import check_image_ids, check_region, parse_api_filters
+from fastlaunch_nb.validation import check_region, parse_api_filters, parse_image_ids
 
 if TYPE_CHECKING:
     import boto3
@@ -95,7 +95,7 @@ def describe(
             "images: leave page_size out."
         )
     session = open_session(session)
-    region = region_of(session, region)
+    region = resolve_region(session, region)
     check_region(region)
     account_session = AccountSession(session, home=region)
     if dry_run:
@@ -136,7 +136,7 @@ def split_filters(filters: Any, image_ids: Any = None) -> tuple[dict[str, Any], 
     if image_ids is not None:
         if "ImageIds" in request:
             raise InputError("image_ids was given twice: as an argument and in filters. Pass one.")
-        request["ImageIds"] = check_image_ids(image_ids)
+        request["ImageIds"] = parse_image_ids(image_ids)
     return request, client_filters
 
 

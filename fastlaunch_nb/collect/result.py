@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fastlaunch_nb.collect.tasks import INTERRUPTION, RegionScan
-from fastlaunch_nb.formatting import DEMO_MARK, account_labels, is_demo, single_line
+from fastlaunch_nb.formatting import DEMO_MARK, is_demo, label_accounts, to_single_line
 from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
 
 _HEALTHY = (COMPLETE, NOT_OPTED_IN)
@@ -144,7 +144,7 @@ def _draw_failures(failures: pd.DataFrame) -> str:
 def _list_accounts(failures: pd.DataFrame) -> str:
     """Return some accounts and regions as HTML, one account per line."""
     lines = []
-    groups = failures.groupby(account_labels(failures), sort=False, dropna=False)["region"]
+    groups = failures.groupby(label_accounts(failures), sort=False, dropna=False)["region"]
     for account, column in groups:
         regions = [_escape(region) for region in column.dropna()]
         more = len(regions) - _MAX_REGIONS
@@ -156,16 +156,16 @@ def _list_accounts(failures: pd.DataFrame) -> str:
 
 
 def _escape(value: Any) -> str:
-    return "–" if pd.isna(value) else escape(single_line(value))
+    return "–" if pd.isna(value) else escape(to_single_line(value))
 
 
-def failure_lines(failures: pd.DataFrame) -> Iterable[str]:
+def format_failures(failures: pd.DataFrame) -> Iterable[str]:
     """Yield one line per failure: where, the status, and what to do."""
     for row in failures.to_dict("records"):
         name = row["account_name"] if pd.notna(row["account_name"]) else None
         labels = (name, row["account_id"], row["region"])
-        where = " · ".join(single_line(label) for label in labels if pd.notna(label))
-        yield f"{where or 'an account'}: {row['status']}: {single_line(row['error_message'])}"
+        where = " · ".join(to_single_line(label) for label in labels if pd.notna(label))
+        yield f"{where or 'an account'}: {row['status']}: {to_single_line(row['error_message'])}"
 
 
 _DIM = "color-mix(in srgb, currentColor 14%, transparent)"

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias
 from zlib import crc32
 
 from fastlaunch_nb.aws.clients import get_partition
-from fastlaunch_nb.aws.targets import AccountCache, target_name
+from fastlaunch_nb.aws.targets import AccountCache, get_account_name
 from fastlaunch_nb.collect.tasks import AccountTask, Key, RegionScan
 from fastlaunch_nb.errors import InputError, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
@@ -161,7 +161,7 @@ class SweepScheduler:
 
     def _drop_obsolete_scans(self, task: AccountTask, regions: set[str | None]) -> None:
         """Drop failed scans whose account or regions were unknown until now."""
-        name = target_name(task.target)
+        name = get_account_name(task.target)
         for key, scan in list(self._scans.items()):
             same_target = (
                 self._had_one_target
@@ -181,7 +181,7 @@ class SweepScheduler:
                 target=task.target,
                 number=task.number,
                 account_id=task.account_id,
-                account_name=target_name(task.target),
+                account_name=get_account_name(task.target),
                 region=region,
             )
             for region in task.regions_to_scan()

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fastlaunch_nb.aws.targets import Target, TargetLike, make_portable, target_list
+from fastlaunch_nb.aws.targets import Target, TargetLike, make_portable, parse_targets
 from fastlaunch_nb.collect.describe import split_filters
-from fastlaunch_nb.collect.result import Sweep, failure_lines
+from fastlaunch_nb.collect.result import Sweep, format_failures
 from fastlaunch_nb.collect.scheduler import SweepScheduler, runs_in_process
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.errors import InputError, SweepError
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.schema.arrow import concat_batches, make_coverage
 from fastlaunch_nb.schema.columns import KEY, TEXT
-from fastlaunch_nb.validation import check_regions, check_workers
+from fastlaunch_nb.validation import check_workers, parse_regions
 
 if TYPE_CHECKING:
     import boto3
@@ -123,7 +123,7 @@ def sweep(
     scans = scheduler.run({scan.key: scan for scan in plan.earlier_scans})
     result = _create_sweep(plan, scans, started_at, resume)
     if strict and len(result.failures):
-        raise SweepError("\n".join(failure_lines(result.failures)), result)
+        raise SweepError("\n".join(format_failures(result.failures)), result)
     return result
 
 
@@ -175,9 +175,9 @@ class Plan:
     @classmethod
     def create(cls, targets: Any, regions: Any, filters: Any) -> Plan:
         """Create the plan of a new sweep."""
-        numbered = dict(enumerate(target_list(targets)))
+        numbered = dict(enumerate(parse_targets(targets)))
         request, client_filters = split_filters(filters)
-        requested = None if regions is None else check_regions(regions)
+        requested = None if regions is None else parse_regions(regions)
         tasks = _create_account_tasks(numbered, requested, {})
         return cls(numbered, requested, request, client_filters, tasks)
 
@@ -196,7 +196,7 @@ class Plan:
                 for number, account_id in incomplete.items()
             )
         else:
-            numbered = dict(enumerate(target_list(targets), max(plan.targets) + 1))
+            numbered = dict(enumerate(parse_targets(targets), max(plan.targets) + 1))
             tasks = _create_account_tasks(numbered if incomplete else {}, plan.regions, regions)
         return replace(plan, account_tasks=tasks, earlier_scans=earlier._scans)
 

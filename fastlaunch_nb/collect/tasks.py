@@ -13,9 +13,9 @@ from datetime import datetime
 from threading import Event
 from typing import Any, TypeAlias
 
-from fastlaunch_nb.aws.clients import AccountSession, in_partition
+from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
-from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify
+from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify_account
 from fastlaunch_nb.errors import (
     FastLaunchError,
     ReadError,
@@ -25,7 +25,7 @@ from fastlaunch_nb.errors import (
 )
 from fastlaunch_nb.schema.arrow import Batch, make_batch
 from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
-from fastlaunch_nb.sources.pages import response_date
+from fastlaunch_nb.sources.pages import parse_date_header
 
 INTERRUPTION = "Interrupted"
 """The error code of a scan that Ctrl-C stopped."""
@@ -68,7 +68,7 @@ class AccountTask:
         requested = self.requested_regions
         try:
             account_session = cache.open(self.target, requested[0] if requested else None)
-            account_id = identify(account_session, self.target)
+            account_id = identify_account(account_session, self.target)
             if self.expected_account_id not in (None, account_id):
                 raise SetupError(
                     f"The credentials now belong to account {account_id}, but the sweep read "
@@ -86,7 +86,7 @@ class AccountTask:
         """Return the regions to scan; a single None if they cannot be known."""
         if self.requested_regions is None:
             return tuple(self.regions) or (None,)
-        return in_partition(self.requested_regions, self.partition)
+        return filter_by_partition(self.requested_regions, self.partition)
 
 
 @dataclass
@@ -177,7 +177,7 @@ class RegionScan:
         self.status = PARTIAL if self.pages else FAILED
         self.error_code = getattr(error, "code", type(error).__name__)
         self.request_id = getattr(error, "request_id", None)
-        self.observed_at = self.observed_at or response_date(getattr(error, "date", None))
+        self.observed_at = self.observed_at or parse_date_header(getattr(error, "date", None))
         self.error_message = (
             error.summary() if isinstance(error, FastLaunchError) else redact(str(error))
         )
@@ -207,7 +207,7 @@ class RegionScan:
         self.status = COMPLETE
 
     def _record_page(self, page: Page) -> None:
-        self.observed_at = self.observed_at or response_date(page.date)
+        self.observed_at = self.observed_at or parse_date_header(page.date)
         rows = max(map(len, page.columns.values()), default=0)
         if rows:
             batch = make_batch(

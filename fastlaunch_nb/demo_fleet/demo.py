@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from fastlaunch_nb.aws.clients import keyed_session, swap_default_session
+from fastlaunch_nb.aws.clients import create_session_with_keys, swap_default_session
 from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
@@ -146,7 +146,7 @@ class Demo:
         self.endpoint_url: str = self._server.endpoint_url
         self.environment = _write_profiles(Path(self._folder.name), self.endpoint_url)
         os.environ.update(self.environment)
-        self._session = keyed_session(KEY, KEY, REGIONS[0])
+        self._session = create_session_with_keys(KEY, KEY, REGIONS[0])
         self.images = populate(seed)
         try:
             FAULTS.set(Faults(**faults))

@@ -14,11 +14,7 @@ from typing import Any
 
 from moto.ec2.models.elastic_block_store import Snapshot, Volume
 
-from fastlaunch_nb.emulator.assumptions import (
-    CLEAN_UP_TIME,
-    ROOT_VOLUME_GIB,
-    STATES_WITHOUT_POOL,
-)
+from fastlaunch_nb.emulator.assumptions import CLEAN_UP_TIME, ROOT_VOLUME_GIB, STATES_WITHOUT_POOL
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change
 from fastlaunch_nb.emulator.clock import CLOCK, START
 from fastlaunch_nb.emulator.ids import IDS

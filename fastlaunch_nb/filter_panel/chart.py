@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 import traitlets
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
-from fastlaunch_nb.charts.alt_text import images_of_rows, without_images
+from fastlaunch_nb.charts.alt_text import read_image_keys, remove_image_keys
 from fastlaunch_nb.filter_panel.table import Key, OnSelect
 from fastlaunch_nb.filter_panel.widget_helpers import read_file
 
@@ -80,11 +80,11 @@ class ChartWidget(anywidget.AnyWidget):
         """Draw a figure in place of the last one."""
         self._rows = {
             position if isinstance(row, str) else int(row): keys
-            for position, (row, keys) in enumerate(images_of_rows(figure).items())
+            for position, (row, keys) in enumerate(read_image_keys(figure).items())
         }
         with self.hold_sync():
             self.library = PlotlyLibrary.get()
-            self.figure = without_images(figure).to_json()
+            self.figure = remove_image_keys(figure).to_json()
             self.bands = self._make_bands()
 
     def select(self, keys: frozenset[Key]) -> None:

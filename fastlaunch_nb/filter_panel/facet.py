@@ -15,7 +15,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     format_label,
     make_text_box,
 )
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.formatting import to_single_line
 
 MAX_VALUES: Final = 8
 """How many unticked values a facet shows at once."""
@@ -113,6 +113,6 @@ def _make_box(value: str | None) -> Any:
     return widgets.Checkbox(
         indent=False,
         description_allow_html=True,
-        tooltip=None if value is None else single_line(value),
+        tooltip=None if value is None else to_single_line(value),
         layout={"width": "auto", "border_left": f"4px solid {colour}"},
     )

@@ -16,7 +16,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
 )
 from fastlaunch_nb.filters.fields import FACETS, RANGES
 from fastlaunch_nb.filters.filters import Filters
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.formatting import to_single_line
 
 Names = Mapping[str, Mapping[str, str]]
 
@@ -41,7 +41,7 @@ def make_chips(filters: Filters, names: Names) -> Iterator[Chip]:
         if ends := getattr(filters, name):
             yield _make_chip(filters, name, format_range(ends), None)
     if filters.text:
-        yield _make_chip(filters, "text", single_line(filters.text), "")
+        yield _make_chip(filters, "text", to_single_line(filters.text), "")
 
 
 def _make_chip(filters: Filters, field: str, text: str, rest: Any) -> Chip:

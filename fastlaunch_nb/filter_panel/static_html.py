@@ -23,7 +23,7 @@ from fastlaunch_nb.filter_panel.table_columns import (
 )
 from fastlaunch_nb.filter_panel.widget_helpers import read_file
 from fastlaunch_nb.formatting import empty_message, state_rank
-from fastlaunch_nb.schema.joins import known_stock
+from fastlaunch_nb.schema.joins import coalesce_stock
 from fastlaunch_nb.validation import validate_columns
 
 MAX_ROWS: Final = 10
@@ -126,7 +126,7 @@ def _make_target_lines(images: pd.DataFrame) -> tuple[list[_Line], str]:
     images = validate_columns("images", images).reset_index(drop=True)
     rows = images.loc[images["target_resource_count"].dropna().nlargest(_MAX_TARGETS).index]
     targets = rows["target_resource_count"].tolist()
-    stocks: list[Any] = known_stock(rows).tolist()
+    stocks: list[Any] = coalesce_stock(rows).tolist()
     known = [stock for stock in stocks if not pd.isna(stock)]
     longest = max([1, *targets, *known])
     if known:

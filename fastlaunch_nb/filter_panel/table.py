@@ -16,12 +16,7 @@ import pandas as pd
 from itables.widget import ITable
 
 from fastlaunch_nb.filter_panel.controls import SortableHeadings, TextButton
-from fastlaunch_nb.filter_panel.table_columns import (
-    RIGHT_ALIGNED,
-    Column,
-    format_value,
-    to_records,
-)
+from fastlaunch_nb.filter_panel.table_columns import RIGHT_ALIGNED, Column, format_value, to_records
 from fastlaunch_nb.filter_panel.widget_helpers import (
     make_button,
     make_dropdown,

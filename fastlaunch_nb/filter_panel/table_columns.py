@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.charts.style import state_style
-from fastlaunch_nb.filters.fields import facet_values
-from fastlaunch_nb.formatting import account_labels, image_labels, single_line, state_rank
+from fastlaunch_nb.filters.fields import get_facet_values
+from fastlaunch_nb.formatting import label_accounts, label_images, state_rank, to_single_line
 from fastlaunch_nb.rules.rule import SEVERITIES
 
 Record: TypeAlias = Mapping[Any, Any]
@@ -51,9 +51,9 @@ def make_finding_columns(findings: pd.DataFrame) -> list[Column]:
 
 def to_records(rows: pd.DataFrame) -> Sequence[Record]:
     """Convert rows to records for cells, with labels of image, account and template."""
-    labelled = rows.assign(_image=image_labels(rows), _account=account_labels(rows))
+    labelled = rows.assign(_image=label_images(rows), _account=label_accounts(rows))
     if "launch_template_name" in rows:
-        labelled["_template"] = facet_values(rows, "launch_template")
+        labelled["_template"] = get_facet_values(rows, "launch_template")
     records: Sequence[Record] = labelled.to_dict("records")
     return records
 
@@ -93,7 +93,7 @@ def format_value(value: Any) -> str:
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-    return escape(single_line(value))
+    return escape(to_single_line(value))
 
 
 def render_swatch(state: Any) -> str:
@@ -146,12 +146,12 @@ def _rank_states(rows: pd.DataFrame) -> pd.Series:
     return rows["state"].map(ranks).fillna(state_rank("unknown"))
 
 
-_IMAGE = _make_column("image_id", "Image", _render_image, image_labels, ("image_name", "image_id"))
+_IMAGE = _make_column("image_id", "Image", _render_image, label_images, ("image_name", "image_id"))
 _ACCOUNT = _make_column(
     "account_id",
     "Account, region",
     lambda row: _render_lines(format_value(row["_account"]), format_value(row["region"])),
-    lambda rows: account_labels(rows).str.cat(rows["region"].fillna(""), sep="\0"),
+    lambda rows: label_accounts(rows).str.cat(rows["region"].fillna(""), sep="\0"),
     ("account_name", "account_id", "region"),
 )
 _IMAGE_COLUMNS = (
@@ -170,7 +170,7 @@ _IMAGE_COLUMNS = (
         "launch_template_name",
         "Launch template",
         _render_template,
-        lambda rows: facet_values(rows, "launch_template"),
+        lambda rows: get_facet_values(rows, "launch_template"),
         ("launch_template_id", "launch_template_name", "launch_template_version"),
     ),
     _make_column("state_transition_time", "Since (UTC)", _render_transition_time),

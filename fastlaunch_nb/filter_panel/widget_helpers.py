@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from fastlaunch_nb.formatting import account_labels, format_time, single_line
+from fastlaunch_nb.formatting import format_time, label_accounts, to_single_line
 
 TITLES = {
     "state": "State",
@@ -110,7 +110,7 @@ def render_message(text: str) -> str:
 
 def format_label(value: str | None, names: Mapping[str, str]) -> str:
     """Return the label of a facet's value: its name if known, else the value."""
-    return "(none)" if value is None else single_line(names.get(value, value))
+    return "(none)" if value is None else to_single_line(names.get(value, value))
 
 
 def format_range(ends: tuple[Any, Any]) -> str:
@@ -128,5 +128,5 @@ def escape_formulas(text: str) -> str:
 
 def map_account_names(images: pd.DataFrame) -> dict[str, str]:
     """Return the label of each account by its id."""
-    labels = images[["account_id"]].assign(label=account_labels(images))
+    labels = images[["account_id"]].assign(label=label_accounts(images))
     return dict(labels.dropna().drop_duplicates("account_id", keep="last").to_numpy())

@@ -26,9 +26,9 @@ from fastlaunch_nb.filters.fields import (
     to_microseconds,
     to_plain,
 )
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT
-from fastlaunch_nb.validation import check_account_id, check_image_ids, check_region
+from fastlaunch_nb.validation import check_account_id, check_region, parse_image_ids
 
 KINDS: Final = ("fastlaunch", "boto3", "cli", "pandas")
 _PATHS = {column.name: column.path for column in COLUMNS if column.path}
@@ -67,7 +67,7 @@ def generate_code(
     try:
         check_answerable(active)
         if "image_id" in select_server_side(active):
-            check_image_ids(active["image_id"])
+            parse_image_ids(active["image_id"])
     except InputError as error:  # EC2 has no such rows, or refuses the request
         return _comment(str(error))
     if not scopes:
@@ -86,7 +86,7 @@ def format_filters(active: ActiveFilters) -> str:
 
 
 def _comment(text: str) -> str:
-    return f"# {single_line(text)}"
+    return f"# {to_single_line(text)}"
 
 
 def _unique(values: Iterable[str | None]) -> list[str]:

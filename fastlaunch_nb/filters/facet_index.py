@@ -20,7 +20,7 @@ from fastlaunch_nb.filters.fields import (
     RANGES,
     SEARCHED,
     ActiveFilters,
-    facet_values,
+    get_facet_values,
     get_range_values,
     to_microseconds,
 )
@@ -168,7 +168,7 @@ class FacetIndex:
 
     def _text(self, name: str) -> _TextColumn:
         if name not in self._texts:
-            values = facet_values(self._images, name)
+            values = get_facet_values(self._images, name)
             self._texts[name] = _TextColumn(values, STATES if name == "state" else ())
         return self._texts[name]
 

@@ -39,7 +39,7 @@ ActiveFilters: TypeAlias = Mapping[str, Any]
 """Values of the filters that exclude rows, by field, as ``Filters.active`` returns them."""
 
 
-def facet_values(images: pd.DataFrame, facet: str) -> pd.Series:
+def get_facet_values(images: pd.DataFrame, facet: str) -> pd.Series:
     """Return the value of a facet in each row."""
     if facet == "launch_template":
         return images["launch_template_name"].fillna(images["launch_template_id"])

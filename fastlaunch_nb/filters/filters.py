@@ -17,10 +17,10 @@ from fastlaunch_nb.filters.facet_index import FacetIndex
 from fastlaunch_nb.filters.fields import FACETS, RANGES
 from fastlaunch_nb.schema.columns import TIME
 from fastlaunch_nb.validation import (
-    check_image_ids,
     check_unicode,
     parse_api_filters,
     parse_count,
+    parse_image_ids,
     parse_range,
     parse_time,
     parse_values,
@@ -249,7 +249,7 @@ pair of int, optional
         server_side = self.server_side()
         request: dict[str, Any] = {}
         if "image_id" in server_side:
-            request["ImageIds"] = check_image_ids(server_side["image_id"])
+            request["ImageIds"] = parse_image_ids(server_side["image_id"])
         if api_filters := fields.to_api_filters(server_side):
             request["Filters"] = parse_api_filters(api_filters)
         return request

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb.filters.fields import facet_values
+from fastlaunch_nb.filters.fields import get_facet_values
 from fastlaunch_nb.history.file_schema import NAMES
 from fastlaunch_nb.schema.columns import COLUMNS, COMPLETE, KEY, NOT_OPTED_IN, TEXT
 from fastlaunch_nb.state_intervals.inputs import (
@@ -137,7 +137,7 @@ def find_differences(data: HistoryData, first: pd.Timestamp, second: pd.Timestam
 def _describe_images(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
     """Return the columns that are compared, as text, for each image seen until a time."""
     rows = _find_states(data, time)
-    template, version = facet_values(rows, "launch_template"), rows["launch_template_version"]
+    template, version = get_facet_values(rows, "launch_template"), rows["launch_template_version"]
     return rows[[*KEY, "interval_state", *_NAMES, "state"]].assign(
         **{
             "target": rows["target_resource_count"].astype(TEXT),

@@ -63,7 +63,7 @@ class _Series(NamedTuple):
 _Cell: TypeAlias = tuple[str, pd.Timestamp, int]
 
 
-def metric_query(name: str, window: object, period: object) -> MetricQuery:
+def make_metric_query(name: str, window: object, period: object) -> MetricQuery:
     """Return a query with one period for all columns; refuse data that CloudWatch has deleted."""
     period = _require_duration("period", period, "1 hour")
     length = _require_duration(name, window, "14 days")
@@ -80,9 +80,9 @@ def metric_query(name: str, window: object, period: object) -> MetricQuery:
     return MetricQuery(length, dict.fromkeys(ALL, period))
 
 
-def summary(name: str, window: object) -> MetricQuery:
+def make_summary_query(name: str, window: object) -> MetricQuery:
     """Return the query for a summary: launches by the hour, the stock more often if cheap."""
-    length = metric_query(name, window, _HOUR).window
+    length = make_metric_query(name, window, _HOUR).window
     period = _QUARTER if length <= _TWO_WEEKS else _HOUR
     return MetricQuery(length, {STOCK: period, FAST: _HOUR, COLD: _HOUR})
 
@@ -103,7 +103,9 @@ def fetch_metrics(region: AccountRegion, query: MetricQuery) -> list[Row]:
     series = _find_series(region, query.periods)
     if region.until is None:
         message = "CloudWatch's response has no date, so the end of the window is unknown."
-        raise ReadError(message, operation="ListMetrics", region=region.asker.region, code="NoDate")
+        raise ReadError(
+            message, operation="ListMetrics", region=region.client.region, code="NoDate"
+        )
     region.since = (region.until - query.window).floor(max(query.periods.values()))
     cells: dict[_Cell, Row] = {}
     for batch in split_batches(series, _MAX_QUERIES):
@@ -137,7 +139,7 @@ def _rank_dimensions(metric: Mapping[str, Any]) -> tuple[int, str]:
 
 def _list_metrics(region: AccountRegion, name: str) -> Iterator[Mapping[str, Any]]:
     request = {"Namespace": _NAMESPACE, "MetricName": name}
-    for page in region.asker.pages("cloudwatch", "ListMetrics", "Metrics", request):
+    for page in region.client.iter_pages("cloudwatch", "ListMetrics", "Metrics", request):
         region.until = region.until if region.until is not None else parse_response_time(page)
         yield from page.get("Metrics", ())
 
@@ -154,7 +156,9 @@ def _fetch_values(
             for number, series in enumerate(batch)
         ],
     }
-    for result in region.asker.items("cloudwatch", "GetMetricData", "MetricDataResults", request):
+    for result in region.client.iter_items(
+        "cloudwatch", "GetMetricData", "MetricDataResults", request
+    ):
         series = batch[int(result["Id"].removeprefix("q"))]
         times = pd.to_datetime(result.get("Timestamps", []), utc=True)
         for time, value in zip(times, result.get("Values", ()), strict=True):

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.aws.paginate import RegionClient
-from fastlaunch_nb.aws.targets import Target, TargetLike, target_list
+from fastlaunch_nb.aws.targets import Target, TargetLike, parse_targets
 from fastlaunch_nb.errors import FastLaunchError, InputError, did_you_mean, warn
 from fastlaunch_nb.joins import cloudwatch, fetch, merge, queries
 from fastlaunch_nb.joins.cloudwatch import MetricQuery
 from fastlaunch_nb.joins.fetch import Accounts, Failure, FetchResult
-from fastlaunch_nb.joins.merge import PLACE, table
+from fastlaunch_nb.joins.merge import ACCOUNT_REGION, make_table
 from fastlaunch_nb.joins.queries import AccountRegion, Template
 from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, Prices
 from fastlaunch_nb.validation import (
     check_region,
-    check_regions,
     check_workers,
+    parse_regions,
     validate_columns,
 )
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     Targets: TypeAlias = Target | boto3.Session | Iterable[Target | boto3.Session] | None
 
 _QUERIES: Mapping[str, Any] = {
-    "ami": queries.listed,
-    "siblings": queries.listed,  # for the names of the images
+    "ami": queries.fetch_amis,
+    "siblings": queries.fetch_amis,  # for the names of the images
     "template": queries.fetch_templates,
-    "snapshots": queries.made_snapshots,
-    "launches": queries.instances,
+    "snapshots": queries.fetch_snapshots,
+    "launches": queries.fetch_instances,
     "quota": queries.fetch_quota,
 }
 _MERGES: Mapping[str, Any] = {  # function that merges the rows of a query, and their columns
-    "ami": (merge.ami, merge.LISTED),
-    "siblings": (merge.ami, merge.LISTED),
-    "template": (merge.template, merge.TEMPLATES),
-    "snapshots": (merge.snapshots, SNAPSHOTS),
-    "launches": (merge.launches, merge.INSTANCES),
-    "quota": (merge.quota, merge.QUOTAS),
+    "ami": (merge.join_ami, merge.LISTED),
+    "siblings": (merge.join_ami, merge.LISTED),
+    "template": (merge.join_template, merge.TEMPLATES),
+    "snapshots": (merge.join_snapshots, SNAPSHOTS),
+    "launches": (merge.join_launches, merge.INSTANCES),
+    "quota": (merge.join_quota, merge.QUOTAS),
 }
 _TEMPLATE = ["launch_template_id", "launch_template_name", "launch_template_version"]
 
@@ -112,13 +112,13 @@ def enrich(
     >>> images["leftover_snapshots"].equals(images["snapshots"])
     True
     """
-    rows = merge.rows_of(images)
+    rows = merge.select_rows(images)
     chosen = _check_joins(joins, images)
-    sources = target_list(targets)
-    named = None if regions is None else check_regions(regions)
+    sources = parse_targets(targets)
+    named = None if regions is None else parse_regions(regions)
     if prices is not None and not isinstance(prices, Prices):
         raise InputError(f"prices is a {type(prices).__name__}. Expected Prices(...).")
-    query = cloudwatch.summary("window", window)
+    query = cloudwatch.make_summary_query("window", window)
     workers = check_workers(max_workers)
     _check_row_regions(rows)
     columns: dict[str, pd.DataFrame] = {}
@@ -178,15 +178,15 @@ def snapshots(
     >>> snapshots["snapshot_state"].unique().tolist()
     ['completed']
     """
-    sources, named = target_list(targets), check_regions(regions)
+    sources, named = parse_targets(targets), parse_regions(regions)
     workers = check_workers(max_workers)
     accounts = fetch.open_accounts(sources, None, named[0], workers)
-    query = {"snapshots": queries.made_snapshots}
+    query = {"snapshots": queries.fetch_snapshots}
     result = fetch.fetch_all(accounts.list_regions(named), query, workers)
     _raise_if_all_failed(accounts, result)
-    for message in [*fetch.describe_unopened(accounts), *fetch.told(result.failures)]:
+    for message in [*fetch.describe_unopened(accounts), *fetch.describe_failures(result.failures)]:
         warn(message)
-    return table(result.rows.get("snapshots", ()), SNAPSHOTS)
+    return make_table(result.rows.get("snapshots", ()), SNAPSHOTS)
 
 
 def metrics(
@@ -244,9 +244,9 @@ def metrics(
     >>> list(metrics)[:5]
     ['account_id', 'region', 'image_id', 'time', 'period']
     """
-    rows = merge.rows_of(images)
-    sources = target_list(targets)
-    query = cloudwatch.metric_query("since", since, period)
+    rows = merge.select_rows(images)
+    sources = parse_targets(targets)
+    query = cloudwatch.make_metric_query("since", since, period)
     workers = check_workers(max_workers)
     _check_row_regions(rows)
     accounts, rows = _open_accounts(rows, sources, workers)
@@ -255,7 +255,7 @@ def metrics(
     result = fetch.fetch_all(account_regions, {"metrics": fetch_metrics}, workers)
     _raise_if_all_failed(accounts, result)
     _warn_of_failures(rows, accounts, result.failures)
-    return table(result.rows.get("metrics", ()), METRICS)
+    return make_table(result.rows.get("metrics", ()), METRICS)
 
 
 # --- arguments ------------------------------------------------------------------------
@@ -298,7 +298,7 @@ def _open_accounts(
 
 def _list_account_regions(rows: pd.DataFrame, accounts: Accounts) -> list[AccountRegion]:
     """Return the accounts and regions of rows, with their images and launch templates."""
-    groups: Iterable[tuple[Any, pd.DataFrame]] = rows.groupby(PLACE, sort=False)
+    groups: Iterable[tuple[Any, pd.DataFrame]] = rows.groupby(ACCOUNT_REGION, sort=False)
     return [
         AccountRegion(
             account_id,
@@ -334,15 +334,15 @@ def _fetch_columns(
     reads = {**_QUERIES, "metrics": partial(cloudwatch.fetch_metrics, query=query)}
     reads = {join: read for join, read in reads.items() if join in chosen}
     result = fetch.fetch_all(regions, reads, workers)
-    windows = table(
+    windows = make_table(
         ({**it.key, "metrics_since": it.since, "metrics_until": it.until} for it in regions),
         merge.WINDOWS,
     )
-    merges = {**_MERGES, "metrics": (partial(merge.metrics, windows=windows), METRICS)}
+    merges = {**_MERGES, "metrics": (partial(merge.join_metrics, windows=windows), METRICS)}
     columns = {}
     for join in reads:
         merge_rows, declared = merges[join]
-        results = table(result.rows.get(join, ()), declared)
+        results = make_table(result.rows.get(join, ()), declared)
         columns[join] = merge_rows(rows, results, read=result.mask_read(join, rows))
     return columns, result.failures
 
@@ -352,11 +352,11 @@ def _fetch_siblings(
 ) -> tuple[pd.DataFrame, list[Failure]]:
     """Return the columns about AMIs with the names of images; and failures."""
     unique = sorted(names.dropna().unique())
-    query = {"siblings": lambda region: region.of_names(unique)}
+    query = {"siblings": lambda region: region.find_namesakes(unique)}
     result = fetch.fetch_all(regions if unique else [], query, workers)
-    amis = table(result.rows.get("siblings", ()), merge.SIBLINGS)
+    amis = make_table(result.rows.get("siblings", ()), merge.SIBLINGS)
     read = names.notna() & bool(result.read)
-    return merge.siblings(rows, names, amis, read), result.failures
+    return merge.join_siblings(rows, names, amis, read), result.failures
 
 
 def _add_columns(
@@ -373,17 +373,17 @@ def _add_columns(
     if prices is None:
         return joined
     rows = validate_columns("images", joined, "snapshot_gib").reset_index(drop=True)
-    costs = merge.cost(rows, prices)
+    costs = merge.join_cost(rows, prices)
     return joined.assign(**{str(name): values.array for name, values in costs.items()})
 
 
 def _warn_of_failures(rows: pd.DataFrame, accounts: Accounts, failures: Iterable[Failure]) -> None:
     """Warn of accounts that could not be opened, rows without one, and failed queries."""
     unreached = sorted(set(rows["account_id"].dropna()) - accounts.sessions.keys())
-    incomplete = int(rows[PLACE].isna().any(axis=1).sum())
+    incomplete = int(rows[ACCOUNT_REGION].isna().any(axis=1).sum())
     messages = fetch.describe_unopened(accounts)
     messages += fetch.describe_unreached(unreached, incomplete)
-    for message in [*messages, *fetch.told(failures)]:
+    for message in [*messages, *fetch.describe_failures(failures)]:
         warn(message)
 
 

@@ -9,11 +9,17 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 import pandas as pd
 
-from fastlaunch_nb.aws.clients import AccountSession, in_partition
+from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.paginate import RegionClient
-from fastlaunch_nb.aws.targets import AccountCache, Target, TargetLike, identify, target_name
+from fastlaunch_nb.aws.targets import (
+    AccountCache,
+    Target,
+    TargetLike,
+    get_account_name,
+    identify_account,
+)
 from fastlaunch_nb.errors import FastLaunchError, escape_unprintable
-from fastlaunch_nb.joins.merge import places_in
+from fastlaunch_nb.joins.merge import match_regions
 from fastlaunch_nb.joins.queries import AccountRegion, Row
 from fastlaunch_nb.schema.joins import JOINS
 
@@ -47,7 +53,7 @@ class Accounts(NamedTuple):
         return [
             AccountRegion(account_id, RegionClient(session, region))
             for account_id, session in self.sessions.items()
-            for region in in_partition(regions, session.partition)
+            for region in filter_by_partition(regions, session.partition)
         ]
 
 
@@ -63,7 +69,7 @@ def open_accounts(
     def open_account(source: TargetLike) -> tuple[str, AccountSession] | FastLaunchError:
         try:
             session = cache.open(source, region)
-            return identify(session, source), session
+            return identify_account(session, source), session
         except FastLaunchError as error:
             return error
 
@@ -95,7 +101,7 @@ class FetchResult:
 
     def mask_read(self, join: str, rows: pd.DataFrame) -> pd.Series:
         """Return True for each row with an account and region that the query could read."""
-        return places_in(rows, self.read.get(join, ()))
+        return match_regions(rows, self.read.get(join, ()))
 
 
 def fetch_all(regions: Sequence[AccountRegion], queries: Queries, workers: int) -> FetchResult:
@@ -112,7 +118,7 @@ def fetch_all(regions: Sequence[AccountRegion], queries: Queries, workers: int) 
 
     result = FetchResult()
     for region, rows_by_join in zip(regions, _run_parallel(workers, fetch, regions), strict=True):
-        name = (region.account_id, region.asker.region)
+        name = (region.account_id, region.client.region)
         for join, rows in rows_by_join.items():
             result.rows.setdefault(join, []).extend(rows)
             result.read.setdefault(join, []).append(name)
@@ -138,7 +144,7 @@ class Failure(NamedTuple):
         return list(JOINS).index(self.join), code, getattr(self.error, "operation", "")
 
 
-def told(failures: Iterable[Failure]) -> list[str]:
+def describe_failures(failures: Iterable[Failure]) -> list[str]:
     """Return one warning for each join and reason: where it could not be read, and why."""
     reasons: dict[tuple[int, str, str], list[Failure]] = {}
     for failure in failures:
@@ -156,7 +162,7 @@ def describe_unopened(accounts: Accounts) -> list[str]:
     warnings = []
     for source, error in accounts.failed:
         account_id = source.account_id if isinstance(source, Target) else None
-        name = account_id or target_name(source)
+        name = account_id or get_account_name(source)
         account = f"The account {name}" if name else "The account of boto3's own credentials"
         warnings.append(f"{account} could not be opened: {error}")
     return warnings

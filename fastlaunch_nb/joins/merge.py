@@ -18,7 +18,7 @@ from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, TEXT, Column
 from fastlaunch_nb.schema.joins import JOINS, Prices
 from fastlaunch_nb.validation import validate_columns
 
-KEY, PLACE = list(columns.KEY), list(columns.KEY[:2])
+KEY, ACCOUNT_REGION = list(columns.KEY), list(columns.KEY[:2])
 _TEMPLATE, _TARGET = ["launch_template_id", "launch_template_name"], "target_resource_count"
 _SETTINGS = [*_TEMPLATE, "launch_template_version", _TARGET, "max_parallel_launches"]
 NEEDED: Final = (*KEY, "state", *_SETTINGS, "observed_at")
@@ -53,13 +53,13 @@ WINDOWS = (*_KEYS[:2], *(column for column in JOINS["metrics"] if "metrics_" in 
 """The columns of the windows of metrics."""
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+def make_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
     """Return rows as a DataFrame with these columns and their dtypes."""
     untyped = pd.DataFrame(list(rows), columns=[column.name for column in columns])
     return untyped.astype({column.name: column.dtype for column in columns})
 
 
-def rows_of(images: object) -> pd.DataFrame:
+def select_rows(images: object) -> pd.DataFrame:
     """Return the needed columns of images, with the index 0, 1, …; refuse other objects.
 
     Examples
@@ -76,24 +76,24 @@ def rows_of(images: object) -> pd.DataFrame:
     return rows[list(NEEDED)]
 
 
-def places_in(rows: pd.DataFrame, account_regions: Iterable[tuple[str, str]]) -> pd.Series:
+def match_regions(rows: pd.DataFrame, account_regions: Iterable[tuple[str, str]]) -> pd.Series:
     """Return True for each row with an image and one of these accounts and regions."""
-    expected = pd.MultiIndex.from_tuples(list(account_regions), names=PLACE)
-    actual = pd.MultiIndex.from_frame(rows[PLACE])
+    expected = pd.MultiIndex.from_tuples(list(account_regions), names=ACCOUNT_REGION)
+    actual = pd.MultiIndex.from_frame(rows[ACCOUNT_REGION])
     return rows["image_id"].notna() & pd.Series(actual.isin(expected), index=rows.index)
 
 
 # --- joins ----------------------------------------------------------------------------
 
 
-def ami(rows: pd.DataFrame, amis: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+def join_ami(rows: pd.DataFrame, amis: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
     """Return the attributes of each AMI; an AMI that EC2 does not list is absent."""
     matches = _match_rows(rows, amis.drop_duplicates(KEY))
     matches["image_state"] = matches["image_state"].fillna("absent")
     return _select_columns("ami", matches, read)
 
 
-def siblings(
+def join_siblings(
     rows: pd.DataFrame, names: pd.Series, amis: pd.DataFrame, read: pd.Series
 ) -> pd.DataFrame:
     """Count the siblings of each image, and list those without Fast Launch.
@@ -114,18 +114,18 @@ def siblings(
     return _select_columns("siblings", pd.DataFrame(columns), read & names.notna())
 
 
-def template(rows: pd.DataFrame, templates: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+def join_template(rows: pd.DataFrame, templates: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
     """Return the forbidden settings of each image's launch template; empty without a template.
 
     They are unknown for a row without any setting, such as that of an event.
     """
-    matches = _match_rows(rows, templates, [*PLACE, *_SETTINGS[:3]])
+    matches = _match_rows(rows, templates, [*ACCOUNT_REGION, *_SETTINGS[:3]])
     has_none = rows[_TEMPLATE].isna().all(axis=1) & rows[_SETTINGS].notna().any(axis=1)
     forbidden = matches["template_forbidden"].mask(has_none, "")
     return _select_columns("template", forbidden.to_frame(), read)
 
 
-def snapshots(rows: pd.DataFrame, snapshots: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+def join_snapshots(rows: pd.DataFrame, snapshots: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
     """Return the number, size and age of each image's snapshots, and how many are in excess."""
     pending = snapshots["snapshot_state"].ne("completed").fillna(value=True)
     has_no_size = snapshots["volume_gib"].isna()
@@ -147,7 +147,7 @@ def snapshots(rows: pd.DataFrame, snapshots: pd.DataFrame, read: pd.Series) -> p
     return _select_columns("snapshots", matches, read)
 
 
-def metrics(
+def join_metrics(
     rows: pd.DataFrame, metrics: pd.DataFrame, windows: pd.DataFrame, read: pd.Series
 ) -> pd.DataFrame:
     """Return the stock and the launches of each image; null for an image without any metric.
@@ -161,13 +161,13 @@ def metrics(
     parts = [
         _match_rows(rows, last.rename(columns={"time": "available_snapshots_time"})),
         _match_rows(rows, sums.reset_index()),
-        _match_rows(rows, windows, PLACE),
+        _match_rows(rows, windows, ACCOUNT_REGION),
         _find_below_target_since(rows, stock),
     ]
     return _select_columns("metrics", pd.concat(parts, axis=1), read)
 
 
-def launches(rows: pd.DataFrame, instances: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+def join_launches(rows: pd.DataFrame, instances: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
     """Return the number of instances of each image, by the kind of their launch."""
     counts = instances.groupby(KEY, sort=False).agg(
         instances=("fast", "size"), instances_fast=("fast", "sum"), instances_cold=("cold", "sum")
@@ -176,12 +176,12 @@ def launches(rows: pd.DataFrame, instances: pd.DataFrame, read: pd.Series) -> pd
     return _select_columns("launches", matches.astype(COUNT).fillna(0), read)
 
 
-def quota(rows: pd.DataFrame, quotas: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+def join_quota(rows: pd.DataFrame, quotas: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
     """Return the quota of each row's account and region."""
-    return _select_columns("quota", _match_rows(rows, quotas, PLACE), read)
+    return _select_columns("quota", _match_rows(rows, quotas, ACCOUNT_REGION), read)
 
 
-def cost(images: pd.DataFrame, prices: Prices) -> pd.DataFrame:
+def join_cost(images: pd.DataFrame, prices: Prices) -> pd.DataFrame:
     """Return the monthly cost of each image, from its snapshots and its launches.
 
     Every fast launch uses up a snapshot, and EC2 prepares another.
@@ -219,7 +219,7 @@ def _count_matches(rows: pd.DataFrame, amis: pd.DataFrame, on: list[str]) -> pd.
 
 def _count_own(images: pd.DataFrame, amis: pd.DataFrame) -> pd.Series:
     """Return the number of namesakes in each image's account and region, or with its own id."""
-    in_region = _count_matches(images, amis, [*PLACE, "image_name"])
+    in_region = _count_matches(images, amis, [*ACCOUNT_REGION, "image_name"])
     with_id = _count_matches(images, amis, ["region", "image_id", "image_name"])
     return in_region + with_id - _count_matches(images, amis, [*KEY, "image_name"])
 

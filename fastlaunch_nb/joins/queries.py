@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
-from fastlaunch_nb.aws.paginate import Answer, RegionClient
+from fastlaunch_nb.aws.paginate import RegionClient, ResponsePage
 from fastlaunch_nb.errors import FastLaunchError, ReadError, escape_unprintable
-from fastlaunch_nb.sources.pages import response_date
+from fastlaunch_nb.sources.pages import parse_date_header
 
 Row: TypeAlias = dict[str, Any]
 
@@ -56,7 +56,7 @@ class AccountRegion:
     """One account and region: its client, its images, and the errors of its queries."""
 
     account_id: str
-    asker: RegionClient
+    client: RegionClient
     image_ids: Sequence[str] = ()
     templates: Sequence[Template] = ()
     until: pd.Timestamp | None = None  # the end of the window of metrics, by AWS's clock
@@ -66,7 +66,7 @@ class AccountRegion:
     @property
     def key(self) -> Row:
         """The columns that identify it."""
-        return {"account_id": self.account_id, "region": self.asker.region}
+        return {"account_id": self.account_id, "region": self.client.region}
 
     @cached_property
     def amis(self) -> list[Row]:
@@ -77,7 +77,7 @@ class AccountRegion:
             for image in self._list_amis({"Filters": [_make_filter("image-id", ids)]})
         ]
 
-    def of_names(self, names: Sequence[str]) -> list[Row]:
+    def find_namesakes(self, names: Sequence[str]) -> list[Row]:
         """Return the account's own Windows AMIs with these names; `has` is 1 for Fast Launch."""
         windows = _make_filter("platform", ["windows"])
         rows = [
@@ -87,7 +87,7 @@ class AccountRegion:
                 {"Owners": ["self"], "Filters": [_make_filter("name", batch), windows]}
             )
         ]
-        access, region = self.asker.access, self.asker.region
+        access, region = self.client.account_session, self.client.region
         enabled = {
             item.get("ImageId")
             for ids in split_batches(
@@ -102,7 +102,7 @@ class AccountRegion:
         self, operation: str, part: str, request: Mapping[str, Any], page_size: int | None = None
     ) -> Iterator[Mapping[str, Any]]:
         """Yield the items that an operation of EC2 lists."""
-        return self.asker.items("ec2", operation, part, request, page_size)
+        return self.client.iter_items("ec2", operation, part, request, page_size)
 
     def list_matching(
         self, operation: str, part: str, name: str, values: Sequence[str], page_size: int
@@ -135,10 +135,10 @@ def _make_filter(name: str, values: Sequence[str]) -> dict[str, Any]:
     return {"Name": name, "Values": [re.sub(r"[*?\\]", r"\\\g<0>", value) for value in values]}
 
 
-def parse_response_time(answer: Answer) -> pd.Timestamp | None:
+def parse_response_time(answer: ResponsePage) -> pd.Timestamp | None:
     """Return the time of a response, by AWS's clock."""
     metadata = answer.get("ResponseMetadata", {})
-    return response_date(metadata.get("HTTPHeaders", {}).get("date"))
+    return parse_date_header(metadata.get("HTTPHeaders", {}).get("date"))
 
 
 # --- AMIs and launch templates --------------------------------------------------------
@@ -170,7 +170,7 @@ def _parse_time(text: str | None) -> pd.Timestamp | None:
     return None if time is None or pd.isna(time) else time.as_unit("us")
 
 
-def listed(region: AccountRegion) -> list[Row]:
+def fetch_amis(region: AccountRegion) -> list[Row]:
     """Return the AMIs of the images."""
     return region.amis
 
@@ -195,7 +195,7 @@ def _fetch_template(region: AccountRegion, template: Template) -> Row:
         raise ReadError(
             f"AWS lists no version {escape_unprintable(version)}.",
             operation=operation,
-            region=region.asker.region,
+            region=region.client.region,
             code="NoSuchVersion",
         )
     settings = versions[0].get("LaunchTemplateData") or {}
@@ -225,13 +225,15 @@ def list_forbidden(settings: Mapping[str, Any]) -> Iterator[str]:
 # --- snapshots and instances ----------------------------------------------------------
 
 
-def made_snapshots(region: AccountRegion) -> list[Row]:
+def fetch_snapshots(region: AccountRegion) -> list[Row]:
     """Return every snapshot that Fast Launch has created in an account and region."""
     tag = {"Name": f"tag:{_TAG['Key']}", "Values": [_TAG["Value"]]}
     request = {"OwnerIds": ["self"], "Filters": [tag]}
     rows: list[Row] = []
     time: pd.Timestamp | None = None
-    for page in region.asker.pages("ec2", "DescribeSnapshots", "Snapshots", request, _PAGE_SIZE):
+    for page in region.client.iter_pages(
+        "ec2", "DescribeSnapshots", "Snapshots", request, _PAGE_SIZE
+    ):
         time = time or parse_response_time(page)
         key = {**region.key, "observed_at": time}
         rows += [{**key, **_make_snapshot_row(item)} for item in page.get("Snapshots", ())]
@@ -253,7 +255,7 @@ def _make_snapshot_row(snapshot: Mapping[str, Any]) -> Row:
     }
 
 
-def instances(region: AccountRegion) -> list[Row]:
+def fetch_instances(region: AccountRegion) -> list[Row]:
     """Return the instances of the images; `fast` and `cold` follow from their root volumes."""
     own = {row["image_id"]: row["root_snapshot_id"] for row in region.amis}
     roots = list(_list_root_volumes(region))
@@ -306,6 +308,6 @@ def _classify_launch(
 
 def fetch_quota(region: AccountRegion) -> list[Row]:
     """Return the quota of parallel launches."""
-    [answer] = region.asker.pages("service-quotas", "GetServiceQuota", "Quota", _QUOTA)
+    [answer] = region.client.iter_pages("service-quotas", "GetServiceQuota", "Quota", _QUOTA)
     value = answer.get("Quota", {}).get("Value")
     return [{**region.key, "parallel_launches_quota": None if value is None else int(value)}]

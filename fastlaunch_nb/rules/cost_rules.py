@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.rules import cli_commands
 from fastlaunch_nb.rules.rule import (
     RuleInput,
@@ -74,7 +74,7 @@ def find_gone_images(facts: RuleInput) -> pd.DataFrame:
     def describe(image_state: str, state: str) -> str:
         if image_state == "absent":
             return f"EC2 no longer lists the AMI; Fast Launch is {state}"
-        return f"the AMI is {single_line(image_state)}; Fast Launch is {state}"
+        return f"the AMI is {to_single_line(image_state)}; Fast Launch is {state}"
 
     evidence = map_rows(rows, describe, "image_state", "state")
     return with_evidence(
@@ -126,7 +126,7 @@ def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
         counts = f"{excess} of {pluralize(total, 'snapshot')}"
         if is_known(state) and state == "disabling-failed":
             return f"{counts} left after disabling failed"
-        return f"{counts} above the target; the state is {single_line(state)}"
+        return f"{counts} above the target; the state is {to_single_line(state)}"
 
     def advise(state: Any, region: Any, image_id: Any) -> str:
         look = f"List them: {cli_commands.format_list_snapshots(region, image_id)}"

@@ -12,7 +12,7 @@ from fastlaunch_nb.errors import FastLaunchError, InputError
 from fastlaunch_nb.rules import cost_rules, pool_rules, setting_rules, state_rules
 from fastlaunch_nb.rules.rule import SEVERITIES, Rule, RuleInput
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, NUMBER
-from fastlaunch_nb.schema.joins import FINDINGS, JOINED, SNAPSHOTS, known_stock
+from fastlaunch_nb.schema.joins import FINDINGS, JOINED, SNAPSHOTS, coalesce_stock
 from fastlaunch_nb.validation import parse_time, require_columns, validate_columns
 
 RULES: tuple[Rule, ...] = tuple(
@@ -150,7 +150,7 @@ def _prepare_facts(
     if snapshots is not None:
         require_columns("snapshots", snapshots, *(column.name for column in SNAPSHOTS))
     time = rows["observed_at"].max() if at is None else parse_time("at", at)
-    return RuleInput(rows, known_stock(rows), time, intervals, coverage, snapshots)
+    return RuleInput(rows, coalesce_stock(rows), time, intervals, coverage, snapshots)
 
 
 def _apply_rule(rule: Rule, facts: RuleInput) -> pd.DataFrame:

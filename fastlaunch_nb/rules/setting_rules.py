@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.rules import cli_commands
 from fastlaunch_nb.rules.rule import (
     ACTIVE_STATES,
@@ -51,8 +51,8 @@ def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
         rows[name] = parts[number].astype(TEXT) if number in parts else pd.NA
 
     def describe(name: Any, source: str) -> str:
-        image = single_line(name) if is_known(name) else "An AMI with this name"
-        return f"{image} has Fast Launch in account {single_line(source)}, but not here"
+        image = to_single_line(name) if is_known(name) else "An AMI with this name"
+        return f"{image} has Fast Launch in account {to_single_line(source)}, but not here"
 
     evidence = map_rows(rows, describe, "image_name", "_from")
     # A launch template exists only in its own account and region, so the command has none.
@@ -71,9 +71,9 @@ def find_forbidden_templates(facts: RuleInput) -> pd.DataFrame:
     rows = where_true(facts.images, facts.images["template_forbidden"].fillna("").ne(""))
 
     def describe(settings: str, template_id: Any, name: Any, version: Any) -> str:
-        template = single_line(name if is_known(name) else template_id)
-        number = f"version {single_line(version)}" if is_known(version) else "an unknown version"
-        return f"forbidden in {number} of {template}: {single_line(settings)}"
+        template = to_single_line(name if is_known(name) else template_id)
+        number = f"version {to_single_line(version)}" if is_known(version) else "an unknown version"
+        return f"forbidden in {number} of {template}: {to_single_line(settings)}"
 
     columns = ("template_forbidden", *cli_commands.ENABLE_COLUMNS[4:])
     remedy = cli_commands.format_enable_rows(rows, {}, _format_advice)
@@ -120,7 +120,7 @@ def find_drift(facts: RuleInput) -> pd.DataFrame:
     def describe(*values: Any) -> str:
         pairs = zip(names, values[: len(names)], values[len(names) :], strict=True)
         return "; ".join(
-            f"{_COMPARED_SETTINGS[name]} {single_line(value)}, elsewhere {single_line(other)}"
+            f"{_COMPARED_SETTINGS[name]} {to_single_line(value)}, elsewhere {to_single_line(other)}"
             for name, value, other in pairs
             if is_known(value) and is_known(other) and value != other
         )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.rules import cli_commands, failure_reasons
 from fastlaunch_nb.rules.rule import (
     RuleInput,
@@ -41,7 +41,7 @@ def find_failures(facts: RuleInput) -> pd.DataFrame:
 
     def describe(state: str, start: Any, reason: Any, count: int) -> str:
         times = f"; {count} times in the observed history" if count > 1 else ""
-        cause = single_line(reason) if is_known(reason) else "no reason given"
+        cause = to_single_line(reason) if is_known(reason) else "no reason given"
         return f"{state} {format_since(start, facts.at)}{times}: {cause}"
 
     rows = rows.assign(_count=[counts.get(key, 0) for key in keys])

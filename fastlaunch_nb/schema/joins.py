@@ -180,7 +180,7 @@ class Prices:
                 raise InputError(f"{field.name} is {price!r}. Expected USD, 0 or more.")
 
 
-def known_stock(images: pd.DataFrame) -> pd.Series:
+def coalesce_stock(images: pd.DataFrame) -> pd.Series:
     """Return the number of available snapshots of each image; null if it is unknown.
 
     It is CloudWatch's number, or else the number of completed snapshots.

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fastlaunch_nb.errors import SourceError, warn
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.schema.columns import EVENTS
 from fastlaunch_nb.sources.json_input import (
     describe_value,
@@ -120,7 +120,7 @@ def deduplicate_events(events: pd.DataFrame) -> pd.DataFrame:
 def _describe_kinds(others: Counter[str]) -> str:
     """Return the number of other events, and of each kind."""
     kinds = sorted(others, key=lambda kind: (-others[kind], kind))
-    named = [f"{others[kind]:,} of {single_line(kind)[:120]}" for kind in kinds[:_MAX_KINDS]]
+    named = [f"{others[kind]:,} of {to_single_line(kind)[:120]}" for kind in kinds[:_MAX_KINDS]]
     more = len(kinds) - len(named)
     named += [f"and {more:,} more kind{'' if more == 1 else 's'}"] if more else []
     total = others.total()

@@ -85,7 +85,7 @@ def from_pages(
     )
     if time is None and pages:
         metadata = pages[0].get("ResponseMetadata") or {}
-        time = response_date((metadata.get("HTTPHeaders") or {}).get("date"))
+        time = parse_date_header((metadata.get("HTTPHeaders") or {}).get("date"))
     items = [item for page in pages for item in _get_items(page)]
     images = table_from_items(
         items, COLUMNS, _EXPECTED, account_id=account_id, region=region, observed_at=time
@@ -122,7 +122,7 @@ def _get_items(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return items
 
 
-def response_date(header: Any) -> pd.Timestamp | None:
+def parse_date_header(header: Any) -> pd.Timestamp | None:
     """Return the time of a ``Date`` header; None if it is missing or malformed."""
     with suppress(ValueError, TypeError):
         return parse_time("Date", parsedate_to_datetime(header))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.aws.clients import READ_ONLY, iam_action
+from fastlaunch_nb.aws.clients import READ_ONLY, get_iam_action
 from fastlaunch_nb.demo_fleet.demo import Demo
 from tests.helpers.cases import some
 from tests.helpers.processes import process
@@ -71,7 +71,7 @@ def test_documents_name_the_permissions() -> None:
     """The IAM policy lists exactly the operations that the toolkit calls."""
     policy = json.loads(find_blocks("json")[0])
     actions = [action for statement in policy["Statement"] for action in statement["Action"]]
-    calls = [iam_action(s, name) for s, names in READ_ONLY.items() for name in names]
+    calls = [get_iam_action(s, name) for s, names in READ_ONLY.items() for name in names]
     assert sorted(actions) == sorted(calls)
 
 

@@ -49,7 +49,7 @@ def test_only_the_token_ends_a_read(
     monkeypatch.setattr(BaseClient, "_make_api_call", respond)
     session = boto3.Session(aws_access_key_id="x", aws_secret_access_key="x")
     client = RegionClient(AccountSession(session), REGION)
-    pages = client.pages(
+    pages = client.iter_pages(
         operation.service, operation.name, operation.result_key, {}, operation.page_size
     )
     assert [len(page[operation.result_key]) for page in pages] == sizes

@@ -14,14 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.charts import style, timeline
-from tests.charts.chart_helpers import (
-    DAY,
-    NOON,
-    SCAN,
-    make_coverage,
-    make_intervals,
-    make_lives,
-)
+from tests.charts.chart_helpers import DAY, NOON, SCAN, make_coverage, make_intervals, make_lives
 from tests.charts.test_capacity import stocked
 from tests.charts.test_capacity_over_time import make_metrics
 from tests.helpers.browser import PLOT, opened, overlaps

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb import export
 from fastlaunch_nb.charts import alt_text
-from fastlaunch_nb.charts.alt_text import images_of_rows
-from fastlaunch_nb.formatting import single_line
+from fastlaunch_nb.charts.alt_text import read_image_keys
+from fastlaunch_nb.formatting import to_single_line
 from tests.helpers.samples import HOSTILE
 
 CHARTS = [fl.timeline, fl.capacity]
@@ -123,8 +123,8 @@ def test_copies_have_the_same_text(
     figure = chart(images)
     copied = take_copy(figure)
     assert fl.alt_text(copied) == fl.alt_text(figure)
-    rows = images_of_rows(figure)
-    assert images_of_rows(copied) == rows
+    rows = read_image_keys(figure)
+    assert read_image_keys(copied) == rows
     assert len(rows) == len(images)
 
 
@@ -139,7 +139,7 @@ def test_image_ids_survive_escaping(images: pd.DataFrame) -> None:
     """An image id with markup is stored escaped, and read back as it was."""
     figure = fl.timeline(images.head(1).assign(image_id=HOSTILE))
     assert "<img" not in str(figure.to_dict())
-    assert [key[2] for [key] in images_of_rows(figure).values()] == [HOSTILE]
+    assert [key[2] for [key] in read_image_keys(figure).values()] == [HOSTILE]
 
 
 @given(
@@ -149,7 +149,7 @@ def test_image_ids_survive_escaping(images: pd.DataFrame) -> None:
 def test_different_texts_have_different_labels(texts: list[str], width: int) -> None:
     """Law: texts that look different have different labels; short texts are not changed."""
     labels = alt_text.shorten_labels(texts, width)
-    lines = {text: single_line(text) for text in texts}
+    lines = {text: to_single_line(text) for text in texts}
     assert len({labels[text] for text in texts}) == len(set(lines.values()))
     short = {text for text in texts if len(lines[text]) <= width and text.isascii()}
     assert {text: labels[text] for text in short} == {text: lines[text] for text in short}

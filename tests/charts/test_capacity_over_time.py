@@ -43,9 +43,7 @@ def make_images(*targets: int | None) -> pd.DataFrame:
     return images.assign(target_resource_count=pd.array(targets, dtype=COUNT))
 
 
-def make_metrics(
-    images: pd.DataFrame, *rows: tuple[int, float, int, int | None, int | None, int | None]
-) -> pd.DataFrame:
+def make_metrics(images: pd.DataFrame, *rows: tuple[Any, ...]) -> pd.DataFrame:
     """Return metrics: image number, hours after noon, seconds, stock, fast and cold launches."""
     numbers, hours, periods, stocks, fast, cold = zip(*rows, strict=True)
     table = images[list(KEY)].iloc[list(numbers)].reset_index(drop=True)
@@ -84,7 +82,7 @@ def test_every_launch_is_drawn_and_counted(metric_rows: list[MetricRow]) -> None
     images = make_images(*TARGETS)
     rows = [(number, hour, HOUR, *counts) for number, hour, *counts in metric_rows]
     figure = fl.capacity(images, metrics=make_metrics(images, *rows))
-    fast, cold = ([row[n] for row in metric_rows if row[n] is not None] for n in (3, 4))
+    fast, cold = ([row[n] or 0 for row in metric_rows if row[n] is not None] for n in (3, 4))
     for name, counts in (("fast launches", fast), ("cold launches", cold)):
         assert sum(sum(trace.y) for trace in find_traces(figure, name)) == sum(counts)
     total = sum(fast) + sum(cold)

@@ -306,7 +306,7 @@ def test_lab_reads_your_own_account(
 def test_serve_requires_its_token(demo: Demo) -> None:
     """serve shows the filtered images of an account only to those who have the token."""
     options = ["--profile", "game-servers", "--region", "eu-west-1", "--filters", "state=enabled"]
-    expected = count_images("game-servers", "eu-west-1", "enabled")
+    expected = format_image_count("game-servers", "eu-west-1", "enabled")
     with start("serve", *options) as server:
         address = server.find(r"http://\S+")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=.+", address)
@@ -319,7 +319,7 @@ def test_serve_requires_its_token(demo: Demo) -> None:
         stop(server, signal.SIGTERM)
 
 
-def count_images(profile: str, region: str, state: str) -> int:
+def format_image_count(profile: str, region: str, state: str) -> int:
     """Return the number of images in a state, as boto3 reads them."""
     client = boto3.Session(profile_name=profile).client("ec2", region_name=region)
     filters = [{"Name": "state", "Values": [state]}]

@@ -14,13 +14,7 @@ from fastlaunch_nb.filter_panel.static_html import MAX_ROWS
 from fastlaunch_nb.filter_panel.table import get_keys
 from fastlaunch_nb.filter_panel.tabs import TITLES
 from fastlaunch_nb.sources.pages import empty_images
-from tests.helpers.panel_widgets import (
-    get_boxes,
-    make_images,
-    read_chips,
-    read_counts,
-    read_page,
-)
+from tests.helpers.panel_widgets import get_boxes, make_images, read_chips, read_counts, read_page
 from tests.helpers.samples import HOSTILE
 
 # --- filters --------------------------------------------------------------------------

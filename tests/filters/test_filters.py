@@ -13,7 +13,7 @@ from hypothesis import example, given
 from pandas.testing import assert_frame_equal
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.filters.fields import FACETS, RANGES, facet_values
+from fastlaunch_nb.filters.fields import FACETS, RANGES, get_facet_values
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.schema.columns import API_FILTERS, STATES
 from fastlaunch_nb.sources.pages import empty_images
@@ -79,7 +79,7 @@ def test_apply_adds_nothing_to_attrs() -> None:
 def test_counts_of_one_field_at_a_time(filters: Filters) -> None:
     """A facet's counts are those of the rows that all other filters keep."""
     for facet, counts in some(filters.counts(IMAGES).items()):
-        values = facet_values(IMAGES, facet)[find_matches(IMAGES, filters, ignore=facet)]
+        values = get_facet_values(IMAGES, facet)[find_matches(IMAGES, filters, ignore=facet)]
         expected = {None if pd.isna(value) else value for value in values}
         assert {value for value, number in counts.items() if number} == expected
         assert sum(counts.values()) == len(values)
@@ -89,7 +89,7 @@ def test_counts_of_one_field_at_a_time(filters: Filters) -> None:
 def test_counts_ignore_their_own_filter(filters: Filters) -> None:
     """Law: counts are those of pandas over the rows that other filters keep, with zeros."""
     for facet, counts in some(filters.counts(IMAGES).items()):
-        values = facet_values(IMAGES, facet)
+        values = get_facet_values(IMAGES, facet)
         others = values[find_matches(IMAGES, filters, ignore=facet)]
         nulls = {None: others.isna().sum()} if others.isna().any() else {}
         assert {v: n for v, n in counts.items() if n} == {**others.value_counts(), **nulls}

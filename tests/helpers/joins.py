@@ -16,7 +16,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.aws.clients import iam_action, swap_default_session
+from fastlaunch_nb.aws.clients import get_iam_action, swap_default_session
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.joins import cloudwatch
@@ -104,7 +104,7 @@ def record_requests(demo: Demo) -> Iterator[list[tuple[str, str, dict[str, Any]]
     calls: list[tuple[str, str, dict[str, Any]]] = []
 
     def record(model: Any, params: Any, context: Any, **_: Any) -> None:
-        action = iam_action(model.service_model.service_name, model.name)
+        action = get_iam_action(model.service_model.service_name, model.name)
         body = params["body"]
         calls.append((action, context["client_region"], body if isinstance(body, dict) else {}))
 

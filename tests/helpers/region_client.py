@@ -19,7 +19,7 @@ class StubRegionClient:
         self.respond = respond
         self.requests: list[tuple[str, dict[str, Any], int | None]] = []
 
-    def pages(
+    def iter_pages(
         self,
         _service: str,
         operation: str,
@@ -31,9 +31,9 @@ class StubRegionClient:
         self.requests.append((operation, dict(request), page_size))
         yield {result_key: self.respond(operation, request)}
 
-    def items(self, *arguments: Any) -> Iterator[Any]:
+    def iter_items(self, *arguments: Any) -> Iterator[Any]:
         """Yield the items of the page."""
-        for page in self.pages(*arguments):
+        for page in self.iter_pages(*arguments):
             yield from page[arguments[2]]
 
     def sizes(self, operation: str, values: Callable[[dict[str, Any]], Sequence[Any]]) -> list[int]:

@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.filters.fields import FACETS, RANGES, SEARCHED, facet_values
+from fastlaunch_nb.filters.fields import FACETS, RANGES, SEARCHED, get_facet_values
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.schema.columns import COUNT, TEXT, TIME
 from tests.helpers.samples import HOSTILE, SINCE, ZOO
@@ -49,7 +49,7 @@ def selections(draw: st.DrawFn, names: Any = None, texts: Any = None) -> Filters
     """Draw filters that often match some of `IMAGES`, and are often empty."""
     arguments: dict[str, Any] = {}
     for facet in FACETS:
-        known = [None, *facet_values(IMAGES, facet).dropna().unique(), "no such"]
+        known = [None, *get_facet_values(IMAGES, facet).dropna().unique(), "no such"]
         values = st.sampled_from(known) if names is None else st.sampled_from(known) | names
         arguments[facet] = draw(st.just([]) | st.lists(values, max_size=3))
     for name, dtype in RANGES.items():

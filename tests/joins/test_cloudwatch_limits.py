@@ -43,7 +43,7 @@ def test_a_request_has_at_most_500_queries(count: int, expected: list[int]) -> N
         return [build_result(query) for query in request["MetricDataQueries"]]
 
     client: Any = StubRegionClient(respond)
-    account_region.asker = client
+    account_region.client = client
     query = cloudwatch.MetricQuery(pd.Timedelta(days=1), {cloudwatch.STOCK: pd.Timedelta(hours=1)})
     rows = cloudwatch.fetch_metrics(account_region, query)
     assert client.sizes("GetMetricData", lambda request: request["MetricDataQueries"]) == expected
@@ -79,7 +79,7 @@ MINUTE, HOUR, DAY = (pd.Timedelta(1, unit) for unit in ("min", "h", "D"))
 def test_a_period_within_retention_is_accepted(window: pd.Timedelta, period: pd.Timedelta) -> None:
     """CloudWatch has minutes for 15 days, 5 minutes for 63 and hours for 455."""
     for value in (window, window.to_pytimedelta(), str(window)):
-        query = cloudwatch.metric_query("since", value, period)
+        query = cloudwatch.make_metric_query("since", value, period)
         assert query == cloudwatch.MetricQuery(window, dict.fromkeys(cloudwatch.ALL, period))
 
 
@@ -102,7 +102,7 @@ def test_a_period_within_retention_is_accepted(window: pd.Timedelta, period: pd.
 def test_a_period_beyond_retention_is_refused(window: Any, period: Any, message: str) -> None:
     """A window that is a minute too long, or a period that is too short for it, is an error."""
     with pytest.raises(fl.InputError, match=message):
-        cloudwatch.metric_query("since", window, period)
+        cloudwatch.make_metric_query("since", window, period)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_summary_has_quarter_hours_for_two_weeks(
     window: pd.Timedelta, stock: pd.Timedelta
 ) -> None:
     """Available snapshots have quarter hours up to 14 days, else hours, as launches have."""
-    query = cloudwatch.summary("window", window)
+    query = cloudwatch.make_summary_query("window", window)
     assert query == cloudwatch.MetricQuery(
         window, {cloudwatch.STOCK: stock, cloudwatch.FAST: HOUR, cloudwatch.COLD: HOUR}
     )
@@ -138,6 +138,6 @@ def test_a_window_begins_with_a_period(until: str, window: str, period: str, sin
     """A window is as long as requested, or up to one period longer; never shorter."""
     account_region = create_account_region(StubRegionClient(lambda *_: []), 1)
     account_region.until = pd.Timestamp(f"2026-01-15T{until}Z")
-    query = cloudwatch.metric_query("since", window, period)
+    query = cloudwatch.make_metric_query("since", window, period)
     assert cloudwatch.fetch_metrics(account_region, query) == []
     assert account_region.since == pd.Timestamp(f"2026-01-15T{since}Z")

@@ -18,7 +18,7 @@ def test_the_order_of_series_does_not_matter(step: int) -> None:
     finer = {**plain, "Dimensions": [*plain["Dimensions"], {"Name": "B", "Value": "b"}]}
 
     class FakeClient:
-        def pages(self, *_: object) -> list[dict[str, Any]]:
+        def iter_pages(self, *_: object) -> list[dict[str, Any]]:
             return [{"Metrics": [plain, finer][::step]}]
 
     client: Any = FakeClient()

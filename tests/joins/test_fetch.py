@@ -22,7 +22,7 @@ def test_a_warning_names_three_regions(regions: str, expected: str) -> None:
     """A warning names three accounts and regions, and the number of others."""
     error = FastLaunchError("No.")
     failures = [fetch.Failure("ami", "1", region, error) for region in regions]
-    assert fetch.told(failures) == [f"ami could not be read in {expected}: No."]
+    assert fetch.describe_failures(failures) == [f"ami could not be read in {expected}: No."]
 
 
 def test_failures_with_one_cause_are_one_warning() -> None:
@@ -43,7 +43,7 @@ def test_failures_with_one_cause_are_one_warning() -> None:
         )
         for region in ("eu-west-1", "us-east-1")
     ]
-    assert fetch.told(failures) == [
+    assert fetch.describe_failures(failures) == [
         "ami could not be read in 1 eu-west-1, 1 us-east-1: "
         "DescribeImages: AWS answered AccessDenied: No. Allow it."
     ]

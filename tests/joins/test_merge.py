@@ -42,7 +42,7 @@ def make_rows(drawn: list[Any]) -> pd.DataFrame:
         for key, state, target in drawn
     ]
     columns = [column for column in COLUMNS if column.name in merge.NEEDED]
-    return merge.rows_of(merge.table(rows, columns))
+    return merge.select_rows(merge.make_table(rows, columns))
 
 
 def list_keys(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -75,7 +75,7 @@ def test_snapshots_are_counted(
 ) -> None:
     """Law: a row has the number, size and age of its image's snapshots; 0 is not null."""
     rows = make_rows(drawn)
-    table = merge.table(
+    table = merge.make_table(
         [
             {
                 **dict(zip(KEY, key, strict=True)),
@@ -87,7 +87,7 @@ def test_snapshots_are_counted(
         ],
         SNAPSHOTS,
     )
-    found = merge.snapshots(rows, table, merge.places_in(rows, regions))
+    found = merge.join_snapshots(rows, table, merge.match_regions(rows, regions))
     assert_declared("snapshots", found, rows)
     expected = [
         expect_snapshots(key, state, target, snapshots, regions) for key, state, target in drawn
@@ -119,9 +119,11 @@ def expect_snapshots(
 def test_a_missing_size_makes_the_sum_unknown() -> None:
     """The total size is null if one size is; the number of snapshots is known."""
     key = dict(zip(KEY, KEYS[0], strict=True))
-    table = merge.table([{**key, "volume_gib": 50}, key], SNAPSHOTS)
+    table = merge.make_table([{**key, "volume_gib": 50}, key], SNAPSHOTS)
     rows = make_rows([(KEYS[0], "enabled", 1)])
-    [found] = list_values(merge.snapshots(rows, table, merge.places_in(rows, ACCOUNT_REGIONS)))
+    [found] = list_values(
+        merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
+    )
     assert (found["snapshots"], found["snapshot_gib"], found["leftover_snapshots"]) == (2, None, 1)
 
 
@@ -147,8 +149,10 @@ def test_excess_snapshots(
     """Snapshots above the target; all of them after disabling failed; null without a target."""
     rows = make_rows([(KEYS[0], state, target)])
     key = dict(zip(KEY, KEYS[0], strict=True))
-    table = merge.table([key] * count, SNAPSHOTS)
-    [found] = list_values(merge.snapshots(rows, table, merge.places_in(rows, ACCOUNT_REGIONS)))
+    table = merge.make_table([key] * count, SNAPSHOTS)
+    [found] = list_values(
+        merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
+    )
     assert (found["snapshots"], found["leftover_snapshots"]) == (count, expected)
 
 
@@ -160,8 +164,10 @@ def test_snapshots_in_other_states_are_pending(states: list[str | None], pending
     """Only a snapshot in the state `completed` is available."""
     rows = make_rows([(KEYS[0], "enabled", 1)])
     key = dict(zip(KEY, KEYS[0], strict=True))
-    table = merge.table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
-    [found] = list_values(merge.snapshots(rows, table, merge.places_in(rows, ACCOUNT_REGIONS)))
+    table = merge.make_table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
+    [found] = list_values(
+        merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
+    )
     assert found["snapshots_pending"] == pending
 
 
@@ -194,11 +200,11 @@ def test_time_since_the_stock_is_below_the_target(
         {**key, "time": START + timedelta(hours=hour), "available_snapshots": number}
         for hour, number in enumerate(stock)
     ]
-    found = merge.metrics(
+    found = merge.join_metrics(
         rows,
-        merge.table(numbers[::-1], METRICS),
-        merge.table([], merge.WINDOWS),
-        merge.places_in(rows, ACCOUNT_REGIONS),
+        merge.make_table(numbers[::-1], METRICS),
+        merge.make_table([], merge.WINDOWS),
+        merge.match_regions(rows, ACCOUNT_REGIONS),
     )
     [row] = list_values(found)
     expected = None if since is None else START + timedelta(hours=since)
@@ -230,11 +236,11 @@ def test_metrics_are_summarized(
     since, until = START, START + timedelta(days=1)
     window = {"metrics_since": since, "metrics_until": until}
     windows = [{"account_id": a, "region": r, **window} for a, r in ACCOUNT_REGIONS]
-    found = merge.metrics(
+    found = merge.join_metrics(
         rows,
-        merge.table(numbers, METRICS),
-        merge.table(windows, merge.WINDOWS),
-        merge.places_in(rows, regions),
+        merge.make_table(numbers, METRICS),
+        merge.make_table(windows, merge.WINDOWS),
+        merge.match_regions(rows, regions),
     )
     assert_declared("metrics", found, rows)
     expected = [
@@ -283,14 +289,16 @@ def test_siblings_are_elsewhere(
     """Law: siblings have the row's name, but not its account and region, or its id."""
     rows = make_rows(drawn)
     name_column = pd.Series(names[: len(rows)], dtype=TEXT, index=rows.index)
-    table = merge.table(
+    table = merge.make_table(
         [
             {**dict(zip(KEY, key, strict=True)), "image_name": name, "has": int(has)}
             for key, (name, has) in others.items()
         ],
         merge.SIBLINGS,
     )
-    found = merge.siblings(rows, name_column, table, merge.places_in(rows, ACCOUNT_REGIONS))
+    found = merge.join_siblings(
+        rows, name_column, table, merge.match_regions(rows, ACCOUNT_REGIONS)
+    )
     assert_declared("siblings", found, rows)
     for key, name, row in zip(list_keys(rows), names[: len(rows)], list_values(found), strict=True):
         siblings = [
@@ -311,14 +319,14 @@ def test_siblings_are_elsewhere(
 def test_launches_are_counted(drawn: list[Any], launched: list[Any]) -> None:
     """Law: a row has its image's instances, including those that are neither fast nor cold."""
     rows = make_rows(drawn)
-    table = merge.table(
+    table = merge.make_table(
         [
             {**dict(zip(KEY, key, strict=True)), "fast": fast, "cold": cold}
             for key, (fast, cold) in launched
         ],
         merge.INSTANCES,
     )
-    found = merge.launches(rows, table, merge.places_in(rows, ACCOUNT_REGIONS[:2]))
+    found = merge.join_launches(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS[:2]))
     assert_declared("launches", found, rows)
     for key, row in zip(list_keys(rows), list_values(found), strict=True):
         own = [how for of, how in launched if of == key]
@@ -329,6 +337,6 @@ def test_launches_are_counted(drawn: list[Any], launched: list[Any]) -> None:
 def test_forbidden_settings_without_a_template() -> None:
     """A row with other settings has none; for a row without any settings it is unknown."""
     rows = make_rows([(KEYS[0], "enabled", 5), (KEYS[1], "enabled", None)])
-    table = merge.table([], merge.TEMPLATES)
-    found = merge.template(rows, table, merge.places_in(rows, ACCOUNT_REGIONS))
+    table = merge.make_table([], merge.TEMPLATES)
+    found = merge.join_template(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
     assert list_values(found) == [{"template_forbidden": ""}, {"template_forbidden": None}]

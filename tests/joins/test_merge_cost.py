@@ -14,7 +14,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.joins import merge
 from fastlaunch_nb.schema.columns import COUNT, TIME
-from fastlaunch_nb.schema.joins import known_stock
+from fastlaunch_nb.schema.joins import coalesce_stock
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.joins import assert_declared, list_values
 
@@ -35,7 +35,7 @@ def test_cost_of_snapshots_and_launches(drawn: list[Any]) -> None:
             ),
         }
     )
-    found = merge.cost(images, fl.Prices(snapshot_gib_month=0.5, preparation=0.25))
+    found = merge.join_cost(images, fl.Prices(snapshot_gib_month=0.5, preparation=0.25))
     assert_declared("cost", found, images)
     for (gib, fast, days), row in zip(drawn, list_values(found), strict=True):
         stored = None if gib is None else gib * 0.5
@@ -79,7 +79,7 @@ def test_the_cost_of_an_image(
             "metrics_until": pd.Series([until]).astype(TIME),
         }
     )
-    [found] = list_values(merge.cost(images, prices))
+    [found] = list_values(merge.join_cost(images, prices))
     rounded = tuple(cost if cost is None else round(cost, 6) for cost in found.values())
     assert rounded == expected
 
@@ -118,13 +118,13 @@ def test_the_known_stock(columns: dict[str, int | None], expected: int | None) -
     """It comes from CloudWatch, or else from the completed snapshots if both numbers are known."""
     values = {name: pd.array([value], dtype=COUNT) for name, value in columns.items()}
     images = empty_images().reindex([0]).assign(**values)
-    [found] = known_stock(images).astype(object)
+    [found] = coalesce_stock(images).astype(object)
     assert (None if pd.isna(found) else found) == expected
 
 
 def test_without_metrics_preparation_is_unknown() -> None:
     """Without joined metrics, images have only the cost of their snapshots."""
     images = pd.DataFrame({"snapshot_gib": pd.array([100, None], dtype=COUNT)})
-    found = merge.cost(images, fl.Prices())
+    found = merge.join_cost(images, fl.Prices())
     assert list_values(found[["monthly_usd"]]) == [{"monthly_usd": 5.0}, {"monthly_usd": None}]
     assert found["preparation_monthly_usd"].isna().tolist() == [True, True]

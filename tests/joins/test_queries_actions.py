@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.aws.clients import READ_ONLY, iam_action
+from fastlaunch_nb.aws.clients import READ_ONLY, get_iam_action
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.joins.queries import ACTIONS
 from fastlaunch_nb.schema.joins import JOINS
@@ -25,6 +25,6 @@ def test_a_join_calls_exactly_its_actions(demo: Demo, images: pd.DataFrame, join
 
 def test_the_actions_are_read_only() -> None:
     """Every action that a join needs is one that clients can call."""
-    known = {iam_action(s, name) for s, names in READ_ONLY.items() for name in names}
+    known = {get_iam_action(s, name) for s, names in READ_ONLY.items() for name in names}
     assert set(ACTIONS) == set(JOINS)
     assert {action for actions in ACTIONS.values() for action in actions} <= known

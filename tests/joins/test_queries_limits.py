@@ -37,7 +37,9 @@ def test_a_request_has_at_most_200_amis(count: int, expected: list[int]) -> None
         lambda _, request: [{"ImageId": value} for value in filter_values(request)]
     )
     account_region = create_account_region(client, count)
-    assert [row["image_id"] for row in queries.listed(account_region)] == account_region.image_ids
+    assert [
+        row["image_id"] for row in queries.fetch_amis(account_region)
+    ] == account_region.image_ids
     assert client.sizes("DescribeImages", filter_values) == expected
 
 
@@ -57,7 +59,7 @@ def test_a_request_has_at_most_200_names(
         lambda _, request: [{"ImageId": v, "Name": v} for v in filter_values(request)]
     )
     names = [f"win-{number}" for number in range(count)]
-    rows = create_account_region(client, 0).of_names(names)
+    rows = create_account_region(client, 0).find_namesakes(names)
     assert [row["image_name"] for row in rows] == names
     assert client.sizes("DescribeImages", filter_values) == expected
     assert sizes == expected
@@ -76,7 +78,7 @@ def test_a_request_has_at_most_200_instances(count: int, expected: list[int]) ->
     client = StubRegionClient(
         lambda name, request: [responses[name](value) for value in filter_values(request)]
     )
-    rows = queries.instances(create_account_region(client, count))
+    rows = queries.fetch_instances(create_account_region(client, count))
     assert [row["fast"] for row in rows] == [1] * count
     for operation, size in (
         ("DescribeInstances", 1000),
@@ -99,5 +101,5 @@ def build_instance(image_id: str) -> dict[str, Any]:
 def test_a_page_has_1000_snapshots() -> None:
     """Snapshots are read in the largest pages that EC2 allows."""
     client = StubRegionClient(lambda *_: [{"SnapshotId": "snap-1"}])
-    assert len(queries.made_snapshots(create_account_region(client, 1))) == 1
+    assert len(queries.fetch_snapshots(create_account_region(client, 1))) == 1
     assert client.page_sizes("DescribeSnapshots") == {1000}
