@@ -61,10 +61,11 @@ def select_rows(images: pa.Table, positions: pd.Series, expected: Array) -> pa.T
     keys = pd.MultiIndex.from_frame(images.select(SCAN_KEY).to_pandas())
     found = positions.index.get_indexer(keys)
     images = images.append_column("scan", pa.array(np.append(positions, -1)[found]))
-    images = images.filter(pa.array(found >= 0))
+    if (found < 0).any():
+        images = images.filter(pa.array(found >= 0))
     scans = images["scan"].to_numpy()
     has_copies = (np.bincount(scans, minlength=len(expected)) > expected)[scans]
-    if not has_copies.any():  # all but a merged file whose sources are still there
-        return images
-    is_copy = images.select(["scan", "image_id"]).to_pandas().duplicated().to_numpy()
-    return images.filter(pa.array(~(has_copies & is_copy)))
+    if has_copies.any():  # a merged file, and the files that it replaces
+        is_copy = images.select(["scan", "image_id"]).to_pandas().duplicated().to_numpy()
+        images = images.filter(pa.array(~(has_copies & is_copy)))
+    return images

@@ -221,7 +221,11 @@ class History:
         """
         time = None if at is None else parse_time("at", at)
         data = self._load_data()
-        return find_images(data, _find_last_time(data) if time is None else time)
+        if time is None:
+            states = data.intervals
+            times = [data.coverage["observed_at"], states["start"], states["last_seen"]]
+            time = pd.concat(times).max()
+        return find_images(data, time)
 
     def diff(self, a: datetime | str, b: datetime | str) -> pd.DataFrame:
         """Return what changed between two times.
@@ -304,14 +308,3 @@ def _compute_data(contents: StoreContents, max_gap: timedelta | None) -> History
         named_images = named_images.drop(columns=name).merge(latest, on=key, how="left")
         states = states.merge(latest, on=key, how="left")
     return HistoryData(named_images, coverage, states)
-
-
-def _find_last_time(data: HistoryData) -> pd.Timestamp:
-    """Return the time of the last scan or event."""
-    columns = (
-        data.coverage["observed_at"],
-        data.intervals["start"],
-        data.intervals["last_seen"],
-    )
-    times = [column.max() for column in columns]
-    return max((time for time in times if pd.notna(time)), default=pd.Timestamp(0, tz="UTC"))

@@ -94,7 +94,11 @@ def load_store(
     days = (read("images", day) for _, day in groupby(files["images"], attrgetter("date")))
     images, coverage = _select_images(days, coverage, successors)
     if damaged:
-        _warn_of_damage(damaged)
+        files_are = "files are" if len(damaged) > 1 else "file is"
+        warn(
+            f"{len(damaged)} {files_are} damaged and left out; all other files were read: "
+            f"{escape_unprintable(', '.join(damaged))}"
+        )
     return StoreContents(to_pandas(images, KINDS["images"]), coverage, events)
 
 
@@ -128,11 +132,3 @@ def _mark_damaged_scans(coverage: pd.DataFrame, counts: Array, expected: Array) 
         coverage.loc[damaged, list(_DAMAGED)] = list(_DAMAGED.values())
         coverage.loc[damaged, "status"] = np.where(counts[damaged] > 0, PARTIAL, FAILED)
     return coverage
-
-
-def _warn_of_damage(paths: list[str]) -> None:
-    files_are = "files are" if len(paths) > 1 else "file is"
-    warn(
-        f"{len(paths)} {files_are} damaged and left out; all other files were read: "
-        f"{escape_unprintable(', '.join(paths))}"
-    )

@@ -33,6 +33,7 @@ _READERS: Final = 8  # files read at once, because each one takes a while to com
 S3_CONNECT_TIMEOUT: Final = 10.0  # seconds
 S3_REQUEST_TIMEOUT: Final = 20.0  # seconds without data from S3
 S3_ATTEMPTS: Final = 3  # per request, including the first
+_ENCODED_TEXT = pa.dictionary(pa.int32(), pa.string())
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 _EXPECTED = "Expected a folder, or s3://bucket/prefix."
 _REMEDIES: Final = {
@@ -89,12 +90,24 @@ class ParquetStore:
 
     @cached_property
     def _location(self) -> tuple[fs.FileSystem, str]:
-        """The file system, and the store's path in it."""
+        """The file system, and the store's path in it.
+
+        S3 is at the endpoint that the environment names, or in the region of the bucket.
+        """
         if not self.is_remote:
             return fs.LocalFileSystem(), Path(self._absolute).as_posix().rstrip("/")
         path = "/".join(filter(None, self._absolute.removeprefix("s3://").split("/")))
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL"))
         with self._translate_errors("opened"):
-            return _connect_s3(path.partition("/")[0]), path
+            s3 = fs.S3FileSystem(
+                endpoint_override=endpoint,
+                region=None if endpoint else fs.resolve_s3_region(path.partition("/")[0]),
+                connect_timeout=S3_CONNECT_TIMEOUT,
+                request_timeout=S3_REQUEST_TIMEOUT,
+                retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
+                allow_delayed_open=True,  # so that writing a file is one request
+            )
+        return s3, path
 
     @contextmanager
     def _translate_errors(self, action: str) -> Iterator[None]:
@@ -161,7 +174,9 @@ class ParquetStore:
             If a file cannot be read, which does not mean that it is damaged.
         """
         paths = [file.path for file in files]
-        schema = _encode_text(SCHEMAS[kind])
+        schema = pa.schema(
+            [(f.name, _ENCODED_TEXT if f.type == pa.string() else f.type) for f in SCHEMAS[kind]]
+        )
         with ThreadPoolExecutor(_READERS) as pool:
             tables = list(pool.map(lambda path: _parse_file(self._read_file(path), schema), paths))
         readable = [schema.empty_table(), *(table for table in tables if table is not None)]
@@ -228,22 +243,6 @@ def _parse_folder(text: str) -> str:
     return folder
 
 
-def _connect_s3(bucket: str) -> fs.S3FileSystem:
-    """Connect to the endpoint that the environment names, or to the region of the bucket.
-
-    The delayed open makes writing a file one request.
-    """
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL"))
-    return fs.S3FileSystem(
-        endpoint_override=endpoint,
-        region=None if endpoint else fs.resolve_s3_region(bucket),
-        connect_timeout=S3_CONNECT_TIMEOUT,
-        request_timeout=S3_REQUEST_TIMEOUT,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
-        allow_delayed_open=True,
-    )
-
-
 def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{name}.{secrets.token_hex(4)}"
@@ -263,15 +262,9 @@ def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:
             os.close(descriptor)
 
 
-def _encode_text(schema: pa.Schema) -> pa.Schema:
-    """Return a schema in which text is dictionary-encoded."""
-    encoded = pa.dictionary(pa.int32(), pa.string())
-    return pa.schema([(f.name, encoded if pa.types.is_string(f.type) else f.type) for f in schema])
-
-
 def _parse_file(content: pa.Buffer, schema: pa.Schema) -> pa.Table | None:
     """Return the rows of a file, or None if it is damaged or not a store's."""
-    texts = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+    texts = [field.name for field in schema if field.type == _ENCODED_TEXT]
     try:
         file = pq.ParquetFile(
             pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True

@@ -1,1 +1,1 @@
-"""State intervals: from observations and coverage to since when and until when; narwhals, pure."""
+"""State intervals: computed from observations and coverage, on any engine that narwhals knows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import narwhals.stable.v2 as nw
@@ -104,25 +105,12 @@ def _add_uncertain_times(runs: Frame, inputs: Inputs) -> Frame:
 
     A run that goes on with the one before it loses its start.
     """
-    is_last, present = nw.col("is_last"), nw.col("absent_from").is_null()
-    until, next_scanned = nw.col("until"), nw.col("next_scanned")
+    end = partial(certainty_end, gap=inputs.gap, next_scanned=nw.col("next_scanned"))
+    until, next_change = nw.col("until"), nw.coalesce("absent_from", "until")
+    is_last, is_absent = nw.col("is_last"), ~nw.col("absent_from").is_null()
     runs = runs.with_columns(
-        uncertain=certainty_end(
-            "instant",
-            "failed_after",
-            inputs.gap,
-            until=nw.coalesce("absent_from", "until"),
-            is_last=is_last & present,
-            next_scanned=next_scanned,
-        ),
-        uncertain_again=certainty_end(
-            "absent_until",
-            "failed_after_absence",
-            inputs.gap,
-            until=until,
-            is_last=is_last,
-            next_scanned=next_scanned,
-        ),
+        uncertain=end("instant", "failed_after", until=next_change, is_last=is_last & ~is_absent),
+        uncertain_again=end("absent_until", "failed_after_absence", until=until, is_last=is_last),
     )
     previous = nw.col("uncertain").shift(1).over("image", order_by="turn")
     runs = runs.with_columns(previous_uncertain=previous)
@@ -139,7 +127,8 @@ def _add_uncertain_times(runs: Frame, inputs: Inputs) -> Frame:
 def _find_uncertain_absences(inputs: Inputs) -> Frame:
     """Return the complete scans after which an absence becomes uncertain, and certain again."""
     scans = find_neighbouring_scans(inputs.scans).filter(~nw.col("complete").is_null())
-    uncertain = certainty_end("time", "failed_after", inputs.gap, until=nw.col("complete_after"))
+    until = nw.col("complete_after")
+    uncertain = certainty_end("time", "failed_after", gap=inputs.gap, until=until)
     scans = scans.select(*ACCOUNT_REGION, "complete_after", scan="time", uncertain=uncertain)
     scans = scans.filter(~nw.col("uncertain").is_null())
     times = {"absence uncertain": "uncertain", "absence certain": "complete_after"}

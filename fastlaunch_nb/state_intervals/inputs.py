@@ -78,8 +78,7 @@ def prepare_inputs(observations: Any, coverage: Any, max_gap: Any) -> Inputs:
                 f"observations is a frame of {observed.implementation}, coverage is a frame of "
                 f"{covered.implementation}. Expected two frames of one library."
             )
-    dtype = observed.collect_schema()["observed_at"]
-    return Inputs(_shape_observations(observed), _shape_scans(covered), _split_gap(gap, dtype))
+    return Inputs(_shape_observations(observed), _shape_scans(covered), _split_gap(gap, observed))
 
 
 # --- checks ---------------------------------------------------------------------------
@@ -138,14 +137,15 @@ def _convert_column(name: str, frame: Any, column: str, kind: str) -> nw.Expr:
     )
 
 
-def _split_gap(gap: timedelta | None, dtype: nw.dtypes.DType) -> tuple[timedelta, ...]:
+def _split_gap(gap: timedelta | None, observed: Frame) -> tuple[timedelta, ...]:
     """Split a gap into steps of less than a day, unless times are in UTC.
 
     In other time zones engines add days by the calendar, and not every day has 24 hours.
     """
     if gap is None:
         return ()
-    step = gap if dtype == UTC else timedelta(hours=20)
+    is_utc = observed.collect_schema()["observed_at"] == UTC
+    step = gap if is_utc else timedelta(hours=20)
     return (*[step] * (gap // step), *[gap % step] * bool(gap % step))
 
 

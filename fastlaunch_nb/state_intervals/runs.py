@@ -77,7 +77,8 @@ def _find_ends(encoded: Frame, inputs: Inputs) -> Frame:
     following = nw.col("state_code", "transition", "instant", "complete_before", "scanned")
     following = following.shift(-1).over("image", order_by=_ORDER).name.prefix("next_")
     now, then = nw.col("transition"), nw.col("next_transition")
-    uncertain = certainty_end("instant", "failed_after", inputs.gap, until=nw.col("next_instant"))
+    next_instant = nw.col("next_instant")
+    uncertain = certainty_end("instant", "failed_after", gap=inputs.gap, until=next_instant)
     same_transition = null_as_false(then == now) | (
         now.is_null() & then.is_null() & uncertain.is_null()
     )
@@ -120,7 +121,7 @@ def _add_first_sights(runs: Frame) -> Frame:
 
 
 def _apply_later_scans(runs: Frame) -> Frame:
-    """Limit `scanned` and `complete_before` of each run to those of later runs.
+    """Cap `scanned` and `complete_before` of each run at the earliest of later runs.
 
     A scan that saw a transition ahead counts from that transition, which may come after
     a scan of a later run.

@@ -68,8 +68,8 @@ def find_neighbouring_scans(scans: Frame) -> Frame:
 def certainty_end(
     certain: str,
     failed: str,
-    gap: tuple[timedelta, ...],
     *,
+    gap: tuple[timedelta, ...],
     until: nw.Expr,
     is_last: nw.Expr = _NEVER,
     next_scanned: nw.Expr | None = None,

@@ -1,303 +1,329 @@
-"""Stories of one image: what scans and events said of it, and the intervals that follow."""
+"""Stories of one image: observations and scans, and the intervals that follow from them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-from tests.helpers.interval_oracle import Case, Fact, Look
+from tests.helpers.interval_oracle import Case, Observation, Scan
 
-START = datetime(2026, 3, 28, 12, tzinfo=UTC)  # a clock is put forward within a day
+START = datetime(2026, 3, 28, 12, tzinfo=UTC)  # clocks change within a day
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-SECOND, MS = timedelta(seconds=1), timedelta(milliseconds=1)
-PLACE = ("111122223333", "eu-west-1")
+SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
+ACCOUNT_REGION = ("111122223333", "eu-west-1")
+_STATUSES = {"c": ("complete", ""), "f": ("failed", ""), "s": ("complete", '{"state":"enabled"}')}
 
 
-def told(*facts: tuple[Any, ...], looks: str = "", unit: timedelta = MINUTE) -> Case:
-    """Return a case of facts (seen, state, since) in minutes; of looks, marks at every minute.
+def make_case(*observations: tuple[Any, ...], scans: str = "", unit: timedelta = MINUTE) -> Case:
+    """Return a case of observations (time, state, transition time) and scans.
 
-    ``c`` is a complete one, ``f`` a failed one, ``s`` one with a scope.
+    Times are minutes. `scans` has a letter for each minute: ``c`` is a complete scan, ``f``
+    a failed one, ``s`` one with a scope.
     """
 
-    def at(minute: float | None) -> datetime | None:
-        return None if minute is None else START + minute * unit
+    def convert(number: float | None) -> datetime | None:
+        return None if number is None else START + number * unit
 
-    status = {"c": ("complete", ""), "f": ("failed", ""), "s": ("complete", '{"state":"enabled"}')}
     return Case(
         [
-            Fact(PLACE, "a", s, f"r{n}", at(u), START + t * unit)
-            for n, (t, s, u) in enumerate(facts)
+            Observation(
+                ACCOUNT_REGION, "a", state, f"r{n}", convert(transition), START + time * unit
+            )
+            for n, (time, state, transition) in enumerate(observations)
         ],
-        [Look(PLACE, *status[m], START + n * unit) for n, m in enumerate(looks) if m in status],
+        [
+            Scan(ACCOUNT_REGION, *_STATUSES[letter], START + n * unit)
+            for n, letter in enumerate(scans)
+            if letter in _STATUSES
+        ],
     )
 
 
-def seconds(*facts: tuple[Any, ...], looks: str = "") -> Case:
-    """Return a case as `told` does, in seconds."""
-    return told(*facts, looks=looks, unit=SECOND)
+make_case_in_seconds = partial(make_case, unit=SECOND)
 
 
-MINUTES: dict[str, tuple[Case, str | None, str]] = {
-    "no time": (told((1, "enabled", None)), None, "enabled ~1"),
-    "a time": (told((1, "enabled", -60)), None, "enabled -60"),
-    "two states": (told((1, "enabling", 0), (5, "enabled", 3)), None, "enabling 0, enabled 3"),
-    "a time that is contradicted": (
-        told((1, "enabling", 0), (5, "enabled", 1)),
+_IN_MINUTES: dict[str, tuple[Case, str | None, str]] = {
+    "no time": (make_case((1, "enabled", None)), None, "enabled ~1"),
+    "a time": (make_case((1, "enabled", -60)), None, "enabled -60"),
+    "two states": (make_case((1, "enabling", 0), (5, "enabled", 3)), None, "enabling 0, enabled 3"),
+    "a contradicted time": (
+        make_case((1, "enabling", 0), (5, "enabled", 1)),
         None,
         "enabling 0, enabled ~5",
     ),
-    "a time that is learnt": (told((1, "enabling", None), (3, "enabling", 0)), None, "enabling 0"),
-    "proven over a failure": (
-        told((1, "enabled", 0), (5, "enabled", 0), looks=" c f c"),
+    "a time that comes with the second scan": (
+        make_case((1, "enabling", None), (3, "enabling", 0)),
+        None,
+        "enabling 0",
+    ),
+    "a failed scan, and the transition proves the state": (
+        make_case((1, "enabled", 0), (5, "enabled", 0), scans=" c f c"),
         None,
         "enabled 0",
     ),
-    "not proven over a failure": (
-        told((1, "enabled", None), (5, "enabled", None), looks=" c f c"),
+    "a failed scan, and nothing proves the state": (
+        make_case((1, "enabled", None), (5, "enabled", None), scans=" c f c"),
         None,
         "enabled ~1, unknown ~3, enabled ~5",
     ),
-    "proven later over a failure": (
-        told((1, "enabled", None), (5, "enabled", None), (7, "enabled", 0), looks=" c f c c"),
+    "a failed scan, and a later transition proves the state": (
+        make_case((1, "enabled", None), (5, "enabled", None), (7, "enabled", 0), scans=" c f c c"),
         None,
         "enabled 0",
     ),
-    "another state after a failure": (
-        told((1, "enabled", 0), (5, "enabling", 4), looks=" c f c"),
+    "another state after a failed scan": (
+        make_case((1, "enabled", 0), (5, "enabling", 4), scans=" c f c"),
         None,
         "enabled 0, unknown ~3, enabling 4",
     ),
-    "a failure when the next begins": (
-        told((1, "enabled", 0), (5, "enabling", 4), looks=" c  fc"),
+    "a failed scan when the next state begins": (
+        make_case((1, "enabled", 0), (5, "enabling", 4), scans=" c  fc"),
         None,
         "enabled 0, enabling 4",
     ),
-    "a failure in the second of a look": (told((1, "enabled", 0), looks=" f"), None, "enabled 0"),
-    "a failure at the end": (told((1, "enabled", 0), looks=" cf"), None, "enabled 0, unknown ~2"),
-    "silence before a failure": (
-        told((1, "enabled", 0), looks=" c f"),
+    "a failed scan at the time of the observation": (
+        make_case((1, "enabled", 0), scans=" f"),
+        None,
+        "enabled 0",
+    ),
+    "a failed scan at the end": (
+        make_case((1, "enabled", 0), scans=" cf"),
+        None,
+        "enabled 0, unknown ~2",
+    ),
+    "a gap before a failed scan": (
+        make_case((1, "enabled", 0), scans=" c f"),
         "1min",
         "enabled 0, unknown ~2",
     ),
-    "no silence before a failure": (
-        told((1, "enabled", 0), looks=" c f"),
+    "no gap before a failed scan": (
+        make_case((1, "enabled", 0), scans=" c f"),
         "2min",
         "enabled 0, unknown ~3",
     ),
-    "as long as may be": (told((1, "enabled", 0), looks=" c s"), "2min", "enabled 0"),
-    "longer than may be": (
-        told((1, "enabled", 0), looks=" c s"),
+    "a gap as long as allowed": (make_case((1, "enabled", 0), scans=" c s"), "2min", "enabled 0"),
+    "a gap longer than allowed": (
+        make_case((1, "enabled", 0), scans=" c s"),
         "119s",
         "enabled 0, unknown ~2.98333",
     ),
-    "silence while others look": (
-        told((1, "enabled", 0), looks=" css"),
+    "a gap in which filtered scans come": (
+        make_case((1, "enabled", 0), scans=" css"),
         "1min",
         "enabled 0, unknown ~2",
     ),
-    "gone and back": (
-        told((1, "enabled", 0), (6, "enabled", 0), looks=" c  c c c"),
+    "absent and back": (
+        make_case((1, "enabled", 0), (6, "enabled", 0), scans=" c  c c c"),
         None,
         "enabled 0, absent ~4, enabled ~6, absent ~8",
     ),
-    "seen twice, gone and back": (
-        told((1, "enabled", 0), (2, "enabled", 0), (6, "enabled", 0), looks=" cc c c"),
+    "seen twice, absent and back": (
+        make_case((1, "enabled", 0), (2, "enabled", 0), (6, "enabled", 0), scans=" cc c c"),
         None,
         "enabled 0, absent ~4, enabled ~6",
     ),
-    "failures while it was gone": (
-        told((1, "enabled", 0), looks=" ccfcfc"),
+    "failed scans while it is absent": (
+        make_case((1, "enabled", 0), scans=" ccfcfc"),
         None,
         "enabled 0, absent ~2, unknown ~3, absent ~4, unknown ~5, absent ~6",
     ),
-    "a failure after it was gone": (
-        told((1, "enabled", 0), looks=" ccf"),
+    "a failed scan after an absence": (
+        make_case((1, "enabled", 0), scans=" ccf"),
         None,
         "enabled 0, absent ~2, unknown ~3",
     ),
-    "a failure before it is back": (
-        told((1, "enabled", 0), (5, "enabling", 4), looks=" ccf c"),
+    "a failed scan before it is back": (
+        make_case((1, "enabled", 0), (5, "enabling", 4), scans=" ccf c"),
         None,
         "enabled 0, absent ~2, unknown ~3, enabling 4",
     ),
     "disabled, then not listed": (
-        told((1, "enabled", 0), (3, "disabled", 3), looks=" c  c c"),
+        make_case((1, "enabled", 0), (3, "disabled", 3), scans=" c  c c"),
         None,
         "enabled 0, disabled 3",
     ),
     "disabled and back": (
-        told((1, "enabled", 0), (3, "disabled", 3), (6, "enabling", 5), looks=" c  c c"),
+        make_case((1, "enabled", 0), (3, "disabled", 3), (6, "enabling", 5), scans=" c  c c"),
         None,
         "enabled 0, disabled 3, enabling 5",
     ),
     "no state": (
-        told((1, None, None), (2, "enabled", 0)),
+        make_case((1, None, None), (2, "enabled", 0)),
         None,
         "unknown ~1, enabled ~2",
     ),
     "a time that an absence contradicts": (
-        told((2, "enabled", 1), looks="cc"),
+        make_case((2, "enabled", 1), scans="cc"),
         None,
         "enabled ~2",
     ),
-    "two at one time": (told((2, "enabling", 2), (2, "enabled", 2)), None, "enabled 2"),
+    "two at one time": (make_case((2, "enabling", 2), (2, "enabled", 2)), None, "enabled 2"),
     "a time when it was another": (
-        told((2, "enabling", 1), (9, "enabled", 2)),
+        make_case((2, "enabling", 1), (9, "enabled", 2)),
         None,
         "enabling 1, enabled ~9",
     ),
 }
 A, B = "enabling", "enabled"
-SECONDS: dict[str, tuple[Case, str | None, str]] = {
-    "seen in its second": (seconds((2, A, 2.5)), None, "enabling 2.5"),
-    "seen at its second": (seconds((2, A, 2)), None, "enabling 2"),
-    "in the second of a scan, unseen": (
-        seconds((2, A, 0), (9, B, 2.5), looks="  c      c"),
+_IN_SECONDS: dict[str, tuple[Case, str | None, str]] = {
+    "seen in its second": (make_case_in_seconds((2, A, 2.5)), None, "enabling 2.5"),
+    "seen at its second": (make_case_in_seconds((2, A, 2)), None, "enabling 2"),
+    "in the second of a scan that did not see it": (
+        make_case_in_seconds((2, A, 0), (9, B, 2.5), scans="  c      c"),
         None,
         "enabling 0, enabled 2.5",
     ),
     "in the second before a scan": (
-        seconds((2, A, 0), (9, B, 1.999999)),
+        make_case_in_seconds((2, A, 0), (9, B, 1.999999)),
         None,
         "enabling 0, enabled ~9",
     ),
-    "in the second of a scan without it": (
-        seconds((9, B, 2.5), looks="  c      c"),
+    "in the second of a scan that lacks it": (
+        make_case_in_seconds((9, B, 2.5), scans="  c      c"),
         None,
         "enabled 2.5",
     ),
     "an event at the time of a scan": (
-        seconds((2, A, 0), (2, "disabled", 2), looks="  c   c"),
+        make_case_in_seconds((2, A, 0), (2, "disabled", 2), scans="  c   c"),
         None,
         "enabling 0, disabled 2",
     ),
     "an event in the second that a scan saw": (
-        seconds((2, A, 2.7), (2, A, 2), looks="  c   c"),
+        make_case_in_seconds((2, A, 2.7), (2, A, 2), scans="  c   c"),
         None,
         "enabling 2, absent ~6",
     ),
-    "three seconds ahead": (seconds((10, B, 13)), None, "enabled 13"),
-    "five seconds ahead": (seconds((10, B, 15)), None, "enabled 15"),
-    "five seconds and a bit ahead": (seconds((10, B, 15.000001)), None, "enabled ~10"),
-    "five seconds ahead, rounded down": (seconds((10.9, B, 15)), None, "enabled 15"),
-    "five seconds ahead, not rounded": (seconds((10.9, B, 15.9)), None, "enabled ~10"),
-    "six seconds ahead": (seconds((10, B, 16)), None, "enabled ~10"),
+    "three seconds ahead": (make_case_in_seconds((10, B, 13)), None, "enabled 13"),
+    "five seconds ahead": (make_case_in_seconds((10, B, 15)), None, "enabled 15"),
+    "a microsecond more than five seconds ahead": (
+        make_case_in_seconds((10, B, 15.000001)),
+        None,
+        "enabled ~10",
+    ),
+    "five seconds ahead, rounded down": (make_case_in_seconds((10.9, B, 15)), None, "enabled 15"),
+    "five seconds ahead, not rounded": (make_case_in_seconds((10.9, B, 15.9)), None, "enabled ~10"),
+    "six seconds ahead": (make_case_in_seconds((10, B, 16)), None, "enabled ~10"),
     "ahead, of a complete scan": (
-        seconds((0, A, -9), (10, B, 13), looks="c         c         c"),
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c         c         c"),
         None,
         "enabling -9, enabled 13, absent ~20",
     ),
-    "ahead, and another scan lacks it meanwhile": (
-        seconds((0, A, -9), (10, B, 13), looks="c         c c"),
+    "ahead, and a scan lacks it meanwhile": (
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c         c c"),
         None,
         "enabling -9, enabled 13",
     ),
-    "ahead, and another scan lacks it then": (
-        seconds((0, A, -9), (10, B, 13), looks="c         c  c"),
+    "ahead, and a scan lacks it then": (
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c         c  c"),
         None,
         "enabling -9, enabled 13",
     ),
-    "ahead, and another scan lacks it after that": (
-        seconds((0, A, -9), (10, B, 13), looks="c         c   c"),
+    "ahead, and a scan lacks it after that": (
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c         c   c"),
         None,
         "enabling -9, enabled 13, absent ~14",
     ),
-    "ahead, and another scan lacked it before": (
-        seconds((0, A, -9), (10, B, 13), looks="c        cc"),
+    "ahead, and a scan lacked it before": (
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c        cc"),
         None,
         "enabling -9, absent ~9, enabled 13",
     ),
-    "ahead, and another scan fails meanwhile": (
-        seconds((0, A, -9), (10, B, 13), looks="c          f"),
+    "ahead, and a scan fails meanwhile": (
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c          f"),
         None,
         "enabling -9, enabled 13",
     ),
     "ahead, of a partial scan": (
-        seconds((0, A, -9), (10, B, 13), looks="c         f"),
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c         f"),
         None,
         "enabling -9, enabled 13",
     ),
-    "ahead, and another scan failed before": (
-        seconds((0, A, -9), (10, B, 13), looks="c        fc"),
+    "ahead, and a scan failed before": (
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c        fc"),
         None,
         "enabling -9, unknown ~9, enabled 13",
     ),
-    "ahead, and another scan fails when it was gone": (
-        seconds((0, A, -9), (10, B, 13), looks="c c       f"),
+    "ahead, and a scan fails after an absence": (
+        make_case_in_seconds((0, A, -9), (10, B, 13), scans="c c       f"),
         None,
         "enabling -9, absent ~2, enabled 13",
     ),
     "ahead, in two scans": (
-        seconds((0, A, -9), (10, B, 14), (12, B, 14), looks="c         c c"),
+        make_case_in_seconds((0, A, -9), (10, B, 14), (12, B, 14), scans="c         c c"),
         None,
         "enabling -9, enabled 14",
     ),
     "ahead, and still another state after that": (
-        seconds((0, A, -9), (10, B, 14), (12, A, -9), looks="c         c c"),
+        make_case_in_seconds((0, A, -9), (10, B, 14), (12, A, -9), scans="c         c c"),
         None,
         "enabling -9, enabled 14",
     ),
-    "ahead, still another state, and gone before": (
-        seconds((0, A, -9), (10, B, 14), (12, A, -9), looks="c    c    c c"),
+    "ahead, still another state, and absent before": (
+        make_case_in_seconds((0, A, -9), (10, B, 14), (12, A, -9), scans="c    c    c c"),
         None,
         "enabling -9, absent ~5, enabling ~12, enabled 14",
     ),
-    "ahead, still another state, and nobody looked before": (
-        seconds((0, A, -9), (10, B, 14), (12, A, -9), looks="          c c"),
+    "ahead, still another state, and no scan before": (
+        make_case_in_seconds((0, A, -9), (10, B, 14), (12, A, -9), scans="          c c"),
         None,
         "enabling -9, enabled 14",
     ),
-    "ahead, and the first to be seen": (
-        seconds((12, A, 11), (10, B, 14), looks="     c    c c"),
+    "ahead, and the first observation": (
+        make_case_in_seconds((12, A, 11), (10, B, 14), scans="     c    c c"),
         None,
         "enabling 11, enabled 14",
     ),
-    "silence from then on": (
-        seconds((10, B, 13), looks="          c            s"),
+    "a gap as long as allowed after the transition": (
+        make_case_in_seconds((10, B, 13), scans="          c            s"),
         "10s",
         "enabled 13",
     ),
-    "too long a silence from then on": (
-        seconds((10, B, 13), looks="          c             s"),
+    "a gap longer than allowed after the transition": (
+        make_case_in_seconds((10, B, 13), scans="          c             s"),
         "10s",
         "enabled 13, unknown ~23",
     ),
-    "silence as long as may be": (seconds((0, B, None), (10, B, None)), "10s", "enabled ~0"),
-    "silence longer than may be": (
-        seconds((0, B, None), (10, B, None)),
+    "a gap of seconds as long as allowed": (
+        make_case_in_seconds((0, B, None), (10, B, None)),
+        "10s",
+        "enabled ~0",
+    ),
+    "a gap of seconds longer than allowed": (
+        make_case_in_seconds((0, B, None), (10, B, None)),
         "9999999us",
         "enabled ~0, unknown ~10, enabled ~10",
     ),
-    "gone, silence as long as may be": (
-        seconds((0, B, 0), looks="c c         s"),
+    "absent, then a gap as long as allowed": (
+        make_case_in_seconds((0, B, 0), scans="c c         s"),
         "10s",
         "enabled 0, absent ~2",
     ),
-    "gone, silence longer than may be": (
-        seconds((0, B, 0), looks="c c          s"),
+    "absent, then a gap longer than allowed": (
+        make_case_in_seconds((0, B, 0), scans="c c          s"),
         "10s",
         "enabled 0, absent ~2, unknown ~12",
     ),
-    "gone, and as long as may be until it is gone": (
-        seconds((0, B, 0), looks="c c         c"),
+    "absent in two scans, as far apart as allowed": (
+        make_case_in_seconds((0, B, 0), scans="c c         c"),
         "10s",
         "enabled 0, absent ~2",
     ),
-    "gone, and longer than may be until it is gone": (
-        seconds((0, B, 0), looks="c c          c"),
+    "absent in two scans, farther apart than allowed": (
+        make_case_in_seconds((0, B, 0), scans="c c          c"),
         "10s",
         "enabled 0, absent ~2, unknown ~12, absent ~13",
     ),
-    "seen as late as may be, and gone": (
-        seconds((0, B, 0), looks="c         c"),
+    "absent after a gap as long as allowed": (
+        make_case_in_seconds((0, B, 0), scans="c         c"),
         "10s",
         "enabled 0, absent ~10",
     ),
-    "seen later than may be, and gone": (
-        seconds((0, B, 0), looks="c          c"),
+    "absent after a gap longer than allowed": (
+        make_case_in_seconds((0, B, 0), scans="c          c"),
         "10s",
         "enabled 0, unknown ~10, absent ~11",
     ),
 }
-STORIES = {name: (*story, MINUTE) for name, story in MINUTES.items()}
-STORIES |= {name: (*story, SECOND) for name, story in SECONDS.items()}
+STORIES = {name: (*story, MINUTE) for name, story in _IN_MINUTES.items()}
+STORIES |= {name: (*story, SECOND) for name, story in _IN_SECONDS.items()}

@@ -1,222 +1,243 @@
-"""An oracle of intervals: the same rules, look by look, in plain Python; and its cases."""
+"""An oracle for intervals: the same rules in plain Python, scan by scan, and its cases."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
 from fastlaunch_nb.schema.columns import API_STATES, KEY, TEXT, TIME
 
-MONDAY = datetime(2026, 1, 12, tzinfo=UTC)
-AHEAD = timedelta(seconds=5)
+MAX_AHEAD = timedelta(seconds=5)
 STATES = ("enabling", "enabling-failed", "enabled", "disabling", "disabled", None)
 COMPLETE = ("complete", "not-opted-in")
 FAILED = ("failed", "partial", "interrupted")
-LIFE = ["unknown", "absent", *API_STATES, "disabled"]
+LIFE_CYCLE = ["unknown", "absent", *API_STATES, "disabled"]
+AccountRegion: TypeAlias = "tuple[str | None, str | None]"
 
 
-class Fact(NamedTuple):
-    """An observation: where, what, and the three times of it."""
+class Observation(NamedTuple):
+    """An image in a scan, or an event."""
 
-    place: tuple[str | None, str | None]
+    account_region: AccountRegion
     image: str
     state: str | None
     reason: str | None
-    since: datetime | None
-    seen: datetime
+    transition_time: datetime | None
+    observed_at: datetime
 
     @property
-    def at(self) -> datetime:
-        """When the scan counts as made for this image: at the transition, where it saw it ahead."""
-        return max(self.second, self.proven or self.second)
+    def instant(self) -> datetime:
+        """Time from which it counts: the transition if that was seen ahead, else the scan."""
+        return max(self.scanned, self.transition or self.scanned)
 
     @property
-    def proven(self) -> datetime | None:
-        """The time of the transition, where it can be."""
-        return self.since if self.since and self.since <= self.second + AHEAD else None
+    def transition(self) -> datetime | None:
+        """Transition time, unless it is too far ahead."""
+        time = self.transition_time
+        return time if time and time <= self.scanned + MAX_AHEAD else None
 
     @property
-    def second(self) -> datetime:
-        """The scan's own time, as AWS tells it."""
-        return self.seen.replace(microsecond=0)
+    def scanned(self) -> datetime:
+        """The scan's own time, in whole seconds."""
+        return self.observed_at.replace(microsecond=0)
 
     @property
-    def until(self) -> datetime:
-        """The second up to which other scans tell nothing of this image."""
-        return self.at.replace(microsecond=0)
+    def instant_second(self) -> datetime:
+        """Second until which other scans prove nothing about the image."""
+        return self.instant.replace(microsecond=0)
 
     @property
-    def order(self) -> tuple[Any, ...]:
-        """What comes first of facts."""
+    def sort_key(self) -> tuple[Any, ...]:
+        """Order of the observations of an image."""
         state = self.state or "unknown"
         return (
-            self.at,
-            self.proven or datetime.min.replace(tzinfo=UTC),
-            LIFE.index(state) if state in LIFE else len(LIFE),
+            self.instant,
+            self.transition or datetime.min.replace(tzinfo=UTC),
+            LIFE_CYCLE.index(state) if state in LIFE_CYCLE else len(LIFE_CYCLE),
             state,
             self.reason is None,
             self.reason or "",
         )
 
 
-class Look(NamedTuple):
+class Scan(NamedTuple):
     """A row of coverage."""
 
-    place: tuple[str | None, str | None]
+    account_region: AccountRegion
     status: str
     scope: str | None
-    at: datetime
+    time: datetime
 
-    def is_one_of(self, statuses: Sequence[str]) -> bool:
-        """Tell whether it asked for everything, and ended so."""
+    def is_unfiltered(self, statuses: Sequence[str]) -> bool:
+        """Return whether it read all images, and ended with one of these statuses."""
         return not self.scope and self.status in statuses
 
 
 class Point(NamedTuple):
-    """Something certain: a fact, or that the image was not there.
+    """A time at which the state is certain: an observation, or the image was absent.
 
-    Scans tell of it again after `seen`, and of what comes next from `scanned` on.
+    The state becomes uncertain after `seen`, and a next state counts from `scanned` on.
     """
 
-    at: datetime
+    time: datetime
     scanned: datetime
     seen: datetime
     state: str
-    fact: Fact | None
+    observation: Observation | None
 
 
 class Case(NamedTuple):
-    """What is known of some places."""
+    """Observations and scans of some accounts and regions."""
 
-    facts: list[Fact]
-    looks: list[Look]
+    observations: list[Observation]
+    scans: list[Scan]
 
 
-def oracle(case: Case, max_gap: timedelta | None = None) -> list[tuple[Any, ...]]:
-    """Return the intervals, as rows."""
-    facts = sorted(case.facts, key=lambda fact: (str(fact.place), fact.image, fact.order))
+def compute_intervals(case: Case, max_gap: timedelta | None = None) -> list[tuple[Any, ...]]:
+    """Return the intervals of a case, as rows."""
+    observations = sorted(
+        case.observations, key=lambda seen: (str(seen.account_region), seen.image, seen.sort_key)
+    )
     rows = []
-    for (place, image), seen in groupby(facts, lambda fact: (fact.place, fact.image)):
-        looks = [
-            look._replace(at=look.at.replace(microsecond=0))
-            for look in case.looks
-            if look.place == place
+    for key, group in groupby(observations, lambda seen: (seen.account_region, seen.image)):
+        account_region, image = key
+        scans = [
+            scan._replace(time=scan.time.replace(microsecond=0))
+            for scan in case.scans
+            if scan.account_region == account_region
         ]
-        there = [fact.second for fact in case.facts if fact.place == place]
-        until = max([look.at for look in looks] + there)
-        rows += [(*place, image, *rest) for rest in _of_image(list(seen), looks, until, max_gap)]
+        times = [s.scanned for s in case.observations if s.account_region == account_region]
+        until = max([scan.time for scan in scans] + times)
+        intervals = _compute_image(list(group), scans, until, max_gap)
+        rows += [(*account_region, image, *interval) for interval in intervals]
     return sorted(rows, key=lambda row: (*(text or "" for text in row[:3]), row[4]))
 
 
-def _of_image(
-    facts: list[Fact], looks: list[Look], until: datetime, max_gap: timedelta | None
+def _compute_image(
+    observations: list[Observation],
+    scans: list[Scan],
+    until: datetime,
+    max_gap: timedelta | None,
 ) -> list[tuple[Any, ...]]:
-    complete = sorted({look.at for look in looks if look.is_one_of(COMPLETE)})
-    failed = sorted({look.at for look in looks if look.is_one_of(FAILED)})
-    points = _points(facts, complete)
-    pieces: list[list[Any]] = []  # start, state, exact, points
+    complete = sorted({scan.time for scan in scans if scan.is_unfiltered(COMPLETE)})
+    failed = sorted({scan.time for scan in scans if scan.is_unfiltered(FAILED)})
+    points = _find_points(observations, complete)
+    pieces: list[list[Any]] = []  # start, state, start_exact, points
 
-    def lost(point: Point, start: datetime | None, until: datetime, after: Point | None) -> bool:
-        """Add that it is unknown from where `point` holds no more."""
-        cuts = [f for f in failed if f > point.seen]
-        if start and after:
-            cuts = [f for f in cuts if f < min(start, after.scanned)]
-        if max_gap is not None and point.at + max_gap < until:
-            cuts.append(point.at + max_gap)
-        if cuts and pieces:
-            pieces.append([min(cuts), "unknown", False, []])
-        return bool(cuts)
+    def add_unknown(
+        point: Point, start: datetime | None, until: datetime, following: Point | None
+    ) -> bool:
+        """Add an unknown piece from where `point` is no longer certain; return if there is one."""
+        ends = [time for time in failed if time > point.seen]
+        if start and following:
+            ends = [time for time in ends if time < min(start, following.scanned)]
+        if max_gap is not None and point.time + max_gap < until:
+            ends.append(point.time + max_gap)
+        if ends and pieces:
+            pieces.append([min(ends), "unknown", False, []])
+        return bool(ends)
 
     for number, point in enumerate(points):
-        start, exact = _start(points, number)
+        start, exact = _find_start(points, number)
         before = points[number - 1] if number else None
-        goes_on = before and before.fact and point.fact and before.state == point.state
-        if before and lost(before, start, start, point):
-            goes_on = False
-        if goes_on:
+        continues = (
+            before and before.observation and point.observation and before.state == point.state
+        )
+        if before and add_unknown(before, start, start, point):
+            continues = False
+        if continues:
             pieces[-1][3].append(point)
-        elif point.fact or point.at > facts[0].at:
+        elif point.observation or point.time > observations[0].instant:
             pieces.append([start, point.state, exact, [point]])
-    lost(points[-1], None, until, None)
-    return _merged(pieces, facts)
+    add_unknown(points[-1], None, until, None)
+    return _merge_pieces(pieces, observations)
 
 
-def _points(facts: list[Fact], complete: list[datetime]) -> list[Point]:
-    scanned = [min(later.second for later in facts[n:]) for n in range(len(facts))]
-    points = [Point(c, c, c, "absent", None) for c in complete if c < scanned[0]]
-    for fact, own, after in zip(facts, scanned, [*scanned[1:], None], strict=True):
-        points.append(Point(fact.at, own, fact.until, fact.state or "unknown", fact))
-        lack = "disabled" if fact.state == "disabled" else "absent"
+def _find_points(observations: list[Observation], complete: list[datetime]) -> list[Point]:
+    scanned = [min(seen.scanned for seen in observations[n:]) for n in range(len(observations))]
+    points = [Point(time, time, time, "absent", None) for time in complete if time < scanned[0]]
+    for seen, own, following in zip(observations, scanned, [*scanned[1:], None], strict=True):
+        points.append(Point(seen.instant, own, seen.instant_second, seen.state or "unknown", seen))
+        absence = "disabled" if seen.state == "disabled" else "absent"
         points += [
-            Point(c, c, c, lack, None)
-            for c in complete
-            if fact.until < c and (after is None or c < after)
+            Point(time, time, time, absence, None)
+            for time in complete
+            if seen.instant_second < time and (following is None or time < following)
         ]
     return points
 
 
-def _start(points: list[Point], number: int) -> tuple[datetime, bool]:
-    """Return since when it is so; what was proven before goes on where its start is earlier."""
-    point = points[number]
-    if not point.fact:
-        return point.at, False
+def _find_start(points: list[Point], number: int) -> tuple[datetime, bool]:
+    """Return when a point's state began, and whether that is exact.
 
-    def alike(other: Point) -> bool:
-        return other.fact is not None and other.state == point.state
+    A point that continues the state of the point before it may start earlier than that.
+    """
+    point = points[number]
+    if not point.observation:
+        return point.time, False
+
+    def has_same_state(other: Point) -> bool:
+        return other.observation is not None and other.state == point.state
 
     first = number
-    while first and alike(points[first - 1]):
+    while first and has_same_state(points[first - 1]):
         first -= 1
     last = number
-    while last + 1 < len(points) and alike(points[last + 1]):
+    while last + 1 < len(points) and has_same_state(points[last + 1]):
         last += 1
-    certain = points[first - 1].at if first else None
-    facts = [p.fact for p in points[number : last + 1] if p.fact and p.fact.proven]
-    if number == first and certain:
-        facts = [f for f in facts if f.proven and (f.proven > certain or f.proven == f.at)]
-    told = [fact.proven for fact in facts if fact.proven]
-    earliest = min(told, default=None)
-    if earliest is None or earliest > point.at:
-        return point.at, False
+    other_until = points[first - 1].time if first else None
+    block = [p.observation for p in points[number : last + 1] if p.observation]
+    times = [(seen.transition, seen.instant) for seen in block if seen.transition]
+    if number == first and other_until:
+        times = [time for time in times if time[0] > other_until or time[0] == time[1]]
+    earliest = min((transition for transition, _ in times), default=None)
+    if earliest is None or earliest > point.time:
+        return point.time, False
     return earliest, True
 
 
-def _merged(pieces: list[list[Any]], facts: Sequence[Fact]) -> list[tuple[Any, ...]]:
-    kept: list[list[Any]] = []
-    for piece, after in zip(pieces, [*pieces[1:], None], strict=True):
-        if after and after[0] == piece[0] and after[1] != piece[1]:
+def _merge_pieces(
+    pieces: list[list[Any]], observations: Sequence[Observation]
+) -> list[tuple[Any, ...]]:
+    merged: list[list[Any]] = []
+    for piece, following in zip(pieces, [*pieces[1:], None], strict=True):
+        if following and following[0] == piece[0] and following[1] != piece[1]:
             continue
-        if kept and kept[-1][1] == piece[1]:
-            kept[-1][3] += piece[3]
+        if merged and merged[-1][1] == piece[1]:
+            merged[-1][3] += piece[3]
         else:
-            kept.append(piece)
+            merged.append(piece)
     rows = []
-    for (start, state, exact, points), after in zip(kept, [*kept[1:], None], strict=True):
-        seen = max((point.at for point in points), default=None) if state != "unknown" else None
-        rows.append((state, start, after and after[0], seen, exact, _reason(points, state, facts)))
+    for piece, following in zip(merged, [*merged[1:], None], strict=True):
+        start, state, exact, points = piece
+        last_seen = max((point.time for point in points), default=None)
+        end, reason = following and following[0], _find_reason(points, state, observations)
+        rows.append((state, start, end, None if state == "unknown" else last_seen, exact, reason))
     return rows
 
 
-def _reason(points: list[Point], state: str, facts: Sequence[Fact]) -> str | None:
-    """Return the reason of the last fact in an interval; or that led to its being disabled."""
+def _find_reason(
+    points: list[Point], state: str, observations: Sequence[Observation]
+) -> str | None:
+    """Return the reason of the last observation of an interval, or of the last one before it."""
     if state in ("unknown", "absent"):
         return None
-    own = [point.fact for point in points if point.fact]
-    before = [fact for fact in facts if points and fact.at <= points[0].at]
+    own = [point.observation for point in points if point.observation]
+    before = [seen for seen in observations if points and seen.instant <= points[0].time]
     return (own or before)[-1].reason
 
 
 # --- cases ----------------------------------------------------------------------------
 
 
-def frames(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
+def make_frames(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a case as observations and coverage."""
     observations = pd.DataFrame(
-        [(*f.place, f.image, f.state, f.reason, f.since, f.seen) for f in case.facts],
+        [(*seen.account_region, *seen[1:]) for seen in case.observations],
         columns=[
             *KEY,
             "state",
@@ -226,12 +247,12 @@ def frames(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
         ],
     )
     coverage = pd.DataFrame(
-        [(*look.place, look.scope, look.status, look.at) for look in case.looks],
+        [(*scan.account_region, scan.scope, scan.status, scan.time) for scan in case.scans],
         columns=["account_id", "region", "scope", "status", "observed_at"],
     )
-    return _typed(observations), _typed(coverage)
+    return _set_dtypes(observations), _set_dtypes(coverage)
 
 
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
+def _set_dtypes(table: pd.DataFrame) -> pd.DataFrame:
     times = {"state_transition_time", "observed_at"}
     return table.astype({name: TIME if name in times else TEXT for name in table})

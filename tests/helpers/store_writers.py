@@ -1,8 +1,8 @@
-"""Processes that write into one store: some are killed in the middle, some all write at once.
+"""Processes that write into one store: killed in the middle, or all at the same time.
 
-Run it with ``python -m tests.helpers.store_writers dying|stopped|racing FOLDER``. It forks,
-because a new interpreter for each writer would take longer than all that they write.
-It prints the name of each sweep that record() has returned from.
+Run it with ``python -m tests.helpers.store_writers step-by-step|at-random|together FOLDER``.
+It forks, because a new interpreter for each writer would take longer than all writes. It
+prints the name of each sweep that record() has returned from.
 """
 
 from __future__ import annotations
@@ -16,73 +16,74 @@ from itertools import count
 from typing import Any
 
 import fastlaunch_nb as fl
-from tests.helpers.histories import small
+from tests.helpers.histories import make_small_sweep
 
-PROCESSES, EACH = 8, 50
-_WATCHED = {"open", "os.mkdir", "os.rename", "os.remove", "os.truncate", "os.chmod"}
-"""What Python tells of before it does it, and what a writer does."""
+PROCESSES, SWEEPS_EACH = 8, 50
+_AUDITED = {"open", "os.mkdir", "os.rename", "os.remove", "os.truncate", "os.chmod"}
+"""Audit events of Python that a writer raises."""
 
 
-def forked(work: Callable[[], None]) -> int:
-    """Start a process that does this and no more; return its id."""
+def fork(work: Callable[[], None]) -> int:
+    """Do the work in a new process; return its id."""
     if process := os.fork():
         return process
     try:
         work()
-    except BaseException:  # a fork of this process must not go on as this process
+    except BaseException:  # the fork must not continue as this process
         sys.excepthook(*sys.exc_info())
         os._exit(1)
     os._exit(0)
 
 
-def ended(process: int) -> int:
-    """Wait for a process; return how it ended: below 0 it was killed."""
+def wait_for(process: int) -> int:
+    """Wait for a process to end; return its exit code, which is negative if it was killed."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def tell(name: str, to: int = 1) -> None:
-    """Say that a sweep is kept: at once, and as a whole line, whoever else is saying so."""
+def report(name: str, to: int = 1) -> None:
+    """Print the name of a recorded sweep at once, as a whole line, whatever others print."""
     os.write(to, f"{name}\n".encode())
 
 
 # --- killed at each step of writing ---------------------------------------------------
 
 
-def dying(store: str) -> None:
-    """Write two sweeps again and again, killed one step later each time, until all are done."""
-    for last in count():
-        status = ended(forked(lambda last=last: _until(store, last)))  # type: ignore[misc]
+def kill_step_by_step(store: str) -> None:
+    """Write two sweeps again and again, killed one step later each time, until both are done."""
+    for steps in count():
+        status = wait_for(fork(lambda steps=steps: _write_until(store, steps)))  # type: ignore[misc]
         if status != -signal.SIGKILL:
             sys.exit(status)
 
 
-def _until(store: str, last: int) -> None:
-    left = iter(range(last))
+def _write_until(store: str, steps: int) -> None:
+    """Write two sweeps, and die after so many steps."""
+    remaining = iter(range(steps))
 
     def is_last() -> bool:
-        return next(left, None) is None
+        return next(remaining, None) is None
 
-    def step(event: str, args: tuple[Any, ...]) -> None:
-        if event in _WATCHED and str(args[0]).startswith(store) and is_last():
+    def audit(event: str, args: tuple[Any, ...]) -> None:
+        if event in _AUDITED and str(args[0]).startswith(store) and is_last():
             os.kill(os.getpid(), signal.SIGKILL)
 
-    _tear(is_last)
-    sweeps = [small(last, f"step-{last}-{which}") for which in "ab"]
-    sys.addaudithook(step)
+    _die_in_fsync(is_last)
+    sweeps = [make_small_sweep(steps, f"step-{steps}-{letter}") for letter in "ab"]
+    sys.addaudithook(audit)
     for sweep in sweeps:
         fl.History(store).record(sweep)
-        tell(sweep.sweep_id)
+        report(sweep.sweep_id)
 
 
-def _tear(is_last: Callable[[], bool]) -> None:
-    """Make it a step that a file has been written by half."""
+def _die_in_fsync(is_last: Callable[[], bool]) -> None:
+    """Count it as a step that half of a file is written."""
     real = os.fsync
 
-    def fsync(number: Any) -> None:
-        if stat.S_ISREG(os.fstat(number).st_mode) and is_last():
-            os.ftruncate(number, os.fstat(number).st_size // 2)
+    def fsync(descriptor: Any) -> None:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and is_last():
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
-        real(number)
+        real(descriptor)
 
     os.fsync = fsync  # type: ignore[assignment]
 
@@ -90,71 +91,77 @@ def _tear(is_last: Callable[[], bool]) -> None:
 # --- killed from outside --------------------------------------------------------------
 
 
-def stopped(store: str) -> None:
-    """Write without an end, killed from outside after ever more sweeps."""
-    for most in range(1, 9):
-        end, own = os.pipe()
-        writer = forked(lambda most=most, own=own: _on_and_on(store, most, own))  # type: ignore[misc]
-        os.close(own)
+def kill_at_random(store: str) -> None:
+    """Start writers that never stop, and kill each of them after one more sweep than the last."""
+    for sweeps in range(1, 9):
+        read_end, write_end = os.pipe()
+        writer = fork(lambda n=sweeps, to=write_end: _write_forever(store, n, to))  # type: ignore[misc]
+        os.close(write_end)
         try:
-            for name in _lines(end, most):
-                tell(name)
+            for name in _read_lines(read_end, sweeps):
+                report(name)
         finally:
             os.kill(writer, signal.SIGKILL)
-        with os.fdopen(end) as late:  # what it had said before it died
-            for name in late:
-                tell(name.strip())
-        ended(writer)
+        with os.fdopen(read_end) as late_lines:
+            for name in late_lines:
+                report(name.strip())
+        wait_for(writer)
 
 
-def _lines(end: int, most: int) -> Iterator[str]:
-    for _ in range(most):
+def _read_lines(read_end: int, count: int) -> Iterator[str]:
+    for _ in range(count):
         line = b""
         while not line.endswith(b"\n"):
-            line += os.read(end, 1) or sys.exit("a writer has ended by itself")
+            line += os.read(read_end, 1) or sys.exit("a writer ended by itself")
         yield line.decode().strip()
 
 
-def _on_and_on(store: str, most: int, own: int) -> None:
+def _write_forever(store: str, number: int, to: int) -> None:
     for minute in count():
-        name = f"stopped-{most}-{minute}"
-        fl.History(store).record(small(minute, name))
-        tell(name, own)
+        name = f"stopped-{number}-{minute}"
+        fl.History(store).record(make_small_sweep(minute, name))
+        report(name, to)
 
 
-# --- all at once ----------------------------------------------------------------------
+# --- at the same time -----------------------------------------------------------------
 
 
-def racing(store: str) -> None:
-    """Write from many processes at once, while one more merges what is there.
+def write_together(store: str) -> None:
+    """Write from many processes, while another one merges files.
 
-    They hold back their last sweep until standard input ends.
+    They record their last sweep only after standard input has ended.
     """
-    writers = [forked(lambda n=n: _many(store, n)) for n in range(PROCESSES)]  # type: ignore[misc]
-    merger = forked(lambda: _merge(store))
+    writers = [fork(lambda n=n: _write_many(store, n)) for n in range(PROCESSES)]  # type: ignore[misc]
+    merger = fork(lambda: _merge_forever(store))
     try:
-        worst = max(map(ended, writers))
+        worst = max(map(wait_for, writers))
     finally:
         os.kill(merger, signal.SIGKILL)
-    sys.exit(worst or (0 if ended(merger) == -signal.SIGKILL else 1))
+    sys.exit(worst or (0 if wait_for(merger) == -signal.SIGKILL else 1))
 
 
-def _many(store: str, process: int) -> None:
-    sweep = small(process)
-    for number in range(EACH):
-        if number == EACH - 1:
+def _write_many(store: str, process: int) -> None:
+    sweep = make_small_sweep(process)
+    for number in range(SWEEPS_EACH):
+        if number == SWEEPS_EACH - 1:
             os.read(0, 1)
         name = f"race-{process}-{number}"
-        covered = sweep.coverage.assign(sweep_id=name)
-        fl.History(store).record(sweep._replace(sweep_id=name, coverage=covered))
-        tell(name)
+        coverage = sweep.coverage.assign(sweep_id=name)
+        fl.History(store).record(sweep._replace(sweep_id=name, coverage=coverage))
+        report(name)
 
 
-def _merge(store: str) -> None:
+def _merge_forever(store: str) -> None:
     while True:
         if os.path.isdir(store):
             fl.History(store).compact()
 
 
+_MODES = {
+    "step-by-step": kill_step_by_step,
+    "at-random": kill_at_random,
+    "together": write_together,
+}
+
 if __name__ == "__main__":
-    {"dying": dying, "stopped": stopped, "racing": racing}[sys.argv[1]](sys.argv[2])
+    _MODES[sys.argv[1]](sys.argv[2])

@@ -1,7 +1,9 @@
-"""The history: what is kept, what is told of it, and that no way of keeping changes an answer."""
+"""History: its answers agree with each other and do not depend on how it was recorded."""
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -17,120 +19,117 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
+from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.history.store import ParquetStore
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import API_STATES
 from tests.helpers.cases import costly
-from tests.helpers.histories import MINUTE, START, Swept, answers, looked, same, same_answers
+from tests.helpers.histories import (
+    ACCOUNT_REGIONS,
+    MINUTE,
+    SECOND,
+    START,
+    SweepData,
+    assert_same,
+    assert_same_answers,
+    count_images,
+    join_sweeps,
+    make_event,
+    make_history,
+    make_small_sweep,
+    make_sweep,
+    query_all,
+)
 from tests.helpers.samples import item
 
 COLUMNS = [column.name for column in columns.COLUMNS]
 KEY = list(columns.KEY)
-SECOND, MICROSECOND = timedelta(seconds=1), timedelta(microseconds=1)
-AHEAD = timedelta(seconds=5)
+MICROSECOND = timedelta(microseconds=1)
+MAX_AHEAD = timedelta(seconds=5)
 
 
-class Week(NamedTuple):
-    """Many sweeps as one, and events."""
+# --- random fleets --------------------------------------------------------------------
 
-    observations: pd.DataFrame
-    coverage: pd.DataFrame
-    events: pd.DataFrame
-
-
-# --- a world that is looked at --------------------------------------------------------
-
-Places = dict[tuple[str, str], dict[int, dict[str, Any]]]
+Fleet = dict[tuple[str, str], dict[int, dict[str, Any]]]
 REGIONS = ("eu-west-1", "us-east-1")
-LOOKS = 12
-"""How many sweeps a world has, a minute apart."""
+SWEEPS = 12
+"""Number of sweeps of a fleet, a minute apart."""
 
 
-def world(*draws: random.Random) -> tuple[list[Swept], pd.DataFrame]:
-    """Return sweeps of places where little happens, as in life, and the events of it.
+def draw_sweeps(*draws: random.Random) -> tuple[list[SweepData], pd.DataFrame]:
+    """Return sweeps of a fleet in which little happens, as in life, and its events.
 
-    Each source of chance has an account of its own, numbered as it comes: many worlds
-    cost little more than one, and what differs says which.
+    Each source of chance has an account of its own. So many fleets cost little more than
+    one, and a difference shows which of them it comes from.
     """
-    there: list[Places] = [
+    fleets: list[Fleet] = [
         {(f"{number:012}", region): {} for region in REGIONS} for number in range(len(draws))
     ]
-    sweeps: list[Swept] = []
-    told: list[dict[str, Any]] = []
-    for minute in range(LOOKS):
-        seen: list[Any] = []
-        for draw, places in zip(draws, there, strict=True):
-            for place, images in places.items():
+    sweeps: list[SweepData] = []
+    events: list[dict[str, Any]] = []
+    for minute in range(SWEEPS):
+        results: list[Any] = []
+        for draw, fleet in zip(draws, fleets, strict=True):
+            for account_region, images in fleet.items():
                 for _ in range(draw.choice([0, 0, 0, 0, 1, 2])):
-                    told += _happens(draw, place, images, _when(draw, minute))
-            seen += _seen(draw, places)
-        sweeps.append(looked(minute, *seen))
-    return sweeps, fl.from_events(told)
+                    events += _change_image(draw, account_region, images, _draw_time(draw, minute))
+            results += _draw_results(draw, fleet)
+        sweeps.append(make_sweep(minute, *results))
+    return sweeps, fl.from_events(events)
 
 
-def _when(draw: random.Random, minute: int) -> datetime:
-    """Return when something happened that the look of a minute is the first to see.
+def _draw_time(draw: random.Random, minute: int) -> datetime:
+    """Return the time of a change that the scan of a minute is the first to see.
 
-    Often that is within the second of a look: of the one before, which did not see it, or
+    Often that is within the second of a scan: of the one before, which did not see it, or
     of this one; or up to seven seconds ahead of it, because clocks differ.
     """
-    look, ms = START + minute * MINUTE, timedelta(milliseconds=draw.randrange(1, 1000))
-    before = look - draw.randrange(60) * SECOND - ms
-    ahead = look + draw.randrange(8) * SECOND + draw.choice([0, 0, 1]) * ms
-    return draw.choice([before, before, before, look - MINUTE + ms, look + ms, ahead])
+    scan, fraction = START + minute * MINUTE, timedelta(milliseconds=draw.randrange(1, 1000))
+    before = scan - draw.randrange(60) * SECOND - fraction
+    ahead = scan + draw.randrange(8) * SECOND + draw.choice([0, 0, 1]) * fraction
+    return draw.choice([before, before, before, scan - MINUTE + fraction, scan + fraction, ahead])
 
 
-def _happens(
-    draw: random.Random, place: tuple[str, str], images: dict[int, Any], when: datetime
+def _change_image(
+    draw: random.Random, account_region: tuple[str, str], images: dict[int, Any], time: datetime
 ) -> Iterator[dict[str, Any]]:
-    """Let something happen to an image; yield the event, if EventBridge tells it."""
+    """Change an image; yield the event if EventBridge reports one."""
     number, kind = draw.randrange(4), draw.choice(["state", "state", "target", "gone", "back"])
     if number not in images or kind == "back":
-        images[number] = item(number, draw.choice(["enabling", None]), StateTransitionTime=when)
+        images[number] = item(number, draw.choice(["enabling", None]), StateTransitionTime=time)
     elif kind == "gone":
         del images[number]
     elif kind == "target":
         images[number] = {**images[number], "MaxParallelLaunches": draw.randrange(6, 9)}
     else:
-        state, since = draw.choice(API_STATES), draw.choice([when, when, None])
+        state, transition = draw.choice(API_STATES), draw.choice([time, time, None])
         target = images[number]["SnapshotConfiguration"]
-        images[number] = {
-            **item(number, state, SnapshotConfiguration=target, StateTransitionTime=since)
-        }
+        images[number] = item(
+            number, state, SnapshotConfiguration=target, StateTransitionTime=transition
+        )
     state = images[number].get("State") if number in images else "disabled"
     if state and draw.random() < 0.3:
-        yield event(place, number, state, when)
+        yield make_event(account_region, number, state, time)
 
 
-def event(place: tuple[str, str], number: int, state: str, when: datetime) -> dict[str, Any]:
-    """Return a notification of EventBridge's."""
-    return {
-        "id": f"{place}{number}{when}",
-        "source": "aws.ec2",
-        "detail-type": "EC2 Fast Launch State-change Notification",
-        "account": place[0],
-        "region": place[1],
-        "time": f"{when:%Y-%m-%dT%H:%M:%SZ}",
-        "detail": {"imageId": f"ami-{number:017x}", "resourceType": "snapshot", "state": state},
-    }
-
-
-def _seen(draw: random.Random, there: Places) -> Iterator[tuple[Any, Any]]:
-    for place, images in there.items():
+def _draw_results(draw: random.Random, fleet: Fleet) -> Iterator[tuple[Any, Any]]:
+    """Yield the result of each scan of a sweep: usually all images."""
+    for account_region, images in fleet.items():
         if draw.random() < 0.9:
-            yield place, draw.choice([[*images.values()]] * 12 + ["failed"])
+            yield account_region, draw.choice([[*images.values()]] * 12 + ["failed"])
 
 
-def all_of(sweeps: list[Swept], events: pd.DataFrame) -> Week:
-    """Return sweeps as one, which is faster to keep."""
-    seen = pd.concat([sweep.images for sweep in sweeps], ignore_index=True)
-    covered = pd.concat([sweep.coverage for sweep in sweeps], ignore_index=True)
-    return Week(seen, covered, events)
+def draw_times(draw: random.Random) -> list[datetime]:
+    """Return some times: of scans, within their seconds, and up to eight seconds later."""
+    scans = [START + draw.randrange(SWEEPS) * MINUTE for _ in range(4)]
+    later = [0, 400_000, 999_999, draw.randrange(8_000_000)]
+    return [scan + us * MICROSECOND for scan, us in zip(scans, later, strict=True)]
 
 
 @contextmanager
-def kept(*parts: Any) -> Iterator[fl.History]:
-    """Yield a history of these parts."""
+def open_history(*parts: Any) -> Iterator[fl.History]:
+    """Yield a history with these parts recorded."""
     with tempfile.TemporaryDirectory() as folder:
         history = fl.History(Path(folder) / "store")
         for part in parts:
@@ -138,156 +137,150 @@ def kept(*parts: Any) -> Iterator[fl.History]:
         yield history
 
 
-def instants(draw: random.Random) -> list[datetime]:
-    """Return some moments: of looks, within their seconds, and up to seven seconds later."""
-    looks = [START + draw.randrange(LOOKS) * MINUTE for _ in range(4)]
-    later = [0, 400_000, 999_999, draw.randrange(8_000_000)]
-    return [look + timedelta(microseconds=us) for look, us in zip(looks, later, strict=True)]
-
-
 # --- laws -----------------------------------------------------------------------------
 
 randoms = st.randoms(use_true_random=False)
 gaps = st.sampled_from([None, "1min", "2min", "7min"])
 SEEDS = (2, 8, 10, 12, 14, 17, 21, 25, 34, 36, 41, 42)
-"""Worlds in which one road through a history once led elsewhere than another."""
+"""Seeds of the fleets that once broke a law."""
 
 
-def draws() -> list[random.Random]:
-    """Return the chance of the worlds that once broke a law."""
+def make_draws() -> list[random.Random]:
+    """Return the chance of the fleets that once broke a law."""
     return [random.Random(seed) for seed in SEEDS]
 
 
 @costly
 @given(randoms, gaps)
-def test_leaving_out_what_tells_nothing_new_changes_no_interval(
-    draw: random.Random, max_gap: str | None
-) -> None:
-    """A history's own intervals are those of all its observations and all its coverage."""
+def test_intervals_are_those_of_all_observations(draw: random.Random, max_gap: str | None) -> None:
+    """Leaving out unchanged scans changes no interval."""
     check_intervals([draw], max_gap)
 
 
 @pytest.mark.parametrize("max_gap", [None, "2min"])
-def test_leaving_out_changed_no_interval_of_these(max_gap: str | None) -> None:
-    """So it is in worlds where it was not."""
-    check_intervals(draws(), max_gap)
+def test_intervals_are_those_of_all_observations_in_old_cases(max_gap: str | None) -> None:
+    """Leaving out unchanged scans changes no interval of fleets where it once did."""
+    check_intervals(make_draws(), max_gap)
 
 
 def check_intervals(draws: list[random.Random], max_gap: str | None) -> None:
-    """Refuse intervals of a history that are not those of all that it holds."""
-    with kept(all_of(*world(*draws))) as history:
-        quick = history.intervals(max_gap=max_gap)
-        at_length = fl.intervals(history.observations(), history.coverage(), max_gap=max_gap)
-    same(quick[list(at_length)], at_length)
+    """Compare the intervals of a history with those of all that it holds."""
+    with open_history(join_sweeps(*draw_sweeps(*draws))) as history:
+        intervals = history.intervals(max_gap=max_gap)
+        expected = fl.intervals(history.observations(), history.coverage(), max_gap=max_gap)
+    assert_same(intervals[list(expected)], expected)
 
 
 @pytest.mark.deep
-@partial(costly, part=20)  # five seconds an example
+@partial(costly, part=20)  # an example takes five seconds
 @given(randoms)
-def test_how_it_was_kept_changes_no_answer(draw: random.Random) -> None:
-    """In any order, all of it twice, merged now and then: the answers are the same."""
+def test_order_repetition_and_merges_change_no_answer(draw: random.Random) -> None:
+    """Recorded in any order, twice, and merged now and then, a history answers the same."""
     check_answers(draw, [draw])
 
 
-def test_how_these_were_kept_changes_no_answer() -> None:
-    """So it is in worlds where it was not."""
-    check_answers(random.Random(1), draws())
+def test_order_repetition_and_merges_change_no_answer_in_old_cases() -> None:
+    """A history answers the same about fleets where it once did not."""
+    check_answers(random.Random(1), make_draws())
 
 
 def check_answers(draw: random.Random, draws: list[random.Random]) -> None:
-    """Refuse answers that depend on how a history was kept."""
-    sweeps, told = world(*draws)
-    parts: list[Any] = [*sweeps[:7], told]
-    again = [*parts, *parts]
-    draw.shuffle(again)
-    with kept(*parts) as plain, kept() as other:
-        expected = answers(plain)
-        for number, part in enumerate(again):
+    """Compare the answers of histories that were recorded in different ways."""
+    sweeps, events = draw_sweeps(*draws)
+    parts: list[Any] = [*sweeps[:7], events]
+    repeated = [*parts, *parts]
+    draw.shuffle(repeated)
+    with open_history(*parts) as plain, open_history() as other:
+        expected = query_all(plain)
+        for number, part in enumerate(repeated):
             other.record(part)
             if number in (4, 9):
                 other.compact()
-        same_answers(expected, answers(other))
+        assert_same_answers(expected, query_all(other))
         other.compact()
-        same_answers(expected, answers(other))
+        assert_same_answers(expected, query_all(other))
 
 
 @costly
 @given(randoms)
-def test_the_time_machine_shows_what_a_look_saw(draw: random.Random) -> None:
-    """Without events, at the time of a complete look the images are those that it saw.
+def test_images_are_those_of_a_scan_at_its_time(draw: random.Random) -> None:
+    """Without events, `images` at the time of a complete scan are those that it saw.
 
-    Those whose transition it saw ahead are so from that on.
+    Images whose transition it saw ahead are so from the transition on.
     """
-    check_looks(draw, [draw])
+    check_images_of_scans(draw, [draw])
 
 
-def test_the_time_machine_shows_what_these_looks_saw() -> None:
-    """So it is in worlds where it was not."""
-    check_looks(random.Random(1), draws())
+def test_images_are_those_of_a_scan_at_its_time_in_old_cases() -> None:
+    """`images` are those of a scan in fleets where they once were not."""
+    check_images_of_scans(random.Random(1), make_draws())
 
 
-def check_looks(draw: random.Random, draws: list[random.Random]) -> None:
-    """Refuse a time machine that shows something else than what a look saw."""
-    sweeps, _ = world(*draws)
-    with kept(all_of(sweeps, fl.from_events([]))) as history:
+def check_images_of_scans(draw: random.Random, draws: list[random.Random]) -> None:
+    """Compare `images` with what a scan saw."""
+    sweeps, _ = draw_sweeps(*draws)
+    with open_history(join_sweeps(sweeps)) as history:
         for sweep in draw.sample(sweeps, 3):
-            saw = sweep.images
-            ahead = saw["state_transition_time"] - saw["observed_at"]
-            late = ahead.between(MICROSECOND, AHEAD)
+            images = sweep.images
+            ahead = images["state_transition_time"] - images["observed_at"]
+            is_ahead = ahead.between(MICROSECOND, MAX_AHEAD)
             complete = sweep.coverage.loc[sweep.coverage["status"] == "complete", KEY[:2]]
-            at_once = history.images(at=sweep.started_at).merge(complete, on=KEY[:2])
-            at_once = at_once.merge(saw.loc[late, KEY], on=KEY, how="left", indicator=True)
-            at_once = at_once.loc[at_once["_merge"] == "left_only", COLUMNS]
-            same(at_once.reset_index(drop=True), saw[~late].sort_values(KEY, ignore_index=True))
-            for since in saw.loc[late, "state_transition_time"].drop_duplicates().head(3):
-                then = saw[saw["state_transition_time"] == since].sort_values(KEY)
-                found = history.images(at=since).merge(then[KEY], on=KEY)[COLUMNS]
-                same(found, then.reset_index(drop=True))
+            result = history.images(at=sweep.started_at).merge(complete, on=KEY[:2])
+            result = result.merge(images.loc[is_ahead, KEY], on=KEY, how="left", indicator=True)
+            result = result.loc[result["_merge"] == "left_only", COLUMNS]
+            expected = images[~is_ahead].sort_values(KEY, ignore_index=True)
+            assert_same(result.reset_index(drop=True), expected)
+            times = images.loc[is_ahead, "state_transition_time"].drop_duplicates().head(3)
+            for time in times:
+                expected = images[images["state_transition_time"] == time].sort_values(KEY)
+                result = history.images(at=time).merge(expected[KEY], on=KEY)[COLUMNS]
+                assert_same(result, expected.reset_index(drop=True))
 
 
 @costly
 @given(randoms)
-def test_the_time_machine_agrees_with_the_intervals(draw: random.Random) -> None:
-    """At every instant the images are those, and in those states, that the intervals tell."""
-    check_instants(draw, [draw])
+def test_images_agree_with_the_intervals(draw: random.Random) -> None:
+    """At every instant the images and their states are those of the intervals."""
+    check_images_of_intervals(draw, [draw])
 
 
-def test_the_time_machine_agrees_with_these_intervals() -> None:
-    """So it is in worlds where it did not."""
-    check_instants(random.Random(1), draws())
+def test_images_agree_with_the_intervals_in_old_cases() -> None:
+    """The images are those of the intervals in fleets where they once were not."""
+    check_images_of_intervals(random.Random(1), make_draws())
 
 
-def check_instants(draw: random.Random, draws: list[random.Random]) -> None:
-    """Refuse a time machine that shows another state than the intervals, or another image."""
-    with kept(all_of(*world(*draws))) as history:
-        told = history.intervals()
-        for at in instants(draw):
-            now = told[(told["start"] <= at) & ~(told["end"] <= at)]
-            now = now[~now["state"].isin(["absent", "disabled"])]
-            found = history.images(at=at)
-            state = found["state"].fillna("unknown")
-            same(found[KEY].assign(state=state), now[[*KEY, "state"]].reset_index(drop=True))
+def check_images_of_intervals(draw: random.Random, draws: list[random.Random]) -> None:
+    """Compare `images` with the intervals at some times."""
+    with open_history(join_sweeps(*draw_sweeps(*draws))) as history:
+        intervals = history.intervals()
+        for time in draw_times(draw):
+            current = intervals[(intervals["start"] <= time) & ~(intervals["end"] <= time)]
+            current = current[~current["state"].isin(["absent", "disabled"])]
+            images = history.images(at=time)
+            states = images[KEY].assign(state=images["state"].fillna("unknown"))
+            assert_same(states, current[[*KEY, "state"]].reset_index(drop=True))
 
 
 @costly
 @given(randoms)
-def test_a_difference_leads_from_one_fleet_to_the_other(draw: random.Random) -> None:
-    """Who has the images of one moment and what changed knows states and targets of the other."""
-    check_difference(draw, [draw])
+def test_diff_leads_from_one_fleet_to_the_other(draw: random.Random) -> None:
+    """The images of one time and `diff` together give states and targets of the other time."""
+    check_diff(draw, [draw])
 
 
-def test_a_difference_leads_from_one_of_these_to_the_other() -> None:
-    """So it is in worlds where it did not."""
-    check_difference(random.Random(1), draws())
+def test_diff_leads_from_one_fleet_to_the_other_in_old_cases() -> None:
+    """`diff` leads to the other fleet where it once did not."""
+    check_diff(random.Random(1), make_draws())
 
 
-def check_difference(draw: random.Random, draws: list[random.Random]) -> None:
-    """Refuse a difference between two moments that does not lead from one to the other."""
-    first, last = sorted(draw.sample(instants(draw), 2))
-    with kept(all_of(*world(*draws))) as history:
-        before, after = facts(history.images(at=first)), facts(history.images(at=last))
-        changed = history.diff(first, last)
-    for row in changed.to_dict("records"):
+def check_diff(draw: random.Random, draws: list[random.Random]) -> None:
+    """Apply the changes of `diff` to the images of the first time; compare with the second."""
+    first, last = sorted(draw.sample(draw_times(draw), 2))
+    with open_history(join_sweeps(*draw_sweeps(*draws))) as history:
+        before = list_properties(history.images(at=first))
+        after = list_properties(history.images(at=last))
+        changes = history.diff(first, last)
+    for row in changes.to_dict("records"):
         image = tuple(row[name] for name in KEY)
         if row["change"] in ("gone", "unknown after"):
             assert before.pop(image)
@@ -303,40 +296,136 @@ def check_difference(draw: random.Random, draws: list[random.Random]) -> None:
             else:
                 assert image not in after
         else:
-            place = ["state", "target", "parallel launches", "template"].index(row["change"])
-            assert before[image][place] == row["before"] != row["after"]
-            before[image] = (*before[image][:place], row["after"], *before[image][place + 1 :])
+            n = ["state", "target", "parallel launches", "template"].index(row["change"])
+            assert before[image][n] == row["before"] != row["after"]
+            before[image] = (*before[image][:n], row["after"], *before[image][n + 1 :])
     unknown = {image for image, (state, *_) in after.items() if state == "unknown"}
     assert {k: v for k, v in before.items() if k not in unknown} == {
         k: v for k, v in after.items() if k not in unknown
     }
 
 
-def facts(images: pd.DataFrame) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what may change of each image, by its key, as text."""
-    template = images["launch_template_name"] + ":" + images["launch_template_version"]
-    told = images.assign(template=template, target=images["target_resource_count"].astype("string"),
-                         parallel=images["max_parallel_launches"].astype("string"))  # fmt: skip
-    told = told.astype(object).where(told.notna(), None)
+def list_properties(images: pd.DataFrame) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Return state, target, parallel launches and template of each image by its key, as text."""
+    rows = images.assign(
+        template=images["launch_template_name"] + ":" + images["launch_template_version"],
+        target=images["target_resource_count"].astype("string"),
+        parallel=images["max_parallel_launches"].astype("string"),
+    )
+    rows = rows.astype(object).where(rows.notna(), None)
     names = [*KEY, "state", "target", "parallel", "template"]
-    return {row[:3]: row[3:] for row in told[names].itertuples(index=False, name=None)}
+    return {row[:3]: row[3:] for row in rows[names].itertuples(index=False, name=None)}
 
 
-# --- what is kept ---------------------------------------------------------------------
+# --- sweeps ---------------------------------------------------------------------------
 
 
-def test_everything_that_a_sweep_saw_comes_back(demo: Demo, tmp_path: Path) -> None:
+def test_a_sweep_comes_back_completely(demo: Demo, tmp_path: Path) -> None:
     """Rows come back with their dtypes and names; of the coverage, all but the page token."""
-    swept = fl.sweep(
+    sweep = fl.sweep(
         fl.targets(profiles=demo.accounts.values()), regions=demo.regions, progress=False
     )
     history = fl.History(tmp_path)
-    history.record(swept)
-    by = ["observed_at", *KEY]
-    seen = history.observations()
-    expected = swept.images.sort_values(by, ignore_index=True)
-    same(seen[list(expected)], expected)
-    assert set(seen["sweep_id"]) == {swept.sweep_id}
-    assert set(seen["event_id"].isna()) == {True}
-    covered = swept.coverage.sort_values(["observed_at", *KEY[:2]], ignore_index=True)
-    same(history.coverage(), covered.assign(checkpoint=pd.array([None] * 6, dtype="string")))
+    history.record(sweep)
+    observations = history.observations()
+    expected = sweep.images.sort_values(["observed_at", *KEY], ignore_index=True)
+    assert_same(observations[list(expected)], expected)
+    assert set(observations["sweep_id"]) == {sweep.sweep_id}
+    assert set(observations["event_id"].isna()) == {True}
+    coverage = sweep.coverage.sort_values(["observed_at", *KEY[:2]], ignore_index=True)
+    coverage = coverage.assign(checkpoint=pd.array([None] * 6, dtype="string"))
+    assert_same(history.coverage(), coverage)
+
+
+@pytest.mark.deep
+def test_a_resumed_sweep_counts_as_the_last_recording(demo: Demo, tmp_path: Path) -> None:
+    """A sweep that was resumed and recorded each time counts as it ended, row by row."""
+    accounts = fl.targets(profiles=demo.accounts.values())
+    with emulator.faulty(unauthorized=["111122223333"]):
+        broken = fl.sweep(accounts, regions=demo.regions, progress=False)
+    complete = fl.sweep(resume=broken, progress=False)
+    assert 0 < len(broken.images) < len(complete.images)
+    once = fl.History(tmp_path / "once")
+    once.record(complete)
+    expected = query_all(once)
+    for number, order in enumerate([[broken, complete], [complete, broken, complete]]):
+        history = fl.History(tmp_path / str(number))
+        for sweep in order:
+            history.record(sweep)
+        assert_same_answers(query_all(history), expected)
+        history.compact()
+        assert_same_answers(query_all(history), expected)
+
+
+def test_a_sweep_without_images_proves_that_there_are_none(tmp_path: Path) -> None:
+    """An image that a later sweep finds has appeared."""
+    history = fl.History(tmp_path)
+    history.record(make_sweep(0, (ACCOUNT_REGIONS[0], [])))
+    assert [len(answer) for answer in query_all(history)] == [0, 1, 0, 0, 0, 0]
+    history.record(make_sweep(4, (ACCOUNT_REGIONS[0], [item(1)])))
+    assert history.diff(START, START + 5 * MINUTE)["change"].tolist() == ["appeared"]
+
+
+# --- the object -----------------------------------------------------------------------
+
+
+def test_arguments_are_checked_before_the_store(tmp_path: Path) -> None:
+    """Arguments are checked first; then, whether there is a store."""
+    history = fl.History(tmp_path / "none")
+    for wrong in ("yesterday", "", 5):
+        with pytest.raises(fl.InputError, match="at is"):
+            history.images(at=wrong)  # type: ignore[arg-type]
+    with pytest.raises(fl.InputError, match="a is later than b"):
+        history.diff("2026-01-02", "2026-01-01")
+    with pytest.raises(fl.InputError, match="max_gap is 'x'"):
+        history.intervals(max_gap="x")
+    for method in (
+        history.images,
+        history.observations,
+        history.coverage,
+        history.intervals,
+        history.compact,
+        lambda: history.diff(START, START),
+    ):
+        with pytest.raises(fl.StoreError, match=r"There is no store at .*record\(\) makes one"):
+            method()
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_repr_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repr shows the path, and reads nothing from a disk or from S3."""
+    history = make_history(tmp_path)
+    for name in ("list_files", "read"):
+        monkeypatch.setattr(ParquetStore, name, None)  # a call would fail
+    assert repr(history) == f"History({str(tmp_path)!r})"
+
+
+def test_a_relative_path_is_that_of_the_folder_in_which_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps its meaning in copies and when the process changes its folder; ~ is expanded."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    relative, home = fl.History("a=b c/store"), fl.History("~/a=b c/store")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    relative.record(make_small_sweep(0))
+    assert relative.path == "a=b c/store"
+    for history in (relative, home, fl.History(tmp_path / "a=b c" / "store" / "")):
+        for copied in (history, copy.copy(history), pickle.loads(pickle.dumps(history))):
+            assert count_images(copied) == {"sweep-0000.00": 4}
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_intervals_are_cached_while_the_files_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second query lists the files only; changing an answer changes no later answer."""
+    history = make_history(tmp_path)
+    intervals = history.intervals()
+    intervals.loc[:, "state"] = "broken"
+    monkeypatch.setattr(ParquetStore, "read", lambda *_: pytest.fail("read again"))
+    assert set(history.intervals()["state"]) == {"enabled", "enabling"}
+    monkeypatch.undo()
+    history.record(make_sweep(9, (ACCOUNT_REGIONS[0], [])))
+    assert history.intervals()["state"].eq("absent").sum() == 2
