@@ -59,7 +59,7 @@ def find_runs(inputs: Inputs) -> Frame:
 
 
 def _number_states(observations: Frame) -> Frame:
-    """Number each state with each reason; what comes later in an image's life is higher."""
+    """Give each state and reason a number; what comes later in an image's life is higher."""
     rank: Any = nw.lit(len(_LIFE_CYCLE))
     for number, state in enumerate(_LIFE_CYCLE):
         rank = nw.when(nw.col("state") == state).then(nw.lit(number)).otherwise(rank)
@@ -93,7 +93,7 @@ def _find_ends(encoded: Frame, inputs: Inputs) -> Frame:
 
 
 def _add_first_sights(runs: Frame) -> Frame:
-    """Number the runs of each image, and add when each was first seen and by which scan."""
+    """Add to each run its number, when it was first seen, and by which scan."""
     # Of equal rows, the one that another observation follows is the last.
     then = nw.coalesce("next_instant", add_durations(nw.col("instant"), SECOND))
     runs = runs.with_columns(then=then, one=nw.lit(1), is_last=nw.col("next_instant").is_null())
@@ -142,7 +142,7 @@ def _apply_later_scans(runs: Frame) -> Frame:
 
 
 def _add_blocks(runs: Frame) -> Frame:
-    """Number the blocks: runs of one state in a row, without an absence between them.
+    """Add the number of the block: runs of one state in a row, without an absence between them.
 
     `other_until` is the last time at which the image was certainly not in the state of the
     block: it was in another one, or absent.

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import emulator
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.faults import inject_faults
 from fastlaunch_nb.history.store import ParquetStore
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import API_STATES
@@ -341,7 +341,7 @@ def test_a_sweep_comes_back_completely(demo: Demo, tmp_path: Path) -> None:
 def test_a_resumed_sweep_counts_as_the_last_recording(demo: Demo, tmp_path: Path) -> None:
     """A sweep that was resumed and recorded each time counts as it ended, row by row."""
     accounts = fl.targets(profiles=demo.accounts.values())
-    with emulator.faulty(unauthorized=["111122223333"]):
+    with inject_faults(unauthorized=["111122223333"]):
         broken = fl.sweep(accounts, regions=demo.regions, progress=False)
     complete = fl.sweep(resume=broken, progress=False)
     assert 0 < len(broken.images) < len(complete.images)
