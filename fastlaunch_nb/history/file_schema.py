@@ -127,7 +127,7 @@ def _split_sweep(
     scans = _find_scans(images, coverage)
     counts = scans.value_counts().reindex(coverage.index, fill_value=0)
     coverage["images_recorded"] = counts.astype(COUNT)
-    scanned = coverage[["sweep_id", "observed_at"]].take(scans).set_axis(images.index)
+    scanned = coverage[["sweep_id", "observed_at"]].take(scans.to_numpy()).set_axis(images.index)
     images["observed_at"] = images["observed_at"].fillna(scanned["observed_at"])
     images = images.assign(sweep_id=scanned["sweep_id"], record_id=record_id)
     names = coverage.groupby(dates)["sweep_id"].min()
