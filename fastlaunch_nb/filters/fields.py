@@ -88,8 +88,8 @@ def check_answerable(active: ActiveFilters) -> None:
     """Refuse filters on joined columns, which no response of EC2 has."""
     for name in active.keys() & JOINED.keys():
         raise InputError(
-            f"Filters have the range {name}, of a column that fl.enrich adds after the read. "
-            "Read without this range, enrich the images, then use Filters.apply."
+            f"Filters have the range {name}, of a joined column that no response of EC2 has. "
+            "Read without it, join it with fl.enrich, then use Filters.apply."
         )
 
 
