@@ -70,9 +70,8 @@ ROOMS = {  # each with its doctests, and the quickest tests first
         ("fastlaunch_nb/filters/*.py",),
         (
             "fastlaunch_nb/filters",
-            "tests/sources/test_pages.py",
-            "tests/filters/test_codegen.py",
-            "tests/filters/test_filters.py",
+            *(f"tests/filters/test_{name}.py" for name in ("facet_index", "codegen", "filters")),
+            "tests/test_validation.py",
         ),
     ),
     "sources": Room(
@@ -80,6 +79,7 @@ ROOMS = {  # each with its doctests, and the quickest tests first
         (
             *("fastlaunch_nb/sources", "fastlaunch_nb/schema", _XML),
             "tests/aws/test_xml_columns.py",
+            "tests/schema",
             "tests/sources",
         ),
     ),
@@ -91,7 +91,8 @@ ROOMS = {  # each with its doctests, and the quickest tests first
         ("fastlaunch_nb/history/*.py",),
         (
             "fastlaunch_nb/history",
-            *(f"tests/history/test_{name}.py" for name in ("history_edges", "history", "store")),
+            *(f"tests/history/test_{name}.py" for name in ("deduplicate", "thin", "as_of", "load")),
+            *(f"tests/history/test_{name}.py" for name in ("file_schema", "history", "store")),
         ),
     ),
 }
