@@ -87,7 +87,7 @@ def sizing_curve(
     Examples
     --------
     >>> import fastlaunch_nb as fl
-    >>> size = fl.right_size("40 at 08:00 on weekdays", warm=0.9, spread=7200)
+    >>> size = fl.right_size("40 at 08:00 on weekdays", min_warm_share=0.9, jitter=7200)
     >>> figure = fl.sizing_curve(size, min_warm_share=0.9)
     >>> print(fl.alt_text(figure).partition("\n- ")[0])
     12 snapshots: 90.24 % of launches warm, 30.00 USD a month at most
@@ -96,8 +96,8 @@ def sizing_curve(
     """
     _check_arguments(sizing, min_warm_share, prices, root_volume_gib)
     price = (prices or Prices()).snapshot_gib_month * root_volume_gib
-    chosen = _Point(sizing.target, sizing.warm, sizing.target * price)
-    curve = zip(sizing.curve.target.tolist(), sizing.curve.warm.tolist(), strict=True)
+    chosen = _Point(sizing.target_count, sizing.warm_share, sizing.target_count * price)
+    curve = zip(sizing.curve.target_count.tolist(), sizing.curve.warm_share.tolist(), strict=True)
     points = [_Point(target, share, target * price) for target, share in curve]
     fill_time = format_duration(pd.Timedelta(seconds=sizing.fill_time))
     parallel = f"{sizing.max_parallel:,} prepared at once, in {fill_time} each"
@@ -125,10 +125,10 @@ def _check_arguments(sizing: Any, min_warm_share: Any, prices: Any, gib: Any) ->
             raise InputError(
                 f"min_warm_share is {min_warm_share!r}. Expected a share above 0, up to 1."
             )
-        if min_warm_share > sizing.warm:
+        if min_warm_share > sizing.warm_share:
             raise InputError(
                 f"min_warm_share is {min_warm_share!r}, but this size reaches "
-                f"{_format_share(sizing.warm)}. Expected the share passed to right_size."
+                f"{_format_share(sizing.warm_share)}. Expected the share passed to right_size."
             )
     if prices is not None and not isinstance(prices, Prices):
         raise InputError(f"prices is {prices!r}. Expected Prices(...).")

@@ -1,31 +1,45 @@
-"""Which size of a pool is right: the smallest with which enough launches find a snapshot."""
+"""The right size of a pool: the smallest with which enough launches find a snapshot."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.pool.launch_pattern import MOST_DAYS, launch_times
-from fastlaunch_nb.pool.simulation import Whole, full_target, warm_counts
+from fastlaunch_nb.errors import InputError, accept_old_names, warn_renamed
+from fastlaunch_nb.pool.launch_pattern import MAX_DAYS, IntArray, parse_launches
+from fastlaunch_nb.pool.model import count_warm_launches
 
-FEWEST_PARALLEL: Final = 6
-"""EnableFastLaunch takes no smaller MaxParallelLaunches."""
-LONGEST: Final = 7 * 86_400
-"""Seconds of a fill time, and of a spread, at most."""
-_AT_ONCE = 64
-"""How many targets are tried at once."""
+MIN_PARALLEL: Final = 6
+"""The smallest MaxParallelLaunches that EnableFastLaunch accepts."""
+MAX_SECONDS: Final = 7 * 86_400
+"""The longest fill time and the longest jitter."""
+_CURVE_POINTS = 64
 
 
 class Curve(NamedTuple):
-    """The share of launches that find a snapshot, for targets in rising order."""
+    """The share of launches that find a snapshot, by target count in rising order."""
 
-    target: Whole
-    warm: NDArray[np.float64]
+    target_count: IntArray
+    warm_share: NDArray[np.float64]
+
+    @property
+    def target(self) -> IntArray:
+        """Old name of `target_count`."""
+        warn_renamed("Curve.target", "Curve.target_count")
+        return self.target_count
+
+    @property
+    def warm(self) -> NDArray[np.float64]:
+        """Old name of `warm_share`."""
+        warn_renamed("Curve.warm", "Curve.warm_share")
+        return self.warm_share
 
 
 @dataclass(frozen=True)
@@ -34,24 +48,25 @@ class RightSize:
 
     Attributes
     ----------
-    target : int
+    target_count : int
         Snapshots to keep in stock (TargetResourceCount).
     max_parallel : int
-        Preparation instances at work at once (MaxParallelLaunches).
-    warm : float
-        The share of launches that find a snapshot then.
+        Preparation instances that run at once (MaxParallelLaunches).
+    warm_share : float
+        The share of launches that find a snapshot.
     launches, cold : int
-        Launches that were played, and those of them that found none.
+        The number of launches, and of those that find no snapshot.
     fill_time : float
-        Seconds that a preparation instance took.
+        Seconds that a preparation instance takes.
     curve : Curve
-        Arrays `target` and `warm`: that share for other targets, with `max_parallel`, up to
-        that at which all are warm. Some 64 of them, and all where there are no more.
+        Arrays `target_count` and `warm_share`: the share for other targets with the same
+        `max_parallel`, up to the target that makes all launches warm. All targets if there
+        are at most 64, else some 64 of them.
     """
 
-    target: int
+    target_count: int
     max_parallel: int
-    warm: float
+    warm_share: float
     launches: int
     cold: int
     fill_time: float
@@ -59,181 +74,223 @@ class RightSize:
 
     def __repr__(self) -> str:
         return (
-            f"RightSize(target={self.target}, max_parallel={self.max_parallel}: "
-            f"{_percent(self.warm)} of {self.launches:,} launches warm, {self.cold:,} cold)"
+            f"RightSize(target_count={self.target_count}, max_parallel={self.max_parallel}: "
+            f"{_percent(self.warm_share)} of {self.launches:,} launches warm, {self.cold:,} cold)"
         )
 
+    @property
+    def target(self) -> int:
+        """Old name of `target_count`."""
+        warn_renamed("RightSize.target", "RightSize.target_count")
+        return self.target_count
 
+    @property
+    def warm(self) -> float:
+        """Old name of `warm_share`."""
+        warn_renamed("RightSize.warm", "RightSize.warm_share")
+        return self.warm_share
+
+
+@accept_old_names(warm="min_warm_share", spread="jitter")
 def right_size(
     launches: Any,
     *,
-    warm: float = 0.99,
+    min_warm_share: float = 0.99,
     fill_time: float = 1800.0,
     max_parallel: int | None = None,
     quota: int = 40,
     max_target: int = 1_000,
     days: int = 364,
-    spread: float = 0.0,
+    jitter: float = 0.0,
     seed: int = 0,
 ) -> RightSize:
     """Return the smallest pool with which enough launches find a snapshot.
 
-    Every launch is played against a :class:`Pool` that is full at first. One that finds no
-    snapshot boots without, and takes none later.
+    Every launch is played against a :class:`Pool` that is full at first. A launch that finds
+    no snapshot is cold: it boots without one, and takes none later.
 
     Parameters
     ----------
     launches : str, or datetimes
-        A pattern in words, such as ``"40 at 08:00 on weekdays; 5 at 22:00 daily"`` or
+        A pattern, such as ``"40 at 08:00 on weekdays; 5 at 22:00 daily"`` or
         ``"10 an hour from 09:00 to 17:00 on Mon-Fri"``: counts ``at`` times, ``an hour``, or
-        ``from`` a time ``to`` another; ``daily``, or ``on`` days; ``;`` between several. Or when
-        launches really were: datetimes, an array or a pandas Series of them. All times are in
-        UTC, also those without a zone, and count by the microsecond.
-    warm : float, default 0.99
-        The share of launches that has to find one, above 0 and up to 1.
+        ``from`` a time ``to`` another; ``daily``, or ``on`` days; ``;`` between several. Or the
+        times of real launches: datetimes, an array or a pandas Series of them. Times without a
+        zone are in UTC, as are those of a pattern. Times count by the microsecond.
+    min_warm_share : float, default 0.99
+        The share of launches that must find a snapshot, above 0 and up to 1.
     fill_time : float, default 1800
         Seconds that a preparation instance takes, above 0 and up to a week.
     max_parallel : int, optional
-        Preparation instances at once (MaxParallelLaunches), 6 or more. Else the fewest, 6 or
-        more, that are enough for the target that would do with `quota` of them.
+        Preparation instances that may run at once (MaxParallelLaunches), 6 or more. Default: the
+        fewest, 6 or more, that are enough for the target that `quota` of them would need.
     quota : int, default 40
-        As many may be at work in the region, where `max_parallel` is not given; 40 is EC2's
-        default, for all images together.
+        Preparation instances that may run in the region if `max_parallel` is not given; 40 is
+        EC2's default, for all images together.
     max_target : int, default 1000
-        No larger target is tried.
+        The largest target to try.
     days : int, default 364
-        How many days of a pattern are played, the first a Monday. More of them make a difference
-        where there is a `spread`, or where the pool does not fill up between two of its days.
-    spread : float, default 0
-        Each launch comes up to so many seconds later, evenly at random.
+        The number of days of a pattern, the first a Monday. More days make a difference
+        with a `jitter`, or if the pool does not fill up between two days.
+    jitter : float, default 0
+        Delay each launch by up to this many seconds, evenly at random.
     seed : int, default 0
-        Which random numbers; the same give the same result.
+        The seed of the random delays; the same seed gives the same result.
 
     Returns
     -------
     RightSize
-        `target`, `max_parallel`, the share `warm` that they achieve, and the `curve`.
+        `target_count`, `max_parallel`, the `warm_share` that they achieve, and the `curve`.
 
     Raises
     ------
     InputError
-        An argument is none of the above, or no target up to `max_target` is large enough.
+        If an argument is invalid, or no target up to `max_target` is large enough.
 
     Examples
     --------
     Forty runners that start at eight: half an hour is too long to prepare any in between.
 
     >>> right_size("40 at 08:00 on weekdays")
-    RightSize(target=40, max_parallel=6: 100.00% of 10,400 launches warm, 0 cold)
+    RightSize(target_count=40, max_parallel=6: 100.00% of 10,400 launches warm, 0 cold)
 
-    If they come within two hours, and one in ten may boot slowly, less will do:
+    If they start within two hours, and one in ten may boot slowly, fewer are enough:
 
-    >>> size = right_size("40 at 08:00 on weekdays", warm=0.9, spread=7200)
+    >>> size = right_size("40 at 08:00 on weekdays", min_warm_share=0.9, jitter=7200)
     >>> size
-    RightSize(target=12, max_parallel=10: 90.24% of 10,400 launches warm, 1,015 cold)
-    >>> size.curve.target[9:13], size.curve.warm[9:13].round(3)
+    RightSize(target_count=12, max_parallel=10: 90.24% of 10,400 launches warm, 1,015 cold)
+    >>> size.curve.target_count[9:13], size.curve.warm_share[9:13].round(3)
     (array([10, 11, 12, 13]), array([0.818, 0.865, 0.902, 0.933]))
     """
-    _check_number("warm", warm, 1, "a share above 0, up to 1")
-    _check_number("fill_time", fill_time, LONGEST, "seconds above 0, up to a week")
-    if spread != 0:
-        _check_number("spread", spread, LONGEST, "seconds, 0 up to a week")
-    _check("days", days, 1, MOST_DAYS)
-    _check("max_target", max_target, 1)
-    _check("quota", quota, FEWEST_PARALLEL)
-    _check("seed", seed, 0)
+    _check_number("min_warm_share", min_warm_share, 1, "a share above 0, up to 1")
+    _check_number("fill_time", fill_time, MAX_SECONDS, "seconds above 0, up to a week")
+    if jitter != 0:
+        _check_number("jitter", jitter, MAX_SECONDS, "seconds, 0 up to a week")
+    _check_integer("days", days, 1, MAX_DAYS)
+    _check_integer("max_target", max_target, 1)
+    _check_integer("quota", quota, MIN_PARALLEL)
+    _check_integer("seed", seed, 0)
     if max_parallel is not None:
-        _check("max_parallel", max_parallel, FEWEST_PARALLEL)
-    times = _spread_out(launch_times(launches, days), spread, seed)
-    trials = _Trials(times, float(fill_time), int(max_target))
-    target = _smallest_target(trials, warm, int(max_parallel or quota))
-    parallel = int(max_parallel or 0) or _fewest_parallel(trials, warm, target, quota)
-    return _result(trials, target, parallel)
+        _check_integer("max_parallel", max_parallel, MIN_PARALLEL)
+    times = _add_jitter(parse_launches(launches, days), jitter, seed)
+    pools = _Pools(times, float(fill_time), int(max_target))
+    share = float(min_warm_share)
+    target = pools.find_target(share, int(max_parallel or quota))
+    return pools.describe(target, int(max_parallel or pools.find_parallel(share, target, quota)))
 
 
-class _Trials:
-    """Pools that were played over the launches, each once."""
+class _Stretch(NamedTuple):
+    """Launches that begin at a full pool, up to the next that find it full."""
 
-    def __init__(self, times: Whole, fill_time: float, max_target: int) -> None:
+    peak: int  # snapshots in use at once if all its launches are warm
+    times: tuple[float, ...]  # microseconds after its first launch
+
+
+class _Pools:
+    """Pools of all sizes under the same launches, each stretch of which is played once.
+
+    Larger is never worse, so sizes can be bisected. Suppose that a pool with a larger target, or
+    more instances, falls behind a smaller one for the first time: after `n` warm launches each, it
+    misses the launch that the smaller one serves. It was never behind before, so each of its
+    replacements was ready no later, so it has at least as many snapshots: a contradiction.
+    """
+
+    def __init__(self, times: IntArray, fill_time: float, max_target: int) -> None:
         self.times, self.fill_time, self.max_target = times, fill_time, max_target
         self._fill = max(1, round(fill_time * 1e6))
-        self._counts: dict[tuple[int, int], int] = {}
+        split = partial(split_launches, times, fill_time=self._fill)
+        self._stretches = lru_cache(maxsize=1)(split)  # they are large, and used one after another
+        self.count_cold = cache(self._count_cold)
 
-    def top(self, parallel: int) -> int:
-        """Return the target at which all launches are warm, or the largest to be tried."""
-        return min(full_target(self.times, parallel, self._fill), self.max_target)
-
-    def counts(self, targets: Whole, parallels: Whole) -> Whole:
-        """Return how many launches are warm, for each pool."""
-        pools = list(zip(targets.tolist(), parallels.tolist(), strict=True))
-        if new := [pool for pool in pools if pool not in self._counts]:
-            played = np.array(new)
-            found = warm_counts(self.times, played[:, 0], played[:, 1], self._fill)
-            self._counts.update(zip(new, found.tolist(), strict=True))
-        return np.array([self._counts[pool] for pool in pools])
-
-    def shares(self, targets: Whole, parallels: Whole) -> NDArray[np.float64]:
-        """Return which share of launches is warm, for each pool."""
-        shares: NDArray[np.float64] = self.counts(targets, parallels) / len(self.times)
-        return shares
-
-
-def _smallest_target(trials: _Trials, warm: float, parallel: int) -> int:
-    """Search between a target that is too small and one that is enough; see `played`."""
-    low, high = 0, trials.top(parallel)
-    tried = np.append(_between(low, high), high)  # that one too: one run costs as much as many
-    best = trials.shares(tried, np.full(len(tried), parallel))[-1]
-    if best < warm:
-        raise InputError(
-            f"With {high:,} snapshots and {parallel} preparation instances, which make "
-            f"{parallel * 3600 / trials.fill_time:,.1f} an hour, {_percent(best)} of launches find "
-            f"one. Expected {warm:.2%}: ask for less, or allow more by quota, max_parallel or "
-            "max_target."
+    def _count_cold(self, target: int, parallel: int) -> int:
+        return sum(
+            number * (len(times) - count_warm_launches(times, target, parallel, float(self._fill)))
+            for (peak, times), number in self._stretches(parallel).items()
+            if peak > target
         )
-    while high - low > 1:
-        tried = _between(low, high)
-        enough = trials.shares(tried, np.full(len(tried), parallel)) >= warm
-        high = int(tried[enough].min(initial=high))
-        low = int(tried[~enough].max(initial=low))
-    return high
+
+    def warm_share(self, target: int, parallel: int) -> float:
+        """Return the share of launches that find a snapshot."""
+        return (len(self.times) - self.count_cold(target, parallel)) / len(self.times)
+
+    def top_target(self, parallel: int) -> int:
+        """Return the target that makes all launches warm, or the largest to try."""
+        peaks = (stretch.peak for stretch in self._stretches(parallel))
+        return min(max(peaks, default=1), self.max_target)
+
+    def find_target(self, share: float, parallel: int) -> int:
+        """Return the smallest target that reaches a share with so many instances."""
+        top = self.top_target(parallel)
+        if (best := self.warm_share(top, parallel)) < share:
+            raise InputError(
+                f"With {top:,} snapshots and {parallel} preparation instances, which prepare "
+                f"{parallel * 3600 / self.fill_time:,.1f} an hour, {_percent(best)} of launches "
+                f"find a snapshot. Expected {share:.2%}: lower min_warm_share, or raise quota, "
+                "max_parallel or max_target."
+            )
+        targets = range(1, top)
+        return 1 + bisect_left(targets, share, key=lambda target: self.warm_share(target, parallel))
+
+    def find_parallel(self, share: float, target: int, quota: int) -> int:
+        """Return the fewest instances that reach a share that `quota` instances reach."""
+        numbers = range(MIN_PARALLEL, min(quota, target))  # more than the target never run
+        return MIN_PARALLEL + bisect_left(numbers, share, key=partial(self.warm_share, target))
+
+    def describe(self, target: int, parallel: int) -> RightSize:
+        """Return a size with its share and its curve."""
+        top = self.top_target(parallel)
+        evenly_apart = np.linspace(0, top, _CURVE_POINTS + 2)[1:-1].astype(np.int64)
+        targets = np.unique([*evenly_apart[evenly_apart > 0], max(1, target - 1), target, top])
+        curve = Curve(targets, np.array([self.warm_share(n, parallel) for n in targets.tolist()]))
+        share, cold = self.warm_share(target, parallel), self.count_cold(target, parallel)
+        return RightSize(target, parallel, share, len(self.times), cold, self.fill_time, curve)
 
 
-def _fewest_parallel(trials: _Trials, warm: float, target: int, quota: int) -> int:
-    """Return how many instances are enough for a target that does with `quota` of them."""
-    most = max(FEWEST_PARALLEL, min(quota, target))  # more than are wanted are never at work
-    tried = np.arange(FEWEST_PARALLEL, most + 1)
-    return int(tried[trials.shares(np.full(len(tried), target), tried) >= warm].min())
+def split_launches(times: IntArray, max_parallel: int, fill_time: int) -> Counter[_Stretch]:
+    """Split launches where every pool is full; count equal stretches of two or more.
+
+    If all launches are warm, the replacement of each depends on that of the `max_parallel`-th
+    before it, see :func:`~fastlaunch_nb.pool.model.count_warm_launches`: a running maximum, less
+    the fill times. A launch after the last replacement finds a full pool, also if launches before
+    it were cold, as these leave less to prepare.
+
+    Examples
+    --------
+    >>> split_launches(np.array([0, 0, 50, 500, 900, 900, 950]), 1, 60)
+    Counter({_Stretch(peak=3, times=(0.0, 0.0, 50.0)): 2})
+    """
+    max_parallel = min(max_parallel, len(times))
+    rows = -(-len(times) // max_parallel)
+    chains = np.full(rows * max_parallel, times[-1])
+    chains[: len(times)] = times
+    fill_times = np.arange(rows)[:, None] * fill_time
+    latest = np.maximum.accumulate(chains.reshape(rows, max_parallel) - fill_times, axis=0)
+    ready = (latest + fill_times + fill_time).ravel()[: len(times)]
+    in_use = np.arange(1, len(times) + 1) - np.searchsorted(ready, times, side="right")
+    starts = np.flatnonzero(in_use == 1)
+    ends = np.append(starts[1:], len(times))
+    # Floats are exact below 2**53 microseconds, 285 years, and compared faster than integers.
+    offsets = (times - np.repeat(times[starts], ends - starts)).astype(float).tolist()
+    peaks = np.maximum.reduceat(in_use, starts)
+    bounds = zip(peaks.tolist(), starts.tolist(), ends.tolist(), strict=True)
+    return Counter(
+        _Stretch(peak, tuple(offsets[start:end])) for peak, start, end in bounds if peak > 1
+    )
 
 
-def _result(trials: _Trials, target: int, parallel: int) -> RightSize:
-    top = trials.top(parallel)
-    targets = np.unique([*_between(0, top), max(1, target - 1), target, top])
-    warm = trials.shares(targets, np.full(len(targets), parallel))
-    count = int(trials.counts(np.array([target]), np.array([parallel]))[0])
-    total = len(trials.times)
-    curve = Curve(targets, warm)
-    return RightSize(target, parallel, count / total, total, total - count, trials.fill_time, curve)
-
-
-def _between(low: int, high: int) -> Whole:
-    """Return whole numbers between two, all of them or some that are evenly apart."""
-    apart = np.linspace(low, high, _AT_ONCE + 2)[1:-1].astype(np.int64)
-    return np.unique(apart[apart > low])
-
-
-def _spread_out(times: Whole, spread: float, seed: int) -> Whole:
-    """Let each launch come a little later, at random."""
-    if not spread:
+def _add_jitter(times: IntArray, jitter: float, seed: int) -> IntArray:
+    """Delay each launch at random."""
+    if not jitter:
         return times
-    later = np.random.default_rng(seed).integers(0, round(spread * 1e6), len(times), endpoint=True)
-    return np.sort(times + later)
+    delays = np.random.default_rng(seed).integers(0, round(jitter * 1e6), len(times), endpoint=True)
+    return np.sort(times + delays)
 
 
-def _check(name: str, value: Any, low: int, high: int | None = None) -> None:
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or value < low or (high is not None and value > high):
-        upto = " or more" if high is None else f" to {high:,}"
-        raise InputError(f"{name} is {value!r}. Expected a whole number, {low}{upto}.")
+def _check_integer(name: str, value: Any, low: int, high: int | None = None) -> None:
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_integer or value < low or (high is not None and value > high):
+        allowed = f"{low} or more" if high is None else f"{low} to {high:,}"
+        raise InputError(f"{name} is {value!r}. Expected a whole number, {allowed}.")
 
 
 def _check_number(name: str, value: Any, highest: float, expected: str) -> None:
@@ -243,5 +300,5 @@ def _check_number(name: str, value: Any, highest: float, expected: str) -> None:
 
 
 def _percent(share: float) -> str:
-    """Return a share in percent; never 100 where it is less."""
+    """Format a share in percent; only a whole one is 100."""
     return f"{math.floor(share * 10_000 + 1e-6) / 100:.2f}%"

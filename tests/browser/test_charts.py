@@ -88,7 +88,10 @@ def draw_pools() -> list[Any]:
     )
     many, one = "40 at 08:00 on weekdays", "1 at 08:00"
     cases = ((many, 0.99, 0.0), (many, 0.9, 7200.0), (many, 0.2, 7200.0), (one, 1, 0.0))
-    sizes = [(fl.right_size(text, warm=warm, spread=spread), warm) for text, warm, spread in cases]
+    sizes = [
+        (fl.right_size(text, min_warm_share=warm, jitter=spread), warm)
+        for text, warm, spread in cases
+    ]
     return [
         *(fl.capacity(images, by=by) for by in ("account", "region", "template")),
         fl.capacity(images, top=100),

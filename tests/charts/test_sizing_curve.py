@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 
-SIZE = fl.right_size("40 at 08:00 on weekdays", warm=0.9, spread=7200)
+SIZE = fl.right_size("40 at 08:00 on weekdays", min_warm_share=0.9, jitter=7200)
 
 
 @given(st.floats(0, 1), st.integers(1, 2000))
@@ -19,20 +19,20 @@ def test_the_lines_are_the_curve_and_its_cost(price: float, gib: int) -> None:
     prices = fl.Prices(snapshot_gib_month=price)
     figure = fl.sizing_curve(SIZE, prices=prices, root_volume_gib=gib)
     lines = {trace.name: trace for trace in figure.data}
-    assert list(lines["warm launches"].x) == SIZE.curve.target.tolist()
-    assert list(lines["warm launches"].y) == pytest.approx(SIZE.curve.warm * 100)
-    costs = [int(target) * gib * price for target in SIZE.curve.target]
+    assert list(lines["warm launches"].x) == SIZE.curve.target_count.tolist()
+    assert list(lines["warm launches"].y) == pytest.approx(SIZE.curve.warm_share * 100)
+    costs = [int(target) * gib * price for target in SIZE.curve.target_count]
     assert list(lines["cost a month"].y) == pytest.approx(costs)
     assert lines["cost a month"].yaxis == "y2"
-    assert f"{SIZE.target * gib * price:,.2f} USD a month" in figure.layout.title.text
+    assert f"{SIZE.target_count * gib * price:,.2f} USD a month" in figure.layout.title.text
 
 
 def test_the_chosen_target_is_marked_and_named() -> None:
     """The chosen target has a mark on the curve and a label; the required share has a line."""
     figure = fl.sizing_curve(SIZE, min_warm_share=0.9)
     (mark,) = (trace for trace in figure.data if trace.name == "chosen")
-    assert (list(mark.x), list(mark.y)) == ([SIZE.target], [100 * SIZE.warm])
-    assert [note.text for note in figure.layout.annotations] == [f"<b>target {SIZE.target}</b>"]
+    assert (list(mark.x), list(mark.y)) == ([SIZE.target_count], [100 * SIZE.warm_share])
+    assert [note.text for note in figure.layout.annotations] == [f"<b>target {SIZE.target_count}</b>"]
     assert [shape.y0 for shape in figure.layout.shapes] == [90, 0]
     assert len(fl.sizing_curve(SIZE).layout.shapes) == 1
     lines = fl.alt_text(figure).split("\n")

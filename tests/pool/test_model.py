@@ -1,6 +1,8 @@
-"""The model of a pool: its laws, against the plainest way to say the same."""
+"""Tests of the model of a pool: its laws, and the same numbers from simpler models."""
 
 from __future__ import annotations
+
+import itertools
 
 import pytest
 from hypothesis import example, given
@@ -8,14 +10,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.pool.model import Pool
+from fastlaunch_nb.pool.model import Pool, count_warm_launches
 
 FILL = 10
-targets, parallels = st.integers(0, 12), st.integers(1, 8)
+targets, parallels, fills = st.integers(0, 12), st.integers(1, 8), st.integers(1, 60)
+launch_times = st.lists(st.integers(0, 300), min_size=1, max_size=40).map(sorted)
+CROWD = [0] * 7 + [10] * 3 + [20] * 6 + [21, 30, 30, 300]
+"""Many at once, some of them when snapshots arrive, and at the end one that meets a full pool."""
 
 
-class Played(RuleBasedStateMachine):
-    """Anything that may be done to a pool, in any order."""
+def play_launches(times: list[int], target: int, max_parallel: int, fill_time: int) -> list[bool]:
+    """Return which launches find a snapshot in a pool that is full at first."""
+    pool, warm = Pool(target, max_parallel, fill_time, stock=target), []
+    for now in times:
+        pool.advance(now)
+        warm.append(pool.take())
+    return warm
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """Everything that may happen to a pool, in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,52 +45,51 @@ class Played(RuleBasedStateMachine):
 
     @rule()
     def launch(self) -> None:
-        """A launch finds a snapshot exactly where there is one."""
-        there = self.pool.stock > 0
-        assert self.pool.take() is there
+        """A launch finds a snapshot exactly if one is in stock."""
+        in_stock = self.pool.stock > 0
+        assert self.pool.take() is in_stock
         self.launches += 1
 
     @rule(numbers=st.tuples(targets, parallels))
     def resize(self, numbers: tuple[int, int]) -> None:
-        """Ask for other numbers."""
+        """A pool that is resized is no longer stopped."""
         self.pool.resize(*numbers)
         self.stopped = False
 
     @rule()
     def stop(self) -> None:
-        """Prepare nothing more."""
+        """A pool may be stopped."""
         self.pool.stop()
         self.stopped = True
 
     @invariant()
-    def never_more_than_asked_for(self) -> None:
-        """Law: never more snapshots than asked for, never more at work than allowed."""
+    def never_exceeds_its_limits(self) -> None:
+        """Law: never more snapshots than the target, never more preparations than allowed."""
         assert self.pool.stock >= 0
         assert self.pool.stock + self.pool.in_preparation <= self.pool.target
         assert self.pool.in_preparation <= self.pool.max_parallel
 
     @invariant()
-    def always_at_work(self) -> None:
-        """Law: as many at work as lack and may be, none where it was stopped."""
-        lacking = self.pool.target - self.pool.stock
-        expected = 0 if self.stopped else min(lacking, self.pool.max_parallel)
+    def always_refills(self) -> None:
+        """Law: as many preparations as are needed and allowed; none in a stopped pool."""
+        missing = self.pool.target - self.pool.stock
+        expected = 0 if self.stopped else min(missing, self.pool.max_parallel)
         assert self.pool.in_preparation == expected
 
     @invariant()
     def every_launch_is_counted(self) -> None:
-        """Law: each launch was warm or cold."""
+        """Law: each launch is warm or cold."""
         assert self.pool.used + self.pool.missed == self.launches
 
     @precondition(lambda self: not self.stopped)
     @rule()
-    def full_in_the_end(self) -> None:
-        """Law: left alone long enough, it is full."""
+    def fills_up(self) -> None:
+        """Law: without launches a pool fills up."""
         self.pool.advance(self.pool.now + FILL * (self.pool.target + 1))
         assert self.pool.stock == self.pool.target
 
 
-TestPool = Played.TestCase
-
+TestPool = PoolMachine.TestCase
 
 ALL_AT_ONCE = [(0, True)] * 3 + [(FILL, True)] * 5 + [(FILL + 1, True)] * 2
 
@@ -86,10 +99,10 @@ ALL_AT_ONCE = [(0, True)] * 3 + [(FILL, True)] * 5 + [(FILL + 1, True)] * 2
 @example(4, 3, ALL_AT_ONCE)
 @example(3, 8, ALL_AT_ONCE)
 @example(12, 1, [(second, True) for second in range(0, 30, 3)])
-def test_a_pool_is_what_a_stopwatch_says(
+def test_a_pool_matches_a_loop_over_seconds(
     target: int, max_parallel: int, steps: list[tuple[int, bool]]
 ) -> None:
-    """Law: second by second, by the plainest loop, the same stock and the same misses."""
+    """Law: second by second, the simplest loop has the same stock and the same misses."""
     pool = Pool(target, max_parallel, FILL)
     stock, missed, ends = 0, 0, [FILL] * min(target, max_parallel)
     for now in range(FILL * 31):  # the last launches are replaced as well
@@ -107,14 +120,14 @@ def test_a_pool_is_what_a_stopwatch_says(
 
 @given(st.lists(st.integers(0, 20), max_size=10), targets, parallels)
 def test_steps_do_not_matter(steps: list[int], target: int, max_parallel: int) -> None:
-    """Law: time that passes in pieces brings the same snapshots at the same times."""
-    pieces, whole = Pool(target, max_parallel, FILL), Pool(target, max_parallel, FILL)
-    arrived = [when for step in steps for when in pieces.advance(pieces.now + step)]
-    assert arrived == whole.advance(sum(steps))
+    """Law: time that passes in steps brings the same snapshots at the same times."""
+    stepped, direct = Pool(target, max_parallel, FILL), Pool(target, max_parallel, FILL)
+    arrived = [when for step in steps for when in stepped.advance(stepped.now + step)]
+    assert arrived == direct.advance(sum(steps))
 
 
-def test_another_fill_time_is_for_what_begins_from_then_on() -> None:
-    """What is in preparation keeps the time that it began with."""
+def test_a_new_fill_time_applies_to_later_preparations() -> None:
+    """A preparation that runs keeps the fill time that it started with."""
     pool = Pool(2, 1, FILL)
     pool.fill_time = 1
     assert pool.advance(FILL + 1) == [FILL, FILL + 1]
@@ -123,21 +136,21 @@ def test_another_fill_time_is_for_what_begins_from_then_on() -> None:
         pool.fill_time = 0
 
 
-def test_what_is_due_next() -> None:
-    """The next snapshot comes when the first preparation ends; without one there is no next."""
+def test_the_next_snapshot_is_due_when_a_preparation_ends() -> None:
+    """The next snapshot arrives when the first preparation ends; without one none is due."""
     pool = Pool(3, 2, FILL)
 
-    def seen(now: int) -> tuple[int, float | None]:
+    def advance(now: int) -> tuple[int, float | None]:
         pool.advance(now)
         return pool.stock, pool.next_due
 
-    assert seen(0) == seen(FILL - 1) == (0, FILL)
-    assert seen(FILL) == seen(2 * FILL - 1) == (2, 2 * FILL)
-    assert seen(2 * FILL) == (3, None)
+    assert advance(0) == advance(FILL - 1) == (0, FILL)
+    assert advance(FILL) == advance(2 * FILL - 1) == (2, 2 * FILL)
+    assert advance(2 * FILL) == (3, None)
 
 
-def test_what_a_smaller_pool_gives_up() -> None:
-    """Stock above the target goes first; of the work in progress stays what began first."""
+def test_a_smaller_pool_drops_stock_and_late_preparations() -> None:
+    """Stock above the target is dropped; the preparations that started first go on."""
     pool = Pool(6, 2, FILL, stock=3)
     pool.advance(4)
     pool.resize(6, 3)
@@ -148,8 +161,8 @@ def test_what_a_smaller_pool_gives_up() -> None:
     assert (pool.stock, pool.in_preparation, pool.next_due) == (2, 0, None)
 
 
-def test_a_pool_that_was_stopped() -> None:
-    """It keeps its stock and prepares nothing, not for a launch either, until it is resized."""
+def test_a_stopped_pool_does_not_refill() -> None:
+    """A stopped pool keeps its stock and prepares nothing until it is resized."""
     pool = Pool(3, 3, FILL, stock=2)
     pool.stop()
     assert (pool.take(), pool.stock, pool.in_preparation) == (True, 1, 0)
@@ -159,18 +172,18 @@ def test_a_pool_that_was_stopped() -> None:
 
 
 @pytest.mark.parametrize(
-    "least",
+    "limit",
     [{"target": 0}, {"max_parallel": 1}, {"fill_time": 1e-9}, {"stock": 0}, {"stock": 5}],
     ids=str,
 )
-def test_the_last_number_that_is_in_range(least: dict[str, float]) -> None:
+def test_ranges_include_their_limits(limit: dict[str, float]) -> None:
     """The ends of each range belong to it."""
-    pool = Pool(**{"target": 5, "max_parallel": 6, "fill_time": 1800, **least})  # type: ignore[arg-type]
-    assert {name: getattr(pool, name) for name in least} == least
+    pool = Pool(**{"target": 5, "max_parallel": 6, "fill_time": 1800, **limit})  # type: ignore[arg-type]
+    assert {name: getattr(pool, name) for name in limit} == limit
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         ({"target": -1}, "target is -1"),
         ({"max_parallel": 0}, "max_parallel 0"),
@@ -181,16 +194,51 @@ def test_the_last_number_that_is_in_range(least: dict[str, float]) -> None:
     ],
     ids=str,
 )
-def test_refused(wrong: dict[str, float], says: str) -> None:
-    """A number out of its range is refused by name."""
-    with pytest.raises(InputError, match=says):
+def test_a_number_out_of_range_is_refused(wrong: dict[str, float], message: str) -> None:
+    """The error names the number that is out of its range."""
+    with pytest.raises(InputError, match=message):
         Pool(**{"target": 5, "max_parallel": 6, "fill_time": 1800, **wrong})  # type: ignore[arg-type]
 
 
 def test_time_only_goes_forward() -> None:
-    """A pool is not asked about the past."""
+    """A pool cannot go back in time."""
     pool = Pool(1, 1, 1, now=5)
     with pytest.raises(InputError, match="before 5"):
         pool.advance(4)
     assert pool.advance(5) == []
     assert repr(pool) == "Pool(0 of 1 in stock, 1 in preparation, 0 used, 0 missed)"
+
+
+# --- the recurrence -------------------------------------------------------------------
+
+
+@given(launch_times, st.integers(1, 12), parallels, fills)
+@example(CROWD, 1, 1, 10)
+@example(CROWD, 3, 2, 10)
+@example(CROWD, 5, 8, 10)
+@example(CROWD, 12, 3, 10)
+@example([5], 1, 1, 1)
+@example([0, 0, 60, 60], 2, 1, 60)
+@example([0, 0, 60, 60], 1, 8, 60)
+def test_the_recurrence_matches_the_pool(
+    times: list[int], target: int, max_parallel: int, fill: int
+) -> None:
+    """Law: launch by launch, the recurrence and the events find the same snapshots."""
+    warm = [
+        count_warm_launches(times[:n], target, max_parallel, fill) for n in range(len(times) + 1)
+    ]
+    assert [after > before for before, after in itertools.pairwise(warm)] == play_launches(
+        times, target, max_parallel, fill
+    )
+
+
+@given(launch_times, st.integers(1, 12), parallels, fills)
+@example(CROWD, 4, 2, 10)
+def test_a_larger_pool_is_never_worse(
+    times: list[int], target: int, max_parallel: int, fill: int
+) -> None:
+    """Law: a larger target, or more instances, never falls behind in warm launches."""
+    for n in range(1, len(times) + 1):
+        warm = count_warm_launches(times[:n], target, max_parallel, fill)
+        assert count_warm_launches(times[:n], target + 1, max_parallel, fill) >= warm
+        assert count_warm_launches(times[:n], target, max_parallel + 1, fill) >= warm

@@ -1,182 +1,151 @@
-"""Right sizing: as `Pool` and the embedded EC2 have it, launch by launch, and no larger."""
+"""Tests of right sizing: the smallest pool that is enough, by the model and the emulator."""
 
 from __future__ import annotations
 
 import itertools
 import random
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.pool import launch_pattern, simulation, sizing
+from fastlaunch_nb.pool import sizing
+from fastlaunch_nb.pool.model import count_warm_launches
 from fastlaunch_nb.pool.sizing import Curve, RightSize
 from tests.helpers.samples import ACCOUNT, REGION
+from tests.pool.test_model import CROWD, fills, launch_times, parallels, play_launches
 
 AMI = "ami-0123456789abcdef0"
 HOUR = 3_600
+WEEK = 7 * 86_400
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
-moments = st.lists(st.integers(0, 300), min_size=1, max_size=40).map(sorted)
-targets, parallels, fills = st.integers(1, 12), st.integers(1, 8), st.integers(1, 60)
 
-
-def one_by_one(times: list[int], target: int, max_parallel: int, fill_time: int) -> list[bool]:
-    """Return which launches find a snapshot in a pool that is full at first."""
-    pool, seen = fl.Pool(target, max_parallel, fill_time, stock=target), []
-    for now in times:
-        pool.advance(now)
-        seen.append(pool.take())
-    return seen
-
-
-def at(*seconds: float) -> list[datetime]:
+def datetimes(*seconds: float) -> list[datetime]:
     """Return times so many seconds after a Monday."""
     return [MONDAY + timedelta(seconds=second) for second in seconds]
-
-
-def hours(pattern: str, days: int = 7) -> list[float]:
-    """Return the launches of a pattern, in hours after the first Monday."""
-    found: list[float] = (launch_pattern.launch_times(pattern, days) / 3.6e9).tolist()
-    return found
-
-
-# --- as the model has it --------------------------------------------------------------
-
-CROWD = [0] * 7 + [10] * 3 + [20] * 6 + [21, 30, 30, 300]
-"""Many at once, some of them when snapshots come in, and in the end one at a full pool."""
-
-
-@given(moments, st.lists(st.tuples(targets, parallels), min_size=1, max_size=6), fills)
-@example(CROWD, [(1, 1), (3, 2), (5, 8), (12, 3)], 10)
-@example([5], [(1, 1)], 1)
-@example([0, 0, 60, 60], [(2, 1), (1, 8)], 60)
-def test_as_the_model_has_it(times: list[int], pools: list[tuple[int, int]], fill: int) -> None:
-    """Law: for every launch the same answer as of a `Pool`, however many are played at once."""
-    sizes = np.array(pools)
-    seen = simulation.found(np.array(times), sizes[:, 0], sizes[:, 1], fill)
-    assert seen.tolist() == [one_by_one(times, *pool, fill) for pool in pools]
-
-
-@given(moments, targets, parallels, fills)
-@example(CROWD, 5, 2, 10)
-@example(list(range(0, 60, 2)), 12, 1, 40)
-def test_in_portions(times: list[int], target: int, max_parallel: int, fill: int) -> None:
-    """Law: played in portions, because they are many, it is the same."""
-    pools = (np.array([target, 1, target + 1]), np.array([max_parallel, 8, 1]))
-    whole = simulation.found(np.array(times), *pools, fill)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulation, "_CELLS", 13)
-        patch.setattr(simulation, "_BLOCK", 3)
-        assert (simulation.found(np.array(times), *pools, fill) == whole).all()
-
-
-@given(moments, targets, parallels, fills)
-@example(CROWD, 4, 2, 10)
-def test_more_is_never_worse(times: list[int], target: int, max_parallel: int, fill: int) -> None:
-    """Law: a larger target, or more instances, has found as many launches at every moment."""
-    pools = (np.array([target, target + 1, target]), np.array([max_parallel, *[max_parallel] * 2]))
-    pools[1][2] += 1
-    so_far = simulation.found(np.array(times), *pools, fill).cumsum(axis=1)
-    assert (so_far[1:] >= so_far[0]).all()
-
-
-@given(moments, parallels, fills)
-@example(CROWD, 3, 10)
-@example([0, 10], 1, 10)
-@example([0, 9], 1, 10)
-def test_the_target_at_which_all_are_warm(times: list[int], parallel: int, fill: int) -> None:
-    """Law: no smaller target has a snapshot for every launch."""
-    full = simulation.full_target(np.array(times), parallel, fill)
-    assert all(one_by_one(times, full, parallel, fill))
-    assert full == 1 or not all(one_by_one(times, full - 1, parallel, fill))
-
-
-@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.deep) for n in (1, 2))])
-def test_as_the_embedded_ec2_has_it(ec2: Any, seed: int) -> None:
-    """Launch by launch, the embedded EC2 has a snapshot exactly where it was foretold."""
-    draw = random.Random(seed)
-    times = sorted(draw.choices(range(0, 4 * HOUR, 60), k=60))
-    ec2.add_windows_image(AMI, name="an image", owner_id=ACCOUNT)
-    size = fl.right_size(at(*times), warm=0.8, fill_time=1200, max_parallel=6)
-    ec2.pace.preparation = timedelta(seconds=1200)
-    asked = {"SnapshotConfiguration": {"TargetResourceCount": size.target}}
-    client = boto3.client(
-        "ec2", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
-    )
-    client.enable_fast_launch(ImageId=AMI, MaxParallelLaunches=6, **asked)
-    CLOCK.advance(hours=12)
-    life, took = ec2.lives[AMI], []
-    for step in np.diff(times, prepend=0).tolist():
-        CLOCK.advance(seconds=step)
-        took.append(life.take())
-    foretold = simulation.found(np.array(times), np.array([size.target]), np.array([6]), 1200)
-    assert took == foretold[0].tolist()
-    assert (life.pool.used, life.pool.missed) == (60 - size.cold, size.cold)
-    assert 0 < size.cold <= 12
 
 
 # --- the smallest ---------------------------------------------------------------------
 
 
-@given(moments, st.sampled_from([0.3, 0.5, 0.8, 0.9, 1.0]), fills)
-@example([0, 0], 0.5, 60)
-@example(CROWD, 0.8, 10)
-@example([0] * 30 + [60] * 30, 0.75, 10)
-def test_the_smallest(times: list[int], warm: float, fill: int) -> None:
-    """Law: no smaller target does with the quota, and no fewer instances with that target."""
+@given(
+    launch_times,
+    st.sampled_from([0.3, 0.5, 0.8, 0.9, 1.0]),
+    fills,
+    st.none() | st.integers(6, 8),
+)
+@example([0, 0], 0.5, 60, None)
+@example(CROWD, 0.8, 10, None)
+@example([0] * 30 + [60] * 30, 0.75, 10, None)
+@example([0] * 30 + [60] * 30, 0.75, 10, 7)
+def test_no_smaller_pool_is_enough(
+    times: list[int], min_warm_share: float, fill: int, max_parallel: int | None
+) -> None:
+    """Law: event by event, no smaller target is enough, and no fewer instances for that target."""
 
-    def share(target: int, max_parallel: int) -> float:
-        seen = one_by_one(times, target, max_parallel, fill)
-        return sum(seen) / len(seen)
+    def share(target: int, parallel: int) -> float:
+        warm = play_launches(times, target, parallel, fill)
+        return sum(warm) / len(warm)
 
-    size = fl.right_size(at(*times), warm=warm, fill_time=fill, quota=9)
-    enough = (target for target in itertools.count(1) if share(target, 9) >= warm)
-    assert size.target == next(enough)
-    fewest = (parallel for parallel in range(6, 10) if share(size.target, parallel) >= warm)
-    assert size.max_parallel == next(fewest)
-    assert size.warm == share(size.target, size.max_parallel) >= warm
-    assert size.cold == round((1 - size.warm) * size.launches)
-    for target, foretold in zip(*size.curve, strict=True):
-        assert foretold == share(int(target), size.max_parallel)
+    size = fl.right_size(
+        datetimes(*times),
+        min_warm_share=min_warm_share,
+        fill_time=fill,
+        max_parallel=max_parallel,
+        quota=9,
+    )
+    most = max_parallel or 9
+    enough = (n for n in itertools.count(1) if share(n, most) >= min_warm_share)
+    assert size.target_count == next(enough)
+    fewest = (n for n in range(6, 10) if share(size.target_count, n) >= min_warm_share)
+    assert size.max_parallel == (max_parallel or next(fewest))
+    assert size.warm_share == share(size.target_count, size.max_parallel) >= min_warm_share
+    assert size.cold == round((1 - size.warm_share) * size.launches)
+    for target, warm_share in zip(*size.curve, strict=True):
+        assert warm_share == share(int(target), size.max_parallel)
 
 
-def test_a_large_one() -> None:
-    """Among hundreds of targets the smallest is found, and the curve shows where."""
-    size = fl.right_size("700 at 08:00 on weekdays", warm=0.9, days=3)
-    assert (size.target, size.max_parallel, size.launches, size.cold) == (630, 14, 2100, 210)
-    assert (size.curve.target[-1], size.curve.warm[-1]) == (756, 1)  # a day refills 672
-    where = size.curve.target.tolist().index(630)
-    assert size.curve.target[where - 1] == 629
-    assert size.curve.warm[where - 1] < 0.9 <= size.curve.warm[where]
-    apart = {756 * number // 65 for number in range(1, 65)}
-    assert set(size.curve.target.tolist()) == {*apart, 629, 630, 756}
-    assert min(np.diff(size.curve.warm)) >= 0
+@given(launch_times, st.integers(1, 12), parallels, fills)
+@example(CROWD, 5, 2, 10)
+@example(CROWD * 2, 3, 10, 10)
+@example([0, 10], 1, 1, 10)
+@example([0, 9], 1, 1, 10)
+@example(list(range(0, 60, 2)), 12, 1, 40)
+def test_stretches_are_the_launches(
+    times: list[int], target: int, parallel: int, fill: int
+) -> None:
+    """Law: stretch by stretch, as many launches are cold as in one pool; none at the top target."""
+    pools = sizing._Pools(np.array(sorted(times)) * 1_000_000, fill, max_target=10**6)
+    cold = play_launches(sorted(times), target, parallel, fill).count(False)
+    assert pools.count_cold(target, parallel) == cold
+    top = pools.top_target(parallel)
+    assert all(play_launches(sorted(times), top, parallel, fill))
+    assert top == 1 or not all(play_launches(sorted(times), top - 1, parallel, fill))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.deep) for n in (1, 2))])
+def test_the_emulator_matches_the_size(ec2: Any, seed: int) -> None:
+    """Launch by launch, the emulator has a snapshot exactly where the model has one."""
+    draw = random.Random(seed)
+    times = sorted(draw.choices(range(0, 4 * HOUR, 60), k=60))
+    ec2.add_windows_image(AMI, name="an image", owner_id=ACCOUNT)
+    size = fl.right_size(datetimes(*times), min_warm_share=0.8, fill_time=1200, max_parallel=6)
+    ec2.pace.preparation = timedelta(seconds=1200)
+    client = boto3.client(
+        "ec2", region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    client.enable_fast_launch(
+        ImageId=AMI,
+        MaxParallelLaunches=6,
+        SnapshotConfiguration={"TargetResourceCount": size.target_count},
+    )
+    CLOCK.advance(hours=12)
+    life, warm = ec2.lives[AMI], []
+    for step in np.diff(times, prepend=0).tolist():
+        CLOCK.advance(seconds=step)
+        warm.append(life.take())
+    assert warm == play_launches(times, size.target_count, 6, 1200)
+    assert count_warm_launches(times, size.target_count, 6, 1200) == sum(warm) == 60 - size.cold
+    assert (life.pool.used, life.pool.missed) == (60 - size.cold, size.cold)
+    assert 0 < size.cold <= 12
+
+
+def test_the_smallest_of_hundreds_is_found() -> None:
+    """The smallest of hundreds of targets is found, and the curve has it and the one below."""
+    size = fl.right_size("700 at 08:00 on weekdays", min_warm_share=0.9, days=3)
+    assert (size.target_count, size.max_parallel, size.launches, size.cold) == (630, 14, 2100, 210)
+    assert (size.curve.target_count[-1], size.curve.warm_share[-1]) == (756, 1)  # a day refills 672
+    index = size.curve.target_count.tolist().index(630)
+    assert size.curve.target_count[index - 1] == 629
+    assert size.curve.warm_share[index - 1] < 0.9 <= size.curve.warm_share[index]
+    evenly_apart = {756 * number // 65 for number in range(1, 65)}
+    assert set(size.curve.target_count.tolist()) == {*evenly_apart, 629, 630, 756}
+    assert min(np.diff(size.curve.warm_share)) >= 0
 
 
 @pytest.mark.parametrize("launches", [1, 2, 64])
 def test_a_small_curve_is_whole(launches: int) -> None:
-    """Up to 64 targets it has them all, one after the other."""
-    size = fl.right_size(f"{launches} at 08:00", warm=0.5, days=1)
-    assert size.target == -(-launches // 2)
-    assert size.curve.target.tolist() == [*range(1, launches + 1)]
-    assert size.curve.warm.tolist() == [target / launches for target in size.curve.target]
+    """A curve of up to 64 targets has all of them."""
+    size = fl.right_size(f"{launches} at 08:00", min_warm_share=0.5, days=1)
+    assert size.target_count == -(-launches // 2)
+    assert size.curve.target_count.tolist() == [*range(1, launches + 1)]
+    assert size.curve.warm_share.tolist() == [n / launches for n in range(1, launches + 1)]
 
 
 def test_max_parallel_may_be_given() -> None:
-    """With fewer preparation instances it takes more snapshots; what is given is kept."""
+    """Fewer preparation instances need more snapshots; a number that is given stays."""
 
     def size(**options: int) -> tuple[int, int]:
-        words = "30 an hour from 08:00 to 12:00 on weekdays"
-        found = fl.right_size(words, warm=0.95, days=7, **options)
-        return found.target, found.max_parallel
+        pattern = "30 an hour from 08:00 to 12:00 on weekdays"
+        found = fl.right_size(pattern, min_warm_share=0.95, days=7, **options)
+        return found.target_count, found.max_parallel
 
     assert size() == (15, 15)
     assert size(max_parallel=6) == (72, 6)
@@ -185,212 +154,78 @@ def test_max_parallel_may_be_given() -> None:
     assert size(quota=6) == (72, 6)
 
 
-def test_more_instances_than_there_is_work_for() -> None:
-    """However many may be at work, it is as if they were as many as are wanted."""
+def test_more_instances_than_snapshots_change_nothing() -> None:
+    """More instances than the target never run, however many may."""
     size = fl.right_size("7 at 08:00", quota=10**12)
-    assert (size.target, size.max_parallel) == (7, 6)
-    assert fl.right_size("7 at 08:00", max_parallel=10**12).target == 7
+    assert (size.target_count, size.max_parallel) == (7, 6)
+    assert fl.right_size("7 at 08:00", max_parallel=10**12).target_count == 7
 
 
-def test_what_holds_unless_said() -> None:
-    """A year less a day, half an hour to prepare one, 99 in 100 warm, at once as they come."""
+def test_defaults() -> None:
+    """By default: 52 weeks, half an hour for a snapshot, 99 of 100 launches warm, no jitter."""
     size = fl.right_size("100 at 08:00")
     assert (size.launches, size.fill_time) == (364 * 100, 1800)
-    assert (size.target, size.warm, size.cold) == (99, 0.99, 364)
+    assert (size.target_count, size.warm_share, size.cold) == (99, 0.99, 364)
 
 
 @pytest.mark.parametrize(
-    ("cold", "of", "says"),
+    ("cold", "launches", "percent"),
     [(1, 20_001, "99.99%"), (0, 20_001, "100.00%"), (1, 2, "50.00%"), (20_001, 20_001, "0.00%")],
 )
-def test_what_it_says(cold: int, of: int, says: str) -> None:
-    """It reads well, and never says 100 % where a launch was cold."""
+def test_repr_never_rounds_up_to_100_percent(cold: int, launches: int, percent: str) -> None:
+    """A repr reads well, and has 100 % only if no launch is cold."""
     curve = Curve(np.array([1]), np.array([1.0]))
-    size = RightSize(20_000, 6, (of - cold) / of, of, cold, 1800.0, curve)
+    size = RightSize(20_000, 6, (launches - cold) / launches, launches, cold, 1800.0, curve)
     assert repr(size) == (
-        f"RightSize(target=20000, max_parallel=6: {says} of {of:,} launches warm, {cold:,} cold)"
+        f"RightSize(target_count=20000, max_parallel=6: {percent} of {launches:,} launches warm, "
+        f"{cold:,} cold)"
     )
 
 
-def test_results_are_compared_by_what_they_say() -> None:
-    """Two are equal if they recommend and achieve the same."""
-    assert fl.right_size("1 at 08:00", warm=0.1) == fl.right_size("1 at 08:00", warm=0.2)
+def test_equal_sizes_are_equal() -> None:
+    """Two results are equal if they recommend and achieve the same."""
+    one, other = (fl.right_size("1 at 08:00", min_warm_share=share) for share in (0.1, 0.2))
+    assert one == other
 
 
-def test_too_much_to_ask() -> None:
-    """Where the pool can not keep up, that is said, with what would help."""
-    with pytest.raises(fl.InputError, match=r"With 1,000 snapshots and 40 .* make 80\.0 an hour"):
+def test_an_unreachable_share_is_refused() -> None:
+    """If no pool can keep up, the error says so, and what would help."""
+    with pytest.raises(fl.InputError, match=r"With 1,000 snapshots and 40 .* 80\.0 an hour"):
         fl.right_size("200 an hour daily", days=1)
     with pytest.raises(fl.InputError, match=r"With 9 .*, 90\.00% of launches .* Expected 99\.00%"):
         fl.right_size("10 at 08:00", days=20, max_target=9)
-    assert fl.right_size("10 at 08:00", days=20, max_target=9, warm=0.9).target == 9
+    assert fl.right_size("10 at 08:00", days=20, max_target=9, min_warm_share=0.9).target_count == 9
 
 
-# --- launches -------------------------------------------------------------------------
+def test_jitter_covers_its_whole_range() -> None:
+    """A delay is between 0 and the jitter, both included; each microsecond may be drawn."""
+    delayed = sizing._add_jitter(np.zeros(1_000, dtype=np.int64), 3e-6, seed=0)
+    assert set(delayed.tolist()) == {0, 1, 2, 3}
+    assert sizing._add_jitter(np.array([5]), 0, seed=0).tolist() == [5]
 
 
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ("2 at 08:00 on weekdays", [24 * day + 8 for day in range(5) for _ in range(2)]),
-        ("1 at 8:00 and 20:30 on Sat", [128, 140.5]),
-        ("1 launch at 0:00, 6:00 and 12:00 on Sundays", [144, 150, 156]),
-        ("2 an hour from 09:00 to 11:00 on Wed", [57, 57.5, 58, 58.5]),
-        ("2 per hour from 23:00 to 01:00 on tuesday", [47, 47.5, 48, 48.5]),
-        ("3 from 09:00 to 12:00 on mondays", [9, 10, 11]),
-        ("1 at 00:00", [0, 24, 48, 72, 96, 120, 144]),
-        ("1 at 00:00 daily", [0, 24, 48, 72, 96, 120, 144]),
-        ("1 AT 00:00 every day", [0, 24, 48, 72, 96, 120, 144]),
-        ("1 at 00:00 on Mon, Wed and Fri", [0, 48, 96]),
-        ("1 at 00:00 on Sat-Mon", [0, 120, 144]),
-        ("1 at 00:00 on Friday to Saturday, tue", [24, 96, 120]),
-        ("1 at 00:00 on weekends and Mon", [0, 120, 144]),
-        ("1 at 12:00 on Tue; 1 at 11:00 on Tue ;2 at 24:00 on Mon", [24, 24, 35, 36]),
-        ("1 an hour on Mon", list(range(24))),
-        ("3 from 22:30 to 01:30 on Sun", [166.5, 167.5, 168.5]),
-        ("2 from 06:00 to 06:00 on Mon", [6, 18]),
-        ("1 at 0:59 and 23:59 on Mon", [59 / 60, 23 + 59 / 60]),
-        ("1 at 00:00 on Mon to Mon", [0]),
-        ("1 at 00:00 on Sun-Sat", [0, 24, 48, 72, 96, 120, 144]),
-    ],
-)
-def test_patterns(pattern: str, expected: list[float]) -> None:
-    """Words say when launches are, from a Monday on, in order."""
-    assert hours(pattern) == expected
-
-
-@given(st.integers(1, 40), st.integers(0, 23), st.integers(1, 24))
-@example(7, 22, 5)
-def test_so_many_an_hour(count: int, start: int, over: int) -> None:
-    """Law: an hour of "10 an hour" has 10 launches."""
-    found = hours(f"{count} an hour from {start}:00 to {(start + over) % 24}:00 on Mon")
-    full = np.floor(found).astype(int)
-    assert np.unique(full, return_counts=True)[1].tolist() == [count] * over
-    assert min(full) == start
-
-
-def test_times_are_whole_microseconds() -> None:
-    """Where launches can not be evenly apart, each comes in the microsecond that has begun."""
-    for pattern in ("7 an hour from 00:00 to 01:00 on Mon", "7 from 00:00 to 01:00 on Mon"):
-        found = launch_pattern.launch_times(pattern, days=7)
-        assert found.dtype == np.int64
-        assert found.tolist() == [number * HOUR * 1_000_000 // 7 for number in range(7)]
-
-
-def test_days_begin_on_a_monday() -> None:
-    """Of ten days seven are weekdays or more: Monday to Friday, and three of the next week."""
-    assert len(hours("1 at 08:00 on weekdays", days=10)) == 8
-    assert len(hours("1 at 08:00 on weekends", days=10)) == 2
-
-
-LATER = MONDAY + timedelta(hours=1)
-EAST = LATER.astimezone(timezone(timedelta(hours=5, minutes=30)))
-PAIR = np.array(["2026-01-05T00", "2026-01-05T01"], dtype="datetime64[h]")
-SAME: list[Any] = [
-    [MONDAY, LATER],
-    iter([LATER, MONDAY]),
-    [MONDAY.replace(tzinfo=None), EAST],
-    PAIR,
-    [PAIR[0].astype("datetime64[ns]"), EAST],
-    pd.Series(PAIR[::-1]),
-    pd.Series(PAIR).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
-    pd.DatetimeIndex(["2026-01-05T01:00+01:00", "2026-01-05T02:00+01:00"]),
-    [pd.Timestamp("2026-01-05"), pd.Timestamp("2026-01-05T01", tz="UTC")],
-]
-
-
-@pytest.mark.parametrize("times", SAME, ids=lambda value: type(value).__name__)
-def test_real_times(times: Any) -> None:
-    """Datetimes of Python, numpy and pandas are taken in any order; without a zone they are UTC."""
-    found = launch_pattern.launch_times(times, days=1)
-    first = int(MONDAY.timestamp()) * 1_000_000
-    assert found.tolist() == [first, first + HOUR * 1_000_000]
-
-
-def test_a_spread_is_from_at_once_to_its_end() -> None:
-    """No launch comes before its time or after the spread; each microsecond of it may be drawn."""
-    spread = sizing._spread_out(np.zeros(1_000, dtype=np.int64), 3e-6, seed=0)
-    assert set(spread.tolist()) == {0, 1, 2, 3}
-    assert sizing._spread_out(np.array([5]), 0, seed=0).tolist() == [5]
-
-
-def test_a_spread_is_drawn_from_the_seed() -> None:
-    """The same seed gives the same result, another seed another; a spread takes fewer snapshots."""
+def test_jitter_depends_on_the_seed() -> None:
+    """Equal seeds give equal results, others do not; with jitter fewer snapshots are enough."""
 
     def size(**options: Any) -> Any:
-        return fl.right_size("40 at 08:00 on weekdays", warm=0.9, days=14, **options)
+        pattern = "40 at 08:00 on weekdays"
+        return fl.right_size(pattern, min_warm_share=0.9, days=14, **options)
 
-    one, same, other = (size(spread=7_200, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (size(jitter=7_200, seed=seed) for seed in (1, 1, 2))
     assert one == same
-    assert one.curve.warm.tolist() == same.curve.warm.tolist()
-    assert not np.array_equal(one.curve.warm[:9], other.curve.warm[:9])
-    assert one.target < size().target == size(seed=2).target == 36
+    assert one.curve.warm_share.tolist() == same.curve.warm_share.tolist()
+    assert not np.array_equal(one.curve.warm_share[:9], other.curve.warm_share[:9])
+    assert one.target_count < size().target_count == size(seed=2).target_count == 36
 
 
-# --- refused --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ("40", "'40'. Expected such as"),
-        ("", "''. Expected such as"),
-        ("1 at 08:00;", "''. Expected such as"),
-        ("forty at 08:00", "'forty at 08:00'. Expected such as"),
-        ("40 at 8", "'40 at 8'. Expected such as"),
-        ("4 an hour at 08:00", "an hour, and at a time"),
-        ("0 at 08:00", "Expected a count from 1"),
-        ("5000001 at 08:00", "Expected a count from 1 to 5,000,000"),
-        ("5000000 at 08:00 on Mon; 1 at 09:00 on Mon", "launches are 260,000,052 in 364 days"),
-        ("9" * 5000 + " at 08:00", "Expected a count from 1"),
-        ("40 at 25:00", "'25:00'. Expected 00:00 to 24:00"),
-        ("40 at 24:01", "'24:01'. Expected 00:00 to 24:00"),
-        ("40 at 08:60", "'08:60'. Expected 00:00 to 24:00"),
-        ("40 at 08:00 on wekdays", "'wekdays'. Did you mean 'weekdays'?"),
-        ("40 at 08:00 on Mon-weekends", "'mon-weekends'. Expected such as Mon-Fri"),
-        ("5000 an hour", "launches are 43,680,000 in 364 days. Expected at most 5,000,000"),
-        (pd.Series([], dtype="datetime64[us]"), "no launch at all"),
-        ([], "no launch at all"),
-        (40, "launches is 40. Expected such as"),
-        (["08:00"], "launches has '08:00'. Expected datetimes"),
-        ([MONDAY.date()], "Expected datetimes"),
-        ([pd.NaT], "launches has NaT. Expected datetimes"),
-        ([np.datetime64("NaT")], "Expected datetimes"),
-        (pd.Series([MONDAY, None]), "launches has 1 missing times"),
-        (np.array([["2026-01-05"]], dtype="datetime64[s]"), "2 dimensions"),
-    ],
-    ids=lambda value: str(value)[:30],
-)
-def test_launches_that_are_none(wrong: Any, says: str) -> None:
-    """What says no launches is refused: what was given, and what was expected."""
-    with pytest.raises(fl.InputError) as refused:
-        fl.right_size(wrong)
-    assert says in str(refused.value)
-
-
-def test_a_pattern_without_a_day() -> None:
-    """Days in which the pattern has no launch are refused."""
-    with pytest.raises(fl.InputError, match="on Sun': no launch at all"):
-        fl.right_size("1 at 08:00 on Sun", days=6)
-
-
-def test_the_most_launches() -> None:
-    """Five million are still taken, and one more is not, in words or as times."""
-    assert len(launch_pattern.launch_times("5000000 at 08:00", days=1)) == 5_000_000
-    with pytest.raises(fl.InputError, match=r"5,000,001 in 1 days\. Expected at most 5,000,000"):
-        launch_pattern.launch_times("5000000 at 08:00; 1 at 09:00", days=1)
-    with pytest.raises(fl.InputError, match=r"are 5,000,001\. Expected at most 5,000,000"):
-        launch_pattern.launch_times(np.zeros(5_000_001, dtype="datetime64[s]"), days=1)
-
-
-WEEK = 7 * 86_400
+# --- invalid numbers ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "last",
+    "limit",
     [
-        {"warm": 1},
-        {"warm": 1e-9},
+        {"min_warm_share": 1},
+        {"min_warm_share": 1e-9},
         {"fill_time": WEEK},
         {"fill_time": 1e-6},
         {"max_parallel": 6},
@@ -398,27 +233,27 @@ WEEK = 7 * 86_400
         {"max_target": 1},
         {"days": 1},
         {"days": 100_000},
-        {"spread": WEEK},
-        {"spread": 1e-6},
+        {"jitter": WEEK},
+        {"jitter": 1e-6},
         {"seed": 0},
     ],
     ids=str,
 )
-def test_the_last_number_that_is_in_range(last: dict[str, Any]) -> None:
+def test_ranges_include_their_limits(limit: dict[str, Any]) -> None:
     """The ends of each range belong to it."""
-    size = fl.right_size("1 at 08:00 on Mon", **{"days": 7, **last})
-    assert (size.target, size.max_parallel, size.warm) == (1, 6, 1)
+    size = fl.right_size("1 at 08:00 on Mon", **{"days": 7, **limit})
+    assert (size.target_count, size.max_parallel, size.warm_share) == (1, 6, 1)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
-        ({"warm": 0}, "warm is 0"),
-        ({"warm": 99}, "warm is 99. Expected a share"),
-        ({"warm": 1.001}, "warm is 1.001. Expected a share above 0, up to 1"),
-        ({"warm": float("nan")}, "warm is nan"),
-        ({"warm": "0.9"}, "warm is '0.9'"),
-        ({"warm": True}, "warm is True"),
+        ({"min_warm_share": 0}, "min_warm_share is 0"),
+        ({"min_warm_share": 99}, "min_warm_share is 99. Expected a share"),
+        ({"min_warm_share": 1.001}, "min_warm_share is 1.001. Expected a share above 0, up to 1"),
+        ({"min_warm_share": float("nan")}, "min_warm_share is nan"),
+        ({"min_warm_share": "0.9"}, "min_warm_share is '0.9'"),
+        ({"min_warm_share": True}, "min_warm_share is True"),
         ({"fill_time": 0}, "fill_time is 0"),
         ({"fill_time": float("inf")}, "fill_time is inf"),
         ({"fill_time": WEEK + 1}, "fill_time is 604801. Expected seconds above 0, up to a week"),
@@ -428,16 +263,56 @@ def test_the_last_number_that_is_in_range(last: dict[str, Any]) -> None:
         ({"max_target": 0}, "max_target is 0"),
         ({"days": 0}, "days is 0. Expected a whole number, 1 to 100,000"),
         ({"days": 100_001}, "days is 100001"),
-        ({"spread": -1}, "spread is -1"),
-        ({"spread": WEEK + 1}, "spread is 604801. Expected seconds, 0 up to a week"),
+        ({"jitter": -1}, "jitter is -1"),
+        ({"jitter": WEEK + 1}, "jitter is 604801. Expected seconds, 0 up to a week"),
         ({"seed": -1}, "seed is -1. Expected a whole number, 0 or more"),
-        ({"spread": None}, "spread is None. Expected seconds"),
+        ({"jitter": None}, "jitter is None. Expected seconds"),
         ({"max_parallel": "6"}, "max_parallel is '6'"),
         ({"seed": True}, "seed is True"),
     ],
     ids=str,
 )
-def test_numbers_out_of_range(wrong: dict[str, Any], says: str) -> None:
-    """A number out of its range is refused by name."""
-    with pytest.raises(fl.InputError, match=says):
+def test_a_number_out_of_range_is_refused(wrong: dict[str, Any], message: str) -> None:
+    """The error names the number that is out of its range."""
+    with pytest.raises(fl.InputError, match=message):
         fl.right_size("40 at 08:00 on weekdays", **wrong)
+
+
+# --- old names ------------------------------------------------------------------------
+
+OLD_ARGUMENTS = [("warm", "min_warm_share", 0.5), ("spread", "jitter", 60.0)]
+
+
+@pytest.mark.parametrize(("old", "new", "value"), OLD_ARGUMENTS)
+def test_old_arguments_work_with_a_warning(old: str, new: str, value: float) -> None:
+    """An old argument gives what the new one gives, and warns at the line of the call."""
+    message = rf"right_size\({old}=\) is now right_size\({new}=\)"
+    with pytest.warns(DeprecationWarning, match=message) as warned:
+        size = fl.right_size("40 at 08:00", **{old: value})  # type: ignore[arg-type]
+    assert [warning.filename for warning in warned] == [__file__]
+    assert size == fl.right_size("40 at 08:00", **{new: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("old", "new", "value"), OLD_ARGUMENTS)
+def test_an_old_and_a_new_argument_are_refused(old: str, new: str, value: float) -> None:
+    """An argument under both of its names is refused, even if the values are equal."""
+    with pytest.raises(fl.InputError, match=f"{old} is now {new}. Expected {new} alone"):
+        fl.right_size("40 at 08:00", **{old: value, new: value})  # type: ignore[arg-type]
+
+
+def test_an_unknown_argument_is_a_type_error() -> None:
+    """Arguments that never existed are refused as Python refuses them."""
+    with pytest.raises(TypeError, match="hot"):
+        fl.right_size("40 at 08:00", hot=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(("old", "new"), [("target", "target_count"), ("warm", "warm_share")])
+def test_old_attributes_work_with_a_warning(old: str, new: str) -> None:
+    """An old attribute of a size or a curve has the value of the new one, and warns."""
+    size = fl.right_size("4 at 08:00", days=1)
+    for result in (size, size.curve):
+        message = f"{type(result).__name__}.{old} is now {type(result).__name__}.{new}"
+        with pytest.warns(DeprecationWarning, match=message) as warned:
+            value = getattr(result, old)
+        assert [warning.filename for warning in warned] == [__file__]
+        assert np.array_equal(value, getattr(result, new))
