@@ -52,12 +52,13 @@ def test_axes_have_the_colours_of_their_lines() -> None:
 
 def test_the_old_name_of_an_argument_works_with_a_warning() -> None:
     """The argument `warm` means `min_warm_share`, and warns at the line that uses it."""
+    old: dict[str, Any] = {"warm": 0.9}
     with pytest.warns(DeprecationWarning, match=r"^sizing_curve\(warm=\) is now") as caught:
-        figure = fl.sizing_curve(SIZE, warm=0.9)
+        figure = fl.sizing_curve(SIZE, **old)
     assert [warning.filename for warning in caught] == [__file__]
     assert figure == fl.sizing_curve(SIZE, min_warm_share=0.9)
     with pytest.raises(fl.InputError, match=r"warm is now min_warm_share.*Got both"):
-        fl.sizing_curve(SIZE, warm=0.9, min_warm_share=0.9)
+        fl.sizing_curve(SIZE, min_warm_share=0.9, **old)
 
 
 @pytest.mark.parametrize(
