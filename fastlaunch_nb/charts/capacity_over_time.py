@@ -63,7 +63,7 @@ class _Panel(NamedTuple):
         return self.image["target_resource_count"]
 
     @property
-    def known_stock(self) -> pd.DataFrame:
+    def stock_rows(self) -> pd.DataFrame:
         """The rows with a known stock."""
         return self.rows[self.rows["available_snapshots"].notna()]
 
@@ -93,8 +93,10 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     for position, panel in enumerate(panels):
         _draw_panel(figure, position, panel, axis)
     begin, end = map(alt_text.to_plotly_time, axis)
-    figure.update_xaxes(type="date", range=[begin, end], minallowed=begin, maxallowed=end)
-    figure.update_xaxes(tickformatstops=_TICKS, title={"text": "UTC", "standoff": 4})
+    limits, title = {"minallowed": begin, "maxallowed": end}, {"text": "UTC", "standoff": 4}
+    figure.update_xaxes(
+        type="date", range=[begin, end], **limits, tickformatstops=_TICKS, title=title
+    )
     alt_text.attach_rows(figure, map(_describe_panel, panels))
     return figure
 
@@ -214,21 +216,17 @@ def _describe_launches(fast: Any, cold: Any, *, with_verb: bool = False) -> str:
 def _make_legend(panels: list[_Panel]) -> list[LegendEntry]:
     rows, unknown = pd.concat(panel.rows for panel in panels), style.state_style("unknown")
     entries = (
-        ("in stock", _STOCK, "■", rows["available_snapshots"].notna().any()),
-        ("target now", _TARGET, "┅", any(pd.notna(panel.target) for panel in panels)),
-        ("stock unknown", unknown.colour, unknown.swatch, any(panel.gaps for panel in panels)),
-        ("fast launches", _FAST, "■", rows["fast_launches"].gt(0).any()),
-        ("cold launches", _COLD, "✕", rows["cold_launches"].gt(0).any()),
+        (_STOCK, "■", "in stock", rows["available_snapshots"].notna().any()),
+        (_TARGET, "┅", "target now", any(pd.notna(panel.target) for panel in panels)),
+        (unknown.colour, unknown.swatch, "stock unknown", any(panel.gaps for panel in panels)),
+        (_FAST, "■", "fast launches", rows["fast_launches"].gt(0).any()),
+        (_COLD, "✕", "cold launches", rows["cold_launches"].gt(0).any()),
     )
-    return [
-        LegendEntry(colour, swatch, [name])
-        for name, colour, swatch, is_drawn in entries
-        if is_drawn
-    ]
+    return [LegendEntry(colour, swatch, [name]) for colour, swatch, name, drawn in entries if drawn]
 
 
 def _describe_panel(panel: _Panel) -> RowText:
-    values = panel.known_stock["available_snapshots"]
+    values = panel.stock_rows["available_snapshots"]
     stock = "stock unknown"
     if len(values):
         stock = f"stock {values.min():,} to {values.max():,}, at last {values.iloc[-1]:,}"
@@ -292,7 +290,7 @@ def _stock_traces(panel: _Panel, yaxis: str) -> list[go.Scatter]:
 
     The area is a trace of its own, because plotly would fill the breaks as well.
     """
-    x, y = _stock_steps(panel.known_stock)
+    x, y = _stock_steps(panel.stock_rows)
     target = f" of {panel.target}" if pd.notna(panel.target) else ""
     hover = f"%{{x|%Y-%m-%d %H:%M}} UTC<br>stock %{{y}}{target}<extra></extra>"
     heights = [stock or 0 for stock in y]

@@ -20,8 +20,6 @@ NOON = pd.Timestamp("2026-01-15T12:00:00Z")
 HOUR = 3600
 TARGETS = (10, 5, None)
 
-# image, hour, stock, fast launches, cold launches
-MetricRow = tuple[int, int, int | None, int | None, int | None]
 METRIC_ROWS = st.lists(
     st.tuples(
         st.integers(0, 2),
@@ -34,6 +32,7 @@ METRIC_ROWS = st.lists(
     max_size=40,
     unique_by=lambda row: row[:2],
 )
+"""Image number, hour, stock, fast launches and cold launches."""
 
 
 def make_images(*targets: int | None) -> pd.DataFrame:
@@ -77,7 +76,7 @@ def read_stock(trace: Any, time: pd.Timestamp) -> int | None:
 
 
 @given(METRIC_ROWS)
-def test_every_launch_is_drawn_and_counted(metric_rows: list[MetricRow]) -> None:
+def test_every_launch_is_drawn_and_counted(metric_rows: list[Any]) -> None:
     """Law: the bars and the title count all launches of the metrics, at any time."""
     images = make_images(*TARGETS)
     rows = [(number, hour, HOUR, *counts) for number, hour, *counts in metric_rows]
@@ -94,7 +93,7 @@ def test_every_launch_is_drawn_and_counted(metric_rows: list[MetricRow]) -> None
 
 @given(METRIC_ROWS)
 def test_the_line_has_the_stock_and_breaks_where_it_is_unknown(
-    metric_rows: list[MetricRow],
+    metric_rows: list[Any],
 ) -> None:
     """Law: the line is at the stock of each period; an hour with unknown stock is hatched."""
     images = make_images(*TARGETS)

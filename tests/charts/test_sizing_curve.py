@@ -55,12 +55,13 @@ SIZING_CURVE: Any = fl.sizing_curve  # without its types, which have only the ne
 
 def test_the_old_name_of_an_argument_works_with_a_warning() -> None:
     """The argument `warm` means `min_warm_share`, and warns at the line that uses it."""
+    old: dict[str, Any] = {"warm": 0.9}
     with pytest.warns(DeprecationWarning, match=r"^sizing_curve\(warm=\) is now") as caught:
-        figure = SIZING_CURVE(SIZE, warm=0.9)
+        figure = fl.sizing_curve(SIZE, **old)
     assert [warning.filename for warning in caught] == [__file__]
     assert figure == fl.sizing_curve(SIZE, min_warm_share=0.9)
     with pytest.raises(fl.InputError, match=r"warm is now min_warm_share.*Got both"):
-        SIZING_CURVE(SIZE, warm=0.9, min_warm_share=0.9)
+        fl.sizing_curve(SIZE, min_warm_share=0.9, **old)
 
 
 @pytest.mark.parametrize(
