@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from numbers import Real
 from typing import Any, Final, TypeVar
 
 import pandas as pd
@@ -28,7 +25,6 @@ from fastlaunch_nb.schema.joins import JOINED
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_MAX_COUNT = 2**63 - 1  # of a column of counts
 _End = TypeVar("_End", int, pd.Timestamp)
 
 
@@ -86,62 +82,7 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
     return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-# --- numbers and times ----------------------------------------------------------------
-
-
-def parse_count(name: str, value: object, *, least: int = 0, most: int = _MAX_COUNT) -> int:
-    """Return a whole number within bounds as an int.
-
-    Examples
-    --------
-    >>> parse_count("max_workers", 8, least=1)
-    8
-    >>> parse_count("page_size", 500, most=200)
-    Traceback (most recent call last):
-    fastlaunch_nb.errors.InputError: page_size is 500. Expected a whole number from 0 to 200.
-    """
-    if not isinstance(value, bool):  # which Python counts as 0 or 1
-        with suppress(TypeError):
-            count = operator.index(value)  # type: ignore[arg-type]
-            if least <= count <= most:
-                return count
-    bounds = f"of {least} or more" if most == _MAX_COUNT else f"from {least} to {most}"
-    raise InputError(f"{name} is {value!r}. Expected a whole number {bounds}.")
-
-
-def parse_number(
-    name: str,
-    value: Any,
-    expected: str,
-    *,
-    most: float = sys.float_info.max,
-    allow_zero: bool = False,
-) -> float:
-    """Return a finite number above 0, and at most `most`, as a float.
-
-    The error names the unit and the bounds as `expected`.
-
-    Examples
-    --------
-    >>> parse_number("fill_time", 600, "seconds above 0")
-    600.0
-    """
-    if type(value) is not bool and isinstance(value, Real):
-        with suppress(OverflowError):  # by an int that is too large for a float
-            number = float(value)
-            if 0 < number <= most or (allow_zero and number == 0):
-                return number
-    raise InputError(f"{name} is {value!r}. Expected {expected}.")
-
-
-def parse_share(name: str, value: object) -> float:
-    """Return a share above 0, and at most 1, as a float."""
-    return parse_number(name, value, "a share above 0, up to 1", most=1)
-
-
-def check_workers(max_workers: object) -> int:
-    """Return the maximum number of workers as an int."""
-    return parse_count("max_workers", max_workers, least=1)
+# --- times ----------------------------------------------------------------
 
 
 def parse_time(name: str, value: datetime | str) -> pd.Timestamp:

@@ -13,8 +13,9 @@ from fastlaunch_nb.charts.capacity_data import BY, CapacityRows, make_capacity_r
 from fastlaunch_nb.charts.capacity_over_time import capacity_over_time
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_time
+from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.columns import KEY
-from fastlaunch_nb.validation import parse_count, validate_columns
+from fastlaunch_nb.validation import validate_columns
 
 _MAX_ROWS: Final = 50
 _MAX_PANELS: Final = 6

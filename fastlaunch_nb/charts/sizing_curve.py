@@ -13,6 +13,7 @@ from fastlaunch_nb.charts import alt_text, style
 from fastlaunch_nb.charts.alt_text import LegendEntry, RowText
 from fastlaunch_nb.errors import InputError, accept_old_names
 from fastlaunch_nb.formatting import format_duration
+from fastlaunch_nb.number_checks import parse_number, parse_share
 from fastlaunch_nb.pool.sizing import RightSize
 from fastlaunch_nb.schema.joins import Prices
 
@@ -120,24 +121,16 @@ def sizing_curve(
 def _check_arguments(sizing: Any, min_warm_share: Any, prices: Any, gib: Any) -> None:
     if not isinstance(sizing, RightSize):
         raise InputError(f"Expected a result of right_size(...). Got a {type(sizing).__name__}.")
-    if min_warm_share is not None:
-        if not _is_number(min_warm_share) or not 0 < min_warm_share <= 1:
-            raise InputError(
-                f"min_warm_share is {min_warm_share!r}. Expected a share above 0, up to 1."
-            )
-        if min_warm_share > sizing.warm_share:
-            raise InputError(
-                f"min_warm_share is {min_warm_share!r}, but this size reaches "
-                f"{_format_share(sizing.warm_share)}. Expected the share passed to right_size."
-            )
+    if min_warm_share is not None and (
+        parse_share("min_warm_share", min_warm_share) > sizing.warm_share
+    ):
+        raise InputError(
+            f"min_warm_share is {min_warm_share!r}, but this size reaches "
+            f"{_format_share(sizing.warm_share)}. Expected the share passed to right_size."
+        )
     if prices is not None and not isinstance(prices, Prices):
         raise InputError(f"prices is {prices!r}. Expected Prices(...).")
-    if not _is_number(gib) or not 0 < gib < math.inf:
-        raise InputError(f"root_volume_gib is {gib!r}. Expected GiB, above 0.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    parse_number("root_volume_gib", gib, "GiB, above 0")
 
 
 def _format_share(share: float) -> str:

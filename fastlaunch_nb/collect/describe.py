@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from fastlaunch_nb.aws.clients import AccountSession, open_session, resolve_regi
 from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
 from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, warn
 from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.sources.pages import empty_images, from_pages
 from fastlaunch_nb.validation import check_region, parse_api_filters, parse_image_ids
 
@@ -149,20 +149,9 @@ def _check_paging(max_items: Any, page_size: Any, starting_token: Any) -> dict[s
             "attrs['next_token'], or None to start from the beginning."
         )
     return {
-        "max_items": _check_size("max_items", max_items),
-        "page_size": _check_size("page_size", page_size, maximum=MAX_PAGE_SIZE),
+        "max_items": None if max_items is None else parse_count("max_items", max_items),
+        "page_size": (
+            None if page_size is None else parse_count("page_size", page_size, most=MAX_PAGE_SIZE)
+        ),
         "starting_token": starting_token,
     }
-
-
-def _check_size(name: str, value: Any, maximum: int | None = None) -> int | None:
-    if value is None:
-        return None
-    try:
-        size = operator.index(value)
-    except TypeError:
-        size = -1
-    if size < 0 or isinstance(value, bool) or (maximum is not None and size > maximum):
-        expected = f"from 0 to {maximum}" if maximum is not None else "of 0 or more"
-        raise InputError(f"{name} is {value!r}. Expected a whole number {expected}.")
-    return size

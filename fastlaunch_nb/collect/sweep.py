@@ -21,9 +21,10 @@ from fastlaunch_nb.collect.scheduler import SweepScheduler, runs_in_process
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.errors import InputError, SweepError
 from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.arrow import concat_batches, make_coverage
 from fastlaunch_nb.schema.columns import KEY, TEXT
-from fastlaunch_nb.validation import check_workers, parse_regions
+from fastlaunch_nb.validation import parse_regions
 
 if TYPE_CHECKING:
     import boto3
@@ -135,7 +136,7 @@ def _check_arguments(
             f"executor is a {type(executor).__name__}. Expected a concurrent.futures.Executor, "
             "such as ProcessPoolExecutor(); for a Dask client, its get_executor()."
         )
-    check_workers(max_workers)
+    parse_count("max_workers", max_workers, least=1)
     if progress is not None and not isinstance(progress, bool) and not _accepts_two(progress):
         raise InputError(
             f"progress is {progress!r}. Expected True, False, None, or a function that can be "

@@ -20,6 +20,7 @@ from fastlaunch_nb.aws.clients import create_session_with_keys, swap_default_ses
 from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
+from fastlaunch_nb.number_checks import parse_count
 
 if TYPE_CHECKING:
     import boto3
@@ -80,8 +81,7 @@ def demo(
     ['build-farm']
     """
     global _running
-    if not isinstance(port, int) or not 0 <= port <= 65535:
-        raise InputError(f"port is {port!r}. Expected a whole number from 0 to 65535.")
+    port = parse_count("port", port, most=65535)
     if _running is not None:
         _running.stop()
     _running = Demo(seed, port, host, faults)

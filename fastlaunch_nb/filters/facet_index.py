@@ -24,8 +24,8 @@ from fastlaunch_nb.filters.fields import (
     get_range_values,
     to_microseconds,
 )
+from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.columns import COUNT, STATES, TEXT, TIME
-from fastlaunch_nb.validation import parse_count
 
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]

@@ -15,11 +15,11 @@ from fastlaunch_nb.filters import fields
 from fastlaunch_nb.filters.codegen import format_filters, generate_code
 from fastlaunch_nb.filters.facet_index import FacetIndex
 from fastlaunch_nb.filters.fields import FACETS, RANGES
+from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.columns import TIME
 from fastlaunch_nb.validation import (
     check_unicode,
     parse_api_filters,
-    parse_count,
     parse_image_ids,
     parse_range,
     parse_time,

@@ -17,10 +17,10 @@ from fastlaunch_nb.joins.cloudwatch import MetricQuery
 from fastlaunch_nb.joins.fetch import Accounts, Failure, FetchResult
 from fastlaunch_nb.joins.merge import ACCOUNT_REGION, make_table
 from fastlaunch_nb.joins.queries import AccountRegion, Template
+from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, Prices
 from fastlaunch_nb.validation import (
     check_region,
-    check_workers,
     parse_regions,
     validate_columns,
 )
@@ -119,7 +119,7 @@ def enrich(
     if prices is not None and not isinstance(prices, Prices):
         raise InputError(f"prices is a {type(prices).__name__}. Expected Prices(...).")
     query = cloudwatch.make_summary_query("window", window)
-    workers = check_workers(max_workers)
+    workers = parse_count("max_workers", max_workers, least=1)
     _check_row_regions(rows)
     columns: dict[str, pd.DataFrame] = {}
     if chosen != {"cost"}:
@@ -179,7 +179,7 @@ def snapshots(
     ['completed']
     """
     sources, named = parse_targets(targets), parse_regions(regions)
-    workers = check_workers(max_workers)
+    workers = parse_count("max_workers", max_workers, least=1)
     accounts = fetch.open_accounts(sources, None, named[0], workers)
     query = {"snapshots": queries.fetch_snapshots}
     result = fetch.fetch_all(accounts.list_regions(named), query, workers)
@@ -247,7 +247,7 @@ def metrics(
     rows = merge.select_rows(images)
     sources = parse_targets(targets)
     query = cloudwatch.make_metric_query("since", since, period)
-    workers = check_workers(max_workers)
+    workers = parse_count("max_workers", max_workers, least=1)
     _check_row_regions(rows)
     accounts, rows = _open_accounts(rows, sources, workers)
     fetch_metrics = partial(cloudwatch.fetch_metrics, query=query)

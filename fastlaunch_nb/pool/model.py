@@ -159,7 +159,7 @@ class Pool:
 
 
 def count_warm_launches(
-    times: Iterable[int], target: int, max_parallel: int, fill_time: int
+    times: Iterable[float], target: int, max_parallel: int, fill_time: float
 ) -> int:
     """Count the launches that find a snapshot in a pool that is full at first.
 
@@ -174,12 +174,12 @@ def count_warm_launches(
 
     Parameters
     ----------
-    times : iterable of int
+    times : iterable of float
         The times of the launches, in order, in any unit.
     target, max_parallel : int
         The size of the pool, 1 or more each.
-    fill_time : int
-        The time that a preparation instance takes, 1 or more, in the same unit.
+    fill_time : float
+        The time that a preparation instance takes, above 0, in the same unit.
 
     Examples
     --------

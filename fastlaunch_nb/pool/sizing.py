@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastlaunch_nb.errors import InputError, accept_old_names, warn_renamed
+from fastlaunch_nb.number_checks import parse_count, parse_number, parse_share
 from fastlaunch_nb.pool.launch_pattern import MAX_DAYS, IntArray, parse_launches
 from fastlaunch_nb.pool.model import count_warm_launches
 
@@ -162,21 +163,26 @@ def right_size(
     >>> size.curve.target_count[9:13], size.curve.warm_share[9:13].round(3)
     (array([10, 11, 12, 13]), array([0.818, 0.865, 0.902, 0.933]))
     """
-    _check_number("min_warm_share", min_warm_share, 1, "a share above 0, up to 1")
-    _check_number("fill_time", fill_time, MAX_SECONDS, "seconds above 0, up to a week")
-    if jitter != 0:
-        _check_number("jitter", jitter, MAX_SECONDS, "seconds, 0 up to a week")
-    _check_integer("days", days, 1, MAX_DAYS)
-    _check_integer("max_target", max_target, 1)
-    _check_integer("quota", quota, MIN_PARALLEL)
-    _check_integer("seed", seed, 0)
+    share = parse_share("min_warm_share", min_warm_share)
+    fill_time = parse_number(
+        "fill_time", fill_time, "seconds above 0, up to a week", most=MAX_SECONDS
+    )
+    jitter = parse_number(
+        "jitter", jitter, "seconds, 0 up to a week", most=MAX_SECONDS, allow_zero=True
+    )
+    days = parse_count("days", days, least=1, most=MAX_DAYS)
+    max_target = parse_count("max_target", max_target, least=1)
+    quota = parse_count("quota", quota, least=MIN_PARALLEL)
+    seed = parse_count("seed", seed)
+    parallel = quota
     if max_parallel is not None:
-        _check_integer("max_parallel", max_parallel, MIN_PARALLEL)
+        parallel = parse_count("max_parallel", max_parallel, least=MIN_PARALLEL)
     times = _add_jitter(parse_launches(launches, days), jitter, seed)
-    pools = _Pools(times, float(fill_time), int(max_target))
-    share = float(min_warm_share)
-    target = pools.find_target(share, int(max_parallel or quota))
-    return pools.describe(target, int(max_parallel or pools.find_parallel(share, target, quota)))
+    pools = _Pools(times, fill_time, max_target)
+    target = pools.find_target(share, parallel)
+    if max_parallel is None:
+        parallel = pools.find_parallel(share, target, quota)
+    return pools.describe(target, parallel)
 
 
 class _Stretch(NamedTuple):
@@ -284,19 +290,6 @@ def _add_jitter(times: IntArray, jitter: float, seed: int) -> IntArray:
         return times
     delays = np.random.default_rng(seed).integers(0, round(jitter * 1e6), len(times), endpoint=True)
     return np.sort(times + delays)
-
-
-def _check_integer(name: str, value: Any, low: int, high: int | None = None) -> None:
-    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_integer or value < low or (high is not None and value > high):
-        allowed = f"{low} or more" if high is None else f"{low} to {high:,}"
-        raise InputError(f"{name} is {value!r}. Expected a whole number, {allowed}.")
-
-
-def _check_number(name: str, value: Any, highest: float, expected: str) -> None:
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not is_number or not 0 < value <= highest:
-        raise InputError(f"{name} is {value!r}. Expected {expected}.")
 
 
 def _percent(share: float) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.number_checks import parse_number
 from fastlaunch_nb.schema.columns import COUNT, NUMBER, TEXT, TIME, Column
 
 JOINS: Mapping[str, tuple[Column, ...]] = {
@@ -175,9 +175,7 @@ class Prices:
     def __post_init__(self) -> None:
         for field in fields(self):
             price = getattr(self, field.name)
-            is_number = isinstance(price, int | float) and not isinstance(price, bool)
-            if not is_number or not 0 <= price < float("inf"):
-                raise InputError(f"{field.name} is {price!r}. Expected USD, 0 or more.")
+            parse_number(field.name, price, "USD, 0 or more", allow_zero=True)
 
 
 def coalesce_stock(images: pd.DataFrame) -> pd.Series:

@@ -32,7 +32,9 @@ def test_the_chosen_target_is_marked_and_named() -> None:
     figure = fl.sizing_curve(SIZE, min_warm_share=0.9)
     (mark,) = (trace for trace in figure.data if trace.name == "chosen")
     assert (list(mark.x), list(mark.y)) == ([SIZE.target_count], [100 * SIZE.warm_share])
-    assert [note.text for note in figure.layout.annotations] == [f"<b>target {SIZE.target_count}</b>"]
+    assert [note.text for note in figure.layout.annotations] == [
+        f"<b>target {SIZE.target_count}</b>"
+    ]
     assert [shape.y0 for shape in figure.layout.shapes] == [90, 0]
     assert len(fl.sizing_curve(SIZE).layout.shapes) == 1
     lines = fl.alt_text(figure).split("\n")
