@@ -25,9 +25,8 @@ ACCOUNT = ACCOUNT_REGIONS[0][0]
 def make_coverage(*rows: str) -> pd.DataFrame:
     """Return a coverage of sweep, recording, region, status and, if known, number of rows."""
     names = ["sweep_id", "record_id", "region", "status", "rows"]
-    table = pd.DataFrame([row.split() for row in rows]).reindex(columns=range(5))
-    table = table.set_axis(names, axis=1).assign(account_id=ACCOUNT, observed_at=START)
-    table["rows"] = pd.to_numeric(table["rows"])
+    table = pd.DataFrame([dict(zip(names, row.split(), strict=False)) for row in rows])
+    table = table.assign(account_id=ACCOUNT, observed_at=START, rows=pd.to_numeric(table["rows"]))
     dtypes = {column.name: column.dtype for column in KINDS["coverage"]}
     return table.reindex(columns=list(dtypes)).astype(dtypes)
 
