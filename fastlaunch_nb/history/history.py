@@ -33,11 +33,7 @@ _OBSERVATIONS: Final = (
 
 
 class SweepLike(Protocol):
-    """A sweep, or an object with the same images and coverage."""
-
-    @property
-    def images(self) -> pd.DataFrame:
-        """A row for each account, region and image."""
+    """A sweep, or an object with its coverage, and with images, observations or events."""
 
     @property
     def coverage(self) -> pd.DataFrame:
