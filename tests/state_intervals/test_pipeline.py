@@ -157,9 +157,11 @@ def test_order_and_repetition_change_nothing(
     """Rows may come in any order and more than once: the intervals are the same."""
     case = draw_regions(draw, 20)
     expected = list_rows(compute(case, max_gap))
-    observations, scans = (
-        rows + draw.choices(rows, k=5) if rows else [] for rows in (case.observations, case.scans)
-    )
+    observations, scans = case
+    if observations:
+        observations = observations + draw.choices(observations, k=5)
+    if scans:
+        scans = scans + draw.choices(scans, k=5)
     draw.shuffle(observations)
     draw.shuffle(scans)
     assert expected == list_rows(compute(Case(observations, scans), max_gap))

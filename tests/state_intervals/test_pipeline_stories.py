@@ -36,9 +36,10 @@ def compute_stories(engine: str, max_gap: str | None) -> pd.DataFrame:
     for name, (case, gap, *_) in STORIES.items():
         if gap == max_gap:
             for region, variant in vary_case(case).items():
-                place = {"account_region": (name, region)}
-                stories.observations.extend(row._replace(**place) for row in variant.observations)
-                stories.scans.extend(scan._replace(**place) for scan in variant.scans)
+                key = (name, region)
+                rows, scans = variant
+                stories.observations.extend(row._replace(account_region=key) for row in rows)
+                stories.scans.extend(scan._replace(account_region=key) for scan in scans)
     return convert_to_utc(read(fl.intervals(*convert(*make_frames(stories)), max_gap=max_gap)))
 
 
