@@ -46,7 +46,7 @@ class HistoryData(NamedTuple):
 
 
 def find_images(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
-    """Return the images at a time, with their columns and names."""
+    """Return the images at a time, with the columns of the schema and their names."""
     rows = _find_states(data, time)
     rows = rows[~rows["interval_state"].isin(_GONE)]
     dtypes = {column.name: column.dtype for column in (*COLUMNS, *NAMES)}

@@ -59,10 +59,10 @@ def select_rows(images: pa.Table, positions: pd.Series, expected: Array) -> pa.T
         Rows with the position of their scan in the column `scan`.
     """
     keys = pd.MultiIndex.from_frame(images.select(SCAN_KEY).to_pandas())
-    found = positions.index.get_indexer(keys)
-    images = images.append_column("scan", pa.array(np.append(positions, -1)[found]))
-    if (found < 0).any():
-        images = images.filter(pa.array(found >= 0))
+    indices = positions.index.get_indexer(keys)
+    images = images.append_column("scan", pa.array(np.append(positions, -1)[indices]))
+    if (indices < 0).any():
+        images = images.filter(pa.array(indices >= 0))
     scans = images["scan"].to_numpy()
     has_copies = (np.bincount(scans, minlength=len(expected)) > expected)[scans]
     if has_copies.any():  # a merged file, and the files that it replaces

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -125,9 +127,9 @@ def _split_sweep(
     images = validate_columns("images", images, *KEY, "observed_at")
     images = _select_columns("images", images)
     scans = _find_scans(images, coverage)
-    counts = scans.value_counts().reindex(coverage.index, fill_value=0)
-    coverage["images_recorded"] = counts.astype(COUNT)
-    scanned = coverage[["sweep_id", "observed_at"]].take(scans.to_numpy()).set_axis(images.index)
+    counts = np.bincount(scans, minlength=len(coverage))
+    coverage["images_recorded"] = pd.array(counts, dtype=COUNT)
+    scanned = coverage[["sweep_id", "observed_at"]].take(scans).set_axis(images.index)
     images["observed_at"] = images["observed_at"].fillna(scanned["observed_at"])
     images = images.assign(sweep_id=scanned["sweep_id"], record_id=record_id)
     names = coverage.groupby(dates)["sweep_id"].min()
@@ -137,7 +139,7 @@ def _split_sweep(
             yield _make_file(kind, str(date), name, rows[days == date], record_id)
 
 
-def _find_scans(images: pd.DataFrame, coverage: pd.DataFrame) -> pd.Series:
+def _find_scans(images: pd.DataFrame, coverage: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Return the position in the coverage of the scan that each image comes from."""
     keys = list(ACCOUNT_REGION)
     scans = coverage.assign(_scan=range(len(coverage))).dropna(subset=keys)
@@ -155,7 +157,7 @@ def _find_scans(images: pd.DataFrame, coverage: pd.DataFrame) -> pd.Series:
             f"{image['account_id']} belongs to no scan in the coverage. Expected the images and "
             "the coverage of one sweep."
         )
-    return positions.astype("int64")
+    return positions.to_numpy("int64")
 
 
 def _select_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:

@@ -105,7 +105,10 @@ def load_store(
 def _select_images(
     days: Iterable[pa.Table], coverage: pd.DataFrame, successors: Array | None
 ) -> tuple[pa.Table, pd.DataFrame]:
-    """Return the images that count, and the coverage with its unchanged and damaged scans."""
+    """Return the images that count, and the coverage with a mark for unchanged scans.
+
+    A scan that lost images to damage is partial or failed, so that it proves no absence.
+    """
     schema = SCHEMAS["images"]
     positions = index_scans(coverage)
     expected = coverage["images_recorded"].fillna(0).to_numpy("int64")
@@ -114,21 +117,14 @@ def _select_images(
     for day in days:
         images = select_rows(day, positions, expected)
         scans = images["scan"].to_numpy()
-        found = np.bincount(scans, minlength=len(expected))
-        counts += found
+        day_counts = np.bincount(scans, minlength=len(expected))
+        counts += day_counts
         if successors is not None:
             hashes = hash_scans(images, len(expected))
-            unchanged |= find_unchanged_scans(successors, hashes, found == expected)
+            unchanged |= find_unchanged_scans(successors, hashes, day_counts == expected)
             images = images.filter(pa.array(~unchanged[scans]))
         selected.append(images.select(schema.names).cast(schema))  # each day has its dictionaries
-    coverage = _mark_damaged_scans(coverage.assign(unchanged=unchanged), counts, expected)
+    coverage, lost = coverage.assign(unchanged=unchanged), counts < expected
+    coverage.loc[lost, list(_DAMAGED)] = list(_DAMAGED.values())
+    coverage.loc[lost, "status"] = np.where(counts[lost] > 0, PARTIAL, FAILED)
     return pa.concat_tables(selected), coverage
-
-
-def _mark_damaged_scans(coverage: pd.DataFrame, counts: Array, expected: Array) -> pd.DataFrame:
-    """Mark the scans that lost images as partial or failed, so that they prove no absence."""
-    damaged = counts < expected
-    if damaged.any():
-        coverage.loc[damaged, list(_DAMAGED)] = list(_DAMAGED.values())
-        coverage.loc[damaged, "status"] = np.where(counts[damaged] > 0, PARTIAL, FAILED)
-    return coverage

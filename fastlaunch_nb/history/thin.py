@@ -43,17 +43,17 @@ def find_successors(
     max_gap : timedelta, optional
         The gap between scans that may not grow.
     """
-    keys = list(ACCOUNT_REGION)
-    scans, times = (
-        rows[keys].fillna("").assign(time=rows["observed_at"].dt.floor("s"))
-        for rows in (coverage, events)
-    )
-    times = times.sort_values("time").assign(event=lambda rows: rows["time"])
-    scans = pd.merge_asof(scans, times, on="time", by=keys, direction="forward")
+    columns = [*ACCOUNT_REGION, "observed_at"]
+    rows = pd.concat([coverage[columns], events[columns]], ignore_index=True)
+    rows["region"] = rows.groupby(list(ACCOUNT_REGION), dropna=False).ngroup()
+    rows["time"] = rows["observed_at"].dt.floor("s")
+    scans, times = rows[: len(coverage)], rows[len(coverage) :].sort_values("time")
+    times = times[["region", "time"]].assign(event=times["time"])
+    scans = pd.merge_asof(scans, times, on="time", by="region", direction="forward")
     is_unfiltered = coverage["scope"].fillna("").eq("")
     scans["complete"] = is_unfiltered & coverage["status"].isin([COMPLETE, NOT_OPTED_IN])
     scans["position"] = range(len(scans))
-    grouped = scans.groupby(keys)[["time", "complete", "position"]]
+    grouped = scans.groupby("region")[["time", "complete", "position"]]
     previous, following = grouped.shift(1), grouped.shift(-1)
     time, next_time = scans["time"], following["time"]
     comparable = (

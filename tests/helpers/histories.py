@@ -37,7 +37,7 @@ class SweepData(NamedTuple):
 class Sweeps(NamedTuple):
     """Many sweeps in one, and events."""
 
-    observations: pd.DataFrame
+    images: pd.DataFrame
     coverage: pd.DataFrame
     events: pd.DataFrame | None
 

@@ -366,6 +366,15 @@ def test_a_sweep_without_images_proves_that_there_are_none(tmp_path: Path) -> No
     assert history.diff(START, START + 5 * MINUTE)["change"].tolist() == ["appeared"]
 
 
+def test_a_store_without_sweeps_answers(tmp_path: Path) -> None:
+    """An empty folder holds no images; events alone make images and intervals."""
+    history = fl.History(tmp_path)
+    assert [len(answer) for answer in query_all(history)] == [0] * 6
+    history.record(fl.from_events([make_event(ACCOUNT_REGIONS[0], 1, "enabled", START)]))
+    assert history.images()["state"].tolist() == ["enabled"]
+    assert history.intervals(max_gap="1h")["start"].tolist() == [START]
+
+
 # --- the object -----------------------------------------------------------------------
 
 

@@ -158,8 +158,10 @@ def test_order_and_repetition_change_nothing(
     case = draw_regions(draw, 20)
     expected = list_rows(compute(case, max_gap))
     observations, scans = case
-    observations = observations + draw.choices(observations, k=5) if observations else []
-    scans = scans + draw.choices(scans, k=5) if scans else []
+    if observations:
+        observations = observations + draw.choices(observations, k=5)
+    if scans:
+        scans = scans + draw.choices(scans, k=5)
     draw.shuffle(observations)
     draw.shuffle(scans)
     assert expected == list_rows(compute(Case(observations, scans), max_gap))

@@ -37,9 +37,9 @@ def compute_stories(engine: str, max_gap: str | None) -> pd.DataFrame:
         if gap == max_gap:
             for region, variant in vary_case(case).items():
                 key = (name, region)
-                rows = (row._replace(account_region=key) for row in variant.observations)
-                stories.observations.extend(rows)
-                stories.scans.extend(scan._replace(account_region=key) for scan in variant.scans)
+                rows, scans = variant
+                stories.observations.extend(row._replace(account_region=key) for row in rows)
+                stories.scans.extend(scan._replace(account_region=key) for scan in scans)
     return convert_to_utc(read(fl.intervals(*convert(*make_frames(stories)), max_gap=max_gap)))
 
 
