@@ -165,21 +165,21 @@ def _describe_numbers(row: dict[Any, Any], *, with_stock: bool = True) -> list[s
     """Describe the target, the stock, their difference and the parallel launches of a row."""
     parallel = f"at most {row['parallel']} parallel launches"
     return [
-        _describe_count(row, "target", " snapshots"),
+        _describe_count(row, "target"),
         *([_describe_count(row, "stock")] if with_stock else []),
         *_describe_difference(row),
         parallel if pd.notna(row["parallel"]) else "max parallel launches unknown",
     ]
 
 
-def _describe_count(row: dict[Any, Any], column: str, unit: str = "") -> str:
+def _describe_count(row: dict[Any, Any], column: str) -> str:
     """Describe the target or stock of a row, and for how many images of a group it is unknown."""
-    if pd.isna(row[column]):
+    count, unknown = row[column], row[f"no_{column}"]
+    if pd.isna(count):
         return f"{column} unknown"
-    unknown = row[f"no_{column}"]
-    return f"{column} {row[column]}{unit}" + (
-        f", unknown for {format_image_count(unknown)}" if unknown else ""
-    )
+    noun = f" snapshot{'s' * (count != 1)}" if column == "target" else ""
+    images = f", unknown for {format_image_count(unknown)}" if unknown else ""
+    return f"{column} {count}{noun}{images}"
 
 
 def _describe_difference(row: dict[Any, Any]) -> list[str]:

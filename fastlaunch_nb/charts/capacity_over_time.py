@@ -84,9 +84,9 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     if other_images:
         subtitle.append(f"metrics of {alt_text.format_image_count(other_images)} left out")
     lines: list[Line] = [subtitle]
-    if omitted := len(totals) - len(panels):
+    if len(totals) > len(panels):
         launches = _describe_launches(*totals[_LAUNCHES].iloc[top:].sum(min_count=1))
-        lines.append([f"drawn: the worst {top:,}; the other {omitted:,}: {launches}"])
+        lines.append([f"worst {top:,} of {len(totals):,} drawn; the rest: {launches}"])
     legend = _make_legend(panels)
     figure = style.base_figure(_make_title(totals), lines, images, rows=1, legend=legend)
     _lay_out_panels(figure, len(panels))
@@ -229,7 +229,7 @@ def _describe_panel(panel: _Panel) -> RowText:
     values = panel.stock_rows["available_snapshots"]
     stock = "stock unknown"
     if len(values):
-        stock = f"stock {values.min():,} to {values.max():,}, at last {values.iloc[-1]:,}"
+        stock = f"stock {values.min():,} to {values.max():,}, latest {values.iloc[-1]:,}"
     target = f"target {alt_text.text_or_default(panel.target, 'unknown')}"
     lines = [_describe_launches(panel.fast, panel.cold), stock, target]
     unknown = sum((end - begin for begin, end in panel.gaps), pd.Timedelta(0))

@@ -176,11 +176,6 @@ def _describe_scan(scan: dict[Any, Any]) -> str:
     return f"{count}{scan['status']}{error}"
 
 
-def _hover_label(scan: dict[Any, Any]) -> str:
-    explanation = [STATUSES.get(scan["status"], "")] if scan["status"] != COMPLETE else []
-    return alt_text.draw_row(alt_text.row_text(scan, _describe_scan(scan), *explanation))
-
-
 # --- tiles and axes -------------------------------------------------------------------
 
 
@@ -192,7 +187,11 @@ def _tile_trace(
     has_marks = len(accounts) <= _MAX_MARKED_ROWS
     size = 12 if len(regions) <= _MAX_LARGE_COLUMNS else 10
     marks = [tile.mark.format(f"{count:,}") for count in scans["_rows"]]
-    hover_labels = [_hover_label(scan) for scan in scans.to_dict("records")]
+    explanation = [] if kind in {_SOME, _NONE} else [STATUSES.get(kind, "")]
+    hover_labels = [
+        alt_text.draw_row(alt_text.row_text(scan, _describe_scan(scan), *explanation))
+        for scan in scans.to_dict("records")
+    ]
 
     def make_grid(values: Any, default: str | None) -> list[list[Any]]:
         table = scans.assign(value=pd.Series([*values], index=scans.index, dtype=object))

@@ -245,6 +245,13 @@ def test_unknown_numbers_are_described() -> None:
     assert "6 below target, up to 2 of these being filled, at most 2 parallel launches" in text
 
 
+def test_a_target_of_one_is_one_snapshot() -> None:
+    """The text of a row counts "1 snapshot", and "2 snapshots"."""
+    one, two = (read_rows(fl.capacity(make_images((n, None, 6, None))))[0] for n in (1, 2))
+    assert "target 1 snapshot," in one
+    assert "target 2 snapshots," in two
+
+
 def test_hundreds_of_images_are_readable() -> None:
     """Only the images that lack the most snapshots have bars; one row of text sums the rest."""
     rows: list[Row] = [(n % 40 + 1, None if n % 7 == 0 else n % 30, 6, None) for n in range(500)]

@@ -118,9 +118,17 @@ def test_most_cold_launches_are_on_top() -> None:
     figure = fl.capacity(images, metrics=make_metrics(images, *rows), top=2)
     lines = fl.alt_text(figure).split("\n- ")[1:]
     assert [line.split(",")[0][-1] for line in lines] == ["2", "1"]
-    assert "drawn: the worst 2; the other 1: 0 of 5 launches cold" in read_heading(figure)
+    assert "worst 2 of 3 drawn; the rest: 0 of 5 launches cold" in read_heading(figure)
     assert "3 images over 1 h, 1 without metrics" in read_heading(figure)
     assert len(find_traces(figure, "in stock")) == 2
+
+
+def test_the_text_has_the_lowest_highest_and_latest_stock() -> None:
+    """The text of a panel has the range of the stock, and the stock of the last period."""
+    images = make_images(10)
+    rows = ((0, 0, HOUR, 9, 0, 0), (0, 1, HOUR, 2, 0, 0), (0, 2, HOUR, 5, 0, 0))
+    figure = fl.capacity(images, metrics=make_metrics(images, *rows))
+    assert "stock 2 to 9, latest 5" in fl.alt_text(figure)
 
 
 def test_metrics_of_other_images_are_left_out() -> None:
