@@ -52,7 +52,7 @@ from fastlaunch_nb.schema.columns import COLUMNS, KEY
 from fastlaunch_nb.validation import validate_columns
 
 WIDTH = 900
-_LIMIT, _GRACE = 120.0, 5.0  # seconds for Chrome to draw, and to end
+_LIMIT, _GRACE = 60.0, 5.0  # seconds for Chrome to draw, and to end
 _NO_FAST_LAUNCH = "No image has Fast Launch here."
 _FORMS = ("html", "png", "svg", "md")
 _SOURCES: dict[str, bool | str] = {"inline": True, "cdn": "cdn", "page": False}
@@ -103,7 +103,7 @@ def embed(
         If `form` needs a picture, and Kaleido is not installed.
     SetupError
         If `form` needs a picture, and Kaleido finds neither Chrome nor Chromium, or
-        Chrome does not draw it within two minutes, twice.
+        Chrome does not draw it within a minute, twice.
 
     Examples
     --------
