@@ -156,3 +156,29 @@ def test_every_file_has_a_docstring(path: Path) -> None:
     """Each file begins with a docstring, and has at most 600 lines."""
     assert ast.get_docstring(ast.parse(path.read_text()))
     assert len(path.read_text().splitlines()) <= 600
+
+
+# --- tests ----------------------------------------------------------------------------
+
+TESTS = ROOT / "tests"
+MIRRORS = [
+    path for path in sorted(TESTS.rglob("test_*.py")) if (PACKAGE / path.parent.name).is_dir()
+]
+OF_A_ROOM = {"emulator/test_other_clients.py"}
+"""Tests of a whole room."""
+
+
+@pytest.mark.parametrize("path", MIRRORS, ids=lambda path: str(path.relative_to(TESTS)))
+def test_tests_have_the_names_of_modules(path: Path) -> None:
+    """``tests/room/test_module.py``, or one with an aspect appended, tests ``room/module.py``."""
+    modules = [module.stem for module in (PACKAGE / path.parent.name).glob("*.py")]
+    is_mirror = any(f"{path.stem}_".startswith(f"test_{module}_") for module in modules)
+    assert is_mirror or path.relative_to(TESTS).as_posix() in OF_A_ROOM
+
+
+def test_each_room_has_tests() -> None:
+    """Every room of the package has a folder of tests, or a file."""
+    tested = {path.parent.name for path in MIRRORS} | {
+        path.stem.removeprefix("test_") for path in TESTS.glob("test_*.py")
+    }
+    assert {room_of(path) for path in FILES} - tested == {"__main__"}
