@@ -21,7 +21,7 @@ from tests.helpers.histories import assert_same, make_varied_history, write_duck
 from tests.helpers.samples import ROOT
 
 KEY = list(columns.KEY)
-SPARK_CODE = re.compile(r"```python\n(looks = spark\.read.*?)```", re.DOTALL)
+SPARK_CODE = re.compile(r"```python\n(coverage = spark\.read.*?)```", re.DOTALL)
 
 
 def convert_to_pandas(table: pa.Table, names: list[str], by: list[str]) -> pd.DataFrame:
@@ -87,4 +87,4 @@ def test_spark_reads_a_store(tmp_path: Path, spark: Any) -> None:
     (code,) = (block for cell in cells for block in SPARK_CODE.findall(cell.source))
     names = {"spark": spark, "store": tmp_path, "fl": fl}
     exec(code, names)  # noqa: S102  a cell of our own
-    check_engine(history, names["seen"], names["looks"], lambda table: table.toArrow())
+    check_engine(history, names["observations"], names["coverage"], lambda table: table.toArrow())
