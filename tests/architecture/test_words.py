@@ -84,7 +84,7 @@ def split_words(name: str) -> list[str]:
 
 
 def find_prose(source: str) -> str:
-    """Return the docstrings and comments of a file."""
+    """Return the docstrings and comments of a file, without the code in them."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
     strings = [
@@ -94,7 +94,7 @@ def find_prose(source: str) -> str:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     ]
-    return "\n".join([*comments, *strings])
+    return re.sub(r"`[^`]*`", "", "\n".join([*comments, *strings]))
 
 
 # --- names ----------------------------------------------------------------------------

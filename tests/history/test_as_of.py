@@ -132,4 +132,4 @@ def test_an_image_of_a_failed_region_is_unknown_after(tmp_path: Path) -> None:
     changes = history.diff(START, START + MINUTE)
     assert changes["change"].tolist() == ["unknown after"]
     assert changes["before"].tolist() == ["enabled"]
-    assert changes["after"].isna().all()
+    assert changes["after"].isna().tolist() == [True]
