@@ -94,7 +94,7 @@ def find_prose(source: str) -> str:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     ]
-    return re.sub(r"`[^`]*`", "", "\n".join([*comments, *strings]))
+    return re.sub(r"`+[^`]*`+", "", "\n".join([*comments, *strings]))
 
 
 # --- names ----------------------------------------------------------------------------
