@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -274,14 +275,14 @@ def split_launches(times: IntArray, max_parallel: int, fill_time: int) -> Counte
     ready = (latest + fill_times + fill_time).ravel()[: len(times)]
     in_use = np.arange(1, len(times) + 1) - np.searchsorted(ready, times, side="right")
     starts = np.flatnonzero(in_use == 1)
-    ends = np.append(starts[1:], len(times))
-    # Floats are exact below 2**53 microseconds, 285 years, and compared faster than integers.
-    offsets = (times - np.repeat(times[starts], ends - starts)).astype(float).tolist()
+    lengths = np.diff(starts, append=len(times))
     peaks = np.maximum.reduceat(in_use, starts)
-    bounds = zip(peaks.tolist(), starts.tolist(), ends.tolist(), strict=True)
-    return Counter(
-        _Stretch(peak, tuple(offsets[start:end])) for peak, start, end in bounds if peak > 1
-    )
+    is_long = peaks > 1
+    offsets = (times - np.repeat(times[starts], lengths))[np.repeat(is_long, lengths)]
+    # Floats are exact below 2**53 microseconds, 285 years, and compared faster than integers.
+    launches = iter(offsets.astype(float).tolist())
+    sizes = zip(peaks[is_long].tolist(), lengths[is_long].tolist(), strict=True)
+    return Counter(_Stretch(peak, tuple(islice(launches, length))) for peak, length in sizes)
 
 
 def _add_jitter(times: IntArray, jitter: float, seed: int) -> IntArray:
