@@ -119,6 +119,7 @@ def parse_range(
 
     Examples
     --------
+    >>> from fastlaunch_nb.number_checks import parse_count
     >>> parse_range("target_resource_count", [1, None], parse_count)
     (1, None)
     """

@@ -11,7 +11,6 @@ from typing import Any
 
 import boto3
 import botocore.session
-import kaleido
 import pandas as pd
 import pytest
 from botocore.loaders import create_loader
@@ -170,20 +169,6 @@ def page(browser: Browser) -> Iterator[Page]:
     """An empty page, 1280 pixels wide, that can reach only this machine."""
     with opened(browser) as new:
         yield new
-
-
-@pytest.fixture(scope="session")
-def drawing_browser() -> Iterator[None]:
-    """A browser that draws all pictures; Kaleido would start one for each."""
-
-    async def draw(figure: Any, size: Any, *, kopts: Any) -> Any:
-        return kaleido.calc_fig_sync(figure, size)
-
-    kaleido.start_sync_server(mathjax=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kaleido, "calc_fig", draw)
-        yield
-    kaleido.stop_sync_server()
 
 
 @pytest.fixture

@@ -75,7 +75,6 @@ def test_a_page_draws_two_fragments(
     assert alerts == []
 
 
-@pytest.mark.usefixtures("drawing_browser")
 def test_pictures_have_the_given_width(images: pd.DataFrame) -> None:
     """PNG is a picture of the given width; SVG is text with the title."""
     png = fl.embed(fl.capacity(images), "png", width=500)
@@ -86,7 +85,6 @@ def test_pictures_have_the_given_width(images: pd.DataFrame) -> None:
     assert "Target: 30 snapshots" in svg
 
 
-@pytest.mark.usefixtures("drawing_browser")
 def test_markdown_has_the_picture_and_its_text(images: pd.DataFrame) -> None:
     """Markdown has the picture, then the text of the figure, in which hostile text is escaped."""
     markdown = fl.embed(fl.capacity(images.assign(image_name=HOSTILE)), "md")

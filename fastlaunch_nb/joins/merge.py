@@ -65,7 +65,7 @@ def select_rows(images: object) -> pd.DataFrame:
     Examples
     --------
     >>> from fastlaunch_nb.sources.pages import empty_images
-    >>> rows_of(empty_images()).shape
+    >>> select_rows(empty_images()).shape
     (0, 10)
     """
     rows = validate_columns("images", images, *KEY).reset_index(drop=True)

@@ -112,7 +112,6 @@ MARKDOWN = [
 ]
 
 
-@pytest.mark.usefixtures("drawing_browser")
 @pytest.mark.parametrize("chart", [fl.timeline, fl.capacity])
 def test_markdown_in_a_name_is_literal(
     page: Page, tmp_path: Path, alerts: list[str], chart: Any

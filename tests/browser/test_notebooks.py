@@ -289,4 +289,4 @@ def test_hostile_text_is_drawn_as_text(
     assert alerts == []
     for figure in figures:  # with MathJax, plotly makes formulas of text between dollar signs
         assert "$" not in figure.to_json()
-        assert "$x^2$" in fl.text(figure)
+        assert "$x^2$" in fl.alt_text(figure)

@@ -82,7 +82,7 @@ OWN_LAYOUTS: dict[str, tuple[dict[str, Any], str]] = {  # the change, and the ti
 
 @pytest.mark.parametrize(("layout", "title"), OWN_LAYOUTS.values(), ids=OWN_LAYOUTS)
 def test_a_changed_title_is_the_title_of_the_text(
-    layout: dict[str, Any], title: str, images: pd.DataFrame, drawing_browser: None
+    layout: dict[str, Any], title: str, images: pd.DataFrame
 ) -> None:
     """A figure whose title was changed keeps its text, under the new title if there is one."""
     figure = fl.timeline(images)

@@ -154,7 +154,6 @@ def test_the_demo_has_a_history(demo: Demo) -> None:
     assert fl.timeline(intervals, coverage=week.coverage) == figure
 
 
-@pytest.mark.usefixtures("drawing_browser")
 @pytest.mark.parametrize("form", ["svg", "md"])
 @pytest.mark.parametrize("most", [0, pytest.param(timeline.MOST_BARS, marks=pytest.mark.deep)])
 def test_pictures_have_no_buttons(monkeypatch: pytest.MonkeyPatch, form: Any, most: int) -> None:

@@ -16,7 +16,7 @@ from fastlaunch_nb.cli import jupyter
 from fastlaunch_nb.cli.main import main
 from tests.helpers.processes import process
 
-COMMAND = [sys.executable, "-m", "fastlaunch_nb.cli"]
+COMMAND = [sys.executable, "-m", "fastlaunch_nb"]
 
 
 # --- lab and serve --------------------------------------------------------------------

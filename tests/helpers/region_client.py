@@ -13,7 +13,7 @@ class StubRegionClient:
     """A client whose every response has one page, as a function of the request."""
 
     region = REGION
-    access = None
+    account_session = None
 
     def __init__(self, respond: Callable[[str, dict[str, Any]], Sequence[Any]]) -> None:
         self.respond = respond

@@ -94,13 +94,13 @@ def test_a_failed_refresh_keeps_the_images(dashboard: dict[str, Any]) -> None:
     before = dashboard["panel"].filtered
     with inject_faults(unauthorized=dashboard["demo"].accounts):
         refresh(dashboard)
-    (output,) = dashboard["failed"].outputs
+    (output,) = dashboard["failures"].outputs
     assert "6 failed" in output["data"]["text/plain"]
     assert "Allow the IAM action" in output["data"]["text/html"]
     pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
     assert "12:00:00 UTC" in dashboard["when"].value
     refresh(dashboard)
-    assert dashboard["failed"].outputs == ()
+    assert dashboard["failures"].outputs == ()
     assert "12:20:00 UTC" in dashboard["when"].value
 
 
@@ -108,7 +108,7 @@ def test_a_refresh_reports_failed_reads(dashboard: dict[str, Any]) -> None:
     """If some reads fail, the page has the other images and the failures of the sweep."""
     with inject_faults(unauthorized=["111122223333"]):
         refresh(dashboard)
-    (output,) = dashboard["failed"].outputs
+    (output,) = dashboard["failures"].outputs
     assert "3 complete, 3 failed" in output["data"]["text/plain"]
     assert set(dashboard["panel"].filtered["account_id"]) == {"123456789012"}
 
@@ -122,5 +122,5 @@ def test_an_error_is_shown_as_text(dashboard: dict[str, Any]) -> None:
 
     dashboard["read"] = raise_expired
     refresh(dashboard)
-    assert "expired. Run: aws sso login &lt;b&gt;</span>" in dashboard["said"].value
+    assert "expired. Run: aws sso login &lt;b&gt;</span>" in dashboard["status"].value
     pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
