@@ -151,4 +151,4 @@ def test_nbconvert_keeps_the_pictures(reports: Path, browser: Browser) -> None:
     with opened(browser, templates_own=NBCONVERTS_OWN) as page:
         page.goto((reports / NOTEBOOK.name).with_suffix(".html").as_uri())
         expect_pictures(page.locator("img"))
-        expect(page.locator("h1")).to_contain_text("How does a chart get into a report?")
+        expect(page.locator("h1")).to_contain_text("How do I put a chart into a report?")
