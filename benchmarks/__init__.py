@@ -1,4 +1,4 @@
-"""What is claimed to be fast, measured beside its alternatives: ``make bench``."""
+"""Benchmarks: each claim about speed, measured against an alternative. ``make bench`` runs them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def seconds(work: Callable[[], object], runs: int = 2) -> float:
-    """Return how long it takes, the best of some runs."""
+    """Return the shortest time of some runs."""
     took = []
     for _ in range(runs):
         began = time.perf_counter()

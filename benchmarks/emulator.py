@@ -1,7 +1,6 @@
-"""How fast the embedded EC2 is: seeding, paging, the demo. ``make bench`` prints a table.
+"""Speed of the EC2 emulator: images, pages, the start of the demo. ``make bench`` prints a table.
 
-Figures of one run on one machine: compare them with each other, and with what is
-to be reached, not with those of another day.
+Compare the figures of one run with each other and with the goals, not with those of another day.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ START = CLOCK.now()
 
 def main() -> None:
     """Measure, and print a Markdown table."""
-    print("| what | measured | to reach |\n|---|---|---|")
+    print("| what | measured | goal |\n|---|---|---|")
     install()
     client = Client(make_application())
     first, _ = page(client)
@@ -100,10 +99,10 @@ def tokens(client: Client) -> Iterator[str]:
 
 
 def page(client: Client, **parameters: str) -> tuple[float, bytes]:
-    """Return the milliseconds of CPU from a request to its answer, without a network; and that."""
-    asked = {"Action": "DescribeFastLaunchImages", "Version": "2016-11-15", "MaxResults": str(PAGE)}
+    """Return the CPU time of a request in milliseconds, without a network, and the response."""
+    form = {"Action": "DescribeFastLaunchImages", "Version": "2016-11-15", "MaxResults": str(PAGE)}
     began = time.process_time()
-    answer = client.post("/", data={**asked, **parameters}, headers=HEADERS)
+    answer = client.post("/", data={**form, **parameters}, headers=HEADERS)
     return (time.process_time() - began) * 1000, answer.data
 
 

@@ -1,7 +1,6 @@
-"""How fast what was read is joined, beside a loop over images. ``make bench`` prints a table.
+"""Speed of joins, against a loop over images. ``make bench`` prints a table.
 
-Figures of one run on one machine: compare them with each other, and with what is
-to be reached, not with those of another day.
+Compare the figures of one run with each other and with the goals, not with those of another day.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def main() -> None:
     )
     windows = images[merge.ACCOUNT_REGION].drop_duplicates()
     windows = windows.assign(metrics_since=START, metrics_until=START + pd.Timedelta(days=14))
-    print("| what | measured | alternative | ratio | to reach |\n|---|---|---|---|---|")
+    print("| what | measured | alternative | ratio | goal |\n|---|---|---|---|---|")
     what = f"join {SNAPSHOTS:,} snapshots to {IMAGES:,} images"
     ours, theirs = partial(merge.join_snapshots, images, made, there), partial(loop, images, made)
     assert_same(ours(), theirs())
@@ -54,7 +53,7 @@ def row(what: str, ours: Callable[[], Any], theirs: Callable[[], Any], goal: str
 
 
 def loop(images: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
-    """Count the snapshots of the first images as one would by hand, an image after the other."""
+    """Count the snapshots of the first images, one image after the other."""
     found = []
     for image in images.head(PART).itertuples():
         own = made[
@@ -67,7 +66,7 @@ def loop(images: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
 
 
 def sums(images: pd.DataFrame, points: pd.DataFrame) -> list[Any]:
-    """Look at the numbers of the first images, an image after the other."""
+    """Summarize the metrics of the first images, one image after the other."""
     found = []
     for image in images.head(PART).itertuples():
         own = points[
@@ -81,12 +80,12 @@ def sums(images: pd.DataFrame, points: pd.DataFrame) -> list[Any]:
 
 
 def assert_same(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
-    """Check that both say the same of the first images."""
+    """Check that both have the same values for the first images."""
     for name in theirs:
         assert ours[name].head(PART).tolist() == theirs[name].tolist(), name  # noqa: S101
 
 
-# --- what is joined -------------------------------------------------------------------
+# --- data -----------------------------------------------------------------------------
 
 
 def fleet() -> pd.DataFrame:

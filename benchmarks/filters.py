@@ -1,7 +1,6 @@
-"""How fast a selection is kept and counted, beside plain masks of pandas. ``make bench`` prints it.
+"""Speed of filtering and counting, against plain masks of pandas. ``make bench`` prints a table.
 
-Figures of one run on one machine: compare them with each other, and with what is
-to be reached, not with those of another day.
+Compare the figures of one run with each other and with the goals, not with those of another day.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ SEARCHED = [
 
 def main() -> None:
     """Measure, and print a Markdown table."""
-    print("| what | measured | to reach |\n|---|---|---|")
+    print("| what | measured | goal |\n|---|---|---|")
     for size in SIZES:
         images = fleet(size)
         made = seconds(partial(all_at_once, images), runs=1)
@@ -56,7 +55,7 @@ def main() -> None:
         four = min(changed(ready, typed, FACETS[:4]) for _ in range(3))
         print(f"| the same, rows kept and 4 facets counted | {four * 1000:.0f} ms | |")
         ratio = seconds(partial(masks, images, typed, FACETS[:4])) / four
-        print(f"| the same, beside masks of pandas | {ratio:.0f} times as fast | |")
+        print(f"| the same, against masks of pandas | {ratio:.0f} times as fast | |")
 
 
 def fleet(size: int) -> pd.DataFrame:
@@ -90,18 +89,18 @@ def fleet(size: int) -> pd.DataFrame:
 
 
 def all_at_once(images: pd.DataFrame) -> None:
-    """Make a frame ready, and look at a first selection."""
-    look(FacetIndex(images), BEFORE)
+    """Index a frame, and apply first filters."""
+    apply_filters(FacetIndex(images), BEFORE)
 
 
 def changed(ready: FacetIndex, filters: fl.Filters, facets: Sequence[str] = ()) -> float:
-    """Return how long it takes to look at other filters than before."""
-    look(ready, BEFORE, facets)
-    return seconds(partial(look, ready, filters, facets), runs=1)
+    """Return the time that a change of the filters takes."""
+    apply_filters(ready, BEFORE, facets)
+    return seconds(partial(apply_filters, ready, filters, facets), runs=1)
 
 
-def look(ready: FacetIndex, filters: fl.Filters, facets: Sequence[str] = ()) -> None:
-    """Ask for some facets, or for all that there is to ask."""
+def apply_filters(ready: FacetIndex, filters: fl.Filters, facets: Sequence[str] = ()) -> None:
+    """Filter, and count some facets, or all facets and histograms."""
     ready.keep(filters.active())
     ready.counts(filters.active(), facets or FACETS)
     for name in () if facets else PICTURES:
@@ -111,14 +110,14 @@ def look(ready: FacetIndex, filters: fl.Filters, facets: Sequence[str] = ()) -> 
 def masks(images: pd.DataFrame, filters: fl.Filters, facets: Sequence[str]) -> None:
     """Do the same with a mask for each filter, and a count for each facet."""
     text = images["image_id"].str.cat(images[SEARCHED].fillna(""), sep="\n").str.casefold()
-    said = {
+    masks_by_name = {
         "state": images["state"].isin(list(filters.state)),
         "target_resource_count": images["target_resource_count"].between(3, 30),
         "text": text.str.contains(filters.text, regex=False),
     }
     for facet in facets:
         keep = pd.Series(True, index=images.index)
-        for name, mask in said.items():
+        for name, mask in masks_by_name.items():
             if name != facet:
                 keep &= mask.astype(bool)
         get_facet_values(images, facet)[keep].value_counts().sort_index().to_dict()

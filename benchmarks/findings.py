@@ -1,7 +1,6 @@
-"""How fast findings are, beside rules that look at one row after the other. ``make bench``.
+"""Speed of findings, against rules that read row by row. ``make bench`` prints a table.
 
-Figures of one run on one machine: compare them with each other, and with what is
-to be reached, not with those of another day.
+Compare the figures of one run with each other and with the goals, not with those of another day.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def main() -> None:
     naively = naive(images)
     assert len(part) == len(naively), (len(part), len(naively))  # noqa: S101
     three = seconds(lambda: fl.findings(images, rules=some))
-    print("| what | measured | to reach |\n|---|---|---|")
+    print("| what | measured | goal |\n|---|---|---|")
     what = f"findings over {IMAGES:,} enriched images, {len(fl.RULES)} rules, {len(found):,} found"
     print(f"| {what} | {at_once:.2f} s | 2 s |")
     print(f"| three of the rules, row by row with `iterrows` | {one_by_one:.1f} s | |")
@@ -41,7 +40,7 @@ def main() -> None:
 
 
 def fleet(count: int) -> pd.DataFrame:
-    """Return enriched images, of which one in ten or so is not as it should be."""
+    """Return enriched images; about one in ten has a problem."""
     rng = np.random.default_rng(0)
     target = rng.choice([5, 10, 20, 40], count)
     short = rng.random(count) < 0.02
@@ -68,7 +67,7 @@ def fleet(count: int) -> pd.DataFrame:
 
 
 def naive(images: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return what three of the rules find, looking at one row after the other."""
+    """Return what three of the rules find, one row after the other."""
     found = []
     for _, row in images.iterrows():
         if row["state"] == "enabled":

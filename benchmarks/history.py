@@ -1,7 +1,6 @@
-"""How fast a history answers: a month of looks each quarter of an hour. ``make bench`` prints it.
+"""Speed of a history: a month of sweeps every quarter of an hour. ``make bench`` prints a table.
 
-Figures of one run on one machine: compare them with each other, and with what is
-to be reached, not with those of another day.
+Compare the figures of one run with each other and with the goals, not with those of another day.
 """
 
 from __future__ import annotations
@@ -14,17 +13,16 @@ import pandas as pd
 
 import fastlaunch_nb as fl
 from benchmarks import seconds
-from benchmarks.intervals import IMAGES
-from benchmarks.intervals import history as looks
+from benchmarks.intervals import IMAGES, make_history
 from fastlaunch_nb.schema.arrow import make_coverage
 from fastlaunch_nb.schema.columns import COLUMNS
 from fastlaunch_nb.sources.pages import empty_images
 
-SWEEPS = 30 * 24 * 4  # a month, one each quarter of an hour
+SWEEPS = 30 * 24 * 4  # a month, one every quarter of an hour
 
 
-class Looks(NamedTuple):
-    """One sweep, or many, as a history takes them."""
+class SweepData(NamedTuple):
+    """A sweep that a history records."""
 
     images: pd.DataFrame
     coverage: pd.DataFrame
@@ -36,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
         writing = seconds(lambda: record(store, sweeps), runs=1)
-        print("| what | measured | to reach |\n|---|---|---|")
+        print("| what | measured | goal |\n|---|---|---|")
         print(f"| a sweep of {IMAGES:,} images recorded | {1000 * writing / SWEEPS:.0f} ms | |")
         measure(store, f"{SWEEPS:,} sweeps, a file each")
         merging = seconds(fl.History(store).compact, runs=1)
@@ -45,7 +43,7 @@ def main() -> None:
 
 
 def measure(store: Path, what: str) -> None:
-    """Print how long a store takes to answer somebody who opens it."""
+    """Print the times of queries of a newly opened store."""
     whole = seconds(lambda: fl.timeline(fl.History(store).intervals(), since=None), runs=1)
     at_length = seconds(lambda: everything(fl.History(store)), runs=1)
     size = sum(file.stat().st_size for file in store.rglob("*.parquet")) / 1e6
@@ -61,31 +59,35 @@ def measure(store: Path, what: str) -> None:
 
 
 def everything(history: fl.History) -> Any:
-    """Draw the timeline of all rows, as one would without the history's own intervals."""
+    """Draw the timeline of all rows, without the history's own intervals."""
     return fl.timeline(fl.intervals(history.observations(), history.coverage()), since=None)
 
 
 def then(history: fl.History) -> pd.DataFrame:
-    """Return the fleet as it was within the month."""
+    """Return the fleet at a time within the month."""
     return history.images(at="2026-01-15T12:00:00Z")
 
 
-def month() -> list[Looks]:
-    """Return the sweeps of a month, one after the other."""
-    seen, covered = (table.to_pandas() for table in looks(SWEEPS, every=900))
-    number = covered.groupby(["account_id", "region"]).cumcount()
+def month() -> list[SweepData]:
+    """Return the sweeps of a month, in order."""
+    observations, scans = (table.to_pandas() for table in make_history(SWEEPS, every=900))
+    number = scans.groupby(["account_id", "region"]).cumcount()
     sweep_id = number.map("sweep-{:05d}".format)
-    coverage = make_coverage(covered.assign(sweep_id=sweep_id, rows=0).to_dict("records"))
+    coverage = make_coverage(scans.assign(sweep_id=sweep_id, rows=0).to_dict("records"))
     by = ["account_id", "region", "observed_at"]
-    whose = seen[by].merge(covered[by].assign(number=number), on=by)["number"]
+    sweep_number = observations[by].merge(scans[by].assign(number=number), on=by)["number"]
     columns = [column.name for column in COLUMNS]
-    images = empty_images().reindex(seen.index).assign(**{name: seen[name] for name in seen})
+    images = (
+        empty_images()
+        .reindex(observations.index)
+        .assign(**{name: observations[name] for name in observations})
+    )
     images = images.assign(resource_type="snapshot", target_resource_count=5)[columns]
-    return [Looks(images[whose == n], coverage[number == n]) for n in range(SWEEPS)]
+    return [SweepData(images[sweep_number == n], coverage[number == n]) for n in range(SWEEPS)]
 
 
-def record(store: Path, sweeps: list[Looks]) -> None:
-    """Record each sweep, as a timer would."""
+def record(store: Path, sweeps: list[SweepData]) -> None:
+    """Record each sweep."""
     history = fl.History(store)
     for sweep in sweeps:
         history.record(sweep)

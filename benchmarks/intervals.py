@@ -1,7 +1,6 @@
-"""How fast intervals are reckoned, next to SQL written by hand. ``make bench`` prints a table.
+"""Speed of intervals, against handwritten SQL. ``make bench`` prints a table.
 
-Figures of one run on one machine: compare them with each other, and with what is
-to be reached, not with those of another day.
+Compare the figures of one run with each other and with the goals, not with those of another day.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import pyarrow as pa
 import fastlaunch_nb as fl
 
 IMAGES, PLACES, MAX_GAP = 1_000, 20, "1h"
-MANY, FEW = 11_960, 1_196  # looks at each place: ten million observations, and one
+MANY, FEW = 11_960, 1_196  # scans of each region: ten million observations, and one
 SECOND, START = 1_000_000, 1_767_225_600_000_000  # in microseconds; 2026-01-01
 STATES = ("enabling", "enabled", "enabled-failed", "disabling")
 REASONS = ("Client.UserInitiated", "Server.Prepared", "Server.Failed", "Client.UserInitiated")
@@ -29,15 +28,15 @@ RUNS = 3
 
 def main() -> None:
     """Measure, and print a Markdown table."""
-    print("| what | measured | to reach |\n|---|---|---|")
-    tables = history(MANY)
+    print("| what | measured | goal |\n|---|---|---|")
+    tables = make_history(MANY)
     by_hand, ours = on_duckdb(tables)
     size = len(tables[0])
-    print(f"| {size:,} observations on DuckDB, SQL by hand | {by_hand:.1f} s | |")
+    print(f"| {size:,} observations on DuckDB, handwritten SQL | {by_hand:.1f} s | |")
     print(f"| the same, `fl.intervals` | {ours / by_hand:.2f} of that | 1.5 |")
-    tables = history(FEW)
+    tables = make_history(FEW)
     by_hand, ours = on_duckdb(tables)
-    print(f"| {len(tables[0]):,} observations on DuckDB, SQL by hand | {by_hand:.1f} s | |")
+    print(f"| {len(tables[0]):,} observations on DuckDB, handwritten SQL | {by_hand:.1f} s | |")
     print(f"| the same, `fl.intervals` | {ours / by_hand:.2f} of that | |")
     for name, given_as in ENGINES.items():
         seconds = on_engine([given_as(table) for table in tables])
@@ -45,7 +44,7 @@ def main() -> None:
 
 
 def on_duckdb(tables: list[Any]) -> tuple[float, float]:
-    """Return the seconds that it takes by hand and by `fl.intervals`, of the same rows."""
+    """Return the seconds of handwritten SQL and of `fl.intervals`, for the same rows."""
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     for name, table in zip(("observations", "coverage"), tables, strict=True):
@@ -64,17 +63,17 @@ def on_duckdb(tables: list[Any]) -> tuple[float, float]:
         "from ((from by_hand except all from ours) union all (from ours except all from by_hand))"
     )
     if connection.execute(differing).fetchall():
-        raise RuntimeError("The SQL by hand and fl.intervals do not give the same rows.")
+        raise RuntimeError("The handwritten SQL and fl.intervals return different rows.")
     return seconds[0], seconds[1]
 
 
 def on_engine(given: list[Any]) -> float:
-    """Return the seconds that `fl.intervals` takes with frames that hold all in memory."""
+    """Return the seconds that `fl.intervals` takes with frames in memory."""
     return measured(lambda: fl.intervals(given[0], given[1], max_gap=MAX_GAP))[0]
 
 
 def measured(*ways: Callable[[], object]) -> list[float]:
-    """Return the median seconds of each way, taken in turn so that all have the same weather."""
+    """Return the median seconds of each way, run in turn, so that all have the same load."""
     runs: list[list[float]] = [[] for _ in ways]
     for _ in range(RUNS):
         for way, took in zip(ways, runs, strict=True):
@@ -99,15 +98,15 @@ def as_polars(table: Any) -> Any:
 ENGINES: dict[str, Callable[[Any], Any]] = {"pandas": as_pandas, "Polars": as_polars}
 
 
-# --- what is seen ---------------------------------------------------------------------
+# --- data -----------------------------------------------------------------------------
 
 
-def history(looks: int, every: int = 300) -> list[Any]:
-    """Return observations and coverage: a look `every` so many seconds, failures, an outage."""
+def make_history(scans: int, every: int = 300) -> list[Any]:
+    """Return observations and coverage: a scan `every` so many seconds, failures, an outage."""
     draw = np.random.default_rng(0)
-    times = START + (np.arange(looks) * every + draw.integers(0, 20, (PLACES, looks))) * SECOND
-    times[:, looks // 3 :] += 6 * 3600 * SECOND
-    fine = draw.random((PLACES, looks)) > 0.01
+    times = START + (np.arange(scans) * every + draw.integers(0, 20, (PLACES, scans))) * SECOND
+    times[:, scans // 3 :] += 6 * 3600 * SECOND
+    fine = draw.random((PLACES, scans)) > 0.01
     seen = [
         [*image_seen(draw, times[place], fine[place]), place, image]
         for image in range(IMAGES)
@@ -116,7 +115,7 @@ def history(looks: int, every: int = 300) -> list[Any]:
     size = [len(part[0]) for part in seen]
     at, since, state = (np.concatenate([part[n] for part in seen]) for n in range(3))
     place, image = (np.repeat([part[n] for part in seen], size) for n in (3, 4))
-    order = np.argsort(at, kind="stable")  # as a store has them: look by look
+    order = np.argsort(at, kind="stable")  # as in a store: scan by scan
     observations = {
         **placed(place[order]),
         "image_id": texts(image[order], [f"ami-{n:017x}" for n in range(IMAGES)]),
@@ -126,8 +125,8 @@ def history(looks: int, every: int = 300) -> list[Any]:
         "observed_at": moments(at[order]),
     }
     coverage = {
-        **placed(np.repeat(np.arange(PLACES), looks)),
-        "scope": pa.repeat("", PLACES * looks),
+        **placed(np.repeat(np.arange(PLACES), scans)),
+        "scope": pa.repeat("", PLACES * scans),
         "status": texts(fine.ravel().astype(int), ("failed", "complete")),
         "observed_at": moments(times.ravel()),
     }
@@ -135,7 +134,7 @@ def history(looks: int, every: int = 300) -> list[Any]:
 
 
 def image_seen(draw: Any, times: Any, fine: Any) -> list[Any]:
-    """Return the looks that saw an image, and since when it was in which state: it has some."""
+    """Return the scans that list an image, with its states and transition times."""
     changes = draw.random(len(times)) < 0.001
     changes[0] = True
     run = np.cumsum(changes) - 1
@@ -155,12 +154,12 @@ def placed(place: Any) -> dict[str, Any]:
 
 
 def texts(codes: Any, words: Any) -> Any:
-    """Return words by their numbers."""
+    """Return texts by their codes."""
     return pa.DictionaryArray.from_arrays(codes.astype("int32"), list(words)).dictionary_decode()
 
 
 def moments(microseconds: Any) -> Any:
-    """Return times from numbers."""
+    """Return times from microseconds."""
     return pa.array(microseconds, pa.timestamp("us", "UTC"))
 
 

@@ -1,7 +1,6 @@
-"""How fast the panel answers a click: in the kernel, and on a screen. ``make bench`` prints it.
+"""Speed of a click in the panel: in the kernel, and on a screen. ``make bench`` prints a table.
 
-Figures of one run on one machine: compare them with each other, and with what is
-to be reached, not with those of another day.
+Compare the figures of one run with each other and with the goals, not with those of another day.
 """
 
 from __future__ import annotations
@@ -39,16 +38,16 @@ ANSWERED = """async label => {
     const rows = () => panel.querySelector(".fl-table tbody").textContent;
     const box = [...panel.querySelectorAll(".fl-facet label")]
         .find(found => found.textContent.trim().startsWith(label)).querySelector("input");
-    const [said, shown] = [summary(), rows()], begin = performance.now();
+    const [oldSummary, oldRows] = [summary(), rows()], begin = performance.now();
     box.click();
-    while (summary() === said || rows() === shown) await new Promise(requestAnimationFrame);
+    while (summary() === oldSummary || rows() === oldRows) await new Promise(requestAnimationFrame);
     return performance.now() - begin;
 }"""
 
 
 def main() -> None:
     """Measure, and print a Markdown table."""
-    print("| what | measured | to reach |\n|---|---|---|")
+    print("| what | measured | goal |\n|---|---|---|")
     for size in SIZES:
         images = fleet(size)
         took = seconds(partial(fl.panel, images), runs=1)
@@ -57,21 +56,23 @@ def main() -> None:
         clicks = [seconds(partial(choose, panel, filters), runs=1) for filters in CLICKS * 3]
         goal = "50 ms" if size == SIZES[0] else ""
         what = "a click: rows, all counts and histograms, the first page"
-        said = f"{median(clicks) * 1000:.0f} ms, at most {max(clicks) * 1000:.0f} ms"
-        print(f"| {size:,} images, {what} | {said} | {goal} |")
+        times = f"{median(clicks) * 1000:.0f} ms, at most {max(clicks) * 1000:.0f} ms"
+        print(f"| {size:,} images, {what} | {times} | {goal} |")
     for size, goal in zip(SIZES, ("300 ms", ""), strict=True):
-        shown = on_screen(size)
-        said = f"{median(shown):.0f} ms, at most {max(shown):.0f} ms"
-        print(f"| {size:,} images, a click until it is on the screen, in Voila | {said} | {goal} |")
+        milliseconds = on_screen(size)
+        times = f"{median(milliseconds):.0f} ms, at most {max(milliseconds):.0f} ms"
+        print(
+            f"| {size:,} images, a click until it is on the screen, in Voila | {times} | {goal} |"
+        )
 
 
 def choose(panel: Any, filters: fl.Filters) -> None:
-    """Do what a click leads to."""
+    """Set the filters, as a click does."""
     panel.filters = filters
 
 
 def on_screen(size: int) -> list[float]:
-    """Return how many milliseconds pass from each click until count and rows are other ones."""
+    """Return the milliseconds from each click until the count and the rows change."""
     cell = nbformat.v4.new_code_cell(CODE.format(size=size))
     kernel = {"kernelspec": {"display_name": "Python 3", "name": "python3"}}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""A stand-in for EC2 and STS that costs next to nothing, in a process of its own.
+"""A fast stub of EC2 and STS, in a process of its own.
 
 It answers on loopback, after a delay, in their wire form, and keeps connections
-open. The embedded EC2 is right but not cheap: a benchmark would measure that.
+open. The emulator is exact but slow: a benchmark would measure the emulator.
 ``python -m benchmarks.replay`` starts it, until its input ends.
 """
 
@@ -30,7 +30,7 @@ _EC2, _STS = "http://ec2.amazonaws.com/doc/2016-11-15/", "https://sts.amazonaws.
 
 
 class Counts(NamedTuple):
-    """What a server has seen so far."""
+    """The numbers of connections and calls so far."""
 
     connections: int
     calls: int
@@ -54,8 +54,8 @@ class Replay:
     def __init__(
         self, *, delay: float = 0, regions: int = 17, images: int = 1, every: int = 1
     ) -> None:
-        asked = {"delay": delay, "regions": regions, "images": images, "every": every}
-        options = [f"--{name}={value}" for name, value in asked.items()]
+        parameters = {"delay": delay, "regions": regions, "images": images, "every": every}
+        options = [f"--{name}={value}" for name, value in parameters.items()]
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "benchmarks.replay", *options],
             stdin=subprocess.PIPE,
@@ -126,10 +126,10 @@ class _Connection(asyncio.Protocol):
 
 
 def _answer(headers: dict[bytes, bytes], form: bytes, options: Namespace) -> bytes:
-    asked = dict(parse_qsl(form.decode()))
+    parameters = dict(parse_qsl(form.decode()))
     scope = headers[b"authorization"].decode().split("credential=")[1].split("/")
     place = f"{scope[0]}/{scope[2]}"  # whose key, and which region
-    body = _ANSWERS[asked["Action"]](asked, place, options)
+    body = _ANSWERS[parameters["Action"]](parameters, place, options)
     lines = (
         "HTTP/1.1 200 OK",
         "Content-Type: text/xml;charset=UTF-8",
@@ -142,8 +142,8 @@ def _answer(headers: dict[bytes, bytes], form: bytes, options: Namespace) -> byt
 # --- what it answers ------------------------------------------------------------------
 
 
-def _images(asked: dict[str, str], place: str, options: Namespace) -> str:
-    first, size = int(asked.get("NextToken", 0)), int(asked.get("MaxResults", 200))
+def _images(parameters: dict[str, str], place: str, options: Namespace) -> str:
+    first, size = int(parameters.get("NextToken", 0)), int(parameters.get("MaxResults", 200))
     images = 0 if crc32(place.encode()) % options.every else options.images
     return page(first, min(first + size, images), images)
 
@@ -171,7 +171,7 @@ def _item(number: int) -> str:
     )
 
 
-def _regions(_asked: dict[str, str], _place: str, options: Namespace) -> str:
+def _regions(_parameters: dict[str, str], _place: str, options: Namespace) -> str:
     return _region_list(options.regions)
 
 
@@ -192,19 +192,19 @@ def _ec2(action: str, members: str) -> str:
     )
 
 
-def _identity(_asked: dict[str, str], _place: str, _options: Namespace) -> str:
+def _identity(_parameters: dict[str, str], _place: str, _options: Namespace) -> str:
     arn = "arn:aws:iam::123456789012:user/bench"
     members = f"<Arn>{arn}</Arn><UserId>AIDAREPLAY</UserId><Account>123456789012</Account>"
     return _sts("GetCallerIdentity", members)
 
 
-def _role(asked: dict[str, str], _place: str, _options: Namespace) -> str:
-    """Answer AssumeRole; the key tells the account, so that each can have images of its own."""
-    account = asked["RoleArn"].split(":")[4]
+def _role(parameters: dict[str, str], _place: str, _options: Namespace) -> str:
+    """Answer AssumeRole; the key has the account id, so that each account has images of its own."""
+    account = parameters["RoleArn"].split(":")[4]
     until = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     return _sts(
         "AssumeRole",
-        f"<AssumedRoleUser><Arn>{asked['RoleArn']}/bench</Arn><AssumedRoleId>AROAREPLAY:bench"
+        f"<AssumedRoleUser><Arn>{parameters['RoleArn']}/bench</Arn><AssumedRoleId>AROAREPLAY:bench"
         f"</AssumedRoleId></AssumedRoleUser><Credentials><AccessKeyId>ASIA{account}</AccessKeyId>"
         "<SecretAccessKey>replay</SecretAccessKey><SessionToken>replay</SessionToken>"
         f"<Expiration>{until}</Expiration></Credentials>",

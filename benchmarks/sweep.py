@@ -1,4 +1,4 @@
-"""How fast a sweep is, beside what a user would write. ``make bench`` prints a table.
+"""Speed of a sweep, against what a user would write. ``make bench`` prints a table.
 
 Each figure and its alternative are measured in turns, each in a process of its
 own, against :mod:`benchmarks.replay`; medians of one run on one machine. Compare
@@ -46,7 +46,7 @@ def main() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_") or name.endswith("PROXY")]:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)
-    print("| what | measured | alternative | ratio | to reach |\n|---|---|---|---|---|")
+    print("| what | measured | alternative | ratio | goal |\n|---|---|---|---|---|")
     for measure in (latency, processor, memory, imports, connections, clients, parsing):
         measure()
 
@@ -72,7 +72,7 @@ def in_turns(runs: int, *functions: Callable[[], Any]) -> list[Any]:
 
 
 class Spent(NamedTuple):
-    """What reading took, of the clock and of the processor, and what it brought."""
+    """The time, the CPU time and the images of a read."""
 
     seconds: float
     cpu: float
@@ -80,7 +80,7 @@ class Spent(NamedTuple):
 
 
 def spent(read: Callable[[list[str]], pd.DataFrame], accounts: int) -> Spent:
-    """Return what it takes to read some accounts."""
+    """Read some accounts, and return the times."""
     ids = [f"{200_000_000_000 + number}" for number in range(accounts)]
     began, cpu = time.perf_counter(), time.process_time()
     images = read(ids)
@@ -178,7 +178,7 @@ def grown(read: Callable[[list[str]], pd.DataFrame]) -> tuple[float, float]:
 
 
 def resident(name: str) -> float:
-    """Return the MB that this process has in memory, now or at most, as Linux tells."""
+    """Return the MB that this process has in memory, now or at most, as Linux reports."""
     lines = Path("/proc/self/status").read_text().splitlines()
     [kilobytes] = [line.split()[1] for line in lines if line.startswith(name)]
     return int(kilobytes) * 1024 / 1e6
@@ -224,19 +224,19 @@ def connections() -> None:
 
 
 def opened(server: Replay, accesses: list[AccountSession]) -> tuple[float, float]:
-    """Return how many connections clients open that ask once, and the seconds it takes."""
+    """Return the connections that clients open for one request each, and the seconds."""
     before, began = server.counts().connections, time.perf_counter()
 
-    def ask(access: AccountSession) -> None:
+    def request(access: AccountSession) -> None:
         access.client("ec2", HOME).describe_fast_launch_images()
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(ask, accesses))
+        list(pool.map(request, accesses))
     return server.counts().connections - before, time.perf_counter() - began
 
 
 def clients() -> None:
-    """Compare what it takes to make a client of ours, and a full one of boto3's."""
+    """Compare the creation of a client of ours with that of a full one of boto3."""
     session = boto3.Session()
     access = AccountSession(session)
     ours, theirs = in_turns(
@@ -262,7 +262,7 @@ def each(function: Callable[[], Any], times: int = 40) -> float:
 
 
 def parsing() -> None:
-    """Compare what it takes to make a page of 200 images a part of a frame."""
+    """Compare ways to turn a page of 200 images into columns."""
     shape = (
         botocore.session.get_session()
         .get_service_model("ec2")
@@ -271,15 +271,15 @@ def parsing() -> None:
     )
     body = page(0, 200, 200).encode()
     parser = create_parser("ec2")
-    asked: Mapping[str, Any] = {"account_id": "200000000000", "region": HOME, "observed_at": None}
+    key: Mapping[str, Any] = {"account_id": "200000000000", "region": HOME, "observed_at": None}
 
     def columns() -> None:
         taken = xml_columns.extract_columns(body, shape, "FastLaunchImages")
-        make_batch(taken.columns if taken else {}, **asked)
+        make_batch(taken.columns if taken else {}, **key)
 
     def items() -> None:
         answer = {"status_code": 200, "headers": {}, "body": body}
-        fl.from_pages(parser.parse(answer, shape), **asked)
+        fl.from_pages(parser.parse(answer, shape), **key)
 
     ours, theirs = in_turns(5, lambda: each(columns), lambda: each(items))
     what = "CPU to parse a page of 200 images into columns"

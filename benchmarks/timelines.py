@@ -1,7 +1,6 @@
-"""How fast a timeline is built, and how fast it appears. ``make bench`` prints a table.
+"""Speed of a timeline: until it is built, and until it appears. ``make bench`` prints a table.
 
-Figures of one run on one machine: compare them with each other, and with what is
-to be reached, not with those of another day.
+Compare the figures of one run with each other and with the goals, not with those of another day.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ RUNS = 5
 
 def main() -> None:
     """Measure, and print a Markdown table."""
-    print("| what | measured | to reach |\n|---|---|---|")
+    print("| what | measured | goal |\n|---|---|---|")
     many, few = history(images=5_000, each=20), history(images=MOST_BARS // 20, each=20)
     wide = history(images=100_000, each=1)
     sizes = [f"{len(rows):,} intervals of {rows['image_id'].nunique():,} images"
@@ -56,7 +55,7 @@ def built(intervals: pd.DataFrame) -> float:
 
 
 def appeared(figures: list[Any]) -> list[float]:
-    """Return the median seconds until each figure is drawn, in turn: all have the same weather."""
+    """Return the median seconds until each figure is drawn; they take turns."""
     runs: list[list[float]] = [[] for _ in figures]
     with tempfile.TemporaryDirectory() as folder, launched() as browser:
         files = [Path(folder) / f"{number}.html" for number in range(len(figures))]
@@ -83,7 +82,7 @@ def until_drawn(browser: Browser, page: str) -> float:
 _NEXT_PICTURE = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
 
 
-# --- what is drawn --------------------------------------------------------------------
+# --- data -----------------------------------------------------------------------------
 
 
 def history(*, images: int, each: int) -> pd.DataFrame:

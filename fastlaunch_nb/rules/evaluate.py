@@ -106,14 +106,6 @@ def findings(
     return found.loc[order.index].reset_index(drop=True)
 
 
-def rules_table(rules: Iterable[Rule] = RULES) -> str:
-    """Return a Markdown table of rules: name, severity, what each finds, and its source."""
-    head = "| finding | severity | what it finds | source |\n|---|---|---|---|\n"
-    return head + "".join(
-        f"| `{rule.name}` | {rule.severity} | {rule.what} | {rule.source} |\n" for rule in rules
-    )
-
-
 def _check_rules(rules: Any) -> list[Rule]:
     """Return the rules as a list; refuse other objects, and two rules of the same name."""
     chosen = list(rules) if isinstance(rules, Iterable) else [rules]

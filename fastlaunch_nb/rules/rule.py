@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.errors import InputError, warn_renamed
+from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_duration, format_time
 from fastlaunch_nb.schema.columns import TEXT
 
@@ -17,7 +17,6 @@ ACTIVE_STATES: Final = ("enabling", "enabled")
 """The states in which EC2 fills a pool."""
 PREPARATION: Final = pd.Timedelta(minutes=30)
 """The time that a preparation instance takes (EC2 User Guide)."""
-_RENAMED: Final = {"passed-by": "pool-bypassed", "left-over": "excess-snapshots"}
 _OPTIONAL_FACTS: Final = ("intervals", "coverage", "snapshots")
 
 
@@ -126,21 +125,6 @@ def rule(
     'no-image'
     """
     return lambda find: Rule(name, severity, what, source, find, needs)
-
-
-def resolve_name(name: str) -> str:
-    """Return the current name of a rule; warn if the name is an old one.
-
-    Every option that takes the names of rules calls this.
-
-    Examples
-    --------
-    >>> resolve_name("unused")
-    'unused'
-    """
-    if name in _RENAMED:
-        warn_renamed(name, _RENAMED[name])
-    return _RENAMED.get(name, name)
 
 
 # --- helpers of rules -----------------------------------------------------------------

@@ -358,7 +358,7 @@ def test_it_is_accessible(page: Page, scheme: Any) -> None:
 
 
 def test_a_thumb_is_wide_and_shows_the_focus(page: Page) -> None:
-    """A thumb is 20 pixels wide for a finger, the track beside it is not; a ring shows focus."""
+    """A thumb is 20 pixels wide for a finger, the track next to it is not; a ring shows focus."""
     control = SliderPage(page, make_slider("max_parallel_launches", [1, 9]))
     box = control.thumb("from").bounding_box()
     assert box

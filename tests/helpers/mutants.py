@@ -278,12 +278,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED, help="which places are drawn")
     parser.add_argument("--jobs", type=int, default=2, help="changes tried at once")
     parser.add_argument("--limit", type=float, help="seconds a change; else five times the usual")
-    asked = parser.parse_args()
-    if wrong := set(asked.rooms) - set(ROOMS):
+    options = parser.parse_args()
+    if wrong := set(options.rooms) - set(ROOMS):
         parser.error(f"there is no room {', '.join(sorted(wrong))}")
     os.chdir(ROOT)
-    names = asked.rooms or list(ROOMS)
-    sys.exit(not run(names, asked.sample, asked.seed, asked.jobs, asked.limit))
+    names = options.rooms or list(ROOMS)
+    sys.exit(not run(names, options.sample, options.seed, options.jobs, options.limit))
 
 
 if __name__ == "__main__":

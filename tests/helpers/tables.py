@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fastlaunch_nb.joins.queries import ACTIONS
-from fastlaunch_nb.rules.evaluate import rules_table
+from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.schema.columns import COLUMNS
 from fastlaunch_nb.schema.joins import JOINS
 from tests.helpers.samples import ROOT
@@ -44,6 +44,12 @@ def make_actions_table() -> str:
     return make_table(("join", "IAM actions"), rows)
 
 
+def make_rules_table() -> str:
+    """Return the rules, with their sources."""
+    rows = ((f"`{rule.name}`", rule.severity, rule.what, rule.source) for rule in RULES)
+    return make_table(("finding", "severity", "what it finds", "source"), rows)
+
+
 def make_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table in Markdown."""
     ruler = "|" + "---|" * len(head)
@@ -55,7 +61,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "columns": make_columns_table,
     "joins": make_joins_table,
     "actions": make_actions_table,
-    "findings": rules_table,
+    "findings": make_rules_table,
 }
 
 

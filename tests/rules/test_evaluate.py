@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import FastLaunchError, InputError
-from fastlaunch_nb.rules.evaluate import RULES, rules_table
+from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.rules.rule import SEVERITIES
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import KEY
@@ -391,19 +391,7 @@ def test_a_rule_that_fails_is_named(find: Any, message: str) -> None:
         fl.findings(make_fleet({}), rules=[make_rule(find)])
 
 
-# --- the table of rules ---------------------------------------------------------------
-
-
-def test_rules_table_has_a_row_per_rule() -> None:
-    """Each row has the name, the severity, what the rule finds, and its source."""
-    head, line, *rows = rules_table().splitlines()
-    assert head == "| finding | severity | what it finds | source |"
-    assert line == "|---|---|---|---|"
-    assert [
-        f"| `{rule.name}` | {rule.severity} | {rule.what} | {rule.source} |" for rule in RULES
-    ] == rows
-    assert rules_table([make_rule(len)]).count("mine") == 1
-
+# --- the rules ------------------------------------------------------------------------
 
 BY_SEVERITY = {
     "high": ["failed", "pool-bypassed", "forbidden-template"],

@@ -10,7 +10,7 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.rules.rule import RuleInput, resolve_name, rule
+from fastlaunch_nb.rules.rule import RuleInput, rule
 from tests.helpers.rules import AT, make_images
 
 VALID: dict[str, Any] = {
@@ -65,22 +65,3 @@ def test_rules_and_facts_cannot_be_changed() -> None:
     for frozen, attribute in ((fl.RULES[0], "severity"), (facts, "at")):
         with pytest.raises(FrozenInstanceError, match=attribute):
             setattr(frozen, attribute, None)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"), [("passed-by", "pool-bypassed"), ("left-over", "excess-snapshots")]
-)
-def test_an_old_name_still_works(old: str, new: str) -> None:
-    """The old name of a rule becomes the new one, with a warning at the caller's line."""
-    with pytest.warns(DeprecationWarning, match=f"^{old} is now {new}") as caught:
-        assert resolve_name(old) == new
-    assert [warning.filename for warning in caught] == [__file__]
-    names = [rule.name for rule in fl.RULES]
-    assert new in names
-    assert old not in names
-
-
-def test_a_current_name_stays() -> None:
-    """The name of a built-in rule, or of a user's own, stays as it is, without a warning."""
-    for name in ("unused", "pool-bypassed", "a rule of mine"):
-        assert resolve_name(name) == name
