@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import secrets
 import signal
@@ -18,7 +19,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -184,10 +184,37 @@ def _find_free_port(chosen: int | None, default: int) -> int:
 # --- processes ------------------------------------------------------------------------
 
 
+class StopFlag:
+    """A flag that signals set and a server waits for.
+
+    An Event would not do: if a signal sets it just when the main thread begins to wait for
+    it, the handler waits forever for a lock that the same thread holds. And on Windows,
+    Ctrl-C does not end a wait for a lock.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Set the flag."""
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        """Return whether the flag is set."""
+        return self._is_set
+
+    def wait(self, timeout: float = math.inf) -> bool:
+        """Wait until the flag is set, at most `timeout` seconds; return whether it is set."""
+        end = time.monotonic() + timeout
+        while not self._is_set and (remaining := end - time.monotonic()) > 0:
+            time.sleep(min(remaining, 0.2))
+        return self._is_set
+
+
 @contextmanager
-def catch_stop_signals() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C, SIGTERM and a closed terminal set, for a clean end."""
-    stopped = threading.Event()
+def catch_stop_signals() -> Iterator[StopFlag]:
+    """Yield a flag that Ctrl-C, SIGTERM and a closed terminal set, for a clean end."""
+    stopped = StopFlag()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopped.set()
@@ -203,7 +230,7 @@ def catch_stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def run_server(server: Server, stopped: threading.Event, announce: Callable[[str], None]) -> None:
+def run_server(server: Server, stopped: StopFlag, announce: Callable[[str], None]) -> None:
     """Run a server until `stopped` is set; call `announce` with its address once it answers.
 
     If another program takes its port while it starts, it starts again on another port.
@@ -240,9 +267,7 @@ def _is_free(port: int) -> bool:
         return False
 
 
-def _wait_for_answer(
-    server: Server, process: subprocess.Popen[bytes], stopped: threading.Event
-) -> bool:
+def _wait_for_answer(server: Server, process: subprocess.Popen[bytes], stopped: StopFlag) -> bool:
     """Wait until the server answers; return False if it ends, is stopped or takes too long.
 
     Another Jupyter that took its port first does not know our token and shows its login page.

@@ -83,7 +83,7 @@ def _add_absences(runs: Frame, inputs: Inputs) -> Frame:
     following = nw.col("complete_before", "scanned", "start").shift(-1)
     runs = runs.join(last_scans, on=list(ACCOUNT_REGION), how="left").with_columns(
         following.over("image", order_by="turn").name.prefix("next_"),
-        last_sight=nw.col("scanned").max().over(*ACCOUNT_REGION),
+        last_sight=nw.col("last_scanned").max().over(*ACCOUNT_REGION),
     )
     absent = nw.when(is_last).then("last_complete").otherwise("next_complete_before")
     runs = runs.with_columns(absent_until=absent)

@@ -38,8 +38,9 @@ def find_runs(inputs: Inputs) -> Frame:
     LazyFrame
         The columns of the last observation of each run and of the scans around it;
         `image`, its number; `turn`, the number of the run; `start` and `start_exact`;
-        `scanned`, the scan that saw the run first, and `complete_before`, the complete
-        scan before that; `was_absent`, true if that one did not list the image;
+        `scanned`, the scan that saw the run first, `last_scanned`, the one that saw it
+        last, and `complete_before`, the complete scan before the first; `was_absent`, true
+        if that one did not list the image;
         `starts_block`, 1 if the state changed or the image was absent since the run before,
         else 0; `previous_instant` and `previous_reason`; `is_last`.
     """
@@ -116,6 +117,7 @@ def _add_first_sights(runs: Frame) -> Frame:
     return runs.with_columns(
         first_instant=is_first.then("instant").otherwise("first_instant"),
         scanned=is_first.then("scanned").otherwise("first_scanned"),
+        last_scanned="scanned",
         complete_before=is_first.then("complete_before").otherwise("first_complete_before"),
     )
 
@@ -167,7 +169,7 @@ def _add_starts(runs: Frame) -> Frame:
     those that no earlier scan contradicts.
     """
     transition, other = nw.col("transition"), nw.col("other_until")
-    is_credible = other.is_null() | (transition > other) | (transition == nw.col("instant"))
+    is_credible = other.is_null() | (transition > other) | (transition == nw.col("first_instant"))
     runs = runs.with_columns(
         credible=nw.when(is_credible).then(transition),
         proven=transition.cum_min(reverse=True).over("image", "block", order_by="turn"),

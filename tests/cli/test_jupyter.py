@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import boto3
 import nbformat
@@ -83,7 +84,7 @@ def make_server(
 
 def run_until_announced(server: jupyter.Server) -> list[str]:
     """Run a server until it is announced; return the announced addresses."""
-    stopped, addresses = threading.Event(), list[str]()
+    stopped, addresses = jupyter.StopFlag(), list[str]()
 
     def announce(address: str) -> None:
         addresses.append(address)
@@ -205,6 +206,34 @@ def test_signals_stop_a_server(ignored: bool) -> None:
     finally:
         signal.signal(signal.SIGHUP, previous)
     assert unexpected == []
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_a_signal_ends_a_wait_whenever_it_comes(step: int) -> None:
+    """Ctrl-C at any step of a wait ends it: also just when the wait begins."""
+    steps = count()
+
+    def interrupt(*_: Any) -> Any:
+        if next(steps) == step:
+            signal.raise_signal(signal.SIGINT)
+        return interrupt
+
+    previous = sys.gettrace()
+    with jupyter.catch_stop_signals() as stopped:
+        sys.settrace(interrupt)
+        try:
+            assert stopped.wait()
+        finally:
+            sys.settrace(previous)
+
+
+@pytest.mark.parametrize("is_set", [False, True])
+def test_a_wait_ends_after_its_timeout(is_set: bool) -> None:
+    """A wait with a timeout returns whether the flag is set."""
+    stopped = jupyter.StopFlag()
+    if is_set:
+        stopped.set()
+    assert stopped.wait(0) is is_set
 
 
 # --- real servers ---------------------------------------------------------------------

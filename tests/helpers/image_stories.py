@@ -52,6 +52,11 @@ _IN_MINUTES: dict[str, tuple[Case, str | None, str]] = {
         None,
         "enabling 0, enabled ~5",
     ),
+    "two states at one time, and the later one is seen again": (
+        make_case((1, "enabling", 0), (1, "enabled", 1), (5, "enabled", 1)),
+        None,
+        "enabling 0, enabled 1",
+    ),
     "a time that comes with the second scan": (
         make_case((1, "enabling", None), (3, "enabling", 0)),
         None,

@@ -98,3 +98,14 @@ def test_a_failed_scan_counts_at_asked_at() -> None:
     assert fl.intervals(observations, coverage)["state"].tolist() == ["enabled"]
     table = fl.intervals(observations, coverage.assign(asked_at=asked_at))
     assert table["state"].tolist() == ["enabled", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("max_gap", "states"), [("4min", ["enabled"]), ("239s", ["enabled", "unknown"])]
+)
+def test_a_gap_is_counted_until_another_image_is_seen(max_gap: str, states: list[str]) -> None:
+    """Without a coverage, the last sight of any image of the region shows how long a gap is."""
+    case = make_case(*((minute, "enabled", 0) for minute in range(6)))
+    other = case.observations[1]._replace(image="b")
+    table = compute(case._replace(observations=[*case.observations, other]), max_gap)
+    assert table.loc[table["image_id"].eq("b"), "state"].tolist() == states
