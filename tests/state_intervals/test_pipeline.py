@@ -99,6 +99,8 @@ gaps = st.sampled_from(GAPS)
 
 @example(random.Random(1), None)
 @example(random.Random(2), GAPS[2])
+@example(random.Random(95), None)  # an exact start that a later scan of it hid
+@example(random.Random(245), GAPS[1])  # a gap that only another image's sight shows
 @given(randoms, gaps)
 def test_intervals_are_those_of_the_oracle(draw: random.Random, max_gap: timedelta | None) -> None:
     """The intervals are those that plain Python finds scan by scan."""
