@@ -69,11 +69,7 @@ def embed(
     width: int = ...,
 ) -> str: ...
 def embed(
-    figure: go.Figure,
-    form: str = "html",
-    *,
-    plotlyjs: str = "inline",
-    width: int = WIDTH,
+    figure: go.Figure, form: str = "html", *, plotlyjs: str = "inline", width: int = WIDTH
 ) -> str | bytes:
     """Convert a figure to HTML, a picture or Markdown for use in another document.
 

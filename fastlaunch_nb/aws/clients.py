@@ -43,11 +43,7 @@ READ_ONLY: Mapping[str, tuple[str, ...]] = {
         "DescribeSnapshots",
         "DescribeVolumes",
     ),
-    "organizations": (
-        "ListAccounts",
-        "ListAccountsForParent",
-        "ListOrganizationalUnitsForParent",
-    ),
+    "organizations": ("ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"),
     "service-quotas": ("GetServiceQuota",),
     "sts": ("AssumeRole", "GetCallerIdentity"),
 }

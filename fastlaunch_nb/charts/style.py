@@ -16,13 +16,7 @@ import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text
 from fastlaunch_nb.charts.alt_text import LegendEntry, Line
-from fastlaunch_nb.formatting import (
-    DEMO_MARK,
-    empty_message,
-    is_demo,
-    label_accounts,
-    label_images,
-)
+from fastlaunch_nb.formatting import DEMO_MARK, empty_message, is_demo, label_accounts, label_images
 from fastlaunch_nb.schema.columns import STATES
 
 

@@ -35,11 +35,7 @@ class TimeBins(NamedTuple):
 
 
 def time_bins(
-    begin: pd.Timestamp,
-    end: pd.Timestamp,
-    *,
-    most: int = MOST,
-    least: pd.Timedelta = _MICROSECOND,
+    begin: pd.Timestamp, end: pd.Timestamp, *, most: int = MOST, least: pd.Timedelta = _MICROSECOND
 ) -> TimeBins:
     """Divide a time into bins with borders at round times in UTC.
 

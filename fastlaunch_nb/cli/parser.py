@@ -33,12 +33,7 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_command(
-    commands: _Commands,
-    name: str,
-    function: str,
-    help_line: str,
-    description: str,
-    *examples: str,
+    commands: _Commands, name: str, function: str, help_line: str, description: str, *examples: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(
         name,

@@ -16,13 +16,7 @@ from typing import Any, TypeAlias
 from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
 from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify_account
-from fastlaunch_nb.errors import (
-    FastLaunchError,
-    ReadError,
-    SetupError,
-    did_you_mean,
-    redact,
-)
+from fastlaunch_nb.errors import FastLaunchError, ReadError, SetupError, did_you_mean, redact
 from fastlaunch_nb.schema.arrow import Batch, make_batch
 from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
 from fastlaunch_nb.sources.pages import parse_date_header

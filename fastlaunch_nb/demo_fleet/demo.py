@@ -111,11 +111,7 @@ class Demo:
     clock = CLOCK
 
     def __init__(
-        self,
-        seed: int,
-        port: int,
-        host: str = "127.0.0.1",
-        faults: Mapping[str, Any] | None = None,
+        self, seed: int, port: int, host: str = "127.0.0.1", faults: Mapping[str, Any] | None = None
     ) -> None:
         self._server: Any = None
         self._folder = tempfile.TemporaryDirectory(prefix="fastlaunch_nb-demo-")

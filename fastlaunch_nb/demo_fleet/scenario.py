@@ -239,11 +239,7 @@ def _schedule_story(story: _Story, rng: random.Random) -> None:
         "enabled-failed": [(long_before, partial(do.enable, 2)), (requested, do.fail_to_enable)],
         "disabling": [(long_before, do.enable), (since, do.disable)],
         "disabling-failed": [(long_before, do.enable), (disabled, do.fail_to_disable)],
-        "disabled": [
-            (long_before, do.enable),
-            (disabled, do.disable),
-            (since, do.deregister),
-        ],
+        "disabled": [(long_before, do.enable), (disabled, do.disable), (since, do.deregister)],
     }
     for when, action in actions[story.state]:
         CLOCK.at(when, action)

@@ -196,11 +196,7 @@ def _make_method(action: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Ans
 
 
 def _make_headers(status: int, request_id: str) -> dict[str, Any]:
-    return {
-        "status": status,
-        "Content-Type": "text/xml;charset=UTF-8",
-        _REQUEST_ID: request_id,
-    }
+    return {"status": status, "Content-Type": "text/xml;charset=UTF-8", _REQUEST_ID: request_id}
 
 
 def _finish_response(headers: dict[str, Any], body: Any) -> tuple[dict[str, Any], Any]:

@@ -19,11 +19,7 @@ from fastlaunch_nb.joins.merge import ACCOUNT_REGION, make_table
 from fastlaunch_nb.joins.queries import AccountRegion, Template
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, Prices
-from fastlaunch_nb.validation import (
-    check_region,
-    parse_regions,
-    validate_columns,
-)
+from fastlaunch_nb.validation import check_region, parse_regions, validate_columns
 
 if TYPE_CHECKING:
     import boto3

@@ -60,13 +60,7 @@ class Pool:
     """
 
     def __init__(
-        self,
-        target: int,
-        max_parallel: int,
-        fill_time: float,
-        *,
-        stock: int = 0,
-        now: float = 0,
+        self, target: int, max_parallel: int, fill_time: float, *, stock: int = 0, now: float = 0
     ) -> None:
         if not 0 <= stock <= max(target, 0):
             raise InputError(f"stock is {stock!r}. Expected 0 up to the target, {target!r}.")

@@ -48,9 +48,7 @@ def format_enable(*settings: Any) -> str:
 
 
 def format_enable_rows(
-    rows: pd.DataFrame,
-    columns: Mapping[str, str],
-    format_row: Callable[..., str] = format_enable,
+    rows: pd.DataFrame, columns: Mapping[str, str], format_row: Callable[..., str] = format_enable
 ) -> list[str]:
     """Format a text for each row from its settings: by default, the command that enables it.
 

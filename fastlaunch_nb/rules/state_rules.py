@@ -20,10 +20,7 @@ from fastlaunch_nb.rules.rule import (
 from fastlaunch_nb.schema.columns import KEY
 
 _FAILED_STATES = ("enabling-failed", "enabled-failed", "disabling-failed")
-MAX_TIME_IN_STATE: Final = {
-    "enabling": pd.Timedelta(hours=2),
-    "disabling": pd.Timedelta(hours=1),
-}
+MAX_TIME_IN_STATE: Final = {"enabling": pd.Timedelta(hours=2), "disabling": pd.Timedelta(hours=1)}
 """The time in each state after which an image counts as stuck."""
 
 

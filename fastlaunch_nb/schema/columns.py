@@ -47,12 +47,7 @@ COLUMNS = (
     ),
     Column("launch_template_name", TEXT, "its name", ("LaunchTemplate", "LaunchTemplateName")),
     Column("launch_template_version", TEXT, "its version", ("LaunchTemplate", "Version")),
-    Column(
-        "owner_id",
-        TEXT,
-        "owner of the AMI; empty for AMIs shared with you",
-        ("OwnerId",),
-    ),
+    Column("owner_id", TEXT, "owner of the AMI; empty for AMIs shared with you", ("OwnerId",)),
     Column("observed_at", TIME, "time of AWS's response, by its clock, in whole seconds"),
 )
 

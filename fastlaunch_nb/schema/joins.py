@@ -112,16 +112,8 @@ METRICS = (
     Column("available_snapshots", COUNT, "NumberOfAvailableFastLaunchSnapshots, minimum"),
     Column("fast_launches", COUNT, "NumberOfInstancesFastLaunched, sum"),
     Column("cold_launches", COUNT, "NumberOfInstancesNotFastLaunched, sum"),
-    Column(
-        "refill_start_time",
-        NUMBER,
-        "FastLaunchSnapshotUsedToRefillStartTime, average",
-    ),
-    Column(
-        "snapshot_creation_time",
-        NUMBER,
-        "FastLaunchSnapshotCreationTime, average",
-    ),
+    Column("refill_start_time", NUMBER, "FastLaunchSnapshotUsedToRefillStartTime, average"),
+    Column("snapshot_creation_time", NUMBER, "FastLaunchSnapshotCreationTime, average"),
 )
 """Columns of metrics, which have a row for each image and period with data."""
 

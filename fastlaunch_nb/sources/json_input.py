@@ -134,10 +134,7 @@ def _raise_source_errors(name: str, expected: str, *, is_empty: bool = False) ->
 
 
 def table_from_items(
-    items: Sequence[Mapping[str, Any]],
-    columns: Sequence[Column],
-    expected: str,
-    **known: Any,
+    items: Sequence[Mapping[str, Any]], columns: Sequence[Column], expected: str, **known: Any
 ) -> pd.DataFrame:
     """Make a DataFrame with a row for each item.
 

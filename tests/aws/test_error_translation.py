@@ -166,8 +166,7 @@ def test_an_unreachable_endpoint_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -
 def test_missing_credentials_have_a_remedy() -> None:
     """Without credentials the message names three ways to provide them, and the demo."""
     with pytest.raises(
-        fl.SetupError,
-        match=r"profile_name=.*AWS_PROFILE.*aws configure`.*fastlaunch_nb\.demo\(\)",
+        fl.SetupError, match=r"profile_name=.*AWS_PROFILE.*aws configure`.*fastlaunch_nb\.demo\(\)"
     ):
         fl.describe(region=REGION)
 
@@ -205,11 +204,7 @@ def test_an_unknown_profile_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [
-        ("AWS_ENDPOINT_URL", "localhost:5001"),
-        ("AWS_MAX_ATTEMPTS", "x"),
-        ("AWS_RETRY_MODE", "nope"),
-    ],
+    [("AWS_ENDPOINT_URL", "localhost:5001"), ("AWS_MAX_ATTEMPTS", "x"), ("AWS_RETRY_MODE", "nope")],
 )
 def test_an_invalid_setting_is_a_setup_error(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

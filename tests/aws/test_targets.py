@@ -59,10 +59,7 @@ def test_accounts_have_a_role() -> None:
         ({"accounts": "111122223333", "role": "arn:aws:iam::1:role/x"}, "a role's name"),
         ({"profiles": ["a", "b"], "accounts": "111122223333", "role": READER}, "assumed from one"),
         ({"accounts": "111122223333", "role": "ops//Reader"}, "a role's name"),
-        (
-            {"accounts": "111122223333", "role": READER, "external_id": 5},
-            "is malformed",
-        ),
+        ({"accounts": "111122223333", "role": READER, "external_id": 5}, "is malformed"),
         ({"profiles": 5}, "profiles is 5"),
         ({"profiles": [None]}, "profiles is"),
         ({"skip": ["111122223333"]}, "pass organization"),

@@ -143,8 +143,7 @@ def test_image_ids_survive_escaping(images: pd.DataFrame) -> None:
 
 
 @given(
-    st.lists(st.text("ab-\u05d0\u202e ", max_size=40), min_size=1, max_size=12),
-    st.integers(12, 30),
+    st.lists(st.text("ab-\u05d0\u202e ", max_size=40), min_size=1, max_size=12), st.integers(12, 30)
 )
 def test_different_texts_have_different_labels(texts: list[str], width: int) -> None:
     """Law: texts that look different have different labels; short texts are not changed."""

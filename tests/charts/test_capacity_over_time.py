@@ -92,9 +92,7 @@ def test_every_launch_is_drawn_and_counted(metric_rows: list[Any]) -> None:
 
 
 @given(METRIC_ROWS)
-def test_the_line_has_the_stock_and_breaks_where_it_is_unknown(
-    metric_rows: list[Any],
-) -> None:
+def test_the_line_has_the_stock_and_breaks_where_it_is_unknown(metric_rows: list[Any]) -> None:
     """Law: the line is at the stock of each period; an hour with unknown stock is hatched."""
     images = make_images(*TARGETS)
     by_hour = {hour: counts for _, hour, *counts in metric_rows}

@@ -80,10 +80,7 @@ def test_every_scan_has_a_tile() -> None:
 
 SCANS = st.lists(
     st.tuples(
-        st.integers(1, 6),
-        st.sampled_from(REGIONS),
-        st.sampled_from([*STATUSES]),
-        st.integers(0, 9),
+        st.integers(1, 6), st.sampled_from(REGIONS), st.sampled_from([*STATUSES]), st.integers(0, 9)
     ),
     unique_by=lambda scan: scan[:2],
     max_size=18,

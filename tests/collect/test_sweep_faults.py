@@ -262,9 +262,7 @@ class FailingRequests:
 
 @given(st.lists(st.sets(st.integers(1, 12), max_size=6), max_size=4), st.booleans())
 def test_resumed_sweeps_equal_one_sweep(
-    images: pd.DataFrame,
-    failures: list[set[int]],
-    one_worker: bool,
+    images: pd.DataFrame, failures: list[set[int]], one_worker: bool
 ) -> None:
     """However often and wherever a sweep fails, resumed to its end it equals one sweep."""
     with pytest.MonkeyPatch.context() as patch:

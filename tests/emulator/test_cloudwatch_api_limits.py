@@ -37,12 +37,7 @@ def cloudwatch_client(ec2: Any) -> Any:
     ],
 )
 def test_a_metric_is_listed_for_two_weeks(
-    cloudwatch_client: Any,
-    ec2: Any,
-    parameters: dict[str, str],
-    age: timedelta,
-    *,
-    expected: bool,
+    cloudwatch_client: Any, ec2: Any, parameters: dict[str, str], age: timedelta, *, expected: bool
 ) -> None:
     """A metric is listed for two weeks after its last value, or for three hours if recent."""
     ec2.forget("ami-00000001")

@@ -115,10 +115,7 @@ def make_token_in_another_process() -> str:
         ({"NextToken": "bogus"}, ("InvalidNextToken", 400)),
         ({"NextToken": "Ym9ndXMgYm9ndXMgYm9ndXM="}, ("InvalidNextToken", 400)),
         ({"MaxResults": 1000}, ("InvalidParameterValue", 400)),
-        (
-            {"MaxResults": 5, "ImageIds": ["ami-00000001"]},
-            ("InvalidParameterCombination", 400),
-        ),
+        ({"MaxResults": 5, "ImageIds": ["ami-00000001"]}, ("InvalidParameterCombination", 400)),
         ({"Filters": [{"Name": "colour", "Values": ["red"]}]}, ("InvalidParameterValue", 400)),
     ],
 )

@@ -304,10 +304,7 @@ def test_retries_succeed_despite_dropped_connections(connect: Connect, waits: li
 def test_a_truncated_request_has_its_effect(connect: Connect) -> None:
     """boto3 cannot parse half an answer, but the request has changed the image."""
     client = connect()
-    with (
-        inject_faults(truncate_rate=1),
-        pytest.raises(ResponseParserError, match="invalid XML"),
-    ):
+    with inject_faults(truncate_rate=1), pytest.raises(ResponseParserError, match="invalid XML"):
         client.enable_fast_launch(ImageId=WINDOWS)
     assert WINDOWS in get_ids(client.describe_fast_launch_images())
 
@@ -417,10 +414,7 @@ def test_faults_end_with_their_block(connect: Connect) -> None:
 @BOTH
 def test_faults_end_with_a_block_that_fails(connect: Connect) -> None:
     """Faults are off after a block that raises an exception."""
-    with (
-        pytest.raises(ClientError, match="RequestLimitExceeded"),
-        inject_faults(throttle_rate=1),
-    ):
+    with pytest.raises(ClientError, match="RequestLimitExceeded"), inject_faults(throttle_rate=1):
         connect().describe_fast_launch_images()
     assert send_requests(connect(), 1) == "."
 

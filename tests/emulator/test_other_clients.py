@@ -280,8 +280,7 @@ REFUSED = [
     ),
     (
         Request(
-            {"Filters": [{"Name": "colour", "Values": ["red"]}]},
-            "--filters Name=colour,Values=red",
+            {"Filters": [{"Name": "colour", "Values": ["red"]}]}, "--filters Name=colour,Values=red"
         ),
         ("InvalidParameterValue", "The filter 'colour' is invalid", 400),
     ),

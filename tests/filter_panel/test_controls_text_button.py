@@ -156,10 +156,7 @@ def test_it_shows_an_error(page: Page, how: str) -> None:
 @pytest.mark.parametrize(
     ("failure", "error"),
     [
-        (
-            "document.execCommand = () => false",
-            "The browser does not allow this page to copy.",
-        ),
+        ("document.execCommand = () => false", "The browser does not allow this page to copy."),
         ("model.send = () => { throw new Error('no kernel'); }", "no kernel"),
     ],
 )

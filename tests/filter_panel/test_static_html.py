@@ -236,6 +236,4 @@ def test_a_null_is_a_dash() -> None:
     """A null is a dash in the table, neither a number nor a text."""
     html = render_table(fl.from_pages([{"ImageId": "ami-00000007"}]))
     (_, row) = TableParser(html).tables[0]
-    assert [cell.strip() for cell in row] == [
-        *("ami-00000007", "–", "?–", "–", "–", "–", "–", "–"),
-    ]
+    assert [cell.strip() for cell in row] == [*("ami-00000007", "–", "?–", "–", "–", "–", "–", "–")]

@@ -39,9 +39,7 @@ FIELDS = {"state": "State", "owner-id": "OwnerId", "resource-type": "ResourceTyp
 
 
 def filter_like_ec2(
-    items: list[dict[str, Any]],
-    ids: Iterable[str] = (),
-    filters: Iterable[Mapping[str, Any]] = (),
+    items: list[dict[str, Any]], ids: Iterable[str] = (), filters: Iterable[Mapping[str, Any]] = ()
 ) -> list[dict[str, Any]]:
     """Return the items that EC2 would respond with, to a request that botocore accepts."""
     request: dict[str, Any] = {"ImageIds": list(ids), "Filters": list(filters)}

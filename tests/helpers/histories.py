@@ -43,9 +43,7 @@ class Sweeps(NamedTuple):
 
 
 def make_sweep(
-    minute: float,
-    *regions: tuple[tuple[str, str], list[dict[str, Any]] | str],
-    sweep_id: str = "",
+    minute: float, *regions: tuple[tuple[str, str], list[dict[str, Any]] | str], sweep_id: str = ""
 ) -> SweepData:
     """Return a sweep at a minute: for each account and region its items, or the status."""
     time = pd.Timestamp(START + minute * MINUTE)

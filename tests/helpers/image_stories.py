@@ -153,11 +153,7 @@ _IN_MINUTES: dict[str, tuple[Case, str | None, str]] = {
         None,
         "enabled 0, disabled 3, enabling 5",
     ),
-    "no state": (
-        make_case((1, None, None), (2, "enabled", 0)),
-        None,
-        "unknown ~1, enabled ~2",
-    ),
+    "no state": (make_case((1, None, None), (2, "enabled", 0)), None, "unknown ~1, enabled ~2"),
     "a time that an absence contradicts": (
         make_case((2, "enabled", 1), scans="cc"),
         None,

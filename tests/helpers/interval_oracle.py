@@ -118,10 +118,7 @@ def compute_intervals(case: Case, max_gap: timedelta | None = None) -> list[tupl
 
 
 def _compute_image(
-    observations: list[Observation],
-    scans: list[Scan],
-    until: datetime,
-    max_gap: timedelta | None,
+    observations: list[Observation], scans: list[Scan], until: datetime, max_gap: timedelta | None
 ) -> list[tuple[Any, ...]]:
     complete = sorted({scan.time for scan in scans if scan.is_unfiltered(COMPLETE)})
     failed = sorted({scan.time for scan in scans if scan.is_unfiltered(FAILED)})
@@ -238,13 +235,7 @@ def make_frames(case: Case) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a case as observations and coverage."""
     observations = pd.DataFrame(
         [(*seen.account_region, *seen[1:]) for seen in case.observations],
-        columns=[
-            *KEY,
-            "state",
-            "state_transition_reason",
-            "state_transition_time",
-            "observed_at",
-        ],
+        columns=[*KEY, "state", "state_transition_reason", "state_transition_time", "observed_at"],
     )
     coverage = pd.DataFrame(
         [(*scan.account_region, scan.scope, scan.status, scan.time) for scan in case.scans],

@@ -62,10 +62,7 @@ class Room(NamedTuple):
 _XML = "fastlaunch_nb/aws/xml_columns.py"
 ROOMS = {  # each with its doctests, and the quickest tests first
     "rules": Room(("fastlaunch_nb/rules/*.py",), ("fastlaunch_nb/rules", "tests/rules")),
-    "pool": Room(
-        ("fastlaunch_nb/pool/*.py",),
-        ("fastlaunch_nb/pool", "tests/pool"),
-    ),
+    "pool": Room(("fastlaunch_nb/pool/*.py",), ("fastlaunch_nb/pool", "tests/pool")),
     "filters": Room(
         ("fastlaunch_nb/filters/*.py",),
         (

@@ -107,12 +107,7 @@ def test_a_period_beyond_retention_is_refused(window: Any, period: Any, message:
 
 @pytest.mark.parametrize(
     ("window", "stock"),
-    [
-        (HOUR, 15 * MINUTE),
-        (14 * DAY, 15 * MINUTE),
-        (14 * DAY + MINUTE, HOUR),
-        (455 * DAY, HOUR),
-    ],
+    [(HOUR, 15 * MINUTE), (14 * DAY, 15 * MINUTE), (14 * DAY + MINUTE, HOUR), (455 * DAY, HOUR)],
 )
 def test_a_summary_has_quarter_hours_for_two_weeks(
     window: pd.Timedelta, stock: pd.Timedelta

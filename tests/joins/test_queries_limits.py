@@ -91,11 +91,7 @@ def test_a_request_has_at_most_200_instances(count: int, expected: list[int]) ->
 
 def build_instance(image_id: str) -> dict[str, Any]:
     device = {"DeviceName": "/dev/sda1", "Ebs": {"VolumeId": f"vol-{image_id}"}}
-    return {
-        "ImageId": image_id,
-        "RootDeviceName": "/dev/sda1",
-        "BlockDeviceMappings": [device],
-    }
+    return {"ImageId": image_id, "RootDeviceName": "/dev/sda1", "BlockDeviceMappings": [device]}
 
 
 def test_a_page_has_1000_snapshots() -> None:

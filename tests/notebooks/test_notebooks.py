@@ -194,7 +194,7 @@ def run_cells(shell: InteractiveShell, path: Path, parameters: str) -> dict[str,
 
 
 OWN_NUMBERS = {  # cells with numbers of rules, or of launch patterns that the notebook invents
-    *("07-09", "07-11", "07-13", "08-13"),
+    *("07-09", "07-11", "07-13", "08-13")
 }
 READ_NUMBERS = (  # texts with numbers that describe the read itself
     r"Out\[\d+\]:|Sweep: 0 images, 1 (complete|failed)|FilterPanel: 0 of 0 images|0 of 0 images",

@@ -122,10 +122,7 @@ def test_real_times(times: Any) -> None:
         ("40 at 08:60", "'08:60'. Expected 00:00 to 24:00"),
         ("40 at 08:00 on wekdays", "'wekdays'. Did you mean 'weekdays'?"),
         ("40 at 08:00 on Mon-weekends", "'mon-weekends'. Expected a range such as Mon-Fri"),
-        (
-            "5000 an hour",
-            "has 43,680,000 times with days=364. Expected at most 5,000,000",
-        ),
+        ("5000 an hour", "has 43,680,000 times with days=364. Expected at most 5,000,000"),
         (pd.Series([], dtype="datetime64[us]"), "no launch at all"),
         ([], "no launch at all"),
         (40, "launches is 40. Expected a pattern such as"),

@@ -36,10 +36,7 @@ def datetimes(*seconds: float) -> list[datetime]:
 
 
 @given(
-    launch_times,
-    st.sampled_from([0.3, 0.5, 0.8, 0.9, 1.0]),
-    fills,
-    st.none() | st.integers(6, 8),
+    launch_times, st.sampled_from([0.3, 0.5, 0.8, 0.9, 1.0]), fills, st.none() | st.integers(6, 8)
 )
 @example([0, 0], 0.5, 60, None)
 @example(CROWD, 0.8, 10, None)

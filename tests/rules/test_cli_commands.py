@@ -13,14 +13,7 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.rules import cli_commands
-from tests.helpers.rules import (
-    ACCOUNT,
-    IMAGE_ID,
-    REGION,
-    Case,
-    enable_command,
-    make_arguments,
-)
+from tests.helpers.rules import ACCOUNT, IMAGE_ID, REGION, Case, enable_command, make_arguments
 from tests.helpers.samples import HOSTILE
 from tests.rules.test_cost_rules import CASES as COST_CASES
 from tests.rules.test_pool_rules import CASES as POOL_CASES

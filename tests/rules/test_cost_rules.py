@@ -69,11 +69,7 @@ UNUSED = [
         {**IDLE, "available_snapshots": 1, "target_resource_count": 1},
         unused(stock=1),
     ),
-    Case(
-        "unused",
-        "no snapshot",
-        {**IDLE, "available_snapshots": 0, "target_resource_count": 0},
-    ),
+    Case("unused", "no snapshot", {**IDLE, "available_snapshots": 0, "target_resource_count": 0}),
     Case(
         "unused",
         "three are completed",

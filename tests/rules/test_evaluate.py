@@ -133,8 +133,7 @@ ORDERED = [  # severity, monthly_usd, finding, account, region, image
 def test_the_worst_and_dearest_come_first(order: list[int]) -> None:
     """Law: severity, then cost, then name and key decide; an unknown cost comes last."""
     rows = pd.DataFrame(
-        [ORDERED[number] for number in order],
-        columns=["severity", "monthly_usd", "rule", *KEY],
+        [ORDERED[number] for number in order], columns=["severity", "monthly_usd", "rule", *KEY]
     ).assign(evidence="e", remedy="r")
 
     def make_named_rule(name: str) -> fl.Rule:
@@ -396,7 +395,7 @@ def test_a_rule_that_fails_is_named(find: Any, message: str) -> None:
 BY_SEVERITY = {
     "high": ["failed", "pool-bypassed", "forbidden-template"],
     "medium": [
-        *("stuck", "cold-launches", "unused", "image-gone", "orphaned", "without-fast-launch"),
+        *("stuck", "cold-launches", "unused", "image-gone", "orphaned", "without-fast-launch")
     ],
     "low": [
         "below-target",
