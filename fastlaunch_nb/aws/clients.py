@@ -13,6 +13,7 @@ import functools
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -180,33 +181,14 @@ _CONNECT_TIMEOUT = 10  # seconds; botocore's 60, times the attempts, is long for
 _CREATE_LOCK = threading.Lock()  # botocore's sessions are not thread-safe
 
 
-class _FixedCredentials:
-    """A credential provider that returns resolved credentials; they still refresh themselves."""
-
-    def __init__(self, credentials: Any) -> None:
-        self._credentials = credentials
-
-    def load_credentials(self) -> Any:
-        return self._credentials
-
-
 class AccountSession:
     """The credentials of one account, and read-only clients that use them.
 
-    A client has the operations of :data:`READ_ONLY`, and the configuration,
-    event hooks and default client config of the session. The session itself does
-    not change.
-
-    Parameters
-    ----------
-    session : boto3.Session
-        The session with the settings, and with the credentials if no others are given.
-    credentials : botocore credentials, optional
-        The credentials of an assumed role.
-    home : str, optional
-        The region for requests about the account itself; by default the session's.
-    connections : int, default 10
-        The number of clients that may use one region at the same time.
+    A client has the operations of :data:`READ_ONLY`, and the configuration, event
+    hooks and default client config of `session`, which itself does not change.
+    `credentials` are those of an assumed role; by default the session's. `home` is the
+    region for requests about the account itself; by default the session's. At most
+    `connections` clients may use one region at the same time.
     """
 
     def __init__(
@@ -305,7 +287,8 @@ def _create_read_only_session(session: boto3.Session, credentials: Any) -> botoc
     handlers = _prune_handlers(user_session.get_component("event_emitter"))
     created.register_component("event_emitter", handlers)
     created.register_component("config_store", user_session.get_component("config_store"))
-    created.register_component("credential_provider", _FixedCredentials(credentials))
+    fixed = SimpleNamespace(load_credentials=lambda: credentials)  # which may refresh themselves
+    created.register_component("credential_provider", fixed)
     created.register_component("data_loader", _LOADER)
     created.register_component("response_parser_factory", _PARSERS)
     created.set_default_client_config(user_session.get_default_client_config())

@@ -39,9 +39,7 @@ _RENEW = "The credentials have expired: renew them; for a profile with SSO, run 
 _SLOWER = "AWS is throttling or busy: try again later, or with fewer readers at once."
 _FROM_START = "Page tokens expire: read again from the start, without starting_token."
 _REMEDIES = {
-    "UnauthorizedOperation": _ALLOW,
-    "AccessDenied": _ALLOW,
-    "AccessDeniedException": _ALLOW,
+    **dict.fromkeys(("UnauthorizedOperation", "AccessDenied", "AccessDeniedException"), _ALLOW),
     "AuthFailure": "The credentials are not valid here, or the region is not enabled for this "
     "account: check `aws sts get-caller-identity` and "
     "`aws account get-region-opt-status --region-name {region}`.",
@@ -50,15 +48,10 @@ _REMEDIES = {
     "SignatureDoesNotMatch": "The secret key does not fit the access key: check the profile.",
     "ExpiredToken": _RENEW,
     "RequestExpired": _RENEW + " Check this machine's clock.",
-    "RequestLimitExceeded": _SLOWER,
-    "Unavailable": _SLOWER,
-    "ServiceUnavailable": _SLOWER,
-    "InternalError": _SLOWER,
-    "Throttling": _SLOWER,
-    "ThrottlingException": _SLOWER,
+    **dict.fromkeys(("Throttling", "ThrottlingException", "RequestLimitExceeded"), _SLOWER),
+    **dict.fromkeys(("Unavailable", "ServiceUnavailable", "InternalError"), _SLOWER),
     "TooManyRequestsException": _SLOWER,
-    "InvalidNextToken": _FROM_START,
-    "InvalidPaginationToken": _FROM_START,
+    **dict.fromkeys(("InvalidNextToken", "InvalidPaginationToken"), _FROM_START),
     "InvalidAMIID.NotFound": "No such AMI in {region}: ids belong to one region.",
 }
 

@@ -101,10 +101,7 @@ class Page:
 class PageReader:
     """A reader of one account and region, page by page, that counts its requests.
 
-    Attributes
-    ----------
-    request_count : int
-        Requests so far, including botocore's retries.
+    `request_count` includes botocore's retries.
     """
 
     def __init__(self, account_session: AccountSession, region: str) -> None:

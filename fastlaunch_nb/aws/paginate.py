@@ -15,15 +15,7 @@ ResponsePage: TypeAlias = Mapping[str, Any]
 
 
 class RegionClient:
-    """A client of one account and region for all services; not thread-safe.
-
-    Parameters
-    ----------
-    account_session : AccountSession
-        The session of the account.
-    region : str
-        The region.
-    """
+    """A client of one account and region for all services; not thread-safe."""
 
     def __init__(self, account_session: AccountSession, region: str) -> None:
         self.account_session = account_session
@@ -48,10 +40,8 @@ class RegionClient:
             client, method = self._clients[service], xform_name(operation)
             responses: Iterable[ResponsePage]
             if client.can_paginate(method):
-                config = {"PageSize": page_size}
-                responses = client.get_paginator(method).paginate(
-                    PaginationConfig=config, **request
-                )
+                paginator = client.get_paginator(method)
+                responses = paginator.paginate(PaginationConfig={"PageSize": page_size}, **request)
             else:
                 responses = [getattr(client, method)(**request)]
             for response in responses:

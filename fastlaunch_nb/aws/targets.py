@@ -7,10 +7,10 @@ import threading
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import boto3
-from botocore import xform_name
 
 from fastlaunch_nb.aws.clients import (
     AccountSession,
@@ -18,7 +18,7 @@ from fastlaunch_nb.aws.clients import (
     open_profile_session,
     open_session,
 )
-from fastlaunch_nb.aws.error_translation import translate_botocore_errors
+from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.errors import FastLaunchError, InputError, SetupError
 from fastlaunch_nb.validation import check_account_id
 
@@ -212,10 +212,11 @@ def _list_organization(
 ) -> list[Target]:
     """Return a target for each active account of the parts, or of all, by account id."""
     account_session = AccountCache().open(Target(profile))
+    client = RegionClient(account_session, account_session.home)
     caller = account_session.get_account_id()
     names = {
         account["Id"]: account.get("Name")
-        for account in _list_items(account_session, "ListAccounts", "Accounts")
+        for account in client.iter_items("organizations", "ListAccounts", "Accounts", {})
         if account.get("State", account.get("Status")) == "ACTIVE"
     }
     unknown = {part for part in parts or () if part.isdigit()} - names.keys()
@@ -224,42 +225,27 @@ def _list_organization(
             f"organization has {', '.join(sorted(unknown))}, which is no active account of it. "
             "Leave it out, or pass it as accounts."
         )
-    account_ids = set(names) if parts is None else _list_accounts(account_session, parts)
-    account_ids &= names.keys()
+    account_ids = set(names) if parts is None else _list_accounts(client, parts) & names.keys()
     return [
         Target(profile, account_id, names[account_id])
         if account_id == caller
         else Target(profile, account_id, names[account_id], role, external_id)
-        for account_id in sorted(account_ids - _list_accounts(account_session, skip))
+        for account_id in sorted(account_ids - _list_accounts(client, skip))
     ]
 
 
-def _list_accounts(account_session: AccountSession, parts: Collection[str]) -> set[str]:
+def _list_accounts(client: RegionClient, parts: Collection[str]) -> set[str]:
     """Return the ids of the accounts in some parts of an organization, at any depth."""
     account_ids = {part for part in parts if part.isdigit()}
     parents = [part for part in parts if not part.isdigit()]
+    iter_items = partial(client.iter_items, "organizations")
     while parents:
-        parent = parents.pop()
-        accounts = _list_items(
-            account_session, "ListAccountsForParent", "Accounts", ParentId=parent
-        )
+        request = {"ParentId": parents.pop()}
+        accounts = iter_items("ListAccountsForParent", "Accounts", request)
         account_ids |= {account["Id"] for account in accounts}
-        operation = "ListOrganizationalUnitsForParent"
-        units = _list_items(account_session, operation, "OrganizationalUnits", ParentId=parent)
+        units = iter_items("ListOrganizationalUnitsForParent", "OrganizationalUnits", request)
         parents += [unit["Id"] for unit in units]
     return account_ids
-
-
-def _list_items(
-    account_session: AccountSession, operation: str, result_key: str, **request: str
-) -> list[dict[str, Any]]:
-    home = account_session.home
-    with translate_botocore_errors(
-        operation, home, account_session.session, service="organizations"
-    ):
-        client = account_session.client("organizations", home)
-        pages = client.get_paginator(xform_name(operation)).paginate(**request)
-        return [item for page in pages for item in page[result_key]]
 
 
 # --- opening --------------------------------------------------------------------------
@@ -268,10 +254,7 @@ def _list_items(
 class AccountCache:
     """Open accounts of this process, each opened once; thread-safe.
 
-    Parameters
-    ----------
-    connections : int, default 10
-        The number of clients that may use one region at the same time.
+    At most `connections` clients may use one region at the same time.
     """
 
     def __init__(self, connections: int = 10) -> None:
@@ -299,10 +282,8 @@ class AccountCache:
             base = self.open(Target(target.profile, home=target.home), region)
             return base.assume_role(target.account_id, target.role, target.external_id)
         else:
-            session = (
-                open_session() if target.profile is None else open_profile_session(target.profile)
-            )
-            home = target.home
+            profile, home = target.profile, target.home
+            session = open_session() if profile is None else open_profile_session(profile)
         home = home or session.region_name or region
         return AccountSession(session, home=home, connections=self._connections)
 
@@ -341,17 +322,19 @@ def _session_target(session: boto3.Session) -> Target:
     return Target(profile, account_id, profile, home=session.region_name)
 
 
+def get_account_id(target: TargetLike) -> str | None:
+    """Return the id of the account that a target names; a session names none."""
+    return target.account_id if isinstance(target, Target) else None
+
+
 def get_account_name(target: TargetLike) -> str | None:
     """Return the name of a target's account; of a session, its profile."""
-    if isinstance(target, Target):
-        return target.account_name
-    name: str | None = target._session.profile
-    return name
+    return target.account_name if isinstance(target, Target) else target._session.profile
 
 
 def identify_account(account_session: AccountSession, target: TargetLike) -> str:
     """Return the id of an open account; refuse one that the target does not name."""
-    expected = target.account_id if isinstance(target, Target) else None
+    expected = get_account_id(target)
     if isinstance(target, Target) and expected and target.role:
         return expected
     account_id = account_session.get_account_id()

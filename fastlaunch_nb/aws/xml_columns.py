@@ -38,20 +38,9 @@ _TagMap: TypeAlias = dict[str, "int | _TagMap"]
 def extract_columns(body: bytes, shape: Any, items: str) -> ExtractedColumns | None:
     """Extract the items of a response as columns.
 
-    Parameters
-    ----------
-    body : bytes
-        The response, as EC2 sent it.
-    shape : botocore.model.StructureShape
-        The output shape of the operation.
-    items : str
-        The member of the shape that lists the items.
-
-    Returns
-    -------
-    ExtractedColumns or None
-        The columns, and the response without the items. None if the body is not
-        XML, has no such list, or has text in place of a number.
+    `shape` is the output shape of the operation in botocore's service model, and `items`
+    its member that lists the items. Return None if the body is not XML, has no such list,
+    or has text in place of a number.
 
     Examples
     --------
