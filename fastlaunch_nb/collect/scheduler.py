@@ -7,17 +7,17 @@ import sys
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import lru_cache
 from heapq import heappop, heappush
 from threading import Event
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 from zlib import crc32
 
 from fastlaunch_nb.aws.clients import get_partition
 from fastlaunch_nb.aws.targets import AccountCache, get_account_name
-from fastlaunch_nb.collect.tasks import AccountTask, Key, RegionScan
+from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.errors import InputError, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
 
@@ -27,32 +27,22 @@ _GRACE = 5  # seconds for running scans to finish their page, after Ctrl-C
 
 
 class SweepScheduler:
-    """Scheduler that opens accounts and scans their regions, many at once.
+    """Scheduler that opens accounts and scans their regions, at most `max_workers` at once.
 
-    Parameters
-    ----------
-    account_tasks : sequence of AccountTask
-        The accounts.
-    template : RegionScan
-        The scan that every scan is a copy of.
-    executor : concurrent.futures.Executor or None
-        The workers; None for threads of its own.
-    max_workers : int
-        How many tasks may run at once.
-    progress : bool, None or callable
-        Whether to show a progress bar; None to show it in a terminal or a
-        notebook only. A callable is called instead.
+    Every scan is a copy of `template`. Without an `executor` it has threads of its own. If
+    `progress` is None, it shows a progress bar in a terminal or a notebook only.
     """
 
     def __init__(
         self,
         account_tasks: Sequence[AccountTask],
+        earlier_scans: Sequence[RegionScan],
         template: RegionScan,
         executor: futures.Executor | None,
         max_workers: int,
+        *,
         progress: Progress,
     ) -> None:
-        self._account_tasks = account_tasks
         self._template = template
         self._executor = executor
         self._max_workers = max_workers
@@ -60,24 +50,19 @@ class SweepScheduler:
         self._queue = TaskQueue()
         self._running: dict[futures.Future[Task], Task] = {}
         self._pending_accounts = {task.number: task for task in account_tasks}
-        self._scans: dict[Key, RegionScan] = {}
+        self._scans = {scan.key: scan for scan in earlier_scans}
+        self._had_one_target = len({scan.number for scan in earlier_scans}) == 1
         self._account_ids: set[str] = set()  # of accounts that are open
         self._duplicates: list[str] = []
-        self._had_one_target = False
         self._stop_event = Event()
 
-    def run(self, earlier_scans: dict[Key, RegionScan]) -> list[RegionScan]:
-        """Run all tasks; return the scans, including those of an earlier sweep.
-
-        Ctrl-C ends it early.
-        """
-        self._scans = dict(earlier_scans)
-        self._had_one_target = len({scan.number for scan in earlier_scans.values()}) == 1
-        for task in self._account_tasks:
+    def run(self) -> list[RegionScan]:
+        """Run all tasks, until Ctrl-C; return the scans, including those of an earlier sweep."""
+        for task in self._pending_accounts.values():
             self._queue.add(task)
-        progress = _create_progress(self._progress, len(self._account_tasks))
+        self._progress_bar = _create_progress(self._progress, len(self._pending_accounts))
         pool = _WorkerPool(self._executor, self._max_workers, self._stop_event)
-        with progress as self._progress_bar, pool:
+        with closing(self._progress_bar), closing(pool):
             try:
                 while self._queue or self._running:
                     self._submit_tasks(pool)
@@ -213,14 +198,12 @@ class TaskQueue:
         self._account_tasks: deque[AccountTask] = deque()
         self._scans: dict[str | None, list[tuple[int, int, RegionScan]]] = {}
         self._running: Counter[str | None] = Counter()
-        self._size = 0
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._account_tasks) + sum(map(len, self._scans.values()))
 
     def add(self, task: Task) -> None:
         """Add a task."""
-        self._size += 1
         if isinstance(task, AccountTask):
             self._account_tasks.append(task)
         else:
@@ -229,7 +212,6 @@ class TaskQueue:
 
     def take(self) -> Task:
         """Remove the next task and return it."""
-        self._size -= 1
         if self._account_tasks:
             return self._account_tasks.popleft()
         region = min(filter(self._scans.get, self._scans), key=self._running.__getitem__)
@@ -258,19 +240,15 @@ class _WorkerPool:
         self, executor: futures.Executor | None, max_workers: int, stop_event: Event
     ) -> None:
         self._is_own = executor is None
-        self._executor = (
-            executor
-            if executor is not None
-            else futures.ThreadPoolExecutor(max_workers, thread_name_prefix="fastlaunch_nb")
-        )
+        if executor is None:
+            executor = futures.ThreadPoolExecutor(max_workers, thread_name_prefix="fastlaunch_nb")
+        self._executor = executor
         self._cache = AccountCache(max_workers)
         self._stop_event = stop_event
         self._token = secrets.token_hex(8)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Stop threads of its own without waiting for them."""
         if self._is_own:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
@@ -304,10 +282,8 @@ class _TqdmProgress:
         self._bar: Any = tqdm(total=total, desc="Sweep", unit=" reads", leave=False)
         self._failed = self._rows = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Remove the bar."""
         self._bar.refresh()  # show the last numbers, even right after an earlier refresh
         self._bar.close()
 
@@ -334,13 +310,10 @@ class _CallbackProgress:
     def __init__(self, total: int, callback: Callable[[int, int], object]) -> None:
         self._done, self._total = 0, total
         self._callback = callback
+        callback(0, total)
 
-    def __enter__(self) -> Self:
-        self._callback(0, self._total)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
+    def close(self) -> None:
+        """Do nothing: the function has got all numbers."""
 
     def extend(self, count: int) -> None:
         """Add tasks to the total; the next call of the function has the new total."""

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fastlaunch_nb.aws.targets import Target, TargetLike, make_portable, parse_targets
+from fastlaunch_nb.aws.targets import (
+    Target,
+    TargetLike,
+    get_account_id,
+    make_portable,
+    parse_targets,
+)
 from fastlaunch_nb.collect.describe import split_filters
 from fastlaunch_nb.collect.result import Sweep, format_failures
 from fastlaunch_nb.collect.scheduler import SweepScheduler, runs_in_process
@@ -118,11 +124,9 @@ def sweep(
     if executor is not None and not runs_in_process(executor):
         plan = plan.make_portable()
     started_at = _now()
-    scheduler = SweepScheduler(
-        plan.account_tasks, plan.create_scan(), executor, max_workers, progress
-    )
-    scans = scheduler.run({scan.key: scan for scan in plan.earlier_scans})
-    result = _create_sweep(plan, scans, started_at, resume)
+    tasks, earlier, template = plan.account_tasks, plan.earlier_scans, plan.create_scan()
+    scheduler = SweepScheduler(tasks, earlier, template, executor, max_workers, progress=progress)
+    result = _create_sweep(plan, scheduler.run(), started_at, resume)
     if strict and len(result.failures):
         raise SweepError("\n".join(format_failures(result.failures)), result)
     return result
@@ -241,13 +245,7 @@ def _create_account_tasks(
     known_regions: Mapping[str, tuple[str, ...]],
 ) -> tuple[AccountTask, ...]:
     return tuple(
-        AccountTask(
-            target,
-            number,
-            regions,
-            known_regions,
-            account_id=target.account_id if isinstance(target, Target) else None,
-        )
+        AccountTask(target, number, regions, known_regions, account_id=get_account_id(target))
         for number, target in targets.items()
     )
 

@@ -29,32 +29,18 @@ Key: TypeAlias = tuple[str | int, str | None]
 
 @dataclass
 class AccountTask:
-    """The task to open the account of a target and to find its regions.
-
-    Attributes
-    ----------
-    target : Target or boto3.Session
-        The target.
-    number : int
-        The position of the target among those of the sweep.
-    requested_regions : tuple of str or None
-        The regions to read; None for all that the account has enabled.
-    known_regions : mapping
-        Account id to the regions that an earlier sweep found in it.
-    expected_account_id : str or None
-        The account of the target in an earlier sweep, if known.
-    account_id, partition, regions, error
-        The results; of each region, whether it is enabled.
-    """
+    """The task to open the account of a target and to find its regions."""
 
     target: TargetLike
-    number: int
-    requested_regions: tuple[str, ...] | None
+    number: int  # the position of the target among those of the sweep
+    requested_regions: tuple[str, ...] | None  # None for all that the account has enabled
+    # Of an earlier sweep: the regions that it found in each account, and the target's account.
     known_regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     expected_account_id: str | None = None
+    # The results:
     account_id: str | None = None
     partition: str = ""
-    regions: Mapping[str, bool] = field(default_factory=dict)
+    regions: Mapping[str, bool] = field(default_factory=dict)  # True for one that is enabled
     error: BaseException | None = None
 
     def run(self, cache: AccountCache, _stop_event: Event | None) -> AccountTask:
