@@ -7,12 +7,13 @@ image if any of its dimensions has the image's id as its value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, ReadError
-from fastlaunch_nb.joins.queries import AccountRegion, Row, parse_response_time, split_batches
+from fastlaunch_nb.joins.queries import AccountRegion, Row, split_batches
+from fastlaunch_nb.sources.pages import parse_response_time
 from fastlaunch_nb.validation import parse_duration
 
 STOCK, FAST, COLD = "available_snapshots", "fast_launches", "cold_launches"
@@ -60,9 +61,6 @@ class _Series(NamedTuple):
         return {"Id": query_id, "MetricStat": {**stat, "Stat": _METRICS[self.column][1]}}
 
 
-_Cell: TypeAlias = tuple[str, pd.Timestamp, int]
-
-
 def make_metric_query(name: str, window: object, period: object) -> MetricQuery:
     """Return a query with one period for all columns; refuse data that CloudWatch has deleted."""
     period = _require_duration("period", period, "1 hour")
@@ -107,7 +105,7 @@ def fetch_metrics(region: AccountRegion, query: MetricQuery) -> list[Row]:
             message, operation="ListMetrics", region=region.client.region, code="NoDate"
         )
     region.since = (region.until - query.window).floor(max(query.periods.values()))
-    cells: dict[_Cell, Row] = {}
+    cells: dict[tuple[str, pd.Timestamp, int], Row] = {}
     for batch in split_batches(series, _MAX_QUERIES):
         for (column, image_id, _), time, value in _fetch_values(region, batch, query.periods):
             period = int(query.periods[column].total_seconds())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
@@ -26,21 +27,13 @@ if TYPE_CHECKING:
 
     Targets: TypeAlias = Target | boto3.Session | Iterable[Target | boto3.Session] | None
 
-_QUERIES: Mapping[str, Any] = {
-    "ami": queries.fetch_amis,
-    "siblings": queries.fetch_amis,  # for the names of the images
-    "template": queries.fetch_templates,
-    "snapshots": queries.fetch_snapshots,
-    "launches": queries.fetch_instances,
-    "quota": queries.fetch_quota,
-}
-_MERGES: Mapping[str, Any] = {  # function that merges the rows of a query, and their columns
-    "ami": (merge.join_ami, merge.LISTED),
-    "siblings": (merge.join_ami, merge.LISTED),
-    "template": (merge.join_template, merge.TEMPLATES),
-    "snapshots": (merge.join_snapshots, SNAPSHOTS),
-    "launches": (merge.join_launches, merge.INSTANCES),
-    "quota": (merge.join_quota, merge.QUOTAS),
+_JOINS: Mapping[str, Any] = {  # a query, the function that merges its rows, and their columns
+    "ami": (attrgetter("amis"), merge.join_ami, merge.LISTED),
+    "siblings": (attrgetter("amis"), merge.join_ami, merge.LISTED),  # for the names of the images
+    "template": (queries.fetch_templates, merge.join_template, merge.TEMPLATES),
+    "snapshots": (queries.fetch_snapshots, merge.join_snapshots, SNAPSHOTS),
+    "launches": (queries.fetch_instances, merge.join_launches, merge.INSTANCES),
+    "quota": (queries.fetch_quota, merge.join_quota, merge.QUOTAS),
 }
 _TEMPLATE = ["launch_template_id", "launch_template_name", "launch_template_version"]
 
@@ -327,19 +320,19 @@ def _fetch_columns(
 ) -> tuple[dict[str, pd.DataFrame], list[Failure]]:
     """Return the columns of each join, from each row's own account and region; and failures."""
     regions = _list_account_regions(rows, accounts)
-    reads = {**_QUERIES, "metrics": partial(cloudwatch.fetch_metrics, query=query)}
-    reads = {join: read for join, read in reads.items() if join in chosen}
+    fetch_metrics = partial(cloudwatch.fetch_metrics, query=query)
+    joins = {**_JOINS, "metrics": (fetch_metrics, merge.join_metrics, METRICS)}
+    reads = {join: joins[join][0] for join in joins if join in chosen}
     result = fetch.fetch_all(regions, reads, workers)
-    windows = make_table(
-        ({**it.key, "metrics_since": it.since, "metrics_until": it.until} for it in regions),
-        merge.WINDOWS,
-    )
-    merges = {**_MERGES, "metrics": (partial(merge.join_metrics, windows=windows), METRICS)}
+    windows = [{**it.key, "metrics_since": it.since, "metrics_until": it.until} for it in regions]
     columns = {}
     for join in reads:
-        merge_rows, declared = merges[join]
+        _, merge_rows, declared = joins[join]
+        if join == "metrics":
+            merge_rows = partial(merge_rows, windows=make_table(windows, merge.WINDOWS))
         results = make_table(result.rows.get(join, ()), declared)
-        columns[join] = merge_rows(rows, results, read=result.mask_read(join, rows))
+        read = merge.match_regions(rows, result.read.get(join, ()))
+        columns[join] = merge_rows(rows, results, read=read)
     return columns, result.failures
 
 

@@ -7,19 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, TypeVar
 
-import pandas as pd
-
 from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.aws.targets import (
     AccountCache,
-    Target,
     TargetLike,
+    get_account_id,
     get_account_name,
     identify_account,
 )
 from fastlaunch_nb.errors import FastLaunchError, escape_unprintable
-from fastlaunch_nb.joins.merge import match_regions
 from fastlaunch_nb.joins.queries import AccountRegion, Row
 from fastlaunch_nb.schema.joins import JOINS
 
@@ -73,14 +70,12 @@ def open_accounts(
         except FastLaunchError as error:
             return error
 
-    def is_wanted(source: TargetLike) -> bool:
-        account_id = source.account_id if isinstance(source, Target) else None
-        return wanted is None or account_id is None or account_id in wanted
-
-    needed = [source for source in sources if is_wanted(source)]
+    if wanted is not None:
+        expected = {None, *wanted}
+        sources = [source for source in sources if get_account_id(source) in expected]
     sessions: dict[str, AccountSession] = {}
     failed = []
-    for source, result in zip(needed, _run_parallel(workers, open_account, needed), strict=True):
+    for source, result in zip(sources, _run_parallel(workers, open_account, sources), strict=True):
         if isinstance(result, FastLaunchError):
             failed.append((source, result))
         else:
@@ -98,10 +93,6 @@ class FetchResult:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     read: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-
-    def mask_read(self, join: str, rows: pd.DataFrame) -> pd.Series:
-        """Return True for each row with an account and region that the query could read."""
-        return match_regions(rows, self.read.get(join, ()))
 
 
 def fetch_all(regions: Sequence[AccountRegion], queries: Queries, workers: int) -> FetchResult:
@@ -161,8 +152,7 @@ def describe_unopened(accounts: Accounts) -> list[str]:
     """Return one warning for each target that could not be opened."""
     warnings = []
     for source, error in accounts.failed:
-        account_id = source.account_id if isinstance(source, Target) else None
-        name = account_id or get_account_name(source)
+        name = get_account_id(source) or get_account_name(source)
         account = f"The account {name}" if name else "The account of boto3's own credentials"
         warnings.append(f"{account} could not be opened: {error}")
     return warnings

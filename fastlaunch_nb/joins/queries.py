@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
-from fastlaunch_nb.aws.paginate import RegionClient, ResponsePage
+from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.errors import FastLaunchError, ReadError, escape_unprintable
-from fastlaunch_nb.sources.pages import parse_date_header
+from fastlaunch_nb.sources.pages import parse_response_time
 
 Row: TypeAlias = dict[str, Any]
 
@@ -71,51 +71,48 @@ class AccountRegion:
     @cached_property
     def amis(self) -> list[Row]:
         """The rows of its images that EC2 lists as AMIs."""
-        return [
-            {**self.key, **_make_ami_row(image)}
-            for ids in split_batches(self.image_ids, _MAX_FILTER_VALUES)
-            for image in self._list_amis({"Filters": [_make_filter("image-id", ids)]})
-        ]
+        images = self._list_amis("image-id", self.image_ids)
+        return [{**self.key, **_make_ami_row(image)} for image in images]
 
     def find_namesakes(self, names: Sequence[str]) -> list[Row]:
         """Return the account's own Windows AMIs with these names; `has` is 1 for Fast Launch."""
         windows = _make_filter("platform", ["windows"])
         rows = [
             {**self.key, "image_id": image.get("ImageId"), "image_name": image.get("Name")}
-            for batch in split_batches(names, _MAX_FILTER_VALUES)
-            for image in self._list_amis(
-                {"Owners": ["self"], "Filters": [_make_filter("name", batch), windows]}
-            )
+            for image in self._list_amis("name", names, windows, Owners=["self"])
         ]
         access, region = self.client.account_session, self.client.region
+        image_ids = [row["image_id"] for row in rows if row["image_id"]]
         enabled = {
             item.get("ImageId")
-            for ids in split_batches(
-                [row["image_id"] for row in rows if row["image_id"]], MAX_PAGE_SIZE
-            )
+            for ids in split_batches(image_ids, MAX_PAGE_SIZE)
             for item in read_fast_launch_images(access, region, {"ImageIds": ids}).items
             if item.get("State") != "disabled"
         }
         return [{**row, "has": int(row["image_id"] in enabled)} for row in rows]
 
-    def list_items(
-        self, operation: str, part: str, request: Mapping[str, Any], page_size: int | None = None
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield the items that an operation of EC2 lists."""
-        return self.client.iter_items("ec2", operation, part, request, page_size)
-
     def list_matching(
-        self, operation: str, part: str, name: str, values: Sequence[str], page_size: int
+        self,
+        operation: str,
+        result_key: str,
+        name: str,
+        values: Sequence[str],
+        *filters: Mapping[str, Any],
+        page_size: int | None = None,
+        **request: Any,
     ) -> Iterator[Mapping[str, Any]]:
-        """Yield the items that match one of the values of a filter."""
+        """Yield the items of EC2 with one of the values of a filter, which match all `filters`."""
         for batch in split_batches(values, _MAX_FILTER_VALUES):
-            yield from self.list_items(
-                operation, part, {"Filters": [_make_filter(name, batch)]}, page_size
+            batch_request = {**request, "Filters": [_make_filter(name, batch), *filters]}
+            yield from self.client.iter_items(
+                "ec2", operation, result_key, batch_request, page_size
             )
 
-    def _list_amis(self, request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        options = {"IncludeDeprecated": True, "IncludeDisabled": True}
-        return self.list_items("DescribeImages", "Images", {**request, **options})
+    def _list_amis(
+        self, name: str, values: Sequence[str], *filters: Mapping[str, Any], **request: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        request |= {"IncludeDeprecated": True, "IncludeDisabled": True}
+        return self.list_matching("DescribeImages", "Images", name, values, *filters, **request)
 
 
 def split_batches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
@@ -133,12 +130,6 @@ def split_batches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
 def _make_filter(name: str, values: Sequence[str]) -> dict[str, Any]:
     """Return a filter of EC2 with its wildcards escaped."""
     return {"Name": name, "Values": [re.sub(r"[*?\\]", r"\\\g<0>", value) for value in values]}
-
-
-def parse_response_time(answer: ResponsePage) -> pd.Timestamp | None:
-    """Return the time of a response, by AWS's clock."""
-    metadata = answer.get("ResponseMetadata", {})
-    return parse_date_header(metadata.get("HTTPHeaders", {}).get("date"))
 
 
 # --- AMIs and launch templates --------------------------------------------------------
@@ -170,11 +161,6 @@ def _parse_time(text: str | None) -> pd.Timestamp | None:
     return None if time is None or pd.isna(time) else time.as_unit("us")
 
 
-def fetch_amis(region: AccountRegion) -> list[Row]:
-    """Return the AMIs of the images."""
-    return region.amis
-
-
 def fetch_templates(region: AccountRegion) -> list[Row]:
     """Return the forbidden settings of each template; each that fails adds its own error."""
     rows = []
@@ -189,8 +175,9 @@ def fetch_templates(region: AccountRegion) -> list[Row]:
 def _fetch_template(region: AccountRegion, template: Template) -> Row:
     template_id, name, version = template
     identity = {"LaunchTemplateId": template_id} if template_id else {"LaunchTemplateName": name}
-    operation, part = "DescribeLaunchTemplateVersions", "LaunchTemplateVersions"
-    versions = list(region.list_items(operation, part, {**identity, "Versions": [version]}))
+    operation, result_key = "DescribeLaunchTemplateVersions", "LaunchTemplateVersions"
+    request = {**identity, "Versions": [version]}
+    versions = list(region.client.iter_items("ec2", operation, result_key, request))
     if not versions:
         raise ReadError(
             f"AWS lists no version {escape_unprintable(version)}.",
@@ -261,33 +248,31 @@ def fetch_instances(region: AccountRegion) -> list[Row]:
     roots = list(_list_root_volumes(region))
     volume_ids = sorted({volume_id for _, volume_id in roots if volume_id})
     volumes = region.list_matching(
-        "DescribeVolumes", "Volumes", "volume-id", volume_ids, _VOLUMES_PAGE_SIZE
+        "DescribeVolumes", "Volumes", "volume-id", volume_ids, page_size=_VOLUMES_PAGE_SIZE
     )
     sources = {volume.get("VolumeId"): volume.get("SnapshotId") or None for volume in volumes}
     origins = [(image_id, sources.get(volume_id)) for image_id, volume_id in roots]
     others = {source for image_id, source in origins if source and source != own.get(image_id)}
     snapshots = region.list_matching(
-        "DescribeSnapshots", "Snapshots", "snapshot-id", sorted(others), _PAGE_SIZE
+        "DescribeSnapshots", "Snapshots", "snapshot-id", sorted(others), page_size=_PAGE_SIZE
     )
     from_pool = {item.get("SnapshotId"): _TAG in item.get("Tags", ()) for item in snapshots}
-    return [
-        {
-            **region.key,
-            "image_id": image_id,
-            **_classify_launch(source, own.get(image_id), from_pool),
-        }
-        for image_id, source in origins
-    ]
+    rows = []
+    for image_id, source in origins:
+        launch = _classify_launch(source, own.get(image_id), from_pool)
+        rows.append({**region.key, "image_id": image_id, **launch})
+    return rows
 
 
 def _list_root_volumes(region: AccountRegion) -> Iterator[tuple[str | None, str | None]]:
     """Yield the image and the root volume of each instance, by their ids."""
     states = _make_filter("instance-state-name", _NOT_TERMINATED)
-    for ids in split_batches(region.image_ids, _MAX_FILTER_VALUES):
-        request = {"Filters": [_make_filter("image-id", ids), states]}
-        for item in region.list_items("DescribeInstances", "Reservations", request, _PAGE_SIZE):
-            for instance in item.get("Instances", ()):
-                yield instance.get("ImageId"), _find_root(instance).get("VolumeId")
+    operation, result_key = "DescribeInstances", "Reservations"
+    for item in region.list_matching(
+        operation, result_key, "image-id", region.image_ids, states, page_size=_PAGE_SIZE
+    ):
+        for instance in item.get("Instances", ()):
+            yield instance.get("ImageId"), _find_root(instance).get("VolumeId")
 
 
 def _classify_launch(

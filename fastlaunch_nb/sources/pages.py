@@ -80,16 +80,13 @@ def from_pages(
     check_account_id(account_id)
     check_region(region)
     pages = list(_iter_pages(source))
-    time: pd.Timestamp | None = (
-        None if observed_at is None else parse_time("observed_at", observed_at)
-    )
-    if time is None and pages:
-        metadata = pages[0].get("ResponseMetadata") or {}
-        time = parse_date_header((metadata.get("HTTPHeaders") or {}).get("date"))
+    if observed_at is not None:
+        observed_at = parse_time("observed_at", observed_at)
+    elif pages:
+        observed_at = parse_response_time(pages[0])
     items = [item for page in pages for item in _get_items(page)]
-    images = table_from_items(
-        items, COLUMNS, _EXPECTED, account_id=account_id, region=region, observed_at=time
-    )
+    source_columns = {"account_id": account_id, "region": region, "observed_at": observed_at}
+    images = table_from_items(items, COLUMNS, _EXPECTED, **source_columns)
     last_token = pages[-1].get("NextToken") if pages else None
     images.attrs["next_token"] = getattr(source, "resume_token", last_token)
     return images
@@ -120,6 +117,12 @@ def _get_items(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     if not isinstance(items, Sequence) or not all(isinstance(item, Mapping) for item in items):
         raise SourceError(f"{_EXPECTED} Got FastLaunchImages with {describe_value(items)}.")
     return items
+
+
+def parse_response_time(page: Mapping[str, Any]) -> pd.Timestamp | None:
+    """Return the time of a response, by AWS's clock."""
+    metadata = page.get("ResponseMetadata") or {}
+    return parse_date_header((metadata.get("HTTPHeaders") or {}).get("date"))
 
 
 def parse_date_header(header: Any) -> pd.Timestamp | None:

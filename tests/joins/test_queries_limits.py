@@ -37,9 +37,7 @@ def test_a_request_has_at_most_200_amis(count: int, expected: list[int]) -> None
         lambda _, request: [{"ImageId": value} for value in filter_values(request)]
     )
     account_region = create_account_region(client, count)
-    assert [
-        row["image_id"] for row in queries.fetch_amis(account_region)
-    ] == account_region.image_ids
+    assert [row["image_id"] for row in account_region.amis] == account_region.image_ids
     assert client.sizes("DescribeImages", filter_values) == expected
 
 
