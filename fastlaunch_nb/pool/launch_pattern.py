@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,13 +58,6 @@ _EXPECTED = (
 )
 
 
-class _Rule(NamedTuple):
-    """One rule of a pattern: times in microseconds after midnight, and days of the week."""
-
-    times: IntArray
-    days: tuple[int, ...]
-
-
 def parse_launches(launches: Any, days: int) -> IntArray:
     """Return the times of launches in microseconds, sorted.
 
@@ -90,13 +83,13 @@ def _parse_pattern(pattern: str, days: int) -> IntArray:
     """Return the launches of so many days, the first a Monday."""
     rules = [_parse_rule(text.strip()) for text in pattern.split(";")]
     weekdays = np.arange(days) % 7
-    midnights = [np.flatnonzero(np.isin(weekdays, rule.days)) * _DAY for rule in rules]
-    launches = [(starts, rule.times) for starts, rule in zip(midnights, rules, strict=True)]
+    launches = [(np.flatnonzero(np.isin(weekdays, on)) * _DAY, times) for on, times in rules]
     _check_count(sum(len(starts) * len(times) for starts, times in launches), f" with days={days}")
     return np.concatenate([(starts[:, None] + times).ravel() for starts, times in launches])
 
 
-def _parse_rule(text: str) -> _Rule:
+def _parse_rule(text: str) -> tuple[tuple[int, ...], IntArray]:
+    """Return the days of the week of a rule, and its launches in microseconds after midnight."""
     rule = _RULE.fullmatch(text)
     if rule is None or not (rule["hourly"] or rule["at"] or rule["start"]):
         raise InputError(f"launches has {text!r}. {_EXPECTED}")
@@ -105,7 +98,7 @@ def _parse_rule(text: str) -> _Rule:
     if len(rule["count"]) > len(str(MAX_LAUNCHES)) or not 1 <= int(rule["count"]) <= MAX_LAUNCHES:
         raise InputError(f"launches has {text!r}. Expected a count from 1 to {MAX_LAUNCHES:,}.")
     days = tuple(range(7)) if rule["days"] is None else _parse_days(rule["days"])
-    return _Rule(_list_times_of_day(rule, int(rule["count"])), days)
+    return days, _list_times_of_day(rule, int(rule["count"]))
 
 
 def _list_times_of_day(rule: re.Match[str], count: int) -> IntArray:

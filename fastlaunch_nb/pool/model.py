@@ -157,7 +157,8 @@ def count_warm_launches(
 ) -> int:
     """Count the launches that find a snapshot in a pool that is full at first.
 
-    The result is that of :class:`Pool`, sooner. Number the warm launches 0, 1, 2, …
+    `times` are in order, in the unit of `fill_time`; all other numbers are above 0. The result
+    is that of :class:`Pool`, sooner. Number the warm launches 0, 1, 2, …
     The snapshot that replaces the one of launch `n` is ready at ::
 
         ready[n] = max(time[n], ready[n - max_parallel]) + fill_time
@@ -165,15 +166,6 @@ def count_warm_launches(
     because its preparation starts as soon as an instance is free, and preparations end in the
     order in which they start. After `n` warm launches, the next launch is warm if
     ``ready[n - target]`` has come, else it is cold.
-
-    Parameters
-    ----------
-    times : iterable of float
-        The times of the launches, in order, in any unit.
-    target, max_parallel : int
-        The size of the pool, 1 or more each.
-    fill_time : float
-        The time that a preparation instance takes, above 0, in the same unit.
 
     Examples
     --------

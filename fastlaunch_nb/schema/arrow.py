@@ -25,11 +25,7 @@ _ARROW = {
     NUMBER: pa.float64(),
     TIME: pa.timestamp("us", "UTC"),
 }
-_PANDAS = {
-    pa.large_string(): pd.StringDtype(),
-    pa.int64(): pd.Int64Dtype(),
-    pa.float64(): pd.Float64Dtype(),
-}
+_PANDAS = {_ARROW[dtype]: pd.api.types.pandas_dtype(dtype) for dtype in (TEXT, COUNT, NUMBER)}
 
 
 def make_batch(

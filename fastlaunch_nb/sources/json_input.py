@@ -22,7 +22,7 @@ from fastlaunch_nb.errors import SourceError
 from fastlaunch_nb.schema.columns import COUNT, TEXT, TIME, Column
 
 _GZIP = b"\x1f\x8b"
-_SPACE = re.compile(r"[ \t\r\n]*")
+_NOT_SPACE = re.compile(r"[^ \t\r\n]")
 
 
 class SourceText(NamedTuple):
@@ -104,18 +104,11 @@ def parse_document(text: SourceText, expected: str) -> object:
 
 def parse_documents(text: SourceText, expected: str) -> Iterator[object]:
     """Parse any number of JSON documents, with or without whitespace between them."""
-    content, decode = text.content, json.JSONDecoder().raw_decode
-    position = _skip_space(content, 0)
-    while position < len(content):
+    position, decode = 0, json.JSONDecoder().raw_decode
+    while start := _NOT_SPACE.search(text.content, position):
         with _raise_source_errors(text.name, expected):
-            document, end = decode(content, position)
+            document, position = decode(text.content, start.start())
         yield document
-        position = _skip_space(content, end)
-
-
-def _skip_space(content: str, position: int) -> int:
-    space = _SPACE.match(content, position)
-    return space.end() if space else position
 
 
 @contextmanager

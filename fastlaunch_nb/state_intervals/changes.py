@@ -37,12 +37,9 @@ _CHANGES: Final = {
 def find_changes(runs: Frame, inputs: Inputs) -> Frame:
     """Return a row for each time at which the state of an image changes, or seems to.
 
-    Returns
-    -------
-    LazyFrame
-        KEY, `image` and `turn`; the `time` of the change and the new state, `to`;
-        `start_exact`; of the state before, `seen`, its last sight, and `reason`. One row
-        more, to NULL_SENTINEL, marks the end of what is known of an image.
+    It has KEY, `image` and `turn`; the `time` of the change and the new state, `to`;
+    `start_exact`; of the state before, `seen`, its last sight, and `reason`. One row
+    more, to NULL_SENTINEL, marks the end of what is known of an image.
     """
     rows = _add_uncertain_times(_add_absences(runs, inputs), inputs)
     absence = nw.when(nw.col("state") == DISABLED).then("state").otherwise(nw.lit(ABSENT))

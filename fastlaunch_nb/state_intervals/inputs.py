@@ -47,17 +47,12 @@ _ENGINES = ("pandas", "polars", "duckdb", "pyspark", "pyspark_connect")
 class Inputs(NamedTuple):
     """Observations and scans in one shape, and the longest gap between scans.
 
-    Attributes
-    ----------
-    observations : LazyFrame
-        A row for each observation: KEY, `state`, `reason`; `scanned`, the scan's own time
-        in whole seconds; `transition`, null where it cannot be right; `instant`, the time
-        from which the observation counts for its image, and `instant_second`, its second.
-    scans : LazyFrame
-        A row for each scan: ACCOUNT_REGION and `time`, in whole seconds; `complete` and
-        `failed` repeat `time` where the scan ended so, and are null elsewhere.
-    gap : tuple of timedelta
-        The longest gap, as steps to add one after the other; empty if there is no limit.
+    Each row of `observations` has KEY, `state`, `reason`; `scanned`, the scan's own time in
+    whole seconds; `transition`, null where it cannot be right; `instant`, the time from which
+    the observation counts for its image, and `instant_second`, its second. Each row of `scans`
+    has ACCOUNT_REGION and `time`, in whole seconds; `complete` and `failed` repeat `time` where
+    the scan ended so, and are null elsewhere. `gap` has steps to add one after the other, and
+    is empty if there is no limit.
     """
 
     observations: Frame
@@ -85,13 +80,7 @@ def prepare_inputs(observations: Any, coverage: Any, max_gap: Any) -> Inputs:
 
 
 def parse_max_gap(value: Any) -> timedelta | None:
-    """Return the longest gap as a timedelta, or None for no limit.
-
-    Raises
-    ------
-    InputError
-        If `value` is not a duration of at least a microsecond.
-    """
+    """Return the longest gap, at least a microsecond, or None for no limit; refuse other values."""
     gap = parse_duration("max_gap", value, "1h", least=pd.Timedelta(1, "us"))
     return None if gap is None else gap.to_pytimedelta()
 

@@ -33,16 +33,12 @@ _SCANS: Final = ("complete_before", "complete_after", "failed_after")
 def find_runs(inputs: Inputs) -> Frame:
     """Return the runs of each image, in order.
 
-    Returns
-    -------
-    LazyFrame
-        The columns of the last observation of each run and of the scans around it;
-        `image`, its number; `turn`, the number of the run; `start` and `start_exact`;
-        `scanned`, the scan that saw the run first, `last_scanned`, the one that saw it
-        last, and `complete_before`, the complete scan before the first; `was_absent`, true
-        if that one did not list the image;
-        `starts_block`, 1 if the state changed or the image was absent since the run before,
-        else 0; `previous_instant` and `previous_reason`; `is_last`.
+    Each has the columns of its last observation and of the scans around that; `image` and
+    `turn`, the numbers of the image and of the run; `start` and `start_exact`; `scanned`, the
+    scan that saw the run first, `last_scanned`, the one that saw it last, and
+    `complete_before`, the complete scan before the first; `was_absent`, true if that one did
+    not list the image; `starts_block`, 1 if the state changed or the image was absent since
+    the run before, else 0; `previous_instant` and `previous_reason`; `is_last`.
     """
     observations = inputs.observations
     images = observations.group_by(*KEY).agg(first_second=nw.col("instant_second").min())

@@ -38,18 +38,10 @@ def find_scans_around(inputs: Inputs) -> Frame:
 def find_neighbouring_scans(scans: Frame) -> Frame:
     """Return the scans before and after each time of an account and region.
 
-    Parameters
-    ----------
-    scans : LazyFrame
-        ACCOUNT_REGION, `time`, `complete` and `failed`; both are null where a time is not
-        that of a scan.
-
-    Returns
-    -------
-    LazyFrame
-        A row for each time: ACCOUNT_REGION, `time`; `complete`, as above;
-        `complete_before` and `complete_after`, the nearest complete scans; `failed_after`,
-        the next scan that failed.
+    `scans` are as in :class:`Inputs`; both `complete` and `failed` are null where a time is not
+    that of a scan. A row for each time has ACCOUNT_REGION, `time` and `complete`;
+    `complete_before` and `complete_after`, the nearest complete scans; and `failed_after`,
+    the next scan that failed.
     """
     times = scans.group_by(*ACCOUNT_REGION, "time").agg(
         nw.col("complete").max(), nw.col("failed").max()
@@ -76,20 +68,10 @@ def certainty_end(
 ) -> nw.Expr:
     """Return when a state becomes uncertain, or null if it stays certain.
 
-    Parameters
-    ----------
-    certain : str
-        The column of the last time at which the state was certain.
-    failed : str
-        The column of the first failed scan after that.
-    gap : tuple of timedelta
-        The longest time without a scan after which the state is still certain.
-    until : Expr
-        When the next state starts.
-    is_last : Expr, optional
-        True if no state follows, so that any failed scan counts.
-    next_scanned : Expr, optional
-        The scan that saw the next state, from which on no failed scan counts.
+    `certain` is the column of the last time at which the state was certain, `failed` that of
+    the first failed scan after it. `gap` is the longest time without a scan after which the
+    state is still certain. The next state starts at `until`, and `next_scanned` saw it: from
+    that scan on no failed scan counts. If `is_last`, no state follows, and any counts.
     """
     end = until if next_scanned is None else nw.min_horizontal(until, next_scanned)
     failure = nw.when(is_last | (nw.col(failed) < end)).then(failed)
