@@ -55,8 +55,7 @@ def find_unused_pools(facts: RuleInput) -> pd.DataFrame:
     def describe(stock: int, window: pd.Timedelta) -> str:
         return f"no launch in {format_minutes(window)}; {pluralize(stock, 'snapshot')} available"
 
-    evidence = map_rows(rows, describe, "_stock", "_window")
-    return with_evidence(rows, evidence, _format_disable_rows(rows), rows["monthly_usd"])
+    return _advise_disabling(rows, map_rows(rows, describe, "_stock", "_window"), facts)
 
 
 @rule(
@@ -76,10 +75,7 @@ def find_gone_images(facts: RuleInput) -> pd.DataFrame:
             return f"EC2 no longer lists the AMI; Fast Launch is {state}"
         return f"the AMI is {to_single_line(image_state)}; Fast Launch is {state}"
 
-    evidence = map_rows(rows, describe, "image_state", "state")
-    return with_evidence(
-        rows, evidence, _format_disable_rows(rows), _mask_unknown_costs(rows, facts)
-    )
+    return _advise_disabling(rows, map_rows(rows, describe, "image_state", "state"), facts)
 
 
 @rule(
@@ -97,19 +93,14 @@ def find_deprecated_images(facts: RuleInput) -> pd.DataFrame:
     def describe(start: Any) -> str:
         return f"deprecated {format_since(start, facts.at)}"
 
-    evidence = map_rows(rows, describe, "image_deprecation_time")
-    return with_evidence(
-        rows, evidence, _format_disable_rows(rows), _mask_unknown_costs(rows, facts)
-    )
+    return _advise_disabling(rows, map_rows(rows, describe, "image_deprecation_time"), facts)
 
 
-def _format_disable_rows(rows: pd.DataFrame) -> list[str]:
-    return map_rows(rows, cli_commands.format_disable, "region", "image_id")
-
-
-def _mask_unknown_costs(rows: pd.DataFrame, facts: RuleInput) -> pd.Series:
-    """Return the monthly cost of images; null where the stock is unknown."""
-    return rows["monthly_usd"].where(facts.stock[rows.index].notna())
+def _advise_disabling(rows: pd.DataFrame, evidence: list[str], facts: RuleInput) -> pd.DataFrame:
+    """Add the command that disables each image, and its cost: null where the stock is unknown."""
+    remedy = map_rows(rows, cli_commands.format_disable, "region", "image_id")
+    cost = rows["monthly_usd"].where(facts.stock[rows.index].notna())
+    return with_evidence(rows, evidence, remedy, cost)
 
 
 @rule(
