@@ -66,15 +66,13 @@ class PanelData:
 
     def filter_images(self, mask: Mask) -> pd.DataFrame:
         """Return the images in a mask."""
-        images: pd.DataFrame = self.images[mask]
-        return images
+        return self.images.loc[mask]
 
     def filter_intervals(self, mask: Mask) -> pd.DataFrame:
         """Return the intervals of the images in a mask; these images if there are no intervals."""
         if self._intervals is None:
             return self.filter_images(mask)
-        intervals: pd.DataFrame = self._interval_rows.rows[self._interval_rows.match(mask)]
-        return intervals
+        return self._interval_rows.rows.loc[self._interval_rows.match(mask)]
 
     @property
     def findings(self) -> pd.DataFrame:
