@@ -20,14 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import FrameType
 from typing import Any, NamedTuple
 
 from fastlaunch_nb.cli.notebook_copies import copy_dashboard
@@ -88,24 +85,17 @@ def _configure_lab(private: Path, folder: Path, notebook: str, port: int | None)
     _write_configuration(private, "jupyter_server_config", _make_server_configuration(token))
     news = "@jupyterlab/apputils-extension:announcements"
     _write_configuration(private, "labconfig/page_config", {"disabledExtensions": {news: True}})
-    return Server(
-        "JupyterLab",
-        command,
-        private,
-        f"http://{HOST}:{free_port}/lab/tree/{notebook}?token={token}",
-        free_port,
-        token,
-        None if port else lambda: _configure_lab(private, folder, notebook, port),
-    )
+    address = f"http://{HOST}:{free_port}/lab/tree/{notebook}?token={token}"
+    retry = None if port else lambda: _configure_lab(private, folder, notebook, port)
+    return Server("JupyterLab", command, private, address, free_port, token, retry)
 
 
 def _make_server_configuration(token: str) -> dict[str, Any]:
     """Return the configuration of JupyterLab's server, which requires a token.
 
-    It disables notebook_shim, which only serves extensions of Notebook 6: it reads all
-    settings of the server, deprecated ones too, and so shows users their warnings. It
-    encrypts the connections to kernels if this Jupyter can: otherwise every kernel that
-    starts warns of other users on this machine.
+    It disables notebook_shim, which serves extensions of Notebook 6 only and shows users the
+    warnings of deprecated settings. It encrypts the connections to kernels if this Jupyter can:
+    otherwise every kernel that starts warns of other users on this machine.
     """
     import zmq
     from jupyter_client.manager import KernelManager
@@ -142,15 +132,9 @@ def _configure_voila(private: Path, notebook: Path, port: int | None, theme: str
         f"--theme={theme}",
     ]
     _write_configuration(private, "voila", {"Voila": {"token": token}})
-    return Server(
-        "Voila",
-        command,
-        private,
-        f"http://{HOST}:{free_port}/?token={token}",
-        free_port,
-        token,
-        None if port else lambda: _configure_voila(private, notebook, port, theme),
-    )
+    address = f"http://{HOST}:{free_port}/?token={token}"
+    retry = None if port else lambda: _configure_voila(private, notebook, port, theme)
+    return Server("Voila", command, private, address, free_port, token, retry)
 
 
 @contextmanager
@@ -215,14 +199,10 @@ class StopFlag:
 def catch_stop_signals() -> Iterator[StopFlag]:
     """Yield a flag that Ctrl-C, SIGTERM and a closed terminal set, for a clean end."""
     stopped = StopFlag()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
     numbers = [signal.SIGINT, signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)  # nohup ignores it, so that the server continues
-    previous = {number: signal.signal(number, stop) for number in numbers}
+    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
     try:
         yield stopped
     finally:
@@ -261,10 +241,9 @@ def run_server(server: Server, stopped: StopFlag, announce: Callable[[str], None
 
 
 def _is_free(port: int) -> bool:
-    try:
+    with suppress(InputError):
         return _find_free_port(port, port) == port
-    except InputError:
-        return False
+    return False
 
 
 def _wait_for_answer(server: Server, process: subprocess.Popen[bytes], stopped: StopFlag) -> bool:
@@ -285,29 +264,18 @@ def _wait_for_answer(server: Server, process: subprocess.Popen[bytes], stopped: 
 
 def _request_login(server: Server) -> int | None:
     """Log in at the server's port; return the status of the answer, or None if there is none."""
-    url, headers = f"http://{HOST}:{server.port}/login", {"Authorization": f"token {server.token}"}
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
     try:
-        with opener.open(urllib.request.Request(url, headers=headers), timeout=5) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+        with closing(HTTPConnection(HOST, server.port, timeout=5)) as connection:
+            connection.request("GET", "/login", headers={"Authorization": f"token {server.token}"})
+            return connection.getresponse().status
     except (OSError, HTTPException):
         return None
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A handler that returns redirects instead of following them."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Do not redirect."""
-
-
 def _stop_process(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    process.terminate()
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -14,14 +14,8 @@ from fastlaunch_nb.errors import InputError
 
 DASHBOARD = "dashboard.ipynb"
 _PACKAGE = Path(__file__).parent.parent
-NOTEBOOKS = next(  # in an installed package, or next to the package in a checkout
-    (
-        folder
-        for folder in (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")
-        if folder.is_dir()
-    ),
-    Path("notebooks"),
-)
+_FOLDERS = (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")  # installed, or in a checkout
+NOTEBOOKS = next(filter(Path.is_dir, _FOLDERS), Path("notebooks"))
 DEMO_FOLDER, OWN_ACCOUNT_FOLDER = "demo", "own-account"
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _RESERVED = {  # all but our own names are devices on Windows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,12 +21,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_show(commands)
-    _add_sweep(commands)
-    _add_record(commands)
-    _add_serve(commands)
-    _add_lab(commands)
-    _add_demo(commands)
+    for add_command in (_add_show, _add_sweep, _add_record, _add_serve, _add_lab, _add_demo):
+        add_command(commands)
     return parser
 
 
@@ -62,17 +59,17 @@ def _add_show(commands: _Commands) -> None:
     )
     _add_source_options(command)
     formats = command.add_mutually_exclusive_group()
-    formats.add_argument(
-        "--json", action="store_const", dest="form", const="json", help="print all columns as JSON"
-    )
-    formats.add_argument(
-        "--csv",
-        action="store_const",
-        dest="form",
-        const="csv",
-        help="print all columns as CSV; an apostrophe precedes values that a spreadsheet would "
-        "read as formulas",
-    )
+    for form, meaning in _FORMS.items():
+        formats.add_argument(
+            f"--{form}", action="store_const", dest="form", const=form, help=meaning
+        )
+
+
+_FORMS = {
+    "json": "print all columns as JSON",
+    "csv": "print all columns as CSV; an apostrophe precedes values that a spreadsheet would read "
+    "as formulas",
+}
 
 
 def _add_sweep(commands: _Commands) -> None:
@@ -179,19 +176,23 @@ def _add_lab(commands: _Commands) -> None:
     )
 
 
-FAULTS = {
-    "throttle_rate": (float, "share of requests, 0 to 1, that get RequestLimitExceeded"),
-    "bucket": (int, "number of requests that an account and region may send before throttling"),
-    "refill": (float, "number of requests per second that are added to a bucket"),
-    "error_rate": (float, "share of requests that get InternalError or Unavailable"),
-    "latency": (float, "number of seconds by which every answer is delayed"),
-    "drop_rate": (float, "share of connections that are closed without an answer"),
-    "truncate_rate": (float, "share of answers that end half-way"),
+_COUNT, _NUMBER, _SWITCH = {"type": int}, {"type": float}, {"action": "store_true"}
+FAULTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "throttle_rate": (_NUMBER, "share of requests, 0 to 1, that get RequestLimitExceeded"),
+    "bucket": (_COUNT, "number of requests that an account and region may send before throttling"),
+    "refill": (_NUMBER, "number of requests per second that are added to a bucket"),
+    "error_rate": (_NUMBER, "share of requests that get InternalError or Unavailable"),
+    "latency": (_NUMBER, "number of seconds by which every answer is delayed"),
+    "drop_rate": (_NUMBER, "share of connections that are closed without an answer"),
+    "truncate_rate": (_NUMBER, "share of answers that end half-way"),
+    "expire_tokens": (_SWITCH, "refuse every page token as expired"),
+    "repeat_token": (_SWITCH, "answer each page with the token that requested it"),
+    "unauthorized": (
+        {"nargs": "+", "metavar": "ACCOUNT"},
+        "accounts that get UnauthorizedOperation",
+    ),
 }
-FAULT_SWITCHES = {
-    "expire_tokens": "refuse every page token as expired",
-    "repeat_token": "answer each page with the token that requested it",
-}
+"""Options that inject faults: the settings and the help of each."""
 
 
 def _add_demo(commands: _Commands) -> None:
@@ -227,31 +228,13 @@ def _add_demo(commands: _Commands) -> None:
         default=0,
         help="speed of its clock in seconds per real second (default: %(default)s, standing still)",
     )
-    _add_fault_options(command)
-
-
-def _add_fault_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("faults to inject")
-    for name, (kind, meaning) in FAULTS.items():
-        group.add_argument(_to_option(name), type=kind, default=argparse.SUPPRESS, help=meaning)
-    for name, meaning in FAULT_SWITCHES.items():
-        group.add_argument(
-            _to_option(name), action="store_true", default=argparse.SUPPRESS, help=meaning
-        )
-    group.add_argument(
-        "--unauthorized",
-        nargs="+",
-        metavar="ACCOUNT",
-        default=argparse.SUPPRESS,
-        help="accounts that get UnauthorizedOperation",
-    )
+    for name, (settings, meaning) in FAULTS.items():
+        option = f"--{name.replace('_', '-')}"
+        group.add_argument(option, default=argparse.SUPPRESS, help=meaning, **settings)
 
 
 # --- options --------------------------------------------------------------------------
-
-
-def _to_option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _add_source_options(command: argparse.ArgumentParser, *, many: bool = False) -> None:

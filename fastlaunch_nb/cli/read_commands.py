@@ -45,13 +45,13 @@ def parse_read_options(options: argparse.Namespace, *, default_profile: str | No
     filters = _parse_filters(options)
     profile = default_profile if options.profile is None else options.profile
     if options.demo or profile is None:
-        return ReadOptions(None, options.region, filters or None)
+        return ReadOptions(None, options.region, filters)
     session = open_profile_session(profile)
-    return ReadOptions(profile, options.region or [resolve_region(session, None)], filters or None)
+    return ReadOptions(profile, options.region or [resolve_region(session, None)], filters)
 
 
-def _parse_filters(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Return the filters; validate them and the regions."""
+def _parse_filters(options: argparse.Namespace) -> dict[str, list[str]] | None:
+    """Return the filters, or None if there are none; validate them and the regions."""
     for region in options.region or ():
         check_region(region)
     filters: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ def _parse_filters(options: argparse.Namespace) -> dict[str, list[str]]:
         name, _, values = _AWS_CLI_FILTER.sub(r"\1=\2", word).partition("=")
         filters.setdefault(name, []).extend(filter(None, values.split(",")))
     parse_api_filters(filters)
-    return filters
+    return filters or None
 
 
 _AWS_CLI_FILTER = re.compile(r"^Name=(.*?),Values=(.*)$")
@@ -84,11 +84,12 @@ def show_images(options: argparse.Namespace) -> None:
 
 def sweep_accounts(options: argparse.Namespace) -> None:
     """Read many accounts; print the images or write them to a file."""
-    files = [path for path in (options.out, options.coverage) if path is not None]
-    for path in files:
+    for path in filter(None, (options.out, options.coverage)):
         export.check_file(path)
-    if len(set(files)) < len(files):
-        raise InputError(f"--out and --coverage are both {files[0]}. Choose two different files.")
+    if options.out and options.out == options.coverage:
+        raise InputError(
+            f"--out and --coverage are both {options.out}. Choose two different files."
+        )
     result = _run_sweep(options, strict=options.strict)
     if options.coverage is not None:
         export.save(result.coverage, options.coverage)
@@ -146,7 +147,7 @@ def _run_sweep(options: argparse.Namespace, *, strict: bool) -> Sweep:
         return sweep(
             _list_targets(options, running),
             regions=options.region,
-            filters=filters or None,
+            filters=filters,
             max_workers=options.workers,
             progress=False if options.no_progress else sys.stderr.isatty(),
             strict=strict,
@@ -203,6 +204,5 @@ def _print_table(images: pd.DataFrame, hint: str) -> None:
     console = Console(width=None if is_terminal else _UNLIMITED_WIDTH)
     table = export.to_table(images, console.width if is_terminal else None)
     console.print(table)
-    omitted = export.HEADINGS[len(table.columns) :]
-    if omitted:
+    if omitted := export.HEADINGS[len(table.columns) :]:
         print_status(f"No room for {', '.join(omitted)}. {hint}")

@@ -7,13 +7,13 @@ import os
 import shlex
 import sys
 import webbrowser
-from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastlaunch_nb.cli import jupyter, notebook_copies
 from fastlaunch_nb.cli.exit_codes import print_status
-from fastlaunch_nb.cli.parser import FAULT_SWITCHES, FAULTS
+from fastlaunch_nb.cli.parser import FAULTS
 from fastlaunch_nb.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def open_lab(options: argparse.Namespace) -> None:
     fleet = demo() if source.profile is None else nullcontext()
     with jupyter.catch_stop_signals() as stopped, fleet as running, lab as server:
         title = _describe_fleet(running) if running else _describe_account(source)
-        jupyter.run_server(server, stopped, _make_announcer(options, title))
+        jupyter.run_server(server, stopped, partial(_announce, options, title))
     print_status("Stopped.")
 
 
@@ -58,7 +58,7 @@ def serve_dashboard(options: argparse.Namespace) -> None:
         options.notebooks, source.parameters(), options.port, options.theme
     )
     with jupyter.catch_stop_signals() as stopped, dashboard as server:
-        jupyter.run_server(server, stopped, _make_announcer(options, _describe_account(source)))
+        jupyter.run_server(server, stopped, partial(_announce, options, _describe_account(source)))
     print_status("Stopped.")
 
 
@@ -66,12 +66,10 @@ def serve_demo(options: argparse.Namespace) -> None:
     """Serve the demo fleet to other processes."""
     from fastlaunch_nb.demo_fleet.demo import demo
 
-    names = {*FAULTS, *FAULT_SWITCHES, "unauthorized", "seed"}
-    faults = {name: value for name, value in vars(options).items() if name in names}
-    address = {"port": options.port, "host": options.host}
+    faults = {name: value for name, value in vars(options).items() if name in (*FAULTS, "seed")}
     with (
         jupyter.catch_stop_signals() as stopped,
-        demo(options.seed, **address, faults=faults) as running,
+        demo(options.seed, port=options.port, host=options.host, faults=faults) as running,
     ):
         try:
             running.clock.run(options.speed)
@@ -105,16 +103,12 @@ def _describe_account(source: ReadOptions) -> str:
     return f"{account}: {'region' if len(regions) == 1 else 'regions'} {', '.join(regions)}"
 
 
-def _make_announcer(options: argparse.Namespace, title: str) -> Callable[[str], None]:
-    """Return a function that prints the address of a server and opens it in a browser."""
-
-    def announce(address: str) -> None:
-        print_status(title)
-        print(address, flush=True)
-        print_status("Press Ctrl-C to stop.")
-        # Without a display, a text browser would take over the terminal.
-        has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        if not options.no_browser and (sys.platform in ("darwin", "win32") or has_display):
-            webbrowser.open(address)
-
-    return announce
+def _announce(options: argparse.Namespace, title: str, address: str) -> None:
+    """Print the address of a server and open it in a browser."""
+    print_status(title)
+    print(address, flush=True)
+    print_status("Press Ctrl-C to stop.")
+    # Without a display, a text browser would take over the terminal.
+    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not options.no_browser and (sys.platform in ("darwin", "win32") or has_display):
+        webbrowser.open(address)

@@ -50,10 +50,7 @@ class PlotlyLibrary(widgets.Widget):  # type: ignore[misc]
 class ChartWidget(anywidget.AnyWidget):
     """A chart with images as rows.
 
-    Parameters
-    ----------
-    on_select : callable
-        Called on a click, with the keys of images to select, and of those to deselect.
+    On a click, `on_select` gets the keys of images to select, and of those to deselect.
     """
 
     _esm = read_file("chart.js")

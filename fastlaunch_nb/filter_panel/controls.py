@@ -26,11 +26,6 @@ _TITLES: Final = {"copy": "Copy to the clipboard", "save": "Save as a file"}
 class RangeSlider(anywidget.AnyWidget):
     """A slider with a thumb for each end of a range, and a histogram of the rows above it.
 
-    Parameters
-    ----------
-    label : str
-        The label of the range.
-
     Examples
     --------
     >>> import fastlaunch_nb as fl
@@ -122,10 +117,7 @@ class SuppressShortcuts(anywidget.AnyWidget):
 class SortableHeadings(anywidget.AnyWidget):
     """An invisible widget that reports clicks on the headings of a table in its parent box.
 
-    Parameters
-    ----------
-    on_click : callable
-        Called with the ``data-by`` of the button in the heading.
+    `on_click` gets the ``data-by`` of the button in the heading.
     """
 
     _esm = read_file("sortable_headings.js")
@@ -138,21 +130,9 @@ class SortableHeadings(anywidget.AnyWidget):
 class TextButton(anywidget.AnyWidget):
     r"""A button that copies a text, or saves it as a file; each click makes the text anew.
 
-    If that fails, the button shows the error.
-
-    Parameters
-    ----------
-    description : str
-        The text on the button.
-    make_text : callable
-        Returns the name of the file and its text.
-    how : {"copy", "save"}, default "copy"
-        Copy the text to the clipboard, or download it as a file.
-
-    Raises
-    ------
-    InputError
-        If `how` is neither.
+    If that fails, the button shows the error. `description` is the text on the button, and
+    `make_text` returns the name of the file and its text. Unless `how` is "copy" or "save",
+    it raises InputError.
 
     Examples
     --------

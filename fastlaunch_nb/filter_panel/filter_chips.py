@@ -57,13 +57,7 @@ def summarize_filters(filters: Filters, names: Names) -> str:
 
 
 class FilterChips(widgets.Box):  # type: ignore[misc]
-    """The chips of a selection, side by side.
-
-    Parameters
-    ----------
-    on_change : callable
-        Called with the filters that remain when the user removes a chip.
-    """
+    """The chips of a selection; `on_change` gets the filters that remain without a chip."""
 
     def __init__(self, on_change: Callable[[Filters], None]) -> None:
         self._on_change = on_change

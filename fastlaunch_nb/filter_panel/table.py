@@ -37,14 +37,9 @@ OnSelect: TypeAlias = Callable[[set[Key], set[Key]], None]
 class Table(widgets.VBox):  # type: ignore[misc]
     """A table of a DataFrame's rows; the caller decides which of them are visible.
 
-    Parameters
-    ----------
-    name : str
-        The name of the CSV file, without its suffix.
-    on_select : callable
-        Called with the keys of a page's selected rows, and those of its other rows.
-    sort : str
-        The column to sort by until the user chooses another.
+    `name` is the name of the CSV file without its suffix, `sort` the column to sort by until
+    the user chooses another. `on_select` gets the keys of a page's selected rows, and those of
+    its other rows.
     """
 
     def __init__(self, name: str, on_select: OnSelect, sort: str = "") -> None:
@@ -69,9 +64,9 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self.add_class("fl-table")
 
     def _make_controls(self) -> None:
-        self._sort = make_dropdown("Sort by", [("", "")], "")
+        self._sort = make_dropdown("Sort by", [("", "")])
         self._descending = widgets.ToggleButton(description="Descending", layout={"width": "auto"})
-        self._size = make_dropdown("Rows", [(str(n), n) for n in PAGE_SIZES], PAGE_SIZES[0])
+        self._size = make_dropdown("Rows", [(str(n), n) for n in PAGE_SIZES])
         for control in (self._sort, self._descending, self._size):
             control.observe(self._show_first_page, "value")
         self._choose_columns = widgets.ToggleButton(description="Columns", layout={"width": "auto"})

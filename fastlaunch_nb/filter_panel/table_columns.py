@@ -17,25 +17,13 @@ Record: TypeAlias = Mapping[Any, Any]
 
 
 class Column(NamedTuple):
-    """A column of a table.
+    """A column of a table."""
 
-    Attributes
-    ----------
-    name, heading : str
-        The column of the DataFrame, and the text above it.
-    render : callable
-        Returns the HTML of a record's cell. It escapes all text from AWS.
-    sort_key : callable
-        Returns the values that a DataFrame's rows are sorted by.
-    fields : tuple of str
-        The columns of the DataFrame that the cell shows; Copy and CSV have these.
-    """
-
-    name: str
+    name: str  # the DataFrame's column
     heading: str
-    render: Callable[[Record], str]
-    sort_key: Callable[[pd.DataFrame], pd.Series]
-    fields: tuple[str, ...]
+    render: Callable[[Record], str]  # returns the HTML of a cell, with all text escaped
+    sort_key: Callable[[pd.DataFrame], pd.Series]  # returns the values that rows are sorted by
+    fields: tuple[str, ...]  # the DataFrame's columns that the cell shows; Copy and CSV have these
 
 
 def make_image_columns(images: pd.DataFrame) -> list[Column]:

@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from fastlaunch_nb.charts.capacity import capacity
 from fastlaunch_nb.charts.timeline import timeline
@@ -67,15 +66,13 @@ class PanelData:
 
     def filter_images(self, mask: Mask) -> pd.DataFrame:
         """Return the images in a mask."""
-        images: pd.DataFrame = self.images[mask]
-        return images
+        return self.images.loc[mask]
 
     def filter_intervals(self, mask: Mask) -> pd.DataFrame:
         """Return the intervals of the images in a mask; these images if there are no intervals."""
         if self._intervals is None:
             return self.filter_images(mask)
-        intervals: pd.DataFrame = self._interval_rows.rows[self._interval_rows.match(mask)]
-        return intervals
+        return self._interval_rows.rows.loc[self._interval_rows.match(mask)]
 
     @property
     def findings(self) -> pd.DataFrame:
@@ -117,12 +114,8 @@ class PanelData:
 class PanelTabs(widgets.Tab):  # type: ignore[misc]
     """The table, timeline, capacity, findings and code of a selection.
 
-    Parameters
-    ----------
-    on_select : callable
-        Called when the user selects in a tab: the keys to select, and those to deselect.
-    to_code : callable
-        Returns the selection as code of a kind.
+    `on_select` gets the keys of images that the user selects in a tab, and of those that the
+    user deselects. `to_code` returns the selection as code of a kind.
     """
 
     def __init__(self, on_select: OnSelect, to_code: Callable[[str], str]) -> None:
@@ -134,12 +127,8 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         self._outdated: set[int] = set()
         self._draw_tab = (
             lambda: self._table.show(self._mask),
-            lambda: self._draw_chart(
-                _TIMELINE, lambda: timeline(self._data.filter_intervals(self._mask))
-            ),
-            lambda: self._draw_chart(
-                _CAPACITY, lambda: capacity(self._data.filter_images(self._mask))
-            ),
+            self._draw_chart,
+            self._draw_chart,
             self._draw_findings,
             self._code.show,
         )
@@ -173,8 +162,9 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             self._outdated.discard(tab)
             self._draw_tab[tab]()
 
-    def _draw_chart(self, tab: int, make_figure: Callable[[], go.Figure]) -> None:
-        """Draw a chart; both tabs share one widget, so the other tab is then outdated."""
+    def _draw_chart(self) -> None:
+        """Draw the chart of the open tab; both share one widget, so the other is then outdated."""
+        tab = self.selected_index
         (other,) = {_TIMELINE, _CAPACITY} - {tab}
         self._outdated.add(other)
         self.children[other].children = ()
@@ -182,7 +172,10 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             self._hint.value = render_message(" ".join(empty_message(filtered=True)))
             self.children[tab].children = (self._hint,)
             return
-        self._chart.draw(make_figure())
+        if tab == _TIMELINE:
+            self._chart.draw(timeline(self._data.filter_intervals(self._mask)))
+        else:
+            self._chart.draw(capacity(self._data.filter_images(self._mask)))
         self._hint.value = _HINT if self._chart.rows else ""
         self.children[tab].children = (self._hint, self._chart)
 
@@ -201,13 +194,11 @@ class _CodeView(widgets.VBox):  # type: ignore[misc]
 
     def __init__(self, to_code: Callable[[str], str]) -> None:
         self._to_code = to_code
-        self._kind = make_dropdown("Code for", list(_CODE_KINDS), _CODE_KINDS[0][1])
+        self._kind = make_dropdown("Code for", _CODE_KINDS)
         self._kind.observe(self.show, "value")
-        self._copy = TextButton(
-            "Copy", lambda: ("code.txt", self._to_code(self._kind.value)), how="copy"
-        )
+        copy = TextButton("Copy", lambda: ("code.txt", self._to_code(self._kind.value)))
         self._html = widgets.HTML()
-        super().__init__([make_row("fl-tools", self._kind, self._copy), self._html])
+        super().__init__([make_row("fl-tools", self._kind, copy), self._html])
 
     def show(self, _change: object = None) -> None:
         """Show the code of the current selection."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,7 @@ def make_row(css_class: str, *children: Any) -> Any:
 def make_text_box(description: str, placeholder: str, css_class: str) -> Any:
     """Make a text box that reports each keystroke."""
     return widgets.Text(
-        description=description,
-        placeholder=placeholder,
-        continuous_update=True,
-        style={"description_width": "initial"},
+        description=description, placeholder=placeholder, style={"description_width": "initial"}
     ).add_class(css_class)
 
 
@@ -89,12 +86,11 @@ def make_button(description: str, icon: str = "", **options: Any) -> Any:
     return widgets.Button(description=description, icon=icon, layout={"width": "auto"}, **options)
 
 
-def make_dropdown(description: str, options: list[tuple[str, Any]], value: Any) -> Any:
-    """Make a dropdown as wide as its options."""
+def make_dropdown(description: str, options: Sequence[tuple[str, Any]]) -> Any:
+    """Make a dropdown as wide as its options, of which it shows the first."""
     return widgets.Dropdown(
         description=description,
         options=options,
-        value=value,
         layout={"width": "auto"},
         style={"description_width": "initial"},
     )

@@ -63,7 +63,7 @@ def generate_code(
                 "leave regions and profiles out."
             )
         return _write_pandas(active)
-    scopes = _list_scopes(active, *_check_scope(regions, profiles))
+    scopes = _list_scopes(active, _check_scope(regions, profiles), profiles)
     try:
         check_answerable(active)
         if "image_id" in select_server_side(active):
@@ -98,8 +98,8 @@ def _unique(values: Iterable[str | None]) -> list[str]:
 
 def _check_scope(
     regions: Iterable[str] | None, profiles: Mapping[str, str] | None
-) -> tuple[list[str | None], Mapping[str, str] | None]:
-    """Return the regions, of which None is the caller's own, and the profiles; refuse bad ones."""
+) -> list[str | None]:
+    """Return the regions, of which None is the caller's own; refuse bad regions and profiles."""
     if isinstance(regions, str) or not isinstance(regions, Iterable | None):
         raise InputError(f"regions is {regions!r}. Expected names such as ['eu-west-1'].")
     names: list[str | None] = [None] if regions is None else list(regions)
@@ -112,7 +112,7 @@ def _check_scope(
         check_account_id(account_id)
         if not isinstance(profile, str) or not profile.isprintable() or not profile:
             raise InputError(f"profiles has {profile!r}. Expected the name of a profile.")
-    return names, profiles
+    return names
 
 
 def _list_scopes(

@@ -7,7 +7,7 @@ filter changes, so a typed letter costs one search and a ticked box none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -41,18 +41,6 @@ class Histogram(NamedTuple):
     edges: pd.Index
     counts: Integers
     unknown: int
-
-
-class _Exclusions(NamedTuple):
-    """Rows that each active filter excludes, and the number of filters that exclude each row."""
-
-    masks: Mapping[str, Mask]
-    numbers: np.ndarray[Any, np.dtype[np.uint8]]
-
-    def invert(self, ignore: str = "") -> Mask:
-        """Return the rows that no filter excludes, apart from an ignored one."""
-        keep: Mask = self.numbers == self.masks.get(ignore, np.False_)
-        return keep
 
 
 class FacetIndex:
@@ -89,7 +77,10 @@ class FacetIndex:
 
     def keep(self, active: ActiveFilters) -> Mask:
         """Return a mask of the rows that match."""
-        return self._exclude(active).invert()
+        excluded = np.zeros(len(self._images), dtype=np.bool_)
+        for name, value in active.items():
+            excluded |= self._exclude_rows(name, value)
+        return ~excluded
 
     def counts(
         self, active: ActiveFilters, facets: Iterable[str] = FACETS
@@ -98,9 +89,8 @@ class FacetIndex:
 
         The result is like that of :meth:`Filters.counts`.
         """
-        exclusions = self._exclude(active)
         return {
-            facet: self._text(facet).value_counts(exclusions.invert(ignore=facet))
+            facet: self._text(facet).value_counts(self._keep_without(facet, active))
             for facet in facets
         }
 
@@ -112,12 +102,10 @@ class FacetIndex:
         active : mapping
             The filters, from :meth:`Filters.active`; a filter on `name` itself is ignored.
         name : str
-            The range: ``target_resource_count``, ``max_parallel_launches``,
-            ``available_snapshots`` or ``state_transition_time``.
+            The range, one of ``fields.RANGES``.
         bins : int
-            The maximum number of bins. They cover the values of the whole
-            DataFrame, so that a selection does not move them; their edges are
-            whole numbers, or times.
+            The maximum number of bins. They cover the values of the whole DataFrame, so
+            that a selection does not move them; their edges are whole numbers, or times.
 
         Raises
         ------
@@ -130,16 +118,13 @@ class FacetIndex:
                 f"{did_you_mean(str(name), RANGES)}"
             )
         bins = parse_count("bins", bins, least=1)
-        return self._number(name).histogram(self._exclude(active).invert(ignore=name), bins)
+        return self._number(name).histogram(self._keep_without(name, active), bins)
 
     # --- rows that each filter excludes -----------------------------------------------
 
-    def _exclude(self, active: ActiveFilters) -> _Exclusions:
-        masks = {name: self._exclude_rows(name, value) for name, value in active.items()}
-        numbers = np.zeros(len(self._images), dtype=np.uint8)
-        for mask in masks.values():
-            numbers += mask
-        return _Exclusions(masks, numbers)
+    def _keep_without(self, name: str, active: ActiveFilters) -> Mask:
+        """Return a mask of the rows that match all filters but one."""
+        return self.keep({other: active[other] for other in active if other != name})
 
     def _exclude_rows(self, name: str, value: Any) -> Mask:
         """Return the rows that a filter excludes, from the cache while its value is the same."""
@@ -179,26 +164,25 @@ class FacetIndex:
 
 
 class _TextColumn:
-    """A text column, factorized: its sorted distinct texts, and a code of each row; -1 is null.
+    """A text column, factorized: its sorted distinct texts, and a code for each row.
 
-    A mask of the texts, with one more entry for null, becomes a mask of rows by
-    taking the codes.
+    A code is the position of a text, or for null the number of texts. So a mask of the texts,
+    with one more entry for null, becomes a mask of rows by taking the codes.
     """
 
-    def __init__(self, values: pd.Series, first: Sequence[str] = ()) -> None:
+    def __init__(self, values: pd.Series, first: Sequence[str]) -> None:
         codes, texts = pd.factorize(values.astype(TEXT), sort=True)
         if first:  # which come before all others
             ranks = {text: rank for rank, text in enumerate(first)}
             order = np.argsort([ranks.get(text, len(first)) for text in texts], kind="stable")
             codes, texts = np.append(np.argsort(order), -1)[codes], texts[order]
-        self._codes: Integers = codes
+        self._codes: Integers = np.where(codes < 0, len(texts), codes)
         self._texts: pd.Index = texts
-        self._has_null = bool((codes == -1).any())
 
     @cached_property
-    def _values(self) -> list[str]:
-        values: list[str] = self._texts.tolist()
-        return values
+    def _values(self) -> list[str | None]:
+        has_null = len(self._texts) in self._codes
+        return [*self._texts.tolist(), *[None] * has_null]
 
     @cached_property
     def _search_texts(self) -> pd.Index:
@@ -216,10 +200,8 @@ class _TextColumn:
 
     def value_counts(self, keep: Mask) -> dict[str | None, int]:
         """Count the kept rows of each value of the whole column; null comes last."""
-        size = len(self._texts) + 1
-        nulls, *numbers = np.bincount(self._codes[keep] + 1, minlength=size).tolist()
-        counts: dict[str | None, int] = dict(zip(self._values, numbers, strict=True))
-        return {**counts, None: nulls} if self._has_null else counts
+        numbers = np.bincount(self._codes[keep], minlength=len(self._values))
+        return dict(zip(self._values, numbers.tolist(), strict=True))
 
 
 class _NumberColumn:

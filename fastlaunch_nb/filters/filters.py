@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from json import dumps, loads
@@ -44,17 +44,16 @@ class Filters:
     ----------
     account_id, region, state, launch_template, image_id, owner_id, resource_type : \
 str or iterable of str, optional
-        The values to keep; no value keeps every row. None among the values
-        matches rows without one. Case-sensitive, like EC2's filters.
-        `launch_template` is the template's name, or its id if it has no name.
+        The values to keep; no value keeps every row. None among the values matches rows
+        without one. Case-sensitive, like EC2's filters. `launch_template` is the template's
+        name, or its id if it has no name.
     text : str, optional
-        Words that must all occur, in any case, anywhere in ids, names,
-        templates, states and reasons.
+        Words that must all occur, in any case, in ids, names, templates, states and reasons.
     target_resource_count, max_parallel_launches, available_snapshots : \
 pair of int, optional
-        The lowest and the highest value to keep; None is an open end. A range
-        never matches a row whose value is null; with both ends open, it keeps
-        every row. `available_snapshots` is a column of :func:`fastlaunch_nb.enrich`.
+        The lowest and the highest value to keep; None is an open end. A range never matches
+        a null; with both ends open, it keeps every row. `available_snapshots` is a column of
+        :func:`fastlaunch_nb.enrich`.
     state_transition_time : pair of datetime or str, optional
         The first and the last time to keep, in UTC unless they name a time zone.
 
@@ -113,11 +112,8 @@ pair of int, optional
         for facet in FACETS:
             object.__setattr__(self, facet, parse_values(facet, arguments[facet]))
         for name, dtype in RANGES.items():
-            value = arguments[name]
-            if dtype == TIME:
-                object.__setattr__(self, name, parse_range(name, value, parse_time))
-            else:
-                object.__setattr__(self, name, parse_range(name, value, parse_count))
+            parse_end: Callable[[str, Any], Any] = parse_time if dtype == TIME else parse_count
+            object.__setattr__(self, name, parse_range(name, arguments[name], parse_end))
         object.__setattr__(self, "text", text)
 
     def __bool__(self) -> bool:
@@ -137,9 +133,8 @@ pair of int, optional
         Returns
         -------
         dict
-            Facet to value to number of rows. It has every value of the whole
-            DataFrame, also those without a matching row; states in the order of
-            :data:`STATES`, all else sorted, null (None) last.
+            Facet to value to number of rows, for every value of the whole DataFrame, also if
+            that is 0; states in the order of :data:`STATES`, all else sorted, null (None) last.
         """
         return FacetIndex(images).counts(self.active())
 
@@ -205,29 +200,28 @@ pair of int, optional
     ) -> str:
         """Return code that selects the same rows, to paste somewhere else.
 
-        EC2 applies the filters that it can; the code applies the others to the
-        response. If code of this kind cannot select exactly these rows, the result
-        is a comment that gives the reason. A text filter searches joined names only
-        in a DataFrame.
+        EC2 applies the filters that it can; the code applies the others to the response. If
+        code of this kind cannot select exactly these rows, the result is a comment with the
+        reason. A text filter searches joined names only in a DataFrame.
 
         Parameters
         ----------
         kind : {"fastlaunch", "boto3", "cli", "pandas"}
-            A call of this package, whose rows are `images`; a paginator of boto3,
-            whose items are `chosen`, each with its ``Region``; commands of the AWS
-            CLI, which print them; or pandas code that selects `chosen` from `images`.
+            A call of this package, whose rows are `images`; a paginator of boto3, whose items
+            are `chosen`, each with its ``Region``; commands of the AWS CLI, which print them;
+            or pandas code that selects `chosen` from `images`.
         regions : iterable of str, optional
-            The regions to read if the filters choose none; by default your own
-            region. Not for pandas, whose `images` are read already.
+            The regions to read if the filters choose none; by default your own region. Not
+            for pandas, whose `images` are read already.
         profiles : dict of str, optional
-            Account id to profile: the accounts to read. If the filters choose
-            accounts, only those. Not for pandas.
+            Account id to profile: the accounts to read. If the filters choose accounts, only
+            those. Not for pandas.
 
         Raises
         ------
         InputError
-            If there is no such kind, pandas is given regions or profiles, or
-            `profiles` lacks an account that the filters choose.
+            If there is no such kind, pandas gets regions or profiles, or `profiles` lacks an
+            account that the filters choose.
 
         Examples
         --------

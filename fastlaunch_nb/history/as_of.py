@@ -30,15 +30,7 @@ _COLUMNS: Final = (*KEY, *_NAMES, "change", "before", "after")
 
 
 class HistoryData(NamedTuple):
-    """A fleet's history.
-
-    Attributes
-    ----------
-    images, coverage : pandas.DataFrame
-        As in :class:`fastlaunch_nb.history.load.StoreContents`.
-    intervals : pandas.DataFrame
-        The state intervals of each image.
-    """
+    """A fleet's history: images and coverage as in `StoreContents`, and the state intervals."""
 
     images: pd.DataFrame
     coverage: pd.DataFrame

@@ -44,19 +44,9 @@ def index_scans(coverage: pd.DataFrame) -> pd.Series:
 def select_rows(images: pa.Table, positions: pd.Series, expected: Array) -> pa.Table:
     """Return the rows of scans in the coverage, without copies.
 
-    Parameters
-    ----------
-    images : pyarrow.Table
-        Rows in which text is dictionary-encoded.
-    positions : pandas.Series
-        The position of each scan, as :func:`index_scans` returns it.
-    expected : numpy.ndarray
-        The number of images that were recorded for each scan of the coverage.
-
-    Returns
-    -------
-    pyarrow.Table
-        Rows with the position of their scan in the column `scan`.
+    Text in `images` is dictionary-encoded. A new column, `scan`, has the position of each row's
+    scan in the coverage, from `positions` of :func:`index_scans`. `expected` has the number of
+    images that were recorded for each scan of the coverage.
     """
     keys = pd.MultiIndex.from_frame(images.select(SCAN_KEY).to_pandas())
     indices = positions.index.get_indexer(keys)

@@ -46,6 +46,7 @@ KINDS: Final[Mapping[str, tuple[Column, ...]]] = {
 }
 """Columns of each kind of file. Page tokens are not stored: they expire."""
 
+_DAY = "%Y-%m-%d"
 _ARROW = {
     TEXT: pa.string(),
     COUNT: pa.int64(),
@@ -105,7 +106,7 @@ def _split_events(events: pd.DataFrame) -> Iterator[PendingFile]:
         raise InputError(
             "An event has no observed_at. Expected events, as from_events returns them."
         )
-    for date, rows in events.groupby(_format_dates(events["observed_at"])):
+    for date, rows in events.groupby(events["observed_at"].dt.strftime(_DAY)):
         yield _make_file("events", str(date), "events", rows, secrets.token_hex(8))
 
 
@@ -123,7 +124,7 @@ def _split_sweep(
     started = coverage.groupby("sweep_id")["observed_at"].transform("min")
     if started_at is not None:
         started = pd.Series(parse_time("started_at", started_at), coverage.index)
-    dates = _format_dates(started)
+    dates = started.dt.strftime(_DAY)
     images = validate_columns("images", images, *KEY, "observed_at")
     images = _select_columns("images", images)
     scans = _find_scans(images, coverage)
@@ -170,11 +171,6 @@ def _select_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:
             f"The {kind} have a column of an unexpected dtype: {error}. Expected the dtypes that "
             "sweep and from_events return."
         ) from None
-
-
-def _format_dates(times: pd.Series) -> pd.Series:
-    dates: pd.Series = times.dt.strftime("%Y-%m-%d")
-    return dates
 
 
 def _make_file(kind: str, date: str, name: str, rows: pd.DataFrame, record_id: str) -> PendingFile:

@@ -97,9 +97,8 @@ class History:
         Parameters
         ----------
         sweep_or_events : Sweep or DataFrame
-            A sweep of :func:`fastlaunch_nb.sweep`, with its failures: they show what is
-            unknown. Or events of :func:`fastlaunch_nb.from_events`. Or an object with both,
-            such as ``demo.history``.
+            The result of :func:`fastlaunch_nb.sweep`, whose failures show what is unknown, or of
+            :func:`fastlaunch_nb.from_events`; or an object with both, such as ``demo.history``.
 
         Raises
         ------
@@ -238,9 +237,8 @@ class History:
             ``account_name``, ``image_name``, ``change``, ``before``, ``after``; all text.
             ``change`` is ``appeared`` or ``gone``; or ``state``, ``target``,
             ``parallel launches`` or ``template``, for an image that was there both times;
-            or ``unknown before`` or ``unknown after``, where nothing proves at that time
-            whether the image was there, and in which state. The last two replace
-            ``not known before`` and ``not known after`` of earlier releases.
+            or ``unknown before`` or ``unknown after`` (``not known …`` in earlier releases),
+            where nothing proves at that time whether the image was there, and in which state.
 
         Raises
         ------

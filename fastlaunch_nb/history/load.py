@@ -31,21 +31,10 @@ _DAMAGED: Final = {
 
 
 class StoreContents(NamedTuple):
-    """Contents of a store, without duplicates.
+    """Contents of a store, without duplicates."""
 
-    Attributes
-    ----------
-    images : pandas.DataFrame
-        A row for each image and scan, without the scans marked as `unchanged`.
-    coverage : pandas.DataFrame
-        A row for each scan; `unchanged` is True if the rows of the scan before stand for
-        its own.
-    events : pandas.DataFrame
-        A row for each event.
-    """
-
-    images: pd.DataFrame
-    coverage: pd.DataFrame
+    images: pd.DataFrame  # a row for each image and scan, except unchanged scans
+    coverage: pd.DataFrame  # a scan is `unchanged` if the rows of the one before stand for its own
     events: pd.DataFrame
 
 
@@ -85,10 +74,8 @@ def load_store(
         return table
 
     files = {kind: [file for file in listing if file.kind == kind] for kind in SCHEMAS}
-    tables = {
-        kind: to_pandas(read(kind, files[kind]), KINDS[kind]) for kind in ("coverage", "events")
-    }
-    coverage, events = select_recordings(tables["coverage"]), deduplicate_events(tables["events"])
+    coverage = select_recordings(to_pandas(read("coverage", files["coverage"]), KINDS["coverage"]))
+    events = deduplicate_events(to_pandas(read("events", files["events"]), KINDS["events"]))
     successors = find_successors(coverage, events, max_gap) if only_changes else None
     # All images at once may not fit into memory, so they come a day at a time.
     days = (read("images", day) for _, day in groupby(files["images"], attrgetter("date")))

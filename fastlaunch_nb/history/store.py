@@ -65,17 +65,10 @@ class FileVanishedError(Exception):
 
 
 class ParquetStore:
-    """The files of one store.
+    """The files of one store, in a folder or at ``s3://bucket/prefix``.
 
-    Parameters
-    ----------
-    root : str or path
-        A folder, or ``s3://bucket/prefix``.
-
-    Raises
-    ------
-    InputError
-        If it is neither. No file is read and no request is sent until a method needs it.
+    Any other root raises InputError. No file is read and no request is sent until a method
+    needs it.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:

@@ -29,19 +29,10 @@ _COMPARED: Final = [
 def find_successors(
     coverage: pd.DataFrame, events: pd.DataFrame, max_gap: timedelta | None
 ) -> Array:
-    """Return the position of the next scan of the account and region, or -1.
+    """Return the position of the next scan of the account and region, for scans sorted by time.
 
     It is -1 where the two scans must both stay: one of them is incomplete, filtered or too
     close to another scan, an event lies between them, or `max_gap` would be exceeded.
-
-    Parameters
-    ----------
-    coverage : pandas.DataFrame
-        All scans, sorted by time.
-    events : pandas.DataFrame
-        All events.
-    max_gap : timedelta, optional
-        The gap between scans that may not grow.
     """
     columns = [*ACCOUNT_REGION, "observed_at"]
     rows = pd.concat([coverage[columns], events[columns]], ignore_index=True)
