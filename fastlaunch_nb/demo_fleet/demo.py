@@ -11,9 +11,8 @@ import gc
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from fastlaunch_nb.aws.clients import create_session_with_keys, swap_default_session
@@ -113,36 +112,38 @@ class Demo:
     def __init__(
         self, seed: int, port: int, host: str = "127.0.0.1", faults: Mapping[str, Any] | None = None
     ) -> None:
-        self._server: Any = None
-        self._folder = tempfile.TemporaryDirectory(prefix="fastlaunch_nb-demo-")
-        self._default_session = swap_default_session(None)
-        self._saved: dict[str, str] | None = _remove_owned_variables()
-        # Set before moto creates a backend: it would load some 1,290 AMIs per region.
-        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-        try:
+        with ExitStack() as stack:
+            stack.callback(swap_default_session, swap_default_session(None))
+            stack.callback(os.environ.update, _remove_owned_variables())
+            stack.callback(_remove_owned_variables)
+            # Set before moto creates a backend: it would load some 1,290 AMIs per region.
+            os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
             with _pause_garbage_collection():
-                self._start(seed, port, host, faults or {})
-        except BaseException:
-            self.stop()
-            raise
+                self._start(stack, seed, port, host, faults or {})
+            self._cleanup = stack.pop_all()
 
-    def _start(self, seed: int, port: int, host: str, faults: Mapping[str, Any]) -> None:
+    def _start(
+        self, stack: ExitStack, seed: int, port: int, host: str, faults: Mapping[str, Any]
+    ) -> None:
         require_extra()
         from fastlaunch_nb.demo_fleet.scenario import populate
         from fastlaunch_nb.emulator.faults import FAULTS, Faults
         from fastlaunch_nb.emulator.server import Server
 
         try:
-            self._server = Server(port, host)
+            server = Server(port, host)
         except OSError as error:
             raise InputError(
                 f"port {port} cannot be used at {host} ({error.strerror}). "
                 "Pass another port, or 0 for a free one."
             ) from None
-        self.endpoint_url: str = self._server.endpoint_url
-        self.environment = _write_profiles(Path(self._folder.name), self.endpoint_url)
+        stack.callback(FAULTS.clear)
+        stack.callback(server.stop)
+        self.endpoint_url = server.endpoint_url
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fastlaunch_nb-demo-"))
+        self.environment = _write_profiles(Path(folder), self.endpoint_url)
         os.environ.update(self.environment)
-        self._session = create_session_with_keys(KEY, KEY, REGIONS[0])
+        self._session: boto3.Session | None = create_session_with_keys(KEY, KEY, REGIONS[0])
         self.images = populate(seed)
         try:
             FAULTS.set(Faults(**faults))
@@ -155,14 +156,14 @@ class Demo:
 
         It has keys of its own and never uses your credentials.
         """
-        if self._saved is None:
+        if self._session is None:
             raise FastLaunchError(_STOPPED)
         return self._session
 
     @property
     def history(self) -> SampleHistory:
         """The week that ends now, as scanned every six hours."""
-        if self._saved is None:
+        if self._session is None:
             raise FastLaunchError(_STOPPED)
         with _pause_garbage_collection():  # pandas is large
             from fastlaunch_nb.demo_fleet.sample_history import make_history
@@ -173,30 +174,15 @@ class Demo:
     def stop(self) -> None:
         """Stop the emulator and restore the environment; calling it again has no effect."""
         global _running
-        if self._server is not None:
-            from fastlaunch_nb.emulator.faults import FAULTS
-
-            self._server.stop()
-            self._server = None
-            FAULTS.clear()
-        if self._saved is not None:
-            _remove_owned_variables()
-            os.environ.update(self._saved)
-            swap_default_session(self._default_session)
-            self._folder.cleanup()
-            self._saved = None
+        self._cleanup.close()
+        self._session = None
         if _running is self:
             _running = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     def __repr__(self) -> str:

@@ -49,15 +49,7 @@ _SCAN_COLUMNS = {"account_id": TEXT, "region": TEXT, "observed_at": TIME}
 
 
 class Denial(NamedTuple):
-    """An account and region whose scans were denied for a while.
-
-    Attributes
-    ----------
-    account_id, region : str
-        The account and region.
-    start, end : datetime
-        The time from which scans were denied, and the time from which they were not.
-    """
+    """An account and region whose scans were denied from `start` on, until before `end`."""
 
     account_id: str
     region: str
@@ -69,15 +61,12 @@ DENIAL = Denial(
     "111122223333", "us-east-1", START - timedelta(hours=60), START - timedelta(hours=42)
 )
 """The denial of the sample history. With every seed an image is disabled during it."""
-_DENIED: dict[str, Any] = {  # the coverage of a denied scan
-    "status": FAILED,
-    "error_code": "UnauthorizedOperation",
-    "error_message": "DescribeFastLaunchImages: AWS answered UnauthorizedOperation: You are not "
+_DENIAL_MESSAGE = (
+    "DescribeFastLaunchImages: AWS answered UnauthorizedOperation: You are not "
     "authorized to perform this operation. User: arn:aws:sts::{account_id}:user/moto is not "
     "authorized to perform: ec2:DescribeFastLaunchImages because no identity-based policy allows "
-    "the ec2:DescribeFastLaunchImages action. Allow the IAM action ec2:DescribeFastLaunchImages.",
-    "rows": 0,
-}
+    "the ec2:DescribeFastLaunchImages action. Allow the IAM action ec2:DescribeFastLaunchImages."
+)
 
 
 class SampleHistory(NamedTuple):
@@ -149,8 +138,9 @@ def _coverage_row(
     """Return the coverage of one scan; `rows` is None if it was denied."""
     outcome: dict[str, Any] = {"status": COMPLETE, "rows": rows}
     if rows is None:
-        message = _DENIED["error_message"].format(account_id=account_id)
-        outcome = {**_DENIED, "error_message": message}
+        message = _DENIAL_MESSAGE.format(account_id=account_id)
+        error = {"error_code": "UnauthorizedOperation", "error_message": message}
+        outcome = {"status": FAILED, "rows": 0, **error}
     return {
         "sweep_id": f"demo-{observed_at:%Y%m%dT%H%MZ}",
         "account_id": account_id,

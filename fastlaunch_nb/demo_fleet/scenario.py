@@ -7,11 +7,11 @@ and the change log has its history.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import product
+from itertools import product, starmap
 from operator import attrgetter
 from typing import Any
 
@@ -22,9 +22,11 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.emulator.organization import Account, Unit, create_organization
 
-_ACCOUNTS_WITHOUT_IMAGES = {"444455556666": "sandbox", "777788889999": "retired"}
-_SUSPENDED = "777788889999"
-
+_PRODUCTION = Unit("Production", tuple(starmap(Account, ACCOUNTS.items())))
+_SANDBOX = Unit(  # accounts without images
+    "Sandbox",
+    (Account("444455556666", "sandbox"), Account("777788889999", "retired", is_active=False)),
+)
 _FAMILIES = {  # account name to its families of images, each with its launch template
     "build-farm": {
         "win2022-base": None,
@@ -95,8 +97,7 @@ def populate(seed: int) -> int:
     reset_emulator(seed)
     now = CLOCK.now()
     CLOCK.reset(now - _PAST)
-    units = _make_unit("Production", ACCOUNTS), _make_unit("Sandbox", _ACCOUNTS_WITHOUT_IMAGES)
-    create_organization(Unit("Root", units=units))
+    create_organization(Unit("Root", units=(_PRODUCTION, _SANDBOX)))
     rng = random.Random(seed)
     fleet = _slow_down(list(_make_stories(rng, now)), now)
     assignment = scenario_defects.DefectAssignment(fleet, now)
@@ -110,11 +111,6 @@ def populate(seed: int) -> int:
     scenario_defects.schedule_defects(fleet, assignment, now, seed)
     CLOCK.advance(seconds=_PAST.total_seconds())
     return sum(story.state != DISABLED for story in fleet)
-
-
-def _make_unit(name: str, accounts: dict[str, str]) -> Unit:
-    members = (Account(*account, account[0] != _SUSPENDED) for account in accounts.items())
-    return Unit(name, tuple(members))
 
 
 def _make_stories(rng: random.Random, now: datetime) -> Iterator[_Story]:
@@ -188,58 +184,36 @@ def _add_resources(story: _Story, deprecation_time: datetime | None) -> None:
     )
 
 
-@dataclass(frozen=True)
-class _Requests:
-    """The requests and failures in the past of one image."""
-
-    story: _Story
-    ec2: Any
-
-    def enable(self, target: int | None = None) -> None:
-        """Enable the image, with its own preparation time."""
-        target = target or self.story.settings["target_resource_count"]
-        settings = {**self.story.settings, "target_resource_count": target}
-        self.ec2.pace.preparation = self.story.preparation  # of instances that start now
-        self.ec2.enable_fast_launch(self.story.image_id, **settings)
-        self.ec2.pace.preparation = _PREPARATION
-
-    def fail_to_enable(self) -> None:
-        """Enable the image, with a preparation that fails."""
-        self.ec2.break_preparation(self.story.image_id)
-        self.enable()
-
-    def disable(self) -> None:
-        """Disable the image."""
-        self.ec2.disable_fast_launch(self.story.image_id)
-
-    def fail_to_disable(self) -> None:
-        """Disable the image, with a clean-up that fails."""
-        self.ec2.break_clean_up(self.story.image_id)
-        self.disable()
-
-    def deregister(self) -> None:
-        """Deregister the AMI."""
-        del self.ec2.amis[self.story.image_id]
+def _enable(story: _Story, **settings: Any) -> None:
+    """Enable an image with its settings, some of them replaced, and its own preparation time."""
+    ec2 = get_backend(story.account_id, story.region)
+    ec2.pace.preparation = story.preparation  # of instances that start now
+    ec2.enable_fast_launch(story.image_id, **{**story.settings, **settings})
+    ec2.pace.preparation = _PREPARATION
 
 
 def _schedule_story(story: _Story, rng: random.Random) -> None:
     """Schedule the requests and failures that bring an image into its state."""
     ec2 = get_backend(story.account_id, story.region)
+    image_id, since = story.image_id, story.since
     if rng.random() < 0.2:
-        ec2.omitted_fields[story.image_id] = rng.choice(_OMITTED_FIELDS)
-    do, since = _Requests(story, ec2), story.since
+        ec2.omitted_fields[image_id] = rng.choice(_OMITTED_FIELDS)
     long_before = since - timedelta(days=rng.uniform(9, 9.5))
     requested, disabled = since - story.preparation, since - _CLEAN_UP
+    enable, disable = partial(_enable, story), partial(ec2.disable_fast_launch, image_id)
+    failed_enable = [(requested, partial(ec2.break_preparation, image_id)), (requested, enable)]
+    failed_disable = [(disabled, partial(ec2.break_clean_up, image_id)), (disabled, disable)]
+    deregister = partial(ec2.amis.pop, image_id)
     fails_first = rng.random() < 0.3 and story.preparation == _PREPARATION
-    first_attempt = [(requested - timedelta(hours=7), do.fail_to_enable)] if fails_first else []
-    actions: dict[str, list[tuple[datetime, Callable[[], None]]]] = {
-        "enabling": [(since, do.enable)],
-        "enabled": [*first_attempt, (requested, do.enable)],
-        "enabling-failed": [(requested, do.fail_to_enable)],
-        "enabled-failed": [(long_before, partial(do.enable, 2)), (requested, do.fail_to_enable)],
-        "disabling": [(long_before, do.enable), (since, do.disable)],
-        "disabling-failed": [(long_before, do.enable), (disabled, do.fail_to_disable)],
-        "disabled": [(long_before, do.enable), (disabled, do.disable), (since, do.deregister)],
+    first_attempt = [(when - timedelta(hours=7), action) for when, action in failed_enable]
+    actions: dict[str, Sequence[scenario_defects.ScheduledAction]] = {
+        "enabling": [(since, enable)],
+        "enabled": [*(first_attempt if fails_first else ()), (requested, enable)],
+        "enabling-failed": failed_enable,
+        "enabled-failed": [(long_before, partial(enable, target_resource_count=2)), *failed_enable],
+        "disabling": [(long_before, enable), (since, disable)],
+        "disabling-failed": [(long_before, enable), *failed_disable],
+        "disabled": [(long_before, enable), (disabled, disable), (since, deregister)],
     }
     for when, action in actions[story.state]:
         CLOCK.at(when, action)

@@ -68,9 +68,8 @@ class DefectAssignment:
 
 def settings_of(story: Any, assignment: DefectAssignment) -> dict[str, Any]:
     """Return an image's settings; those of the drifted image differ, and are slow to fill."""
-    settings: dict[str, Any] = story.settings
-    is_drifted = story.image_id == assignment.drifted
-    return {**settings, **_DRIFTED_SETTINGS} if is_drifted else settings
+    changes = _DRIFTED_SETTINGS if story.image_id == assignment.drifted else {}
+    return {**story.settings, **changes}
 
 
 def template_data(name: str, region: str) -> dict[str, Any]:

@@ -93,10 +93,7 @@ METRIC_PERIOD = 300
 """Seconds between two values of the stock, and the shortest period of all five metrics."""
 
 METRIC_LISTED_FOR, METRIC_RECENT_FOR = timedelta(days=14), timedelta(hours=3)
-"""Time since its last value for which a metric is listed, by default and with RecentlyActive.
-
-Both are documented by CloudWatch.
-"""
+"""How long CloudWatch lists a metric after its last value: by default, with RecentlyActive."""
 
 PARALLEL_QUOTA = 40
 """The default of the quota "Parallel instance launches", from the EC2 User Guide."""

@@ -40,14 +40,6 @@ _moto_get_metric_data = CloudWatchResponse.get_metric_data
 _moto_get_metric_statistics = CloudWatchResponse.get_metric_statistics
 
 
-def install() -> None:
-    """Add the metrics of Fast Launch to moto's CloudWatch."""
-    backend: Any = CloudWatchBackend
-    backend.get_metric_data = _compute_data
-    for action in (list_metrics, get_metric_data, get_metric_statistics):
-        setattr(CloudWatchResponse, action.__name__, action)
-
-
 # --- ListMetrics ----------------------------------------------------------------------
 
 
@@ -93,20 +85,15 @@ def get_metric_data(request: Any) -> ActionResult:
     page, offset = [], 0
     for result in answer["MetricDataResults"]:
         on_page = slice(max(0, start - offset), max(0, end - offset))
+        points = {name: result[name][on_page] for name in ("values", "timestamps")}
         offset += len(result["values"])
-        page.append(
-            {
-                **result,
-                "values": result["values"][on_page],
-                "timestamps": result["timestamps"][on_page],
-                "status_code": "Complete" if offset <= end else "PartialData",
-            }
-        )
+        status = "Complete" if offset <= end else "PartialData"
+        page.append({**result, **points, "status_code": status})
     token = _make_token(end) if end < offset else None
     return ActionResult({"MetricDataResults": page, "NextToken": token})
 
 
-def _compute_data(
+def compute_metric_data(
     cloudwatch: Any,
     queries: Sequence[dict[str, Any]],
     start_time: datetime,
@@ -135,8 +122,8 @@ def _run_query(
     metric_stat = query["MetricStat"]
     metric, statistic = metric_stat["Metric"], metric_stat["Stat"]
     _check_statistic(statistic)
-    period, unit = int(metric_stat["Period"]), metric_stat.get("Unit")
-    points = _compute_points(cloudwatch, metric, (start, end), period, unit)
+    parameters = {**metric_stat, **metric, "StartTime": start, "EndTime": end}
+    points = _compute_points(cloudwatch, parameters)
     if scan_by == "TimestampDescending":
         points.reverse()
     return {
@@ -148,22 +135,19 @@ def _run_query(
     }
 
 
-def _compute_points(
-    cloudwatch: Any,
-    metric: Mapping[str, Any],
-    window: tuple[datetime, datetime],
-    period: int,
-    unit: str | None,
-) -> list[Point]:
-    """Return the points of one metric of one image; none if a dimension or the unit differs."""
+def _compute_points(cloudwatch: Any, parameters: Mapping[str, Any]) -> list[Point]:
+    """Return the points of one metric of one image; none if a dimension or the unit differs.
+
+    The parameters are those of GetMetricStatistics.
+    """
     ec2 = find_backend(cloudwatch.account_id, cloudwatch.region_name)
-    dimensions = {entry["Name"]: entry["Value"] for entry in metric.get("Dimensions") or []}
-    name = metric["MetricName"]
-    image_id = dimensions.pop(METRIC_DIMENSION, None)
-    recorder = ec2.meters.get(image_id) if ec2 else None
+    dimensions = {entry["Name"]: entry["Value"] for entry in parameters.get("Dimensions") or []}
+    name, unit = parameters["MetricName"], parameters.get("Unit")
+    recorder = ec2.meters.get(dimensions.pop(METRIC_DIMENSION, None)) if ec2 else None
     if recorder is None or dimensions or unit not in (None, UNITS[name]):
         return []
-    points: list[Point] = recorder.compute_points(name, *map(_unix_time, window), period)
+    start, end = _find_window(parameters)
+    points: list[Point] = recorder.compute_points(name, start, end, int(parameters["Period"]))
     return points
 
 
@@ -173,15 +157,12 @@ def _compute_points(
 def get_metric_statistics(request: Any) -> ActionResult:
     """Answer GetMetricStatistics for a metric of Fast Launch; moto answers for all others."""
     parameters = request._get_params()
-    name, period = parameters["MetricName"], int(parameters["Period"])
+    name = parameters["MetricName"]
     if parameters["Namespace"] != NAMESPACE or name not in UNITS:
         return _moto_get_metric_statistics(request)
-    window = parameters["StartTime"], parameters["EndTime"]
-    statistics = _validate_statistics(parameters, period, window)
+    statistics = _validate_statistics(parameters)
     with CLOCK.still():
-        points = _compute_points(
-            request.cloudwatch_backend, parameters, window, period, parameters.get("Unit")
-        )
+        points = _compute_points(request.cloudwatch_backend, parameters)
     datapoints = [
         {
             "Timestamp": _timestamp(point),
@@ -193,22 +174,21 @@ def get_metric_statistics(request: Any) -> ActionResult:
     return ActionResult({"Label": name, "Datapoints": datapoints})
 
 
-def _validate_statistics(
-    parameters: Mapping[str, Any], period: int, window: tuple[datetime, datetime]
-) -> list[str]:
+def _validate_statistics(parameters: Mapping[str, Any]) -> list[str]:
     """Return the requested statistics, or raise if the request is invalid."""
     statistics: list[str] = parameters.get("Statistics") or []
     if not statistics:
         raise InvalidParameterCombination("Expected Statistics; percentiles are not supported.")
     for statistic in statistics:
         _check_statistic(statistic)
-    start, end = map(_unix_time, window)
+    start, end = _find_window(parameters)
     if not start < end:
         raise InvalidParameterValue("The parameter StartTime must be less than EndTime.")
-    if (end - start) / period > MAX_STATISTICS:
+    count = (end - start) / int(parameters["Period"])
+    if count > MAX_STATISTICS:
         raise InvalidParameterCombination(
-            f"You have requested up to {int((end - start) / period):,} datapoints, which exceeds "
-            f"the limit of {MAX_STATISTICS:,}."
+            f"You have requested up to {int(count):,} datapoints, which exceeds the limit of "
+            f"{MAX_STATISTICS:,}."
         )
     return statistics
 
@@ -221,9 +201,10 @@ def _check_statistic(name: str) -> None:
         raise ValidationError(f"The value {name} for parameter Stat is not supported.")
 
 
-def _unix_time(time: datetime) -> float:
-    """Return a time as Unix seconds; moto's times are in UTC but have no time zone."""
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+def _find_window(parameters: Mapping[str, Any]) -> list[float]:
+    """Return the start and the end in Unix seconds; moto's times in UTC have no time zone."""
+    times = parameters["StartTime"], parameters["EndTime"]
+    return [(time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() for time in times]
 
 
 def _timestamp(point: Point) -> datetime:

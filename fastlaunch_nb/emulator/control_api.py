@@ -10,23 +10,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
 from fastlaunch_nb.emulator.clock import CLOCK
 
 PREFIX = "/fastlaunch/"
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class ControlApi:
     """A WSGI application that answers these pages and passes all other requests on."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: WSGIApplication) -> None:
         self._application = application
 
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         path = environ.get("PATH_INFO", "")
         if not path.startswith(PREFIX):
@@ -38,7 +37,7 @@ class ControlApi:
         return [body]
 
 
-def _answer_page(method: str, page: str, environ: dict[str, Any]) -> tuple[str, str]:
+def _answer_page(method: str, page: str, environ: WSGIEnvironment) -> tuple[str, str]:
     if (method, page) == ("GET", "events"):
         with CLOCK.still():  # which first runs the actions that are due
             return "200 OK", to_json_lines(CHANGE_LOG)

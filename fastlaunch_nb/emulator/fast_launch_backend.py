@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
@@ -42,8 +42,13 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.image_index import FILTER_NAMES, Filters, ImageIndex
-from fastlaunch_nb.emulator.lifecycle import UNABLE_TO_STOP, FastLaunchLifecycle, Timing
+from fastlaunch_nb.emulator.lifecycle import FastLaunchLifecycle, Timing
 from fastlaunch_nb.emulator.metric_samples import PoolRecorder
+
+if TYPE_CHECKING:
+    from moto.ec2.models import EC2Backend as _Base
+else:
+    _Base = object  # at runtime this class becomes a base of EC2Backend
 
 MAX_RESULTS = 200
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
@@ -54,9 +59,7 @@ class EC2Error(Exception):
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
+        self.code, self.message, self.status = code, message, status
 
 
 class WindowsAmi(Ami):
@@ -71,7 +74,7 @@ class WindowsAmi(Ami):
         return [{**root, "Ebs": {**root["Ebs"], "VolumeSize": self.ebs_snapshot.volume_size}}]
 
 
-class FastLaunchBackend:
+class FastLaunchBackend(_Base):
     """Fast Launch in one account and region; a base of moto's EC2Backend, reset with it.
 
     Attributes
@@ -98,33 +101,29 @@ class FastLaunchBackend:
         self.image_index = ImageIndex()
         self.meters: dict[str, PoolRecorder] = {}
         self.parallel_quota = PARALLEL_QUOTA
-        scope = self._scope()  # a reset makes its earlier changes unreadable
+        scope = self.account_id, self.region_name  # a reset makes its earlier changes unreadable
         CHANGE_LOG[:] = [change for change in CHANGE_LOG if change[1:3] != scope]
 
-    def _scope(self) -> tuple[str, str]:
-        """Return the account and region."""
-        ec2: Any = self
-        return ec2.account_id, ec2.region_name
+    def log_change(self, image: FastLaunchImage, *, is_transition: bool = False) -> None:
+        """Log an image as it is from now on."""
+        change = Change(CLOCK.now(), self.account_id, self.region_name, image, is_transition)
+        CHANGE_LOG.append(change)
 
     # --- setup by tests and the demo --------------------------------------------------
 
     def add_fast_launch_image(self, image: FastLaunchImage) -> None:
         """Add an image as it is; it stays so until a request enables or disables it."""
-        self.image_index.put(image)
-        self._log_images([image])
+        self.add_fast_launch_images([image])
 
     def add_fast_launch_images(self, images: Iterable[FastLaunchImage]) -> None:
         """Add many images. Their snapshots are only numbers: EC2 has none of them."""
         images = list(images)
         self.image_index.put_all(images)
-        self._log_images(images)
-
-    def _log_images(self, images: Iterable[FastLaunchImage]) -> None:
-        now = CLOCK.now()
-        for image in images:
-            if image.image_id in self.lives:
-                self.lives.pop(image.image_id).end()
-            CHANGE_LOG.append(Change(now, *self._scope(), image, is_transition=False))
+        with CLOCK.still():
+            for image in images:
+                if image.image_id in self.lives:
+                    self.lives.pop(image.image_id).end()
+                self.log_change(image)
 
     def add_windows_image(
         self,
@@ -136,9 +135,8 @@ class FastLaunchBackend:
         deprecation_time: datetime | None = None,
     ) -> None:
         """Add a Windows AMI that DescribeImages lists, of this account or shared with it."""
-        ec2: Any = self
-        ami = ec2.amis[image_id] = WindowsAmi(
-            ec2,
+        ami = self.amis[image_id] = WindowsAmi(
+            self,
             image_id,
             name=name,
             owner_id=owner_id,
@@ -147,50 +145,44 @@ class FastLaunchBackend:
             virtualization_type="hvm",
             root_device_type="ebs",
             creation_date=CLOCK.now(),
-            region_name=f"{ec2.region_name}a",
+            region_name=f"{self.region_name}a",
         )
         ami.launch_permissions += [{"UserId": account_id} for account_id in shared_with]
         if deprecation_time:
             ami.deprecation_time = f"{deprecation_time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
-        snapshot = ec2.snapshots.pop(ami.ebs_snapshot.id)
+        snapshot = self.snapshots.pop(ami.ebs_snapshot.id)
         snapshot.id, snapshot.volume.id = IDS.make_id("snap"), IDS.make_id("vol")
         snapshot.volume.size = ROOT_VOLUME_GIB
-        snapshot.start_time = _moto_now()
-        ec2.snapshots[snapshot.id] = snapshot
+        snapshot.start_time = CLOCK.now().replace(tzinfo=None)
+        self.snapshots[snapshot.id] = snapshot
 
     def deregister(self, image_id: str) -> None:
         """Deregister an AMI; as in EC2, its Fast Launch continues and its snapshots remain."""
-        ec2: Any = self
-        if image_id not in ec2.amis:
-            raise ValueError(f"{image_id} is not an AMI of {ec2.account_id} in {ec2.region_name}.")
-        ec2.deregister_image(image_id)
+        if image_id not in self.amis:
+            raise ValueError(
+                f"{image_id} is not an AMI of {self.account_id} in {self.region_name}."
+            )
+        self.deregister_image(image_id)
 
     def abandon(self, image_id: str) -> None:
         """Remove the Fast Launch of an image without an event, and leave its snapshots."""
-        ec2: Any = self
         image = self.image_index.get(image_id)
         if image is None:
-            raise ValueError(f"{image_id} does not have Fast Launch in {ec2.region_name}.")
+            raise ValueError(f"{image_id} does not have Fast Launch in {self.region_name}.")
         self.forget(image_id)
         if image_id in self.meters:
             self.meters[image_id].end()
-        disabled = replace(image, state=DISABLED)
-        CHANGE_LOG.append(Change(CLOCK.now(), *self._scope(), disabled, is_transition=False))
+        self.log_change(replace(image, state=DISABLED))
 
     def add_launch_template(
         self, name: str, versions: int, data: Mapping[str, Any] | None = None
     ) -> None:
-        """Add a launch template with a number of versions.
-
-        `data` is the content of each version, as CreateLaunchTemplate takes it
-        (LaunchTemplateData).
-        """
-        ec2: Any = self
-        template = ec2.create_launch_template(name, "", _template_data(data or {}), {})
+        """Add a launch template with a number of versions, each with this LaunchTemplateData."""
+        template: Any = self.create_launch_template(name, "", _template_data(data or {}), {})
         while len(template.versions) < versions:
             template.create_version(_template_data(data or {}), "")
         for resource in (template, *template.versions):
-            resource.create_time = _moto_now()
+            resource.create_time = CLOCK.now().replace(tzinfo=None)
 
     def break_preparation(self, image_id: str, reason: str | None = None) -> None:
         """Make the next preparation instance of an image fail, once."""
@@ -205,7 +197,7 @@ class FastLaunchBackend:
         self.lives.pop(image_id, None)
         self.image_index.drop(image_id)
 
-    # --- actions ----------------------------------------------------------------------
+    # --- actions, as in the EC2 API Reference: each may raise EC2's error --------------
 
     def describe_fast_launch_images(
         self,
@@ -216,10 +208,7 @@ class FastLaunchBackend:
         *,
         dry_run: bool = False,
     ) -> tuple[list[FastLaunchImage], str | None]:
-        """Return a page of images and the token of the next page, or raise EC2's error.
-
-        See DescribeFastLaunchImages in the EC2 API Reference.
-        """
+        """Return a page of images, and the token of the next page."""
         _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
         _validate_describe(image_ids, filters, max_results)
         after = parse_page_token(next_token) if next_token is not None else ""
@@ -243,10 +232,7 @@ class FastLaunchBackend:
         max_parallel_launches: int | None = None,
         dry_run: bool = False,
     ) -> FastLaunchImage:
-        """Enable an image or change its settings, or raise EC2's error.
-
-        See EnableFastLaunch in the EC2 API Reference.
-        """
+        """Enable an image, or change its settings."""
         _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
         if resource_type not in (None, "snapshot"):
             message = f"The resource type '{resource_type}' is not supported."
@@ -265,10 +251,7 @@ class FastLaunchBackend:
             raise EC2Error(CLEANING_UP_CODE, f"Snapshots of {image_id} are still being removed.")
         _end_dry_run(dry_run)
         lifecycle = self._get_lifecycle(present or image)
-        if present:
-            lifecycle.enable_again(image)
-        else:
-            lifecycle.begin()
+        lifecycle.enable(image)
         return lifecycle.image
 
     def find_pool_lifecycle(self, image_id: str) -> FastLaunchLifecycle | None:
@@ -284,18 +267,14 @@ class FastLaunchBackend:
 
     def _get_lifecycle(self, image: FastLaunchImage) -> FastLaunchLifecycle:
         """Return the lifecycle of an image; if it has none, a new one from its present state."""
-        lifecycle = self.lives.get(image.image_id)
-        if lifecycle is None:
-            lifecycle = self.lives[image.image_id] = FastLaunchLifecycle(self, image)
-        return lifecycle
+        if image.image_id not in self.lives:
+            self.lives[image.image_id] = FastLaunchLifecycle(self, image)
+        return self.lives[image.image_id]
 
     def disable_fast_launch(
         self, image_id: str, *, force: bool = False, dry_run: bool = False
     ) -> FastLaunchImage:
-        """Begin to disable an image, or raise EC2's error.
-
-        See DisableFastLaunch in the EC2 API Reference.
-        """
+        """Begin to disable an image."""
         _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
         _validate_image_id(image_id)
         present = self.image_index.get(image_id)
@@ -316,70 +295,57 @@ class FastLaunchBackend:
         owners: list[str],
         executable_by: Collection[str],
     ) -> list[Ami]:
-        """Return AMIs as moto does, but of all that the account may launch.
-
-        See DescribeImages and "Shared AMI usage" in the EC2 documentation.
-        """
-        ec2: Any = self
+        """Return AMIs as moto does, but of all that the account may launch ("Shared AMI usage")."""
         amis = self.list_available_images()
         if executable_by and not image_ids:
-            users = {ec2.account_id if user == "self" else user for user in executable_by}
+            users = {self.account_id if user == "self" else user for user in executable_by}
             amis = {name: ami for name, ami in amis.items() if _is_executable(ami, users)}
         backend: Any = SimpleNamespace(
-            amis=amis, deleted_amis=ec2.deleted_amis, account_id=ec2.account_id
+            amis=amis, deleted_amis=self.deleted_amis, account_id=self.account_id
         )
         return AmiBackend.describe_images(backend, image_ids, filters, None, owners)
 
     def list_available_images(self) -> dict[str, Ami]:
         """Return the AMIs of this region that are public, shared with the account, or its own."""
-        ec2: Any = self
-        users = {ec2.account_id, "all"}
-        others = [backends.get(ec2.region_name) for backends in list(ec2_backends.values())]
+        users = {self.account_id, "all"}
+        others = [backends.get(self.region_name) for backends in list(ec2_backends.values())]
         shared = {
             image_id: ami
             for other in others
             for image_id, ami in (other.amis.items() if other else ())
-            if _is_executable(ami, users)
+            if image_id not in self.amis and _is_executable(ami, users)
         }
-        return {**ec2.amis, **{name: shared[name] for name in shared.keys() - ec2.amis.keys()}}
+        return {**self.amis, **shared}
 
     def _find_owner(self, image_id: str) -> str | None:
         """Return the owner of a Windows AMI, or None if another account shares it."""
         _validate_image_id(image_id)
-        ec2: Any = self
         ami = self.list_available_images().get(image_id)
         if ami is None:
             raise EC2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         if ami.platform != "windows":
             raise EC2Error(NOT_WINDOWS_CODE, f"{image_id} is not a Windows AMI.")
-        return ec2.account_id if ami.owner_id == ec2.account_id else None
+        return self.account_id if ami.owner_id == self.account_id else None
 
     def _resolve_template(self, requested: Mapping[str, str] | None) -> dict[str, Any]:
         """Return the id, name and version of a launch template, or raise if there is none."""
         if not requested:
             return {}
-        ec2: Any = self
         template_id = requested.get("LaunchTemplateId")
         name, version = requested.get("LaunchTemplateName"), requested.get("Version")
         if template_id and name:
-            raise EC2Error(
-                "InvalidParameterCombination",
-                "LaunchTemplateId and LaunchTemplateName cannot be given together.",
-            )
+            message = "LaunchTemplateId and LaunchTemplateName cannot be given together."
+            raise EC2Error("InvalidParameterCombination", message)
         if not (template_id or name) or not version:
-            raise EC2Error(
-                "MissingParameter",
-                "A launch template needs LaunchTemplateId or LaunchTemplateName, and Version.",
-            )
+            message = "A launch template needs LaunchTemplateId or LaunchTemplateName, and Version."
+            raise EC2Error("MissingParameter", message)
         if name:
-            template_id = ec2.launch_template_name_to_ids.get(name)
-        template = ec2.launch_templates.get(template_id)
+            template_id = self.launch_template_name_to_ids.get(name)
+        template = self.launch_templates.get(template_id or "")
         if template is None:
             kind = "Name.NotFoundException" if name else "Id.NotFound"
-            raise EC2Error(
-                f"InvalidLaunchTemplate{kind}",
-                f"The specified launch template, with {name or template_id}, does not exist.",
-            )
+            message = f"The specified launch template, with {name or template_id}, does not exist."
+            raise EC2Error(f"InvalidLaunchTemplate{kind}", message)
         numbers = [str(existing.number) for existing in template.versions]
         if version not in ("$Latest", "$Default", *numbers):
             raise EC2Error(
@@ -408,12 +374,7 @@ def _end_dry_run(dry_run: bool) -> None:
 
 
 def _unable_to_stop() -> str:
-    return UNABLE_TO_STOP.format(instance_id=IDS.make_id("i"))
-
-
-def _moto_now() -> datetime:
-    """Return virtual time without a time zone, as moto stores times."""
-    return CLOCK.now().replace(tzinfo=None)
+    return f"Unable to stop instance ID={IDS.make_id('i')} for snapshot creation."
 
 
 def _template_data(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -461,10 +422,8 @@ def _validate_describe(image_ids: Sequence[str], filters: Filters, max_results: 
             f"Expecting a value of at most {MAX_RESULTS}.",
         )
     if max_results is not None and image_ids:
-        raise EC2Error(
-            MAX_RESULTS_WITH_IDS_CODE,
-            "The parameter imageIds cannot be used with the parameter maxResults",
-        )
+        message = "The parameter imageIds cannot be used with the parameter maxResults"
+        raise EC2Error(MAX_RESULTS_WITH_IDS_CODE, message)
 
 
 # --- page tokens ----------------------------------------------------------------------

@@ -15,14 +15,17 @@ import random
 import re
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from itertools import cycle
 from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from fastlaunch_nb.emulator.assumptions import INVALID_TOKEN_CODE
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error, make_page_token
@@ -32,7 +35,6 @@ _SERVER_ERRORS = (
     ("Unavailable", "The service is unavailable. Please try again shortly.", 503),
 )
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 Counter = Callable[[], float]
 
 
@@ -51,10 +53,9 @@ class Faults:
     throttle_rate : float, default 0
         Share of the requests, 0 to 1, that get RequestLimitExceeded (503).
     bucket : int, default 0
-        Number of requests that a full token bucket admits; the next one gets
+        Requests that a full token bucket admits, 0 for no bucket; the next one gets
         RequestLimitExceeded (503). Each account and region has its own bucket, as in
         "Request throttling for the Amazon EC2 API", whose example holds 100 tokens.
-        0 means no bucket.
     refill : float, default 0
         Tokens that are added to a bucket per second; 20 in that example.
     error_rate : float, default 0
@@ -63,8 +64,7 @@ class Faults:
     latency : float, default 0
         Seconds by which every answer is delayed.
     drop_rate : float, default 0
-        Share of the HTTP connections that are closed without an answer, before
-        the request changes anything.
+        Share of the HTTP connections that close unanswered, before any change.
     truncate_rate : float, default 0
         Share of the HTTP answers that end half-way through the body that their
         Content-Length announces. Changes that the request made remain.
@@ -129,10 +129,7 @@ def _are_accounts(value: object) -> bool:
 
 
 _Check = tuple[Callable[[object], bool], str]
-_SHARE: _Check = (
-    lambda value: _is_amount(value, maximum=1),
-    "a share of the requests, from 0 to 1",
-)
+_SHARE: _Check = (partial(_is_amount, maximum=1), "a share of the requests, from 0 to 1")
 _SWITCH: _Check = (lambda value: isinstance(value, bool), "True or False")
 _EXPECTED: Mapping[str, _Check] = {
     "throttle_rate": _SHARE,
@@ -168,7 +165,7 @@ class TokenBucket:
     (True, False, True)
     """
 
-    def __init__(self, capacity: int, refill: float, counter: Counter = time.monotonic) -> None:
+    def __init__(self, capacity: int, refill: float, counter: Counter) -> None:
         self._capacity = capacity
         self._refill = refill
         self._counter = counter
@@ -192,10 +189,11 @@ class _ActiveFaults:
 
     def __init__(self, faults: Faults, counter: Counter) -> None:
         self.faults = faults
-        self._counter = counter
         self._lock = Lock()
         self._random = random.Random(faults.seed)
-        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._buckets: defaultdict[tuple[str, str], TokenBucket] = defaultdict(
+            lambda: TokenBucket(faults.bucket, faults.refill, counter)
+        )
         self._errors = cycle(_SERVER_ERRORS)
 
     def hits(self, rate: float) -> bool:
@@ -208,15 +206,9 @@ class _ActiveFaults:
             return rate > 0 and self._random.random() < rate
 
     def admits(self, account_id: str, region: str) -> bool:
-        """Take a token from the bucket of an account and region; return True if there was one."""
-        if not self.faults.bucket:
-            return True
+        """Take a token of an account and region; return False if their bucket is empty."""
         with self._lock:
-            bucket = self._buckets.get((account_id, region))
-            if bucket is None:
-                bucket = TokenBucket(self.faults.bucket, self.faults.refill, self._counter)
-                self._buckets[account_id, region] = bucket
-            return bucket.take()
+            return not self.faults.bucket or self._buckets[account_id, region].take()
 
     def next_server_error(self) -> EC2Error:
         """Return the next server error in turn."""
@@ -225,20 +217,12 @@ class _ActiveFaults:
 
 
 class FaultInjector:
-    """A switch for faults, and the hooks that inject them into requests and answers.
-
-    Attributes
-    ----------
-    counter, sleep : callable
-        Return real seconds, and wait for a number of seconds.
-    active : _ActiveFaults or None
-        The faults in effect.
-    """
+    """A switch for faults, and the hooks that inject them into requests and answers."""
 
     def __init__(self) -> None:
-        self.counter: Counter = time.monotonic
+        self.counter: Counter = time.monotonic  # real seconds, as `sleep` waits for them
         self.sleep: Callable[[float], None] = time.sleep
-        self.active: _ActiveFaults | None = None
+        self.active: _ActiveFaults | None = None  # the faults in effect
 
     def set(self, faults: Faults) -> None:
         """Turn on these faults, from the start of their seed, instead of any others."""
@@ -336,10 +320,10 @@ class UnreliableConnections:
     without an answer.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: WSGIApplication) -> None:
         self._application = application
 
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Answer a request, or half of it, or drop the connection."""
         active = FAULTS.active
         if active is None or "FastLaunch" not in _read_action(environ):
@@ -355,7 +339,7 @@ class UnreliableConnections:
         return [body[: len(body) // 2]]
 
 
-def _read_action(environ: dict[str, Any]) -> str:
+def _read_action(environ: WSGIEnvironment) -> str:
     """Return the action of a request, and leave its body to be read again."""
     if not environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         return ""

@@ -56,13 +56,11 @@ class ImageIndex:
     def put_all(self, images: Iterable[FastLaunchImage]) -> None:
         """Add many images, sorting each group once."""
         added = {image.image_id: image for image in images}
-        for image_id in added.keys() & self._images.keys():
+        for image_id in added:
             self.drop(image_id)
-        changed = {}
         for image_id, image in added.items():
-            group = changed[_filter_values(image)] = self._groups[_filter_values(image)]
-            group.append(image_id)
-        for group in changed.values():
+            self._groups[_filter_values(image)].append(image_id)
+        for group in self._groups.values():
             group.sort(key=SORT_KEY)
         self._images.update(added)
 

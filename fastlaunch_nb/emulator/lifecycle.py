@@ -15,7 +15,7 @@ from typing import Any
 from moto.ec2.models.elastic_block_store import Snapshot, Volume
 
 from fastlaunch_nb.emulator.assumptions import CLEAN_UP_TIME, ROOT_VOLUME_GIB, STATES_WITHOUT_POOL
-from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change
+from fastlaunch_nb.emulator.change_log import DISABLED
 from fastlaunch_nb.emulator.clock import CLOCK, START
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
@@ -25,8 +25,6 @@ from fastlaunch_nb.pool.model import Pool
 PREPARATION_TIME = timedelta(minutes=30)
 """The default duration of a preparation instance: the time limit in the EC2 User Guide."""
 USER_INITIATED = "Client.UserInitiated"
-UNABLE_TO_STOP = "Unable to stop instance ID={instance_id} for snapshot creation."
-DESCRIPTION = "This is Fast Launch snapshot for image {image_id}"
 
 
 @dataclass
@@ -78,6 +76,7 @@ class FastLaunchLifecycle:
         self.snapshots: list[str] = []
         self._image = image
         self._ec2 = ec2
+        self._timing: Timing = ec2.pace
         self._was_enabled = image.state not in (None, "enabling", "enabling-failed")
         self._plan = 0  # the number of the latest plan: all earlier plans are void
         target = image.target_resource_count or 0
@@ -96,23 +95,12 @@ class FastLaunchLifecycle:
     @property
     def image(self) -> FastLaunchImage:
         """The image as EC2 answers it now, without the fields that answers omit."""
-        omitted: dict[str, Any] = dict.fromkeys(
-            self._ec2.omitted_fields.get(self._image.image_id, ())
-        )
+        names = self._ec2.omitted_fields.get(self._image.image_id, ())
+        omitted: dict[str, Any] = dict.fromkeys(names)
         return replace(self._image, **omitted)
 
-    @property
-    def _timing(self) -> Timing:
-        timing: Timing = self._ec2.pace
-        return timing
-
-    def begin(self) -> None:
-        """Enable the image for the first time."""
-        self._change_state("enabling", USER_INITIATED)
-        self._plan_preparation()
-
-    def enable_again(self, image: FastLaunchImage) -> None:
-        """Change the settings of the image; start again if it failed."""
+    def enable(self, image: FastLaunchImage) -> None:
+        """Enable the image with these settings, or change them; start again if it failed."""
         self._catch_up()
         previous = self._image
         self._image = replace(
@@ -128,7 +116,7 @@ class FastLaunchLifecycle:
         if state != previous.state:
             self._change_state(state, USER_INITIATED)
         else:
-            self._publish_change(is_transition=False)
+            self._publish_change()
         self._plan_preparation()
 
     def disable(self, *, force: bool) -> None:
@@ -189,7 +177,6 @@ class FastLaunchLifecycle:
     # --- scheduled events -------------------------------------------------------------
 
     def _plan_preparation(self) -> None:
-        self._plan += 1
         when = self._next_due()
         if when is not None:
             self._schedule(when, self._catch_up)
@@ -251,7 +238,6 @@ class FastLaunchLifecycle:
 
     def _change_state(self, state: str, reason: str | None) -> None:
         now = CLOCK.now()
-        self._plan += 1
         self._image = replace(
             self._image,
             state=state,
@@ -260,14 +246,13 @@ class FastLaunchLifecycle:
         )
         self._publish_change(is_transition=True)
 
-    def _publish_change(self, *, is_transition: bool) -> None:
+    def _publish_change(self, *, is_transition: bool = False) -> None:
         """Make the change visible to DescribeFastLaunchImages and in the change log."""
         if self._image.state == DISABLED:
             self._ec2.forget(self._image.image_id)
         else:
             self._ec2.image_index.put(self.image)
-        scope = (self._ec2.account_id, self._ec2.region_name)
-        CHANGE_LOG.append(Change(CLOCK.now(), *scope, self.image, is_transition))
+        self._ec2.log_change(self.image, is_transition=is_transition)
 
     def _add_snapshot(self) -> None:
         """Create a snapshot in moto, with the tags and the description that AWS documents."""
@@ -280,7 +265,7 @@ class FastLaunchLifecycle:
         if image.launch_template_name is None:
             tags["CreatedByLaunchTemplateId"] = image.launch_template_id
         volume = Volume(self._ec2, IDS.make_id("vol"), ROOT_VOLUME_GIB, None)  # type: ignore[abstract]
-        description = DESCRIPTION.format(image_id=image.image_id)
+        description = f"This is Fast Launch snapshot for image {image.image_id}"
         snapshot = Snapshot(self._ec2, IDS.make_id("snap"), volume, description)
         snapshot.start_time = CLOCK.now().replace(tzinfo=None)  # moto would use the wall clock
         snapshot.add_tags({name: value for name, value in tags.items() if value is not None})

@@ -7,11 +7,11 @@ only on request: for 60 days of the demo fleet there would be some 700,000 of th
 from __future__ import annotations
 
 from bisect import insort
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from math import ceil, inf
+from typing import NamedTuple
 
 from fastlaunch_nb.emulator.assumptions import METRIC_PERIOD
 from fastlaunch_nb.emulator.clock import CLOCK
@@ -24,31 +24,24 @@ CREATION = "FastLaunchSnapshotCreationTime"
 UNITS = {STOCK: "Count", FAST: "Count", COLD: "Count", REFILL: "Seconds", CREATION: "Seconds"}
 """The five metrics and their units."""
 
-STATISTICS = ("SampleCount", "Sum", "Minimum", "Maximum", "Average")
+STATISTICS: Mapping[str, Callable[[list[float]], float]] = {
+    "SampleCount": len,
+    "Sum": sum,
+    "Minimum": min,
+    "Maximum": max,
+    "Average": lambda samples: sum(samples) / len(samples),
+}
 
 
-@dataclass
-class Point:
-    """The statistics of a metric in one period, which begins at the Unix time `time`."""
+class Point(NamedTuple):
+    """The samples of a metric in one period, which begins at the Unix time `time`."""
 
     time: int
-    count: int = 0
-    total: float = 0.0
-    least: float = inf
-    most: float = -inf
-
-    def add(self, value: float) -> None:
-        """Add a sample."""
-        self.count += 1
-        self.total += value
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
+    samples: list[float]
 
     def statistic(self, name: str) -> float:
         """Return one of the :data:`STATISTICS`."""
-        average = self.total / self.count
-        values = (float(self.count), self.total, float(self.least), float(self.most), average)
-        return values[STATISTICS.index(name)]
+        return float(STATISTICS[name](self.samples))
 
 
 class PoolRecorder:
@@ -130,17 +123,15 @@ class PoolRecorder:
         first = _floor(start, period)
         low, high = _floor(first, METRIC_PERIOD), METRIC_PERIOD * ceil(end / METRIC_PERIOD)
         high = max(high, period * ceil(end / period))
-        points: dict[int, Point] = {}
+        samples: defaultdict[int, list[float]] = defaultdict(list)
         for time, value in self._read_samples(name, low, high):
             begin = _floor(_floor(time, METRIC_PERIOD), period)
             if begin >= first:
-                points.setdefault(begin, Point(begin)).add(value)
-        return [points[begin] for begin in sorted(points)]
+                samples[begin].append(value)
+        return [Point(begin, values) for begin, values in sorted(samples.items())]
 
     def has_samples(self, name: str, start: float) -> bool:
         """Return True if a metric has a value at or after a time."""
-        if name != STOCK:
-            return bool(self._samples[name]) and self._samples[name][-1][0] >= start
         return next(self._read_samples(name, start, inf), None) is not None
 
     def _read_samples(self, name: str, low: float, high: float) -> Iterator[tuple[float, float]]:

@@ -13,12 +13,15 @@ from functools import cache
 from typing import Any, TypeAlias
 from xml.sax.saxutils import escape
 
+from moto.cloudwatch.models import CloudWatchBackend
+from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.base_backend import BackendDict
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.moto_api._internal import mock_random
+from moto.servicequotas.models import ServiceQuotasBackend
 
 from fastlaunch_nb.emulator import cloudwatch_api, run_instances, service_quotas
 from fastlaunch_nb.emulator.assumptions import NOT_A_NUMBER_CODE
@@ -43,19 +46,9 @@ def install() -> None:
     EC2Backend.__bases__ += (FastLaunchBackend,)
     for _, _, existing in ec2_backends.iter_backends():
         FastLaunchBackend.__init__(existing)  # type: ignore[arg-type]
-    for action in (describe_fast_launch_images, enable_fast_launch, disable_fast_launch):
-        setattr(EC2Response, action.__name__, _make_method(action))
-    replacements = {
-        "describe_images": describe_images,
-        "parse_parameters": _parse_parameters,
-        "_dispatch": _dispatch,
-        "_enrich_response": staticmethod(_finish_response),
-    }
-    for name, method in replacements.items():
-        setattr(EC2Response, name, method)
-    run_instances.install()
-    service_quotas.install()
-    cloudwatch_api.install()
+    for owner, methods in _MOTO_METHODS.items():
+        for name, method in methods.items():
+            setattr(owner, name, method)
 
 
 def get_backend(account_id: str, region: str) -> Any:
@@ -94,9 +87,7 @@ def enable_fast_launch(request: Any) -> dict[str, Any]:
     image: FastLaunchImage = request.ec2_backend.enable_fast_launch(
         _require_parameter(request, "ImageId"),
         resource_type=request._get_param("ResourceType"),
-        target_resource_count=request._get_param("SnapshotConfiguration", {}).get(
-            "TargetResourceCount"
-        ),
+        target_resource_count=request._get_param("SnapshotConfiguration.TargetResourceCount"),
         launch_template=request._get_param("LaunchTemplate"),
         max_parallel_launches=request._get_param("MaxParallelLaunches"),
         dry_run=request._get_param("DryRun"),
@@ -239,33 +230,48 @@ Writer: TypeAlias = Callable[[Any], str]
 
 @cache
 def _make_writer(shape: Any) -> Writer:
-    """Return a function that writes values of a shape; so the shape is walked only once."""
+    """Return a function that writes values of a shape, without members that are None.
+
+    It is cached, so that each shape is walked only once.
+    """
     if shape.type_name == "structure":
-        return _make_structure_writer(shape)
+        members = [
+            (name, member.serialization.get("name", name), _make_writer(member))
+            for name, member in shape.members.items()
+        ]
+        return lambda values: "".join(
+            f"<{tag}>{write(values[name])}</{tag}>"
+            for name, tag, write in members
+            if values.get(name) is not None
+        )
     if shape.type_name == "list":
         tag, write = shape.member.serialization.get("name", "member"), _make_writer(shape.member)
         return lambda items: "".join(f"<{tag}>{write(item)}</{tag}>" for item in items)
     return _SCALARS.get(shape.type_name, lambda value: escape(str(value)))
 
 
-def _make_structure_writer(shape: Any) -> Writer:
-    """Return a function that writes a structure and omits members that are None."""
-    members = [
-        (name, member.serialization.get("name", name), _make_writer(member))
-        for name, member in shape.members.items()
-    ]
-
-    def write(values: Mapping[str, Any]) -> str:
-        return "".join(
-            f"<{tag}>{write_member(values[name])}</{tag}>"
-            for name, tag, write_member in members
-            if values.get(name) is not None
-        )
-
-    return write
-
-
 _SCALARS: Mapping[str, Writer] = {
     "timestamp": lambda time: f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
     "boolean": lambda value: "true" if value else "false",
+}
+
+_MOTO_METHODS: Mapping[type, Mapping[str, Any]] = {  # added to moto's classes, or replaced there
+    EC2Response: {
+        "describe_fast_launch_images": _make_method(describe_fast_launch_images),
+        "enable_fast_launch": _make_method(enable_fast_launch),
+        "disable_fast_launch": _make_method(disable_fast_launch),
+        "describe_images": describe_images,
+        "run_instances": run_instances.run_instances,
+        "parse_parameters": _parse_parameters,
+        "_dispatch": _dispatch,
+        "_enrich_response": staticmethod(_finish_response),
+    },
+    EC2Backend: {"run_instances": run_instances.launch_instances},
+    CloudWatchResponse: {
+        "list_metrics": cloudwatch_api.list_metrics,
+        "get_metric_data": cloudwatch_api.get_metric_data,
+        "get_metric_statistics": cloudwatch_api.get_metric_statistics,
+    },
+    CloudWatchBackend: {"get_metric_data": cloudwatch_api.compute_metric_data},
+    ServiceQuotasBackend: {"get_service_quota": service_quotas.get_service_quota},
 }

@@ -11,24 +11,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
-from moto.ec2.models import EC2Backend
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.instances import Instance, InstanceBackend
-from moto.ec2.responses import EC2Response
 from moto.ec2.responses.instances import InstanceResponse
 from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.fast_launch_backend import find_backend
 from fastlaunch_nb.emulator.ids import IDS
-
-
-def install() -> None:
-    """Make moto launch from pools, with RunInstances and every other way to launch."""
-    backend: Any = EC2Backend
-    backend.run_instances = _launch_instances
-    response: Any = EC2Response
-    response.run_instances = run_instances
 
 
 def run_instances(request: Any) -> Any:
@@ -46,10 +36,10 @@ def run_instances(request: Any) -> Any:
     return InstanceResponse.run_instances(request)
 
 
-def _launch_instances(
+def launch_instances(
     ec2: Any, image_id: Any, count: int, user_data: Any, security_group_names: Any, **options: Any
 ) -> Any:
-    """Launch instances, each from a snapshot of its AMI's pool if there is one.
+    """Launch instances for any action, each from a snapshot of its AMI's pool if there is one.
 
     With block device mappings, of the request or its launch template, no instance takes a
     snapshot. The root volume of a cold boot is created from the AMI's own snapshot. Other
@@ -75,11 +65,8 @@ def _launch_instances(
 
 
 def _read_template(ec2: Any, launch_template: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the data of the launch template that a request names."""
-    if not launch_template:
-        return {}
-    data: dict[str, Any] = ec2._get_template_from_args(launch_template).data
-    return data
+    """Return the data of the launch template that a request names, if it names one."""
+    return dict(ec2._get_template_from_args(launch_template).data) if launch_template else {}
 
 
 def _merge_mappings(
@@ -123,9 +110,7 @@ def _take_snapshot(ec2: Any, ami: Ami, *, bypasses_pool: bool) -> str | None:
 
     See "Shared AMI usage" of EC2 Fast Launch in the EC2 User Guide.
     """
-    backends = [ec2]
-    if ami.owner_id != ec2.account_id:
-        backends.append(find_backend(ami.owner_id, ec2.region_name))
+    backends = ec2, find_backend(ami.owner_id, ec2.region_name)  # both are the same for an own AMI
     pools = [backend.find_pool_lifecycle(ami.id) for backend in backends if backend]
     lifecycles = [lifecycle for lifecycle in pools if lifecycle]
     if not lifecycles:

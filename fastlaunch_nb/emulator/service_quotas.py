@@ -13,12 +13,6 @@ SERVICE, QUOTA = "ec2fastlaunch", "L-DC79B53E"
 _moto_get_service_quota = ServiceQuotasBackend.get_service_quota
 
 
-def install() -> None:
-    """Add the quota of Fast Launch to moto's Service Quotas."""
-    backend: Any = ServiceQuotasBackend
-    backend.get_service_quota = get_service_quota
-
-
 def get_service_quota(quotas: Any, service_code: str, quota_code: str) -> dict[str, Any]:
     """Answer GetServiceQuota for parallel instance launches; moto answers for all others."""
     if (service_code, quota_code) != (SERVICE, QUOTA):
