@@ -132,12 +132,13 @@ def _refuse_source_options(options: argparse.Namespace) -> None:
     for name in (*_READ_OPTIONS, *_ROLE_OPTIONS):
         if getattr(options, name) not in (None, False):
             raise InputError(
-                f"--events does not read AWS, so --{name} has no effect. Leave one of them out."
+                f"--events does not read AWS, so --{name.replace('_', '-')} has no effect. "
+                "Leave one of them out."
             )
 
 
 _READ_OPTIONS = ("profile", "demo", "region", "filters")
-_ROLE_OPTIONS = ("accounts", "organization", "skip", "role")
+_ROLE_OPTIONS = ("accounts", "organization", "skip", "role", "external_id")
 
 
 def _run_sweep(options: argparse.Namespace, *, strict: bool) -> Sweep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 import pandas as pd
@@ -53,8 +54,8 @@ def _count_failures(intervals: pd.DataFrame | None) -> dict[Any, int]:
     """Count the intervals of each image in each failed state."""
     if intervals is None:
         return {}
-    failed = intervals[intervals["state"].isin(_FAILED_STATES)]
-    return failed.groupby([*KEY, "state"]).size().to_dict()
+    failed = intervals.loc[intervals["state"].isin(_FAILED_STATES), [*KEY, "state"]]
+    return Counter(failed.itertuples(index=False, name=None))
 
 
 def _format_advice(state: str, reason: Any, *settings: Any) -> str:

@@ -300,6 +300,7 @@ def test_record_records_events(
         (["gs://bucket/x"], "Expected a folder, or s3://bucket/prefix"),
         (["store", "--region", "Mars"], "region is 'Mars'"),
         (["store", "--demo", "--events", "x"], "--events does not read AWS, so --demo has no"),
+        (["store", "--external-id", "x", "--events", "x"], "so --external-id has no effect"),
         (["store", "--events", "nowhere"], "neither JSON text nor a readable file"),
     ],
 )
