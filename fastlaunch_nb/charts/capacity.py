@@ -34,17 +34,17 @@ def capacity(
     Parameters
     ----------
     images : pandas.DataFrame
-        A frame of images. The stock is its column ``available_snapshots``, or else
-        ``snapshots`` minus ``snapshots_pending``. Labels use the columns ``image_name``
-        and ``account_name`` instead of ids if they exist.
+        A frame of :func:`fastlaunch_nb.from_pages` or ``describe``. The stock is its column
+        ``available_snapshots``, or else ``snapshots`` minus ``snapshots_pending``. Labels use
+        the columns ``image_name`` and ``account_name`` instead of ids if they exist.
     by : {"image", "account", "region", "template"}, default "image"
         What each row is. Templates with the same name share a row in any account and region.
     top : int, optional
         The maximum of rows, by default 50, or of panels over time, by default 6. One more
         row, or the subtitle, adds up the others.
     metrics : pandas.DataFrame, optional
-        Metrics of these images, as of ``fastlaunch_nb.metrics``: draw a panel over time
-        for each image.
+        CloudWatch metrics of these images: the columns of ``fastlaunch_nb.metrics``.
+        With them there is a panel over time for each image.
 
     Returns
     -------
@@ -54,8 +54,8 @@ def capacity(
         (at most ``max_parallel_launches``, none after a failure), and those missing. If no
         stock is known, only targets are drawn, with a diamond for
         ``max_parallel_launches``. Panels over time have the stock, the current target and
-        the launches, with a mark on cold ones; times are in UTC, and the most cold launches
-        on top. A number that AWS does not return is unknown, never drawn as 0.
+        below them the launches, with a mark on cold ones; times are in UTC, and the most cold
+        launches are on top. A number that AWS does not return is unknown, never drawn as 0.
 
     Raises
     ------

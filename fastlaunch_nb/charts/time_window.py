@@ -51,7 +51,7 @@ class TimeWindow(NamedTuple):
     @property
     def state_numbers(self) -> npt.NDArray[Any]:
         """The state of each segment as its position in `states`."""
-        return pd.Index(self.states).get_indexer(self.segments["state"])
+        return pd.Index(self.states).get_indexer(pd.Index(self.segments["state"]))
 
     @property
     def shares(self) -> dict[str, float]:

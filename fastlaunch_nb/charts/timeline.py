@@ -176,7 +176,8 @@ def _bar_traces(window: TimeWindow, rows: pd.Series, texts: list[RowText]) -> li
     start, end = window.segments["visible_start"], window.segments["visible_end"]
     shortest = (window.end - window.begin) * _SHORTEST_BAR
     is_short = end - start < shortest
-    start = start.where(~is_short, end - shortest).clip(window.begin, window.end)
+    start = start.where(~is_short, end - shortest)
+    start = start.where(start > window.begin, window.begin)
     end = end.where(~is_short, start + shortest)
     hover = pd.Series([alt_text.draw_row(text) for text in texts], index=rows.index, dtype=object)
     states = window.segments["state"]
