@@ -1,14 +1,12 @@
 """EC2 Fast Launch in Jupyter.
 
-The pages of DescribeFastLaunchImages as DataFrames, filter panels, state
-timelines and capacity charts. All public names are here; each one loads its
-module when it is first used, so importing the package is fast.
+The pages of DescribeFastLaunchImages as DataFrames, filter panels, state timelines and capacity
+charts. Each public name loads its module when it is first used, so the import is fast.
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -102,7 +100,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    setattr(sys.modules[__name__], name, value)
+    globals()[name] = value
     return value
 
 

@@ -1,10 +1,9 @@
 """The error policy, and the exceptions and warnings that carry it out.
 
-A call that reads one thing raises. A call that reads many returns what worked
-and reports the failures as rows. Every message names the request, the answer,
-and what to do next. Invalid arguments raise before any request is sent.
-Credentials, session tokens and signatures appear in no message: text from AWS
-passes through :func:`redact` first.
+A call that reads one thing raises. A call that reads many returns what worked and reports the
+failures as rows. Every message names the request, the answer, and what to do next. Invalid
+arguments raise before any request is sent. Credentials, session tokens and signatures appear in
+no message: text from AWS passes through :func:`redact` first.
 
 ::
 
@@ -73,13 +72,11 @@ class ReadError(FastLaunchError):
     message : str
         The explanation in the answer, without secrets.
     code : str
-        AWS's error code, such as ``UnauthorizedOperation``; without an answer
-        from AWS, the name of botocore's exception.
+        AWS's error code, or without an answer the name of botocore's exception.
     operation : str
         The requested operation, such as ``DescribeFastLaunchImages``.
     failed_operation : str
-        The operation that failed: `operation`, or the one that botocore called
-        first to get credentials, such as ``AssumeRole``.
+        The one that failed: `operation`, or a call for credentials, such as ``AssumeRole``.
     region : str or None
         The region of the request.
     request_id : str or None
@@ -91,14 +88,9 @@ class ReadError(FastLaunchError):
 
     Examples
     --------
-    >>> error = ReadError(
-    ...     "You are not authorized.",
-    ...     operation="DescribeImages",
-    ...     region="eu-west-1",
-    ...     code="UnauthorizedOperation",
-    ...     request_id="1a2b3c",
-    ...     remedy="Allow the IAM action ec2:DescribeImages.",
-    ... )
+    >>> error = ReadError("You are not authorized.", code="UnauthorizedOperation",
+    ...                   operation="DescribeImages", region="eu-west-1", request_id="1a2b3c",
+    ...                   remedy="Allow the IAM action ec2:DescribeImages.")
     >>> print(error)  # doctest: +NORMALIZE_WHITESPACE
     DescribeImages in eu-west-1: AWS answered UnauthorizedOperation (request 1a2b3c):
     You are not authorized. Allow the IAM action ec2:DescribeImages.
@@ -234,8 +226,7 @@ def redact(text: str) -> str:
 def escape_unprintable(text: str) -> str:
     r"""Escape characters that a terminal would obey, reverse or hide.
 
-    These are the characters that Unicode calls not printable, such as control
-    characters and direction marks.
+    Unicode calls them not printable, such as control characters and direction marks.
 
     Examples
     --------
@@ -253,7 +244,6 @@ def accept_old_names(**new_names: str) -> Callable[[Callable[P, R]], Callable[P,
     >>> @accept_old_names(colour="color")
     ... def paint(*, color="white"):
     ...     return color
-    >>> import warnings
     >>> with warnings.catch_warnings(record=True, action="always") as caught:
     ...     paint(colour="red")
     'red'

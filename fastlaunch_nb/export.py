@@ -11,6 +11,7 @@ import base64
 import hashlib
 import importlib.util
 import json
+import math
 import re
 import secrets
 import string
@@ -198,11 +199,7 @@ _PUNCTUATION = re.compile(f"([{re.escape(string.punctuation)}])")
 
 
 def _escape_markdown(text: str) -> str:
-    """Escape everything in a text that could be Markdown.
-
-    CommonMark allows a backslash before any ASCII punctuation, and no other character starts
-    markup.
-    """
+    """Escape ASCII punctuation, as CommonMark allows; no other character starts markup."""
     return _PUNCTUATION.sub(r"\\\1", text)
 
 
@@ -223,40 +220,38 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
     left; all of them without a width.
     """
     images = validate_columns("images", images, *(column.name for column in COLUMNS))
-    ordered = images.assign(
-        _image=label_images(images),
-        _account=label_accounts(images),
-        _template=get_facet_values(images, "launch_template"),
-        _rank=images["state"].fillna("unknown").map(state_rank),
-    ).sort_values(["_rank", *KEY], kind="stable")
-    rows = [_make_cells(row) for row in ordered.to_dict("records")]
+    ranks = images["state"].fillna("unknown").map(state_rank)
+    images = images.assign(_rank=ranks).sort_values(["_rank", *KEY], kind="stable")
+    columns = (
+        label_accounts(images),
+        images["region"],
+        label_images(images),
+        images["state"],
+        images["state_transition_time"].dt.strftime("%Y-%m-%d %H:%M"),
+        images["target_resource_count"],
+        images["max_parallel_launches"],
+        get_facet_values(images, "launch_template"),
+        images["state_transition_reason"],
+    )
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-    available = width
-    for column, heading in enumerate(HEADINGS):
-        cells = [heading, *(row[column].plain for row in rows)]
-        needed = max(map(cell_len, cells)) + (_GAP if column else 0)
-        if available is not None and needed > available:
+    available = math.inf if width is None else width + _GAP
+    drawn: list[list[Text]] = []
+    for heading, values in zip(HEADINGS, columns, strict=True):
+        make_cell = _make_state if heading == "State" else _make_printable
+        cells = [make_cell(value) for value in values]
+        available -= _GAP + max(map(cell_len, (heading, *(cell.plain for cell in cells))))
+        if available < 0:
             break
-        available = None if available is None else available - needed
         table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row[: len(table.columns)])
+        drawn.append(cells)
+    for row in zip(*drawn, strict=True):
+        table.add_row(*row)
     return table
 
 
-def _make_cells(row: Mapping[Any, Any]) -> list[Text]:
-    since, style = row["state_transition_time"], state_style(row["state"])
-    return [
-        _make_printable(row["_account"]),
-        _make_printable(row["region"]),
-        _make_printable(row["_image"]),
-        Text.assemble((style.swatch, style.colour), " ", _make_printable(row["state"])),
-        Text("–" if pd.isna(since) else f"{since:%Y-%m-%d %H:%M}"),
-        _make_printable(row["target_resource_count"]),
-        _make_printable(row["max_parallel_launches"]),
-        _make_printable(row["_template"]),
-        _make_printable(row["state_transition_reason"]),
-    ]
+def _make_state(state: Any) -> Text:
+    style = state_style(state)
+    return Text.assemble((style.swatch, style.colour), " ", _make_printable(state))
 
 
 def _make_printable(value: Any) -> Text:

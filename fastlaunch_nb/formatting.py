@@ -69,8 +69,7 @@ _RIGHT_TO_LEFT = {"R", "AL", "AN"}
 def to_single_line(value: object) -> str:
     """Return text on one line, without characters that control a screen.
 
-    Text with right-to-left letters is wrapped in a Unicode isolate, so that it
-    does not reorder its neighbours.
+    A Unicode isolate keeps text with right-to-left letters from reordering its neighbours.
     """
     line = escape_unprintable(" ".join(str(value).split()))
     is_mixed = not _RIGHT_TO_LEFT.isdisjoint(map(unicodedata.bidirectional, line))
@@ -99,9 +98,8 @@ _BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=[\s\"]*[=+\-@＝＋－＠])")
 def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
     """Return rows as CSV in which no cell is a formula.
 
-    A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@`` as a
-    formula. It may also split cells at another separator than ours. An apostrophe
-    before each of these characters keeps the cell text.
+    A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@``, and may split cells
+    at another separator than ours. An apostrophe before these characters keeps the cell text.
 
     Examples
     --------

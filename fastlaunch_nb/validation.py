@@ -172,19 +172,12 @@ def parse_api_filters(filters: Any) -> list[dict[str, Any]]:
             )
         if not values or None in values:
             raise InputError(f"filters has no values for {name!r}. Expected at least one, as text.")
-        if name == "state":
-            _warn_of_unknown_states(values)
+        for state in values if name == "state" else ():
+            if state not in API_STATES:
+                hint = did_you_mean(str(state), API_STATES)
+                warn(f"filters has the state {state!r}, which EC2 is not known to have.{hint}")
         parsed.append({"Name": name, "Values": list(values)})
     return parsed
-
-
-def _warn_of_unknown_states(states: Iterable[str | None]) -> None:
-    for state in states:
-        if state not in API_STATES:
-            warn(
-                f"filters has the state {state!r}, which EC2 is not known to have."
-                f"{did_you_mean(str(state), API_STATES)}"
-            )
 
 
 def parse_values(name: object, values: object) -> tuple[str | None, ...]:
@@ -227,21 +220,8 @@ _EXPECTED: Final = {
 def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
     """Return a DataFrame with its known columns as declared in the schema.
 
-    Parameters
-    ----------
-    kind : str
-        The kind of rows: "images", "intervals", "coverage", "events", "findings",
-        "metrics" or "snapshots".
-    value : object
-        The argument of a caller.
-    *columns : str
-        The required columns.
-
-    Raises
-    ------
-    InputError
-        If it is not a DataFrame, lacks columns, or has columns of other types, as after a
-        round trip through CSV.
+    Refuse all else, and one that lacks `columns` or has columns of other types, as after a round
+    trip through CSV. The error names the `kind` of rows, such as "images".
     """
     rows = require_columns(kind, value, *columns)
     declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES, **JOINED}
@@ -249,11 +229,8 @@ def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
     for name in declared.keys() & set(rows):
         converted[name] = _convert(rows[name], declared[name])
         if converted[name] is None:
-            raise make_rows_error(
-                kind,
-                f"In this one {name} is {rows[name].dtype}, not {declared[name]}; "
-                "CSV files keep no types.",
-            )
+            problem = f"In this one {name} is {rows[name].dtype}, not {declared[name]}"
+            raise make_rows_error(kind, f"{problem}; CSV files keep no types.")
     valid = rows.assign(**converted)
     valid.index.names = [None] * valid.index.nlevels  # an index may have the name of a column
     return valid

@@ -60,16 +60,14 @@ def alt_text(figure: go.Figure) -> str:
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
-        A figure of :func:`fastlaunch_nb.timeline`, :func:`fastlaunch_nb.state_mix`,
-        :func:`fastlaunch_nb.capacity`, :func:`fastlaunch_nb.fleet_map` or
-        :func:`fastlaunch_nb.sizing_curve`. Any other plotly figure, or one whose ``meta``
-        was replaced, has only its title and subtitle as text.
+        A chart of this package. Any other plotly figure, or one whose ``meta`` was
+        replaced, has only its title and subtitle as text.
 
     Returns
     -------
     str
-        The title, also if you changed it; the lines below it; and a line for each bar or
-        row, from top to bottom. Plain text without markup.
+        Plain text: the title, also if you changed it; the lines below it; and a line for
+        each bar or row, from top to bottom.
 
     Raises
     ------
@@ -203,13 +201,10 @@ def _strip_markup(markup: str) -> str:
 
 
 def read_image_keys(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
-    """Return the images in each row of a figure that was just drawn.
+    """Return the keys of the images in each row of a figure that was just drawn.
 
-    Returns
-    -------
-    dict
-        Value on the y axis to keys of images: account, region and image id, None for a
-        null. Empty if the rows of the chart are groups.
+    A row is a value on the y axis. A key is an account, a region and an image id, with None
+    for a null. A chart whose rows are groups has no keys.
 
     Examples
     --------
@@ -235,22 +230,15 @@ def draw_line(parts: Line) -> str:
     return " · ".join(escape_markup(part) for part in parts if part)
 
 
-def draw_legend(entries: Sequence[LegendEntry]) -> str:
-    """Return the entries of a legend side by side, as markup for plotly."""
-    return SPACE.join(entry.draw() for entry in entries)
-
-
 def draw_row(row: RowText) -> str:
     """Return the text of a row as markup for a hover label, with its first line in bold."""
     first, *details = (draw_line(line) for line in row)
     return "<br>".join([f"<b>{first}</b>", *details])
 
 
-def escape_markup(value: Any, default: str = "?") -> str:
+def escape_markup(text: str) -> str:
     """Return text that plotly draws literally: escape its HTML and its formulas."""
-    return escape(to_single_line(text_or_default(value, default)), quote=False).replace(
-        "$", "&#36;"
-    )
+    return escape(to_single_line(text or "?"), quote=False).replace("$", "&#36;")
 
 
 def to_plotly_time(moment: pd.Timestamp) -> str:
@@ -317,9 +305,9 @@ def _cut_middle(line: str, width: int) -> str:
     return line if len(line) <= width else f"{line[:end]}…{line[-end:]}"
 
 
-def format_image_count(count: int) -> str:
-    """Return a number of images as text."""
-    return "1 image" if count == 1 else f"{count:,} images"
+def format_count(count: int, noun: str = "image") -> str:
+    """Return a number of images, or of another noun, as text."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def format_percent(share: float) -> str:

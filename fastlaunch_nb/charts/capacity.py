@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, capacity_bars, row_order, style
-from fastlaunch_nb.charts.alt_text import Line, RowText, format_image_count
+from fastlaunch_nb.charts.alt_text import Line, RowText, format_count
 from fastlaunch_nb.charts.capacity_data import BY, CapacityRows, make_capacity_rows
 from fastlaunch_nb.charts.capacity_over_time import capacity_over_time
 from fastlaunch_nb.errors import InputError
@@ -34,13 +34,11 @@ def capacity(
     Parameters
     ----------
     images : pandas.DataFrame
-        A frame of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
-        The stock is its column ``available_snapshots``, or else ``snapshots`` minus
-        ``snapshots_pending``. Labels use the columns ``image_name`` and ``account_name``
-        instead of ids if they exist.
+        A frame of :func:`fastlaunch_nb.from_pages` or ``describe``. The stock is its column
+        ``available_snapshots``, or else ``snapshots`` minus ``snapshots_pending``. Labels use
+        the columns ``image_name`` and ``account_name`` instead of ids if they exist.
     by : {"image", "account", "region", "template"}, default "image"
-        What each row is. Templates with the same name share a row, in any account and
-        region.
+        What each row is. Templates with the same name share a row in any account and region.
     top : int, optional
         The maximum of rows, by default 50, or of panels over time, by default 6. One more
         row, or the subtitle, adds up the others.
@@ -56,9 +54,8 @@ def capacity(
         (at most ``max_parallel_launches``, none after a failure), and those missing. If no
         stock is known, only targets are drawn, with a diamond for
         ``max_parallel_launches``. Panels over time have the stock, the current target and
-        below them the launches, with a mark on cold ones; times are in UTC, and images
-        with the most cold launches are on top. A number that AWS does not return is
-        unknown, never drawn as 0.
+        below them the launches, with a mark on cold ones; times are in UTC, and the most cold
+        launches are on top. A number that AWS does not return is unknown, never drawn as 0.
 
     Raises
     ------
@@ -128,21 +125,18 @@ def _write_title(rows: CapacityRows) -> str:
     total = rows.total
     known = total["images"] - total["no_target"]
     if not known:
-        return f"Target unknown for {format_image_count(total['no_target'])}"
+        return f"Target unknown for {format_count(total['no_target'])}"
     if pd.isna(total["in_target"]):
-        return (
-            f"Target: {total['target']:,} snapshots for {format_image_count(known)}, stock unknown"
-        )
+        images = format_count(known)
+        return f"Target: {total['target']:,} snapshots for {images}, stock unknown"
     target = total["in_target"] + total["missing"]
-    below = (
-        f"{format_image_count(total['below'])} below target" if total["below"] else "none missing"
-    )
+    below = f"{format_count(total['below'])} below target" if total["below"] else "none missing"
     return f"Stock: {total['in_target']:,} of {target:,} snapshots, {below}"
 
 
 def _write_subtitle(rows: CapacityRows, by: str) -> list[Line]:
     total, count = rows.total, len(rows.numbers)
-    parts = [format_image_count(total["images"]) + ("" if by == "image" else f" by {by}")]
+    parts = [format_count(total["images"]) + ("" if by == "image" else f" by {by}")]
     unknown = {"stock": total["no_stock"] if rows.has_stock else 0, "target": total["no_target"]}
     parts += [f"{name} unknown for {images:,}" for name, images in unknown.items() if images]
     if rows.other_count:
@@ -153,7 +147,7 @@ def _write_subtitle(rows: CapacityRows, by: str) -> list[Line]:
 def _describe_row(rows: CapacityRows, row: int) -> RowText:
     numbers = rows.numbers.loc[row].to_dict()
     if rows.names:
-        heading = [alt_text.text_or_default(rows.names[row]), format_image_count(numbers["images"])]
+        heading = [alt_text.text_or_default(rows.names[row]), format_count(numbers["images"])]
         return [[line] for line in (*heading, *_describe_numbers(numbers))]
     image = rows.images.loc[row].to_dict()
     state = f"state {alt_text.text_or_default(image.get('state'), 'unknown')}"
@@ -178,7 +172,7 @@ def _describe_count(row: dict[Any, Any], column: str) -> str:
     if pd.isna(count):
         return f"{column} unknown"
     noun = f" snapshot{'s' * (count != 1)}" if column == "target" else ""
-    images = f", unknown for {format_image_count(unknown)}" if unknown else ""
+    images = f", unknown for {format_count(unknown)}" if unknown else ""
     return f"{column} {count}{noun}{images}"
 
 
@@ -187,7 +181,7 @@ def _describe_difference(row: dict[Any, Any]) -> list[str]:
     missing, excess = row["missing"], row["excess"]
     lines = []
     if pd.notna(missing) and missing > 0:
-        images = f" in {format_image_count(row['below'])}" if row["images"] > 1 else ""
+        images = f" in {format_count(row['below'])}" if row["images"] > 1 else ""
         filling = "an unknown number" if pd.isna(row["filling"]) else f"up to {row['filling']}"
         lines = [f"{missing} below target{images}", f"{filling} of these being filled"]
     elif pd.notna(missing):
@@ -222,11 +216,11 @@ def _add_others_row(figure: go.Figure, rows: CapacityRows, by: str) -> RowText:
     taken = max(1.0, count * _TEXT_HEIGHT / height)
     figure.update_yaxes(range=[-count - taken + 0.4, 0.6])
     heading = f"{rows.other_count:,} others"
-    stock = f"{capacity_bars.format_count(others, 'stock')} of" if rows.has_stock else "target"
-    text = f"{heading}: {stock} {capacity_bars.format_count(others, 'target')}"
+    stock = f"{capacity_bars.format_snapshots(others, 'stock')} of" if rows.has_stock else "target"
+    text = f"{heading}: {stock} {capacity_bars.format_snapshots(others, 'target')}"
     y = -count - taken / 2 + 0.5
     _add_note(figure, text, x=0, xanchor="left", xshift=2, y=y, yanchor="middle")
-    images = [] if by == "image" else [format_image_count(others["images"])]
+    images = [] if by == "image" else [format_count(others["images"])]
     return [[line] for line in (heading, *images, *_describe_numbers(others))]
 
 
@@ -235,26 +229,22 @@ def _note_unknown_targets(
 ) -> None:
     """Write "target unknown" in each row without a target, where there is more room.
 
-    If rows are too low for text, write it once, in the margin of these rows, the last ones.
+    If rows are too low for text, write it once, along a line in the margin of these last rows.
     """
     unknown = rows.numbers.index[rows.numbers["target"].isna()]
     if len(unknown) and not has_room:
-        _note_in_margin(figure, -unknown[0] + 0.5, -unknown[-1] - 0.5, len(unknown))
+        line = {"color": style.GREY, "width": 2}
+        y = {"y0": -unknown[0] + 0.5, "y1": -unknown[-1] - 0.5}
+        figure.add_shape(type="line", line=line, xref="paper", x0=1.0, x1=1.0, **y)
+        figure.update_layout(margin_r=30)
+        corner = {"x": 1, "xref": "paper", "xanchor": "left", "y": y["y1"], "yanchor": "bottom"}
+        text = f"target unknown for {format_count(len(unknown))}"
+        _add_note(figure, text, textangle=-90, xshift=4, **corner)
         return
     ends = capacity_bars.bar_ends(rows)[unknown].astype(float)
     for row, x in zip(unknown, ends, strict=True):
         anchor, shift = ("left", 9) if x <= end / 2 else ("right", -9)
         _add_note(figure, "target unknown", x=x, xanchor=anchor, xshift=shift, y=-row)
-
-
-def _note_in_margin(figure: go.Figure, top: float, bottom: float, images: int) -> None:
-    """Draw a line along the last rows, and a vertical note next to it."""
-    line = {"color": style.GREY, "width": 2}
-    figure.add_shape(type="line", line=line, xref="paper", x0=1.0, x1=1.0, y0=top, y1=bottom)
-    figure.update_layout(margin_r=30)
-    corner = {"x": 1, "xref": "paper", "xanchor": "left", "y": bottom, "yanchor": "bottom"}
-    text = f"target unknown for {format_image_count(images)}"
-    _add_note(figure, text, textangle=-90, xshift=4, **corner)
 
 
 def _add_note(figure: go.Figure, text: str, **position: Any) -> None:

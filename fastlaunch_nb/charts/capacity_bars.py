@@ -54,9 +54,8 @@ def bar_traces(rows: CapacityRows, hover: Sequence[str], *, has_room: bool) -> l
         lengths = part.length[part.length > 0]
         base = part.begin[lengths.index].tolist()
         marker = part.marker or {"color": part.colour, "line": {"width": 0}}
-        traces.append(
-            _bar_trace(part.name, lengths, hover, base=base, marker=marker, width=_NARROW)
-        )
+        shape = {"base": base, "marker": marker, "width": _NARROW}
+        traces.append(_bar_trace(part.name, lengths, hover, **shape))
     return traces
 
 
@@ -86,42 +85,34 @@ def _bar_parts(rows: CapacityRows) -> list[_BarPart]:
 
 
 def _bar_trace(name: str, lengths: pd.Series, hover: Sequence[str], **arguments: Any) -> go.Bar:
-    return go.Bar(
-        name=name,
-        orientation="h",
-        x=lengths.tolist(),
-        y=[-row for row in lengths.index],
-        hovertext=[hover[row] for row in lengths.index],
-        hovertemplate="%{hovertext}<extra></extra>",
-        **arguments,
-    )
+    return go.Bar(name=name, orientation="h", **_plot_values(lengths, hover), **arguments)
 
 
 def _parallel_trace(rows: CapacityRows, hover: Sequence[str], *, has_room: bool) -> go.Scatter:
     """Return a diamond in each row for the maximum of parallel launches."""
     known = rows.numbers["parallel"].dropna()
-    line = {"color": "white", "width": 1 if has_room else 0}
-    return go.Scatter(
-        name="max parallel launches",
-        mode="markers",
-        marker={
-            "color": _PARALLEL,
-            "symbol": "diamond",
-            "size": 9 if has_room else 5,
-            "line": line,
-        },
-        x=known.tolist(),
-        y=[-row for row in known.index],
-        hovertext=[hover[row] for row in known.index],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )
+    size, width = (9, 1) if has_room else (5, 0)
+    line = {"color": "white", "width": width}
+    marker = {"color": _PARALLEL, "symbol": "diamond", "size": size, "line": line}
+    values = _plot_values(known, hover)
+    return go.Scatter(name="max parallel launches", mode="markers", marker=marker, **values)
+
+
+def _plot_values(values: pd.Series, hover: Sequence[str]) -> dict[str, Any]:
+    """Return plotly's arguments for a value in each row, with the hover label of the row."""
+    return {
+        "x": values.tolist(),
+        "y": [-row for row in values.index],
+        "hovertext": [hover[row] for row in values.index],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+    }
 
 
 def add_bar_labels(figure: go.Figure, rows: CapacityRows) -> None:
     """Write the stock and the target next to each bar, and make room for the longest text."""
     numbers = rows.numbers[rows.numbers["target"].notna()]
     labels = [
-        f" {format_count(row, 'stock')} of {format_count(row, 'target')}"
+        f" {format_snapshots(row, 'stock')} of {format_snapshots(row, 'target')}"
         for row in numbers.to_dict("records")
     ]
     figure.add_scatter(
@@ -139,7 +130,7 @@ def add_bar_labels(figure: go.Figure, rows: CapacityRows) -> None:
     figure.update_layout(margin_r=max(figure.layout.margin.r, 6 + 6 * longest))
 
 
-def format_count(row: Any, column: str) -> str:
+def format_snapshots(row: Any, column: str) -> str:
     """Format the stock or target of a row: "?" if it is unknown, with "+" if it may be more."""
     if pd.isna(row[column]):
         return "?"

@@ -22,32 +22,20 @@ _NOT_FILLED: Final = ("enabling-failed", "enabled-failed", "disabling", "disabli
 class CapacityRows(NamedTuple):
     """The rows of a capacity chart, those that lack the most snapshots first.
 
-    Attributes
-    ----------
-    numbers : DataFrame
-        The numbers of each row; null where unknown. `target` is the sum of `in_target`,
-        the snapshots in stock up to the target, of `missing`, and of `unknown`, the targets
-        of images with an unknown stock. `filling` is the maximum of missing snapshots in
-        preparation. `stock` is the sum of `in_target` and `excess`: the snapshots above the
-        target, or without one. `parallel` is the maximum of parallel launches. `images`,
-        `below`, `no_stock` and `no_target` count images: all, those below their target,
-        those with an unknown stock, those with an unknown target.
-    images : DataFrame
-        The image of each row, or the first image of each group.
-    names : list of str
-        The names of groups; empty if each row is an image.
-    others, total : Series
-        The same numbers for all rows that are not drawn, and for all rows.
-    other_count : int
-        The number of rows that are not drawn.
+    In their numbers, `target` is the sum of `in_target`, the snapshots in stock up to the target,
+    of `missing`, and of `unknown`, the targets of images with an unknown stock. `filling` is the
+    maximum of missing snapshots in preparation. `stock` is the sum of `in_target` and `excess`:
+    the snapshots above the target, or without one. `parallel` is the maximum of parallel
+    launches. `images`, `below`, `no_stock` and `no_target` count images: all, those below their
+    target, those with an unknown stock, those with an unknown target.
     """
 
-    numbers: pd.DataFrame
-    images: pd.DataFrame
-    names: list[str]
-    others: pd.Series
-    total: pd.Series
-    other_count: int
+    numbers: pd.DataFrame  # of each row; null where unknown
+    images: pd.DataFrame  # the image of each row, or the first image of each group
+    names: list[str]  # of groups; empty if each row is an image
+    others: pd.Series  # the numbers of all rows that are not drawn
+    total: pd.Series  # the numbers of all rows
+    other_count: int  # of rows that are not drawn
 
     @property
     def has_stock(self) -> bool:

@@ -38,10 +38,6 @@ _Y_AXIS: Final = {
     "ticks": "outside",
     "tickcolor": style.CLEAR,
 }
-_TICKS = (
-    {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%b %-d"},
-    {"dtickrange": [86_400_000, "M1"], "value": "%b %-d\n%Y"},
-)
 _NO_METRICS = ("No metrics of these images.", "Every row of the metrics is of another image.")
 
 _Span: TypeAlias = tuple[pd.Timestamp, pd.Timestamp]
@@ -54,8 +50,7 @@ class _Panel(NamedTuple):
     label: str
     rows: pd.DataFrame
     gaps: list[_Span]
-    fast: Any  # the sum of launches; null if no number is known
-    cold: Any
+    launches: str  # their sums as text
 
     @property
     def target(self) -> Any:
@@ -76,13 +71,12 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     axis = (rows["time"].min(), _period_ends(rows).max())
     totals = _sum_launches(images, rows)
     panels = _make_panels(images, rows, totals.head(top), axis)
-    subtitle = [
-        f"{alt_text.format_image_count(len(totals))} over {format_duration(axis[1] - axis[0])}"
-    ]
+    length = format_duration(axis[1] - axis[0])
+    subtitle = [f"{alt_text.format_count(len(totals))} over {length}"]
     if without := len(images) - len(totals):
         subtitle.append(f"{without:,} without metrics")
     if other_images:
-        subtitle.append(f"metrics of {alt_text.format_image_count(other_images)} left out")
+        subtitle.append(f"metrics of {alt_text.format_count(other_images)} left out")
     lines: list[Line] = [subtitle]
     if len(totals) > len(panels):
         launches = _describe_launches(*totals[_LAUNCHES].iloc[top:].sum(min_count=1))
@@ -95,7 +89,7 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     begin, end = map(alt_text.to_plotly_time, axis)
     limits, title = {"minallowed": begin, "maxallowed": end}, {"text": "UTC", "standoff": 4}
     figure.update_xaxes(
-        type="date", range=[begin, end], **limits, tickformatstops=_TICKS, title=title
+        type="date", range=[begin, end], **limits, tickformatstops=style.TIME_TICKS, title=title
     )
     alt_text.attach_rows(figure, map(_describe_panel, panels))
     return figure
@@ -146,14 +140,12 @@ def _sum_launches(images: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 def _make_panels(
     images: pd.DataFrame, rows: pd.DataFrame, totals: pd.DataFrame, axis: _Span
 ) -> list[_Panel]:
-    drawn = images.iloc[totals.index]
-    labels = dict(zip(totals.index, style.row_labels(drawn), strict=True))
-    records = dict(zip(totals.index, drawn.to_dict("records"), strict=True))
-    by_image = dict(iter(rows.groupby("_image")))
-    return [
-        _Panel(records[n], labels[n], by_image[n], _find_gaps(by_image[n], axis), fast, cold)
-        for n, fast, cold in totals[_LAUNCHES].itertuples(name=None)
-    ]
+    drawn, by_image = images.iloc[totals.index], rows.groupby("_image")
+    panel_rows = [by_image.get_group(number) for number in totals.index]
+    gaps = [_find_gaps(group, axis) for group in panel_rows]
+    launches = map(_describe_launches, totals["fast_launches"], totals["cold_launches"])
+    records, labels = drawn.to_dict("records"), style.row_labels(drawn)
+    return [*map(_Panel, records, labels, panel_rows, gaps, launches)]
 
 
 def _period_ends(rows: pd.DataFrame) -> pd.Series:
@@ -231,7 +223,7 @@ def _describe_panel(panel: _Panel) -> RowText:
     if len(values):
         stock = f"stock {values.min():,} to {values.max():,}, latest {values.iloc[-1]:,}"
     target = f"target {alt_text.text_or_default(panel.target, 'unknown')}"
-    lines = [_describe_launches(panel.fast, panel.cold), stock, target]
+    lines = [panel.launches, stock, target]
     unknown = sum((end - begin for begin, end in panel.gaps), pd.Timedelta(0))
     if unknown and len(values):
         lines.append(f"stock unknown for {format_duration(unknown)}")
@@ -269,8 +261,7 @@ def _draw_panel(figure: go.Figure, position: int, panel: _Panel, axis: _Span) ->
     bins = _bin_launches(panel.rows, axis)
     most = _fit_axis(figure, number + 1, bins["fast"] + bins["cold"], _LAUNCH_TOP)
     figure.add_traces(_launch_traces(bins, launch_axis, lift=most * _CROSS_LIFT))
-    launches = _describe_launches(panel.fast, panel.cold)
-    heading = f"<b>{alt_text.escape_markup(panel.label)}</b> · {launches}"
+    heading = f"<b>{alt_text.escape_markup(panel.label)}</b> · {panel.launches}"
     left = {"x": 0, "xref": "paper", "xanchor": "left"}
     above = {"y": 1, "yref": f"{stock_axis} domain", "yanchor": "bottom", "yshift": 1}
     figure.add_annotation(text=heading, font={"size": 11}, showarrow=False, **left, **above)
@@ -279,9 +270,8 @@ def _draw_panel(figure: go.Figure, position: int, panel: _Panel, axis: _Span) ->
 def _fit_axis(figure: go.Figure, number: int, values: Iterable[Any], stretch: float) -> int:
     """Let an axis begin at 0 and label its largest value; return that, or 1."""
     highest = max([int(value) for value in values if pd.notna(value)], default=0) or 1
-    figure.update_layout(
-        {f"yaxis{number}": {"range": [0, highest * stretch], "tickvals": [0, highest]}}
-    )
+    axis = {"range": [0, highest * stretch], "tickvals": [0, highest]}
+    figure.update_layout({f"yaxis{number}": axis})
     return highest
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.alt_text import LegendEntry, RowText
+from fastlaunch_nb.charts.alt_text import LegendEntry, RowText, format_count
 from fastlaunch_nb.schema.columns import (
     COMPLETE,
     FAILED,
@@ -59,9 +59,9 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     -------
     plotly.graph_objects.Figure
         A row for each account and a column for each region, those with the most images
-        first; a darker tile has more images. Failed, partial and interrupted scans and
-        regions that are not opted in have their own marks. The subtitle counts accounts
-        and regions without images or failures, which are not drawn.
+        first; a darker tile has more. Failed, partial and interrupted scans and regions that
+        are not opted in have their own marks. The subtitle counts accounts and regions that
+        are not drawn, because they have neither images nor failures.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     subtitle = [_count_complete(scans)]
     for noun, drawn in (("account", accounts), ("region", regions)):
         if omitted := scans[f"_{noun}"].nunique() - len(drawn):
-            subtitle.append(f"{_count(omitted, noun)} without images not drawn")
+            subtitle.append(f"{format_count(omitted, noun)} without images not drawn")
     drawn_scans = scans[scans["_account"].isin(accounts) & scans["_region"].isin(regions)]
     legend, rows = _make_legend({*drawn_scans["status"]}), len(accounts)
     figure = style.base_figure(_make_title(scans), [subtitle], coverage, rows=rows, legend=legend)
@@ -133,13 +133,10 @@ def _make_title(scans: pd.DataFrame) -> str:
     if with_images.empty:  # some scans failed, else there is no map
         was_read = scans["status"].isin([COMPLETE, PARTIAL]).any()
         return "No image in what could be read" if was_read else "Nothing could be read"
-    images = alt_text.format_image_count(int(with_images["_rows"].sum()))
-    accounts, regions = with_images["_account"].nunique(), with_images["_region"].nunique()
-    return f"{images} in {_count(accounts, 'account')} and {_count(regions, 'region')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
+    images = format_count(int(with_images["_rows"].sum()))
+    accounts = format_count(with_images["_account"].nunique(), "account")
+    regions = format_count(with_images["_region"].nunique(), "region")
+    return f"{images} in {accounts} and {regions}"
 
 
 def _count_complete(scans: pd.DataFrame) -> str:
@@ -168,7 +165,7 @@ def _describe_account(scans: pd.DataFrame, account: str, regions: list[str]) -> 
 
 
 def _describe_scan(scan: dict[Any, Any]) -> str:
-    images = alt_text.format_image_count(scan["_rows"])
+    images = format_count(scan["_rows"])
     if scan["status"] == COMPLETE:
         return images
     error = "" if alt_text.is_missing(scan["error_code"]) else f" ({scan['error_code']})"

@@ -37,7 +37,7 @@ def add_fleet_strip(figure: go.Figure, window: TimeWindow) -> None:
     bins, states = time_bins(window.begin, window.end), window.states
     counts = count_states(window, bins)
     figure.add_traces([*_area_traces(counts, states, bins), _hover_trace(counts, states, bins)])
-    label = "all " * (window.image_count > 1) + alt_text.format_image_count(window.image_count)
+    label = "all " * (window.image_count > 1) + alt_text.format_count(window.image_count)
     x = {"x": 0, "xref": "paper", "xanchor": "right", "xshift": -9, "align": "right"}
     y = {"y": 0.5, "yref": "y2", "yanchor": "middle"}
     figure.add_annotation(text=label, font={"size": 11}, showarrow=False, **x, **y)
@@ -71,7 +71,7 @@ def _hover_trace(counts: Numbers, states: list[str], bins: TimeBins) -> go.Heatm
         column: Any = counts[:, number]
         begin = bins.begin + bins.width * number
         lines = [
-            f"<b>{alt_text.format_image_count(int(column.sum()))}</b>",
+            f"<b>{alt_text.format_count(int(column.sum()))}</b>",
             f"{begin:%Y-%m-%d %H:%M} UTC, {format_duration(bins.width)}",
         ]
         for state, count in zip(states, column, strict=True):
@@ -81,7 +81,7 @@ def _hover_trace(counts: Numbers, states: list[str], bins: TimeBins) -> go.Heatm
 
     return go.Heatmap(
         name="all images",
-        x0=alt_text.to_plotly_time(bins.middle(0)),
+        x0=alt_text.to_plotly_time(bins.begin + bins.width / 2),
         dx=bins.width.total_seconds() * 1000,
         y0=0.5,
         dy=1,

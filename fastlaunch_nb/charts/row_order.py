@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
@@ -28,24 +29,12 @@ class Heading(NamedTuple):
 
 
 class RowOrder(NamedTuple):
-    """The rows of a figure, counted from the top.
+    """The rows of a figure, counted from the top."""
 
-    Attributes
-    ----------
-    images : DataFrame
-        The last segment of each image, in the order of rows, with a column `row`.
-    headings : list of Heading
-        Empty if there are no groups, or no room for headings.
-    rows : int
-        The number of rows, including those of headings.
-    images_per_row : int
-        The largest number of images that share a row.
-    """
-
-    images: pd.DataFrame
-    headings: list[Heading]
-    rows: int
-    images_per_row: int
+    images: pd.DataFrame  # the last segment of each, in the order of rows, with a column `row`
+    headings: list[Heading]  # none if there are no groups, or no room for headings
+    rows: int  # including those of headings
+    images_per_row: int  # the maximum
 
     def find_rows(self, segments: pd.DataFrame) -> pd.Series:
         """Return the row of each segment."""
@@ -65,14 +54,9 @@ def check_choice(name: str, value: object, known: Iterable[str | None]) -> None:
 def order_rows(
     segments: pd.DataFrame, sort: str, group: str | None, *, most: int, heading: float
 ) -> RowOrder:
-    """Assign images to rows.
+    """Assign images to at most `most` rows; if there are more images, several share a row.
 
-    Parameters
-    ----------
-    most : int
-        The maximum of rows; if there are more images, several share a row.
-    heading : float
-        The minimum height of a heading, as a share of all rows.
+    The minimum height of a heading is `heading`, as a share of all rows.
     """
     images = _sort_images(segments.drop_duplicates("image", keep="last"), sort)
     groups, names = group_images(images, group)
@@ -125,11 +109,7 @@ def group_images(images: pd.DataFrame, group: str | None) -> tuple[pd.Series, li
     names = [str(value) or _UNNAMED.get(group, f"unknown {group}") for value in values]
     if group == "account":
         labels = label_accounts(images).groupby(numbers).first().map(str).tolist()
-        for positions in alt_text.find_duplicates(labels):
-            for position in positions:
-                labels[position] += f" · {names[position]}"
-        names = [
-            label if value else "unknown account"
-            for label, value in zip(labels, values, strict=True)
-        ]
+        for position in chain.from_iterable(alt_text.find_duplicates(labels)):
+            labels[position] += f" · {names[position]}"
+        names = [labels[n] if values[n] else name for n, name in enumerate(names)]
     return pd.Series(numbers, index=images.index), names

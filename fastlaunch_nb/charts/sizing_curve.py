@@ -36,7 +36,7 @@ class _Point(NamedTuple):
     @property
     def snapshots(self) -> str:
         """The target count as text."""
-        return f"{self.target:,} snapshot{'' if self.target == 1 else 's'}"
+        return alt_text.format_count(self.target, "snapshot")
 
     @property
     def cost(self) -> str:

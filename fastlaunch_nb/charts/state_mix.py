@@ -38,16 +38,13 @@ class _Row(NamedTuple):
 
     def describe(self) -> RowText:
         """Return the text of the row: all of its time, then each state."""
-        lines = [
+        lines = [f"{_format_seconds(self.total)} in total"]
+        lines += [
             f"{state} {alt_text.format_percent(self.share(state))} ({_format_seconds(seconds)})"
             for state, seconds in self.seconds.items()
             if seconds
         ]
-        return [
-            *self.heading,
-            [f"{_format_seconds(self.total)} in total"],
-            *([line] for line in lines),
-        ]
+        return [*self.heading, *([line] for line in lines)]
 
     def hover_label(self, state: str) -> str:
         """Return the hover label of a state's part of the bar."""
@@ -70,8 +67,7 @@ def state_mix(
     intervals : pandas.DataFrame
         State intervals or images, as in :func:`fastlaunch_nb.timeline`.
     coverage : pandas.DataFrame, optional
-        The scans behind the intervals; only the time between the first and the last
-        one counts.
+        The scans behind the intervals; only the time between the first and the last counts.
     by : {"account", "region", "image"}, optional
         Draw a bar for each of these as well as the one for all images.
     since : str or pandas.Timedelta, default "14D"
@@ -110,24 +106,23 @@ def state_mix(
     if window.segments.empty:
         return style.empty_figure("state_mix", intervals, explain_empty(window))
     rows, groups = _make_rows(window, by)
-    subtitle = [f"{alt_text.format_image_count(window.image_count)} over {window.length}"]
+    subtitle = [f"{alt_text.format_count(window.image_count)} over {window.length}"]
     subtitle += window.omissions
     if window.single_scan:
         subtitle.append("one scan: only the time since each state began")
     if groups > _MOST:
         subtitle.append(f"the worst {_MOST:,} of {groups:,} {by}s are drawn")
     names, shares = alt_text.shorten_labels(window.states), window.shares
+    legend = [
+        style.state_legend_entry(state, f"{names[state]} {alt_text.format_percent(shares[state])}")
+        for state in window.states
+    ]
     figure = style.base_figure(
         f"Share of time in each state until {format_time(window.end)}",
         [subtitle],
         window.segments,
         rows=len(rows),
-        legend=[
-            style.state_legend_entry(
-                state, f"{names[state]} {alt_text.format_percent(shares[state])}"
-            )
-            for state in window.states
-        ],
+        legend=legend,
     )
     labelled = style.has_room(figure, len(rows))
     figure.add_traces([_bar_trace(state, rows, labelled=labelled) for state in window.states])
@@ -180,8 +175,8 @@ def _sort_key(seconds: dict[str, float]) -> tuple[float, ...]:
 
 
 def _bar_trace(state: str, rows: Sequence[_Row], *, labelled: bool) -> go.Bar:
-    shares = [row.share(state) for row in rows]
-    labelled = labelled and not style.state_style(state).pattern  # a number is unreadable on one
+    shares, state_style = [row.share(state) for row in rows], style.state_style(state)
+    labelled = labelled and not state_style.pattern  # a number is unreadable on one
     return go.Bar(
         name=alt_text.escape_markup(state),
         orientation="h",
@@ -198,7 +193,7 @@ def _bar_trace(state: str, rows: Sequence[_Row], *, labelled: bool) -> go.Bar:
         textangle=0,
         constraintext="none",
         cliponaxis=False,
-        insidetextfont={"color": style.text_colour(state), "size": 11},
+        insidetextfont={"color": "white" if state_style.solid else style.GREY, "size": 11},
         hovertext=[row.hover_label(state) for row in rows],
         hovertemplate="%{hovertext}<extra></extra>",
     )

@@ -65,6 +65,10 @@ _CHARACTER_WIDTH = 6.3
 _MARK_WIDTH = 8  # between the labels and the data, for a mark at the edge
 _READABLE_HEIGHT = 14  # of a row that has a mark or text of its own
 _LABEL_HEIGHT = 13
+TIME_TICKS: Final = (  # plotly's default repeats the year under each hour, with slanted labels
+    {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%b %-d"},  # milliseconds
+    {"dtickrange": [86_400_000, "M1"], "value": "%b %-d\n%Y"},
+)
 
 
 def state_style(state: object) -> StateStyle:
@@ -93,11 +97,6 @@ def state_fill(state: object) -> dict[str, Any]:
     return {"fillpattern": {**shape, "bgcolor": background, "fgcolor": foreground}}
 
 
-def text_colour(state: object) -> str:
-    """Return the colour of text on a bar of a state."""
-    return "white" if state_style(state).solid else GREY
-
-
 def state_legend_entry(state: str, *parts: str) -> LegendEntry:
     """Return the legend entry of a state."""
     style = state_style(state)
@@ -122,9 +121,10 @@ def base_figure(
     """
     if is_demo(data):
         subtitle = [[DEMO_MARK, *subtitle[0]], *subtitle[1:]]
+    legend_lines = (legend[start : start + 3] for start in range(0, len(legend), 3))
     lines = [
         *map(alt_text.draw_line, subtitle),
-        *(alt_text.draw_legend(legend[start : start + 3]) for start in range(0, len(legend), 3)),
+        *(alt_text.SPACE.join(entry.draw() for entry in line) for line in legend_lines),
         *([f"<i>{alt_text.SPACE.join(marks)}</i>"] if marks else []),
     ]
     top_margin = _TITLE_HEIGHT + _LINE_HEIGHT * len(lines)

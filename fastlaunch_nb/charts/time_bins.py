@@ -15,8 +15,7 @@ from fastlaunch_nb.charts.time_window import TimeWindow
 
 Numbers: TypeAlias = npt.NDArray[Any]
 
-MOST: Final = 400
-"""The default maximum of bins: a screen has few more pixels for them."""
+_MOST: Final = 400  # bins: a screen has few more pixels for them
 _MINUTES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 20_160, 40_320)
 _WIDTHS: Final = [pd.Timedelta(minutes, "min") for minutes in _MINUTES]
 _MICROSECOND: Final = pd.Timedelta(1, "us")
@@ -29,13 +28,9 @@ class TimeBins(NamedTuple):
     width: pd.Timedelta
     total: int
 
-    def middle(self, number: int) -> pd.Timestamp:
-        """Return the middle of a bin."""
-        return self.begin + self.width * number + self.width / 2
-
 
 def time_bins(
-    begin: pd.Timestamp, end: pd.Timestamp, *, most: int = MOST, least: pd.Timedelta = _MICROSECOND
+    begin: pd.Timestamp, end: pd.Timestamp, *, most: int = _MOST, least: pd.Timedelta = _MICROSECOND
 ) -> TimeBins:
     """Divide a time into bins with borders at round times in UTC.
 
@@ -56,16 +51,12 @@ def find_worst_states(window: TimeWindow, bins: TimeBins, rows: Numbers, row_cou
     `rows` has the row of each segment of the window.
     """
     worst = np.zeros((row_count, bins.total), dtype=np.uint8)
-    width = bins.total + 1
-    size = row_count * width
     first, last = _find_bin_ranges(window, bins)
     states = window.state_numbers
     for state in np.unique(states)[::-1]:
-        is_state = states == state
-        starts = rows[is_state] * width + first[is_state]
-        ends = rows[is_state] * width + last[is_state] + 1
-        changes = np.bincount(starts, minlength=size) - np.bincount(ends, minlength=size)
-        worst[np.cumsum(changes).reshape(-1, width)[:, :-1] > 0] = state + 1
+        mask = states == state
+        counts = _count_ranges(rows[mask], first[mask], last[mask] + 1, worst.shape)
+        worst[counts > 0] = state + 1
     return worst
 
 
@@ -75,23 +66,27 @@ def count_states(window: TimeWindow, bins: TimeBins) -> Numbers:
     Segments of an image do not overlap, so a bin can have several of them only where one
     begins or ends. All other bins are inner bins, and are counted without a comparison.
     """
-    width = bins.total + 1
-    size = len(window.states) * width
+    shape = (len(window.states), bins.total)
     first, last = _find_bin_ranges(window, bins)
     images, states = window.segments["image"].to_numpy(), window.state_numbers
-    has_inner = last - first > 1
-    starts = states[has_inner] * width + first[has_inner] + 1
-    ends = states[has_inner] * width + last[has_inner]
-    changes = np.bincount(starts, minlength=size) - np.bincount(ends, minlength=size)
-    inner = np.cumsum(changes).reshape(-1, width)[:, :-1]
+    inner = last - first > 1
+    inner_counts = _count_ranges(states[inner], first[inner] + 1, last[inner], shape)
 
     edges = np.concatenate([images * bins.total + first, images * bins.total + last])
     edge_states = np.concatenate([states, states])
     order = np.lexsort((edge_states, edges))
     worst = order[np.unique(edges[order], return_index=True)[1]]
     cells = edge_states[worst] * bins.total + edges[worst] % bins.total
-    counts: Numbers = inner + np.bincount(cells, minlength=inner.size).reshape(inner.shape)
-    return counts
+    return inner_counts + np.bincount(cells, minlength=inner_counts.size).reshape(shape)
+
+
+def _count_ranges(rows: Numbers, first: Numbers, end: Numbers, shape: tuple[int, ...]) -> Numbers:
+    """Count the ranges that cover each bin of each row: from bin `first` to before `end`."""
+    width = shape[1] + 1
+    size = shape[0] * width
+    changes = np.bincount(rows * width + first, minlength=size)
+    changes -= np.bincount(rows * width + end, minlength=size)
+    return np.cumsum(changes).reshape(-1, width)[:, :-1]
 
 
 def _find_bin_ranges(window: TimeWindow, bins: TimeBins) -> tuple[Numbers, Numbers]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple, cast
 
 import narwhals.stable.v2 as nw
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -22,14 +21,8 @@ from fastlaunch_nb.state_intervals.inputs import UTC, instant, transition
 from fastlaunch_nb.validation import parse_duration, validate_columns
 
 UNKNOWN: Final = "unknown"
-_NEVER_OBSERVED = (
-    "No image to show.",
-    "No row has an observation time: pass observed_at to from_pages.",
-)
-_ENDED_BEFORE = (
-    "No image to show.",
-    "No image was seen in this period. To see earlier ones, use since=None.",
-)
+_NEVER_OBSERVED: Final = "No row has an observation time: pass observed_at to from_pages."
+_ENDED_BEFORE: Final = "No image was seen in this period. To see earlier ones, use since=None."
 _NO_REASON = {"unknown": "no scan proves the state", "absent": "not listed by complete scans"}
 _SHORTEST = pd.Timedelta("1h")  # the minimum length of the axis
 _ACCOUNT_REGION = list(KEY[:2])
@@ -38,28 +31,17 @@ _ACCOUNT_REGION = list(KEY[:2])
 class TimeWindow(NamedTuple):
     """The segments that a chart draws, and its time axis.
 
-    Attributes
-    ----------
-    segments : DataFrame
-        A row for each time that an image spent in one state, ordered by image and time: the
-        columns of intervals; `image`, its number; `visible_start` and `visible_end`, clipped
-        to the axis; and `duration`, the time between these two.
-    begin, end : Timestamp
-        The ends of the axis, which does not extend beyond the scans.
-    single_scan : bool
-        True if every image was observed once, so nothing is known before its current state
-        began.
-    never_observed, ended_before : int
-        The number of images that are not drawn, because no row has a time of observation, or
-        because they were last observed before `begin`.
+    A segment is a time that an image spent in one state. It has the columns of intervals; `image`,
+    its number; `visible_start` and `visible_end`, clipped to the axis; and `duration`, the time
+    between these two.
     """
 
-    segments: pd.DataFrame
-    begin: pd.Timestamp
+    segments: pd.DataFrame  # ordered by image and time
+    begin: pd.Timestamp  # of the axis, which does not extend beyond the scans
     end: pd.Timestamp
-    single_scan: bool
-    never_observed: int
-    ended_before: int
+    single_scan: bool  # for each image, so nothing is known before its current state began
+    never_observed: int  # images that are not drawn: no row has a time of observation
+    ended_before: int  # images that are not drawn: they were last observed before `begin`
 
     @property
     def states(self) -> list[str]:
@@ -69,8 +51,7 @@ class TimeWindow(NamedTuple):
     @property
     def state_numbers(self) -> npt.NDArray[Any]:
         """The state of each segment as its position in `states`."""
-        numbers = {state: number for number, state in enumerate(self.states)}
-        return self.segments["state"].map(numbers).to_numpy(dtype=np.int64)
+        return pd.Index(self.states).get_indexer(pd.Index(self.segments["state"]))
 
     @property
     def shares(self) -> dict[str, float]:
@@ -136,7 +117,7 @@ def time_window(rows: object, coverage: object, since: Any) -> TimeWindow:
     begin = min(begin, end - _SHORTEST)
     # An open interval ends when it was last seen; an unknown one has no such time.
     ends = merged["end"].fillna(merged["last_seen"]).fillna(end)
-    start, stop = (clip_times(times, begin, end) for times in (merged["start"], ends))
+    start, stop = merged["start"].clip(begin, end), ends.clip(begin, end)
     clipped = merged.assign(visible_start=start, visible_end=stop, duration=stop - start)
     segments = clipped[ends > begin].reset_index(drop=True)
     images, observed, drawn = (frame["image"].nunique() for frame in (intervals, merged, segments))
@@ -145,29 +126,19 @@ def time_window(rows: object, coverage: object, since: Any) -> TimeWindow:
 
 def explain_empty(window: TimeWindow) -> tuple[str, str] | None:
     """Return a title and a hint for a chart without segments; None if there were no rows."""
-    if window.never_observed:
-        return _NEVER_OBSERVED
-    return _ENDED_BEFORE if window.ended_before else None
+    reason = _NEVER_OBSERVED if window.never_observed else _ENDED_BEFORE
+    return ("No image to show.", reason) if window.omissions else None
 
 
 # --- intervals ------------------------------------------------------------------------
 
 
 def intervals_of_one_scan(images: pd.DataFrame) -> pd.DataFrame:
-    """Return the interval of each image that a single scan proves.
+    """Return images with the columns of the intervals that a single scan of each proves.
 
-    Parameters
-    ----------
-    images : pandas.DataFrame
-        A frame of :func:`fastlaunch_nb.from_pages`: one observation of each image.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The same rows with the columns of intervals. `start` is the transition's time if AWS
-        gave a plausible one (`start_exact`), else the time of the scan; `end` is null, because
-        the state is the current one; `last_seen` is the time of the scan, or of the transition
-        if that is later.
+    `start` is the transition's time if AWS gave a plausible one (`start_exact`), else the time
+    of the scan. `end` is null, because the state is the current one. `last_seen` is the time of
+    the scan, or of the transition if that is later.
 
     Examples
     --------
@@ -228,12 +199,6 @@ def _merge_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
     first, last = rows[[True, *~continues]], rows[[*~continues, True]]
     ends = {name: last[name].array for name in ("end", "last_seen", "state_transition_reason")}
     return first.assign(**{name: ends[name] for name in ends if name in rows})
-
-
-def clip_times(times: pd.Series, begin: pd.Timestamp, end: pd.Timestamp) -> pd.Series:
-    """Replace times before `begin` or after `end` by these."""
-    times = times.where(times > begin, begin)
-    return times.where(times < end, end)
 
 
 # --- scans ----------------------------------------------------------------------------

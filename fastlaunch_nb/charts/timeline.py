@@ -12,7 +12,7 @@ from fastlaunch_nb.charts.alt_text import Line, RowText
 from fastlaunch_nb.charts.fleet_strip import add_fleet_strip
 from fastlaunch_nb.charts.row_order import RowOrder, order_rows
 from fastlaunch_nb.charts.time_bins import time_bins
-from fastlaunch_nb.charts.time_window import TimeWindow, clip_times, explain_empty, time_window
+from fastlaunch_nb.charts.time_window import TimeWindow, explain_empty, time_window
 from fastlaunch_nb.charts.timeline_cells import draw_cells
 from fastlaunch_nb.formatting import format_duration, format_time
 
@@ -26,11 +26,6 @@ _HEADING: Final = 0.015  # the minimum height of a heading, as a share of all ro
 _EARLIER, _INEXACT, _OPEN = "◀", "○", "▶"
 _SYMBOLS = {_EARLIER: "triangle-left", _INEXACT: "circle", _OPEN: "triangle-right"}
 _MEANINGS = {_EARLIER: "began earlier", _INEXACT: "start not exact", _OPEN: "ongoing"}
-_DAY = 86_400_000  # milliseconds
-_TICKS = (  # plotly's default repeats the year under each hour, and needs slanted labels
-    {"dtickrange": [None, _DAY - 1], "value": "%H:%M\n%b %-d"},
-    {"dtickrange": [_DAY, "M1"], "value": "%b %-d\n%Y"},
-)
 _BUTTONS, _BUTTON_HEIGHT = (1, 7, 14, 30), 22  # days; pixels
 
 
@@ -66,14 +61,12 @@ def timeline(
     Returns
     -------
     plotly.graph_objects.Figure
-        Times are in UTC. A bar ends where its state ended. The mark ▶ means that the
-        state is still the current one, ○ that no scan or event proves the exact start.
-        If there was more than one scan, a strip above the rows counts the images of the
-        whole fleet by their worst state at each time; small counts are drawn larger, to
-        be visible. The legend gives the current number of images in each state, and its
-        share of the time. Thousands of segments, or too many rows, are drawn as cells
-        instead of bars, as the subtitle explains: a cell has the colour of its worst
-        state.
+        Times are in UTC. A bar ends where its state ended; ▶ means that the state is
+        still the current one, ○ that no scan or event proves the exact start. After more
+        than one scan, a strip on top counts the whole fleet by the worst state of each
+        image over time; small counts are drawn larger, to be visible. The legend gives
+        the current number of images in each state, and its share of the time. More than
+        3,000 segments or 500 images become cells, in the colour of their worst state.
 
     Raises
     ------
@@ -120,7 +113,7 @@ def timeline(
 def _write_subtitle(
     window: TimeWindow, order: RowOrder, group: str | None, *, as_cells: bool
 ) -> list[Line]:
-    parts = [alt_text.format_image_count(window.image_count)]
+    parts = [alt_text.format_count(window.image_count)]
     if not window.single_scan:
         parts[0] += f" over {window.length}"
         parts.append("for each state: images now, share of time")
@@ -183,7 +176,8 @@ def _bar_traces(window: TimeWindow, rows: pd.Series, texts: list[RowText]) -> li
     start, end = window.segments["visible_start"], window.segments["visible_end"]
     shortest = (window.end - window.begin) * _SHORTEST_BAR
     is_short = end - start < shortest
-    start = clip_times(start.where(~is_short, end - shortest), window.begin, window.end)
+    start = start.where(~is_short, end - shortest)
+    start = start.where(start > window.begin, window.begin)
     end = end.where(~is_short, start + shortest)
     hover = pd.Series([alt_text.draw_row(text) for text in texts], index=rows.index, dtype=object)
     states = window.segments["state"]
@@ -252,27 +246,25 @@ def _mark_trace(window: TimeWindow, rows: pd.Series) -> go.Scatter:
 
 def _add_headings(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None:
     labels = alt_text.shorten_labels([heading.name for heading in order.headings])
-    left = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": 2}
+    place = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": 2, "yanchor": "middle"}
     for heading in order.headings:
         label = alt_text.escape_markup(labels[heading.name])
-        text = f"<b>{label}</b> · {alt_text.format_image_count(heading.images)}"
+        text = f"<b>{label}</b> · {alt_text.format_count(heading.images)}"
         middle = heading.row + (heading.height - 1) / 2
         y = middle if by_index else -middle
-        figure.add_annotation(
-            text=text, font={"size": 12}, showarrow=False, y=y, yanchor="middle", **left
-        )
+        figure.add_annotation(text=text, font={"size": 12}, showarrow=False, y=y, **place)
 
 
 def _set_time_axis(figure: go.Figure, window: TimeWindow) -> None:
     """Limit the axis to the window, and add buttons for its last days."""
-    begin, end = alt_text.to_plotly_time(window.begin), alt_text.to_plotly_time(window.end)
+    begin, end = map(alt_text.to_plotly_time, (window.begin, window.end))
     figure.update_xaxes(
         type="date",
         range=[begin, end],
         minallowed=begin,
         maxallowed=end,
         autorangeoptions={"include": [begin, end], "clipmin": begin, "clipmax": end},
-        tickformatstops=_TICKS,
+        tickformatstops=style.TIME_TICKS,
     )
     buttons: list[dict[str, Any]] = [
         {"step": "day", "stepmode": "backward", "count": days, "label": f"{days} d"}
@@ -281,8 +273,7 @@ def _set_time_axis(figure: go.Figure, window: TimeWindow) -> None:
     ]
     if not buttons:
         return
-    top = 1 + 8 / style.plot_height(figure)
-    layout = figure.layout
+    layout, top = figure.layout, 1 + 8 / style.plot_height(figure)
     figure.update_layout(
         height=layout.height + _BUTTON_HEIGHT, margin_t=layout.margin.t + _BUTTON_HEIGHT
     )

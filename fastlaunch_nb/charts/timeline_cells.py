@@ -34,9 +34,8 @@ def draw_cells(figure: go.Figure, window: TimeWindow, order: RowOrder) -> None:
         dtick=style.label_step(figure, order.rows),
     )
     described = order.images.head(_DESCRIBED).to_dict("records")
-    rest = len(order.images) - len(described)
     texts = [window.describe(segment) for segment in described]
-    if rest:
+    if rest := len(order.images) - len(texts):
         texts.append([[f"and {rest:,} more"]])
     alt_text.attach_rows(figure, texts)
     alt_text.attach_images(figure, [names[row] for row in order.images["row"]], order.images)
@@ -72,7 +71,7 @@ def _make_heatmap(
     half = format_duration(bins.width / 2)
     return go.Heatmap(
         name="worst state",
-        x0=alt_text.to_plotly_time(bins.middle(0)),
+        x0=alt_text.to_plotly_time(bins.begin + bins.width / 2),
         dx=bins.width.total_seconds() * 1000,
         y=names,
         z=codes,
