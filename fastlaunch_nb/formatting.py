@@ -90,6 +90,18 @@ def format_duration(duration: pd.Timedelta) -> str:
     return " ".join(texts) or "0 min"
 
 
+def format_count(count: int, noun: str = "image") -> str:
+    """Return a count with its noun, in the plural unless the count is 1.
+
+    Examples
+    --------
+    >>> format_count(1), format_count(2000), format_count(0, "launch")
+    ('1 image', '2,000 images', '0 launches')
+    """
+    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{count:,} {noun}{ending}"
+
+
 # --- CSV ------------------------------------------------------------------------------
 
 _BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=[\s\"]*[=+\-@＝＋－＠])")

@@ -37,3 +37,11 @@ def test_columns_of_other_types_are_refused(images: pd.DataFrame) -> None:
     for view in (fl.timeline, fl.capacity, fl.panel):
         with pytest.raises(fl.InputError, match="CSV files keep no types"):
             view(from_csv)
+
+
+def test_the_first_column_of_another_type_is_named(images: pd.DataFrame) -> None:
+    """Of several columns with another type, the first one is named, on every run."""
+    for columns in (["observed_at", "image_id"], ["image_id", "observed_at"]):
+        wrong = images[columns].assign(image_id=1, observed_at=1)
+        with pytest.raises(fl.InputError, match=f"In this one {columns[0]} is int64"):
+            validate_columns("images", wrong)

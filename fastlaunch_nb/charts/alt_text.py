@@ -305,11 +305,6 @@ def _cut_middle(line: str, width: int) -> str:
     return line if len(line) <= width else f"{line[:end]}…{line[-end:]}"
 
 
-def format_count(count: int, noun: str = "image") -> str:
-    """Return a number of images, or of another noun, as text."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def format_percent(share: float) -> str:
     """Format a share as a percentage; only 0 becomes 0 %, and only 1 becomes 100 %."""
     if 0 < share < 0.01:

@@ -8,11 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, capacity_bars, row_order, style
-from fastlaunch_nb.charts.alt_text import Line, RowText, format_count
+from fastlaunch_nb.charts.alt_text import Line, RowText
 from fastlaunch_nb.charts.capacity_data import BY, CapacityRows, make_capacity_rows
 from fastlaunch_nb.charts.capacity_over_time import capacity_over_time
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.formatting import format_time
+from fastlaunch_nb.formatting import format_count, format_time
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.validation import validate_columns

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import alt_text, style
 from fastlaunch_nb.charts.alt_text import LegendEntry, Line, RowText
 from fastlaunch_nb.charts.time_bins import time_bins
-from fastlaunch_nb.formatting import format_duration, format_time
+from fastlaunch_nb.formatting import format_count, format_duration, format_time
 from fastlaunch_nb.schema.columns import COUNT, KEY
 from fastlaunch_nb.schema.joins import METRICS
 from fastlaunch_nb.validation import make_rows_error, require_columns
@@ -72,11 +72,11 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     totals = _sum_launches(images, rows)
     panels = _make_panels(images, rows, totals.head(top), axis)
     length = format_duration(axis[1] - axis[0])
-    subtitle = [f"{alt_text.format_count(len(totals))} over {length}"]
+    subtitle = [f"{format_count(len(totals))} over {length}"]
     if without := len(images) - len(totals):
         subtitle.append(f"{without:,} without metrics")
     if other_images:
-        subtitle.append(f"metrics of {alt_text.format_count(other_images)} left out")
+        subtitle.append(f"metrics of {format_count(other_images)} left out")
     lines: list[Line] = [subtitle]
     if len(totals) > len(panels):
         launches = _describe_launches(*totals[_LAUNCHES].iloc[top:].sum(min_count=1))

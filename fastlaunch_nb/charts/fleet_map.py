@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.alt_text import LegendEntry, RowText, format_count
+from fastlaunch_nb.charts.alt_text import LegendEntry, RowText
+from fastlaunch_nb.formatting import format_count
 from fastlaunch_nb.schema.columns import (
     COMPLETE,
     FAILED,

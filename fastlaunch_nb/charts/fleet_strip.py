@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import alt_text, style
 from fastlaunch_nb.charts.time_bins import Numbers, TimeBins, count_states, time_bins
 from fastlaunch_nb.charts.time_window import TimeWindow
-from fastlaunch_nb.formatting import format_duration
+from fastlaunch_nb.formatting import format_count, format_duration
 
 _HEIGHT, _GAP = 44, 8  # pixels: of the strip, and between it and the rows
 _MIN_SHARE: Final = 0.08  # of the strip's height, so that a single image is visible
@@ -37,7 +37,7 @@ def add_fleet_strip(figure: go.Figure, window: TimeWindow) -> None:
     bins, states = time_bins(window.begin, window.end), window.states
     counts = count_states(window, bins)
     figure.add_traces([*_area_traces(counts, states, bins), _hover_trace(counts, states, bins)])
-    label = "all " * (window.image_count > 1) + alt_text.format_count(window.image_count)
+    label = "all " * (window.image_count > 1) + format_count(window.image_count)
     x = {"x": 0, "xref": "paper", "xanchor": "right", "xshift": -9, "align": "right"}
     y = {"y": 0.5, "yref": "y2", "yanchor": "middle"}
     figure.add_annotation(text=label, font={"size": 11}, showarrow=False, **x, **y)
@@ -71,7 +71,7 @@ def _hover_trace(counts: Numbers, states: list[str], bins: TimeBins) -> go.Heatm
         column: Any = counts[:, number]
         begin = bins.begin + bins.width * number
         lines = [
-            f"<b>{alt_text.format_count(int(column.sum()))}</b>",
+            f"<b>{format_count(int(column.sum()))}</b>",
             f"{begin:%Y-%m-%d %H:%M} UTC, {format_duration(bins.width)}",
         ]
         for state, count in zip(states, column, strict=True):

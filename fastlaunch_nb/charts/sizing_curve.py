@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import alt_text, style
 from fastlaunch_nb.charts.alt_text import LegendEntry, RowText
 from fastlaunch_nb.errors import InputError, accept_old_names
-from fastlaunch_nb.formatting import format_duration
+from fastlaunch_nb.formatting import format_count, format_duration
 from fastlaunch_nb.number_checks import parse_number, parse_share
 from fastlaunch_nb.pool.sizing import RightSize
 from fastlaunch_nb.schema.joins import Prices
@@ -36,7 +36,7 @@ class _Point(NamedTuple):
     @property
     def snapshots(self) -> str:
         """The target count as text."""
-        return alt_text.format_count(self.target, "snapshot")
+        return format_count(self.target, "snapshot")
 
     @property
     def cost(self) -> str:

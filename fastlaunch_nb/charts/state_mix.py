@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from fastlaunch_nb.charts import alt_text, row_order, style
 from fastlaunch_nb.charts.alt_text import RowText
 from fastlaunch_nb.charts.time_window import UNKNOWN, TimeWindow, explain_empty, time_window
-from fastlaunch_nb.formatting import format_duration, format_time, state_rank
+from fastlaunch_nb.formatting import format_count, format_duration, format_time, state_rank
 
 _BY: Final = (None, "account", "region", "image")
 _MOST: Final = 500  # rows
@@ -106,7 +106,7 @@ def state_mix(
     if window.segments.empty:
         return style.empty_figure("state_mix", intervals, explain_empty(window))
     rows, groups = _make_rows(window, by)
-    subtitle = [f"{alt_text.format_count(window.image_count)} over {window.length}"]
+    subtitle = [f"{format_count(window.image_count)} over {window.length}"]
     subtitle += window.omissions
     if window.single_scan:
         subtitle.append("one scan: only the time since each state began")

@@ -197,8 +197,8 @@ def _merge_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
     if not continues.any():
         return rows
     first, last = rows[[True, *~continues]], rows[[*~continues, True]]
-    ends = {name: last[name].array for name in ("end", "last_seen", "state_transition_reason")}
-    return first.assign(**{name: ends[name] for name in ends if name in rows})
+    names = {"end", "last_seen", "state_transition_reason"} & set(rows)
+    return first.assign(**{name: last[name].array for name in names})
 
 
 # --- scans ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from fastlaunch_nb.charts.row_order import RowOrder, order_rows
 from fastlaunch_nb.charts.time_bins import time_bins
 from fastlaunch_nb.charts.time_window import TimeWindow, explain_empty, time_window
 from fastlaunch_nb.charts.timeline_cells import draw_cells
-from fastlaunch_nb.formatting import format_duration, format_time
+from fastlaunch_nb.formatting import format_count, format_duration, format_time
 
 MOST_BARS: Final = 3_000
 """The maximum of segments drawn as bars; a browser takes seconds for more."""
@@ -113,7 +113,7 @@ def timeline(
 def _write_subtitle(
     window: TimeWindow, order: RowOrder, group: str | None, *, as_cells: bool
 ) -> list[Line]:
-    parts = [alt_text.format_count(window.image_count)]
+    parts = [format_count(window.image_count)]
     if not window.single_scan:
         parts[0] += f" over {window.length}"
         parts.append("for each state: images now, share of time")
@@ -249,7 +249,7 @@ def _add_headings(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None
     place = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": 2, "yanchor": "middle"}
     for heading in order.headings:
         label = alt_text.escape_markup(labels[heading.name])
-        text = f"<b>{label}</b> · {alt_text.format_count(heading.images)}"
+        text = f"<b>{label}</b> · {format_count(heading.images)}"
         middle = heading.row + (heading.height - 1) / 2
         y = middle if by_index else -middle
         figure.add_annotation(text=text, font={"size": 12}, showarrow=False, y=y, **place)

@@ -10,7 +10,13 @@ from typing import Any
 import pandas as pd
 
 from fastlaunch_nb.collect.tasks import INTERRUPTION, RegionScan
-from fastlaunch_nb.formatting import DEMO_MARK, is_demo, label_accounts, to_single_line
+from fastlaunch_nb.formatting import (
+    DEMO_MARK,
+    format_count,
+    is_demo,
+    label_accounts,
+    to_single_line,
+)
 from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
 
 _HEALTHY = (COMPLETE, NOT_OPTED_IN)
@@ -62,7 +68,7 @@ class Sweep:
 
     def __repr__(self) -> str:
         counts = [f"{count} {status}" for status, count in _count_statuses(self.coverage)]
-        return f"Sweep: {', '.join([_format_count(len(self.images), 'image'), *counts])}"
+        return f"Sweep: {', '.join([format_count(len(self.images), 'image'), *counts])}"
 
     def _repr_html_(self) -> str:
         demo = is_demo(self.images) or is_demo(self.coverage)
@@ -77,9 +83,9 @@ class Sweep:
     def _describe_images(self) -> str:
         """Return the number of images as HTML; without images, whether that is certain."""
         if len(self.images):
-            accounts = _format_count(self.images["account_id"].nunique(), "account")
-            regions = _format_count(self.images["region"].nunique(), "region")
-            images = _format_count(len(self.images), "image")
+            accounts = format_count(self.images["account_id"].nunique(), "account")
+            regions = format_count(self.images["region"].nunique(), "region")
+            images = format_count(len(self.images), "image")
             return f"<b>{images}</b> in {accounts} and {regions}"
         if self.failures.empty:
             filtered = self.coverage["scope"].fillna("").ne("").any()
@@ -98,10 +104,6 @@ class Sweep:
         return f"As of {first if first == last else f'{first} to {last}'} UTC, by AWS's clock."
 
 
-def _format_count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _count_statuses(coverage: pd.DataFrame) -> list[tuple[str, int]]:
     counts = coverage["status"].value_counts()
     return [(status, int(counts[status])) for status in _COLOURS if status in counts]
@@ -117,7 +119,7 @@ def _draw_statuses(coverage: pd.DataFrame) -> str:
         f"<span><i style='background:{_COLOURS[status]}'></i>{count:,} {status}</span>"
         for status, count in counts
     )
-    reads = _format_count(len(coverage), "read")
+    reads = format_count(len(coverage), "read")
     return (
         f"<div class='fl-meter' aria-hidden='true'>{bars}</div>"
         f"<div class='fl-statuses'><span>{reads} of an account and region:</span>{legend}</div>"
@@ -135,7 +137,7 @@ def _draw_failures(failures: pd.DataFrame) -> str:
         for (status, code), cause in causes[:_MAX_CAUSES]
     ]
     more = len(causes) - _MAX_CAUSES
-    causes_left = f"and {_format_count(more, 'more cause')}: see .failures"
+    causes_left = f"and {format_count(more, 'more cause')}: see .failures"
     footer = f"<div>{causes_left}</div>" if more > 0 else ""
     heads = "".join(f"<th scope='col'>{head}</th>" for head in ("", "Error", "Where", "What to do"))
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{footer}"
@@ -151,7 +153,7 @@ def _list_accounts(failures: pd.DataFrame) -> str:
         rest = f" and {more:,} more" if more > 0 else ""
         lines.append(f"<b>{_escape(account)}</b> {', '.join(regions[:_MAX_REGIONS])}{rest}")
     more = len(lines) - _MAX_ACCOUNTS
-    footer = [f"and {_format_count(more, 'more account')}"] if more > 0 else []
+    footer = [f"and {format_count(more, 'more account')}"] if more > 0 else []
     return "<br>".join([*lines[:_MAX_ACCOUNTS], *footer])
 
 

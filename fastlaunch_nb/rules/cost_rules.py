@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.formatting import to_single_line
+from fastlaunch_nb.formatting import format_count, to_single_line
 from fastlaunch_nb.rules import cli_commands
 from fastlaunch_nb.rules.rule import (
     RuleInput,
@@ -17,7 +17,6 @@ from fastlaunch_nb.rules.rule import (
     format_since,
     is_known,
     map_rows,
-    pluralize,
     rule,
     where_true,
     with_evidence,
@@ -53,7 +52,7 @@ def find_unused_pools(facts: RuleInput) -> pd.DataFrame:
     rows = where_true(images, mask)
 
     def describe(stock: int, window: pd.Timedelta) -> str:
-        return f"no launch in {format_minutes(window)}; {pluralize(stock, 'snapshot')} available"
+        return f"no launch in {format_minutes(window)}; {format_count(stock, 'snapshot')} available"
 
     return _advise_disabling(rows, map_rows(rows, describe, "_stock", "_window"), facts)
 
@@ -114,7 +113,7 @@ def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
     rows = where_true(facts.images, facts.images["leftover_snapshots"] > 0)
 
     def describe(excess: int, total: int, state: Any) -> str:
-        counts = f"{excess} of {pluralize(total, 'snapshot')}"
+        counts = f"{excess} of {format_count(total, 'snapshot')}"
         if is_known(state) and state == "disabling-failed":
             return f"{counts} left after disabling failed"
         return f"{counts} above the target; the state is {to_single_line(state)}"
@@ -156,7 +155,7 @@ def find_orphans(facts: RuleInput) -> pd.DataFrame:
     price = Prices().snapshot_gib_month
 
     def describe(count: int, gib: int, oldest: Any) -> str:
-        size = f"{pluralize(count, 'snapshot')} of {gib} GiB in total"
+        size = f"{format_count(count, 'snapshot')} of {gib} GiB in total"
         return f"{size} {format_since(oldest, facts.at)}, at most {price} USD per GiB-month"
 
     evidence = map_rows(rows, describe, "count", "gib", "oldest")

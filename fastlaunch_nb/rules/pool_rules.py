@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from fastlaunch_nb.formatting import format_count
 from fastlaunch_nb.rules import cli_commands
 from fastlaunch_nb.rules.rule import (
     ACTIVE_STATES,
@@ -16,7 +17,6 @@ from fastlaunch_nb.rules.rule import (
     format_since,
     is_known,
     map_rows,
-    pluralize,
     rule,
     where_true,
     with_evidence,
@@ -81,7 +81,9 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
     share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))
 
     def describe(cold: int, fast: Any, start: Any, target: Any) -> str:
-        total = f"{cold} of {cold + fast} launches" if is_known(fast) else pluralize(cold, "launch")
+        total = (
+            f"{cold} of {cold + fast} launches" if is_known(fast) else format_count(cold, "launch")
+        )
         since = f" since {start:%Y-%m-%d}" if is_known(start) else ""
         target = target if is_known(target) else "unknown"
         return f"{total}{since} found no snapshot; the target is {target}"
@@ -111,7 +113,7 @@ def find_bypassed_pools(facts: RuleInput) -> pd.DataFrame:
 
     def describe(stock: int, target: int, cold: Any, instances: Any) -> str:
         is_launch = is_known(cold) and cold
-        count = pluralize(cold, "launch") if is_launch else pluralize(instances, "instance")
+        count = format_count(cold, "launch") if is_launch else format_count(instances, "instance")
         return (
             f"{count} booted from the AMI's own snapshot; {stock} of {target} snapshots available"
         )
@@ -184,7 +186,7 @@ def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
 
     def describe(images: int, parallel: int, quota: int, is_default: bool) -> str:
         default = ", AWS's default" if is_default else ""
-        instances = f"{pluralize(images, 'image')} may start {parallel} preparation instances"
+        instances = f"{format_count(images, 'image')} may start {parallel} preparation instances"
         return f"{instances} at once; the quota is {quota}{default}"
 
     def advise(region: Any, parallel: int) -> str:

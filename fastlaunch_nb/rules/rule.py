@@ -155,18 +155,6 @@ def is_known(value: Any) -> bool:
     return bool(pd.notna(value))
 
 
-def pluralize(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural unless the count is 1.
-
-    Examples
-    --------
-    >>> pluralize(1, "launch"), pluralize(2, "launch"), pluralize(0, "image")
-    ('1 launch', '2 launches', '0 images')
-    """
-    ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
-    return f"{count} {noun}{ending}"
-
-
 def format_minutes(duration: pd.Timedelta) -> str:
     """Format a duration in complete minutes."""
     return format_duration(duration.floor("min"))

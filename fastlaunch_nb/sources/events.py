@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fastlaunch_nb.errors import SourceError, warn
-from fastlaunch_nb.formatting import to_single_line
+from fastlaunch_nb.formatting import format_count, to_single_line
 from fastlaunch_nb.schema.columns import EVENTS
 from fastlaunch_nb.sources.json_input import (
     describe_value,
@@ -122,9 +122,9 @@ def _describe_kinds(others: Counter[str]) -> str:
     kinds = sorted(others, key=lambda kind: (-others[kind], kind))
     named = [f"{others[kind]:,} of {to_single_line(kind)[:120]}" for kind in kinds[:_MAX_KINDS]]
     more = len(kinds) - len(named)
-    named += [f"and {more:,} more kind{'' if more == 1 else 's'}"] if more else []
+    named += [f"and {format_count(more, 'more kind')}"] if more else []
     total = others.total()
-    return f"{total:,} other event{'' if total == 1 else 's'} ({', '.join(named)})"
+    return f"{format_count(total, 'other event')} ({', '.join(named)})"
 
 
 # --- sources --------------------------------------------------------------------------

@@ -154,6 +154,13 @@ def test_intervals_of_one_state_are_merged() -> None:
     assert "until 2026-01-12 12:00 UTC" in fl.alt_text(figure)
 
 
+def test_intervals_are_merged_without_reasons() -> None:
+    """A timeline needs no column of reasons, also where intervals are merged."""
+    intervals = make_intervals((1, "enabled", 5, 4), (1, "enabled", 4, None))
+    figure = fl.timeline(intervals.drop(columns="state_transition_reason"))
+    assert find_bars(figure)["enabled"].x == (5 * DAY_MS,)
+
+
 # --- invalid arguments ----------------------------------------------------------------
 
 
