@@ -32,7 +32,7 @@ settings.register_profile(
     "deep",
     derandomize=True,
     deadline=None,
-    max_examples=60,
+    max_examples=30,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # laws reset the embedded EC2
 )
 settings.register_profile(  # shrinking takes minutes

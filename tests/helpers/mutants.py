@@ -1,12 +1,12 @@
-"""Mutants: small changes to the code, each of which some test has to notice.
+"""Mutants: small changes to the code that the tests should notice.
 
-``python -m tests.helpers.mutants [ROOM …]`` draws a sample of places from each room. It makes one
-change at each, one at a time, in a copy of the tree, and runs the room's tests on it. cosmic-ray
-makes the changes and runs the tests; this module keeps the rooms, the draw and the verdict.
-`SURVIVORS` lists the changes that no test can notice, each with the reason. The command fails if
-another one survives, or more than `LIMIT` of a room.
+``python -m tests.helpers.mutants [ROOM …]`` draws a sample of places in each room. At each place
+it makes one change, in a copy of the tree, and runs the room's tests. cosmic-ray makes the
+changes and runs the tests; this module has the rooms, the draw and the report.
+`SURVIVORS` lists the changes that no test can notice, with the reason for each. The command
+fails if another change survives, or more than `MAX_SURVIVORS` of a room.
 
-The draw depends on the text of each line, not on its number: other code draws the same changes.
+The draw depends on the text of each line, not on its number, so edits elsewhere do not change it.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parent.parent.parent
 SURVIVORS = ROOT / "tests" / "helpers" / "mutants.toml"
-LIMIT = 0.1
+MAX_SURVIVORS = 0.1
 """The share of a sample that may survive."""
 SAMPLE, SEED = 60, 17
-LEFT_OUT = re.compile(
+EXCLUDED_OPERATORS = re.compile(
     r".*Replace(Comparison|Binary)Operator_(?!"
     r"(Eq|NotEq|Lt|LtE|Gt|GtE)_(Eq|NotEq|Lt|LtE|Gt|GtE)$|Is_IsNot$|IsNot_Is$|"
     r"Add_Sub$|Sub_Add$|Mul_Add$|Mul_FloorDiv$|Div_Mul$|FloorDiv_Mul$|FloorDiv_Div$|"
     r"Mod_FloorDiv$|BitOr_BitAnd$|BitAnd_BitOr$|LShift_RShift$|RShift_LShift$)"
 )
-"""Operators of cosmic-ray that nobody would take for those that they replace. Any test notices
-them, so that they would only make the share of survivors look better."""
+"""Operators of cosmic-ray that nobody writes by mistake. Any test notices them, so they would
+only make the share of survivors look better."""
 KILLED, HUNG, SURVIVED = "killed", "hung", "survived"
 
 
 class Room(NamedTuple):
-    """Modules that are changed, as patterns, and the tests that have to notice."""
+    """Patterns of the modules to change, and the tests that should notice."""
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
 
-    def paths(self) -> list[Path]:
-        """Return the modules, relative to the tree."""
+    def list_modules(self) -> list[Path]:
+        """Return the paths of the modules, relative to the tree."""
         found = (path for pattern in self.modules for path in ROOT.glob(pattern))
         return sorted(path.relative_to(ROOT) for path in found)
 
@@ -96,7 +96,7 @@ ROOMS = {  # each with its doctests, and the quickest tests first
 
 
 class Change(NamedTuple):
-    """One change: a line of a module before and after it. How a survivor is kept, too."""
+    """A change of one line of a module."""
 
     module: str
     before: str
@@ -104,15 +104,15 @@ class Change(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How the tests of a room ended on a change: `KILLED`, `HUNG` (killed as well), `SURVIVED`."""
+    """The result of a room's tests with a change: `KILLED`, `HUNG` (also killed) or `SURVIVED`."""
 
     change: Change
     line: int
     end: str
 
 
-def survivors() -> dict[Change, str]:
-    """Return the changes that may survive, and why."""
+def read_survivors() -> dict[Change, str]:
+    """Return the changes that may survive, with the reason for each."""
     entries = tomllib.loads(SURVIVORS.read_text("utf-8"))["survivor"]
     return {Change(e["module"], e["before"], e["after"]): e["reason"] for e in entries}
 
@@ -120,44 +120,51 @@ def survivors() -> dict[Change, str]:
 # --- the draw -------------------------------------------------------------------------
 
 
-def sample(room: Room, size: int, seed: int) -> list[Any]:
-    """Return cosmic-ray's mutations at so many places of a room, one a place."""
+def draw_sample(room: Room, size: int, seed: int) -> list[Any]:
+    """Return cosmic-ray's mutations at `size` places of a room, one for each place."""
     places: dict[tuple[object, ...], list[Any]] = {}
-    for mutation in _mutations(room):
+    for mutation in _iter_mutations(room):
         place = (mutation.module_path, mutation.start_pos, mutation.end_pos)
         places.setdefault(place, []).append(mutation)
-    lines = {path: (ROOT / path).read_text("utf-8").splitlines() for path in room.paths()}
+    lines = {path: (ROOT / path).read_text("utf-8").splitlines() for path in room.list_modules()}
 
     def draw(mutation: Any, *more: object) -> str:
         row, column = mutation.start_pos
         text = lines[mutation.module_path][row - 1]
-        named = (seed, mutation.module_path.as_posix(), text.strip(), text[:column].strip(), *more)
-        return hashlib.sha256(repr(named).encode()).hexdigest()
+        identity = (
+            seed,
+            mutation.module_path.as_posix(),
+            text.strip(),
+            text[:column].strip(),
+            *more,
+        )
+        return hashlib.sha256(repr(identity).encode()).hexdigest()
 
     drawn = (
-        min(enumerate(there), key=lambda pair: draw(pair[1], pair[1].operator_name, pair[0]))[1]
-        for there in sorted(places.values(), key=lambda there: draw(there[0]))
+        min(enumerate(mutations), key=lambda pair: draw(pair[1], pair[1].operator_name, pair[0]))[1]
+        for mutations in sorted(places.values(), key=lambda mutations: draw(mutations[0]))
     )
     return list(itertools.islice(filter(_is_code, drawn), size))
 
 
-def _mutations(room: Room) -> Iterator[Any]:
-    """Yield the mutations that cosmic-ray can make of a room, but for `LEFT_OUT` and for types."""
+def _iter_mutations(room: Room) -> Iterator[Any]:
+    """Yield cosmic-ray's mutations of a room, without those of types and excluded operators."""
     from cosmic_ray.commands import init
     from cosmic_ray.work_db import WorkDB, use_db
 
     with use_db(":memory:", WorkDB.Mode.create) as session:
-        init(room.paths(), session, {})
+        init(room.list_modules(), session, {})
         mutations = [item.mutations[0] for item in session.work_items]
-    types = {path: _types((ROOT / path).read_text("utf-8")) for path in room.paths()}
-    for one in mutations:
-        in_types = any(first <= one.start_pos < last for first, last in types[one.module_path])
-        if not (LEFT_OUT.match(one.operator_name) or in_types):
-            yield one
+    types = {path: _find_types((ROOT / path).read_text("utf-8")) for path in room.list_modules()}
+    for mutation in mutations:
+        spans = types[mutation.module_path]
+        in_types = any(first <= mutation.start_pos < last for first, last in spans)
+        if not (EXCLUDED_OPERATORS.match(mutation.operator_name) or in_types):
+            yield mutation
 
 
 def _is_code(mutation: Any) -> bool:
-    """Tell whether a mutation can be made, and leaves what Python compiles."""
+    """Return whether a mutation can be made and Python can compile the result."""
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
@@ -173,8 +180,8 @@ def _is_code(mutation: Any) -> bool:
 Position = tuple[int, int]
 
 
-def _types(source: str) -> list[tuple[Position, Position]]:
-    """Return where a module has types, which no test runs."""
+def _find_types(source: str) -> list[tuple[Position, Position]]:
+    """Return the positions of the types in a module, which no test runs."""
     found: list[ast.expr | None] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
@@ -194,9 +201,9 @@ def _types(source: str) -> list[tuple[Position, Position]]:
 # --- the run --------------------------------------------------------------------------
 
 
-def _enter_copy(above: str) -> None:
-    """Make a copy of the tree for this process, and go there."""
-    folder = Path(tempfile.mkdtemp(dir=above))
+def _enter_copy(parent: str) -> None:
+    """Make a copy of the tree for this process, and change to it."""
+    folder = Path(tempfile.mkdtemp(dir=parent))
     for name in ("fastlaunch_nb", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
@@ -204,80 +211,85 @@ def _enter_copy(above: str) -> None:
     os.environ["PYTHONPATH"] = str(folder)
 
 
-def _command(room: Room) -> list[str]:
+def _make_command(room: Room) -> list[str]:
     options = ["-x", "-q", "-m", "not deep", "-p", "no:cacheprovider"]
     options += ["-p", "no:nbval", "-o", "addopts=--doctest-modules"]  # nbval takes 2 s to start
     return [sys.executable, "-m", "pytest", *options, *room.tests]
 
 
-def _seconds(room: Room) -> float:
-    """Return how long the tests of a room take as it is, which have to pass."""
-    begun = time.monotonic()
-    done = subprocess.run(_command(room), capture_output=True, text=True, check=False)
+def _measure_tests(room: Room) -> float:
+    """Return the seconds that a room's tests take without a change; fail if they fail."""
+    start = time.monotonic()
+    done = subprocess.run(_make_command(room), capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"Tests fail without any change:\n{done.stdout}{done.stderr}")
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
-def _outcome(mutation: Any, *, room: Room, limit: float) -> Outcome:
+def _try_mutation(mutation: Any, *, room: Room, limit: float) -> Outcome:
     """Make a change in this process's copy, and run the tests of its room."""
     from cosmic_ray.mutating import mutate_and_test
 
-    result = mutate_and_test([mutation], shlex.join(_command(room)), limit)
+    result = mutate_and_test([mutation], shlex.join(_make_command(room)), limit)
     if not result.diff:
         raise SystemExit(f"{mutation} could not be made:\n{result.output}")
-    before, after = (_changed(result.diff, sign) for sign in "-+")
+    before, after = (_join_changed_lines(result.diff, sign) for sign in "-+")
     end = SURVIVED if not result.is_killed else HUNG if result.output == "timeout" else KILLED
     return Outcome(Change(str(mutation.module_path), before, after), mutation.start_pos[0], end)
 
 
-def _changed(diff: str, sign: str) -> str:
+def _join_changed_lines(diff: str, sign: str) -> str:
     lines = diff.splitlines()[3:]  # below the names of the files
-    changed = (line[1:].strip() for line in lines if line.startswith(sign))
-    return " ".join(filter(None, changed))
+    lines_of_sign = (line[1:].strip() for line in lines if line.startswith(sign))
+    return " ".join(filter(None, lines_of_sign))
 
 
 def run(names: Sequence[str], size: int, seed: int, jobs: int, limit: float | None) -> bool:
-    """Draw and try the changes of some rooms; print each room, and return whether all is well."""
-    known, well = survivors(), True
+    """Draw and try changes of some rooms; report each room, and return whether all pass."""
+    known, success = read_survivors(), True
     with (
-        tempfile.TemporaryDirectory() as above,
-        ProcessPoolExecutor(jobs, initializer=_enter_copy, initargs=(above,)) as pool,
+        tempfile.TemporaryDirectory() as parent,
+        ProcessPoolExecutor(jobs, initializer=_enter_copy, initargs=(parent,)) as pool,
     ):
         for name in names:
-            mutations = sample(ROOMS[name], size, seed)
-            slowest = max(pool.map(_seconds, [ROOMS[name]] * jobs))
-            trial = partial(_outcome, room=ROOMS[name], limit=limit or 30 + 4 * slowest)
-            well &= report(name, list(pool.map(trial, mutations)), known)
-    return well
+            mutations = draw_sample(ROOMS[name], size, seed)
+            slowest = max(pool.map(_measure_tests, [ROOMS[name]] * jobs))
+            trial = partial(_try_mutation, room=ROOMS[name], limit=limit or 30 + 4 * slowest)
+            success &= report(name, list(pool.map(trial, mutations)), known)
+    return success
 
 
 def report(name: str, outcomes: Sequence[Outcome], known: dict[Change, str]) -> bool:
-    """Print how the changes of a room ended; return whether no more survive than may."""
+    """Print the results of a room; return whether only changes with a reason survive, and few."""
     ends = Counter(outcome.end for outcome in outcomes)
     survived = [outcome for outcome in outcomes if outcome.end == SURVIVED]
     unknown = [outcome for outcome in survived if outcome.change not in known]
     print(
         f"{name}: {len(outcomes)} sampled, {ends[KILLED] + ends[HUNG]} killed "
-        f"({ends[HUNG]} by the clock), {len(survived)} survived, {len(unknown)} without a reason"
+        f"({ends[HUNG]} by the time limit), {len(survived)} survived, "
+        f"{len(unknown)} without a reason"
     )
     for change, line, _ in survived:
         print(f"  {change.module}:{line}: {known.get(change, 'WITHOUT A REASON')}")
         print(f"    - {change.before}\n    + {change.after}", flush=True)
-    return not unknown and len(survived) <= LIMIT * len(outcomes)
+    return not unknown and len(survived) <= MAX_SURVIVORS * len(outcomes)
 
 
 def main() -> None:
-    """Parse the command line, and end with 1 where a change survives that may not."""
+    """Parse the command line and run; exit with 1 if a room fails."""
     parser = argparse.ArgumentParser(prog="python -m tests.helpers.mutants", description=__doc__)
-    parser.add_argument("rooms", nargs="*", metavar="ROOM", help=f"of {', '.join(ROOMS)}; else all")
-    parser.add_argument("--sample", type=int, default=SAMPLE, help="places a room")
-    parser.add_argument("--seed", type=int, default=SEED, help="which places are drawn")
-    parser.add_argument("--jobs", type=int, default=2, help="changes tried at once")
-    parser.add_argument("--limit", type=float, help="seconds a change; else five times the usual")
+    parser.add_argument(
+        "rooms", nargs="*", metavar="ROOM", help=f"some of {', '.join(ROOMS)}; default: all"
+    )
+    parser.add_argument("--sample", type=int, default=SAMPLE, help="number of places in each room")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of the draw")
+    parser.add_argument("--jobs", type=int, default=2, help="number of changes to try at once")
+    parser.add_argument(
+        "--limit", type=float, help="seconds for each change; default: 30 and four times the usual"
+    )
     options = parser.parse_args()
-    if wrong := set(options.rooms) - set(ROOMS):
-        parser.error(f"there is no room {', '.join(sorted(wrong))}")
+    if unknown := set(options.rooms) - set(ROOMS):
+        parser.error(f"there is no room {', '.join(sorted(unknown))}")
     os.chdir(ROOT)
     names = options.rooms or list(ROOMS)
     sys.exit(not run(names, options.sample, options.seed, options.jobs, options.limit))

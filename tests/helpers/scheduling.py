@@ -22,9 +22,14 @@ LONGEST = (
 
 
 class FileAndHostScheduling(LoadFileScheduling):  # type: ignore[misc, unused-ignore]
-    """A scheduler that keeps the tests of a file on one worker, split by Jupyter host if any."""
+    """A scheduler that keeps the tests of a file on one worker, split by Jupyter host if any.
+
+    The tests of Spark, in whichever file, share a worker and so a session.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
+        if "::test_spark" in nodeid:
+            return "spark"
         file: str = super()._split_scope(nodeid)
         host = re.search(r"\[(lab|notebook|voila)\b", nodeid)
         return f"{file} {host[1]}" if host else file
