@@ -226,7 +226,7 @@ def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
     rows = require_columns(kind, value, *columns)
     declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES, **JOINED}
     converted = {}
-    for name in filter(declared.__contains__, rows):
+    for name in filter(declared.__contains__, map(str, rows)):
         converted[name] = _convert(rows[name], declared[name])
         if converted[name] is None:
             problem = f"In this one {name} is {rows[name].dtype}, not {declared[name]}"
