@@ -41,7 +41,8 @@ def find_changes(runs: Frame, inputs: Inputs) -> Frame:
     `start_exact`; of the state before, `seen`, its last sight, and `reason`. One row
     more, to NULL_SENTINEL, marks the end of what is known of an image.
     """
-    rows = _add_uncertain_times(_add_absences(runs, inputs), inputs)
+    scans = find_neighbouring_scans(inputs.scans)
+    rows = _add_uncertain_times(_add_absences(runs, inputs, scans), inputs)
     absence = nw.when(nw.col("state") == DISABLED).then("state").otherwise(nw.lit(ABSENT))
     rows = rows.with_columns(
         unknown=nw.lit(UNKNOWN), nothing=nw.lit(NULL_SENTINEL), absence=absence
@@ -50,7 +51,9 @@ def find_changes(runs: Frame, inputs: Inputs) -> Frame:
     in_absence = nw.col("kind").is_in(["absence uncertain", "absence certain"])
     rows = rows.join(nw.concat(kinds), how="cross")
     rows = rows.filter(~in_absence | ~nw.col("absent_from").is_null())
-    rows = rows.join(_find_uncertain_absences(inputs), on=[*ACCOUNT_REGION, "kind"], how="left")
+    rows = rows.join(
+        _find_uncertain_absences(scans, inputs), on=[*ACCOUNT_REGION, "kind"], how="left"
+    )
     within = (nw.col("scan") >= nw.col("absent_from")) & (nw.col("scan") < nw.col("absent_until"))
     is_start = nw.col("kind") == "start"
     time, to, seen = (_select_by_kind(number) for number in range(3))
@@ -67,7 +70,7 @@ def find_changes(runs: Frame, inputs: Inputs) -> Frame:
     return changes.filter(~nw.col("time").is_null())
 
 
-def _add_absences(runs: Frame, inputs: Inputs) -> Frame:
+def _add_absences(runs: Frame, inputs: Inputs, scans: Frame) -> Frame:
     """Add `absent_from` and `absent_until`: the first and last scan after a run without the image.
 
     `until` is the start of the next run; after the last run it is the last scan of any kind
@@ -91,7 +94,7 @@ def _add_absences(runs: Frame, inputs: Inputs) -> Frame:
         absent_until=nw.when(was_absent).then("absent_until"),
         until=nw.when(is_last).then(last).otherwise("next_start"),
     )
-    failures = find_neighbouring_scans(inputs.scans).select(
+    failures = scans.select(
         *ACCOUNT_REGION, absent_until="time", failed_after_absence="failed_after"
     )
     return runs.join(failures, on=[*ACCOUNT_REGION, "absent_until"], how="left")
@@ -121,9 +124,9 @@ def _add_uncertain_times(runs: Frame, inputs: Inputs) -> Frame:
     )
 
 
-def _find_uncertain_absences(inputs: Inputs) -> Frame:
+def _find_uncertain_absences(scans: Frame, inputs: Inputs) -> Frame:
     """Return the complete scans after which an absence becomes uncertain, and certain again."""
-    scans = find_neighbouring_scans(inputs.scans).filter(~nw.col("complete").is_null())
+    scans = scans.filter(~nw.col("complete").is_null())
     until = nw.col("complete_after")
     uncertain = certainty_end("time", "failed_after", gap=inputs.gap, until=until)
     scans = scans.select(*ACCOUNT_REGION, "complete_after", scan="time", uncertain=uncertain)

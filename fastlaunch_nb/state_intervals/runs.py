@@ -27,6 +27,8 @@ from fastlaunch_nb.state_intervals.scans import certainty_end, find_scans_around
 _LIFE_CYCLE: Final = (UNKNOWN, ABSENT, *API_STATES, DISABLED)
 _ORDER: Final = ("instant", "transition", "state_code", "scanned")
 _TIMES: Final = ("scanned", "transition", "instant", "instant_second")
+_FIRST: Final = ("next_instant", "next_scanned", "next_complete_before")
+"""Columns of the end of a run that describe the first observation of the next run."""
 _SCANS: Final = ("complete_before", "complete_after", "failed_after")
 
 
@@ -95,26 +97,18 @@ def _add_first_sights(runs: Frame) -> Frame:
     then = nw.coalesce("next_instant", add_durations(nw.col("instant"), SECOND))
     runs = runs.with_columns(then=then, one=nw.lit(1), is_last=nw.col("next_instant").is_null())
     order = (*_ORDER, "then")
-
-    def previous(name: str) -> nw.Expr:
-        return nw.col(name).shift(1).over("image", order_by=order)
-
+    previous = nw.col("state", "reason", "instant", "instant_second", *_FIRST).shift(1)
     runs = runs.with_columns(
-        previous_state=previous("state"),
-        previous_reason=previous("reason"),
-        previous_instant=previous("instant"),
-        previous_second=previous("instant_second"),
-        first_instant=previous("next_instant"),
-        first_scanned=previous("next_scanned"),
-        first_complete_before=previous("next_complete_before"),
+        previous.over("image", order_by=order).name.prefix("previous_"),
         turn=nw.col("one").cum_sum().over("image", order_by=order),
     )
     is_first = nw.when(nw.col("previous_instant").is_null())
+    instant, scanned, complete_before = (f"previous_{name}" for name in _FIRST)
     return runs.with_columns(
-        first_instant=is_first.then("instant").otherwise("first_instant"),
-        scanned=is_first.then("scanned").otherwise("first_scanned"),
+        first_instant=is_first.then("instant").otherwise(instant),
+        scanned=is_first.then("scanned").otherwise(scanned),
         last_scanned="scanned",
-        complete_before=is_first.then("complete_before").otherwise("first_complete_before"),
+        complete_before=is_first.then("complete_before").otherwise(complete_before),
     )
 
 
@@ -147,7 +141,9 @@ def _add_blocks(runs: Frame) -> Frame:
     """
     before = nw.col("complete_before")
     is_first = nw.col("previous_instant").is_null()
-    absent = (is_first & ~before.is_null()) | null_as_false(before > nw.col("previous_second"))
+    absent = (is_first & ~before.is_null()) | null_as_false(
+        before > nw.col("previous_instant_second")
+    )
     changed = is_first | null_as_false(nw.col("state") != nw.col("previous_state"))
     runs = runs.with_columns(was_absent=absent, changed=changed)
     last_other = nw.when("changed").then("previous_instant")

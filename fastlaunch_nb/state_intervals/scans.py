@@ -46,11 +46,11 @@ def find_neighbouring_scans(scans: Frame) -> Frame:
     times = scans.group_by(*ACCOUNT_REGION, "time").agg(
         nw.col("complete").max(), nw.col("failed").max()
     )
+    previous, following = nw.col("complete").shift(1), nw.col("complete", "failed").shift(-1)
     before, after = nw.col("complete_before"), nw.col("complete_after", "failed_after")
     return times.with_columns(
-        complete_before=nw.col("complete").shift(1).over(*ACCOUNT_REGION, order_by="time"),
-        complete_after=nw.col("complete").shift(-1).over(*ACCOUNT_REGION, order_by="time"),
-        failed_after=nw.col("failed").shift(-1).over(*ACCOUNT_REGION, order_by="time"),
+        previous.over(*ACCOUNT_REGION, order_by="time").name.suffix("_before"),
+        following.over(*ACCOUNT_REGION, order_by="time").name.suffix("_after"),
     ).with_columns(
         before.fill_null(strategy="forward").over(*ACCOUNT_REGION, order_by="time"),
         after.fill_null(strategy="backward").over(*ACCOUNT_REGION, order_by="time"),
