@@ -22,7 +22,7 @@ def some(values: Iterable[Value]) -> list[Value]:
 
 def costly(law: Law, part: int = 5) -> Law:
     """Reduce the examples of a slow law to a fraction of the profile's."""
-    limited: Law = settings(max_examples=max(2, settings().max_examples // part))(law)
+    limited: Law = settings(max_examples=max(1, settings().max_examples // part))(law)
     return limited
 
 

@@ -11,14 +11,18 @@ from xdist.scheduler import LoadFileScheduling
 LONGEST = (
     "tests/architecture/test_types.py",
     "tests/browser/test_panel.py",
-    "tests/browser/test_notebooks.py",
-    "tests/packaging/test_binder.py",
+    "tests/packaging/test_install.py",
+    "tests/history/test_history.py",
+    "tests/browser/",
+    "tests/joins/test_enrich.py",
+    "tests/packaging/",
+    "tests/state_intervals/",
     "tests/emulator/test_other_clients.py",
-    "tests/browser/test_export.py",
-    "tests/cli/test_read_commands.py",
+    "tests/architecture/test_documents.py",
+    "tests/test_export.py",
     "notebooks/",
 )
-"""Files that start first, so that no worker waits at the end while another runs one of them."""
+"""Files and folders that start first, so that no worker waits at the end for one of them."""
 
 
 class FileAndHostScheduling(LoadFileScheduling):  # type: ignore[misc, unused-ignore]
