@@ -11,13 +11,15 @@ import base64
 import hashlib
 import importlib.util
 import json
+import logging
 import math
 import re
 import secrets
 import string
-from collections.abc import Callable, Coroutine, Mapping
+import warnings
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -143,9 +145,10 @@ def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:
     offline = {"mathjax": False}  # by default Kaleido loads it from a CDN for each picture
     draw = partial(kaleido.calc_fig, figure.to_dict(), size, kopts=offline)
     try:
-        with suppress(TimeoutError):  # rarely, Chrome hangs as it starts; the next one does not
+        with _hide_diagnostics():
+            with suppress(TimeoutError):  # rarely, Chrome hangs as it starts; the next one does not
+                return _run_with_limit(draw)
             return _run_with_limit(draw)
-        return _run_with_limit(draw)
     except ChromeNotFoundError:
         raise SetupError(
             f"A chart as {form.upper()} needs Chrome or Chromium, and none was found. "
@@ -156,6 +159,20 @@ def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:
             f"Chrome did not draw the chart as {form.upper()} within {_LIMIT:.0f} s, in two "
             "attempts. Try again, or set BROWSER_PATH to another Chrome or Chromium."
         ) from None
+
+
+@contextmanager
+def _hide_diagnostics() -> Iterator[None]:
+    """Keep what Kaleido logs and warns of off the page: a picture comes, or our own error.
+
+    A log that the user has configured still gets what it logs.
+    """
+    for name in ("kaleido", "choreographer"):
+        if not logging.getLogger(name).handlers:
+            logging.getLogger(name).addHandler(logging.NullHandler())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _run_with_limit(draw: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
@@ -174,6 +191,7 @@ def _run_with_limit(draw: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
 
 async def _cancel_late(drawing: Coroutine[Any, Any, bytes]) -> bytes:
     """Await a picture until the limit. The first cancel closes Chrome, the second kills it."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # as in _hide_diagnostics
     task = asyncio.ensure_future(drawing)
     for seconds in (_LIMIT, _GRACE, _GRACE):
         if (await asyncio.wait({task}, timeout=seconds))[0]:

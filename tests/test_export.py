@@ -6,7 +6,9 @@ import asyncio
 import csv
 import io
 import json
+import logging
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,23 @@ def test_pictures_need_no_network(images: pd.DataFrame, monkeypatch: pytest.Monk
     monkeypatch.setattr("kaleido.calc_fig", draw)
     assert fl.embed(fl.capacity(images), "png") == b"drawn"
     assert options == [{"mathjax": False}]
+
+
+def test_diagnostics_of_kaleido_are_not_shown(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What Kaleido logs or warns of reaches no notebook if it draws the picture in the end."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's own
+
+    async def draw(*_: object, **__: object) -> bytes:
+        logging.getLogger("choreographer.channels.pipe").error("JSONError")
+        warnings.warn("The temporary folder remains.", stacklevel=1)
+        asyncio.get_running_loop().call_exception_handler({"message": "Task was destroyed"})
+        return b"drawn"
+
+    monkeypatch.setattr("kaleido.calc_fig", draw)
+    assert fl.embed(fl.capacity(images), "png") == b"drawn"
+    assert capsys.readouterr() == ("", "")
 
 
 class HangingChrome:
