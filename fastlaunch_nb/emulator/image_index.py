@@ -60,8 +60,8 @@ class ImageIndex:
             self.drop(image_id)
         for image_id, image in added.items():
             self._groups[_filter_values(image)].append(image_id)
-        for group in self._groups.values():
-            group.sort(key=SORT_KEY)
+        for values in set(map(_filter_values, added.values())):
+            self._groups[values].sort(key=SORT_KEY)
         self._images.update(added)
 
     def drop(self, image_id: str) -> None:

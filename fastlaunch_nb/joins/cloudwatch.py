@@ -78,9 +78,9 @@ def make_metric_query(name: str, window: object, period: object) -> MetricQuery:
     return MetricQuery(length, dict.fromkeys(ALL, period))
 
 
-def make_summary_query(name: str, window: object) -> MetricQuery:
+def make_summary_query(window: object) -> MetricQuery:
     """Return the query for a summary: launches by the hour, the stock more often if cheap."""
-    length = make_metric_query(name, window, _HOUR).window
+    length = make_metric_query("window", window, _HOUR).window
     period = _QUARTER if length <= _TWO_WEEKS else _HOUR
     return MetricQuery(length, {STOCK: period, FAST: _HOUR, COLD: _HOUR})
 

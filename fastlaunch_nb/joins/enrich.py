@@ -107,7 +107,7 @@ def enrich(
     named = None if regions is None else parse_regions(regions)
     if prices is not None and not isinstance(prices, Prices):
         raise InputError(f"prices is a {type(prices).__name__}. Expected Prices(...).")
-    query = cloudwatch.make_summary_query("window", window)
+    query = cloudwatch.make_summary_query(window)
     workers = parse_count("max_workers", max_workers, least=1)
     _check_row_regions(rows)
     columns: dict[str, pd.DataFrame] = {}

@@ -113,7 +113,7 @@ def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
     rows = where_true(facts.images, facts.images["leftover_snapshots"] > 0)
 
     def describe(excess: int, total: int, state: Any) -> str:
-        counts = f"{excess} of {format_count(total, 'snapshot')}"
+        counts = f"{excess:,} of {format_count(total, 'snapshot')}"
         if is_known(state) and state == "disabling-failed":
             return f"{counts} left after disabling failed"
         return f"{counts} above the target; the state is {to_single_line(state)}"

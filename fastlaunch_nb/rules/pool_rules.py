@@ -81,9 +81,9 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
     share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))
 
     def describe(cold: int, fast: Any, start: Any, target: Any) -> str:
-        total = (
-            f"{cold} of {cold + fast} launches" if is_known(fast) else format_count(cold, "launch")
-        )
+        total = format_count(cold, "launch")
+        if is_known(fast):
+            total = f"{cold:,} of {cold + fast:,} launches"
         since = f" since {start:%Y-%m-%d}" if is_known(start) else ""
         target = target if is_known(target) else "unknown"
         return f"{total}{since} found no snapshot; the target is {target}"
@@ -114,9 +114,8 @@ def find_bypassed_pools(facts: RuleInput) -> pd.DataFrame:
     def describe(stock: int, target: int, cold: Any, instances: Any) -> str:
         is_launch = is_known(cold) and cold
         count = format_count(cold, "launch") if is_launch else format_count(instances, "instance")
-        return (
-            f"{count} booted from the AMI's own snapshot; {stock} of {target} snapshots available"
-        )
+        available = f"{stock:,} of {target:,} snapshots available"
+        return f"{count} booted from the AMI's own snapshot; {available}"
 
     def advise(region: Any, image_id: Any) -> str:
         filters = ("--filters", f"Name=image-id,Values={image_id}")
@@ -186,7 +185,7 @@ def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
 
     def describe(images: int, parallel: int, quota: int, is_default: bool) -> str:
         default = ", AWS's default" if is_default else ""
-        instances = f"{format_count(images, 'image')} may start {parallel} preparation instances"
+        instances = f"{format_count(images, 'image')} may start {parallel:,} preparation instances"
         return f"{instances} at once; the quota is {quota}{default}"
 
     def advise(region: Any, parallel: int) -> str:

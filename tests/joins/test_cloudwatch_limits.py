@@ -113,7 +113,7 @@ def test_a_summary_has_quarter_hours_for_two_weeks(
     window: pd.Timedelta, stock: pd.Timedelta
 ) -> None:
     """Available snapshots have quarter hours up to 14 days, else hours, as launches have."""
-    query = cloudwatch.make_summary_query("window", window)
+    query = cloudwatch.make_summary_query(window)
     assert query == cloudwatch.MetricQuery(
         window, {cloudwatch.STOCK: stock, cloudwatch.FAST: HOUR, cloudwatch.COLD: HOUR}
     )
