@@ -27,6 +27,9 @@ _COLOURS = {
     INTERRUPTED: "#cc79a7",
     NOT_OPTED_IN: "#9a9a9a",
 }
+_LEFT = (
+    "style='text-align:left'"  # in each cell: where a notebook is not trusted, <style> is removed
+)
 _MAX_ACCOUNTS, _MAX_REGIONS, _MAX_CAUSES = 4, 3, 8  # listed before "and N more"
 
 
@@ -72,7 +75,7 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         demo = is_demo(self.images) or is_demo(self.coverage)
-        mark = f" <span class='fl-mark'>{DEMO_MARK}</span>" if demo else ""
+        mark = f" · <span class='fl-mark'>{DEMO_MARK}</span>" if demo else ""
         return (
             f"{_STYLE}<div class='fl-sweep tex2jax_ignore mathjax_ignore'>"
             f"<div>{self._describe_images()}{mark}</div>"
@@ -115,14 +118,15 @@ def _draw_statuses(coverage: pd.DataFrame) -> str:
     bars = "".join(
         f"<i style='flex:{count};background:{_COLOURS[status]}'></i>" for status, count in counts
     )
-    legend = "".join(
-        f"<span><i style='background:{_COLOURS[status]}'></i>{count:,} {status}</span>"
+    legend = ", </span><span>".join(
+        f"<i style='background:{_COLOURS[status]}'></i>{count:,} {status}"
         for status, count in counts
     )
     reads = format_count(len(coverage), "read")
     return (
         f"<div class='fl-meter' aria-hidden='true'>{bars}</div>"
-        f"<div class='fl-statuses'><span>{reads} of an account and region:</span>{legend}</div>"
+        f"<div class='fl-statuses'><span>{reads} of an account and region: </span>"
+        f"<span>{legend}</span></div>"
     )
 
 
@@ -132,14 +136,17 @@ def _draw_failures(failures: pd.DataFrame) -> str:
         return ""
     causes = list(failures.groupby(["status", "error_code"], sort=False, dropna=False))
     rows = [
-        f"<tr><td>{_escape(status)}</td><td>{_escape(code)}</td><td>{_list_accounts(cause)}</td>"
-        f"<td>{_escape(cause['error_message'].iloc[0])}</td></tr>"
+        f"<tr><td {_LEFT}>{_escape(status)}</td><td {_LEFT}>{_escape(code)}</td>"
+        f"<td {_LEFT}>{_list_accounts(cause)}</td>"
+        f"<td {_LEFT}>{_escape(cause['error_message'].iloc[0])}</td></tr>"
         for (status, code), cause in causes[:_MAX_CAUSES]
     ]
     more = len(causes) - _MAX_CAUSES
     causes_left = f"and {format_count(more, 'more cause')}: see .failures"
     footer = f"<div>{causes_left}</div>" if more > 0 else ""
-    heads = "".join(f"<th scope='col'>{head}</th>" for head in ("", "Error", "Where", "What to do"))
+    heads = "".join(
+        f"<th scope='col' {_LEFT}>{head}</th>" for head in ("", "Error", "Where", "What to do")
+    )
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{footer}"
 
 
@@ -174,7 +181,7 @@ _DIM = "color-mix(in srgb, currentColor 14%, transparent)"
 _STYLE = f"""<style>
 .fl-sweep {{ font-size: 13px; line-height: 1.6; max-width: 1000px; }}
 .fl-sweep b {{ font-size: 15px; }}
-.fl-sweep .fl-mark {{ margin-left: 8px; padding: 1px 8px; border-radius: 9px; background: {_DIM};
+.fl-sweep .fl-mark {{ padding: 1px 8px; border-radius: 9px; background: {_DIM};
   font-size: 12px; white-space: nowrap; }}
 .fl-sweep .fl-meter {{ display: flex; gap: 2px; height: 8px; margin: 6px 0 4px; overflow: hidden;
   border-radius: 4px; }}
@@ -185,7 +192,7 @@ _STYLE = f"""<style>
 .fl-sweep .fl-when {{ opacity: 0.75; }}
 .fl-sweep table {{ border-collapse: collapse; table-layout: auto; margin: 8px 0 0; font-size: 13px;
   line-height: 1.4; }}
-.fl-sweep table :is(th, td) {{ text-align: left; vertical-align: top; padding: 4px 14px 4px 0;
+.fl-sweep table :is(th, td) {{ vertical-align: top; padding: 4px 14px 4px 0;
   border-bottom: 1px solid {_DIM}; max-width: none; white-space: normal; }}
 .fl-sweep td b {{ font-size: inherit; }}
 .fl-sweep table :is(th, td):nth-child(-n+2) {{ white-space: nowrap; }}

@@ -318,7 +318,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._clear.layout.display = None if self.selected else "none"
 
     def _render_summary(self) -> str:
-        mark = f" <span class='fl-demo'>{DEMO_MARK}</span>" if self._is_demo else ""
+        mark = f" · <span class='fl-demo'>{DEMO_MARK}</span>" if self._is_demo else ""
         selected = f" · {len(self.selected):,} selected" if self.selected else ""
         return (
             f"<div role='status' class='fl-summary'><b>{self._count:,} of "
