@@ -167,7 +167,7 @@ class MissingExtraError(FastLaunchError, ImportError):
     """An optional dependency is not installed; the message has the pip command."""
 
     def __init__(self, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs more: pip install 'fastlaunch_nb[{extra}]'")
+        super().__init__(f'{purpose} needs more: pip install "fastlaunch_nb[{extra}]"')
 
 
 class FastLaunchWarning(UserWarning):

@@ -204,7 +204,7 @@ def test_without_kaleido_the_message_helps(
 ) -> None:
     """Without the extra the message has the exact pip command."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(fl.MissingExtraError, match=r"pip install 'fastlaunch_nb\[image\]'"):
+    with pytest.raises(fl.MissingExtraError, match=r'pip install "fastlaunch_nb\[image\]"'):
         fl.embed(fl.capacity(images), "svg")
 
 

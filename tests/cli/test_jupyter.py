@@ -28,7 +28,7 @@ from playwright.sync_api import expect
 import fastlaunch_nb as fl
 from fastlaunch_nb.cli import jupyter
 from fastlaunch_nb.demo_fleet.demo import Demo
-from tests.helpers.browser import ROOT, SLOW, launched, opened
+from tests.helpers.browser import ROOT, SLOW, launch_browser, open_page
 from tests.helpers.processes import LIMIT, Process, process
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb"]
@@ -340,7 +340,7 @@ def test_serve_requires_its_token(demo: Demo) -> None:
         address = server.find(r"http://\S+")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=.+", address)
         assert "Password or token" in request_page(address.partition("?")[0])
-        with launched() as browser, opened(browser) as page:
+        with launch_browser() as browser, open_page(browser) as page:
             page.goto(address, timeout=SLOW)
             expect(page.locator(".fl-summary")).to_contain_text(
                 f"{expected} of {expected} images", timeout=SLOW

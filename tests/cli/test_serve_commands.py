@@ -62,7 +62,7 @@ def test_a_missing_lab_extra_is_named(
     """Without JupyterLab and Voila the error has the exact pip command."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert main([command, "--demo"]) == 1
-    assert "pip install 'fastlaunch_nb[lab]'" in capsys.readouterr().err
+    assert 'pip install "fastlaunch_nb[lab]"' in capsys.readouterr().err
 
 
 def test_a_missing_demo_extra_is_named(
@@ -72,7 +72,7 @@ def test_a_missing_demo_extra_is_named(
     monkeypatch.setitem(sys.modules, "fastlaunch_nb.emulator.server", None)
     monkeypatch.setattr(jupyter, "run_server", lambda *_: pytest.fail("started"))
     assert main(["serve", "--demo"]) == 1
-    assert "pip install 'fastlaunch_nb[demo]'" in capsys.readouterr().err
+    assert 'pip install "fastlaunch_nb[demo]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
