@@ -16,7 +16,7 @@ import nbformat
 import fastlaunch_nb as fl
 from benchmarks import seconds
 from benchmarks.filters import fleet
-from tests.helpers.browser import ROOT, SLOW, launched, opened, voila_started
+from tests.helpers.browser import ROOT, SLOW, launch_browser, open_page, start_voila
 
 SIZES = (100_000, 1_000_000)
 CLICKS = (
@@ -79,9 +79,9 @@ def on_screen(size: int) -> list[float]:
         notebook = nbformat.v4.new_notebook(cells=[cell], metadata=kernel)
         nbformat.write(notebook, Path(folder) / "panel.ipynb")
         with (
-            voila_started(Path(folder), PYTHONPATH=str(ROOT)) as address,
-            launched() as browser,
-            opened(browser) as page,
+            start_voila(Path(folder), PYTHONPATH=str(ROOT)) as address,
+            launch_browser() as browser,
+            open_page(browser) as page,
         ):
             page.goto(f"{address}/voila/render/panel.ipynb", timeout=SLOW)
             page.locator(".fl-table tbody tr").first.wait_for(timeout=SLOW)

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser
 import fastlaunch_nb as fl
 from fastlaunch_nb.charts.timeline import MOST_BARS
 from fastlaunch_nb.schema.columns import KEY, TEXT, TIME
-from tests.helpers.browser import launched
+from tests.helpers.browser import launch_browser
 
 DAYS, DAY, START = 28, 86_400_000_000, 1_767_225_600_000_000  # in microseconds; 2026-01-01
 STATES = ("enabled", "enabling", "disabling", "enabled-failed", "enabling-failed", "unknown")
@@ -57,7 +57,7 @@ def built(intervals: pd.DataFrame) -> float:
 def appeared(figures: list[Any]) -> list[float]:
     """Return the median seconds until each figure is drawn; they take turns."""
     runs: list[list[float]] = [[] for _ in figures]
-    with tempfile.TemporaryDirectory() as folder, launched() as browser:
+    with tempfile.TemporaryDirectory() as folder, launch_browser() as browser:
         files = [Path(folder) / f"{number}.html" for number in range(len(figures))]
         for file, figure in zip(files, figures, strict=True):
             figure.write_html(file)  # with plotly.js in it

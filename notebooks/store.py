@@ -36,10 +36,10 @@ def store(path: Path) -> None:
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
-    for output in _shown(notebook):
+    for output in _iter_outputs(notebook):
         output.data.pop(WIDGET, None)
         if PLOTLY in output.data:
-            output.data["image/png"] = _picture(output.data[PLOTLY])
+            output.data["image/png"] = _draw_picture(output.data[PLOTLY])
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -48,14 +48,14 @@ def store(path: Path) -> None:
     nbformat.write(notebook, path)
 
 
-def _shown(notebook: NotebookNode) -> Iterator[NotebookNode]:
+def _iter_outputs(notebook: NotebookNode) -> Iterator[NotebookNode]:
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
             if "data" in output:
                 yield output
 
 
-def _picture(figure: NotebookNode) -> str:
+def _draw_picture(figure: NotebookNode) -> str:
     still = go.Figure({"data": figure["data"], "layout": figure["layout"]}, skip_invalid=True)
     still.update_xaxes(rangeselector_visible=False)  # nobody can press a button of a picture
     png = still.to_image("png", width=WIDTH)

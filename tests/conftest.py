@@ -22,7 +22,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.moto_extension import get_backend, install, reset_emulator
 from fastlaunch_nb.emulator.server import Server
-from tests.helpers.browser import find, launched, opened
+from tests.helpers.browser import find_browser, launch_browser, open_page
 from tests.helpers.cases import case_id
 from tests.helpers.processes import restore_signals
 from tests.helpers.samples import ACCOUNT, REGION, ROOT, ZOO, Connect, run
@@ -42,7 +42,7 @@ settings.load_profile("quick")
 
 restore_signals()
 
-if browser_path := find():
+if browser_path := find_browser():
     os.environ["BROWSER_PATH"] = browser_path  # for Kaleido, here and in the kernels of notebooks
 
 
@@ -160,14 +160,14 @@ def images() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless browser."""
-    with launched() as running:
+    with launch_browser() as running:
         yield running
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """An empty page, 1280 pixels wide, that can reach only this machine."""
-    with opened(browser) as new:
+    with open_page(browser) as new:
         yield new
 
 

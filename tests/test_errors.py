@@ -12,7 +12,7 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.errors import redact
-from tests.helpers.samples import OTHER_EVENT, REGION, denied, make_event
+from tests.helpers.samples import OTHER_EVENT, REGION, deny_operations, make_event
 
 UNKNOWN_STATE = {"state": ["enablin"]}
 FIELDS: dict[str, Any] = {
@@ -106,7 +106,7 @@ def test_secrets_are_redacted(secret: str) -> None:
 def enrich_without_snapshots(demo: Demo) -> None:
     """Enrich images whose snapshots may not be read."""
     images = fl.describe(region=REGION)
-    with denied("DescribeSnapshots"):
+    with deny_operations("DescribeSnapshots"):
         fl.enrich(images, "ami", "snapshots")
 
 

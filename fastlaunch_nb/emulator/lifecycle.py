@@ -154,7 +154,7 @@ class FastLaunchLifecycle:
             return None
         exists = self.pool.stock <= len(self.snapshots)
         is_fast = self.pool.take()
-        self._recorder.launched(is_fast=is_fast)
+        self._recorder.count_launch(is_fast=is_fast)
         if not is_fast:
             return None
         snapshot_id = self.snapshots[0] if exists else IDS.make_id("snap")
@@ -167,7 +167,7 @@ class FastLaunchLifecycle:
         """Launch an instance that defines its own volumes and so takes no snapshot."""
         self._catch_up()
         if self.serves_launches:
-            self._recorder.launched(is_fast=False)
+            self._recorder.count_launch(is_fast=False)
 
     def end(self) -> None:
         """End Fast Launch and delete all snapshots."""

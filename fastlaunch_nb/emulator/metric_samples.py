@@ -51,7 +51,7 @@ class PoolRecorder:
     --------
     >>> recorder, pool = PoolRecorder(), Pool(target=5, max_parallel=6, fill_time=1800)
     >>> recorder.record_pool(pool)
-    >>> recorder.launched(is_fast=False)
+    >>> recorder.count_launch(is_fast=False)
     >>> start = CLOCK.now().timestamp()
     >>> [point.statistic("Sum") for point in recorder.compute_points(COLD, start, start + 300)]
     [1.0]
@@ -87,7 +87,7 @@ class PoolRecorder:
             self._waiting.pop()
         self._record_stock(now, pool.stock)
 
-    def launched(self, *, is_fast: bool) -> None:
+    def count_launch(self, *, is_fast: bool) -> None:
         """Count a launch."""
         self._samples[FAST if is_fast else COLD].append((_now(), 1))
 

@@ -12,7 +12,7 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.aws.targets import AccountCache, Target, make_portable
 from fastlaunch_nb.demo_fleet.demo import Demo
-from tests.helpers.samples import denied
+from tests.helpers.samples import deny_operations
 
 READER = "FastLaunchReader"
 
@@ -165,14 +165,17 @@ def test_an_account_outside_the_organization_is_refused(demo: Demo) -> None:
 def test_a_denied_list_names_its_action(demo: Demo) -> None:
     """If the organization may not be listed, the error names the action to allow."""
     message = r"Allow the IAM action organizations:ListAccounts\."
-    with denied("ListAccounts"), pytest.raises(fl.ReadError, match=message):
+    with deny_operations("ListAccounts"), pytest.raises(fl.ReadError, match=message):
         fl.targets(organization=True, role=READER)
 
 
 def test_a_denied_unit_names_its_action(demo: Demo, units: dict[str, str]) -> None:
     """Each action of Organizations has its own name in the error."""
     operation = "ListAccountsForParent"
-    with denied(operation), pytest.raises(fl.ReadError, match=f"organizations:{operation}"):
+    with (
+        deny_operations(operation),
+        pytest.raises(fl.ReadError, match=f"organizations:{operation}"),
+    ):
         fl.targets(organization=units["outer"], role=READER)
 
 
@@ -200,7 +203,7 @@ def test_a_denied_role_names_permission_and_trust(demo: Demo) -> None:
     """If a role cannot be assumed, the error names the permission and the trust policy."""
     [target] = fl.targets(accounts="111122223333", role=READER)
     message = r"sts:AssumeRole.*trust policy.*external id"
-    with denied("AssumeRole"), pytest.raises(fl.ReadError, match=message):
+    with deny_operations("AssumeRole"), pytest.raises(fl.ReadError, match=message):
         AccountCache().open(target)
 
 

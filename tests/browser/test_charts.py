@@ -17,7 +17,7 @@ from fastlaunch_nb.charts import style, timeline
 from tests.charts.chart_helpers import DAY, NOON, SCAN, make_coverage, make_intervals, make_lives
 from tests.charts.test_capacity import stocked
 from tests.charts.test_capacity_over_time import make_metrics
-from tests.helpers.browser import PLOT, opened, overlaps
+from tests.helpers.browser import PLOT, find_overlaps, open_page
 from tests.helpers.cases import some
 from tests.helpers.samples import item
 
@@ -105,7 +105,7 @@ def test_text_and_marks_do_not_overlap(browser: Browser, tmp_path: Path, width: 
     """No label or note lies on another, on a mark or off the figure, for any fleet."""
     figures = [chart(images) for images in FLEETS.values() for chart in (fl.timeline, fl.capacity)]
     figures += [*draw_histories(), *draw_pools()]
-    with opened(browser, width) as page:
+    with open_page(browser, width) as page:
         page.goto(write_page(tmp_path, *figures))
         expect(page.locator(PLOT)).to_have_count(len(figures))
         for plot, figure in zip(page.locator(PLOT).all(), some(figures), strict=True):
@@ -116,11 +116,11 @@ def test_text_and_marks_do_not_overlap(browser: Browser, tmp_path: Path, width: 
                 ".gtitle, .gtitle-subtitle, .ytick text, .y2tick text, .annotation text, "
                 ".selector-text, .textpoint text"
             )
-            assert overlaps(plot, texts) == [], title
+            assert find_overlaps(plot, texts) == [], title
             marks = ".point path, path.point, .heatmaplayer image"
-            assert overlaps(plot, ".annotation text", ".point path, path.point") == [], title
-            assert overlaps(plot, ".selector-rect, .gtitle-subtitle", marks) == [], title
-            assert overlaps(plot, LEVEL_TICKS) == [], title
+            assert find_overlaps(plot, ".annotation text", ".point path, path.point") == [], title
+            assert find_overlaps(plot, ".selector-rect, .gtitle-subtitle", marks) == [], title
+            assert find_overlaps(plot, LEVEL_TICKS) == [], title
 
 
 @pytest.mark.parametrize("colour", [255, 17])
@@ -154,7 +154,7 @@ def test_times_are_utc_in_every_time_zone(
     figure = fl.timeline(intervals, since=None)
     views = []
     for zone in ZONES:
-        with opened(browser, zone=zone) as page:
+        with open_page(browser, zone=zone) as page:
             page.goto(write_page(tmp_path, figure))
             plot = page.locator(PLOT)
             ticks = plot.locator(".xtick text").all_text_contents()
@@ -178,7 +178,7 @@ def test_buttons_show_the_last_days(browser: Browser, tmp_path: Path, width: int
     """Each button zooms to that many days before the last scan, and the last one to all of them."""
     intervals = make_intervals((1, "enabled", 40, None))
     figure = fl.timeline(intervals, coverage=make_coverage(40, 0), since=None)
-    with opened(browser, width) as page:
+    with open_page(browser, width) as page:
         page.goto(write_page(tmp_path, figure))
         plot = page.locator(PLOT)
         for label, days in {"1 d": 1, "30 d": 30, "7 d": 7, "all": 40, "14 d": 14}.items():

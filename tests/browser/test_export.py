@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import fastlaunch_nb as fl
-from tests.helpers.browser import NBCONVERTS_OWN, ROOT, opened
+from tests.helpers.browser import NBCONVERTS_OWN, ROOT, open_page
 from tests.helpers.samples import HOSTILE, item, run
 
 NOTEBOOK = ROOT / "notebooks" / "04_embed.ipynb"
@@ -148,7 +148,7 @@ def test_without_chrome_a_report_has_only_text(tmp_path: Path) -> None:
 def test_nbconvert_keeps_the_pictures(reports: Path, browser: Browser) -> None:
     """The executed notebook has a picture of each chart after export by nbconvert."""
     run_tool("nbconvert", "--to", "html", reports / NOTEBOOK.name)
-    with opened(browser, templates_own=NBCONVERTS_OWN) as page:
+    with open_page(browser, templates_own=NBCONVERTS_OWN) as page:
         page.goto((reports / NOTEBOOK.name).with_suffix(".html").as_uri())
         expect_pictures(page.locator("img"))
         expect(page.locator("h1")).to_contain_text("How do I put a chart into a report?")

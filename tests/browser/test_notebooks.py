@@ -18,13 +18,13 @@ from tests.helpers.browser import (
     PLOT,
     ROOT,
     SLOW,
+    find_overlaps,
     lab_folder,
-    lab_started,
-    opened,
-    overlaps,
+    open_page,
     run_all,
+    start_lab,
     start_server,
-    voila_started,
+    start_voila,
 )
 from tests.helpers.cases import some
 from tests.helpers.samples import HOSTILE, item
@@ -66,14 +66,14 @@ def hostile_code() -> str:
 @pytest.fixture(scope="module")
 def lab(home: Path) -> Iterator[str]:
     """The address of the first notebook in JupyterLab."""
-    with lab_started(home) as address:
+    with start_lab(home) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def voila(home: Path) -> Iterator[str]:
     """The address of the first notebook in Voila."""
-    with voila_started(lab_folder(home)) as address:
+    with start_voila(lab_folder(home)) as address:
         yield f"{address}/voila/render/01_explore.ipynb"
 
 
@@ -117,7 +117,7 @@ def check_the_charts(page: Page, *rows: int) -> None:
 @pytest.fixture(scope="module")
 def explored(browser: Browser, lab: str) -> Iterator[Page]:
     """A page of JupyterLab in which the first notebook has run."""
-    with opened(browser) as page:
+    with open_page(browser) as page:
         run_all(page, lab)
         yield page
 
@@ -198,7 +198,7 @@ def test_labels_do_not_overlap(explored: Page, width: int) -> None:
         plot.scroll_into_view_if_needed()
         expect(plot.locator(".ytick text")).to_have_count(42)
         for selector in (".ytick text", ".gtitle, .gtitle-subtitle, .ytick text"):
-            assert overlaps(plot, selector) == []
+            assert find_overlaps(plot, selector) == []
 
 
 @pytest.mark.deep

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import fastlaunch_nb as fl
-from tests.helpers.browser import PLOT, axe
+from tests.helpers.browser import PLOT, find_violations
 from tests.helpers.cases import some
 from tests.helpers.panel_screen import (
     HOSTS,
@@ -373,7 +373,7 @@ def test_axe_finds_nothing_serious(screen: Screen) -> None:
     screen.find_box("State", "enabling-failed").check()
     for title in TABS:
         screen.open_drawn_tab(title)
-        assert axe(screen.page, NEW) == [], title
+        assert find_violations(screen.page, NEW) == [], title
 
 
 def test_axe_finds_nothing_serious_in_the_dark(host: Host, browser: Browser) -> None:
@@ -383,7 +383,7 @@ def test_axe_finds_nothing_serious_in_the_dark(host: Host, browser: Browser) -> 
         screen.find_box("State", "enabling-failed").check()
         for title in TABS:
             screen.open_drawn_tab(title)
-            assert axe(page, NEW) == [], title
+            assert find_violations(page, NEW) == [], title
 
 
 def test_a_narrow_panel_fits(screen: Screen) -> None:

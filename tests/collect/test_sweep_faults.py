@@ -24,7 +24,7 @@ from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from tests.helpers.cases import some
 from tests.helpers.processes import LIMIT
-from tests.helpers.samples import ACCOUNT, REGION, denied
+from tests.helpers.samples import ACCOUNT, REGION, deny_operations
 from tests.helpers.sweeps import OTHER
 
 REGIONS = ["eu-west-1", "us-east-1"]
@@ -129,7 +129,7 @@ def test_strict_names_every_failure(demo: Demo) -> None:
 def test_a_role_that_cannot_be_assumed_is_a_failure(demo: Demo) -> None:
     """It is a failure in every requested region, or one row if no region was requested."""
     role = fl.targets(accounts=OTHER, role="FastLaunchReader")
-    with denied("AssumeRole"):
+    with deny_operations("AssumeRole"):
         requested, listed = fl.sweep(role, regions=REGIONS), fl.sweep(role)
     failures = requested.failures[["account_id", "region"]]
     assert failures.values.tolist() == [[OTHER, region] for region in REGIONS]
@@ -171,7 +171,7 @@ def test_a_session_must_be_passed_again(images: pd.DataFrame) -> None:
 def test_some_targets_can_be_resumed_first(demo: Demo) -> None:
     """If one account of several is resumed, the others stay as they are for a later resume."""
     profiles = list(demo.accounts.values())
-    with denied("GetCallerIdentity", "AssumeRole", "DescribeRegions", code="ExpiredToken"):
+    with deny_operations("GetCallerIdentity", "AssumeRole", "DescribeRegions", code="ExpiredToken"):
         swept = fl.sweep(fl.targets(profiles=profiles))
     assert swept.failures["account_name"].tolist() == profiles
     assert swept.failures["region"].isna().tolist() == [True, True]
@@ -226,7 +226,7 @@ def test_rows_survive_a_failed_resume(demo: Demo, monkeypatch: pytest.MonkeyPatc
         FailingRequests(patch, "InternalFailure", {1})
         swept = fl.sweep(role, regions=[*REGIONS, "cn-north-1"], max_workers=1)
     assert sorted(swept.coverage["status"]) == ["complete", "failed"]
-    with denied("AssumeRole"):
+    with deny_operations("AssumeRole"):
         again = fl.sweep(resume=swept)
     assert sorted(again.coverage["status"]) == ["complete", "failed"]
     assert len(again.images) == len(swept.images) > 0
@@ -237,7 +237,7 @@ def test_rows_survive_a_failed_resume(demo: Demo, monkeypatch: pytest.MonkeyPatc
 def test_an_opened_account_loses_regions_of_other_partitions(demo: Demo) -> None:
     """Before it opens, an account fails in every requested region; then it has only its own."""
     regions = ["cn-north-1", REGION]
-    with denied("AssumeRole"):
+    with deny_operations("AssumeRole"):
         swept = fl.sweep(fl.targets(accounts=OTHER, role="FastLaunchReader"), regions=regions)
     assert swept.failures["region"].tolist() == regions
     assert fl.sweep(resume=swept).coverage["region"].tolist() == [REGION]

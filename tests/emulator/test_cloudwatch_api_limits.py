@@ -42,7 +42,7 @@ def test_a_metric_is_listed_for_two_weeks(
     """A metric is listed for two weeks after its last value, or for three hours if recent."""
     ec2.forget("ami-00000001")
     ec2.meters["ami-00000001"].end()
-    ec2.meters["ami-00000001"].launched(is_fast=False)
+    ec2.meters["ami-00000001"].count_launch(is_fast=False)
     CLOCK.advance(seconds=age.total_seconds())
     response = cloudwatch_client.list_metrics(
         MetricName="NumberOfInstancesNotFastLaunched", **parameters

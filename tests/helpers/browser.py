@@ -39,7 +39,7 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 expect.set_options(timeout=TIMEOUT)
 
 
-def find() -> str | None:
+def find_browser() -> str | None:
     """Return the path of a browser on this machine, Playwright's own download included.
 
     BROWSER_PATH, which Kaleido also uses, comes first. A headless shell comes before a
@@ -64,7 +64,7 @@ def install_browser() -> str | None:
         [["brew", "install", "--cask", "google-chrome"]],
     )
     for commands in installations:
-        if all(_try_command(command) for command in commands) and (path := find()):
+        if all(_try_command(command) for command in commands) and (path := find_browser()):
             return path
     return None
 
@@ -79,9 +79,9 @@ def _try_command(command: list[str]) -> bool:
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
+def launch_browser() -> Iterator[Browser]:
     """Yield a running browser; raise RuntimeError if none is installed."""
-    path = find()
+    path = find_browser()
     if path is None:
         raise RuntimeError("No Chromium or Chrome was found. Install one: make setup-browser")
     with sync_playwright() as playwright:
@@ -95,7 +95,7 @@ def launched() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(
+def open_page(
     browser: Browser,
     width: int = 1280,
     *,
@@ -148,12 +148,12 @@ def _listens(server: Process, port: int) -> bool:
 
 
 def lab_folder(home: Path) -> Path:
-    """Return the folder in which :func:`lab_started` has the notebooks that read the demo."""
+    """Return the folder in which :func:`start_lab` has the notebooks that read the demo."""
     return home / "lab" / "demo"
 
 
 @contextmanager
-def lab_started(home: Path) -> Iterator[str]:
+def start_lab(home: Path) -> Iterator[str]:
     """Start JupyterLab as `make lab` does, with new settings; yield its address."""
     command = [sys.executable, "-m", "fastlaunch_nb", "lab", "--no-browser", "--port", "0"]
     folders = ["--notebooks", str(ROOT / "notebooks"), "--folder", str(lab_folder(home).parent)]
@@ -162,7 +162,7 @@ def lab_started(home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def notebook_started(home: Path) -> Iterator[str]:
+def start_notebook(home: Path) -> Iterator[str]:
     """Start Jupyter Notebook on the same folder; yield the address of that folder."""
     options = ["ip=127.0.0.1", "port=0", f"root_dir={lab_folder(home)}", "allow_root=True"]
     settings = [f"--ServerApp.{option}" for option in options]
@@ -172,7 +172,7 @@ def notebook_started(home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def voila_started(folder: Path, **variables: str) -> Iterator[str]:
+def start_voila(folder: Path, **variables: str) -> Iterator[str]:
     """Start Voila on a folder of notebooks, with these variables; yield its address.
 
     It listens on its default port, or on the next free one.
@@ -193,7 +193,7 @@ def _make_settings(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def darkened(page: Page) -> Iterator[None]:
+def use_dark_theme(page: Page) -> Iterator[None]:
     """Use the dark theme of JupyterLab or Notebook in a block of code.
 
     Voila has it in its address: ``?theme=dark``.
@@ -240,7 +240,7 @@ def _run_cells(page: Page, until: str) -> None:
     page.locator(until).first.wait_for(timeout=SLOW)
 
 
-def axe(page: Page, selector: str) -> list[str]:
+def find_violations(page: Page, selector: str) -> list[str]:
     """Return the serious and critical accessibility violations in a part of a page.
 
     There is a line for each element, with axe-core's rule, the element and the reason.
@@ -256,7 +256,7 @@ def axe(page: Page, selector: str) -> list[str]:
     ]
 
 
-def overlaps(plot: Locator, selector: str, marks: str = "") -> list[str]:
+def find_overlaps(plot: Locator, selector: str, marks: str = "") -> list[str]:
     """Return the texts of a chart that overlap each other or marks, or extend beyond it."""
     problems: list[str] = plot.evaluate(
         """(plot, [selector, marks]) => {
@@ -282,7 +282,7 @@ def overlaps(plot: Locator, selector: str, marks: str = "") -> list[str]:
 
 
 if __name__ == "__main__":
-    browser_path = find() or install_browser()
+    browser_path = find_browser() or install_browser()
     if browser_path is None:
         sys.exit("No browser could be installed. Install Chromium or Chrome yourself, then retry.")
     print(browser_path)

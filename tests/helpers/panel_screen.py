@@ -17,14 +17,14 @@ import fastlaunch_nb as fl
 from tests.helpers.browser import (
     PLOT,
     SLOW,
-    darkened,
     lab_folder,
-    lab_started,
-    notebook_started,
-    opened,
+    open_page,
     run_all,
     run_all_in_notebook,
-    voila_started,
+    start_lab,
+    start_notebook,
+    start_voila,
+    use_dark_theme,
 )
 from tests.helpers.samples import HOSTILE, SINCE, item
 
@@ -137,11 +137,11 @@ class Host(NamedTuple):
 def open_host(name: str, root: Path, browser: Browser) -> Iterator[Host]:
     """Start a host, and run the notebook in a page of it."""
     start: dict[str, Callable[[Path], Any]] = {
-        "lab": lab_started,
-        "notebook": notebook_started,
-        "voila": lambda root: voila_started(lab_folder(root)),
+        "lab": start_lab,
+        "notebook": start_notebook,
+        "voila": lambda root: start_voila(lab_folder(root)),
     }
-    with start[name](root) as address, opened(browser) as page:
+    with start[name](root) as address, open_page(browser) as page:
         addresses = {
             "lab": address.replace("01_explore", "panel"),
             "notebook": address.replace("/tree", "/notebooks/panel.ipynb"),
@@ -167,11 +167,11 @@ def run_notebook(name: str, page: Page, address: str) -> None:
 def open_dark_page(host: Host, browser: Browser) -> Iterator[Page]:
     """Make a host's page dark; for Voila, open another page."""
     if host.name == "voila":
-        with opened(browser) as page:
+        with open_page(browser) as page:
             run_notebook(host.name, page, f"{host.address}?theme=dark")
             yield page
     else:
-        with darkened(host.page):
+        with use_dark_theme(host.page):
             yield host.page
 
 

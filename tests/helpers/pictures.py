@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.helpers.browser import PLOT, ROOT, SLOW, lab_started, launched, opened, run_all
+from tests.helpers.browser import PLOT, ROOT, SLOW, launch_browser, open_page, run_all, start_lab
 
 FOLDER = ROOT / "pictures"
 CHARTS = (  # the notebook, which of its charts, and its name
@@ -51,9 +51,9 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as home,
-        lab_started(Path(home)) as address,
-        launched() as browser,
-        opened(browser) as page,
+        start_lab(Path(home)) as address,
+        launch_browser() as browser,
+        open_page(browser) as page,
     ):
         run_all(page, address)
         take(page)

@@ -24,7 +24,7 @@ Connect = Callable[..., Any]
 
 
 @contextmanager
-def denied(*operations: str, code: str = "AccessDenied") -> Iterator[None]:
+def deny_operations(*operations: str, code: str = "AccessDenied") -> Iterator[None]:
     """Make AWS refuse some operations inside the context, and no others."""
     real_call = BaseClient._make_api_call
 

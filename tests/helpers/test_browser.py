@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.helpers.browser import axe, opened, overlaps
+from tests.helpers.browser import find_overlaps, find_violations, open_page
 
 LABELS = """
     <div id="plot" style="position: relative; width: 300px; height: 100px">
@@ -21,13 +21,13 @@ LABELS = """
 def test_overlapping_labels_are_reported(page: Page, left: int, expected: list[str]) -> None:
     """Labels that overlap are reported, and so is one that extends beyond its chart."""
     page.set_content(LABELS.format(left=left))
-    assert overlaps(page.locator("#plot"), "span") == expected
+    assert find_overlaps(page.locator("#plot"), "span") == expected
 
 
 def test_axe_reports_an_image_without_alt_text(page: Page) -> None:
     """An image without alternative text is a violation, with its rule and element."""
     page.set_content("<html lang=en><title>A page</title><main><img src='data:,'></main>")
-    [violation] = axe(page, "main")
+    [violation] = find_violations(page, "main")
     assert violation.startswith("image-alt (critical): <img")
 
 
@@ -42,6 +42,6 @@ def test_a_request_to_another_machine_fails_its_test(browser: Browser) -> None:
     """A page that requests something from another machine fails its test and gets nothing."""
     with (
         pytest.raises(AssertionError, match=r"https://example\.com/a.png"),
-        opened(browser) as page,
+        open_page(browser) as page,
     ):
         page.set_content("<img src='https://example.com/a.png'>")

@@ -1,4 +1,4 @@
-"""The choice of the tests' browser: which one `browser.find` takes, and who gets its path."""
+"""The choice of the tests' browser: which one `find_browser` takes, and who gets its path."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def test_a_headless_shell_comes_first(chromium: Path) -> None:
     """A browser without windows is preferred, because it needs less time."""
     shell = chromium.with_name("chromium-headless-shell")
     shell.touch(mode=0o755)
-    assert browser.find() == str(shell)
+    assert browser.find_browser() == str(shell)
 
 
 def test_browser_path_comes_first(chromium: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """BROWSER_PATH sets the browser if it is a file; else it is one on PATH."""
     mine = chromium.with_name("mine")
     mine.touch(mode=0o755)
-    assert browser.find() == str(chromium)
+    assert browser.find_browser() == str(chromium)
     monkeypatch.setenv("BROWSER_PATH", str(mine))
-    assert browser.find() == str(mine)
+    assert browser.find_browser() == str(mine)
     monkeypatch.setenv("BROWSER_PATH", str(mine.with_name("gone")))
-    assert browser.find() == str(chromium)
+    assert browser.find_browser() == str(chromium)
 
 
 def test_kaleido_uses_the_tests_browser(chromium: Path) -> None:

@@ -30,7 +30,7 @@ from tests.helpers.joins import (
     run_instance,
     use_test_namespace,
 )
-from tests.helpers.samples import ACCOUNT, REGION, denied
+from tests.helpers.samples import ACCOUNT, REGION, deny_operations
 
 OTHER, ELSEWHERE = "111122223333", "eu-west-1"
 EMPTY_REGION = "eu-north-1"  # the demo has nothing here
@@ -90,7 +90,7 @@ def test_a_join_adds_its_columns(demo: Demo, images: pd.DataFrame, join: str) ->
 
 def test_no_rows_get_the_columns_too(demo: Demo) -> None:
     """Without rows, no request is sent, and the result has the columns."""
-    with denied("GetCallerIdentity", "AssumeRole"):
+    with deny_operations("GetCallerIdentity", "AssumeRole"):
         found = fl.enrich(empty_images())
     assert found.empty
     assert found[list(JOINED)].dtypes.astype(str).to_dict() == dict(JOINED)
@@ -479,7 +479,7 @@ def test_cost_uses_the_joined_columns(demo: Demo, unlisted_images: pd.DataFrame)
     joined = fl.enrich(unlisted_images, "snapshots", "metrics")
     assert joined["snapshots"].tolist() == [0] * 4
     joined["snapshot_gib"] = pd.array([0, 50, 100, 7], dtype=COUNT)
-    with denied("DescribeSnapshots", "GetCallerIdentity"):
+    with deny_operations("DescribeSnapshots", "GetCallerIdentity"):
         found = fl.enrich(joined, "cost", prices=fl.Prices(0.1, 0.5))
     expected = joined["snapshot_gib"] * 0.1
     assert (found["snapshots_monthly_usd"] - expected).abs().max() < 1e-9

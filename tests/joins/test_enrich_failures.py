@@ -19,7 +19,7 @@ from tests.helpers.joins import (
     refuse_operations,
     run_instance,
 )
-from tests.helpers.samples import ACCOUNT, REGION, denied
+from tests.helpers.samples import ACCOUNT, REGION, deny_operations
 
 OTHER, ELSEWHERE = "111122223333", "eu-west-1"
 
@@ -50,7 +50,7 @@ def test_an_account_that_cannot_be_opened(
     """A warning has the account and AWS's answer about the role; nothing is raised."""
     role = fl.targets(accounts=OTHER, role="Reader")
     rows = images.assign(account_id=pd.array([OTHER] * len(images), dtype=TEXT))
-    with denied("AssumeRole"), collect_warnings() as messages:
+    with deny_operations("AssumeRole"), collect_warnings() as messages:
         found = fl.enrich(rows, "ami", targets=role)
     assert set(found["image_state"].isna()) == {True}
     assert messages[0].startswith(f"The account {OTHER} could not be opened: AssumeRole")
@@ -61,7 +61,7 @@ def test_an_account_that_cannot_be_opened(
 def test_only_accounts_of_rows_are_opened(demo: Demo, images: pd.DataFrame) -> None:
     """A target with the id of an account is not opened if no row belongs to it."""
     role = fl.targets(accounts=[OTHER], role="Reader")
-    with denied("AssumeRole"):
+    with deny_operations("AssumeRole"):
         found = fl.enrich(images, "ami", targets=[demo.session, *role])
     assert set(found["image_name"].notna()) == {True}
 
