@@ -18,7 +18,7 @@ from typing import Any
 import fastlaunch_nb as fl
 from tests.helpers.histories import make_small_sweep
 
-PROCESSES, SWEEPS_EACH = 8, 50
+PROCESSES, SWEEPS_EACH = 8, 30
 _AUDITED = {"open", "os.mkdir", "os.rename", "os.remove", "os.truncate", "os.chmod"}
 """Audit events of Python that a writer raises."""
 

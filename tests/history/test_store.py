@@ -84,7 +84,7 @@ def test_writers_killed_at_any_time(tmp_path: Path) -> None:
 
 @pytest.mark.deep
 def test_many_writers_at_once(tmp_path: Path) -> None:
-    """8 processes write 50 sweeps each, one merges all the time: readers miss nothing, ever."""
+    """8 processes write 30 sweeps each, one merges all the time: readers miss nothing, ever."""
     folder = tmp_path / "store"
     fl.History(folder).record(make_small_sweep(0, "first"))
     reported = {"first"}

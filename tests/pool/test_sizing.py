@@ -189,6 +189,8 @@ def test_an_unreachable_share_is_refused() -> None:
     """If no pool can keep up, the error says so, and what would help."""
     with pytest.raises(fl.InputError, match=r"With 1,000 snapshots and 40 .* 80\.0 an hour"):
         fl.right_size("200 an hour daily", days=1)
+    with pytest.raises(fl.InputError, match=r"With 1,000 .* prepare 2,400\.0 an hour"):
+        fl.right_size("3000 an hour daily", days=1, fill_time=60)
     with pytest.raises(fl.InputError, match=r"With 9 .*, 90\.00% of launches .* Expected 99\.00%"):
         fl.right_size("10 at 08:00", days=20, max_target=9)
     assert fl.right_size("10 at 08:00", days=20, max_target=9, min_warm_share=0.9).target_count == 9
