@@ -317,6 +317,11 @@ datetime.fromisoformat('2026-01-15T00:00:00+00:00'), None)
         ("pandas", Filters(), "chosen = images"),
         (
             "pandas",
+            Filters(state="enabled"),
+            "chosen = images[\n    images['state'].isin(['enabled'])\n]",
+        ),
+        (
+            "pandas",
             RANGES,
             """chosen = images[
     (images['owner_id'].isin(['1']) | images['owner_id'].isna())
