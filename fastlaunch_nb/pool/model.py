@@ -6,7 +6,6 @@ event by event, as the embedded EC2 does; :func:`count_warm_launches` is the sam
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from math import inf
@@ -174,12 +173,12 @@ def count_warm_launches(
     >>> count_warm_launches([0, 0, 0, 60], target=2, max_parallel=6, fill_time=60)
     3
     """
-    oldest_free = -min(max_parallel, target)  # more instances than that never run at once
-    ready = deque([-inf] * target, maxlen=target)  # the initial stock: ready long ago
+    ready = [-inf] * target  # the initial stock: ready long ago
+    append, queue = ready.append, target - min(max_parallel, target)
     warm = 0
     for time in times:
-        if ready[0] <= time:
-            free = ready[oldest_free]
-            ready.append((time if time > free else free) + fill_time)  # max() takes twice as long
+        if ready[warm] <= time:
+            free = ready[queue + warm]  # when an instance is free to replace this snapshot
+            append((time if time > free else free) + fill_time)  # max() takes twice as long
             warm += 1
     return warm

@@ -7,8 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
-from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,11 +185,9 @@ def right_size(
     return pools.describe(target, parallel)
 
 
-class _Stretch(NamedTuple):
-    """Launches that begin at a full pool, up to the next that find it full."""
-
-    peak: int  # snapshots in use at once if all its launches are warm
-    times: tuple[float, ...]  # microseconds after its first launch
+_Stretch: TypeAlias = tuple[int, tuple[float, ...]]
+"""Launches that begin at a full pool, up to the next that find it full: the snapshots in use at
+once if all of them are warm, and microseconds after the first."""
 
 
 class _Pools:
@@ -206,7 +203,7 @@ class _Pools:
         self.times, self.fill_time, self.max_target = times, fill_time, max_target
         self._fill = max(1, round(fill_time * 1e6))
         split = partial(split_launches, times, fill_time=self._fill)
-        self._stretches = lru_cache(maxsize=1)(split)  # they are large, and used one after another
+        self._stretches = lru_cache(maxsize=2)(split)  # they are large, and used one after another
         self.count_cold = cache(self._count_cold)
 
     def _count_cold(self, target: int, parallel: int) -> int:
@@ -222,7 +219,7 @@ class _Pools:
 
     def top_target(self, parallel: int) -> int:
         """Return the target that makes all launches warm, or the largest to try."""
-        peaks = (stretch.peak for stretch in self._stretches(parallel))
+        peaks = (peak for peak, _ in self._stretches(parallel))
         return min(max(peaks, default=1), self.max_target)
 
     def find_target(self, share: float, parallel: int) -> int:
@@ -264,7 +261,7 @@ def split_launches(times: IntArray, max_parallel: int, fill_time: int) -> Counte
     Examples
     --------
     >>> split_launches(np.array([0, 0, 50, 500, 900, 900, 950]), 1, 60)
-    Counter({_Stretch(peak=3, times=(0.0, 0.0, 50.0)): 2})
+    Counter({(3, (0.0, 0.0, 50.0)): 2})
     """
     max_parallel = min(max_parallel, len(times))
     rows = -(-len(times) // max_parallel)
@@ -280,9 +277,9 @@ def split_launches(times: IntArray, max_parallel: int, fill_time: int) -> Counte
     is_long = peaks > 1
     offsets = (times - np.repeat(times[starts], lengths))[np.repeat(is_long, lengths)]
     # Floats are exact below 2**53 microseconds, 285 years, and compared faster than integers.
-    launches = iter(offsets.astype(float).tolist())
-    sizes = zip(peaks[is_long].tolist(), lengths[is_long].tolist(), strict=True)
-    return Counter(_Stretch(peak, tuple(islice(launches, length))) for peak, length in sizes)
+    launches, ends = tuple(offsets.astype(float).tolist()), lengths[is_long].cumsum().tolist()
+    parts = map(launches.__getitem__, map(slice, [0, *ends], ends))
+    return Counter(zip(peaks[is_long].tolist(), parts, strict=True))
 
 
 def _add_jitter(times: IntArray, jitter: float, seed: int) -> IntArray:
