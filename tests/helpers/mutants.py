@@ -25,11 +25,13 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tqdm import tqdm
 
 ROOT = Path(__file__).parent.parent.parent
 SURVIVORS = ROOT / "tests" / "helpers" / "mutants.toml"
@@ -255,24 +257,30 @@ def run(names: Sequence[str], size: int, seed: int, jobs: int, limit: float | No
             mutations = draw_sample(ROOMS[name], size, seed)
             slowest = max(pool.map(_measure_tests, [ROOMS[name]] * jobs))
             trial = partial(_try_mutation, room=ROOMS[name], limit=limit or 30 + 4 * slowest)
-            success &= report(name, list(pool.map(trial, mutations)), known)
+            outcomes = tqdm(pool.map(trial, mutations), name, len(mutations), unit=" changes")
+            success &= report(name, outcomes, known)
     return success
 
 
-def report(name: str, outcomes: Sequence[Outcome], known: dict[Change, str]) -> bool:
-    """Print the results of a room; return whether only changes with a reason survive, and few."""
-    ends = Counter(outcome.end for outcome in outcomes)
-    survived = [outcome for outcome in outcomes if outcome.end == SURVIVED]
-    unknown = [outcome for outcome in survived if outcome.change not in known]
-    print(
-        f"{name}: {len(outcomes)} sampled, {ends[KILLED] + ends[HUNG]} killed "
-        f"({ends[HUNG]} by the time limit), {len(survived)} survived, "
-        f"{len(unknown)} without a reason"
+def report(name: str, outcomes: Iterable[Outcome], known: dict[Change, str]) -> bool:
+    """Print the survivors of a room at once, and its summary at the end.
+
+    Return whether only changes with a reason survive, and few.
+    """
+    ends: Counter[str] = Counter()
+    unknown = 0
+    for change, line, end in outcomes:
+        ends[end] += 1
+        if end == SURVIVED:
+            unknown += change not in known
+            reason = known.get(change, "WITHOUT A REASON")
+            tqdm.write(f"{change.module}:{line}: {reason}\n  - {change.before}\n  + {change.after}")
+    total = ends.total()
+    tqdm.write(
+        f"{name}: {total} sampled, {ends[KILLED] + ends[HUNG]} killed "
+        f"({ends[HUNG]} by the time limit), {ends[SURVIVED]} survived, {unknown} without a reason"
     )
-    for change, line, _ in survived:
-        print(f"  {change.module}:{line}: {known.get(change, 'WITHOUT A REASON')}")
-        print(f"    - {change.before}\n    + {change.after}", flush=True)
-    return not unknown and len(survived) <= MAX_SURVIVORS * len(outcomes)
+    return not unknown and ends[SURVIVED] <= MAX_SURVIVORS * total
 
 
 def main() -> None:
