@@ -212,10 +212,10 @@ def connections() -> None:
         session = boto3.Session()
 
         def shared() -> tuple[float, float]:
-            return open_page(server, [AccountSession(session, connections=WORKERS)] * 100)
+            return measure_connections(server, [AccountSession(session, connections=WORKERS)] * 100)
 
         def own() -> tuple[float, float]:
-            return open_page(server, [AccountSession(session) for _ in range(100)])
+            return measure_connections(server, [AccountSession(session) for _ in range(100)])
 
         (ours, soon), (theirs, late) = in_turns(3, shared, own)
     what = f"connections of 100 clients, {WORKERS} at a time"
@@ -223,7 +223,7 @@ def connections() -> None:
     row("their time, without TLS", f"{soon:.2f} s", f"a pool each: {late:.2f} s", late / soon)
 
 
-def open_page(server: Replay, accesses: list[AccountSession]) -> tuple[float, float]:
+def measure_connections(server: Replay, accesses: list[AccountSession]) -> tuple[float, float]:
     """Return the connections that clients open for one request each, and the seconds."""
     before, began = server.counts().connections, time.perf_counter()
 

@@ -11,6 +11,8 @@ import pandas as pd
 from fastlaunch_nb.errors import escape_unprintable
 from fastlaunch_nb.schema.columns import EXAMPLE_ACCOUNTS, TEXT, WORST_FIRST
 
+ALIGN_LEFT: Final = "style='text-align:left'"
+"""For each cell of an HTML table: a notebook that is not trusted has no style sheets."""
 DEMO_MARK: Final = "Demo data"
 _NO_IMAGE = (  # a DataFrame does not know why it is empty
     "No image to show.",

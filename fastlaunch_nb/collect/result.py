@@ -11,6 +11,7 @@ import pandas as pd
 
 from fastlaunch_nb.collect.tasks import INTERRUPTION, RegionScan
 from fastlaunch_nb.formatting import (
+    ALIGN_LEFT,
     DEMO_MARK,
     format_count,
     is_demo,
@@ -27,9 +28,6 @@ _COLOURS = {
     INTERRUPTED: "#cc79a7",
     NOT_OPTED_IN: "#9a9a9a",
 }
-_LEFT = (
-    "style='text-align:left'"  # in each cell: where a notebook is not trusted, <style> is removed
-)
 _MAX_ACCOUNTS, _MAX_REGIONS, _MAX_CAUSES = 4, 3, 8  # listed before "and N more"
 
 
@@ -136,16 +134,16 @@ def _draw_failures(failures: pd.DataFrame) -> str:
         return ""
     causes = list(failures.groupby(["status", "error_code"], sort=False, dropna=False))
     rows = [
-        f"<tr><td {_LEFT}>{_escape(status)}</td><td {_LEFT}>{_escape(code)}</td>"
-        f"<td {_LEFT}>{_list_accounts(cause)}</td>"
-        f"<td {_LEFT}>{_escape(cause['error_message'].iloc[0])}</td></tr>"
+        f"<tr><td {ALIGN_LEFT}>{_escape(status)}</td><td {ALIGN_LEFT}>{_escape(code)}</td>"
+        f"<td {ALIGN_LEFT}>{_list_accounts(cause)}</td>"
+        f"<td {ALIGN_LEFT}>{_escape(cause['error_message'].iloc[0])}</td></tr>"
         for (status, code), cause in causes[:_MAX_CAUSES]
     ]
     more = len(causes) - _MAX_CAUSES
     causes_left = f"and {format_count(more, 'more cause')}: see .failures"
     footer = f"<div>{causes_left}</div>" if more > 0 else ""
     heads = "".join(
-        f"<th scope='col' {_LEFT}>{head}</th>" for head in ("", "Error", "Where", "What to do")
+        f"<th scope='col' {ALIGN_LEFT}>{head}</th>" for head in ("", "Error", "Where", "What to do")
     )
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{footer}"
 

@@ -22,7 +22,7 @@ from fastlaunch_nb.filter_panel.table_columns import (
     to_records,
 )
 from fastlaunch_nb.filter_panel.widget_helpers import read_file
-from fastlaunch_nb.formatting import empty_message, state_rank
+from fastlaunch_nb.formatting import ALIGN_LEFT, empty_message, state_rank
 from fastlaunch_nb.schema.joins import coalesce_stock
 from fastlaunch_nb.validation import validate_columns
 
@@ -30,7 +30,6 @@ MAX_ROWS: Final = 10
 """The number of rows of the table."""
 _MAX_STATES, _MAX_TARGETS = 6, 7  # lines of the picture; with a heading each, 15
 _BAR_WIDTH = 16  # characters of the longest bar
-_LEFT = "style='text-align:left'"
 _ONE_LINE = "nowrap style='text-align:left;white-space:nowrap'"  # sites may strip one of the two
 _RIGHT = "nowrap style='text-align:right;white-space:nowrap'"
 _ALIGNMENTS = {"state": _ONE_LINE, "state_transition_time": _ONE_LINE} | dict.fromkeys(
@@ -161,11 +160,11 @@ def _draw_bar(share: float) -> str:
 
 def _render_lines(label: str, number: str, lines: Sequence[_Line]) -> str:
     """Render lines as a table with two headings; the bar has none, as it repeats the number."""
-    head = "".join(f"<th scope='col' {_LEFT}>{heading}</th>" for heading in (label, number))
+    head = "".join(f"<th scope='col' {ALIGN_LEFT}>{heading}</th>" for heading in (label, number))
     body = "".join(
-        f"<tr><td {_LEFT}>{render_swatch(line.state)} {format_value(line.label)}</td>"
+        f"<tr><td {ALIGN_LEFT}>{render_swatch(line.state)} {format_value(line.label)}</td>"
         f"<td {_RIGHT}>{line.number}</td>"
-        f"<td {_LEFT}><span aria-hidden='true' class='fl-bar' style='"
+        f"<td {ALIGN_LEFT}><span aria-hidden='true' class='fl-bar' style='"
         f"color:{state_style(line.state).colour};font-family:monospace'>{line.bar}</span></td></tr>"
         for line in lines
     )
@@ -178,10 +177,12 @@ def _render_lines(label: str, number: str, lines: Sequence[_Line]) -> str:
 def render_table(images: pd.DataFrame) -> str:
     """Render images as an HTML table. All text from AWS is escaped."""
     columns = [c for c in make_image_columns(images) if c.name in DEFAULT_IMAGE_COLUMNS]
-    head = "".join(f"<th scope='col' {_LEFT}>{column.heading}</th>" for column in columns)
+    head = "".join(f"<th scope='col' {ALIGN_LEFT}>{column.heading}</th>" for column in columns)
     body = "".join(
         "<tr>"
-        + "".join(f"<td {_ALIGNMENTS.get(c.name, _LEFT)}>{c.render(row)}</td>" for c in columns)
+        + "".join(
+            f"<td {_ALIGNMENTS.get(c.name, ALIGN_LEFT)}>{c.render(row)}</td>" for c in columns
+        )
         + "</tr>"
         for row in to_records(validate_columns("images", images))
     )

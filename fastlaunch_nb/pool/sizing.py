@@ -203,7 +203,8 @@ class _Pools:
         self.times, self.fill_time, self.max_target = times, fill_time, max_target
         self._fill = max(1, round(fill_time * 1e6))
         split = partial(split_launches, times, fill_time=self._fill)
-        self._stretches = lru_cache(maxsize=2)(split)  # they are large, and used one after another
+        # Stretches are large, so few are cached: a search ends next to its result.
+        self._stretches = lru_cache(maxsize=2)(split)
         self.count_cold = cache(self._count_cold)
 
     def _count_cold(self, target: int, parallel: int) -> int:

@@ -54,7 +54,7 @@ def find_shortages(facts: RuleInput) -> pd.DataFrame:
     def describe(stock: int, target: int, start: Any, refill: Any) -> str:
         duration = f"; a refill takes {format_minutes(refill)}" if is_known(refill) else ""
         since = format_since(start, facts.at)
-        return f"{stock} of {target} snapshots available, below target {since}{duration}"
+        return f"{stock:,} of {target:,} snapshots available, below target {since}{duration}"
 
     def advise(region: Any, image_id: Any) -> str:
         command = cli_commands.format_list_preparations(region, image_id)
@@ -85,7 +85,7 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
         if is_known(fast):
             total = f"{cold:,} of {cold + fast:,} launches"
         since = f" since {start:%Y-%m-%d}" if is_known(start) else ""
-        target = target if is_known(target) else "unknown"
+        target = f"{target:,}" if is_known(target) else "unknown"
         return f"{total}{since} found no snapshot; the target is {target}"
 
     def advise(*settings: Any) -> str:
@@ -158,7 +158,7 @@ def find_slow_fills(facts: RuleInput) -> pd.DataFrame:
 
     def describe(target: int, parallel: int, rounds: int) -> str:
         duration = format_minutes(rounds * PREPARATION)
-        return f"{target} snapshots, {parallel} at a time, take {duration} to fill"
+        return f"{target:,} snapshots, {parallel:,} at a time, take {duration} to fill"
 
     columns = ("target_resource_count", "max_parallel_launches", "_rounds")
     remedy = cli_commands.format_enable_rows(rows, {"max_parallel_launches": "_parallel"})
@@ -186,7 +186,7 @@ def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
     def describe(images: int, parallel: int, quota: int, is_default: bool) -> str:
         default = ", AWS's default" if is_default else ""
         instances = f"{format_count(images, 'image')} may start {parallel:,} preparation instances"
-        return f"{instances} at once; the quota is {quota}{default}"
+        return f"{instances} at once; the quota is {quota:,}{default}"
 
     def advise(region: Any, parallel: int) -> str:
         options = ("--service-code", "ec2fastlaunch", "--quota-code", "L-DC79B53E")

@@ -457,7 +457,7 @@ def over(images: int, parallel: int, quota: str) -> Finding:
     return Finding(
         "over-quota",
         "low",
-        f"{images} image{'s' * (images > 1)} may start {parallel} preparation instances at once; "
+        f"{images} image{'s' * (images > 1)} may start {parallel:,} preparation instances at once; "
         f"the quota is {quota}",
         f"aws service-quotas request-service-quota-increase --region {REGION} --service-code "
         f"ec2fastlaunch --quota-code L-DC79B53E --desired-value {parallel}",
@@ -483,6 +483,12 @@ OVER_QUOTA = [
         over(1, 8, "7"),
     ),
     Case("over-quota", "as many as a higher quota", make_rows(41, 59, parallel_launches_quota=100)),
+    Case(
+        "over-quota",
+        "more than a thousand",
+        make_rows(1001, parallel_launches_quota=1000),
+        over(1, 1001, "1,000"),
+    ),
     # An unknown quota counts as AWS's default.
     Case("over-quota", "as many as the default", make_rows(40, parallel_launches_quota=None)),
     Case(
