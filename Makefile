@@ -8,6 +8,7 @@ NO_BROWSER ?=
 BIN := .venv/bin
 LAB_READY := .venv/lab-ready
 READY := .venv/ready
+DEEP_READY := .venv/deep-ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.helpers.browser)"
 MEASURED := emulator sweep intervals history timelines pool findings enrich filters panel
 unexport PYTHONDONTWRITEBYTECODE  # else every kernel and command compiles pandas again
@@ -31,15 +32,15 @@ help:
 	@echo "make setup-browser find a Chromium or Chrome for the tests, or get one"
 	@echo "make clean       remove what the others left behind, but not your copies in lab/"
 
-# Two stamps: what the notebooks need, and with it what developers need. uv and pip show
-# how far they are; pip may know a mirror that uv does not.
+# Three stamps: what the notebooks need, with it what developers need, and with that Spark.
+# uv and pip show how far they are; pip may know a mirror that uv does not.
 define INSTALL
   $(BIN)/uv pip install --python $(BIN)/python $(1) || { \
     echo "uv could not install it; pip tries."; \
     $(BIN)/python -m pip install --no-compile $(1); }
 endef
 
-setup: $(READY)
+setup: $(DEEP_READY)
 
 $(LAB_READY): pyproject.toml
 	@echo "Installing JupyterLab and what the notebooks need into .venv, about 650 MB."
@@ -52,8 +53,14 @@ $(LAB_READY): pyproject.toml
 	@touch $@
 
 $(READY): $(LAB_READY)
-	@echo "Installing what developers need into .venv: Spark, Node and a browser's driver, about 1.2 GB more."
+	@echo "Installing what developers need into .venv: Node, a browser's driver and more, about 750 MB."
 	@$(call INSTALL,--editable '.[all]' --group dev)
+	@touch $@
+
+# pip keeps the wheel that it builds, 480 MB; uv may download its source twice, at each installation.
+$(DEEP_READY): $(READY)
+	@echo "Installing Spark into .venv, about 500 MB."
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-compile --group deep
 	@touch $@
 
 lab: $(LAB_READY)
@@ -67,7 +74,7 @@ test: $(READY) setup-browser
 	$(BIN)/ruff check .
 	$(WITH_BROWSER) $(BIN)/python -m pytest $(SHARED_OUT) -m "not deep"
 
-test-deep: $(READY) setup-browser
+test-deep: $(DEEP_READY) setup-browser
 	$(WITH_BROWSER) $(BIN)/python -m pytest $(SHARED_OUT) -m "deep or hypothesis" --hypothesis-profile=deep
 
 coverage: $(READY) setup-browser
