@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,11 +185,6 @@ def right_size(
     return pools.describe(target, parallel)
 
 
-_Stretch: TypeAlias = tuple[int, tuple[float, ...]]
-"""Launches that begin at a full pool, up to the next that find it full: the snapshots in use at
-once if all of them are warm, and microseconds after the first."""
-
-
 class _Pools:
     """Pools of all sizes under the same launches, each stretch of which is played once.
 
@@ -210,7 +205,7 @@ class _Pools:
     def _count_cold(self, target: int, parallel: int) -> int:
         return sum(
             number * (len(times) - count_warm_launches(times, target, parallel, float(self._fill)))
-            for (peak, times), number in self._stretches(parallel).items()
+            for (peak, number), times in self._stretches(parallel).items()
             if peak > target
         )
 
@@ -251,18 +246,52 @@ class _Pools:
         return RightSize(target, parallel, share, len(self.times), cold, self.fill_time, curve)
 
 
-def split_launches(times: IntArray, max_parallel: int, fill_time: int) -> Counter[_Stretch]:
-    """Split launches where every pool is full; count equal stretches of two or more.
+def split_launches(
+    times: IntArray, max_parallel: int, fill_time: int
+) -> dict[tuple[int, int], list[float]]:
+    """Split launches into stretches that begin at a full pool; keep one of several equal ones.
 
-    If all launches are warm, the replacement of each depends on that of the `max_parallel`-th
-    before it, see :func:`~fastlaunch_nb.pool.model.count_warm_launches`: a running maximum, less
-    the fill times. A launch after the last replacement finds a full pool, also if launches before
-    it were cold, as these leave less to prepare.
+    A launch after the last replacement finds a full pool, also if launches before it were cold,
+    as these leave less to prepare.
+
+    Returns
+    -------
+    dict of (int, int) to list of float
+        By the snapshots in use at once if all launches are warm, and by how often a stretch
+        occurs: microseconds after the very first launch. Single launches are left out.
 
     Examples
     --------
     >>> split_launches(np.array([0, 0, 50, 500, 900, 900, 950]), 1, 60)
-    Counter({(3, (0.0, 0.0, 50.0)): 2})
+    {(3, 2): [0.0, 0.0, 50.0]}
+    """
+    ready = _find_replacements(times, max_parallel, fill_time)
+    starts = np.flatnonzero(np.append(True, ready[:-1] <= times[1:]))
+    lengths = np.diff(starts, append=len(times))
+    is_long = np.repeat(lengths > 1, lengths)
+    first, times, ready, lengths = times[0], times[is_long], ready[is_long], lengths[lengths > 1]
+    ends = lengths.cumsum()
+    starts = ends - lengths
+    in_use = np.arange(1, len(times) + 1) - np.searchsorted(ready, times, side="right")
+    peaks = np.maximum.reduceat(in_use, starts).tolist()
+    offsets = (times - np.repeat(times[starts], lengths)).tobytes()
+    cuts = partial(zip, starts.tolist(), ends.tolist(), strict=True)
+    parts = [offsets[8 * start : 8 * end] for start, end in cuts()]
+    # Floats are exact below 2**53 microseconds, 285 years, and compared faster than integers.
+    launches = (times - first).astype(float).tolist()
+    numbers = Counter(parts)
+    stretches: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
+    for peak, part, (start, end) in zip(peaks, parts, cuts(), strict=True):
+        if number := numbers.pop(part, 0):  # the first of its kind
+            stretches[peak, number] += launches[start:end]
+    return dict(stretches)
+
+
+def _find_replacements(times: IntArray, max_parallel: int, fill_time: int) -> IntArray:
+    """Return when the snapshot of each launch is replaced if all launches are warm.
+
+    This depends on the `max_parallel`-th launch before it, see
+    :func:`~fastlaunch_nb.pool.model.count_warm_launches`: a running maximum, less the fill times.
     """
     max_parallel = min(max_parallel, len(times))
     rows = -(-len(times) // max_parallel)
@@ -270,17 +299,8 @@ def split_launches(times: IntArray, max_parallel: int, fill_time: int) -> Counte
     chains[: len(times)] = times
     fill_times = np.arange(rows)[:, None] * fill_time
     latest = np.maximum.accumulate(chains.reshape(rows, max_parallel) - fill_times, axis=0)
-    ready = (latest + fill_times + fill_time).ravel()[: len(times)]
-    in_use = np.arange(1, len(times) + 1) - np.searchsorted(ready, times, side="right")
-    starts = np.flatnonzero(in_use == 1)
-    lengths = np.diff(starts, append=len(times))
-    peaks = np.maximum.reduceat(in_use, starts)
-    is_long = peaks > 1
-    offsets = (times - np.repeat(times[starts], lengths))[np.repeat(is_long, lengths)]
-    # Floats are exact below 2**53 microseconds, 285 years, and compared faster than integers.
-    launches, ends = tuple(offsets.astype(float).tolist()), lengths[is_long].cumsum().tolist()
-    parts = map(launches.__getitem__, map(slice, [0, *ends], ends))
-    return Counter(zip(peaks[is_long].tolist(), parts, strict=True))
+    ready: IntArray = (latest + fill_times + fill_time).ravel()[: len(times)]
+    return ready
 
 
 def _add_jitter(times: IntArray, jitter: float, seed: int) -> IntArray:
