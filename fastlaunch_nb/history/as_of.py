@@ -61,7 +61,6 @@ def _find_states(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
     )
     state, scanned, start = rows["interval_state"], rows["observed_at"], rows["start"]
     agrees = state.eq(rows["state"].fillna(UNKNOWN)) & (rows["instant"] >= start)
-    known_since = scanned.where(state.eq(UNKNOWN), rows[["observed_at", "start"]].max(axis=1))
     return rows.assign(
         interval_state=state.mask(agrees & rows["state"].isna(), _STATELESS),
         state=rows["state"].where(agrees, state),
@@ -71,7 +70,7 @@ def _find_states(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
         state_transition_time=rows["state_transition_time"].where(
             agrees, start.where(rows["start_exact"])
         ),
-        observed_at=scanned.where(agrees, known_since).fillna(start),
+        observed_at=scanned.where(agrees | state.eq(UNKNOWN), start).fillna(start),
     )
 
 
@@ -87,8 +86,8 @@ def _find_last_rows(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
     scans = data.coverage[[*keys, "observed_at"]]
     scans = scans.assign(read_at=scans["observed_at"].mask(data.coverage["unchanged"]))
     scans = scans[scans["observed_at"].dt.floor("s") <= time].sort_values("observed_at")
-    scans["read_at"] = scans.groupby(keys, dropna=False)["read_at"].ffill()
-    scans = scans.groupby([*keys, "read_at"], dropna=False, as_index=False)["observed_at"].max()
+    scans["read_at"] = scans.groupby(keys)["read_at"].ffill()
+    scans = scans.groupby([*keys, "read_at"], as_index=False)["observed_at"].max()
     rows = rows.merge(scans, on=[*keys, "read_at"], how="left")
     scanned = rows["observed_at"].fillna(rows["read_at"])
     instant = rows["instant"].where(rows["instant"] > scanned, scanned.dt.floor("s"))

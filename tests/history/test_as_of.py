@@ -46,6 +46,7 @@ def test_a_transition_counts_from_its_instant(tmp_path: Path) -> None:
     expected = [["enabled"], ["enabled"], ["disabling"], ["disabling"]]
     assert expected == [list_states(history, time) for time in times]
     changes = history.diff(times[0], times[2])
+    assert changes.index.equals(pd.RangeIndex(1))
     assert list_tuples(changes, "change", "before", "after") == [("state", "enabled", "disabling")]
     assert history.diff(times[0], times[1]).empty
     assert history.diff(times[2], times[3]).empty

@@ -88,4 +88,6 @@ def test_a_sweep_id_may_be_any_text(tmp_path: Path) -> None:
     assert set(count_images(history)) == set(names)
     assert pq.read_table(tmp_path / "store" / "images").num_rows == 4 * len(names)
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
-    assert len(list_files(tmp_path / "store")) == 2 * len(names)
+    files = list_files(tmp_path / "store")
+    assert len(files) == 2 * len(names)
+    assert max(len(path.name.partition(".")[0]) for path in files) == 60

@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.history.store import S3_ATTEMPTS, S3_CONNECT_TIMEOUT, S3_REQUEST_TIMEOUT
 from tests.helpers.histories import (
     assert_same_answers,
     count_images,
@@ -70,6 +71,27 @@ def test_writers_killed_at_each_step(tmp_path: Path) -> None:
     history.compact()
     assert sorted(folder.glob("*/*/.*")) == sorted([other, *hidden[1:]])
     assert count_images(fl.History(folder)) == counts
+
+
+@pytest.mark.parametrize(("hours", "is_removed"), [(23, False), (25, True)])
+def test_files_of_dead_writers_are_removed_after_a_day(
+    tmp_path: Path, hours: int, is_removed: bool
+) -> None:
+    """A temporary file may have a writer for 24 hours; compact() removes older ones."""
+    history = fl.History(tmp_path)
+    history.record(make_small_sweep(0))
+    complete = list_files(tmp_path)
+    temporary = complete[0].with_name(f".{complete[0].name}.0123abcd")
+    temporary.touch()
+    os.utime(temporary, (time.time() - hours * 3600,) * 2)
+    history.compact()
+    assert temporary.exists() != is_removed
+    assert list_files(tmp_path) == complete
+
+
+def test_s3_is_waited_for_as_documented() -> None:
+    """S3 has 10 s for a connection and 20 s for an answer, three times."""
+    assert (S3_CONNECT_TIMEOUT, S3_REQUEST_TIMEOUT, S3_ATTEMPTS) == (10, 20, 3)
 
 
 @pytest.mark.deep
