@@ -109,6 +109,9 @@ def test_next_token_of_a_limited_read() -> None:
     page = {"FastLaunchImages": [item(1)], "NextToken": "abc"}
     assert fl.from_pages(page).attrs["next_token"] == "abc"
     assert fl.from_pages([item(1)]).attrs["next_token"] is None
+    last = {"FastLaunchImages": [item(2)]}
+    assert fl.from_pages([page, last]).attrs["next_token"] is None
+    assert fl.from_pages([last, page]).attrs["next_token"] == "abc"
 
 
 @pytest.mark.parametrize(
