@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -16,9 +16,10 @@ import pyarrow as pa
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
 from fastlaunch_nb.history.file_schema import NAMES, SCHEMAS, split_into_files
-from fastlaunch_nb.history.load import StoreContents, load_store, with_stable_listing
+from fastlaunch_nb.history.load import StoreContents, concat_rows, load_store, with_stable_listing
 from fastlaunch_nb.history.store import MERGED_PREFIX, FileVanishedError, ParquetStore, StoredFile
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, EVENTS, KEY, TEXT, Column
+from fastlaunch_nb.sources.pages import find_latest_time
 from fastlaunch_nb.state_intervals.inputs import parse_max_gap
 from fastlaunch_nb.state_intervals.pipeline import intervals
 from fastlaunch_nb.validation import parse_time
@@ -38,6 +39,14 @@ class SweepLike(Protocol):
     @property
     def coverage(self) -> pd.DataFrame:
         """A row for each account and region that was to be scanned."""
+
+
+class _Cache(NamedTuple):
+    """Data of some files, until the time of the next scan that is dated in the future, or NaT."""
+
+    key: tuple[Any, ...]
+    data: HistoryData
+    next_time: pd.Timestamp
 
 
 class History:
@@ -80,7 +89,7 @@ class History:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._store = ParquetStore(path)
-        self._cache: tuple[tuple[Any, ...], HistoryData] | None = None
+        self._cache: _Cache | None = None
 
     @property
     def path(self) -> str:
@@ -128,13 +137,14 @@ class History:
 
     def _merge(self, files: list[StoredFile]) -> None:
         kind, date = files[0].kind, files[0].date
-        table, damaged = self._store.read(kind, files)
-        intact = [file for file in files if file.path not in damaged]
-        if len(intact) > 1:
+        parsed = zip(files, self._store.read(kind, files), strict=True)
+        known = {file: it.rows for file, it in parsed if it.is_known}
+        if len(known) > 1:
+            table = concat_rows(kind, known.values())
             is_copy = table.to_pandas().duplicated().to_numpy()
             merged = table.filter(pa.array(~is_copy)).cast(SCHEMAS[kind])
             self._store.write(kind, date, f"{MERGED_PREFIX}{secrets.token_hex(8)}", merged)
-            self._store.remove(intact)
+            self._store.remove(known)
 
     # --- reading ----------------------------------------------------------------------
 
@@ -156,7 +166,8 @@ class History:
         Warns
         -----
         FastLaunchWarning
-            If files are damaged. The message names them; their rows are left out.
+            If files are damaged, or scans and events are dated in the future. The message names
+            them; their rows are left out.
         """
         contents = self._load()
         columns = {column.name: column.dtype for column in _OBSERVATIONS}
@@ -198,7 +209,8 @@ class History:
         Parameters
         ----------
         at : datetime or str, optional
-            The time, in UTC if it has no time zone. By default that of the last scan or event.
+            The time, in UTC if it has no time zone. By default that of the last scan or event
+            that is not dated in the future.
 
         Returns
         -------
@@ -259,10 +271,12 @@ class History:
 
         def load(listing: list[StoredFile]) -> HistoryData:
             key = (gap, *listing)
-            if self._cache is None or self._cache[0] != key:
+            cached = self._cache
+            if cached is None or cached.key != key or cached.next_time <= find_latest_time():
                 contents = load_store(self._store, listing, only_changes=True, max_gap=gap)
-                self._cache = (key, _compute_data(contents, gap))
-            return self._cache[1]
+                cached = _Cache(key, _compute_data(contents, gap), contents.next_time)
+                self._cache = cached
+            return cached.data
 
         return with_stable_listing(self._store, load)
 

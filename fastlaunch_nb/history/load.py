@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from itertools import groupby
+from itertools import groupby, starmap
 from operator import attrgetter
 from typing import Final, NamedTuple, TypeVar
 
@@ -15,12 +16,14 @@ import pyarrow as pa
 
 from fastlaunch_nb.errors import StoreError, escape_unprintable, warn
 from fastlaunch_nb.history.deduplicate import Array, index_scans, select_recordings, select_rows
+from fastlaunch_nb.history.file_rows import encode_schema
 from fastlaunch_nb.history.file_schema import KINDS, SCHEMAS
 from fastlaunch_nb.history.store import FileVanishedError, ParquetStore, StoredFile
 from fastlaunch_nb.history.thin import find_successors, find_unchanged_scans, hash_scans
 from fastlaunch_nb.schema.arrow import to_pandas
 from fastlaunch_nb.schema.columns import FAILED, PARTIAL
 from fastlaunch_nb.sources.events import deduplicate_events
+from fastlaunch_nb.sources.pages import find_latest_time
 
 _TRIES = 200  # each takes as long as a read, and a merge takes longer than that
 _T = TypeVar("_T")
@@ -36,6 +39,7 @@ class StoreContents(NamedTuple):
     images: pd.DataFrame  # a row for each image and scan, except unchanged scans
     coverage: pd.DataFrame  # a scan is `unchanged` if the rows of the one before stand for its own
     events: pd.DataFrame
+    next_time: pd.Timestamp  # of scans and events that are dated in the future; NaT if none is
 
 
 def with_stable_listing(store: ParquetStore, read: Callable[[list[StoredFile]], _T]) -> _T:
@@ -66,27 +70,61 @@ def load_store(
 
     No gap between scans then grows beyond `max_gap`.
     """
-    damaged: list[str] = []
+    problems: defaultdict[str, list[str]] = defaultdict(list)
 
     def read(kind: str, files: Iterable[StoredFile]) -> pa.Table:
-        table, unreadable = store.read(kind, list(files))
-        damaged.extend(unreadable)
-        return table
+        files = list(files)
+        parsed = store.read(kind, files)
+        for file, (rows, problem, _) in zip(files, parsed, strict=True):
+            if rows is None:
+                problems[problem].append(file.path)
+        return concat_rows(kind, (it.rows for it in parsed))
 
     files = {kind: [file for file in listing if file.kind == kind] for kind in SCHEMAS}
     coverage = select_recordings(to_pandas(read("coverage", files["coverage"]), KINDS["coverage"]))
     events = deduplicate_events(to_pandas(read("events", files["events"]), KINDS["events"]))
+    ahead: list[pd.Series] = []
+    coverage, events = _leave_out_future(coverage, ahead), _leave_out_future(events, ahead)
+    _warn_of_future(times_ahead := pd.concat(ahead))
     successors = find_successors(coverage, events, max_gap) if only_changes else None
     # All images at once may not fit into memory, so they come a day at a time.
     days = (read("images", day) for _, day in groupby(files["images"], attrgetter("date")))
     images, coverage = _select_images(days, coverage, successors)
-    if damaged:
-        files_are = "files are" if len(damaged) > 1 else "file is"
+    if problems:
+        warn(" ".join(starmap(_describe_problem, problems.items())))
+    images = to_pandas(images, KINDS["images"])
+    return StoreContents(images, coverage, events, times_ahead.min())
+
+
+def concat_rows(kind: str, tables: Iterable[pa.Table | None]) -> pa.Table:
+    """Return the rows of several files of one kind; None has none."""
+    known = [table for table in tables if table is not None]
+    table = pa.concat_tables([encode_schema(kind).empty_table(), *known])
+    return table.unify_dictionaries().combine_chunks()
+
+
+def _describe_problem(problem: str, paths: Sequence[str]) -> str:
+    files_are = "files are" if len(paths) > 1 else "file is"
+    return (
+        f"{len(paths)} {files_are} {problem} and left out; all other files were read: "
+        f"{escape_unprintable(', '.join(paths))}"
+    )
+
+
+def _leave_out_future(rows: pd.DataFrame, times: list[pd.Series]) -> pd.DataFrame:
+    """Leave out rows that are dated in the future, and add their times to `times`."""
+    times_ahead = rows["observed_at"][rows["observed_at"] > find_latest_time()]
+    times.append(times_ahead)
+    return rows.drop(index=times_ahead.index).reset_index(drop=True)
+
+
+def _warn_of_future(times: pd.Series) -> None:
+    if len(times):
         warn(
-            f"{len(damaged)} {files_are} damaged and left out; all other files were read: "
-            f"{escape_unprintable(', '.join(damaged))}"
+            f"{len(times):,} scans and events are dated in the future, up to "
+            f"{times.max():%Y-%m-%d %H:%M:%S} UTC, and are left out. A clock was wrong when they "
+            "were recorded, or this machine's is wrong."
         )
-    return StoreContents(to_pandas(images, KINDS["images"]), coverage, events)
 
 
 def _select_images(

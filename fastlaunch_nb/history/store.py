@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from fastlaunch_nb.errors import InputError, StoreError, redact
+from fastlaunch_nb.history.file_rows import VERSION, VERSION_KEY, FileRows, parse_file
 from fastlaunch_nb.history.file_schema import SCHEMAS
 
 MERGED_PREFIX: Final = "merged-"
@@ -33,8 +34,6 @@ _READERS: Final = 8  # files read at once, because each one takes a while to com
 S3_CONNECT_TIMEOUT: Final = 10.0  # seconds
 S3_REQUEST_TIMEOUT: Final = 20.0  # seconds without data from S3
 S3_ATTEMPTS: Final = 3  # per request, including the first
-_ENCODED_TEXT = pa.dictionary(pa.int32(), pa.string())
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
 _EXPECTED = "Expected a folder, or s3://bucket/prefix."
 _REMEDIES: Final = {
     "NO_SUCH_BUCKET": " Create the bucket first, or use another one.",
@@ -144,6 +143,7 @@ class ParquetStore:
     def write(self, kind: str, date: str, name: str, table: pa.Table) -> None:
         """Write a file completely, or not at all."""
         sink = pa.BufferOutputStream()
+        table = table.replace_schema_metadata({VERSION_KEY: str(VERSION)})
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         system, root = self._location
         folder = f"{root}/{kind}/date={date}"
@@ -154,10 +154,8 @@ class ParquetStore:
             else:
                 _write_local(Path(folder), f"{name}{_SUFFIX}", sink.getvalue())
 
-    def read(self, kind: str, files: Sequence[StoredFile]) -> tuple[pa.Table, list[str]]:
-        """Return the rows of files of one kind, and the paths of damaged files.
-
-        Text is dictionary-encoded, because most of it repeats.
+    def read(self, kind: str, files: Sequence[StoredFile]) -> list[FileRows]:
+        """Return the rows of each file of one kind, or the problem with it.
 
         Raises
         ------
@@ -166,15 +164,8 @@ class ParquetStore:
         StoreError
             If a file cannot be read, which does not mean that it is damaged.
         """
-        paths = [file.path for file in files]
-        schema = pa.schema(
-            [(f.name, _ENCODED_TEXT if f.type == pa.string() else f.type) for f in SCHEMAS[kind]]
-        )
         with ThreadPoolExecutor(_READERS) as pool:
-            tables = list(pool.map(lambda path: _parse_file(self._read_file(path), schema), paths))
-        readable = [schema.empty_table(), *(table for table in tables if table is not None)]
-        damaged = [path for path, table in zip(paths, tables, strict=True) if table is None]
-        return pa.concat_tables(readable).unify_dictionaries().combine_chunks(), damaged
+            return list(pool.map(lambda file: parse_file(self._read_file(file.path), kind), files))
 
     def _read_file(self, path: str) -> pa.Buffer:
         system = self._location[0]
@@ -253,19 +244,3 @@ def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _parse_file(content: pa.Buffer, schema: pa.Schema) -> pa.Table | None:
-    """Return the rows of a file, or None if it is damaged or not a store's."""
-    texts = [field.name for field in schema if field.type == _ENCODED_TEXT]
-    try:
-        file = pq.ParquetFile(
-            pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True
-        )
-        rows = file.read(schema.names)
-        rows.validate(full=True)  # no checksum covers that indices are within their dictionary
-    except MemoryError:  # Arrow's own included: the file may be sound
-        raise
-    except _UNREADABLE:
-        return None
-    return rows.replace_schema_metadata() if rows.schema.equals(schema) else None

@@ -18,6 +18,7 @@ from fastlaunch_nb.history.deduplicate import Array
 from fastlaunch_nb.history.file_schema import KINDS, RECORD
 from fastlaunch_nb.schema.columns import COMPLETE, NOT_OPTED_IN
 from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION, MAX_AHEAD, SECOND
+from fastlaunch_nb.validation import EPOCH
 
 _COMPARED: Final = [
     column.name
@@ -55,8 +56,7 @@ def find_successors(
     )
     if max_gap:
         step = max(max_gap - max_gap % SECOND, SECOND)
-        start = pd.Timestamp(0, tz="UTC")
-        comparable &= (time - start) // step == (next_time - start) // step
+        comparable &= (time - EPOCH) // step == (next_time - EPOCH) // step
     return following["position"].where(comparable, -1).to_numpy("int64")
 
 

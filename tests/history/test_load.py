@@ -19,18 +19,45 @@ from fastlaunch_nb.history.store import FileVanishedError, ParquetStore, StoredF
 from fastlaunch_nb.schema import columns
 from tests.helpers.cases import some
 from tests.helpers.histories import (
+    ACCOUNT_REGIONS,
     MINUTE,
+    SECOND,
     START,
     assert_same,
     assert_same_answers,
     count_images,
     list_files,
+    make_event,
     make_history,
     make_small_sweep,
     query_all,
 )
 
 KEY = list(columns.KEY)
+
+# --- times in the future ---------------------------------------------------------------
+
+
+def test_scans_and_events_in_the_future_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan or event over 10 minutes ahead is reported, and hides nothing; later it counts."""
+    history = make_history(tmp_path)
+    expected = query_all(history)
+    ahead, far = 13.0, 7_900 * 525_600  # minutes after the start; the second is after the year 9900
+    for minute in (ahead, far):
+        history.record(make_small_sweep(minute))
+    event = make_event(ACCOUNT_REGIONS[0], 1, "enabling-failed", START + ahead * MINUTE)
+    history.record(fl.from_events([event]))
+    clock = "fastlaunch_nb.sources.pages.read_clock"
+    monkeypatch.setattr(clock, lambda: pd.Timestamp(START + 3 * MINUTE - SECOND))
+    with pytest.warns(fl.FastLaunchWarning, match="^5 scans and events are dated in the future"):
+        assert_same_answers(query_all(history), expected)
+    monkeypatch.setattr(clock, lambda: pd.Timestamp(START + 3 * MINUTE))
+    images, message = catch_warning(history.images)
+    assert message.startswith("2 scans and events")
+    assert images["observed_at"].max() == START + ahead * MINUTE
+
 
 # --- listings -------------------------------------------------------------------------
 
@@ -285,7 +312,7 @@ def test_an_unreadable_file_is_not_damaged(tmp_path: Path, monkeypatch: pytest.M
     def run_out_of_memory(*_: object) -> Any:
         raise pa.ArrowMemoryError("no room")
 
-    monkeypatch.setattr("fastlaunch_nb.history.store._parse_file", run_out_of_memory)
+    monkeypatch.setattr("fastlaunch_nb.history.store.parse_file", run_out_of_memory)
     for method in (history.observations, history.compact):
         with pytest.raises(MemoryError, match="no room"):
             method()

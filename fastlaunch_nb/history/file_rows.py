@@ -1,0 +1,134 @@
+"""Rows of a stored file, which this or another version of the toolkit wrote.
+
+A later version may add columns, and other programs rewrite files with types of their own. So
+missing columns are null, other types of the same kind are converted, and unknown columns are
+left out. A file that has any is never merged, as the merged file would lack them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fastlaunch_nb.history.file_schema import RECORD, SCHEMAS
+from fastlaunch_nb.schema.columns import KEY
+from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION
+
+VERSION: Final = 1
+"""The version of the schema. It grows if a column is added or changes its meaning."""
+VERSION_KEY: Final = b"fastlaunch_nb.version"
+"""Where the metadata of a file has the version; the first files have none."""
+REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
+    "images": (*KEY, "observed_at", *(column.name for column in RECORD)),
+    "coverage": (*ACCOUNT_REGION, "status", "observed_at", *(column.name for column in RECORD)),
+    "events": (*KEY, "observed_at", "event_id"),
+}
+"""Columns without which the rows of a file mean nothing."""
+
+_ENCODED_TEXT: Final = pa.dictionary(pa.int32(), pa.string())
+_UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, KeyError)
+
+
+class FileRows(NamedTuple):
+    """The rows of a file in this version's schema, or None and the problem with the file.
+
+    `is_known` is False if the file has something that this version does not know.
+    """
+
+    rows: pa.Table | None
+    problem: str = ""
+    is_known: bool = False
+
+
+def parse_file(content: pa.Buffer, kind: str) -> FileRows:
+    """Return the rows of a file; text is dictionary-encoded, because most of it repeats.
+
+    The problem with a file completes the sentence "The file is …".
+    """
+    try:
+        footer = pq.read_metadata(pa.BufferReader(content))
+        stored_schema = footer.schema.to_arrow_schema()
+        names = stored_schema.names
+        if missing := [name for name in REQUIRED[kind] if name not in names]:
+            return FileRows(None, f"of another schema (no column {missing[0]})")
+        wanted = [name for name in SCHEMAS[kind].names if name in names]
+        file = pq.ParquetFile(
+            pa.BufferReader(content),
+            metadata=footer,
+            read_dictionary=[name for name in wanted if _is_text(stored_schema.field(name).type)],
+            page_checksum_verification=True,
+        )
+        stored = file.read(wanted)
+        stored.validate(full=True)  # no checksum covers that indices are within their dictionary
+        version = int((stored_schema.metadata or {}).get(VERSION_KEY, VERSION))
+    except MemoryError:  # Arrow's own included: the file may be sound
+        raise
+    except _UNREADABLE:
+        return FileRows(None, "damaged")
+    try:
+        rows = _convert(stored, encode_schema(kind))
+    except pa.ArrowException as error:
+        return FileRows(None, f"of another schema ({error})")
+    is_known = version <= VERSION and set(names) <= set(SCHEMAS[kind].names)
+    return FileRows(rows, is_known=is_known)
+
+
+def encode_schema(kind: str) -> pa.Schema:
+    """Return the schema of a kind of file, with dictionary-encoded text."""
+    return pa.schema(
+        [(f.name, _ENCODED_TEXT if f.type == pa.string() else f.type) for f in SCHEMAS[kind]]
+    )
+
+
+def _convert(stored: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = []
+    for field in schema:
+        if field.name in stored.column_names:
+            column = stored[field.name]
+            if not _is_convertible(column.type, field.type):
+                kind = getattr(column.type, "value_type", column.type)
+                raise pa.ArrowTypeError(f"{kind} in the column {field.name}")
+            columns.append(_cast(column, field.type))
+        else:
+            columns.append(pa.nulls(len(stored), field.type))
+    return pa.table(columns, schema=schema)
+
+
+def _is_convertible(stored: pa.DataType, wanted: pa.DataType) -> bool:
+    """Return whether a value of one type has the same meaning in another."""
+    types = pa.types
+    if types.is_dictionary(stored):
+        stored = stored.value_type
+    if types.is_null(stored):
+        return True
+    if wanted == _ENCODED_TEXT:
+        return _is_text(stored)
+    if types.is_timestamp(wanted):
+        return bool(types.is_timestamp(stored))
+    return bool(
+        types.is_integer(stored) or (types.is_floating(stored) and types.is_floating(wanted))
+    )
+
+
+def _is_text(stored: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_string(stored) or types.is_large_string(stored) or types.is_string_view(stored)
+    )
+
+
+def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    if column.type == wanted:
+        return column
+    if pa.types.is_dictionary(column.type):
+        column = pa.chunked_array(
+            [chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type
+        )
+    if wanted == _ENCODED_TEXT:
+        return column.cast(pa.string()).dictionary_encode().cast(wanted)
+    # Nanoseconds become microseconds, which is more than AWS knows; all else must fit.
+    return pc.cast(column, options=pc.CastOptions(wanted, allow_time_truncate=True))
