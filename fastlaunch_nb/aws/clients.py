@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.credentials import RefreshableCredentials, create_assume_role_refresher
 from botocore.exceptions import UnknownRegionError
 from botocore.loaders import Loader
@@ -181,6 +183,31 @@ _CONNECT_TIMEOUT = 10  # seconds; botocore's 60, times the attempts, is long for
 _CREATE_LOCK = threading.Lock()  # botocore's sessions are not thread-safe
 
 
+class _Endpoints:
+    """The endpoints that the configuration and the environment name now, and not later.
+
+    So a change of the environment, such as by a demo, redirects no account that is open.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._config = session.full_config, session.get_scoped_config()
+        self._environment = {
+            k: v for k, v in os.environ.items() if k.startswith("AWS_ENDPOINT_URL")
+        }
+        config = session.get_default_client_config()
+        ignored = getattr(config, "ignore_configured_endpoint_urls", None)
+        if ignored is None:
+            ignored = session.get_config_variable("ignore_configured_endpoint_urls")
+        self._are_ignored = bool(ignored)
+
+    def find(self, service: str) -> str | None:
+        """Return the endpoint of a service; None for AWS's own."""
+        if self._are_ignored:
+            return None
+        found = ConfiguredEndpointProvider(*self._config, service, self._environment).provide()
+        return None if found is None else str(found)
+
+
 class AccountSession:
     """The credentials of one account, and read-only clients that use them.
 
@@ -205,6 +232,7 @@ class AccountSession:
         self._connections = connections
         self._http_sessions: dict[str, Any] = {}  # by endpoint
         with translate_botocore_errors("finding credentials", None, session):
+            self._endpoints = _Endpoints(session._session)
             # Not under the lock: this may run a program or wait for the network.
             self._credentials = credentials or session.get_credentials()
         self._read_only_session = _create_read_only_session(session, self._credentials)
@@ -213,9 +241,10 @@ class AccountSession:
         """Create a client. Clients of one endpoint share connections, as TLS is expensive."""
         try:
             config = Config(max_pool_connections=self._connections, **self._default_config())
+            endpoint_url = self._endpoints.find(service)
             with _CREATE_LOCK:
                 client = self._read_only_session.create_client(
-                    service, region_name=region, config=config
+                    service, region_name=region, endpoint_url=endpoint_url, config=config
                 )
         except ValueError as error:  # of botocore, for an invalid endpoint or number
             raise SetupError(UNREADABLE.format(redact(str(error)))) from None
@@ -228,7 +257,10 @@ class AccountSession:
         """Return settings of a client that the user's configuration does not have."""
         user_session = self.session._session
         user_config = user_session.get_default_client_config()
-        config: dict[str, Any] = {"user_agent_extra": "fastlaunch_nb"}
+        config: dict[str, Any] = {
+            "user_agent_extra": "fastlaunch_nb",
+            "ignore_configured_endpoint_urls": True,  # they are passed as arguments
+        }
         has_attempts = user_session.get_config_variable("max_attempts") is not None
         if not has_attempts and not getattr(user_config, "retries", None):
             config["retries"] = {"total_max_attempts": _ATTEMPTS}
@@ -257,6 +289,7 @@ class AccountSession:
             self.session, credentials=credentials, home=self.home, connections=self._connections
         )
         account_session._http_sessions = self._http_sessions
+        account_session._endpoints = self._endpoints
         return account_session
 
     def get_account_id(self) -> str:
@@ -311,7 +344,10 @@ def parse_response_time(value: str | float) -> datetime:
         parsed = datetime.fromisoformat(value)
         if parsed.tzinfo:
             return parsed.astimezone(UTC)
-    rarely_used: datetime = parse_timestamp(value)
+    try:
+        rarely_used: datetime = parse_timestamp(value)
+    except RuntimeError as error:  # for a number out of range
+        raise ValueError(str(error)) from None
     return rarely_used.astimezone(UTC)
 
 

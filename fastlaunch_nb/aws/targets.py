@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -286,6 +286,24 @@ class AccountCache:
             session = open_session() if profile is None else open_profile_session(profile)
         home = home or session.region_name or region
         return AccountSession(session, home=home, connections=self._connections)
+
+
+_running_sweeps: list[AccountCache] = []
+
+
+@contextmanager
+def mark_as_running(cache: AccountCache) -> Iterator[None]:
+    """Let :func:`is_sweep_running` know of a sweep while it uses its open accounts."""
+    _running_sweeps.append(cache)
+    try:
+        yield
+    finally:
+        _running_sweeps.remove(cache)
+
+
+def is_sweep_running() -> bool:
+    """Return True while a sweep of this process opens and reads accounts."""
+    return bool(_running_sweeps)
 
 
 def make_portable(target: TargetLike) -> Target:

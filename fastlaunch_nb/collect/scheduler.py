@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from zlib import crc32
 
 from fastlaunch_nb.aws.clients import get_partition
-from fastlaunch_nb.aws.targets import AccountCache, get_account_name
+from fastlaunch_nb.aws.targets import AccountCache, get_account_name, mark_as_running
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.errors import InputError, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
@@ -60,21 +60,25 @@ class SweepScheduler:
         """Run all tasks, until Ctrl-C; return the scans, including those of an earlier sweep."""
         for task in self._pending_accounts.values():
             self._queue.add(task)
-        self._progress_bar = _create_progress(self._progress, len(self._pending_accounts))
         pool = _WorkerPool(self._executor, self._max_workers, self._stop_event)
-        with closing(self._progress_bar), closing(pool):
-            try:
-                while self._queue or self._running:
-                    self._submit_tasks(pool)
-                    self._receive_results(None)
-            except KeyboardInterrupt:
-                self._stop()
+        with closing(pool), mark_as_running(pool.cache):
+            self._progress_bar = _create_progress(self._progress, len(self._pending_accounts))
+            with closing(self._progress_bar):
+                self._run_tasks(pool)
         for task in self._pending_accounts.values():
             for scan in self._create_scans(task):
                 self._scans.setdefault(scan.key, scan)
         for account_id in self._duplicates:
             warn(f"Two targets lead to account {account_id}. It is read once.")
         return [scan.finalize() for scan in self._scans.values()]
+
+    def _run_tasks(self, pool: _WorkerPool) -> None:
+        try:
+            while self._queue or self._running:
+                self._submit_tasks(pool)
+                self._receive_results(None)
+        except KeyboardInterrupt:
+            self._stop()
 
     def _submit_tasks(self, pool: _WorkerPool) -> None:
         while self._queue and len(self._running) < self._max_workers:
@@ -243,7 +247,7 @@ class _WorkerPool:
         if executor is None:
             executor = futures.ThreadPoolExecutor(max_workers, thread_name_prefix="fastlaunch_nb")
         self._executor = executor
-        self._cache = AccountCache(max_workers)
+        self.cache = AccountCache(max_workers)
         self._stop_event = stop_event
         self._token = secrets.token_hex(8)
 
@@ -255,7 +259,7 @@ class _WorkerPool:
     def submit(self, task: Task) -> futures.Future[Task]:
         """Submit a task to a worker."""
         if runs_in_process(self._executor):
-            return self._executor.submit(task.run, self._cache, self._stop_event)
+            return self._executor.submit(task.run, self.cache, self._stop_event)
         return self._executor.submit(run_elsewhere, task, self._token)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastlaunch_nb.aws.clients import create_session_with_keys, swap_default_session
+from fastlaunch_nb.aws.targets import is_sweep_running
 from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from fastlaunch_nb.demo_fleet.sample_history import SampleHistory
 
-KEY = "demo"  # the access key and the secret key, which nothing checks
+KEY = "demo"  # the access key, and the secret key, which nothing checks
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _STOPPED = "The demo has stopped. Start another: fastlaunch_nb.demo()"
 _running: Demo | None = None
@@ -67,7 +68,8 @@ def demo(
     MissingExtraError
         If moto is not installed.
     InputError
-        If the port cannot be used or the faults are invalid.
+        If the port cannot be used, the faults are invalid, a sweep is running, or moto's
+        ``mock_aws`` is active.
 
     Examples
     --------
@@ -81,6 +83,7 @@ def demo(
     """
     global _running
     port = parse_count("port", port, most=65535)
+    _check_surroundings()
     if _running is not None:
         _running.stop()
     _running = Demo(seed, port, host, faults)
@@ -127,11 +130,12 @@ class Demo:
     ) -> None:
         require_extra()
         from fastlaunch_nb.demo_fleet.scenario import populate
+        from fastlaunch_nb.emulator.demo_guard import mark_backends
         from fastlaunch_nb.emulator.faults import FAULTS, Faults
         from fastlaunch_nb.emulator.server import Server
 
         try:
-            server = Server(port, host)
+            server = Server(port, host, KEY)
         except OSError as error:
             raise InputError(
                 f"port {port} cannot be used at {host} ({error.strerror}). "
@@ -145,6 +149,7 @@ class Demo:
         os.environ.update(self.environment)
         self._session: boto3.Session | None = create_session_with_keys(KEY, KEY, REGIONS[0])
         self.images = populate(seed)
+        mark_backends()
         try:
             FAULTS.set(Faults(**faults))
         except (TypeError, ValueError) as error:
@@ -189,6 +194,23 @@ class Demo:
         return (
             f"<demo data: {self.images} images in {len(self.accounts)} accounts "
             f"and {len(self.regions)} regions>"
+        )
+
+
+def _check_surroundings() -> None:
+    """Refuse to start where the demo and something else would redirect each other's requests."""
+    if is_sweep_running():
+        raise InputError(
+            "A sweep is running in this process, and the demo would redirect what it reads next. "
+            "Start the demo when the sweep has ended."
+        )
+    require_extra()
+    from fastlaunch_nb.emulator.moto_extension import is_mock_active
+
+    if is_mock_active():
+        raise InputError(
+            "moto's mock_aws is active, and answers in place of the demo. Start the demo outside "
+            "of mock_aws."
         )
 
 

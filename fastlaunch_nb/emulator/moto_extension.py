@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.base_backend import BackendDict
+from moto.core.models import MockAWS
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
@@ -64,6 +65,11 @@ def reset_emulator(seed: int = 0) -> None:
     FAULTS.clear()
     IDS.restart(seed)
     mock_random.seed(seed)
+
+
+def is_mock_active() -> bool:
+    """Return True inside of moto's ``mock_aws``, which answers in this process instead."""
+    return bool(MockAWS._mocks_active)
 
 
 # --- actions --------------------------------------------------------------------------

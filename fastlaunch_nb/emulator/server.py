@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.control_api import ControlApi
+from fastlaunch_nb.emulator.demo_guard import DemoGuard
 from fastlaunch_nb.emulator.faults import UnreliableConnections
 from fastlaunch_nb.emulator.moto_extension import install
 
@@ -52,6 +53,9 @@ class Server:
     host : str, default "127.0.0.1"
         The address to listen on. With another address, anyone who can reach it needs no
         credentials; there is only generated data behind it.
+    access_key : str, optional
+        The only access key to accept, besides those of roles that were assumed with it; by
+        default every key.
 
     Raises
     ------
@@ -59,14 +63,17 @@ class Server:
         If the port is in use.
     """
 
-    def __init__(self, port: int = 0, host: str = HOST) -> None:
+    def __init__(self, port: int = 0, host: str = HOST, access_key: str | None = None) -> None:
         install()
+        application = make_application()
+        if access_key is not None:
+            application = DemoGuard(application, access_key)
         self._host = host
         with socket.create_server((host, port)) as listener:  # raises OSError; werkzeug would exit
             self._server = make_server(
                 host,
                 port,
-                make_application(),
+                application,
                 threaded=True,
                 request_handler=_Handler,
                 fd=listener.fileno(),

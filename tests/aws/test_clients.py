@@ -55,6 +55,54 @@ def test_all_operations_only_read() -> None:
     assert others == {"AssumeRole"}
 
 
+# --- endpoints ------------------------------------------------------------------------
+
+ENDPOINTS = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_ENDPOINT_URL_STS": "http://127.0.0.1:2",
+    "AWS_ENDPOINT_URL_SERVICE_QUOTAS": "http://127.0.0.1:3",
+}
+
+
+@pytest.mark.parametrize("service", READ_ONLY)
+@pytest.mark.parametrize("is_role", [False, True], ids=["account", "assumed role"])
+def test_an_open_account_keeps_its_endpoints(
+    monkeypatch: pytest.MonkeyPatch, ec2: Any, service: str, is_role: bool
+) -> None:
+    """Endpoints are those of the time when the account was opened, as botocore finds them."""
+
+    def open_account() -> AccountSession:
+        opened = AccountSession(boto3.Session("key", "secret", region_name=REGION))
+        return opened.assume_role("111122223333", "Reader", None) if is_role else opened
+
+    def find_endpoint(account: AccountSession | boto3.Session) -> str:
+        return str(account.client(service, REGION).meta.endpoint_url)
+
+    before, aws = open_account(), find_endpoint(boto3.Session("key", "secret"))
+    for name, url in ENDPOINTS.items():
+        monkeypatch.setenv(name, url)
+    named = find_endpoint(boto3.Session("key", "secret"))
+    assert find_endpoint(before) == aws != named
+    after = AccountSession(boto3.Session("key", "secret", region_name=REGION))
+    for name in ENDPOINTS:
+        monkeypatch.delenv(name)
+    assert find_endpoint(after) == named
+
+
+def test_endpoints_may_be_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Endpoints of profiles count, and none does if the configuration says to ignore them."""
+    (tmp_path / "config").write_text(
+        f"[profile x]\nregion = {REGION}\nendpoint_url = http://127.0.0.1:9\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    for ignored in ("false", "true"):
+        monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", ignored)
+        session = boto3.Session("key", "secret", profile_name="x")
+        expected = session.client("ec2").meta.endpoint_url
+        assert AccountSession(session).client("ec2", REGION).meta.endpoint_url == expected
+        assert ("127.0.0.1" in expected) == (ignored == "false")
+
+
 # --- settings -------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
@@ -152,6 +153,42 @@ def test_another_start_replaces_the_first() -> None:
         second.stop()
         second.stop()
     assert dict(os.environ) == before
+
+
+def test_a_demo_does_not_start_while_a_sweep_runs(demo: Demo) -> None:
+    """A demo that starts while a sweep runs is refused, and changes nothing."""
+    before = dict(os.environ)
+    refused: list[str] = []
+
+    def start_another(_done: int, _total: int) -> None:
+        with pytest.raises(fl.InputError) as error:
+            fl.demo()
+        refused.append(str(error.value))
+
+    swept = fl.sweep(demo.session, regions=demo.regions, progress=start_another)
+    assert swept.failures.empty
+    assert {message.partition(" in this")[0] for message in refused} == {"A sweep is running"}
+    assert dict(os.environ) == before
+    with fl.demo() as other:
+        assert len(fl.describe(other.session))
+
+
+def test_a_demo_does_not_start_inside_of_mock_aws() -> None:
+    """moto's mock_aws would answer in place of the demo, which says so."""
+    before = dict(os.environ)
+    with mock_aws(), pytest.raises(fl.InputError, match="mock_aws is active"):
+        fl.demo()
+    assert dict(os.environ) == before
+
+
+def test_a_demo_that_mock_aws_emptied_says_so(demo: Demo) -> None:
+    """After mock_aws, every read fails with a sentence, in place of a fleet without images."""
+    with mock_aws():
+        pass
+    with pytest.raises(fl.ReadError, match="mock_aws has emptied the demo"):
+        fl.describe(demo.session)
+    coverage = fl.sweep(demo.session, regions=demo.regions, progress=False).coverage
+    assert set(coverage["status"]) == {"failed"}
 
 
 def test_the_clock_moves_what_is_observed(demo: Demo) -> None:
