@@ -22,6 +22,8 @@ from fastlaunch_nb.schema.columns import (
 )
 from fastlaunch_nb.schema.joins import JOINED
 
+EPOCH: Final = pd.Timestamp(0, tz="UTC").as_unit("us")
+"""1970, in the unit of all times: nanoseconds would end in 2262."""
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -29,6 +29,15 @@ _CONFIGURATION = (
     failures.InvalidSTSRegionalEndpointsConfigError,
     failures.MissingDependencyException,
 )
+_PARSER_ERRORS = (  # of botocore's parsers, if a response does not fit the service model
+    ResponseParserError,
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 UNREADABLE = "The AWS configuration cannot be used: {}"
 _ALLOW = "Allow the IAM action {service}:{operation}."
 _TRUST = (
@@ -85,7 +94,7 @@ def translate_botocore_errors(
         raise _translate_error_response(error, request) from None
     except FastLaunchError:
         raise
-    except (ResponseParserError, KeyError, ValueError) as error:  # of botocore's parsers
+    except _PARSER_ERRORS as error:
         # If XML is malformed, botocore's own text quotes the whole response.
         reason = error.__context__ if isinstance(error.__context__, XMLParseError) else error
         raise _not_aws(request, f"{type(reason).__name__}: {reason}") from None

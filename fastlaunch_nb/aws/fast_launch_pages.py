@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -65,8 +65,8 @@ def read_fast_launch_images(
 
 
 def _check_page(page: Mapping[str, Any]) -> None:
-    metadata = page.get("ResponseMetadata", {})
-    require_aws_response(page, "FastLaunchImages" in page or "RequestId" in metadata)
+    has_images = "FastLaunchImages" in page or _COLUMNS in page
+    require_aws_response(page, has_images or "RequestId" in page.get("ResponseMetadata", {}))
 
 
 def split_token(starting_token: str | None) -> tuple[str | None, int]:
@@ -91,9 +91,13 @@ def split_token(starting_token: str | None) -> tuple[str | None, int]:
 
 @dataclass(frozen=True)
 class Page:
-    """A page as columns: API path to values. `next_token` is None on the last page."""
+    """A page as columns, or as botocore's items if the page does not have its usual form.
+
+    `next_token` is None on the last page.
+    """
 
     columns: xml_columns.Columns
+    items: Sequence[Mapping[str, Any]]
     next_token: str | None
     date: str | None  # the Date header, which is AWS's clock
 
@@ -124,8 +128,12 @@ class PageReader:
             for page in paginator.paginate(PaginationConfig=config, **request):
                 _check_page(page)
                 headers = page.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-                columns = page.get(_COLUMNS, {})
-                yield Page(columns, page.get("NextToken") or None, headers.get("date"))
+                yield Page(
+                    page.get(_COLUMNS, {}),
+                    page.get("FastLaunchImages", ()),
+                    page.get("NextToken") or None,
+                    headers.get("date"),
+                )
 
     def _count_request(self, **_: Any) -> None:
         self.request_count += 1
@@ -139,9 +147,9 @@ def _replace_items(
 ) -> None:
     """Move the items of a response into columns before botocore parses it, ten times as slowly.
 
-    An unexpected response stays as it is, so that botocore reports the error.
+    An unexpected response stays as it is, for botocore to parse or to report.
     """
-    if response_dict["status_code"] != 200:
+    if response_dict["status_code"] >= 300:
         return
     extracted = xml_columns.extract_columns(
         response_dict["body"], operation_model.output_shape, "FastLaunchImages"

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fastlaunch_nb.charts.time_window import TimeWindow
+from fastlaunch_nb.validation import EPOCH
 
 Numbers: TypeAlias = npt.NDArray[Any]
 
@@ -40,8 +41,7 @@ def time_bins(
     width = next((width for width in _WIDTHS if width >= minimum), None)
     if width is None:
         width = _WIDTHS[-1] * -(-minimum // _WIDTHS[-1])
-    epoch = pd.Timestamp(0, tz="UTC")
-    start = epoch + (begin - epoch) // width * width
+    start = EPOCH + (begin - EPOCH) // width * width
     return TimeBins(start, width, max(1, -((start - end) // width)))
 
 

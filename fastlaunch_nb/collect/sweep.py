@@ -6,7 +6,7 @@ import inspect
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.arrow import concat_batches, make_coverage
 from fastlaunch_nb.schema.columns import KEY, TEXT
+from fastlaunch_nb.sources.pages import warn_of_refused_dates
 from fastlaunch_nb.validation import parse_regions
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def sweep(
     Warns
     -----
     FastLaunchWarning
-        If two targets lead to the same account, which is read once.
+        If two targets lead to the same account, which is read once; and if AWS's clock is more
+        than 10 minutes ahead of this machine's, whose time then counts.
 
     Examples
     --------
@@ -126,7 +128,9 @@ def sweep(
     started_at = _now()
     tasks, earlier, template = plan.account_tasks, plan.earlier_scans, plan.create_scan()
     scheduler = SweepScheduler(tasks, earlier, template, executor, max_workers, progress=progress)
-    result = _create_sweep(plan, scheduler.run(), started_at, resume)
+    scans = scheduler.run()
+    warn_of_refused_dates(scan.refused_date for scan in scans)
+    result = _create_sweep(plan, scans, started_at, resume)
     if strict and len(result.failures):
         raise SweepError("\n".join(format_failures(result.failures)), result)
     return result
@@ -281,21 +285,35 @@ def _create_sweep(
 def _merge_images(
     scans: Sequence[RegionScan], client_filters: Filters, earlier: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Return the images of all scans and of an earlier sweep in scan order, each once."""
+    """Return the images of all scans and of an earlier sweep in scan order.
+
+    Rows stay as AWS listed them, but a scan that was resumed, or that ended early, may have
+    read a page twice: the last row of each image counts.
+    """
     images = concat_batches(batch for scan in scans for batch in scan.batches)
     names = {scan.account_id: scan.account_name for scan in scans if scan.account_name}
     if names:
         images["account_name"] = images["account_id"].map(names).astype(TEXT)
     images = client_filters.apply(images)
+    may_repeat = {scan.account_region for scan in scans if scan.is_incomplete}
     if earlier is not None:
-        restarted = {(scan.account_id, scan.region) for scan in scans if scan.is_restarted}
-        earlier = earlier[[pair not in restarted for pair in _iter_account_regions(earlier)]]
+        restarted = {scan.account_region for scan in scans if scan.is_restarted}
+        earlier = earlier[~_is_in(earlier, restarted)]
+        may_repeat |= {*_iter_account_regions(earlier)} & {*_iter_account_regions(images)}
         images = pd.concat([earlier, images], ignore_index=True)
-        order = {(scan.account_id, scan.region): number for number, scan in enumerate(scans)}
+        order = {scan.account_region: number for number, scan in enumerate(scans)}
         ranks = [order.get(pair, len(order)) for pair in _iter_account_regions(images)]
         images = images.iloc[np.argsort(ranks, kind="stable")]
-    is_duplicate = images.duplicated(list(KEY), keep="last")
-    return (images[~is_duplicate] if is_duplicate.any() else images).reset_index(drop=True)
+    if may_repeat:
+        is_repeated = images.duplicated(list(KEY), keep="last")
+        images = images[~(is_repeated & _is_in(images, may_repeat))]
+    return images.reset_index(drop=True)
+
+
+def _is_in(images: pd.DataFrame, account_regions: Collection[tuple[Any, Any]]) -> pd.Series:
+    """Return for each row whether it is of one of these accounts and regions."""
+    found = [pair in account_regions for pair in _iter_account_regions(images)]
+    return pd.Series(found, images.index, dtype=bool)
 
 
 def _iter_account_regions(images: pd.DataFrame) -> Iterator[tuple[str | None, str | None]]:

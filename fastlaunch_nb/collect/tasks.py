@@ -17,9 +17,9 @@ from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
 from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify_account
 from fastlaunch_nb.errors import FastLaunchError, ReadError, SetupError, did_you_mean, redact
-from fastlaunch_nb.schema.arrow import Batch, make_batch
+from fastlaunch_nb.schema.arrow import Batch, convert_to_batch, make_batch
 from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
-from fastlaunch_nb.sources.pages import parse_date_header
+from fastlaunch_nb.sources.pages import choose_response_time, from_pages
 
 INTERRUPTION = "Interrupted"
 """The error code of a scan that Ctrl-C stopped."""
@@ -93,6 +93,7 @@ class RegionScan:
     seconds: float = 0.0
     retries: int = 0
     observed_at: datetime | None = None
+    refused_date: datetime | None = None  # of the response, if it is too far in the future
     checkpoint: str | None = None
     batches: tuple[Batch, ...] = ()
     is_resumed: bool = False  # from the checkpoint of an earlier sweep, with no page read since
@@ -102,6 +103,11 @@ class RegionScan:
     def key(self) -> Key:
         """The key of this scan, unique in its sweep."""
         return (self.account_id or self.number, self.region)
+
+    @property
+    def account_region(self) -> tuple[str | None, str | None]:
+        """The account and region, as rows of images have them."""
+        return (self.account_id, self.region)
 
     @property
     def is_incomplete(self) -> bool:
@@ -119,6 +125,7 @@ class RegionScan:
             request_id=None,
             batches=(),
             observed_at=self.observed_at if self.pages else None,
+            refused_date=None,
             is_resumed=self.checkpoint is not None,
             is_restarted=False,
         )
@@ -157,7 +164,7 @@ class RegionScan:
         self.status = PARTIAL if self.pages else FAILED
         self.error_code = getattr(error, "code", type(error).__name__)
         self.request_id = getattr(error, "request_id", None)
-        self.observed_at = self.observed_at or parse_date_header(getattr(error, "date", None))
+        self._record_time(getattr(error, "date", None))
         self.error_message = (
             error.summary() if isinstance(error, FastLaunchError) else redact(str(error))
         )
@@ -187,20 +194,26 @@ class RegionScan:
         self.status = COMPLETE
 
     def _record_page(self, page: Page) -> None:
-        self.observed_at = self.observed_at or parse_date_header(page.date)
-        rows = max(map(len, page.columns.values()), default=0)
-        if rows:
-            batch = make_batch(
-                page.columns,
-                account_id=self.account_id,
-                region=self.region,
-                observed_at=self.observed_at,
-            )
+        self._record_time(page.date)
+        known: dict[str, Any] = {
+            "account_id": self.account_id,
+            "region": self.region,
+            "observed_at": self.observed_at,
+        }
+        if page.items:
+            batch = convert_to_batch(from_pages({"FastLaunchImages": page.items}, **known))
+        else:
+            batch = make_batch(page.columns, **known)
+        if len(batch):
             self.batches = (*self.batches, batch)
-        self.rows += rows
+        self.rows += len(batch)
         self.pages += 1
         self.checkpoint = page.next_token
         self.is_resumed = False
+
+    def _record_time(self, date_header: str | None) -> None:
+        if self.observed_at is None:
+            self.observed_at, self.refused_date = choose_response_time(date_header)
 
     def _check_region(self, account_session: AccountSession) -> None:
         """Find out whether the region is not opted in, does not exist, or refuses the keys."""

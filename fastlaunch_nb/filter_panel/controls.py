@@ -15,11 +15,11 @@ import traitlets
 from fastlaunch_nb.errors import InputError, redact
 from fastlaunch_nb.filter_panel.widget_helpers import read_file
 from fastlaunch_nb.filters.facet_index import Histogram
+from fastlaunch_nb.validation import EPOCH
 
 Ends: TypeAlias = tuple[Any, Any]
 """A range of :class:`fastlaunch_nb.Filters`: ints or times, both included; None is an open end."""
 
-_EPOCH: Final = pd.Timestamp(0, tz="UTC").as_unit("us")  # in a coarser unit, for distant years
 _TITLES: Final = {"copy": "Copy to the clipboard", "save": "Save as a file"}
 
 
@@ -104,7 +104,7 @@ class RangeSlider(anywidget.AnyWidget):
 def _to_number(value: Any) -> Any:
     """Convert a value of a range to a number for the browser: a count, or milliseconds."""
     if isinstance(value, pd.Timestamp):
-        return (value - _EPOCH) / pd.Timedelta(milliseconds=1)
+        return (value - EPOCH) / pd.Timedelta(milliseconds=1)
     return None if value is None else int(value)
 
 

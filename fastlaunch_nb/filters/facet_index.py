@@ -26,6 +26,7 @@ from fastlaunch_nb.filters.fields import (
 )
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.columns import COUNT, STATES, TEXT, TIME
+from fastlaunch_nb.validation import EPOCH
 
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Integers: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
@@ -208,7 +209,7 @@ class _NumberColumn:
     """A column of counts, or of times in microseconds, with a mask of its known values."""
 
     def __init__(self, values: pd.Series, dtype: str) -> None:
-        filled = values.fillna(0 if dtype == COUNT else pd.Timestamp(0, tz="UTC"))
+        filled = values.fillna(0 if dtype == COUNT else EPOCH)
         self._numbers: Integers = filled.astype("int64").to_numpy()
         self._known: Mask = values.notna().to_numpy()
         known = self._numbers[self._known]

@@ -138,7 +138,7 @@ def _rank_dimensions(metric: Mapping[str, Any]) -> tuple[int, str]:
 def _list_metrics(region: AccountRegion, name: str) -> Iterator[Mapping[str, Any]]:
     request = {"Namespace": _NAMESPACE, "MetricName": name}
     for page in region.client.iter_pages("cloudwatch", "ListMetrics", "Metrics", request):
-        region.until = region.until if region.until is not None else parse_response_time(page)
+        region.until = region.until or parse_response_time(page).time
         yield from page.get("Metrics", ())
 
 

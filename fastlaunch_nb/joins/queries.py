@@ -221,7 +221,7 @@ def fetch_snapshots(region: AccountRegion) -> list[Row]:
     for page in region.client.iter_pages(
         "ec2", "DescribeSnapshots", "Snapshots", request, _PAGE_SIZE
     ):
-        time = time or parse_response_time(page)
+        time = time or parse_response_time(page).time
         key = {**region.key, "observed_at": time}
         rows += [{**key, **_make_snapshot_row(item)} for item in page.get("Snapshots", ())]
     return rows

@@ -57,6 +57,12 @@ def _to_array(values: Sequence[Any], dtype: str) -> Any:
         raise SourceError(f"EC2 sent a time that is not ISO 8601: {error}") from None
 
 
+def convert_to_batch(images: pd.DataFrame) -> Batch:
+    """Convert a DataFrame of images to a batch."""
+    schema = pa.schema([(column.name, _ARROW[column.dtype]) for column in COLUMNS])
+    return pa.Table.from_pandas(images, schema, preserve_index=False).replace_schema_metadata()
+
+
 def concat_batches(batches: Iterable[Batch]) -> pd.DataFrame:
     """Concatenate batches to a DataFrame, in their order.
 

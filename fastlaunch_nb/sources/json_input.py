@@ -172,8 +172,12 @@ def _to_array(column: Column, values: list[Any], expected: str) -> Any:
             return pd.array(values, dtype=column.dtype)
         times = pd.Series(values, dtype=object)
         return pd.to_datetime(times, utc=True, format="ISO8601").astype(TIME)
-    except ValueError:  # for text: a lone surrogate
-        form = "an ISO 8601 time" if column.dtype == TIME else "Unicode text"
+    except (ValueError, TypeError, OverflowError):  # for text: a lone surrogate
+        wrong = {
+            TEXT: "text that is not Unicode text",
+            COUNT: "a number of more than 64 bits",
+            TIME: "text that is not an ISO 8601 time",
+        }
         raise SourceError(
-            f"{expected} Got {'.'.join(column.path)} with text that is not {form}."
+            f"{expected} Got {'.'.join(column.path)} with {wrong[column.dtype]}."
         ) from None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from fastlaunch_nb.errors import SourceError
+from fastlaunch_nb.errors import SourceError, warn
+from fastlaunch_nb.formatting import format_count
 from fastlaunch_nb.schema.columns import COLUMNS
 from fastlaunch_nb.sources.json_input import (
     describe_value,
@@ -22,6 +23,8 @@ from fastlaunch_nb.sources.json_input import (
 )
 from fastlaunch_nb.validation import check_account_id, check_region, parse_time
 
+MAX_CLOCK_LEAD: Final = timedelta(minutes=10)
+"""How far AWS's clock, or that of a machine that recorded, may be ahead of this machine's."""
 _ITEM_FIELDS = frozenset(column.path[0] for column in COLUMNS if column.path)
 _PAGE_FIELDS = frozenset({"FastLaunchImages", "NextToken", "ResponseMetadata"})
 _EXPECTED = (
@@ -52,7 +55,8 @@ def from_pages(
         The region that was read; by default null, because no page has it.
     observed_at : datetime or str, optional
         The time of the response, in UTC unless it names a time zone. By default the
-        ``Date`` header of the first response; null if the source has none.
+        ``Date`` header of the first response; null if the source has none, and this machine's
+        time, with a warning, if the header is more than 10 minutes ahead of it.
 
     Returns
     -------
@@ -83,7 +87,8 @@ def from_pages(
     if observed_at is not None:
         observed_at = parse_time("observed_at", observed_at)
     elif pages:
-        observed_at = parse_response_time(pages[0])
+        observed_at, refused_date = parse_response_time(pages[0])
+        warn_of_refused_dates([refused_date])
     items = [item for page in pages for item in _get_items(page)]
     source_columns = {"account_id": account_id, "region": region, "observed_at": observed_at}
     images = table_from_items(items, COLUMNS, _EXPECTED, **source_columns)
@@ -119,10 +124,55 @@ def _get_items(page: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return items
 
 
-def parse_response_time(page: Mapping[str, Any]) -> pd.Timestamp | None:
-    """Return the time of a response, by AWS's clock."""
+class ResponseTime(NamedTuple):
+    """The time of a response, by AWS's clock; null if unknown.
+
+    It is this machine's time if the ``Date`` header is more than MAX_CLOCK_LEAD ahead of it;
+    then `refused` is the header's.
+    """
+
+    time: pd.Timestamp | None
+    refused: pd.Timestamp | None = None
+
+
+def parse_response_time(page: Mapping[str, Any]) -> ResponseTime:
+    """Return the time of a response that botocore parsed."""
     metadata = page.get("ResponseMetadata") or {}
-    return parse_date_header((metadata.get("HTTPHeaders") or {}).get("date"))
+    return choose_response_time((metadata.get("HTTPHeaders") or {}).get("date"))
+
+
+def choose_response_time(date_header: Any) -> ResponseTime:
+    """Return the time of a response from its ``Date`` header.
+
+    A time in the past is believed: AWS refuses requests of a machine whose clock is wrong. A
+    time in the future would hide all later responses.
+    """
+    date = parse_date_header(date_header)
+    if date is not None and date > find_latest_time():
+        return ResponseTime(read_clock().floor("s"), date)
+    return ResponseTime(date)
+
+
+def find_latest_time() -> pd.Timestamp:
+    """Return the latest time that is not in the future, give or take MAX_CLOCK_LEAD."""
+    return read_clock() + MAX_CLOCK_LEAD
+
+
+def read_clock() -> pd.Timestamp:
+    """Return the time of this machine's clock, in UTC."""
+    return pd.Timestamp.now("UTC").as_unit("us")
+
+
+def warn_of_refused_dates(refused: Iterable[datetime | None]) -> None:
+    """Warn if the ``Date`` headers of some responses were refused."""
+    dates = [date for date in refused if date is not None]
+    if dates:
+        warn(
+            f"{format_count(len(dates), 'response')} had a Date header of up to "
+            f"{max(dates):%Y-%m-%d %H:%M:%S} UTC, but this machine's clock says "
+            f"{read_clock():%Y-%m-%d %H:%M:%S}. The rows have this machine's time: "
+            "check its clock, and a proxy if there is one."
+        )
 
 
 def parse_date_header(header: Any) -> pd.Timestamp | None:

@@ -141,6 +141,18 @@ def test_botocore_parses_the_rest(items: list[str], token: str) -> None:
         pytest.param(b"<html><body>Log in</body></html>", id="another page"),
         pytest.param(b"<html>", id="malformed"),
         pytest.param(
+            build_response([WHOLE]).replace(
+                b"<requestId>", b"<fastLaunchImageSet></fastLaunchImageSet><requestId>"
+            ),
+            id="two lists",
+        ),
+        pytest.param(
+            build_response([WHOLE]).replace(
+                b"<requestId>", b"<a>" * 5_000 + b"</a>" * 5_000 + b"<requestId>"
+            ),
+            id="deep nesting beside the items",
+        ),
+        pytest.param(
             build_response(["<item><maxParallelLaunches>many</maxParallelLaunches></item>"]),
             id="text in place of a number",
         ),
@@ -167,13 +179,31 @@ def test_an_entity_bomb_is_refused() -> None:
     assert extract(bomb.encode()) is None
 
 
-def test_a_malformed_time_is_an_error() -> None:
-    """A time that is not ISO 8601 is an error that quotes it, never a null."""
-    item = "<item><stateTransitionTime>soon</stateTransitionTime></item>"
-    extracted = extract(build_response([item]))
-    assert extracted is not None
-    with pytest.raises(fl.SourceError, match="soon"):
-        to_frame(extracted)
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(f"<stateTransitionTime>{time}</stateTransitionTime>", id=time)
+        for time in (
+            "soon",
+            "",
+            "1768077012",
+            "2026-01-10 20:30:12",
+            "2026-01-10T20:30:12",
+            "2026-01-10T24:00:00Z",
+            "2026-01-10T20:30:12.123456789Z",
+            "2026-01-10T20:30:12+01:00",
+        )
+    ]
+    + [
+        pytest.param("<ownerId>1</ownerId><ownerId>2</ownerId>", id="repeated field"),
+        pytest.param("<launchTemplate/>" * 2, id="repeated structure"),
+        pytest.param(f"<maxParallelLaunches>{2**63}</maxParallelLaunches>", id="64 bits"),
+    ],
+)
+def test_an_unusual_item_is_left_to_botocore(item: str) -> None:
+    """Nothing is extracted if an item has an unusual time or number, or repeats an element."""
+    assert extract(build_response([f"<item>{item}</item>"])) is None
+    assert extract(build_response([WHOLE])) is not None
 
 
 # --- batches --------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.charts import style, timeline
 from fastlaunch_nb.charts.style import state_style
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.schema import arrow
 from fastlaunch_nb.schema.columns import STATES
 from tests.charts.chart_helpers import (
     DAY_MS,
@@ -63,6 +64,19 @@ def test_a_state_that_has_just_begun_is_visible(since: str | None) -> None:
     assert end - begin >= pd.Timedelta("1h")
     (length,) = figure.data[0].x
     assert length >= 0.005 * (end - begin).total_seconds() * 1000
+
+
+@pytest.mark.parametrize("since", ["14D", None])
+def test_distant_years_are_drawn(since: str | None) -> None:
+    """A scan that a wrong clock dated in the year 9999 is drawn, without an error."""
+    times = ["2026-01-02T00:00:00Z", "2026-01-02T06:00:00Z", "9999-12-31T23:59:59Z"]
+    known = {"account_id": "123456789012", "region": "eu-west-1"}
+    observed = pd.concat([fl.from_pages([item(1)], **known, observed_at=time) for time in times])
+    scan = {**known, "sweep_id": "s", "scope": "", "status": "complete"}
+    coverage = arrow.make_coverage([{**scan, "observed_at": pd.Timestamp(time)} for time in times])
+    states = fl.intervals(observed, coverage)
+    figure = fl.timeline(states, coverage=coverage, since=since)
+    assert "9999-12-31" in fl.alt_text(figure)
 
 
 def test_the_worst_bars_lie_on_top() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from typing import Any
 
 import pandas as pd
@@ -96,6 +97,42 @@ def test_observed_at_is_the_first_date() -> None:
     assert observed.unique().tolist() == [pd.Timestamp("2026-01-15T12:00:03Z")]
     observed = fl.from_pages(pages, observed_at="2026-01-01T02:00:00+02:00")["observed_at"]
     assert observed.unique().tolist() == [pd.Timestamp("2026-01-01T00:00:00Z")]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "expected"),
+    [
+        pytest.param("-365D", "-365D", id="a year ago"),
+        pytest.param("10min", "10min", id="10 minutes ahead"),
+        pytest.param("10min 1s", "0s", id="10 minutes and a second ahead"),
+        pytest.param("25h", "0s", id="25 hours ahead"),
+    ],
+)
+def test_a_date_in_the_future_is_refused(
+    monkeypatch: pytest.MonkeyPatch, ahead: str, expected: str
+) -> None:
+    """A Date header over 10 minutes ahead gives way to this machine's time, with a warning."""
+    now = pd.Timestamp("2026-03-01T00:00:00.5Z")
+    monkeypatch.setattr("fastlaunch_nb.sources.pages.read_clock", lambda: now)
+    time = now.floor("s") + pd.Timedelta(ahead)
+    headers = {"date": f"{time:%a, %d %b %Y %H:%M:%S} GMT"}
+    page = {"FastLaunchImages": [item(1)], "ResponseMetadata": {"HTTPHeaders": headers}}
+    with warnings.catch_warnings(record=True, action="always") as caught:
+        observed = fl.from_pages(page)["observed_at"]
+    assert observed.tolist() == [now.floor("s") + pd.Timedelta(expected)]
+    quoted = [
+        [f"{moment:%Y-%m-%d %H:%M:%S}" in str(warning.message) for moment in (time, now)]
+        for warning in caught
+    ]
+    assert quoted == ([] if ahead == expected else [[True, True]])
+
+
+def test_a_date_in_the_year_9999_is_refused() -> None:
+    """A Date header of the year 9999 is no overflow."""
+    headers = {"date": "Fri, 31 Dec 9999 23:59:59 GMT"}
+    page = {"FastLaunchImages": [item(1)], "ResponseMetadata": {"HTTPHeaders": headers}}
+    with pytest.warns(fl.FastLaunchWarning, match="1 response had a Date header of up to 9999"):
+        assert fl.from_pages(page)["observed_at"].dt.year.tolist() < [2100]
 
 
 def test_a_malformed_date_is_null() -> None:
