@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from html import escape
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -33,6 +34,10 @@ from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
 HOST = "127.0.0.1"
 LAB_PORT, DASHBOARD_PORT = 8888, 8866
 START_TIMEOUT = 120  # seconds
+_REDIRECT = """<!doctype html>
+<meta charset="utf-8"><meta http-equiv="refresh" content="0;url={0}">
+<title>Opening …</title><p><a href="{0}">Continue</a></p>
+"""
 _MAX_LOGIN_PAGES = 50  # 0.2 s apart, before a server that rejects our token is taken for ours
 
 
@@ -42,10 +47,20 @@ class Server(NamedTuple):
     name: str
     command: list[str]
     folder: Path  # its working directory: private, with its configuration
-    address: str  # for the browser, with the token
+    address: str  # with the token
     port: int
     token: str
     on_another_port: Callable[[], Server] | None  # None if the user chose the port
+
+    def write_redirect(self) -> str:
+        """Write a page that leads to the address; return its URL, which has no token.
+
+        Other users see the command line of a browser, but cannot read the page.
+        """
+        page = _write_private_file(
+            self.folder / "open.html", _REDIRECT.format(escape(self.address))
+        )
+        return page.as_uri()
 
 
 def require_extra() -> None:
@@ -146,10 +161,14 @@ def _private_folder() -> Iterator[Path]:
 
 def _write_configuration(folder: Path, name: str, settings: Mapping[str, Any]) -> None:
     """Write a configuration file of Jupyter that only the user can read."""
-    file = (folder / name).with_suffix(".json")
+    _write_private_file((folder / name).with_suffix(".json"), json.dumps(settings))
+
+
+def _write_private_file(file: Path, content: str) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
-    file.write_text(json.dumps(settings), encoding="utf-8")
+    file.write_text(content, encoding="utf-8")
+    return file
 
 
 def _find_free_port(chosen: int | None, default: int) -> int:
@@ -210,8 +229,8 @@ def catch_stop_signals() -> Iterator[StopFlag]:
             signal.signal(number, handler)
 
 
-def run_server(server: Server, stopped: StopFlag, announce: Callable[[str], None]) -> None:
-    """Run a server until `stopped` is set; call `announce` with its address once it answers.
+def run_server(server: Server, stopped: StopFlag, announce: Callable[[Server], None]) -> None:
+    """Run a server until `stopped` is set; call `announce` with it once it answers.
 
     If another program takes its port while it starts, it starts again on another port.
     """
@@ -225,7 +244,7 @@ def run_server(server: Server, stopped: StopFlag, announce: Callable[[str], None
     )
     try:
         if answers := _wait_for_answer(server, process, stopped):
-            announce(server.address)
+            announce(server)
         elif process.poll() is None and not stopped.is_set():
             raise FastLaunchError(f"{server.name} did not answer within {START_TIMEOUT} s.")
         while process.poll() is None and not stopped.wait(0.2):

@@ -103,12 +103,12 @@ def _describe_account(source: ReadOptions) -> str:
     return f"{account}: {'region' if len(regions) == 1 else 'regions'} {', '.join(regions)}"
 
 
-def _announce(options: argparse.Namespace, title: str, address: str) -> None:
+def _announce(options: argparse.Namespace, title: str, server: jupyter.Server) -> None:
     """Print the address of a server and open it in a browser."""
     print_status(title)
-    print(address, flush=True)
+    print(server.address, flush=True)
     print_status("Press Ctrl-C to stop.")
     # Without a display, a text browser would take over the terminal.
     has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if not options.no_browser and (sys.platform in ("darwin", "win32") or has_display):
-        webbrowser.open(address)
+        webbrowser.open(server.write_redirect())

@@ -86,8 +86,8 @@ def run_until_announced(server: jupyter.Server) -> list[str]:
     """Run a server until it is announced; return the announced addresses."""
     stopped, addresses = jupyter.StopFlag(), list[str]()
 
-    def announce(address: str) -> None:
-        addresses.append(address)
+    def announce(announced: jupyter.Server) -> None:
+        addresses.append(announced.address)
         stopped.set()
 
     jupyter.run_server(server, stopped, announce)

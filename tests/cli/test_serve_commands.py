@@ -7,8 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+from html import unescape
 from itertools import islice
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -36,6 +40,39 @@ def test_lab_reports_edited_notebooks_in_one_line(
     report = f"9 edited notebooks in {folder} are unchanged; delete one to get a new copy."
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["Starting JupyterLab ...", report, "Stopped."]
+
+
+@pytest.mark.parametrize("command", ["lab", "serve"])
+def test_no_command_line_has_the_token(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The browser opens a page that only the user can read, and that leads to the address."""
+    opened: list[str] = []
+
+    def open_page(url: str) -> None:
+        page = Path(url2pathname(urlsplit(url).path))
+        text = page.read_text("utf-8")
+        opened.append(url)
+        assert unescape(text.partition("0;url=")[2].partition('"')[0]) == servers[0].address
+        assert os.name == "nt" or page.stat().st_mode & 0o777 == 0o600
+
+    servers: list[jupyter.Server] = []
+
+    def run_server(server: jupyter.Server, _stopped: object, announce: Any) -> None:
+        servers.append(server)
+        announce(server)
+
+    monkeypatch.setattr(jupyter, "run_server", run_server)
+    monkeypatch.setattr("webbrowser.open", open_page)
+    monkeypatch.setenv("DISPLAY", ":0")
+    folder = ["--folder", str(tmp_path)] if command == "lab" else []
+    assert main([command, "--demo", "--port", "0", *folder]) == 0
+    assert [server.token in url for server, url in zip(servers, opened, strict=True)] == [False]
+    assert servers[0].token in servers[0].address
+    assert capsys.readouterr().out == f"{servers[0].address}\n"
 
 
 def test_the_first_line_comes_before_slow_imports(tmp_path: Path) -> None:
