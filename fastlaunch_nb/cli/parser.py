@@ -206,8 +206,8 @@ def _add_demo(commands: _Commands) -> None:
         "fastlaunch-nb demo --port 5001 > demo.env &",
         "until grep -sq no_proxy= demo.env; do sleep 1; done; . ./demo.env",
         "aws ec2 describe-fast-launch-images",
-        "curl $AWS_ENDPOINT_URL/fastlaunch/clock -d '{\"hours\": 6}'  # moves its clock; "
-        "without -d, reads it",
+        "curl $AWS_ENDPOINT_URL/fastlaunch/clock --json '{\"hours\": 6}'  # moves its "
+        "clock; without --json, reads it",
         "curl $AWS_ENDPOINT_URL/fastlaunch/events  # EventBridge notifications, one per line",
         "fastlaunch-nb demo --speed 60 --throttle-rate 0.3",
     )

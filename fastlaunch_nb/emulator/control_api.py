@@ -3,7 +3,8 @@
 ::
 
     GET  /fastlaunch/clock                    {"now": "2026-01-15T12:00:00+00:00"}
-    POST /fastlaunch/clock  {"hours": 6}      moves the clock, and answers like GET
+    POST /fastlaunch/clock  {"hours": 6}      moves the clock, and answers like GET; the header
+                                              Content-Type must be application/json
     GET  /fastlaunch/events                   one notification per line, as JSON
 """
 
@@ -45,6 +46,10 @@ def _answer_page(method: str, page: str, environ: WSGIEnvironment) -> tuple[str,
         return "404 Not Found", _to_message("Expected GET or POST clock, or GET events.")
     try:
         if method == "POST":
+            if environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != "application/json":
+                return "415 Unsupported Media Type", _to_message(
+                    "Expected the header Content-Type: application/json."
+                )
             length = int(environ.get("CONTENT_LENGTH") or 0)
             CLOCK.advance(**json.loads(environ["wsgi.input"].read(length)))
     except (ValueError, TypeError, OverflowError) as error:

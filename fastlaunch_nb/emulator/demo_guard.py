@@ -1,7 +1,9 @@
-"""The guard of the demo: it refuses foreign access keys, and answers of a demo that was emptied.
+"""The guard of the demo: who may send requests, to which services, and with which keys.
 
-So credentials that are meant for AWS get an error here, and no rows. moto's ``mock_aws`` empties
-every backend of the process, and an empty answer would look like a fleet without images.
+A page in a browser must not reach the demo, even if its name leads to this machine: some of
+moto's services start programs. Credentials that are meant for AWS get an error, and no rows.
+moto's ``mock_aws`` empties every backend of the process, and an empty answer would look like a
+fleet without images.
 """
 
 from __future__ import annotations
@@ -9,12 +11,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from xml.sax.saxutils import escape
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sts.models import sts_backends
 
+from fastlaunch_nb.emulator.control_api import PREFIX
+
+SERVICES: Final = frozenset({"ec2", "monitoring", "organizations", "s3", "servicequotas", "sts"})
+"""Services of the demo, by the names with which requests are signed; `monitoring` is CloudWatch."""
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]*/([^/]+)/")
 _FOREIGN = "The demo accepts its own access key only, and these credentials are not the demo's."
 _EMPTIED = (
@@ -23,59 +33,103 @@ _EMPTIED = (
 _MARK = "_is_demo"  # an attribute of a backend, which is lost when moto resets it
 
 
+class Answer(NamedTuple):
+    """A response of the guard in place of the demo's."""
+
+    status: str
+    content_type: str
+    text: str
+
+
 def mark_backends() -> None:
     """Mark the emulator as the demo's, until moto resets it."""
     setattr(sts_backends[DEFAULT_ACCOUNT_ID]["aws"], _MARK, True)
 
 
 class DemoGuard:
-    """A WSGI application that refuses requests signed with other keys than `access_key`.
+    """A WSGI application that passes on the requests that the demo answers.
 
-    Requests without a signature pass. Those of roles that were assumed in the demo do as well.
+    Parameters
+    ----------
+    application : WSGIApplication
+        The demo.
+    access_key : str
+        The only access key to accept, besides those of roles that were assumed in the demo.
+    host : str
+        The address to listen on. Requests may also name any IP address, or ``localhost``.
     """
 
-    def __init__(self, application: WSGIApplication, access_key: str) -> None:
+    def __init__(self, application: WSGIApplication, access_key: str, host: str) -> None:
         self._application = application
-        self._access_key = access_key
+        self._known_keys = {access_key}
+        self._hosts = {host, "localhost"}
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        message = None
-        if credential and not getattr(sts_backends[DEFAULT_ACCOUNT_ID]["aws"], _MARK, False):
-            message = _EMPTIED
-        elif credential and not self._is_known(credential[1]):
-            message = _FOREIGN
-        if credential is None or message is None:
+        answer = self._check_sender(environ) or self._check_signature(environ)
+        if answer is None:
             return self._application(environ, start)
-        status, content_type, text = _write_refusal(
-            message, credential[2], environ.get("CONTENT_TYPE", "")
-        )
-        body = text.encode()
-        start(status, [("Content-Type", content_type), ("Content-Length", str(len(body)))])
+        body = answer.text.encode()
+        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(body)))]
+        start(answer.status, headers)
         return [body]
 
+    def _check_sender(self, environ: WSGIEnvironment) -> Answer | None:
+        """Refuse requests of other pages in a browser, and those to another name."""
+        host, origin = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
+        is_foreign = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+        if origin is not None and urlsplit(origin).netloc != host:
+            is_foreign = True
+        if is_foreign or not self._is_own_host(urlsplit(f"//{host}").hostname or ""):
+            return _refuse("403 Forbidden", "Pages and hosts other than the demo's are refused.")
+        return None
+
+    def _is_own_host(self, name: str) -> bool:
+        with suppress(ValueError):
+            return bool(ip_address(name))
+        return name in self._hosts
+
+    def _check_signature(self, environ: WSGIEnvironment) -> Answer | None:
+        if environ.get("PATH_INFO", "").startswith(PREFIX):
+            return None
+        credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if credential is None or credential[2] not in SERVICES:
+            services = ", ".join(sorted(SERVICES))
+            return _refuse("404 Not Found", f"The demo answers signed requests to {services}.")
+        content_type = environ.get("CONTENT_TYPE", "")
+        if not getattr(sts_backends[DEFAULT_ACCOUNT_ID]["aws"], _MARK, False):
+            return _refuse_keys(_EMPTIED, credential[2], content_type)
+        if not self._is_known(credential[1]):
+            return _refuse_keys(_FOREIGN, credential[2], content_type)
+        return None
+
     def _is_known(self, access_key: str) -> bool:
-        return access_key == self._access_key or any(
-            role.access_key_id == access_key
-            for _, _, backend in sts_backends.iter_backends()
-            for role in getattr(backend, "assumed_roles", ())
-        )
+        if access_key not in self._known_keys:
+            self._known_keys |= {
+                role.access_key_id
+                for _, _, backend in sts_backends.iter_backends()
+                for role in getattr(backend, "assumed_roles", ())
+            }
+        return access_key in self._known_keys
 
 
-def _write_refusal(message: str, service: str, content_type: str) -> tuple[str, str, str]:
-    """Return the status, the content type and the body of AWS's answer to unknown keys."""
+def _refuse(status: str, message: str) -> Answer:
+    return Answer(status, "application/json", json.dumps({"message": message}))
+
+
+def _refuse_keys(message: str, service: str, content_type: str) -> Answer:
+    """Return AWS's answer to unknown keys, in the protocol of a service."""
     if "json" in content_type:
         body = json.dumps({"__type": "UnrecognizedClientException", "message": message})
-        return "400 Bad Request", content_type, body
+        return Answer("400 Bad Request", content_type, body)
     message = escape(message)
     if service == "ec2":
         error = f"<Error><Code>AuthFailure</Code><Message>{message}</Message></Error>"
         body = f"<Response><Errors>{error}</Errors><RequestID>demo</RequestID></Response>"
-        return "401 Unauthorized", "text/xml", body
+        return Answer("401 Unauthorized", "text/xml", body)
     if service == "s3":
         body = f"<Error><Code>InvalidAccessKeyId</Code><Message>{message}</Message></Error>"
-        return "403 Forbidden", "application/xml", body
+        return Answer("403 Forbidden", "application/xml", body)
     error = f"<Error><Code>InvalidClientTokenId</Code><Message>{message}</Message></Error>"
     body = f"<ErrorResponse>{error}<RequestId>demo</RequestId></ErrorResponse>"
-    return "403 Forbidden", "text/xml", body
+    return Answer("403 Forbidden", "text/xml", body)

@@ -67,7 +67,7 @@ class Server:
         install()
         application = make_application()
         if access_key is not None:
-            application = DemoGuard(application, access_key)
+            application = DemoGuard(application, access_key, host)
         self._host = host
         with socket.create_server((host, port)) as listener:  # raises OSError; werkzeug would exit
             self._server = make_server(

@@ -22,7 +22,8 @@ def request_page(demo: Demo, page: str, content: object = None) -> str:
     """Return a control page; content is posted to it."""
     body = None if content is None else json.dumps(content).encode()
     address = f"{demo.endpoint_url}/fastlaunch/{page}"
-    with urllib.request.urlopen(address, body) as answer:  # noqa: S310
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
         return str(answer.read().decode())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from typing import Any
 
 import boto3
@@ -37,6 +39,67 @@ def test_foreign_keys_are_refused(demo: Demo, service: str) -> None:
     assert error.value.response["Error"]["Code"] == code
     assert "not the demo's" in error.value.response["Error"]["Message"]
     assert getattr(demo.session.client(service, "us-east-1"), method)(**parameters)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "[::1]:1"}, 200),
+        ({"Host": "127.0.0.1.example.com"}, 403),
+        ({"Host": "example.com:80"}, 403),
+        ({"Host": ""}, 403),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "http://example.com"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_other_pages_are_refused(demo: Demo, headers: dict[str, str], status: int) -> None:
+    """Requests that name another host, or come from a page of another one, get no answer."""
+    assert request(demo, "/fastlaunch/clock", headers) == status
+
+
+def test_a_page_of_its_own_is_answered(demo: Demo) -> None:
+    """The demo's own origin may ask."""
+    assert request(demo, "/fastlaunch/clock", {"Origin": demo.endpoint_url}) == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/", {}),
+        ("/moto-api/", {}),
+        ("/moto-api/recorder/download-recording", {}),
+        ("/", {"Authorization": "AWS4-HMAC-SHA256 Credential=demo/20260115/us-east-1/batch/aws4"}),
+        ("/", {"Authorization": "AWS4-HMAC-SHA256 Credential=demo/20260115/us-east-1/lambda/aws4"}),
+    ],
+)
+def test_other_services_do_not_exist(demo: Demo, path: str, headers: dict[str, str]) -> None:
+    """moto's other services and its own pages are not found."""
+    assert request(demo, path, headers) == 404
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded"])
+def test_a_form_moves_no_clock(demo: Demo, content_type: str) -> None:
+    """The clock takes JSON only, which a form of another page cannot send."""
+    before = demo.clock.now()
+    headers = {"Content-Type": content_type}
+    assert request(demo, "/fastlaunch/clock", headers, b'{"hours": 6}') == 415
+    assert demo.clock.now() == before
+
+
+def request(demo: Demo, path: str, headers: dict[str, str], body: bytes | None = None) -> int:
+    """Send a request to the demo; return the status."""
+    sent = urllib.request.Request(demo.endpoint_url + path, body, headers)  # noqa: S310
+    try:
+        with urllib.request.urlopen(sent) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def test_rows_of_the_demo_are_never_those_of_another_account(demo: Demo) -> None:
