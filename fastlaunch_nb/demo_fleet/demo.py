@@ -130,8 +130,8 @@ class Demo:
     ) -> None:
         require_extra()
         from fastlaunch_nb.demo_fleet.scenario import populate
-        from fastlaunch_nb.emulator.demo_guard import mark_backends
         from fastlaunch_nb.emulator.faults import FAULTS, Faults
+        from fastlaunch_nb.emulator.moto_extension import mark_backends
         from fastlaunch_nb.emulator.server import Server
 
         try:

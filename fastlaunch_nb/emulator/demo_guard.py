@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from xml.sax.saxutils import escape
 
-from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sts.models import sts_backends
 
 from fastlaunch_nb.emulator.control_api import PREFIX
+from fastlaunch_nb.emulator.moto_extension import has_mark
 
 SERVICES: Final = frozenset({"ec2", "monitoring", "organizations", "s3", "servicequotas", "sts"})
 """Services of the demo, by the names with which requests are signed; `monitoring` is CloudWatch."""
@@ -30,7 +30,6 @@ _FOREIGN = "The demo accepts its own access key only, and these credentials are 
 _EMPTIED = (
     "moto's mock_aws has emptied the demo. Use one of them at a time, and start the demo again."
 )
-_MARK = "_is_demo"  # an attribute of a backend, which is lost when moto resets it
 
 
 class Answer(NamedTuple):
@@ -39,11 +38,6 @@ class Answer(NamedTuple):
     status: str
     content_type: str
     text: str
-
-
-def mark_backends() -> None:
-    """Mark the emulator as the demo's, until moto resets it."""
-    setattr(sts_backends[DEFAULT_ACCOUNT_ID]["aws"], _MARK, True)
 
 
 class DemoGuard:
@@ -97,7 +91,7 @@ class DemoGuard:
             services = ", ".join(sorted(SERVICES))
             return _refuse("404 Not Found", f"The demo answers signed requests to {services}.")
         content_type = environ.get("CONTENT_TYPE", "")
-        if not getattr(sts_backends[DEFAULT_ACCOUNT_ID]["aws"], _MARK, False):
+        if not has_mark():
             return _refuse_keys(_EMPTIED, credential[2], content_type)
         if not self._is_known(credential[1]):
             return _refuse_keys(_FOREIGN, credential[2], content_type)

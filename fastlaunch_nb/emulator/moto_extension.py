@@ -16,13 +16,14 @@ from xml.sax.saxutils import escape
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.base_backend import BackendDict
-from moto.core.models import MockAWS
+from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.moto_api._internal import mock_random
 from moto.servicequotas.models import ServiceQuotasBackend
+from moto.sts.models import sts_backends
 
 from fastlaunch_nb.emulator import cloudwatch_api, run_instances, service_quotas
 from fastlaunch_nb.emulator.assumptions import NOT_A_NUMBER_CODE
@@ -33,6 +34,7 @@ from fastlaunch_nb.emulator.faults import FAULTS
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
 
+_MARK = "_is_demo"  # an attribute of a backend that nothing else resets on its own
 _REQUEST_ID = "x-amzn-requestid"
 _MOTO_REQUEST_ID = ">request-id</"  # the placeholder in moto's answers
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
@@ -59,12 +61,25 @@ def get_backend(account_id: str, region: str) -> Any:
 
 def reset_emulator(seed: int = 0) -> None:
     """Reset all of moto, the clock, the change log, the faults and the generated ids."""
+    had_mark = has_mark()
     BackendDict.reset()
+    if had_mark:
+        mark_backends()
     CLOCK.reset()
     CHANGE_LOG.clear()
     FAULTS.clear()
     IDS.restart(seed)
     mock_random.seed(seed)
+
+
+def mark_backends() -> None:
+    """Mark the backends as the demo's. moto removes the mark if it resets all of them."""
+    setattr(sts_backends[DEFAULT_ACCOUNT_ID]["aws"], _MARK, True)
+
+
+def has_mark() -> bool:
+    """Return True if the backends are the demo's, and moto has not reset them since."""
+    return hasattr(sts_backends[DEFAULT_ACCOUNT_ID]["aws"], _MARK)
 
 
 def is_mock_active() -> bool:
