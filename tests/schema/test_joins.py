@@ -17,7 +17,7 @@ def test_prices_are_those_of_us_east_1() -> None:
     """The defaults are those that AWS publishes, and prices never change afterwards."""
     prices = fl.Prices()
     assert (prices.snapshot_gib_month, prices.preparation) == (0.05, 0.05)
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(FrozenInstanceError, match="preparation"):
         prices.preparation = 1.0  # type: ignore[misc]
 
 
