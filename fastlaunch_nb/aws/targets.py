@@ -288,17 +288,17 @@ class AccountCache:
         return AccountSession(session, home=home, connections=self._connections)
 
 
-_running_sweeps: list[AccountCache] = []
+_running_sweeps: list[None] = []  # one entry each: changing a list is safe in any thread
 
 
 @contextmanager
-def mark_as_running(cache: AccountCache) -> Iterator[None]:
-    """Let :func:`is_sweep_running` know of a sweep while it uses its open accounts."""
-    _running_sweeps.append(cache)
+def mark_sweep() -> Iterator[None]:
+    """Let :func:`is_sweep_running` know that a sweep opens and reads accounts."""
+    _running_sweeps.append(None)
     try:
         yield
     finally:
-        _running_sweeps.remove(cache)
+        _running_sweeps.pop()
 
 
 def is_sweep_running() -> bool:

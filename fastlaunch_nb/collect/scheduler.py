@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from zlib import crc32
 
 from fastlaunch_nb.aws.clients import get_partition
-from fastlaunch_nb.aws.targets import AccountCache, get_account_name, mark_as_running
+from fastlaunch_nb.aws.targets import AccountCache, get_account_name, mark_sweep
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.errors import InputError, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
@@ -61,7 +61,7 @@ class SweepScheduler:
         for task in self._pending_accounts.values():
             self._queue.add(task)
         pool = _WorkerPool(self._executor, self._max_workers, self._stop_event)
-        with closing(pool), mark_as_running(pool.cache):
+        with closing(pool), mark_sweep():
             self._progress_bar = _create_progress(self._progress, len(self._pending_accounts))
             with closing(self._progress_bar):
                 self._run_tasks(pool)
@@ -247,7 +247,7 @@ class _WorkerPool:
         if executor is None:
             executor = futures.ThreadPoolExecutor(max_workers, thread_name_prefix="fastlaunch_nb")
         self._executor = executor
-        self.cache = AccountCache(max_workers)
+        self._cache = AccountCache(max_workers)
         self._stop_event = stop_event
         self._token = secrets.token_hex(8)
 
@@ -259,7 +259,7 @@ class _WorkerPool:
     def submit(self, task: Task) -> futures.Future[Task]:
         """Submit a task to a worker."""
         if runs_in_process(self._executor):
-            return self._executor.submit(task.run, self.cache, self._stop_event)
+            return self._executor.submit(task.run, self._cache, self._stop_event)
         return self._executor.submit(run_elsewhere, task, self._token)
 
 

@@ -278,7 +278,10 @@ def _create_sweep(
         resume.started_at if resume else began,
         _now(),
         plan.remove_secrets(),
-        tuple(replace(scan, target=None, batches=(), is_restarted=False) for scan in scans),
+        tuple(
+            replace(scan, target=None, batches=(), refused_date=None, is_restarted=False)
+            for scan in scans
+        ),
     )
 
 

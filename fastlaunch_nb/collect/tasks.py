@@ -125,7 +125,6 @@ class RegionScan:
             request_id=None,
             batches=(),
             observed_at=self.observed_at if self.pages else None,
-            refused_date=None,
             is_resumed=self.checkpoint is not None,
             is_restarted=False,
         )

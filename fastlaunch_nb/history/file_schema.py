@@ -128,6 +128,9 @@ def _split_sweep(
     images = validate_columns("images", images, *KEY, "observed_at")
     images = _select_columns("images", images)
     scans = _find_scans(images, coverage)
+    listed = pd.DataFrame({"scan": scans, "image_id": images["image_id"]})
+    is_last = ~listed.duplicated(keep="last").to_numpy()  # AWS may list an image twice
+    images, scans = images[is_last], scans[is_last]
     counts = np.bincount(scans, minlength=len(coverage))
     coverage["images_recorded"] = pd.array(counts, dtype=COUNT)
     scanned = coverage[["sweep_id", "observed_at"]].take(scans).set_axis(images.index)

@@ -45,11 +45,11 @@ class Answer:
         return [self._body]
 
 
-def connect(status: int, body: bytes) -> boto3.Session:
+def connect(status: int, body: bytes, date: str = DATE) -> boto3.Session:
     """Make a session whose reads of Fast Launch get an answer."""
 
     def answer(status: int, body: bytes) -> Callable[..., AWSResponse]:
-        return lambda request, **_: AWSResponse(request.url, status, {"Date": DATE}, Answer(body))
+        return lambda request, **_: AWSResponse(request.url, status, {"Date": date}, Answer(body))
 
     session = boto3.Session("key", "secret", region_name=REGION)
     session._session.set_default_client_config(Config(retries={"total_max_attempts": 1}))
@@ -185,6 +185,16 @@ def test_every_status_of_success_is_read(status: int) -> None:
     assert {name: len(images) for name, images in found.items() if images is not None} == (
         dict.fromkeys(found, 3)
     )
+
+
+def test_a_date_in_the_future_is_reported_once() -> None:
+    """A sweep warns of a Date header in the future, and a sweep that resumes it does not again."""
+    session = connect(200, build_body(), "Fri, 31 Dec 9999 23:59:59 GMT")
+    with pytest.warns(fl.FastLaunchWarning, match="1 response had a Date header of up to 9999"):
+        swept = fl.sweep(session, regions=REGION, progress=False)
+    times = [*swept.images["observed_at"], *swept.coverage["observed_at"]]
+    assert [time.year < 9999 for time in times] == [True, True]
+    assert len(fl.sweep(session, resume=swept, progress=False).images) == 1
 
 
 LEAF = re.compile(rb"<([\w:]+)>[^<]*</\1>")

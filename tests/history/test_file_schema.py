@@ -79,6 +79,19 @@ def test_odd_frames_are_recorded(tmp_path: Path) -> None:
     assert images["observed_at"].isna().tolist() == [True] * 4  # the caller's frame is unchanged
 
 
+def test_an_image_that_was_listed_twice_is_stored_once(tmp_path: Path) -> None:
+    """An image is stored once for each scan, and no merge makes a scan partial."""
+    plain, twice = fl.History(tmp_path / "plain"), fl.History(tmp_path / "twice")
+    for minute in range(2):
+        sweep = make_small_sweep(minute)
+        plain.record(sweep)
+        twice.record(sweep._replace(images=pd.concat([sweep.images[:3], sweep.images])))
+    for _ in range(2):
+        assert_same_answers(query_all(twice), query_all(plain))
+        assert set(twice.coverage()["status"]) == {"complete"}
+        twice.compact()
+
+
 def test_a_sweep_id_may_be_any_text(tmp_path: Path) -> None:
     """It never leads out of the store."""
     history = fl.History(tmp_path / "store")
