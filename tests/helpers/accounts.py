@@ -98,8 +98,12 @@ def empty(folder: Path) -> Iterator[None]:
     """Point the profile to the demo's account without images."""
     with fl.demo() as demo:
         role = f"role_arn = arn:aws:iam::{EMPTY}:role/demo\nsource_profile = keys\n"
-        keys = "[profile keys]\naws_access_key_id = x\naws_secret_access_key = x\n"
-        with _write_profile(folder, demo.endpoint_url, f"{role}\n{keys}"):
+        keys = demo.session.get_credentials()
+        source = (
+            "[profile keys]\n"
+            f"aws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret_key}\n"
+        )
+        with _write_profile(folder, demo.endpoint_url, f"{role}\n{source}"):
             yield
 
 

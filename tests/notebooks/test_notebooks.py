@@ -131,6 +131,7 @@ EXPECTED_TEXTS = {
     DENIED: "Allow the IAM action ec2:DescribeFastLaunchImages",
     EXPIRED: "expired",
 }
+REFUSED = f"{EXPECTED_TEXTS[DENIED]}|{EXPECTED_TEXTS[EXPIRED]}|not known to AWS"
 QUICK = ("03_snapshot_capacity", "08_findings")
 CASES = [
     pytest.param(
@@ -170,6 +171,7 @@ def test_an_account_without_images_is_explained(
     assert {name: found for name, found in numbers.items() if found} == {}, texts
     assert re.search(EXPECTED_TEXTS[account], output), output
     assert "Traceback" not in output
+    assert bool(re.search(REFUSED, output)) == (account != EMPTY), output
 
 
 @pytest.mark.deep
