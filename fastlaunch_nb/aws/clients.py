@@ -33,6 +33,7 @@ from fastlaunch_nb.aws.error_translation import (
     require_aws_response,
     translate_botocore_errors,
 )
+from fastlaunch_nb.aws.read_limits import check_time, track_connections
 from fastlaunch_nb.errors import InputError, SetupError, redact
 
 READ_ONLY: Mapping[str, tuple[str, ...]] = {
@@ -179,7 +180,7 @@ def resolve_region(session: boto3.Session, region: str | None) -> str:
 
 _DEFAULT_REGION = "us-east-1"  # every account of the main partition has it
 _ATTEMPTS = 8  # if the user's configuration has no number
-_CONNECT_TIMEOUT = 10  # seconds; botocore's 60, times the attempts, is long for a dead region
+_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 20}  # seconds; botocore's 60 are long
 _CREATE_LOCK = threading.Lock()  # botocore's sessions are not thread-safe
 
 
@@ -251,6 +252,7 @@ class AccountSession:
         endpoint = client._endpoint  # a before-send hook would bypass tools that mock requests
         url = client.meta.endpoint_url  # NO_PROXY may treat each differently
         endpoint.http_session = self._http_sessions.setdefault(url, endpoint.http_session)
+        track_connections(endpoint.http_session)
         return client
 
     def _default_config(self) -> dict[str, Any]:
@@ -264,9 +266,8 @@ class AccountSession:
         has_attempts = user_session.get_config_variable("max_attempts") is not None
         if not has_attempts and not getattr(user_config, "retries", None):
             config["retries"] = {"total_max_attempts": _ATTEMPTS}
-        if user_config is None:
-            config["connect_timeout"] = _CONNECT_TIMEOUT
-        return config
+        chosen = getattr(user_config, "_user_provided_options", None) or {}
+        return config | {name: value for name, value in _TIMEOUTS.items() if name not in chosen}
 
     def assume_role(self, account_id: str, role: str, external_id: str | None) -> AccountSession:
         """Open another account with a role that these credentials may assume."""
@@ -318,6 +319,8 @@ def _create_read_only_session(session: boto3.Session, credentials: Any) -> botoc
     user_session = session._session
     created = botocore.session.Session(include_builtin_handlers=False)
     handlers = _prune_handlers(user_session.get_component("event_emitter"))
+    for event in ("before-send", "needs-retry"):
+        handlers.register(event, check_time)
     created.register_component("event_emitter", handlers)
     created.register_component("config_store", user_session.get_component("config_store"))
     fixed = SimpleNamespace(load_credentials=lambda: credentials)  # which may refresh themselves

@@ -92,14 +92,22 @@ def translate_botocore_errors(
         yield
     except failures.ClientError as error:
         raise _translate_error_response(error, request) from None
-    except FastLaunchError:
-        raise
+    except FastLaunchError as error:
+        raise _name_request(error, request) from None
     except _PARSER_ERRORS as error:
         # If XML is malformed, botocore's own text quotes the whole response.
         reason = error.__context__ if isinstance(error.__context__, XMLParseError) else error
         raise _not_aws(request, f"{type(reason).__name__}: {reason}") from None
     except failures.BotoCoreError as error:
         raise _translate_failure(error, request) from None
+
+
+def _name_request(error: FastLaunchError, request: _Request) -> FastLaunchError:
+    """Add the request to the error of a limit, which knows none."""
+    if isinstance(error, ReadError) and not error.operation:
+        error.operation = error.failed_operation = request.operation
+        error.region = request.region
+    return error
 
 
 def require_aws_response(response: Mapping[str, Any], is_valid: bool) -> None:
@@ -173,6 +181,4 @@ def _translate_failure(error: failures.BotoCoreError, request: _Request) -> Fast
     remedy = ""
     if isinstance(error, failures.HTTPClientError | failures.ConnectionError):
         remedy = "Check the network, the proxy and the region's name."
-    if isinstance(error, failures.PaginationError):
-        remedy = "AWS's pages lead in a circle: try again later."
     return ReadError(text, operation=operation, region=request.region, code=name, remedy=remedy)

@@ -12,6 +12,7 @@ from botocore.paginate import TokenDecoder, TokenEncoder
 from fastlaunch_nb.aws import xml_columns
 from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.aws.error_translation import require_aws_response, translate_botocore_errors
+from fastlaunch_nb.aws.read_limits import limit_pages
 
 MAX_PAGE_SIZE = 200
 """The largest MaxResults of DescribeFastLaunchImages (botocore's service model)."""
@@ -57,7 +58,7 @@ def read_fast_launch_images(
     with translate_botocore_errors(_OPERATION, region, account_session.session):
         paginator = account_session.client("ec2", region).get_paginator(_PAGINATOR)
         pages = paginator.paginate(PaginationConfig=paging, **request)
-        responses = list(pages)
+        responses = list(limit_pages(pages))
         for response in responses:
             _check_page(response)
     items = (item for response in responses for item in response.get("FastLaunchImages", ()))
@@ -125,7 +126,8 @@ class PageReader:
         with translate_botocore_errors(_OPERATION, self._region, self._session):
             paginator = self._client.get_paginator(_PAGINATOR)
             config = {"PageSize": size, "StartingToken": start}
-            for page in paginator.paginate(PaginationConfig=config, **request):
+            pages = paginator.paginate(PaginationConfig=config, **request)
+            for page in limit_pages(pages, token):
                 _check_page(page)
                 headers = page.get("ResponseMetadata", {}).get("HTTPHeaders", {})
                 yield Page(

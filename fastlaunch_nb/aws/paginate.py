@@ -9,6 +9,7 @@ from botocore import xform_name
 
 from fastlaunch_nb.aws.clients import AccountSession, get_iam_action
 from fastlaunch_nb.aws.error_translation import require_aws_response, translate_botocore_errors
+from fastlaunch_nb.aws.read_limits import limit_pages
 
 ResponsePage: TypeAlias = Mapping[str, Any]
 """A page as botocore parses it."""
@@ -44,7 +45,7 @@ class RegionClient:
                 responses = paginator.paginate(PaginationConfig={"PageSize": page_size}, **request)
             else:
                 responses = [getattr(client, method)(**request)]
-            for response in responses:
+            for response in limit_pages(responses):
                 has_id = "RequestId" in response.get("ResponseMetadata", {})
                 require_aws_response(response, result_key in response or has_id)
                 yield response

@@ -19,6 +19,7 @@ from fastlaunch_nb.aws.clients import (
     open_session,
 )
 from fastlaunch_nb.aws.paginate import RegionClient
+from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit
 from fastlaunch_nb.errors import FastLaunchError, InputError, SetupError
 from fastlaunch_nb.validation import check_account_id
 
@@ -140,7 +141,8 @@ def targets(
     role = str(role).removeprefix("/")
     found = [Target(profile, account_id, None, role, external_id) for account_id in account_ids]
     if organization:
-        found += _list_organization(profile, role, external_id, parts, skipped)
+        with TimeLimit(DEFAULT_TIMEOUT).watch():
+            found += _list_organization(profile, role, external_id, parts, skipped)
     unique = {target.account_id: target for target in found}
     return [target for target in unique.values() if target.account_id not in skipped]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastlaunch_nb.aws.clients import AccountSession, open_session, resolve_region
 from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
+from fastlaunch_nb.aws.read_limits import TimeLimit, parse_timeout
 from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, warn
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.number_checks import parse_count
@@ -28,6 +29,7 @@ def describe(
     max_items: int | None = None,
     page_size: int | None = None,
     starting_token: str | None = None,
+    timeout: float | None = None,
 ) -> pd.DataFrame:
     """Read the Fast Launch images of one account and region.
 
@@ -56,6 +58,8 @@ def describe(
     starting_token : str, optional
         StartingToken: continue where ``attrs["next_token"]`` of an earlier
         DataFrame stopped, with the same image ids and filters.
+    timeout : float, optional
+        Seconds that the read may take from one whole page to the next; by default 180.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def describe(
     SetupError
         If there is no region or no credentials, or if a login has expired.
     ReadError
-        If AWS refuses the request or does not answer, and if a dry run is not allowed.
+        If AWS refuses the request or does not answer in time, and if a dry run is not allowed.
 
     Warns
     -----
@@ -94,22 +98,29 @@ def describe(
             "page_size was given together with image ids. EC2 does not page a read of named "
             "images: leave page_size out."
         )
+    limit = TimeLimit(parse_timeout(timeout))
     session = open_session(session)
     region = resolve_region(session, region)
     check_region(region)
     account_session = AccountSession(session, home=region)
-    if dry_run:
-        return _check_permission(account_session, region, request)
-    result = read_fast_launch_images(account_session, region, request, **paging)
-    account_id = None
-    try:
-        account_id = account_session.get_account_id()
-    except FastLaunchError as error:
-        warn(f"account_id is null: {error}")
+    with limit.watch():
+        if dry_run:
+            return _check_permission(account_session, region, request)
+        result = read_fast_launch_images(account_session, region, request, **paging)
+        account_id = _read_account_id(account_session)
     page = {**result.first_response, "FastLaunchImages": result.items}
     images = client_filters.apply(from_pages(page, account_id=account_id, region=region))
     images.attrs["next_token"] = result.next_token
     return images
+
+
+def _read_account_id(account_session: AccountSession) -> str | None:
+    """Return the id of the account; warn and return None if it cannot be read."""
+    try:
+        return account_session.get_account_id()
+    except FastLaunchError as error:
+        warn(f"account_id is null: {error}")
+        return None
 
 
 def _check_permission(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -11,26 +12,36 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from functools import lru_cache
 from heapq import heappop, heappush
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any, TypeAlias
 from zlib import crc32
 
 from fastlaunch_nb.aws.clients import get_partition
+from fastlaunch_nb.aws.read_limits import TIMEOUT, TimeLimit, make_timeout_error
 from fastlaunch_nb.aws.targets import AccountCache, get_account_name, mark_sweep
-from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
-from fastlaunch_nb.errors import InputError, warn
+from fastlaunch_nb.collect.tasks import INTERRUPTION, AccountTask, RegionScan
+from fastlaunch_nb.daemon_threads import DaemonExecutor
+from fastlaunch_nb.errors import InputError, ReadError, redact, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
 
 Task: TypeAlias = AccountTask | RegionScan
 Progress: TypeAlias = bool | Callable[[int, int], object] | None
-_GRACE = 5  # seconds for running scans to finish their page, after Ctrl-C
+UNRESPONSIVE = "Unresponsive"
+"""The error code of reads that were left out, because others like them timed out."""
+_TIMEOUTS = frozenset({TIMEOUT, "ConnectTimeoutError", "ReadTimeoutError"})
+_MAX_TIMEOUTS = 3  # accounts in a row, until the rest of a region is left out
+_POLL_SECONDS = 0.1  # between two looks at `stop`, and at reads that nothing can end
+_STOP_SECONDS = 0.5  # for reads to end after Ctrl-C
+_OVERDUE_SECONDS = 5.0  # for a read to end after its time limit
 
 
 class SweepScheduler:
     """Scheduler that opens accounts and scans their regions, at most `max_workers` at once.
 
     Every scan is a copy of `template`. Without an `executor` it has threads of its own. If
-    `progress` is None, it shows a progress bar in a terminal or a notebook only.
+    `progress` is None, it shows a progress bar in a terminal or a notebook only. It ends early
+    after Ctrl-C, and when another thread sets `stop`.
     """
 
     def __init__(
@@ -42,25 +53,29 @@ class SweepScheduler:
         max_workers: int,
         *,
         progress: Progress,
+        stop: Event | None,
     ) -> None:
         self._template = template
         self._executor = executor
         self._max_workers = max_workers
         self._progress = progress
+        self._stop = stop or Event()
         self._queue = TaskQueue()
-        self._running: dict[futures.Future[Task], Task] = {}
+        self._breaker = Breaker()
+        self._running: dict[futures.Future[Task], tuple[Task, TimeLimit]] = {}
+        self._done: SimpleQueue[futures.Future[Task]] = SimpleQueue()
         self._pending_accounts = {task.number: task for task in account_tasks}
         self._scans = {scan.key: scan for scan in earlier_scans}
         self._had_one_target = len({scan.number for scan in earlier_scans}) == 1
         self._account_ids: set[str] = set()  # of accounts that are open
         self._duplicates: list[str] = []
-        self._stop_event = Event()
+        self._is_stopped = False
 
     def run(self) -> list[RegionScan]:
         """Run all tasks, until Ctrl-C; return the scans, including those of an earlier sweep."""
         for task in self._pending_accounts.values():
             self._queue.add(task)
-        pool = _WorkerPool(self._executor, self._max_workers, self._stop_event)
+        pool = _WorkerPool(self._executor, self._max_workers)
         with closing(pool), mark_sweep():
             self._progress_bar = _create_progress(self._progress, len(self._pending_accounts))
             with closing(self._progress_bar):
@@ -73,32 +88,51 @@ class SweepScheduler:
         return [scan.finalize() for scan in self._scans.values()]
 
     def _run_tasks(self, pool: _WorkerPool) -> None:
-        try:
-            while self._queue or self._running:
+        with suppress(KeyboardInterrupt):
+            while (self._queue or self._running) and not self._stop.is_set():
                 self._submit_tasks(pool)
-                self._receive_results(None)
-        except KeyboardInterrupt:
-            self._stop()
+                self._receive_results(_POLL_SECONDS)
+        if self._queue or self._running:
+            self._end_running()
 
     def _submit_tasks(self, pool: _WorkerPool) -> None:
         while self._queue and len(self._running) < self._max_workers:
             task = self._queue.take()
+            limit = TimeLimit(task.timeout)
             try:
-                self._running[pool.submit(task)] = task
-            except RuntimeError as error:  # the executor is broken or shut down
+                future = pool.submit(task, limit)
+            except Exception as error:  # the executor is broken or shut down
                 self._finish_task(task, error)
+                continue
+            self._running[future] = task, limit
+            future.add_done_callback(self._done.put)  # also if the executor cancels it
 
-    def _receive_results(self, timeout: float | None) -> None:
-        done, _ = futures.wait(self._running, timeout, futures.FIRST_COMPLETED)
-        for future in done:
-            task = self._running.pop(future)
-            error = futures.CancelledError() if future.cancelled() else future.exception()
-            self._finish_task(task if error else future.result(), error)
+    def _receive_results(self, timeout: float) -> None:
+        """Record the tasks that have ended; wait for one, at most `timeout` seconds."""
+        with suppress(Empty):
+            self._receive(self._done.get(timeout=timeout))
+            while True:
+                self._receive(self._done.get_nowait())
+        for future, (task, limit) in list(self._running.items()):
+            if limit.seconds_left < -_OVERDUE_SECONDS:  # a wait that nothing can end
+                del self._running[future]
+                error = make_timeout_error(limit.seconds, *describe_request(task))
+                self._finish_task(replace(task), error)
+
+    def _receive(self, future: futures.Future[Task]) -> None:
+        if future not in self._running:
+            return
+        task, _ = self._running.pop(future)
+        error = futures.CancelledError() if future.cancelled() else future.exception()
+        result = None if error else future.result()
+        if not error and not isinstance(result, type(task)):
+            error = TypeError(f"The executor returned a {type(result).__name__} for a scan.")
+        self._finish_task(task if error or result is None else result, error)
 
     def _finish_task(self, task: Task, error: BaseException | None) -> None:
         """Record a task. Ctrl-C may come at any line: an account is pending until its end."""
         self._queue.release(task)
-        was_cancelled = error is not None and self._stop_event.is_set()
+        was_cancelled = isinstance(error, futures.CancelledError) and self._is_stopped
         if isinstance(task, RegionScan) and not was_cancelled:
             if error:
                 task.fail(error)
@@ -113,6 +147,16 @@ class SweepScheduler:
                 self._start_scans(task)
             del self._pending_accounts[task.number]
         self._progress_bar.update(task)
+        if self._breaker.record(task):
+            self._leave_out(task)
+
+    def _leave_out(self, task: Task) -> None:
+        """Fail what waits for the region of a task, or for an account, and has no page yet."""
+        for other, limit in list(self._running.values()):
+            if get_region(other) == get_region(task) and not getattr(other, "pages", 0):
+                limit.end(make_unresponsive_error(task))
+        for other in self._queue.take_all(get_region(task)):
+            self._finish_task(other, make_unresponsive_error(task))
 
     def _fail_account(self, task: AccountTask, error: BaseException) -> None:
         """Fail all scans of an account that did not open; rows of an earlier sweep stay."""
@@ -122,7 +166,7 @@ class SweepScheduler:
             if scan.number == task.number
             or (scan.account_id and scan.account_id == task.account_id)
         ]
-        incomplete = [scan.retry(task.target) for scan in earlier if scan.is_incomplete]
+        incomplete = [self._retry(scan, task) for scan in earlier if scan.is_incomplete]
         for scan in incomplete if earlier else self._create_scans(task):
             scan.fail(error)
             self._scans[scan.key] = scan
@@ -132,13 +176,15 @@ class SweepScheduler:
         self._account_ids.add(str(task.account_id))
         created = self._create_scans(task)
         known = [self._scans.get(scan.key, scan) for scan in created]
-        scans = [scan.retry(task.target) for scan in known if scan.is_incomplete]
+        scans = [self._retry(scan, task) for scan in known if scan.is_incomplete]
         self._progress_bar.extend(len(scans))
         for scan in scans:
             self._scans[scan.key] = scan
             region = str(scan.region)
             if not task.regions.get(region, True):
                 scan.status = NOT_OPTED_IN
+            elif self._breaker.is_broken(region):
+                scan.fail(make_unresponsive_error(scan))
             elif get_partition(region) != task.partition:
                 message = f"{region} is not in the partition {task.partition} of this account."
                 scan.fail(InputError(f"{message} Pass regions of that partition."))
@@ -147,6 +193,9 @@ class SweepScheduler:
                 continue
             self._progress_bar.update(scan)
         self._drop_obsolete_scans(task, {scan.region for scan in created})
+
+    def _retry(self, scan: RegionScan, task: AccountTask) -> RegionScan:
+        return scan.retry(task.target, self._template.timeout)
 
     def _drop_obsolete_scans(self, task: AccountTask, regions: set[str | None]) -> None:
         """Drop failed scans whose account or regions were unknown until now."""
@@ -176,16 +225,16 @@ class SweepScheduler:
             for region in task.regions_to_scan()
         ]
 
-    def _stop(self) -> None:
-        """Let running scans finish their page; a second Ctrl-C stops the wait."""
-        self._stop_event.set()
-        for future in self._running:
-            future.cancel()
+    def _end_running(self) -> None:
+        """End all reads; record what they have. A second Ctrl-C does not even wait for that."""
+        self._is_stopped = True
+        end = time.monotonic() + _STOP_SECONDS
         with suppress(KeyboardInterrupt):
-            remaining = 0
-            while len(self._running) != remaining:
-                remaining = len(self._running)
-                self._receive_results(_GRACE)
+            for future, (_, limit) in list(self._running.items()):
+                future.cancel()
+                limit.end(ReadError("the sweep was stopped", code=INTERRUPTION))
+            while self._running and (seconds := end - time.monotonic()) > 0:
+                self._receive_results(seconds)
 
 
 # --- queue ----------------------------------------------------------------------------
@@ -227,6 +276,69 @@ class TaskQueue:
         if isinstance(task, RegionScan):
             self._running[task.region] -= 1
 
+    def take_all(self, region: str | None) -> Sequence[Task]:
+        """Remove all scans of a region and return them; if it is None, all accounts."""
+        if region is None:
+            accounts, self._account_tasks = self._account_tasks, deque()
+            return accounts
+        scans = [scan for *_, scan in self._scans.pop(region, ())]
+        self._running[region] += len(scans)
+        return scans
+
+
+# --- breaker --------------------------------------------------------------------------
+
+
+class Breaker:
+    """Finds regions in which accounts in a row time out, so that the rest need not.
+
+    Accounts that are to be opened count together, like those of a region.
+    """
+
+    def __init__(self) -> None:
+        self._timeouts: Counter[str | None] = Counter()  # in a row
+        self._broken: set[str | None] = set()
+
+    def is_broken(self, region: str) -> bool:
+        """Return True if the other accounts of a region are to be left out."""
+        return region in self._broken
+
+    def record(self, task: Task) -> bool:
+        """Record how a task ended; return True if it is the last to try."""
+        region = get_region(task)
+        error = task if isinstance(task, RegionScan) else task.error
+        code = getattr(error, "error_code", getattr(error, "code", None))
+        if code == UNRESPONSIVE or region in self._broken:
+            return False
+        self._timeouts[region] = self._timeouts[region] + 1 if code in _TIMEOUTS else 0
+        if self._timeouts[region] < _MAX_TIMEOUTS:
+            return False
+        self._broken.add(region)
+        return True
+
+
+def get_region(task: Task) -> str | None:
+    """Return the region of a scan; None for an account that is to be opened."""
+    return task.region if isinstance(task, RegionScan) else None
+
+
+def describe_request(task: Task) -> tuple[str, str | None]:
+    """Return the operation and the region of a task, for its error."""
+    operation = "DescribeFastLaunchImages" if isinstance(task, RegionScan) else "GetCallerIdentity"
+    return operation, get_region(task)
+
+
+def make_unresponsive_error(task: Task) -> ReadError:
+    """Make the error of a task that is left out."""
+    operation, region = describe_request(task)
+    return ReadError(
+        f"{_MAX_TIMEOUTS} accounts in a row got no answer in time, so this one was left out",
+        code=UNRESPONSIVE,
+        operation=operation,
+        region=region,
+        remedy="Resume the sweep later to read what is missing.",
+    )
+
 
 # --- workers --------------------------------------------------------------------------
 
@@ -240,15 +352,11 @@ def runs_in_process(executor: futures.Executor) -> bool:
 class _WorkerPool:
     """The workers of a sweep: threads of its own, or an executor of the caller."""
 
-    def __init__(
-        self, executor: futures.Executor | None, max_workers: int, stop_event: Event
-    ) -> None:
+    def __init__(self, executor: futures.Executor | None, max_workers: int) -> None:
         self._is_own = executor is None
-        if executor is None:
-            executor = futures.ThreadPoolExecutor(max_workers, thread_name_prefix="fastlaunch_nb")
-        self._executor = executor
+        self._executor = executor or DaemonExecutor()
+        self._runs_in_process = self._is_own or runs_in_process(self._executor)
         self._cache = AccountCache(max_workers)
-        self._stop_event = stop_event
         self._token = secrets.token_hex(8)
 
     def close(self) -> None:
@@ -256,16 +364,16 @@ class _WorkerPool:
         if self._is_own:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def submit(self, task: Task) -> futures.Future[Task]:
+    def submit(self, task: Task, limit: TimeLimit) -> futures.Future[Task]:
         """Submit a task to a worker."""
-        if runs_in_process(self._executor):
-            return self._executor.submit(task.run, self._cache, self._stop_event)
+        if self._runs_in_process:
+            return self._executor.submit(task.run, self._cache, limit)
         return self._executor.submit(run_elsewhere, task, self._token)
 
 
 def run_elsewhere(task: Task, sweep_token: str) -> Task:
     """Run a task in another process."""
-    return task.run(get_process_cache(sweep_token), None)
+    return task.run(get_process_cache(sweep_token))
 
 
 @lru_cache(maxsize=4)
@@ -309,12 +417,15 @@ class _TqdmProgress:
 
 
 class _CallbackProgress:
-    """Progress for a function of the caller, which gets the tasks done and their total."""
+    """Progress for a function of the caller, which gets the tasks done and their total.
+
+    If it raises an error, it is not called again, and the sweep goes on.
+    """
 
     def __init__(self, total: int, callback: Callable[[int, int], object]) -> None:
         self._done, self._total = 0, total
-        self._callback = callback
-        callback(0, total)
+        self._callback: Callable[[int, int], object] | None = callback
+        self._call()
 
     def close(self) -> None:
         """Do nothing: the function has got all numbers."""
@@ -326,7 +437,16 @@ class _CallbackProgress:
     def update(self, _task: Task) -> None:
         """Record that a task has ended."""
         self._done += 1
-        self._callback(self._done, self._total)
+        self._call()
+
+    def _call(self) -> None:
+        if self._callback is not None:
+            try:
+                self._callback(self._done, self._total)
+            except Exception as error:
+                self._callback = None
+                reason = redact(f"{type(error).__name__}: {error}")
+                warn(f"progress raised {reason}. It is not called again; the sweep goes on.")
 
 
 def _create_progress(progress: Progress, total: int) -> _TqdmProgress | _CallbackProgress:

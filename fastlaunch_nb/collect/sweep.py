@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fastlaunch_nb.aws.read_limits import parse_timeout, parse_workers
 from fastlaunch_nb.aws.targets import (
     Target,
     TargetLike,
@@ -27,13 +28,14 @@ from fastlaunch_nb.collect.scheduler import SweepScheduler, runs_in_process
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.errors import InputError, SweepError
 from fastlaunch_nb.filters.filters import Filters
-from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.arrow import concat_batches, make_coverage
 from fastlaunch_nb.schema.columns import KEY, TEXT
 from fastlaunch_nb.sources.pages import warn_of_refused_dates
 from fastlaunch_nb.validation import parse_regions
 
 if TYPE_CHECKING:
+    from threading import Event
+
     import boto3
 
 
@@ -47,6 +49,8 @@ def sweep(
     progress: bool | Callable[[int, int], object] | None = None,
     strict: bool = False,
     resume: Sweep | None = None,
+    timeout: float | None = None,
+    stop: Event | None = None,
 ) -> Sweep:
     """Read the Fast Launch images of many accounts and regions at once.
 
@@ -69,7 +73,7 @@ def sweep(
         as a ``ProcessPoolExecutor`` or the result of ``get_executor()`` of a Dask
         client. It stays open.
     max_workers : int, default 32
-        How many reads may run at once.
+        How many reads may run at once, at most 1,000.
     progress : bool or callable, optional
         Whether to show a progress bar on stderr; by default only in a notebook and
         in a terminal. A callable gets ``progress(done, total)`` instead, from the
@@ -84,13 +88,20 @@ def sweep(
         read stopped. The regions and filters stay the same. So do the targets,
         unless you pass others, such as sessions with new credentials, for some or
         all of the accounts.
+    timeout : float, optional
+        Seconds that a read of an account and region may take from one whole page to the
+        next; by default 180. After three accounts in a row that took longer in a region,
+        the rest of that region fails at once, with the error code ``Unresponsive``.
+    stop : threading.Event, optional
+        Ends the sweep when another thread sets it, as Ctrl-C does.
 
     Returns
     -------
     Sweep
         With ``images``, ``coverage``, ``failures``, ``sweep_id``,
         ``started_at`` and ``finished_at``. Images are in the order of the targets,
-        then by region, then in EC2's order. Ctrl-C returns the rows read so far.
+        then by region, then in EC2's order. Ctrl-C returns, within a second, the rows of
+        the pages that have come.
 
     Raises
     ------
@@ -114,7 +125,8 @@ def sweep(
     >>> found
     Sweep: 42 images, 6 complete
     """
-    _check_arguments(executor, max_workers, progress, strict, resume)
+    _check_arguments(executor, progress, strict, resume, stop)
+    workers, seconds = parse_workers(max_workers), parse_timeout(timeout)
     if resume is None:
         plan = Plan.create(targets, regions, filters)
     elif regions is None and filters is None:
@@ -126,8 +138,15 @@ def sweep(
     if executor is not None and not runs_in_process(executor):
         plan = plan.make_portable()
     started_at = _now()
-    tasks, earlier, template = plan.account_tasks, plan.earlier_scans, plan.create_scan()
-    scheduler = SweepScheduler(tasks, earlier, template, executor, max_workers, progress=progress)
+    scheduler = SweepScheduler(
+        [replace(task, timeout=seconds) for task in plan.account_tasks],
+        plan.earlier_scans,
+        replace(plan.create_scan(), timeout=seconds),
+        executor,
+        workers,
+        progress=progress,
+        stop=stop,
+    )
     scans = scheduler.run()
     warn_of_refused_dates(scan.refused_date for scan in scans)
     result = _create_sweep(plan, scans, started_at, resume)
@@ -136,15 +155,12 @@ def sweep(
     return result
 
 
-def _check_arguments(
-    executor: Any, max_workers: Any, progress: Any, strict: Any, resume: Any
-) -> None:
+def _check_arguments(executor: Any, progress: Any, strict: Any, resume: Any, stop: Any) -> None:
     if executor is not None and not isinstance(executor, futures.Executor):
         raise InputError(
             f"executor is a {type(executor).__name__}. Expected a concurrent.futures.Executor, "
             "such as ProcessPoolExecutor(); for a Dask client, its get_executor()."
         )
-    parse_count("max_workers", max_workers, least=1)
     if progress is not None and not isinstance(progress, bool) and not _accepts_two(progress):
         raise InputError(
             f"progress is {progress!r}. Expected True, False, None, or a function that can be "
@@ -154,6 +170,8 @@ def _check_arguments(
         raise InputError(f"strict is {strict!r}. Expected True or False.")
     if resume is not None and not isinstance(resume, Sweep):
         raise InputError(f"resume is a {type(resume).__name__}. Expected a Sweep.")
+    if stop is not None and not callable(getattr(stop, "is_set", None)):
+        raise InputError(f"stop is a {type(stop).__name__}. Expected a threading.Event.")
 
 
 def _accepts_two(function: Any) -> bool:
@@ -220,7 +238,7 @@ class Plan:
                 "store. Pass it again."
             )
         known = {account_id: regions} if account_id else {}
-        return AccountTask(target, number, self.regions, known, account_id, account_id)
+        return AccountTask(target, number, self.regions, known, account_id, account_id=account_id)
 
     def create_scan(self) -> RegionScan:
         """Create the scan that every scan is a copy of."""

@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from threading import Event
 from typing import Any, TypeAlias
 
 from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
+from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit
 from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify_account
 from fastlaunch_nb.errors import FastLaunchError, ReadError, SetupError, did_you_mean, redact
 from fastlaunch_nb.schema.arrow import Batch, convert_to_batch, make_batch
@@ -22,7 +22,7 @@ from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTE
 from fastlaunch_nb.sources.pages import choose_response_time, from_pages
 
 INTERRUPTION = "Interrupted"
-"""The error code of a scan that Ctrl-C stopped."""
+"""The error code of a scan that Ctrl-C or the caller stopped."""
 Key: TypeAlias = tuple[str | int, str | None]
 """An account id, or the number of the target if that is unknown; and a region."""
 
@@ -37,30 +37,35 @@ class AccountTask:
     # Of an earlier sweep: the regions that it found in each account, and the target's account.
     known_regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     expected_account_id: str | None = None
+    timeout: float = DEFAULT_TIMEOUT  # seconds
     # The results:
     account_id: str | None = None
     partition: str = ""
     regions: Mapping[str, bool] = field(default_factory=dict)  # True for one that is enabled
     error: BaseException | None = None
 
-    def run(self, cache: AccountCache, _stop_event: Event | None) -> AccountTask:
+    def run(self, cache: AccountCache, limit: TimeLimit | None = None) -> AccountTask:
         """Open the account, and list its regions if they are unknown."""
-        requested = self.requested_regions
         try:
-            account_session = cache.open(self.target, requested[0] if requested else None)
-            account_id = identify_account(account_session, self.target)
-            if self.expected_account_id not in (None, account_id):
-                raise SetupError(
-                    f"The credentials now belong to account {account_id}, but the sweep read "
-                    f"{self.expected_account_id}. Pass targets for {self.expected_account_id}."
-                )
-            self.account_id, self.partition = account_id, account_session.partition
-            if requested is None:
-                known = dict.fromkeys(self.known_regions.get(account_id, ()), True)
-                self.regions = known or account_session.list_regions()
+            with (limit or TimeLimit(self.timeout)).watch():
+                self._open(cache)
         except FastLaunchError as error:
             self.error = error
         return self
+
+    def _open(self, cache: AccountCache) -> None:
+        requested = self.requested_regions
+        account_session = cache.open(self.target, requested[0] if requested else None)
+        account_id = identify_account(account_session, self.target)
+        if self.expected_account_id not in (None, account_id):
+            raise SetupError(
+                f"The credentials now belong to account {account_id}, but the sweep read "
+                f"{self.expected_account_id}. Pass targets for {self.expected_account_id}."
+            )
+        self.account_id, self.partition = account_id, account_session.partition
+        if requested is None:
+            known = dict.fromkeys(self.known_regions.get(account_id, ()), True)
+            self.regions = known or account_session.list_regions()
 
     def regions_to_scan(self) -> Sequence[str | None]:
         """Return the regions to scan; a single None if they cannot be known."""
@@ -82,6 +87,7 @@ class RegionScan:
     region: str | None
     request: Mapping[str, Any]
     scope: str
+    timeout: float = DEFAULT_TIMEOUT  # seconds from one whole page to the next
     account_id: str | None = None
     account_name: str | None = None
     status: str = INTERRUPTED
@@ -114,11 +120,12 @@ class RegionScan:
         """True if there is more to read."""
         return self.status in (PARTIAL, FAILED, INTERRUPTED)
 
-    def retry(self, target: Any) -> RegionScan:
+    def retry(self, target: Any, timeout: float) -> RegionScan:
         """Return a scan that continues where this one stopped."""
         return replace(
             self,
             target=target,
+            timeout=timeout,
             status=INTERRUPTED,
             error_code=None,
             error_message=None,
@@ -138,30 +145,41 @@ class RegionScan:
             final.interrupt()
         return final
 
-    def run(self, cache: AccountCache, stop_event: Event | None) -> RegionScan:
+    def run(self, cache: AccountCache, limit: TimeLimit | None = None) -> RegionScan:
         """Read all pages, or as many as possible."""
         start = time.perf_counter()
-        earlier_pages = self.pages
-        account_session = reader = None
         try:
-            account_session = cache.open(self.target, self.region)
-            reader = PageReader(account_session, str(self.region))
-            self._read_or_restart(reader, stop_event)
+            with (limit or TimeLimit(self.timeout)).watch():
+                self._read(cache)
         except FastLaunchError as error:
             self.fail(error)
-            if account_session and self.error_code in NOT_OPEN:
-                self._check_region(account_session)
         self.seconds += time.perf_counter() - start
-        if reader:
+        return self
+
+    def _read(self, cache: AccountCache) -> None:
+        account_session = cache.open(self.target, self.region)
+        reader = PageReader(account_session, str(self.region))
+        earlier_pages = self.pages
+        try:
+            self._read_or_restart(reader)
+        except ReadError as error:
+            if error.code not in NOT_OPEN or self._is_region_open(account_session, error):
+                raise
+            self.status = NOT_OPTED_IN
+            self._record_time(error.date)
+        finally:
             new_pages = self.pages - (0 if self.is_restarted else earlier_pages)
             needed = new_pages + (self.status != COMPLETE)
             self.retries += max(0, reader.request_count - needed)
-        return self
 
     def fail(self, error: BaseException) -> None:
         """Record the error that ended this scan."""
+        code = error.code if isinstance(error, ReadError) else type(error).__name__
+        if code == INTERRUPTION:
+            self.interrupt()
+            return
         self.status = PARTIAL if self.pages else FAILED
-        self.error_code = getattr(error, "code", type(error).__name__)
+        self.error_code = code
         self.request_id = getattr(error, "request_id", None)
         self._record_time(getattr(error, "date", None))
         self.error_message = (
@@ -173,23 +191,20 @@ class RegionScan:
         self.status = PARTIAL if self.pages else INTERRUPTED
         self.error_code, self.error_message = INTERRUPTION, "The sweep was stopped: resume it."
 
-    def _read_or_restart(self, reader: PageReader, stop_event: Event | None) -> None:
+    def _read_or_restart(self, reader: PageReader) -> None:
         try:
-            self._read_pages(reader, stop_event)
+            self._read_pages(reader)
         except ReadError as error:
             if not self.is_resumed or error.code not in EXPIRED_TOKEN:
                 raise
             self.pages = self.rows = 0
             self.checkpoint = self.observed_at = None
             self.is_resumed, self.is_restarted = False, True
-            self._read_pages(reader, stop_event)
+            self._read_pages(reader)
 
-    def _read_pages(self, reader: PageReader, stop_event: Event | None) -> None:
+    def _read_pages(self, reader: PageReader) -> None:
         for page in reader.iter_pages(self.request, self.checkpoint):
             self._record_page(page)
-            if page.next_token and stop_event is not None and stop_event.is_set():
-                self.interrupt()
-                return
         self.status = COMPLETE
 
     def _record_page(self, page: Page) -> None:
@@ -214,15 +229,13 @@ class RegionScan:
         if self.observed_at is None:
             self.observed_at, self.refused_date = choose_response_time(date_header)
 
-    def _check_region(self, account_session: AccountSession) -> None:
-        """Find out whether the region is not opted in, does not exist, or refuses the keys."""
+    def _is_region_open(self, account_session: AccountSession, refusal: ReadError) -> bool:
+        """Return False if the region is not opted in; if it does not exist, tell the refusal."""
         try:
             regions = account_session.list_regions()
         except FastLaunchError:
-            return
+            return True
         if self.region not in regions:
             hint = did_you_mean(str(self.region), regions)
-            self.error_message = f"{self.error_message} AWS lists no region {self.region!r}.{hint}"
-        elif not regions[self.region]:
-            self.status = NOT_OPTED_IN
-            self.error_code = self.error_message = self.request_id = None
+            refusal.remedy = f"{refusal.remedy} AWS lists no region {self.region!r}.{hint}"
+        return regions.get(str(self.region), True)

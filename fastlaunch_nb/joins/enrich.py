@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.aws.paginate import RegionClient
+from fastlaunch_nb.aws.read_limits import parse_workers
 from fastlaunch_nb.aws.targets import Target, TargetLike, parse_targets
 from fastlaunch_nb.errors import FastLaunchError, InputError, did_you_mean, warn
 from fastlaunch_nb.joins import cloudwatch, fetch, merge, queries
@@ -18,7 +19,6 @@ from fastlaunch_nb.joins.cloudwatch import MetricQuery
 from fastlaunch_nb.joins.fetch import Accounts, Failure, FetchResult
 from fastlaunch_nb.joins.merge import ACCOUNT_REGION, make_table
 from fastlaunch_nb.joins.queries import AccountRegion, Template
-from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, Prices
 from fastlaunch_nb.validation import check_region, parse_regions, validate_columns
 
@@ -108,7 +108,7 @@ def enrich(
     if prices is not None and not isinstance(prices, Prices):
         raise InputError(f"prices is a {type(prices).__name__}. Expected Prices(...).")
     query = cloudwatch.make_summary_query(window)
-    workers = parse_count("max_workers", max_workers, least=1)
+    workers = parse_workers(max_workers)
     _check_row_regions(rows)
     columns: dict[str, pd.DataFrame] = {}
     if chosen != {"cost"}:
@@ -168,7 +168,7 @@ def snapshots(
     ['completed']
     """
     sources, named = parse_targets(targets), parse_regions(regions)
-    workers = parse_count("max_workers", max_workers, least=1)
+    workers = parse_workers(max_workers)
     accounts = fetch.open_accounts(sources, None, named[0], workers)
     query = {"snapshots": queries.fetch_snapshots}
     result = fetch.fetch_all(accounts.list_regions(named), query, workers)
@@ -236,7 +236,7 @@ def metrics(
     rows = merge.select_rows(images)
     sources = parse_targets(targets)
     query = cloudwatch.make_metric_query("since", since, period)
-    workers = parse_count("max_workers", max_workers, least=1)
+    workers = parse_workers(max_workers)
     _check_row_regions(rows)
     accounts, rows = _open_accounts(rows, sources, workers)
     fetch_metrics = partial(cloudwatch.fetch_metrics, query=query)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.paginate import RegionClient
+from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit
 from fastlaunch_nb.aws.targets import (
     AccountCache,
     TargetLike,
@@ -16,6 +16,7 @@ from fastlaunch_nb.aws.targets import (
     get_account_name,
     identify_account,
 )
+from fastlaunch_nb.daemon_threads import DaemonExecutor
 from fastlaunch_nb.errors import FastLaunchError, escape_unprintable
 from fastlaunch_nb.joins.queries import AccountRegion, Row
 from fastlaunch_nb.schema.joins import JOINS
@@ -29,7 +30,7 @@ _MAX_NAMES = 3  # in a warning, before "and N more"
 
 def _run_parallel(workers: int, work: Callable[[A], B], jobs: Iterable[A]) -> list[B]:
     """Return the results of jobs that run in threads, in order; Ctrl-C does not wait for them."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="fastlaunch_nb")
+    pool = DaemonExecutor(workers)
     try:
         return list(pool.map(work, jobs))
     finally:
@@ -65,8 +66,9 @@ def open_accounts(
 
     def open_account(source: TargetLike) -> tuple[str, AccountSession] | FastLaunchError:
         try:
-            session = cache.open(source, region)
-            return identify_account(session, source), session
+            with TimeLimit(DEFAULT_TIMEOUT).watch():
+                session = cache.open(source, region)
+                return identify_account(session, source), session
         except FastLaunchError as error:
             return error
 
@@ -102,7 +104,8 @@ def fetch_all(regions: Sequence[AccountRegion], queries: Queries, workers: int) 
         rows = {}
         for join, query in queries.items():
             try:
-                rows[join] = query(region)
+                with TimeLimit(DEFAULT_TIMEOUT).watch():
+                    rows[join] = query(region)
             except FastLaunchError as error:
                 region.errors.append((join, error))
         return rows

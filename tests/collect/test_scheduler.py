@@ -165,17 +165,35 @@ def test_an_account_that_does_not_open_has_no_other_tasks(demo: Demo) -> None:
 
 
 def test_a_callback_gets_0_before_the_first_request(demo: Demo) -> None:
-    """An exception of the callback ends the sweep; at 0, nothing has been sent."""
+    """At 0, nothing has been sent: Ctrl-C in the callback ends the sweep with nothing."""
 
     def refuse(done: int, total: int) -> None:
-        raise ZeroDivisionError(f"{done} of {total}")
+        raise KeyboardInterrupt(f"{done} of {total}")
 
     class Unused(futures.Executor):
         def submit(self, *_: Any, **__: Any) -> futures.Future[Any]:
             pytest.fail("something was sent")
 
-    with pytest.raises(ZeroDivisionError, match="0 of 1"):
+    with pytest.raises(KeyboardInterrupt, match="0 of 1"):
         fl.sweep(regions=REGION, executor=Unused(), progress=refuse)
+
+
+@pytest.mark.parametrize("last", [0, 1, 3])
+def test_a_callback_that_raises_is_not_called_again(
+    demo: Demo, accounts: list[fl.Target], last: int
+) -> None:
+    """An error of the callback is a warning, without secrets; the sweep reads everything."""
+    calls: list[int] = []
+
+    def count(done: int, _total: int) -> None:
+        calls.append(done)
+        if done == last:
+            raise ZeroDivisionError("AKIAIOSFODNN7EXAMPLE")
+
+    with pytest.warns(fl.FastLaunchWarning, match=r"progress raised ZeroDivisionError: \*\*\*"):
+        swept = fl.sweep(accounts, regions=demo.regions, progress=count)
+    assert calls == list(range(last + 1))
+    assert_same_images(swept.images, read_fleet(demo))
 
 
 def test_a_callback_can_stop_the_sweep(demo: Demo, accounts: list[fl.Target]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent import futures
+from queue import SimpleQueue
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -383,53 +384,54 @@ def test_a_repeated_token_ends_the_scan(images: pd.DataFrame) -> None:
 # --- Ctrl-C ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("after", [0, 1, 2])
+class Results(SimpleQueue[Any]):
+    """The results that a scheduler waits for; Ctrl-C comes with one of the waits."""
+
+    waits = 0
+    interrupted_at: frozenset[int] = frozenset()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Wait for a result."""
+        self.waits += 1
+        if self.waits in self.interrupted_at:
+            raise KeyboardInterrupt
+        return super().get(block, timeout)
+
+
+@pytest.mark.parametrize("wait", [1, 2, 3])
 def test_ctrl_c_returns_the_rows_so_far(
-    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, after: int
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, wait: int
 ) -> None:
     """Whenever it comes, the coverage has every region, and the sweep can be resumed."""
-    real, calls = futures.wait, iter(range(1000))
-
-    def wait(*args: Any, **kwargs: Any) -> Any:
-        if next(calls) == after:
-            raise KeyboardInterrupt
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(futures, "wait", wait)
+    queue = type("Interrupted", (Results,), {"interrupted_at": {wait}})
+    monkeypatch.setattr("fastlaunch_nb.collect.scheduler.SimpleQueue", queue)
     swept = fl.sweep(regions=REGIONS, max_workers=1)
     assert swept.was_interrupted
     assert swept.coverage["region"].tolist() == REGIONS
     assert swept.coverage["rows"].sum() == len(swept.images)
     assert set(swept.failures["status"]) <= {"partial", "interrupted"}
     assert set(swept.failures["error_code"]) == {"Interrupted"}
+    monkeypatch.undo()
     assert_complete(fl.sweep(resume=swept), images)
 
 
-def test_a_second_ctrl_c_waits_for_nothing(
+def test_a_read_that_does_not_end_is_left_behind(
     images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second Ctrl-C abandons the running scans; their pages so far are in the sweep."""
-    recorded, unblocked = futures.Future[None](), futures.Future[None]()
-    real_record, real_wait, calls = RegionScan._record_page, futures.wait, list[bool]()
+    """After `stop`, the pages of a scan that cannot be ended are in the sweep, and it returns."""
+    stop, unblocked, real_record = Event(), Event(), RegionScan._record_page
 
     def record_page(self: RegionScan, page: Any) -> None:
         real_record(self, page)
         if self.pages == 2:
-            recorded.set_result(None)
-            unblocked.result()
-
-    def wait(*args: Any, **kwargs: Any) -> Any:
-        if calls:
-            recorded.result(LIMIT)
-            raise KeyboardInterrupt
-        calls.append(True)
-        return real_wait(*args, **kwargs)
+            stop.set()
+            unblocked.wait(LIMIT)
 
     monkeypatch.setattr(RegionScan, "_record_page", record_page)
-    monkeypatch.setattr(futures, "wait", wait)
     try:
-        swept = fl.sweep(regions=REGIONS[:1], max_workers=1)
+        swept = fl.sweep(regions=REGIONS[:1], max_workers=1, stop=stop)
     finally:
-        unblocked.set_result(None)
+        unblocked.set()
     assert swept.coverage[["status", "pages", "rows"]].values.tolist() == [["partial", 2, 10]]
     assert len(swept.images) == 10
+    assert swept.was_interrupted

@@ -1,0 +1,74 @@
+"""Threads for tasks that may hang: unlike the standard pool's, they let the interpreter end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class DaemonExecutor(Executor):
+    """An executor of daemon threads. It starts one for a task that finds none idle.
+
+    Parameters
+    ----------
+    max_workers : int, optional
+        How many threads there are at the most; by default one for each task at a time.
+
+    Examples
+    --------
+    >>> with DaemonExecutor(2) as executor:
+    ...     list(executor.map(abs, [-1, -2, -3]))
+    [1, 2, 3]
+    """
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        self._max_workers = max_workers
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._futures: set[Future[Any]] = set()
+        self._idle = threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Let a thread call a function; return the future of its result."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = function(*args, **kwargs)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._futures.add(future)
+        future.add_done_callback(self._futures.discard)
+        self._jobs.put(run)
+        may_start = self._max_workers is None or len(self._threads) < self._max_workers
+        if not self._idle.acquire(blocking=False) and may_start:
+            thread = threading.Thread(target=self._work, name="fastlaunch_nb", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the threads after their tasks; with `wait`, return then."""
+        if cancel_futures:
+            for future in list(self._futures):
+                future.cancel()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job  # which holds the task and its result
+            self._idle.release()
