@@ -14,6 +14,7 @@ import pandas as pd
 
 from benchmarks import seconds
 from fastlaunch_nb.joins import merge
+from fastlaunch_nb.schema.arrow import make_table
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, TEXT, TIME
 
 SNAPSHOTS, IMAGES, PART = 500_000, 25_000, 200
@@ -100,7 +101,7 @@ def fleet() -> pd.DataFrame:
     }
     declared = [column for column in COLUMNS if column.name in merge.NEEDED]
     return merge.select_rows(
-        merge.make_table(
+        make_table(
             (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)),
             declared,
         )

@@ -11,16 +11,8 @@ from typing import Any, Final, TypeVar
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean, warn
-from fastlaunch_nb.schema.columns import (
-    API_FILTERS,
-    API_STATES,
-    COLUMNS,
-    COUNT,
-    INTERVAL_TIMES,
-    TEXT,
-    TIME,
-)
-from fastlaunch_nb.schema.joins import JOINED
+from fastlaunch_nb.schema.columns import API_FILTERS, API_STATES, COUNT, TEXT, TIME
+from fastlaunch_nb.schema.joins import DTYPES
 
 EPOCH: Final = pd.Timestamp(0, tz="UTC").as_unit("us")
 """1970, in the unit of all times: nanoseconds would end in 2262."""
@@ -226,12 +218,11 @@ def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
     trip through CSV. The error names the `kind` of rows, such as "images".
     """
     rows = require_columns(kind, value, *columns)
-    declared = {**{column.name: column.dtype for column in COLUMNS}, **INTERVAL_TIMES, **JOINED}
     converted = {}
-    for name in filter(declared.__contains__, map(str, rows)):
-        converted[name] = _convert(rows[name], declared[name])
+    for name in filter(DTYPES.__contains__, map(str, rows)):
+        converted[name] = _convert(rows[name], DTYPES[name])
         if converted[name] is None:
-            problem = f"In this one {name} is {rows[name].dtype}, not {declared[name]}"
+            problem = f"In this one {name} is {rows[name].dtype}, not {DTYPES[name]}"
             raise make_rows_error(kind, f"{problem}; CSV files keep no types.")
     valid = rows.assign(**converted)
     valid.index.names = [None] * valid.index.nlevels  # an index may have the name of a column
@@ -256,7 +247,7 @@ def make_rows_error(kind: str, problem: str) -> InputError:
 def _convert(values: pd.Series, dtype: Any) -> pd.Series | None:
     """Convert values to a dtype of the schema; return None if they are of another kind."""
     if values.isna().all():
-        return pd.Series(pd.array([None] * len(values), dtype=dtype), index=values.index)
+        return pd.Series(index=values.index, dtype=dtype)
     if dtype == TIME:
         is_aware = isinstance(values.dtype, pd.DatetimeTZDtype)
         return values.dt.tz_convert("UTC").dt.as_unit("us") if is_aware else None

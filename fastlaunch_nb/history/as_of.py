@@ -13,14 +13,17 @@ import pandas as pd
 
 from fastlaunch_nb.filters.fields import get_facet_values
 from fastlaunch_nb.history.file_schema import NAMES
-from fastlaunch_nb.schema.columns import COLUMNS, COMPLETE, KEY, NOT_OPTED_IN, TEXT
-from fastlaunch_nb.state_intervals.inputs import (
+from fastlaunch_nb.schema.columns import (
     ABSENT,
     ACCOUNT_REGION,
+    COLUMNS,
     DISABLED,
+    HEALTHY,
+    KEY,
+    TEXT,
     UNKNOWN,
-    compute_instants,
 )
+from fastlaunch_nb.state_intervals.inputs import compute_instants
 
 _GONE: Final = (ABSENT, DISABLED)
 _STATELESS: Final = ""  # stands for the null state of an image that a scan listed
@@ -85,7 +88,7 @@ def _find_last_rows(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
     rows = rows.drop_duplicates(list(KEY), keep="last").rename(columns={"observed_at": "read_at"})
     scans = data.coverage[[*keys, "observed_at"]]
     scans = scans.assign(read_at=scans["observed_at"].mask(data.coverage["unchanged"]))
-    scans = scans[scans["observed_at"].dt.floor("s") <= time].sort_values("observed_at")
+    scans = scans[scans["observed_at"].dt.floor("s") <= time]
     scans["read_at"] = scans.groupby(keys)["read_at"].ffill()
     scans = scans.groupby([*keys, "read_at"], as_index=False)["observed_at"].max()
     rows = rows.merge(scans, on=[*keys, "read_at"], how="left")
@@ -142,9 +145,7 @@ def _find_complete_regions(data: HistoryData, rows: pd.DataFrame, time: pd.Times
     """Return for each row whether the last unfiltered scan of its region listed every image."""
     scans = data.coverage[data.coverage["scope"].fillna("").eq("")]
     scans = scans[scans["observed_at"].dt.floor("s") <= time]
-    scans = scans.sort_values("observed_at", kind="stable")
     scans = scans.drop_duplicates(list(ACCOUNT_REGION), keep="last")
-    scans = scans.assign(complete=scans["status"].isin([COMPLETE, NOT_OPTED_IN]))
-    columns = [*ACCOUNT_REGION, "complete"]
+    columns = [*ACCOUNT_REGION, "status"]
     rows = rows[list(ACCOUNT_REGION)].merge(scans[columns], on=list(ACCOUNT_REGION), how="left")
-    return rows["complete"].eq(True)
+    return rows["status"].isin(HEALTHY)

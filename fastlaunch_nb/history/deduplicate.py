@@ -10,8 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb.history.file_schema import RECORD
-from fastlaunch_nb.schema.columns import COMPLETE
-from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, COMPLETE
 
 Array: TypeAlias = "npt.NDArray[Any]"
 SCAN_KEY: Final = (*(column.name for column in RECORD), *ACCOUNT_REGION)
@@ -49,11 +48,11 @@ def select_rows(images: pa.Table, positions: pd.Series, expected: Array) -> pa.T
     images that were recorded for each scan of the coverage.
     """
     keys = pd.MultiIndex.from_frame(images.select(SCAN_KEY).to_pandas())
-    indices = positions.index.get_indexer(keys)
-    images = images.append_column("scan", pa.array(np.append(positions, -1)[indices]))
-    if (indices < 0).any():
-        images = images.filter(pa.array(indices >= 0))
-    scans = images["scan"].to_numpy()
+    scans = positions.reindex(keys, fill_value=-1).to_numpy()
+    images = images.append_column("scan", pa.array(scans))
+    if (scans < 0).any():
+        images = images.filter(pa.array(scans >= 0))
+        scans = images["scan"].to_numpy()
     has_copies = (np.bincount(scans, minlength=len(expected)) > expected)[scans]
     if has_copies.any():  # a merged file, and the files that it replaces
         is_copy = images.select(["scan", "image_id"]).to_pandas().duplicated().to_numpy()

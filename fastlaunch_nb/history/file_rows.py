@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fastlaunch_nb.history.file_schema import RECORD, SCHEMAS
-from fastlaunch_nb.schema.columns import KEY
-from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION
+from fastlaunch_nb.history.file_schema import KINDS, RECORD, SCHEMAS
+from fastlaunch_nb.schema.arrow import make_schema
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, KEY
 
 VERSION: Final = 1
 """The version of the schema. It grows if a column is added or changes its meaning."""
@@ -29,6 +29,7 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Columns without which the rows of a file mean nothing."""
 
+_TEXT_TYPES: Final = (pa.string(), pa.large_string(), pa.string_view())
 _ENCODED_TEXT: Final = pa.dictionary(pa.int32(), pa.string())
 _UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, KeyError)
 
@@ -56,10 +57,11 @@ def parse_file(content: pa.Buffer, kind: str) -> FileRows:
         if missing := [name for name in REQUIRED[kind] if name not in names]:
             return FileRows(None, f"of another schema (no column {missing[0]})")
         wanted = [name for name in SCHEMAS[kind].names if name in names]
+        texts = [name for name in wanted if stored_schema.field(name).type in _TEXT_TYPES]
         file = pq.ParquetFile(
             pa.BufferReader(content),
             metadata=footer,
-            read_dictionary=[name for name in wanted if _is_text(stored_schema.field(name).type)],
+            read_dictionary=texts,
             page_checksum_verification=True,
         )
         stored = file.read(wanted)
@@ -79,22 +81,18 @@ def parse_file(content: pa.Buffer, kind: str) -> FileRows:
 
 def encode_schema(kind: str) -> pa.Schema:
     """Return the schema of a kind of file, with dictionary-encoded text."""
-    return pa.schema(
-        [(f.name, _ENCODED_TEXT if f.type == pa.string() else f.type) for f in SCHEMAS[kind]]
-    )
+    return make_schema(KINDS[kind], _ENCODED_TEXT)
 
 
 def _convert(stored: pa.Table, schema: pa.Schema) -> pa.Table:
     columns = []
     for field in schema:
-        if field.name in stored.column_names:
-            column = stored[field.name]
-            if not _is_convertible(column.type, field.type):
-                kind = getattr(column.type, "value_type", column.type)
-                raise pa.ArrowTypeError(f"{kind} in the column {field.name}")
-            columns.append(_cast(column, field.type))
-        else:
-            columns.append(pa.nulls(len(stored), field.type))
+        is_missing = field.name not in stored.column_names
+        column = pa.nulls(len(stored), field.type) if is_missing else stored[field.name]
+        if not _is_convertible(column.type, field.type):
+            kind = getattr(column.type, "value_type", column.type)
+            raise pa.ArrowTypeError(f"{kind} in the column {field.name}")
+        columns.append(_cast(column, field.type))
     return pa.table(columns, schema=schema)
 
 
@@ -106,7 +104,7 @@ def _is_convertible(stored: pa.DataType, wanted: pa.DataType) -> bool:
     if types.is_null(stored):
         return True
     if wanted == _ENCODED_TEXT:
-        return _is_text(stored)
+        return stored in _TEXT_TYPES
     if types.is_timestamp(wanted):
         return bool(types.is_timestamp(stored))
     return bool(
@@ -114,20 +112,11 @@ def _is_convertible(stored: pa.DataType, wanted: pa.DataType) -> bool:
     )
 
 
-def _is_text(stored: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_string(stored) or types.is_large_string(stored) or types.is_string_view(stored)
-    )
-
-
 def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
     if column.type == wanted:
         return column
     if pa.types.is_dictionary(column.type):
-        column = pa.chunked_array(
-            [chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type
-        )
+        column = column.cast(column.type.value_type)
     if wanted == _ENCODED_TEXT:
         return column.cast(pa.string()).dictionary_encode().cast(wanted)
     # Nanoseconds become microseconds, which is more than AWS knows; all else must fit.

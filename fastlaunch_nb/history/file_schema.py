@@ -13,18 +13,17 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.schema.arrow import make_schema
 from fastlaunch_nb.schema.columns import (
+    ACCOUNT_REGION,
     COLUMNS,
     COUNT,
     COVERAGE,
     EVENTS,
     KEY,
-    NUMBER,
     TEXT,
-    TIME,
     Column,
 )
-from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION
 from fastlaunch_nb.validation import parse_time, validate_columns
 
 NAMES: Final = (
@@ -47,16 +46,7 @@ KINDS: Final[Mapping[str, tuple[Column, ...]]] = {
 """Columns of each kind of file. Page tokens are not stored: they expire."""
 
 _DAY = "%Y-%m-%d"
-_ARROW = {
-    TEXT: pa.string(),
-    COUNT: pa.int64(),
-    NUMBER: pa.float64(),
-    TIME: pa.timestamp("us", "UTC"),
-}
-SCHEMAS: Final = {
-    kind: pa.schema([(column.name, _ARROW[column.dtype]) for column in columns])
-    for kind, columns in KINDS.items()
-}
+SCHEMAS: Final = {kind: make_schema(columns, pa.string()) for kind, columns in KINDS.items()}
 
 
 class PendingFile(NamedTuple):

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from fastlaunch_nb.history.deduplicate import Array
 from fastlaunch_nb.history.file_schema import KINDS, RECORD
-from fastlaunch_nb.schema.columns import COMPLETE, NOT_OPTED_IN
-from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION, MAX_AHEAD, SECOND
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, HEALTHY
+from fastlaunch_nb.state_intervals.inputs import MAX_AHEAD, SECOND
 from fastlaunch_nb.validation import EPOCH
 
 _COMPARED: Final = [
@@ -43,7 +43,7 @@ def find_successors(
     times = times[["region", "time"]].assign(event=times["time"])
     scans = pd.merge_asof(scans, times, on="time", by="region", direction="forward")
     is_unfiltered = coverage["scope"].fillna("").eq("")
-    scans["complete"] = is_unfiltered & coverage["status"].isin([COMPLETE, NOT_OPTED_IN])
+    scans["complete"] = is_unfiltered & coverage["status"].isin(HEALTHY)
     scans["position"] = range(len(scans))
     grouped = scans.groupby("region")[["time", "complete", "position"]]
     previous, following = grouped.shift(1), grouped.shift(-1)

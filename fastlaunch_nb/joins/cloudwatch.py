@@ -25,7 +25,6 @@ _METRICS: Mapping[str, tuple[str, str]] = {  # column to CloudWatch's metric and
     "snapshot_creation_time": ("FastLaunchSnapshotCreationTime", "Average"),
 }
 ALL: Final = tuple(_METRICS)
-_NAMESPACE = "AWS/EC2"
 _MAX_QUERIES = 500  # in one request of GetMetricData
 _RETENTION = (  # maximum age of data to the shortest period that is left (CloudWatch User Guide)
     (pd.Timedelta(days=15), pd.Timedelta(minutes=1)),
@@ -48,17 +47,7 @@ class _Series(NamedTuple):
 
     column: str
     image_id: str
-    metric: Mapping[str, Any]  # as CloudWatch lists it
-
-    def make_query(self, query_id: str, period: pd.Timedelta) -> dict[str, Any]:
-        """Return the query of GetMetricData for this series."""
-        metric = {
-            "Namespace": _NAMESPACE,
-            "MetricName": self.metric["MetricName"],
-            "Dimensions": self.metric["Dimensions"],
-        }
-        stat = {"Metric": metric, "Period": int(period.total_seconds())}
-        return {"Id": query_id, "MetricStat": {**stat, "Stat": _METRICS[self.column][1]}}
+    metric: Mapping[str, Any]  # as CloudWatch lists it, and as a query names it
 
 
 def make_metric_query(name: str, window: object, period: object) -> MetricQuery:
@@ -136,7 +125,7 @@ def _rank_dimensions(metric: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def _list_metrics(region: AccountRegion, name: str) -> Iterator[Mapping[str, Any]]:
-    request = {"Namespace": _NAMESPACE, "MetricName": name}
+    request = {"Namespace": "AWS/EC2", "MetricName": name}
     for page in region.client.iter_pages("cloudwatch", "ListMetrics", "Metrics", request):
         region.until = region.until or parse_response_time(page).time
         yield from page.get("Metrics", ())
@@ -145,15 +134,13 @@ def _list_metrics(region: AccountRegion, name: str) -> Iterator[Mapping[str, Any
 def _fetch_values(
     region: AccountRegion, batch: list[_Series], periods: Mapping[str, pd.Timedelta]
 ) -> Iterator[tuple[_Series, pd.Timestamp, float]]:
-    request = {
-        "StartTime": region.since,
-        "EndTime": region.until,
-        "ScanBy": "TimestampAscending",
-        "MetricDataQueries": [
-            series.make_query(f"q{number}", periods[series.column])
-            for number, series in enumerate(batch)
-        ],
-    }
+    queries = []
+    for number, series in enumerate(batch):
+        period, statistic = periods[series.column], _METRICS[series.column][1]
+        query = {"Metric": series.metric, "Period": int(period.total_seconds()), "Stat": statistic}
+        queries.append({"Id": f"q{number}", "MetricStat": query})
+    window = {"StartTime": region.since, "EndTime": region.until}
+    request = {**window, "ScanBy": "TimestampAscending", "MetricDataQueries": queries}
     for result in region.client.iter_items(
         "cloudwatch", "GetMetricData", "MetricDataResults", request
     ):

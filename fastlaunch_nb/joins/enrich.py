@@ -17,8 +17,9 @@ from fastlaunch_nb.errors import FastLaunchError, InputError, did_you_mean, warn
 from fastlaunch_nb.joins import cloudwatch, fetch, merge, queries
 from fastlaunch_nb.joins.cloudwatch import MetricQuery
 from fastlaunch_nb.joins.fetch import Accounts, Failure, FetchResult
-from fastlaunch_nb.joins.merge import ACCOUNT_REGION, make_table
+from fastlaunch_nb.joins.merge import ACCOUNT_REGION
 from fastlaunch_nb.joins.queries import AccountRegion, Template
+from fastlaunch_nb.schema.arrow import make_table
 from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, Prices
 from fastlaunch_nb.validation import check_region, parse_regions, validate_columns
 
@@ -303,13 +304,9 @@ def _list_account_regions(rows: pd.DataFrame, accounts: Accounts) -> list[Accoun
 
 def _list_templates(rows: pd.DataFrame) -> list[Template]:
     """Return the launch templates of rows that have a name or an id, and a version."""
+    rows = rows.dropna(subset=_TEMPLATE[:2], how="all").dropna(subset=_TEMPLATE[2:])
     templates = rows[_TEMPLATE].drop_duplicates().astype(object)
-    templates = templates.where(templates.notna(), None)
-    return [
-        Template(template_id, name, version)
-        for template_id, name, version in templates.itertuples(index=False)
-        if (template_id is not None or name is not None) and version is not None
-    ]
+    return list(map(Template._make, templates.where(templates.notna(), None).to_numpy()))
 
 
 # --- results --------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
@@ -140,11 +142,10 @@ class Failure(NamedTuple):
 
 def describe_failures(failures: Iterable[Failure]) -> list[str]:
     """Return one warning for each join and reason: where it could not be read, and why."""
-    reasons: dict[tuple[int, str, str], list[Failure]] = {}
-    for failure in failures:
-        reasons.setdefault(failure.reason, []).append(failure)
+    reason = attrgetter("reason")
     warnings = []
-    for _, same in sorted(reasons.items(), key=lambda item: item[0]):
+    for _, group in groupby(sorted(failures, key=reason), reason):
+        same = list(group)
         regions = dict.fromkeys(f"{it.account_id} {it.region}" for it in same)
         where, first = _shorten_names([*regions]), same[0]
         warnings.append(f"{first.join} could not be read in {where}: {first.error.summary()}")

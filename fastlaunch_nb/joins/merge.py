@@ -8,17 +8,17 @@ rows: null where nothing could be read, 0 where nothing exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import pandas as pd
 
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, TEXT, Column
-from fastlaunch_nb.schema.joins import JOINS, Prices
+from fastlaunch_nb.schema.joins import DTYPES, JOINS, Prices
 from fastlaunch_nb.validation import validate_columns
 
-KEY, ACCOUNT_REGION = list(columns.KEY), list(columns.KEY[:2])
+KEY, ACCOUNT_REGION = list(columns.KEY), list(columns.ACCOUNT_REGION)
 _TEMPLATE, _TARGET = ["launch_template_id", "launch_template_name"], "target_resource_count"
 _SETTINGS = [*_TEMPLATE, "launch_template_version", _TARGET, "max_parallel_launches"]
 NEEDED: Final = (*KEY, "state", *_SETTINGS, "observed_at")
@@ -53,12 +53,6 @@ WINDOWS = (*_KEYS[:2], *(column for column in JOINS["metrics"] if "metrics_" in 
 """The columns of the windows of metrics."""
 
 
-def make_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
-    """Return rows as a DataFrame with these columns and their dtypes."""
-    untyped = pd.DataFrame(list(rows), columns=[column.name for column in columns])
-    return untyped.astype({column.name: column.dtype for column in columns})
-
-
 def select_rows(images: object) -> pd.DataFrame:
     """Return the needed columns of images, with the index 0, 1, …; refuse other objects.
 
@@ -69,11 +63,7 @@ def select_rows(images: object) -> pd.DataFrame:
     (0, 10)
     """
     rows = validate_columns("images", images, *KEY).reset_index(drop=True)
-    dtypes = {column.name: column.dtype for column in COLUMNS}
-    for name in NEEDED:
-        if name not in rows:
-            rows[name] = pd.array([None] * len(rows), dtype=dtypes[name])
-    return rows[list(NEEDED)]
+    return rows.reindex(columns=list(NEEDED)).astype({name: DTYPES[name] for name in NEEDED})
 
 
 def match_regions(rows: pd.DataFrame, account_regions: Iterable[tuple[str, str]]) -> pd.Series:
@@ -240,17 +230,16 @@ def _find_below_target_since(rows: pd.DataFrame, stock: pd.DataFrame) -> pd.Seri
     numbers = stock[[*KEY, "time", "available_snapshots"]]
     points = rows[on].dropna().drop_duplicates().merge(numbers, on=KEY)
     is_enough = points["available_snapshots"] >= points[_TARGET]
-    last_enough = points[is_enough].groupby(on)["time"].max().rename("last_enough")
-    points = points.merge(last_enough.reset_index(), on=on, how="left")
-    is_later = points["last_enough"].isna() | (points["time"] > points["last_enough"])
-    since = points[is_later].groupby(on)["time"].min().rename("below_target_since")
+    points["enough"] = points["time"].where(is_enough)
+    is_earlier = points["time"] <= points.groupby(on)["enough"].transform("max")
+    since = points[~is_earlier].groupby(on)["time"].min().rename("below_target_since")
     return _match_rows(rows, since.reset_index(), on)["below_target_since"]
 
 
 def _estimate_monthly_launches(images: pd.DataFrame) -> pd.Series:
     """Return the number of fast launches in 30 days; null without metrics."""
     if not {"fast_launches", "metrics_since", "metrics_until"} <= set(images):
-        return pd.Series(pd.array([None] * len(images), dtype=NUMBER), index=images.index)
+        return pd.Series(index=images.index, dtype=NUMBER)
     window = images["metrics_until"] - images["metrics_since"]
     months: pd.Series = (window.dt.total_seconds() / _MONTH.total_seconds()).astype(NUMBER)
     return images["fast_launches"].astype(NUMBER) / months

@@ -21,7 +21,7 @@ from fastlaunch_nb.rules.rule import (
     where_true,
     with_evidence,
 )
-from fastlaunch_nb.schema.columns import COMPLETE, KEY, NUMBER
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, COMPLETE, KEY, NUMBER
 from fastlaunch_nb.schema.joins import Prices
 
 MIN_WINDOW: Final = pd.Timedelta(days=7)
@@ -139,7 +139,7 @@ def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
 )
 def find_orphans(facts: RuleInput) -> pd.DataFrame:
     """Find snapshots of images without Fast Launch, in regions where all images are known."""
-    key, region = list(KEY), list(KEY[:2])
+    key, region = list(KEY), list(ACCOUNT_REGION)
     assert facts.snapshots is not None and facts.coverage is not None  # noqa: S101, PT018 (needs)
     regions = _find_complete_regions(facts.coverage, facts.images)
     snapshots = facts.snapshots[facts.snapshots["image_id"].notna()].merge(regions, on=region)
@@ -165,7 +165,7 @@ def find_orphans(facts: RuleInput) -> pd.DataFrame:
 
 def _find_complete_regions(coverage: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """Return the accounts and regions that were read completely, with all their images here."""
-    region = list(KEY[:2])
+    region = list(ACCOUNT_REGION)
     last = coverage.sort_values("observed_at", kind="stable").drop_duplicates(region, keep="last")
     complete = last[(last["status"] == COMPLETE) & last["scope"].fillna("").eq("")]
     counts = images.groupby(region, as_index=False).size()

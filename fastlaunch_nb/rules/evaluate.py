@@ -11,7 +11,8 @@ import pandas as pd
 from fastlaunch_nb.errors import FastLaunchError, InputError
 from fastlaunch_nb.rules import cost_rules, pool_rules, setting_rules, state_rules
 from fastlaunch_nb.rules.rule import SEVERITIES, Rule, RuleInput
-from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, NUMBER
+from fastlaunch_nb.schema.arrow import make_table
+from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, SNAPSHOTS, coalesce_stock
 from fastlaunch_nb.validation import parse_time, require_columns, validate_columns
 
@@ -98,10 +99,9 @@ def findings(
         for rule in chosen
         if all(getattr(facts, name) is not None for name in rule.needs)
     ]
-    empty = pd.DataFrame({name: pd.array([], dtype=dtype) for name, dtype in _DTYPES.items()})
-    found = pd.concat([empty, *tables], ignore_index=True).astype(_DTYPES)
+    found = pd.concat([make_table([], FINDINGS), *tables], ignore_index=True).astype(_DTYPES)
     ranks = found["severity"].map(SEVERITIES.index).astype("int64")
-    order = found.assign(_rank=ranks, _usd=-found["monthly_usd"].astype(NUMBER))
+    order = found.assign(_rank=ranks, _usd=-found["monthly_usd"])
     order = order.sort_values(["_rank", "_usd", "finding", *KEY], kind="stable")
     return found.loc[order.index].reset_index(drop=True)
 
@@ -129,12 +129,9 @@ def _prepare_facts(
 ) -> RuleInput:
     rows = validate_columns("images", images, *(column.name for column in COLUMNS))
     rows = rows.reset_index(drop=True)
-    missing = {
-        name: pd.array([None] * len(rows), dtype=dtype)
-        for name, dtype in JOINED.items()
-        if name not in rows
-    }
-    rows = rows.assign(**missing)
+    missing = [name for name in JOINED if name not in rows]
+    nulls = {name: pd.Series(index=rows.index, dtype=JOINED[name]) for name in missing}
+    rows = rows.assign(**nulls)
     if intervals is not None:
         require_columns("intervals", intervals, *KEY, "state")
     if coverage is not None:

@@ -57,10 +57,16 @@ def _to_array(values: Sequence[Any], dtype: str) -> Any:
         raise SourceError(f"EC2 sent a time that is not ISO 8601: {error}") from None
 
 
+def make_schema(columns: Iterable[Column], text: pa.DataType = _ARROW[TEXT]) -> pa.Schema:
+    """Return the Arrow schema of columns, with `text` as the type of their text."""
+    types = {**_ARROW, TEXT: text}
+    return pa.schema([(column.name, types[column.dtype]) for column in columns])
+
+
 def convert_to_batch(images: pd.DataFrame) -> Batch:
     """Convert a DataFrame of images to a batch."""
-    schema = pa.schema([(column.name, _ARROW[column.dtype]) for column in COLUMNS])
-    return pa.Table.from_pandas(images, schema, preserve_index=False).replace_schema_metadata()
+    table = pa.Table.from_pandas(images, make_schema(COLUMNS), preserve_index=False)
+    return table.replace_schema_metadata()
 
 
 def concat_batches(batches: Iterable[Batch]) -> pd.DataFrame:
@@ -73,23 +79,27 @@ def concat_batches(batches: Iterable[Batch]) -> pd.DataFrame:
     >>> concat_batches([make_batch(page, **scope)] * 2)[["region", "state"]].values.tolist()
     [['eu-west-1', 'enabled'], ['eu-west-1', 'enabled']]
     """
-    empty = make_batch({}, account_id=None, region=None, observed_at=None)
+    empty = make_schema(COLUMNS).empty_table()
     return to_pandas(pa.concat_tables([empty, *batches]), COLUMNS)
 
 
-def to_pandas(table: Batch, columns: Iterable[Column]) -> pd.DataFrame:
+def to_pandas(table: Batch, columns: Sequence[Column]) -> pd.DataFrame:
     """Convert an Arrow table to a DataFrame with these columns and their dtypes.
 
     Text may be dictionary-encoded.
     """
-    columns = tuple(columns)
-    schema = pa.schema([(column.name, _ARROW[column.dtype]) for column in columns])
+    schema = make_schema(columns)
     table = table.select(schema.names).cast(schema)
     rows: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS.get, split_blocks=True)
     return rows.astype({column.name: TIME for column in columns if column.dtype == TIME})
 
 
+def make_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
+    """Make a DataFrame of rows with these columns and their dtypes."""
+    dtypes = {column.name: column.dtype for column in columns}
+    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
+
+
 def make_coverage(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Make a DataFrame of rows with the columns and dtypes of :data:`COVERAGE`."""
-    dtypes = {column.name: column.dtype for column in COVERAGE}
-    return pd.DataFrame(list(rows), columns=list(dtypes)).astype(dtypes)
+    return make_table(rows, COVERAGE)

@@ -86,13 +86,19 @@ STATUSES = {
     NOT_OPTED_IN: "the account has not opted in to the region, so it has no images there",
     INTERRUPTED: "the sweep was stopped before anything was read",
 }
-"""Statuses of a scan, with their meanings; complete and not-opted-in are not failures."""
+"""Statuses of a scan, with their meanings."""
+
+HEALTHY, UNHEALTHY = (COMPLETE, NOT_OPTED_IN), (PARTIAL, FAILED, INTERRUPTED)
+"""Statuses of scans that saw every image, and of scans that failed to."""
 
 INTERVAL_TIMES: Final = {"start": TIME, "end": TIME, "last_seen": TIME}
 """Time columns that only intervals have."""
 
 KEY = ("account_id", "region", "image_id")
 """Columns that identify an image."""
+
+ACCOUNT_REGION: Final = KEY[:2]
+"""Columns that identify an account and region."""
 
 INTERVAL_COLUMNS: Final = (*KEY, "state", *INTERVAL_TIMES, "start_exact")
 """Columns that every view of intervals needs."""
@@ -105,7 +111,8 @@ API_STATES = (
     "disabling",
     "disabling-failed",
 )
-STATES = (*API_STATES, "disabled", "absent", "unknown")
+DISABLED, ABSENT, UNKNOWN = "disabled", "absent", "unknown"
+STATES = (*API_STATES, DISABLED, ABSENT, UNKNOWN)
 """The API's six states in the order of an image's life cycle, then three that only we derive."""
 
 WORST_FIRST = (

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from fastlaunch_nb.number_checks import parse_number
-from fastlaunch_nb.schema.columns import COUNT, NUMBER, TEXT, TIME, Column
+from fastlaunch_nb.schema.columns import COLUMNS, COUNT, INTERVAL_TIMES, NUMBER, TEXT, TIME, Column
 
 JOINS: Mapping[str, tuple[Column, ...]] = {
     "ami": (
@@ -87,6 +87,13 @@ JOINED: Mapping[str, Any] = {
     column.name: column.dtype for columns in JOINS.values() for column in columns
 }
 """Dtypes of the joined columns."""
+
+DTYPES: Mapping[str, Any] = {
+    **{column.name: column.dtype for column in COLUMNS},
+    **INTERVAL_TIMES,
+    **JOINED,
+}
+"""Dtypes of the columns of images and intervals, joined or not."""
 
 SNAPSHOTS = (
     Column("account_id", TEXT, "the account that was read, which owns the snapshot"),
@@ -175,10 +182,6 @@ def coalesce_stock(images: pd.DataFrame) -> pd.Series:
 
     It is CloudWatch's number, or else the number of completed snapshots.
     """
-    stock = pd.Series(pd.array([None] * len(images), dtype=COUNT), index=images.index)
-    if "available_snapshots" in images:
-        stock = images["available_snapshots"].astype(COUNT)
-    if {"snapshots", "snapshots_pending"} <= set(images):
-        completed = images["snapshots"] - images["snapshots_pending"]
-        stock = stock.fillna(completed.astype(COUNT))
-    return stock
+    names = ["available_snapshots", "snapshots", "snapshots_pending"]
+    counts = images.reindex(columns=names).astype(COUNT)
+    return counts["available_snapshots"].fillna(counts["snapshots"] - counts["snapshots_pending"])

@@ -7,18 +7,8 @@ from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
-from fastlaunch_nb.schema.columns import KEY
-from fastlaunch_nb.state_intervals.inputs import (
-    ABSENT,
-    ACCOUNT_REGION,
-    DISABLED,
-    NULL_SENTINEL,
-    SECOND,
-    UNKNOWN,
-    Frame,
-    Inputs,
-    add_durations,
-)
+from fastlaunch_nb.schema.columns import ABSENT, ACCOUNT_REGION, DISABLED, KEY, UNKNOWN
+from fastlaunch_nb.state_intervals.inputs import NULL_SENTINEL, SECOND, Frame, Inputs, add_durations
 from fastlaunch_nb.state_intervals.runs import null_as_false
 from fastlaunch_nb.state_intervals.scans import certainty_end, find_neighbouring_scans
 

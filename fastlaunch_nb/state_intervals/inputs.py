@@ -9,21 +9,11 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.schema.columns import (
-    COMPLETE,
-    FAILED,
-    INTERRUPTED,
-    KEY,
-    NOT_OPTED_IN,
-    PARTIAL,
-    TIME,
-)
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, HEALTHY, KEY, TIME, UNHEALTHY, UNKNOWN
 from fastlaunch_nb.validation import parse_duration
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
 
-ACCOUNT_REGION: Final = KEY[:2]
-UNKNOWN, ABSENT, DISABLED = "unknown", "absent", "disabled"
 NULL_SENTINEL: Final = "\ue000"
 """Text that replaces nulls in keys, because nulls never join. AWS never sends it."""
 SECOND: Final = timedelta(seconds=1)
@@ -190,13 +180,13 @@ def _shape_scans(covered: Frame) -> Frame:
     times = [name for name in ("observed_at", "asked_at") if name in covered.collect_schema()]
     scans = covered.with_columns(time=nw.coalesce(*times).dt.truncate("1s"))
 
-    def time_if(*statuses: str) -> nw.Expr:
+    def time_if(statuses: tuple[str, ...]) -> nw.Expr:
         is_unfiltered = nw.col("scope").fill_null("") == ""
         return nw.when(is_unfiltered & nw.col("status").is_in(statuses)).then("time")
 
     return scans.filter(~nw.col("time").is_null()).select(
         *(nw.col(name).fill_null(NULL_SENTINEL) for name in ACCOUNT_REGION),
         "time",
-        complete=time_if(COMPLETE, NOT_OPTED_IN),
-        failed=time_if(FAILED, PARTIAL, INTERRUPTED),
+        complete=time_if(HEALTHY),
+        failed=time_if(UNHEALTHY),
     )

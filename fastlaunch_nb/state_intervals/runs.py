@@ -11,17 +11,8 @@ from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 
-from fastlaunch_nb.schema.columns import API_STATES, KEY
-from fastlaunch_nb.state_intervals.inputs import (
-    ABSENT,
-    ACCOUNT_REGION,
-    DISABLED,
-    SECOND,
-    UNKNOWN,
-    Frame,
-    Inputs,
-    add_durations,
-)
+from fastlaunch_nb.schema.columns import ABSENT, ACCOUNT_REGION, API_STATES, DISABLED, KEY, UNKNOWN
+from fastlaunch_nb.state_intervals.inputs import SECOND, Frame, Inputs, add_durations
 from fastlaunch_nb.state_intervals.scans import certainty_end, find_scans_around
 
 _LIFE_CYCLE: Final = (UNKNOWN, ABSENT, *API_STATES, DISABLED)

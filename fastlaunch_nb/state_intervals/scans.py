@@ -7,7 +7,8 @@ from typing import Final
 
 import narwhals.stable.v2 as nw
 
-from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION, Frame, Inputs, add_durations
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION
+from fastlaunch_nb.state_intervals.inputs import Frame, Inputs, add_durations
 
 _NEVER: Final = nw.lit(value=False)
 

@@ -11,9 +11,8 @@ import pandas as pd
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.schema.arrow import make_coverage
-from fastlaunch_nb.schema.columns import TEXT
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, TEXT
 from fastlaunch_nb.sources.pages import empty_images
-from fastlaunch_nb.state_intervals.inputs import ACCOUNT_REGION
 from tests.helpers.samples import item
 
 START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # midnight and a change of clocks follow soon

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastlaunch_nb.joins import merge
+from fastlaunch_nb.schema.arrow import make_table
 from fastlaunch_nb.schema.columns import COLUMNS, KEY, TEXT
 from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS
 from tests.helpers.joins import assert_declared, list_values
@@ -42,7 +43,7 @@ def make_rows(drawn: list[Any]) -> pd.DataFrame:
         for key, state, target in drawn
     ]
     columns = [column for column in COLUMNS if column.name in merge.NEEDED]
-    return merge.select_rows(merge.make_table(rows, columns))
+    return merge.select_rows(make_table(rows, columns))
 
 
 def list_keys(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -75,7 +76,7 @@ def test_snapshots_are_counted(
 ) -> None:
     """Law: a row has the number, size and age of its image's snapshots; 0 is not null."""
     rows = make_rows(drawn)
-    table = merge.make_table(
+    table = make_table(
         [
             {
                 **dict(zip(KEY, key, strict=True)),
@@ -119,7 +120,7 @@ def expect_snapshots(
 def test_a_missing_size_makes_the_sum_unknown() -> None:
     """The total size is null if one size is; the number of snapshots is known."""
     key = dict(zip(KEY, KEYS[0], strict=True))
-    table = merge.make_table([{**key, "volume_gib": 50}, key], SNAPSHOTS)
+    table = make_table([{**key, "volume_gib": 50}, key], SNAPSHOTS)
     rows = make_rows([(KEYS[0], "enabled", 1)])
     [found] = list_values(
         merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
@@ -149,7 +150,7 @@ def test_excess_snapshots(
     """Snapshots above the target; all of them after disabling failed; null without a target."""
     rows = make_rows([(KEYS[0], state, target)])
     key = dict(zip(KEY, KEYS[0], strict=True))
-    table = merge.make_table([key] * count, SNAPSHOTS)
+    table = make_table([key] * count, SNAPSHOTS)
     [found] = list_values(
         merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
     )
@@ -164,7 +165,7 @@ def test_snapshots_in_other_states_are_pending(states: list[str | None], pending
     """Only a snapshot in the state `completed` is available."""
     rows = make_rows([(KEYS[0], "enabled", 1)])
     key = dict(zip(KEY, KEYS[0], strict=True))
-    table = merge.make_table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
+    table = make_table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
     [found] = list_values(
         merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
     )
@@ -202,8 +203,8 @@ def test_time_since_the_stock_is_below_the_target(
     ]
     found = merge.join_metrics(
         rows,
-        merge.make_table(numbers[::-1], METRICS),
-        merge.make_table([], merge.WINDOWS),
+        make_table(numbers[::-1], METRICS),
+        make_table([], merge.WINDOWS),
         merge.match_regions(rows, ACCOUNT_REGIONS),
     )
     [row] = list_values(found)
@@ -238,8 +239,8 @@ def test_metrics_are_summarized(
     windows = [{"account_id": a, "region": r, **window} for a, r in ACCOUNT_REGIONS]
     found = merge.join_metrics(
         rows,
-        merge.make_table(numbers, METRICS),
-        merge.make_table(windows, merge.WINDOWS),
+        make_table(numbers, METRICS),
+        make_table(windows, merge.WINDOWS),
         merge.match_regions(rows, regions),
     )
     assert_declared("metrics", found, rows)
@@ -289,7 +290,7 @@ def test_siblings_are_elsewhere(
     """Law: siblings have the row's name, but not its account and region, or its id."""
     rows = make_rows(drawn)
     name_column = pd.Series(names[: len(rows)], dtype=TEXT, index=rows.index)
-    table = merge.make_table(
+    table = make_table(
         [
             {**dict(zip(KEY, key, strict=True)), "image_name": name, "has": int(has)}
             for key, (name, has) in others.items()
@@ -319,7 +320,7 @@ def test_siblings_are_elsewhere(
 def test_launches_are_counted(drawn: list[Any], launched: list[Any]) -> None:
     """Law: a row has its image's instances, including those that are neither fast nor cold."""
     rows = make_rows(drawn)
-    table = merge.make_table(
+    table = make_table(
         [
             {**dict(zip(KEY, key, strict=True)), "fast": fast, "cold": cold}
             for key, (fast, cold) in launched
@@ -337,6 +338,6 @@ def test_launches_are_counted(drawn: list[Any], launched: list[Any]) -> None:
 def test_forbidden_settings_without_a_template() -> None:
     """A row with other settings has none; for a row without any settings it is unknown."""
     rows = make_rows([(KEYS[0], "enabled", 5), (KEYS[1], "enabled", None)])
-    table = merge.make_table([], merge.TEMPLATES)
+    table = make_table([], merge.TEMPLATES)
     found = merge.join_template(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
     assert list_values(found) == [{"template_forbidden": ""}, {"template_forbidden": None}]
