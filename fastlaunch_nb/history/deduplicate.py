@@ -25,7 +25,6 @@ def select_recordings(coverage: pd.DataFrame) -> pd.DataFrame:
     coverage = coverage.drop_duplicates()
     keys = [column.name for column in RECORD]
     recordings = coverage.assign(complete=coverage["status"].eq(COMPLETE))
-    recordings["rows"] = recordings["rows"].fillna(0)
     recordings = recordings.groupby(keys, as_index=False, dropna=False)[["complete", "rows"]].sum()
     recordings = recordings.sort_values(["complete", "rows", "record_id"])
     selected = recordings.drop_duplicates("sweep_id", keep="last")[keys]

@@ -83,9 +83,10 @@ def load_store(
     files = {kind: [file for file in listing if file.kind == kind] for kind in SCHEMAS}
     coverage = select_recordings(to_pandas(read("coverage", files["coverage"]), KINDS["coverage"]))
     events = deduplicate_events(to_pandas(read("events", files["events"]), KINDS["events"]))
-    ahead: list[pd.Series] = []
-    coverage, events = _leave_out_future(coverage, ahead), _leave_out_future(events, ahead)
-    _warn_of_future(times_ahead := pd.concat(ahead))
+    coverage, scans_ahead = _split_off_future(coverage)
+    events, events_ahead = _split_off_future(events)
+    times_ahead = pd.concat([scans_ahead, events_ahead])
+    _warn_of_future(times_ahead)
     successors = find_successors(coverage, events, max_gap) if only_changes else None
     # All images at once may not fit into memory, so they come a day at a time.
     days = (read("images", day) for _, day in groupby(files["images"], attrgetter("date")))
@@ -111,11 +112,10 @@ def _describe_problem(problem: str, paths: Sequence[str]) -> str:
     )
 
 
-def _leave_out_future(rows: pd.DataFrame, times: list[pd.Series]) -> pd.DataFrame:
-    """Leave out rows that are dated in the future, and add their times to `times`."""
-    times_ahead = rows["observed_at"][rows["observed_at"] > find_latest_time()]
-    times.append(times_ahead)
-    return rows.drop(index=times_ahead.index).reset_index(drop=True)
+def _split_off_future(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Return rows without those that are dated in the future, and the times of those."""
+    is_ahead = rows["observed_at"] > find_latest_time()
+    return rows[~is_ahead].reset_index(drop=True), rows.loc[is_ahead, "observed_at"]
 
 
 def _warn_of_future(times: pd.Series) -> None:

@@ -25,6 +25,7 @@ _METRICS: Mapping[str, tuple[str, str]] = {  # column to CloudWatch's metric and
     "snapshot_creation_time": ("FastLaunchSnapshotCreationTime", "Average"),
 }
 ALL: Final = tuple(_METRICS)
+_NAMESPACE = "AWS/EC2"
 _MAX_QUERIES = 500  # in one request of GetMetricData
 _RETENTION = (  # maximum age of data to the shortest period that is left (CloudWatch User Guide)
     (pd.Timedelta(days=15), pd.Timedelta(minutes=1)),
@@ -125,7 +126,7 @@ def _rank_dimensions(metric: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def _list_metrics(region: AccountRegion, name: str) -> Iterator[Mapping[str, Any]]:
-    request = {"Namespace": "AWS/EC2", "MetricName": name}
+    request = {"Namespace": _NAMESPACE, "MetricName": name}
     for page in region.client.iter_pages("cloudwatch", "ListMetrics", "Metrics", request):
         region.until = region.until or parse_response_time(page).time
         yield from page.get("Metrics", ())

@@ -110,18 +110,18 @@ def enrich(
         raise InputError(f"prices is a {type(prices).__name__}. Expected Prices(...).")
     query = cloudwatch.make_summary_query(window)
     workers = parse_workers(max_workers)
-    _check_row_regions(rows)
+    row_regions = _list_regions(rows)
     columns: dict[str, pd.DataFrame] = {}
     if chosen != {"cost"}:
         accounts, rows = _open_accounts(rows, sources, workers, everyone="siblings" in chosen)
         columns, failures = _fetch_columns(rows, chosen, accounts, query, workers)
         if "siblings" in chosen:
             names = columns["siblings"]["image_name"]
-            account_regions = accounts.list_regions(named or _list_regions(rows))
+            account_regions = accounts.list_regions(named or row_regions)
             siblings, failed = _fetch_siblings(rows, names, account_regions, workers)
             columns["siblings"] = siblings
             failures += failed
-        _warn_of_failures(rows, accounts, failures)
+        _warn_of_failures(accounts, failures, rows)
     return _add_columns(images, columns, prices or Prices() if "cost" in chosen else None)
 
 
@@ -174,8 +174,7 @@ def snapshots(
     query = {"snapshots": queries.fetch_snapshots}
     result = fetch.fetch_all(accounts.list_regions(named), query, workers)
     _raise_if_all_failed(accounts, result)
-    for message in [*fetch.describe_unopened(accounts), *fetch.describe_failures(result.failures)]:
-        warn(message)
+    _warn_of_failures(accounts, result.failures)
     return make_table(result.rows.get("snapshots", ()), SNAPSHOTS)
 
 
@@ -238,13 +237,12 @@ def metrics(
     sources = parse_targets(targets)
     query = cloudwatch.make_metric_query("since", since, period)
     workers = parse_workers(max_workers)
-    _check_row_regions(rows)
     accounts, rows = _open_accounts(rows, sources, workers)
     fetch_metrics = partial(cloudwatch.fetch_metrics, query=query)
     account_regions = _list_account_regions(rows, accounts)
     result = fetch.fetch_all(account_regions, {"metrics": fetch_metrics}, workers)
     _raise_if_all_failed(accounts, result)
-    _warn_of_failures(rows, accounts, result.failures)
+    _warn_of_failures(accounts, result.failures, rows)
     return make_table(result.rows.get("metrics", ()), METRICS)
 
 
@@ -264,12 +262,11 @@ def _check_joins(joins: Sequence[str], images: pd.DataFrame) -> set[str]:
 
 
 def _list_regions(rows: pd.DataFrame) -> list[str]:
-    return [str(region) for region in rows["region"].dropna().unique()]
-
-
-def _check_row_regions(rows: pd.DataFrame) -> None:
-    for region in _list_regions(rows):
+    """Return the regions of rows; refuse malformed ones."""
+    regions = [str(region) for region in rows["region"].dropna().unique()]
+    for region in regions:
         check_region(region)
+    return regions
 
 
 def _open_accounts(
@@ -363,12 +360,15 @@ def _add_columns(
     return joined.assign(**{str(name): values.array for name, values in costs.items()})
 
 
-def _warn_of_failures(rows: pd.DataFrame, accounts: Accounts, failures: Iterable[Failure]) -> None:
+def _warn_of_failures(
+    accounts: Accounts, failures: Iterable[Failure], rows: pd.DataFrame | None = None
+) -> None:
     """Warn of accounts that could not be opened, rows without one, and failed queries."""
-    unreached = sorted(set(rows["account_id"].dropna()) - accounts.sessions.keys())
-    incomplete = int(rows[ACCOUNT_REGION].isna().any(axis=1).sum())
     messages = fetch.describe_unopened(accounts)
-    messages += fetch.describe_unreached(unreached, incomplete)
+    if rows is not None:
+        unreached = sorted(set(rows["account_id"].dropna()) - accounts.sessions.keys())
+        incomplete = int(rows[ACCOUNT_REGION].isna().any(axis=1).sum())
+        messages += fetch.describe_unreached(unreached, incomplete)
     for message in [*messages, *fetch.describe_failures(failures)]:
         warn(message)
 

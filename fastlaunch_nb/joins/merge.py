@@ -27,11 +27,7 @@ NEEDED: Final = (*KEY, "state", *_SETTINGS, "observed_at")
 _MONTH = pd.Timedelta(days=30)
 
 _KEYS = tuple(column for column in COLUMNS if column.name in KEY)
-LISTED = (
-    *_KEYS,
-    *JOINS["ami"],
-    Column("root_snapshot_id", TEXT, "the snapshot of its root volume"),
-)
+LISTED = (*_KEYS, *JOINS["ami"])
 """The columns of AMIs that EC2 lists."""
 SIBLINGS = (
     *_KEYS,
@@ -93,9 +89,8 @@ def join_siblings(
     """
     images = rows[KEY].assign(image_name=names)
     count = _count_matches(images, amis, ["image_name"]) - _count_own(images, amis)
-    without = amis[amis["has"].eq(0)]
-    label = without["account_id"] + "/" + without["region"] + "/" + without["image_id"]
-    without = without.assign(label=label)
+    label = amis["account_id"] + "/" + amis["region"] + "/" + amis["image_id"]
+    without = amis.assign(label=label)[amis["has"].eq(0)]
     labels_by_name = without.groupby("image_name", sort=False)["label"].agg(", ".join)
     labels = images["image_name"].map(labels_by_name).astype(TEXT).fillna("")
     with_own = images[_count_own(images, without) > 0]

@@ -66,11 +66,8 @@ def parse_launches(launches: Any, days: int) -> IntArray:
     >>> parse_launches("2 at 08:00 on weekends", days=14) // 3_600_000_000
     array([128, 128, 152, 152, 296, 296, 320, 320])
     """
-    times = (
-        _parse_pattern(launches, days)
-        if isinstance(launches, str)
-        else _convert_datetimes(launches)
-    )
+    is_pattern = isinstance(launches, str)
+    times = _parse_pattern(launches, days) if is_pattern else _convert_datetimes(launches)
     if not len(times):
         raise InputError(f"launches is {launches!r}: no launch at all. Expected one or more.")
     return np.sort(times)
@@ -105,8 +102,7 @@ def _list_times_of_day(rule: re.Match[str], count: int) -> IntArray:
     """Return the times of a rule's launches on one day."""
     if rule["at"]:
         return np.repeat([_parse_time(time) for time in re.findall(_TIME, rule["at"])], count)
-    start = _parse_time(rule["start"]) if rule["start"] else 0
-    end = _parse_time(rule["end"]) if rule["end"] else _DAY
+    start, end = _parse_time(rule["start"] or "00:00"), _parse_time(rule["end"] or "24:00")
     length = end - start if end > start else end - start + _DAY
     if rule["hourly"]:
         return start + np.arange(-(-length * count // _HOUR)) * _HOUR // count
@@ -124,9 +120,7 @@ def _parse_days(text: str) -> tuple[int, ...]:
     """Return days of the week, 0 for Monday, from a list of days and ranges."""
     days: set[int] = set()
     for entry in re.split(_AND, text.strip().lower()):
-        first, *last = (
-            _parse_day(name) for name in re.split(r"\s*[-–]\s*|\s+to\s+", entry, maxsplit=1)
-        )
+        first, *last = map(_parse_day, re.split(r"\s*[-–]\s*|\s+to\s+", entry, maxsplit=1))
         if not last:
             days.update(first)
             continue

@@ -79,7 +79,7 @@ def _select_columns(name: str, native: Any, columns: dict[str, str]) -> Frame:
     """Return a frame with these columns, as text or time, and with `asked_at` if it has that."""
     expected = "Expected a DataFrame of pandas, Polars, DuckDB or PySpark."
     try:
-        frame = nw.from_native(native).lazy()
+        frame: Any = nw.from_native(native)
     except TypeError:
         raise InputError(f"{name} is a {type(native).__name__}. {expected}") from None
     if frame.implementation.value not in _ENGINES:
@@ -91,10 +91,8 @@ def _select_columns(name: str, native: Any, columns: dict[str, str]) -> Frame:
         raise InputError(f"{name} has no column {', '.join(missing)}.{hint}")
     if name == "coverage" and "asked_at" in schema:
         columns = {**columns, "asked_at": "time"}
-    eager_or_lazy: Any = nw.from_native(native)
-    selected: Frame = frame.select(
-        *(_convert_column(name, eager_or_lazy, column, kind) for column, kind in columns.items())
-    )
+    converted = (_convert_column(name, frame, column, kind) for column, kind in columns.items())
+    selected: Frame = frame.lazy().select(*converted)
     return selected
 
 
