@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from fastlaunch_nb.errors import escape_unprintable
-from fastlaunch_nb.schema.columns import EXAMPLE_ACCOUNTS, TEXT, WORST_FIRST
+from fastlaunch_nb.schema.columns import EXAMPLE_ACCOUNTS, TEXT, UNKNOWN, WORST_FIRST
 
 ALIGN_LEFT: Final = "style='text-align:left'"
 """For each cell of an HTML table: a notebook that is not trusted has no style sheets."""
@@ -32,7 +32,7 @@ def is_demo(images: pd.DataFrame) -> bool:
 
 def state_rank(state: str) -> int:
     """Return the rank of a state, 0 for the worst; a new state ranks as unknown."""
-    return WORST_FIRST.index(state) if state in WORST_FIRST else WORST_FIRST.index("unknown")
+    return WORST_FIRST.index(state if state in WORST_FIRST else UNKNOWN)
 
 
 def empty_message(*, filtered: bool = False) -> tuple[str, str]:

@@ -116,7 +116,9 @@ def _cast(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
     if column.type == wanted:
         return column
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        column = pa.chunked_array(
+            [chunk.dictionary_decode() for chunk in column.chunks], column.type.value_type
+        )
     if wanted == _ENCODED_TEXT:
         return column.cast(pa.string()).dictionary_encode().cast(wanted)
     # Nanoseconds become microseconds, which is more than AWS knows; all else must fit.

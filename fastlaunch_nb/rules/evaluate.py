@@ -100,10 +100,10 @@ def findings(
         if all(getattr(facts, name) is not None for name in rule.needs)
     ]
     found = pd.concat([make_table([], FINDINGS), *tables], ignore_index=True).astype(_DTYPES)
-    ranks = found["severity"].map(SEVERITIES.index).astype("int64")
-    order = found.assign(_rank=ranks, _usd=-found["monthly_usd"])
-    order = order.sort_values(["_rank", "_usd", "finding", *KEY], kind="stable")
-    return found.loc[order.index].reset_index(drop=True)
+    ranks = found["severity"].map(SEVERITIES.index)
+    order = ["_rank", "_usd", "finding", *KEY]
+    found = found.assign(_rank=ranks, _usd=-found["monthly_usd"])
+    return found.sort_values(order, kind="stable", ignore_index=True)[list(_DTYPES)]
 
 
 def _check_rules(rules: Any) -> list[Rule]:
@@ -158,8 +158,7 @@ def _apply_rule(rule: Rule, facts: RuleInput) -> pd.DataFrame:
     defaults = {"severity": rule.severity, "monthly_usd": None}
     defaults = {name: value for name, value in defaults.items() if name not in rows}
     rows = rows.assign(finding=rule.name, **defaults)
-    severities = rows["severity"].unique()
-    wrong = [value for value in severities if pd.isna(value) or value not in SEVERITIES]
+    wrong = rows["severity"][~rows["severity"].isin(SEVERITIES)].unique().tolist()
     if wrong:
         raise FastLaunchError(
             f"The rule {rule.name!r} returned the severity {wrong}. "

@@ -10,7 +10,6 @@ import pandas as pd
 
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_duration, format_time
-from fastlaunch_nb.schema.columns import TEXT
 
 SEVERITIES: Final = ("high", "medium", "low")
 ACTIVE_STATES: Final = ("enabling", "enabled")
@@ -145,9 +144,7 @@ def with_evidence(
     rows: pd.DataFrame, evidence: Sequence[str], remedy: Sequence[str], usd: Any = None
 ) -> pd.DataFrame:
     """Return rows with their evidence, their remedy, and their monthly cost if it is known."""
-    texts = {"evidence": evidence, "remedy": remedy}
-    columns = {name: pd.array(list(text), TEXT) for name, text in texts.items()}
-    return rows.assign(**columns, monthly_usd=usd)
+    return rows.assign(evidence=evidence, remedy=remedy, monthly_usd=usd)
 
 
 def is_known(value: Any) -> bool:

@@ -47,8 +47,7 @@ def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
     rows = rows.sort_values(list(KEY), kind="stable")
     rows = rows.drop_duplicates("_sibling").reset_index(drop=True)
     parts = rows["_sibling"].str.split("/", n=2, expand=True)
-    for number, name in enumerate(KEY):
-        rows[name] = parts[number].astype(TEXT) if number in parts else pd.NA
+    rows[list(KEY)] = parts.reindex(columns=range(len(KEY))).astype(TEXT)
 
     def describe(name: Any, source: str) -> str:
         image = to_single_line(name) if is_known(name) else "An AMI with this name"

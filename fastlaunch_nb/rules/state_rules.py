@@ -18,9 +18,8 @@ from fastlaunch_nb.rules.rule import (
     where_true,
     with_evidence,
 )
-from fastlaunch_nb.schema.columns import KEY
+from fastlaunch_nb.schema.columns import FAILED_STATES, KEY
 
-_FAILED_STATES = ("enabling-failed", "enabled-failed", "disabling-failed")
 MAX_TIME_IN_STATE: Final = {"enabling": pd.Timedelta(hours=2), "disabling": pd.Timedelta(hours=1)}
 """The time in each state after which an image counts as stuck."""
 
@@ -33,7 +32,7 @@ MAX_TIME_IN_STATE: Final = {"enabling": pd.Timedelta(hours=2), "disabling": pd.T
 )
 def find_failures(facts: RuleInput) -> pd.DataFrame:
     """Find images in a failed state, with advice for the reason of each."""
-    rows = where_true(facts.images, facts.images["state"].isin(_FAILED_STATES))
+    rows = where_true(facts.images, facts.images["state"].isin(FAILED_STATES))
     counts = _count_failures(facts.intervals)
     keys = rows[[*KEY, "state"]].itertuples(index=False, name=None)
 
@@ -54,7 +53,7 @@ def _count_failures(intervals: pd.DataFrame | None) -> dict[Any, int]:
     """Count the intervals of each image in each failed state."""
     if intervals is None:
         return {}
-    failed = intervals.loc[intervals["state"].isin(_FAILED_STATES), [*KEY, "state"]]
+    failed = intervals.loc[intervals["state"].isin(FAILED_STATES), [*KEY, "state"]]
     return Counter(failed.itertuples(index=False, name=None))
 
 

@@ -115,17 +115,8 @@ DISABLED, ABSENT, UNKNOWN = "disabled", "absent", "unknown"
 STATES = (*API_STATES, DISABLED, ABSENT, UNKNOWN)
 """The API's six states in the order of an image's life cycle, then three that only we derive."""
 
-WORST_FIRST = (
-    "enabling-failed",
-    "enabled-failed",
-    "disabling-failed",
-    "unknown",
-    "disabling",
-    "enabling",
-    "enabled",
-    "disabled",
-    "absent",
-)
+FAILED_STATES = ("enabling-failed", "enabled-failed", "disabling-failed")
+WORST_FIRST = (*FAILED_STATES, UNKNOWN, "disabling", "enabling", "enabled", DISABLED, ABSENT)
 
 EXAMPLE_ACCOUNTS = frozenset({"111122223333", "123456789012", "444455556666", "777788889999"})
 """Accounts of AWS's documentation, which belong to nobody: their rows are demo data."""
