@@ -113,16 +113,15 @@ def join_template(rows: pd.DataFrame, templates: pd.DataFrame, read: pd.Series) 
 def join_snapshots(rows: pd.DataFrame, snapshots: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
     """Return the number, size and age of each image's snapshots, and how many are in excess."""
     pending = snapshots["snapshot_state"].ne("completed").fillna(value=True)
-    has_no_size = snapshots["volume_gib"].isna()
-    sums = snapshots.assign(pending=pending.astype(COUNT), has_no_size=has_no_size)
-    sums = sums.groupby(KEY, sort=False).agg(
+    groups = snapshots.assign(pending=pending.astype(COUNT)).groupby(KEY, sort=False)
+    sums = groups.agg(
         snapshots=("pending", "size"),
         snapshots_pending=("pending", "sum"),
         snapshot_gib=("volume_gib", "sum"),
         oldest_snapshot_time=("snapshot_time", "min"),
-        has_no_size=("has_no_size", "any"),
+        sizes=("volume_gib", "count"),
     )
-    sums["snapshot_gib"] = sums["snapshot_gib"].mask(sums.pop("has_no_size"))
+    sums["snapshot_gib"] = sums["snapshot_gib"].where(sums.pop("sizes") == sums["snapshots"])
     matches = _match_rows(rows, sums.reset_index())
     numbers = ["snapshots", "snapshots_pending", "snapshot_gib"]
     matches[numbers] = matches[numbers].astype(COUNT).mask(matches["snapshots"].isna(), 0)
@@ -140,8 +139,7 @@ def join_metrics(
     An image with metrics, but none of launches, had no launches.
     """
     stock = metrics.dropna(subset=["available_snapshots"]).sort_values("time", kind="stable")
-    last = stock.drop_duplicates(KEY, keep="last")
-    last = last[[*KEY, "time", "available_snapshots"]]
+    last = stock.drop_duplicates(KEY, keep="last")[[*KEY, "time", "available_snapshots"]]
     sums = metrics.groupby(KEY, sort=False)[["fast_launches", "cold_launches"]].sum()
     parts = [
         _match_rows(rows, last.rename(columns={"time": "available_snapshots_time"})),
