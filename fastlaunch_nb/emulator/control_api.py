@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from werkzeug.wrappers import Request, Response
+
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
 from fastlaunch_nb.emulator.clock import CLOCK
 
@@ -29,34 +31,30 @@ class ControlApi:
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         path = environ.get("PATH_INFO", "")
-        if not path.startswith(PREFIX):
-            CLOCK.now()  # runs the actions that are due before any part of moto answers
-            return self._application(environ, start)
-        status, text = _answer_page(environ["REQUEST_METHOD"], path.removeprefix(PREFIX), environ)
-        body = text.encode()
-        start(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-        return [body]
+        if path.startswith(PREFIX):
+            return _answer_page(Request(environ), path.removeprefix(PREFIX))(environ, start)
+        CLOCK.now()  # runs the actions that are due before any part of moto answers
+        return self._application(environ, start)
 
 
-def _answer_page(method: str, page: str, environ: WSGIEnvironment) -> tuple[str, str]:
-    if (method, page) == ("GET", "events"):
+def _answer_page(request: Request, page: str) -> Response:
+    if (request.method, page) == ("GET", "events"):
         with CLOCK.still():  # which first runs the actions that are due
-            return "200 OK", to_json_lines(CHANGE_LOG)
-    if page != "clock" or method not in ("GET", "POST"):
-        return "404 Not Found", _to_message("Expected GET or POST clock, or GET events.")
+            return Response(to_json_lines(CHANGE_LOG), mimetype="application/json")
+    if page != "clock" or request.method not in ("GET", "POST"):
+        return refuse("404 Not Found", "Expected GET or POST clock, or GET events.")
     try:
-        if method == "POST":
-            if environ.get("CONTENT_TYPE", "").partition(";")[0].strip() != "application/json":
-                return "415 Unsupported Media Type", _to_message(
-                    "Expected the header Content-Type: application/json."
-                )
-            length = int(environ.get("CONTENT_LENGTH") or 0)
-            CLOCK.advance(**json.loads(environ["wsgi.input"].read(length)))
+        if request.method == "POST":
+            if request.mimetype != "application/json":
+                message = "Expected the header Content-Type: application/json."
+                return refuse("415 Unsupported Media Type", message)
+            CLOCK.advance(**json.loads(request.get_data()))
     except (ValueError, TypeError, OverflowError) as error:
         reason = str(error).removesuffix(".")
-        return "400 Bad Request", _to_message(f'{reason}. Expected a duration like {{"hours": 6}}.')
-    return "200 OK", json.dumps({"now": CLOCK.now().isoformat()})
+        return refuse("400 Bad Request", f'{reason}. Expected a duration like {{"hours": 6}}.')
+    return Response(json.dumps({"now": CLOCK.now().isoformat()}), mimetype="application/json")
 
 
-def _to_message(text: str) -> str:
-    return json.dumps({"message": text})
+def refuse(status: str, message: str) -> Response:
+    """Return a response that refuses a request, with a message as JSON."""
+    return Response(json.dumps({"message": message}), status, mimetype="application/json")

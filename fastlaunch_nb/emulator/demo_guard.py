@@ -13,14 +13,15 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from xml.sax.saxutils import escape
 
 from moto.sts.models import sts_backends
+from werkzeug.wrappers import Response
 
-from fastlaunch_nb.emulator.control_api import PREFIX
+from fastlaunch_nb.emulator.control_api import PREFIX, refuse
 from fastlaunch_nb.emulator.moto_extension import has_mark
 
 SERVICES: Final = frozenset({"ec2", "monitoring", "organizations", "s3", "servicequotas", "sts"})
@@ -32,25 +33,11 @@ _EMPTIED = (
 )
 
 
-class Answer(NamedTuple):
-    """A response of the guard in place of the demo's."""
-
-    status: str
-    content_type: str
-    text: str
-
-
 class DemoGuard:
     """A WSGI application that passes on the requests that the demo answers.
 
-    Parameters
-    ----------
-    application : WSGIApplication
-        The demo.
-    access_key : str
-        The only access key to accept, besides those of roles that were assumed in the demo.
-    host : str
-        The address to listen on. Requests may also name any IP address, or ``localhost``.
+    It accepts one access key, and those of roles that were assumed in the demo. Requests may
+    name the host to listen on, any IP address, or ``localhost``.
     """
 
     def __init__(self, application: WSGIApplication, access_key: str, host: str) -> None:
@@ -60,22 +47,18 @@ class DemoGuard:
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        answer = self._check_sender(environ) or self._check_signature(environ)
-        if answer is None:
-            return self._application(environ, start)
-        body = answer.text.encode()
-        headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(body)))]
-        start(answer.status, headers)
-        return [body]
+        refusal = self._check_sender(environ) or self._check_signature(environ)
+        return (refusal or self._application)(environ, start)
 
-    def _check_sender(self, environ: WSGIEnvironment) -> Answer | None:
+    def _check_sender(self, environ: WSGIEnvironment) -> Response | None:
         """Refuse requests of other pages in a browser, and those to another name."""
         host, origin = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
-        is_foreign = environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
-        if origin is not None and urlsplit(origin).netloc != host:
-            is_foreign = True
-        if is_foreign or not self._is_own_host(urlsplit(f"//{host}").hostname or ""):
-            return _refuse("403 Forbidden", "Pages and hosts other than the demo's are refused.")
+        if (
+            environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+            or (origin is not None and urlsplit(origin).netloc != host)
+            or not self._is_own_host(urlsplit(f"//{host}").hostname or "")
+        ):
+            return refuse("403 Forbidden", "Pages and hosts other than the demo's are refused.")
         return None
 
     def _is_own_host(self, name: str) -> bool:
@@ -83,19 +66,17 @@ class DemoGuard:
             return bool(ip_address(name))
         return name in self._hosts
 
-    def _check_signature(self, environ: WSGIEnvironment) -> Answer | None:
+    def _check_signature(self, environ: WSGIEnvironment) -> Response | None:
         if environ.get("PATH_INFO", "").startswith(PREFIX):
             return None
         credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
         if credential is None or credential[2] not in SERVICES:
             services = ", ".join(sorted(SERVICES))
-            return _refuse("404 Not Found", f"The demo answers signed requests to {services}.")
-        content_type = environ.get("CONTENT_TYPE", "")
-        if not has_mark():
-            return _refuse_keys(_EMPTIED, credential[2], content_type)
-        if not self._is_known(credential[1]):
-            return _refuse_keys(_FOREIGN, credential[2], content_type)
-        return None
+            return refuse("404 Not Found", f"The demo answers signed requests to {services}.")
+        if has_mark() and self._is_known(credential[1]):
+            return None
+        message = _FOREIGN if has_mark() else _EMPTIED
+        return _refuse_keys(message, credential[2], environ.get("CONTENT_TYPE", ""))
 
     def _is_known(self, access_key: str) -> bool:
         if access_key not in self._known_keys:
@@ -107,23 +88,18 @@ class DemoGuard:
         return access_key in self._known_keys
 
 
-def _refuse(status: str, message: str) -> Answer:
-    return Answer(status, "application/json", json.dumps({"message": message}))
-
-
-def _refuse_keys(message: str, service: str, content_type: str) -> Answer:
+def _refuse_keys(message: str, service: str, content_type: str) -> Response:
     """Return AWS's answer to unknown keys, in the protocol of a service."""
     if "json" in content_type:
         body = json.dumps({"__type": "UnrecognizedClientException", "message": message})
-        return Answer("400 Bad Request", content_type, body)
-    message = escape(message)
-    if service == "ec2":
-        error = f"<Error><Code>AuthFailure</Code><Message>{message}</Message></Error>"
-        body = f"<Response><Errors>{error}</Errors><RequestID>demo</RequestID></Response>"
-        return Answer("401 Unauthorized", "text/xml", body)
+        return Response(body, "400 Bad Request", content_type=content_type)
+    codes = {"ec2": "AuthFailure", "s3": "InvalidAccessKeyId"}
+    code = codes.get(service, "InvalidClientTokenId")
+    error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     if service == "s3":
-        body = f"<Error><Code>InvalidAccessKeyId</Code><Message>{message}</Message></Error>"
-        return Answer("403 Forbidden", "application/xml", body)
-    error = f"<Error><Code>InvalidClientTokenId</Code><Message>{message}</Message></Error>"
+        return Response(error, "403 Forbidden", content_type="application/xml")
+    if service == "ec2":
+        body = f"<Response><Errors>{error}</Errors><RequestID>demo</RequestID></Response>"
+        return Response(body, "401 Unauthorized", content_type="text/xml")
     body = f"<ErrorResponse>{error}<RequestId>demo</RequestId></ErrorResponse>"
-    return Answer("403 Forbidden", "text/xml", body)
+    return Response(body, "403 Forbidden", content_type="text/xml")
