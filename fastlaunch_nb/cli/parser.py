@@ -58,18 +58,14 @@ def _add_show(commands: _Commands) -> None:
         "fastlaunch-nb show --profile build-farm --csv > images.csv",
     )
     _add_source_options(command)
-    formats = command.add_mutually_exclusive_group()
-    for form, meaning in _FORMS.items():
-        formats.add_argument(
-            f"--{form}", action="store_const", dest="form", const=form, help=meaning
-        )
-
-
-_FORMS = {
-    "json": "print all columns as JSON",
-    "csv": "print all columns as CSV; an apostrophe precedes values that a spreadsheet would read "
-    "as formulas",
-}
+    add = command.add_mutually_exclusive_group().add_argument
+    add("--json", action="store_true", help="print all columns as JSON")
+    add(
+        "--csv",
+        action="store_true",
+        help="print all columns as CSV; an apostrophe precedes values that a spreadsheet would "
+        "read as formulas",
+    )
 
 
 def _add_sweep(commands: _Commands) -> None:
@@ -87,22 +83,20 @@ def _add_sweep(commands: _Commands) -> None:
         "fastlaunch-nb sweep --organization --role FastLaunchReader --out images.parquet \\",
         "                    --coverage coverage.parquet",
     )
-    group = _add_sweep_options(command)
-    group.add_argument(
+    add = _add_sweep_options(command).add_argument
+    add(
         "--out",
         type=Path,
         metavar="FILE",
         help="write the images to a .parquet, .csv or .json file (default: print a table)",
     )
-    group.add_argument(
+    add(
         "--coverage",
         type=Path,
         metavar="FILE",
         help="write the coverage, a row for each read, to a file in one of these formats",
     )
-    group.add_argument(
-        "--strict", action="store_true", help="print and write nothing if any read fails"
-    )
+    add("--strict", action="store_true", help="print and write nothing if any read fails")
 
 
 def _add_record(commands: _Commands) -> None:
@@ -120,14 +114,14 @@ def _add_record(commands: _Commands) -> None:
         "fastlaunch-nb record store --events firehose/2026/01",
     )
     command.add_argument("store", metavar="STORE", help="a folder, or s3://bucket/prefix")
-    group = _add_sweep_options(command)
-    group.add_argument(
+    add = _add_sweep_options(command).add_argument
+    add(
         "--events",
         type=Path,
         metavar="PATH",
         help="record EventBridge notifications from a file or folder instead of reading AWS",
     )
-    group.add_argument(
+    add(
         "--compact",
         action="store_true",
         help="then merge the store's small files, for example once a day",
@@ -211,27 +205,24 @@ def _add_demo(commands: _Commands) -> None:
         "curl $AWS_ENDPOINT_URL/fastlaunch/events  # EventBridge notifications, one per line",
         "fastlaunch-nb demo --speed 60 --throttle-rate 0.3",
     )
-    command.add_argument(
-        "--port", type=int, default=0, help="port to listen on (default: a free one)"
-    )
-    command.add_argument(
+    add = command.add_argument
+    add("--port", type=int, default=0, help="port to listen on (default: a free one)")
+    add(
         "--host",
         default="127.0.0.1",
         help="address to listen on (default: %(default)s, for this machine only)",
     )
-    command.add_argument(
-        "--seed", type=int, default=0, help="seed of the fleet (default: %(default)s)"
-    )
-    command.add_argument(
+    add("--seed", type=int, default=0, help="seed of the fleet (default: %(default)s)")
+    add(
         "--speed",
         type=float,
         default=0,
         help="speed of its clock in seconds per real second (default: %(default)s, standing still)",
     )
-    group = command.add_argument_group("faults to inject")
+    add = command.add_argument_group("faults to inject").add_argument
     for name, (settings, meaning) in FAULTS.items():
         option = f"--{name.replace('_', '-')}"
-        group.add_argument(option, default=argparse.SUPPRESS, help=meaning, **settings)
+        add(option, default=argparse.SUPPRESS, help=meaning, **settings)
 
 
 # --- options --------------------------------------------------------------------------
@@ -271,38 +262,30 @@ def _add_source_options(command: argparse.ArgumentParser, *, many: bool = False)
 def _add_sweep_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add the options for which accounts to sweep and how; return the group of the latter."""
     _add_source_options(command, many=True)
-    group = command.add_argument_group("other accounts, by assuming a role in each")
-    group.add_argument("--accounts", nargs="+", metavar="ID", help="account ids of 12 digits")
-    group.add_argument(
+    add = command.add_argument_group("other accounts, by assuming a role in each").add_argument
+    add("--accounts", nargs="+", metavar="ID", help="account ids of 12 digits")
+    add(
         "--organization",
         nargs="*",
         metavar="PART",
         help="all active accounts of the organization, or those of the given units, roots and "
         "accounts",
     )
-    group.add_argument("--skip", nargs="+", metavar="PART", help="units and accounts to leave out")
-    group.add_argument("--role", metavar="NAME", help="name of the role, with its path")
-    group.add_argument(
-        "--external-id", metavar="ID", help="external id that the role's trust policy requires"
-    )
+    add("--skip", nargs="+", metavar="PART", help="units and accounts to leave out")
+    add("--role", metavar="NAME", help="name of the role, with its path")
+    add("--external-id", metavar="ID", help="external id that the role's trust policy requires")
     group = command.add_argument_group("execution and output")
-    group.add_argument(
-        "--workers", type=int, default=32, help="number of parallel reads (default: %(default)s)"
-    )
-    group.add_argument(
-        "--no-progress", action="store_true", help="show no progress bar, even in a terminal"
-    )
+    add = group.add_argument
+    add("--workers", type=int, default=32, help="number of parallel reads (default: %(default)s)")
+    add("--no-progress", action="store_true", help="show no progress bar, even in a terminal")
     return group
 
 
 def _add_server_options(command: argparse.ArgumentParser, port: int) -> None:
-    command.add_argument(
-        "--port", type=int, help=f"port to listen on (default: {port}, or the next free one)"
-    )
-    command.add_argument(
-        "--no-browser", action="store_true", help="print the address, but open no browser"
-    )
-    command.add_argument(
+    add = command.add_argument
+    add("--port", type=int, help=f"port to listen on (default: {port}, or the next free one)")
+    add("--no-browser", action="store_true", help="print the address, but open no browser")
+    add(
         "--notebooks",
         type=Path,
         default=NOTEBOOKS,

@@ -25,6 +25,11 @@ from fastlaunch_nb.schema.columns import STATUSES
 from fastlaunch_nb.sources.events import from_events
 from fastlaunch_nb.validation import check_region, parse_api_filters
 
+_READ_OPTIONS = ("profile", "demo", "region", "filters")
+_ROLE_OPTIONS = ("accounts", "organization", "skip", "role", "external_id")
+_AWS_CLI_FILTER = re.compile(r"^Name=(.*?),Values=(.*)$")
+_UNLIMITED_WIDTH = 100_000  # characters per line of a file
+
 # --- options --------------------------------------------------------------------------
 
 
@@ -62,9 +67,6 @@ def _parse_filters(options: argparse.Namespace) -> dict[str, list[str]] | None:
     return filters or None
 
 
-_AWS_CLI_FILTER = re.compile(r"^Name=(.*?),Values=(.*)$")
-
-
 # --- commands -------------------------------------------------------------------------
 
 
@@ -78,7 +80,7 @@ def show_images(options: argparse.Namespace) -> None:
         regions = source.regions or (running.regions if running else None)
         result = sweep(accounts, regions=regions, filters=source.filters, progress=False)
     if not len(result.failures) or len(result.images):
-        _print_images(result.images, options.form, filtered=bool(source.filters))
+        _print_images(result.images, options)
     _raise_failures(result)
 
 
@@ -137,10 +139,6 @@ def _refuse_source_options(options: argparse.Namespace) -> None:
             )
 
 
-_READ_OPTIONS = ("profile", "demo", "region", "filters")
-_ROLE_OPTIONS = ("accounts", "organization", "skip", "role", "external_id")
-
-
 def _run_sweep(options: argparse.Namespace, *, strict: bool) -> Sweep:
     """Validate the options, then sweep the accounts that they name."""
     filters = _parse_filters(options)
@@ -182,10 +180,10 @@ def _raise_failures(result: Sweep) -> None:
 # --- output ---------------------------------------------------------------------------
 
 
-def _print_images(images: pd.DataFrame, form: str | None, *, filtered: bool) -> None:
-    if form == "json":
+def _print_images(images: pd.DataFrame, options: argparse.Namespace) -> None:
+    if options.json:
         print(export.to_json(images))
-    elif form == "csv":
+    elif options.csv:
         text = to_csv(images)
         if sys.stdout.isatty():  # so that a terminal executes no control characters
             text = "\n".join(map(escape_unprintable, text.split("\n")))
@@ -193,10 +191,7 @@ def _print_images(images: pd.DataFrame, form: str | None, *, filtered: bool) -> 
     elif len(images):
         _print_table(images, "Use --json or --csv to print all columns.")
     sys.stdout.flush()
-    print_status(export.summarize(images, filtered=filtered))
-
-
-_UNLIMITED_WIDTH = 100_000  # characters per line of a file
+    print_status(export.summarize(images, filtered=bool(options.filters)))
 
 
 def _print_table(images: pd.DataFrame, hint: str) -> None:
