@@ -196,22 +196,18 @@ class StopFlag:
     """
 
     def __init__(self) -> None:
-        self._is_set = False
+        self.is_set = False
 
     def set(self) -> None:
         """Set the flag."""
-        self._is_set = True
-
-    def is_set(self) -> bool:
-        """Return whether the flag is set."""
-        return self._is_set
+        self.is_set = True
 
     def wait(self, timeout: float = math.inf) -> bool:
         """Wait until the flag is set, at most `timeout` seconds; return whether it is set."""
         end = time.monotonic() + timeout
-        while not self._is_set and (remaining := end - time.monotonic()) > 0:
+        while not self.is_set and (remaining := end - time.monotonic()) > 0:
             time.sleep(min(remaining, 0.2))
-        return self._is_set
+        return self.is_set
 
 
 @contextmanager
@@ -245,13 +241,13 @@ def run_server(server: Server, stopped: StopFlag, announce: Callable[[Server], N
     try:
         if answers := _wait_for_answer(server, process, stopped):
             announce(server)
-        elif process.poll() is None and not stopped.is_set():
+        elif process.poll() is None and not stopped.is_set:
             raise FastLaunchError(f"{server.name} did not answer within {START_TIMEOUT} s.")
         while process.poll() is None and not stopped.wait(0.2):
             pass
     finally:
         _stop_process(process)
-    if stopped.is_set():
+    if stopped.is_set:
         return
     if answers or server.on_another_port is None or _is_free(server.port):
         code = process.returncode

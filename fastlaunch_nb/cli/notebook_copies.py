@@ -16,6 +16,7 @@ DASHBOARD = "dashboard.ipynb"
 _PACKAGE = Path(__file__).parent.parent
 _FOLDERS = (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")  # installed, or in a checkout
 NOTEBOOKS = next(filter(Path.is_dir, _FOLDERS), Path("notebooks"))
+_INJECTED = "injected-parameters"  # the tag that papermill uses, too
 DEMO_FOLDER, OWN_ACCOUNT_FOLDER = "demo", "own-account"
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _RESERVED = {  # all but our own names are devices on Windows
@@ -104,9 +105,6 @@ def _read_notebook(path: Path) -> dict[str, Any]:
     except (ValueError, LookupError, TypeError):
         raise InputError(f"{path} is not a notebook. Delete it to get a new copy.") from None
     return notebook
-
-
-_INJECTED = "injected-parameters"  # the tag that papermill uses, too
 
 
 def _set_parameters(path: Path, parameters: Mapping[str, Any], *, clear_outputs: bool) -> None:

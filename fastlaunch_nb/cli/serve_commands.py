@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from fastlaunch_nb.cli.read_commands import ReadOptions
     from fastlaunch_nb.demo_fleet.demo import Demo
 
+# Variables of the shell could lead elsewhere, or be sent as credentials.
+_UNSET = r"unset $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p') no_proxy"
+
 
 def open_lab(options: argparse.Namespace) -> None:
     """Open JupyterLab on a copy of the notebooks."""
@@ -82,10 +85,6 @@ def serve_demo(options: argparse.Namespace) -> None:
         print_status(f"{_describe_fleet(running)} at {running.endpoint_url}; press Ctrl-C to stop.")
         stopped.wait()
     print_status("Stopped.")
-
-
-# Variables of the shell could lead elsewhere, or be sent as credentials.
-_UNSET = r"unset $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p') no_proxy"
 
 
 def _describe_fleet(running: Demo) -> str:

@@ -201,7 +201,7 @@ def test_signals_stop_a_server(ignored: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with jupyter.catch_stop_signals() as stopped:
                 signal.raise_signal(number)
-                assert stopped.is_set() == (not ignored or number != signal.SIGHUP)
+                assert stopped.is_set == (not ignored or number != signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == before
     finally:
         signal.signal(signal.SIGHUP, previous)
