@@ -7,8 +7,6 @@ because moto has no metric math.
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -22,13 +20,14 @@ from moto.cloudwatch.models import CloudWatchBackend, MetricDatum
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
-from fastlaunch_nb.emulator.assumptions import (
-    METRIC_DIMENSION,
-    METRIC_LISTED_FOR,
-    METRIC_RECENT_FOR,
-)
+from fastlaunch_nb.emulator import assumptions
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.fast_launch_backend import find_backend
+from fastlaunch_nb.emulator.fast_launch_backend import (
+    EC2Error,
+    find_backend,
+    make_page_token,
+    parse_page_token,
+)
 from fastlaunch_nb.emulator.metric_samples import STATISTICS, UNITS, Point
 
 NAMESPACE = "AWS/EC2"
@@ -51,12 +50,13 @@ def list_metrics(request: Any) -> ActionResult:
     cloudwatch = request.cloudwatch_backend
     metrics = cloudwatch.get_filtered_metrics(name, namespace, dimensions)
     with CLOCK.still() as now:
-        age = METRIC_RECENT_FOR if parameters.get("RecentlyActive") else METRIC_LISTED_FOR
+        is_recent = parameters.get("RecentlyActive")
+        age = assumptions.METRIC_RECENT_FOR if is_recent else assumptions.METRIC_LISTED_FOR
         ours = _list_since(cloudwatch, (now - age).timestamp())
         metrics += [metric for metric in ours if metric.filter(namespace, name, dimensions)]
     start = _parse_token(parameters.get("NextToken"))
     end = start + METRICS_PER_PAGE
-    token = _make_token(end) if end < len(metrics) else None
+    token = make_page_token(str(end)) if end < len(metrics) else None
     return ActionResult({"Metrics": metrics[start:end], "NextToken": token})
 
 
@@ -64,7 +64,7 @@ def _list_since(cloudwatch: Any, start: float) -> Iterator[MetricDatum]:
     """Yield each Fast Launch metric that has a value at or after a time."""
     ec2 = find_backend(cloudwatch.account_id, cloudwatch.region_name)
     for image_id, recorder in sorted(ec2.meters.items() if ec2 else ()):
-        dimensions = [{"Name": METRIC_DIMENSION, "Value": image_id}]
+        dimensions = [{"Name": assumptions.METRIC_DIMENSION, "Value": image_id}]
         for name, unit in UNITS.items():
             if recorder.has_samples(name, start):
                 yield MetricDatum(NAMESPACE, name, 0, dimensions, None, unit)
@@ -89,7 +89,7 @@ def get_metric_data(request: Any) -> ActionResult:
         offset += len(result["values"])
         status = "Complete" if offset <= end else "PartialData"
         page.append({**result, **points, "status_code": status})
-    token = _make_token(end) if end < offset else None
+    token = make_page_token(str(end)) if end < offset else None
     return ActionResult({"MetricDataResults": page, "NextToken": token})
 
 
@@ -143,7 +143,7 @@ def _compute_points(cloudwatch: Any, parameters: Mapping[str, Any]) -> list[Poin
     ec2 = find_backend(cloudwatch.account_id, cloudwatch.region_name)
     dimensions = {entry["Name"]: entry["Value"] for entry in parameters.get("Dimensions") or []}
     name, unit = parameters["MetricName"], parameters.get("Unit")
-    recorder = ec2.meters.get(dimensions.pop(METRIC_DIMENSION, None)) if ec2 else None
+    recorder = ec2.meters.get(dimensions.pop(assumptions.METRIC_DIMENSION, None)) if ec2 else None
     if recorder is None or dimensions or unit not in (None, UNITS[name]):
         return []
     start, end = _find_window(parameters)
@@ -211,15 +211,9 @@ def _timestamp(point: Point) -> datetime:
     return datetime.fromtimestamp(point.time, UTC).replace(tzinfo=None)
 
 
-def _make_token(position: int) -> str:
-    return base64.b64encode(json.dumps({"after": position}).encode()).decode()
-
-
 def _parse_token(token: str | None) -> int:
     """Return the position at which a token's page starts, or raise if the token is invalid."""
-    if token is None:
-        return 0
     try:
-        return int(json.loads(base64.b64decode(token))["after"])
-    except (ValueError, TypeError, KeyError):
+        return int(parse_page_token(token)) if token is not None else 0
+    except (EC2Error, ValueError):
         raise InvalidParameterValue("Request parameter NextToken is invalid") from None
