@@ -21,6 +21,7 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend, install, reset_emulator
 from fastlaunch_nb.emulator.server import make_application
+from tests.helpers.emulator import add_fast_launch_images
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 IMAGES, PAGE = 100_000, 200
@@ -49,7 +50,7 @@ def seeded() -> float:
     """Return the seconds that seeding takes."""
     reset_emulator()
     began = time.perf_counter()
-    get_backend(ACCOUNT, REGION).add_fast_launch_images(
+    images = (
         FastLaunchImage(
             f"ami-{number:017x}",
             state="disabling-failed" if number % 20_000 == 7 else "enabled",
@@ -63,6 +64,7 @@ def seeded() -> float:
         )
         for number in range(IMAGES)
     )
+    add_fast_launch_images(get_backend(ACCOUNT, REGION), images)
     return time.perf_counter() - began
 
 
@@ -79,7 +81,7 @@ def pages(client: Client) -> Iterator[tuple[str, float]]:
     ec2.add_windows_image(NEW, name="new", owner_id=ACCOUNT)
     ec2.enable_fast_launch(NEW)
     yield "the first page after EnableFastLaunch", page(client)[0]
-    ec2.add_fast_launch_image(FastLaunchImage("ami-ffffffff"))
+    add_fast_launch_images(ec2, [FastLaunchImage("ami-ffffffff")])
     yield "the first page after another is added", page(client)[0]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from fastlaunch_nb.demo_fleet import scenario_defects
 from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
 from fastlaunch_nb.emulator.change_log import DISABLED
-from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.clock import CLOCK, to_milliseconds
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.emulator.organization import Account, Unit, create_organization
 
@@ -128,10 +128,10 @@ def _make_stories(rng: random.Random, now: datetime) -> Iterator[_Story]:
                 image_id, drawn = _draw_image_id(rng), _draw_settings(rng, template)
                 age = timedelta(hours=rng.uniform(*_STATE_AGE_HOURS[state]))
                 shared = settings.setdefault((account_id, name), drawn)
-                since = _to_milliseconds(now - age)
+                since = to_milliseconds(now - age)
                 yield _Story(account_id, region, name, image_id, shared, state, since)
     for day, region in enumerate(REGIONS, 2):  # each retired on another day of the last week
-        since = _to_milliseconds(now - timedelta(days=day, hours=rng.uniform(0, 8)))
+        since = to_milliseconds(now - timedelta(days=day, hours=rng.uniform(0, 8)))
         image_id, drawn = _draw_image_id(rng), _draw_settings(rng, None)
         shared = settings.setdefault(("111122223333", _RETIRED), drawn)
         yield _Story("111122223333", region, _RETIRED, image_id, shared, "disabled", since)
@@ -143,7 +143,7 @@ def _slow_down(fleet: list[_Story], now: datetime) -> list[_Story]:
     stuck = min((story for story in fleet if story.state == "enabling"), key=attrgetter("since"))
     slow = {
         last.image_id: replace(last, preparation=_SLOW),
-        stuck.image_id: replace(stuck, preparation=_SLOW, since=_to_milliseconds(now - _STUCK)),
+        stuck.image_id: replace(stuck, preparation=_SLOW, since=to_milliseconds(now - _STUCK)),
     }
     return [slow.get(story.image_id, story) for story in fleet]
 
@@ -161,11 +161,6 @@ def _draw_settings(rng: random.Random, template: str | None) -> dict[str, Any]:
         version = str(rng.randint(1, _VERSIONS))
         settings["launch_template"] = {"LaunchTemplateName": template, "Version": version}
     return settings
-
-
-def _to_milliseconds(time: datetime) -> datetime:
-    """Round a time down to milliseconds, the resolution of EC2's answers."""
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def _add_resources(story: _Story, deprecation_time: datetime | None) -> None:

@@ -33,20 +33,14 @@ ScheduledAction: TypeAlias = tuple[datetime, Callable[[], Any]]
 class DefectAssignment:
     """An assignment of defects to images that were enabled long ago; it follows from the seed.
 
-    Attributes
-    ----------
-    rushed : str
-        Id of an image that is launched all at once each weekday, more often than its pool holds.
-    starved : str
-        Id of an image below its target because preparation hangs.
-    unused : str
-        Id of an image that is never launched.
-    bypassed : str
-        Id of an image that is launched with volumes that bypass its pool.
-    gone, deprecated : str
-        Ids of images whose AMI is deregistered or deprecated.
-    drifted : str
-        Id of an image with other settings than in the other regions.
+    Each attribute is the id of an image:
+
+    - `rushed` is launched all at once each weekday, more often than its pool holds
+    - `starved` is below its target because preparation hangs
+    - `unused` is never launched
+    - `bypassed` is launched with volumes that bypass its pool
+    - the AMIs of `gone` and `deprecated` are deregistered or deprecated
+    - `drifted` has other settings than in the other regions
     """
 
     def __init__(self, stories: Sequence[Any], now: datetime) -> None:
@@ -127,7 +121,7 @@ def _plan_launches(
         bypass = partial(_run_instances, ec2, image_id, 3, bypasses_pool=True)
         yield now - timedelta(days=5), bypass
     if image_id == assignment.gone:
-        yield now - timedelta(hours=1), partial(ec2.deregister, image_id)
+        yield now - timedelta(hours=1), partial(ec2.deregister_image, image_id)
 
 
 def _plan_rushes(ec2: Any, image_id: str, target: int, now: datetime) -> Iterator[ScheduledAction]:
@@ -147,7 +141,7 @@ def _plan_orphan(now: datetime, image_id: str) -> Iterator[ScheduledAction]:
     yield begin, partial(ec2.add_windows_image, image_id, **name)
     yield begin, partial(ec2.enable_fast_launch, image_id, target_resource_count=3)
     yield begin + timedelta(days=9), partial(ec2.abandon, image_id)
-    yield begin + timedelta(days=9), partial(ec2.deregister, image_id)
+    yield begin + timedelta(days=9), partial(ec2.deregister_image, image_id)
 
 
 # --- actions --------------------------------------------------------------------------

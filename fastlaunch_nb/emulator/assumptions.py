@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 # --- pages of DescribeFastLaunchImages ------------------------------------------------
 
 DEFAULT_PAGE_SIZE = 200
 """Items on a page if MaxResults is missing or 0."""
-
-SORT_KEY: Callable[[str], str] = str
-"""The sort key of an image id: results are in the text order of their ids."""
 
 INVALID_TOKEN_CODE = "InvalidNextToken"  # noqa: S105  an error code
 """The error code for an invalid or expired page token; not InvalidPaginationToken."""
@@ -24,6 +20,8 @@ MAX_RESULTS_WITH_IDS_CODE = "InvalidParameterCombination"
 
 NOT_ENABLED_ID_CODE: str | None = None
 """The error code for describing an image without Fast Launch; None omits it from the answer."""
+
+# Results are in the text order of their ids.
 
 # --- enabling and disabling -----------------------------------------------------------
 

@@ -125,5 +125,10 @@ class Clock:
         self._counter_start, self._time_at_start = self._counter(), self._now
 
 
+def to_milliseconds(time: datetime) -> datetime:
+    """Round a time down to milliseconds, the resolution of EC2's answers."""
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
 CLOCK = Clock()
 """The clock of the emulator: one per process, like moto's state."""

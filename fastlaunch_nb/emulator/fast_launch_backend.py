@@ -19,24 +19,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.utils import parse_user_data
 
-from fastlaunch_nb.emulator.assumptions import (
-    CLEANING_UP_CODE,
-    DEFAULT_PAGE_SIZE,
-    DEFAULT_PARALLEL,
-    DEFAULT_TARGET,
-    INVALID_TOKEN_CODE,
-    MAX_RESULTS_WITH_IDS_CODE,
-    NOT_ENABLED_CODE,
-    NOT_ENABLED_ID_CODE,
-    NOT_WINDOWS_CODE,
-    PARALLEL_QUOTA,
-    ROOT_VOLUME_GIB,
-    STATES_REFUSING_DISABLE,
-    STATES_REFUSING_ENABLE,
-    TOKEN_LIFETIME,
-    UNKNOWN_VERSION_CODE,
-    VALIDATE_BEFORE_DRY_RUN,
-)
+from fastlaunch_nb.emulator import assumptions
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.ids import IDS
@@ -100,7 +83,7 @@ class FastLaunchBackend(_Base):
         self.omitted_fields: dict[str, tuple[str, ...]] = {}
         self.image_index = ImageIndex()
         self.meters: dict[str, PoolRecorder] = {}
-        self.parallel_quota = PARALLEL_QUOTA
+        self.parallel_quota = assumptions.PARALLEL_QUOTA
         scope = self.account_id, self.region_name  # a reset makes its earlier changes unreadable
         CHANGE_LOG[:] = [change for change in CHANGE_LOG if change[1:3] != scope]
 
@@ -110,20 +93,6 @@ class FastLaunchBackend(_Base):
         CHANGE_LOG.append(change)
 
     # --- setup by tests and the demo --------------------------------------------------
-
-    def add_fast_launch_image(self, image: FastLaunchImage) -> None:
-        """Add an image as it is; it stays so until a request enables or disables it."""
-        self.add_fast_launch_images([image])
-
-    def add_fast_launch_images(self, images: Iterable[FastLaunchImage]) -> None:
-        """Add many images. Their snapshots are only numbers: EC2 has none of them."""
-        images = list(images)
-        self.image_index.put_all(images)
-        with CLOCK.still():
-            for image in images:
-                if image.image_id in self.lives:
-                    self.lives.pop(image.image_id).end()
-                self.log_change(image)
 
     def add_windows_image(
         self,
@@ -152,17 +121,9 @@ class FastLaunchBackend(_Base):
             ami.deprecation_time = f"{deprecation_time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
         snapshot = self.snapshots.pop(ami.ebs_snapshot.id)
         snapshot.id, snapshot.volume.id = IDS.make_id("snap"), IDS.make_id("vol")
-        snapshot.volume.size = ROOT_VOLUME_GIB
+        snapshot.volume.size = assumptions.ROOT_VOLUME_GIB
         snapshot.start_time = CLOCK.now().replace(tzinfo=None)
         self.snapshots[snapshot.id] = snapshot
-
-    def deregister(self, image_id: str) -> None:
-        """Deregister an AMI; as in EC2, its Fast Launch continues and its snapshots remain."""
-        if image_id not in self.amis:
-            raise ValueError(
-                f"{image_id} is not an AMI of {self.account_id} in {self.region_name}."
-            )
-        self.deregister_image(image_id)
 
     def abandon(self, image_id: str) -> None:
         """Remove the Fast Launch of an image without an event, and leave its snapshots."""
@@ -178,9 +139,9 @@ class FastLaunchBackend(_Base):
         self, name: str, versions: int, data: Mapping[str, Any] | None = None
     ) -> None:
         """Add a launch template with a number of versions, each with this LaunchTemplateData."""
-        template: Any = self.create_launch_template(name, "", _template_data(data or {}), {})
+        template: Any = self.create_launch_template(name, "", _template_data(data), {})
         while len(template.versions) < versions:
-            template.create_version(_template_data(data or {}), "")
+            template.create_version(_template_data(data), "")
         for resource in (template, *template.versions):
             resource.create_time = CLOCK.now().replace(tzinfo=None)
 
@@ -209,16 +170,18 @@ class FastLaunchBackend(_Base):
         dry_run: bool = False,
     ) -> tuple[list[FastLaunchImage], str | None]:
         """Return a page of images, and the token of the next page."""
-        _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
+        _end_dry_run(dry_run and not assumptions.VALIDATE_BEFORE_DRY_RUN)
         _validate_describe(image_ids, filters, max_results)
         after = parse_page_token(next_token) if next_token is not None else ""
         for image_id in image_ids:
-            if NOT_ENABLED_ID_CODE and self.image_index.get(image_id) is None:
-                raise EC2Error(NOT_ENABLED_ID_CODE, f"Fast Launch is not enabled for {image_id}.")
+            if assumptions.NOT_ENABLED_ID_CODE and self.image_index.get(image_id) is None:
+                raise EC2Error(
+                    assumptions.NOT_ENABLED_ID_CODE, f"Fast Launch is not enabled for {image_id}."
+                )
         _end_dry_run(dry_run)
         if image_ids:
             return self.image_index.select(image_ids, filters), None
-        size = max_results or DEFAULT_PAGE_SIZE
+        size = max_results or assumptions.DEFAULT_PAGE_SIZE
         page = list(islice(self.image_index.iterate_after(after, filters), size + 1))
         return page[:size], make_page_token(page[size - 1].image_id) if len(page) > size else None
 
@@ -233,7 +196,7 @@ class FastLaunchBackend(_Base):
         dry_run: bool = False,
     ) -> FastLaunchImage:
         """Enable an image, or change its settings."""
-        _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
+        _end_dry_run(dry_run and not assumptions.VALIDATE_BEFORE_DRY_RUN)
         if resource_type not in (None, "snapshot"):
             message = f"The resource type '{resource_type}' is not supported."
             raise EC2Error("InvalidParameterValue", message)
@@ -241,14 +204,16 @@ class FastLaunchBackend(_Base):
         parallel = _validate_minimum("MaxParallelLaunches", max_parallel_launches, 6)
         image = FastLaunchImage(
             image_id,
-            target_resource_count=DEFAULT_TARGET if target is None else target,
-            max_parallel_launches=DEFAULT_PARALLEL if parallel is None else parallel,
+            target_resource_count=assumptions.DEFAULT_TARGET if target is None else target,
+            max_parallel_launches=assumptions.DEFAULT_PARALLEL if parallel is None else parallel,
             owner_id=self._find_owner(image_id),
             **self._resolve_template(launch_template),
         )
         present = self.image_index.get(image_id)
-        if present and present.state in STATES_REFUSING_ENABLE:
-            raise EC2Error(CLEANING_UP_CODE, f"Snapshots of {image_id} are still being removed.")
+        if present and present.state in assumptions.STATES_REFUSING_ENABLE:
+            raise EC2Error(
+                assumptions.CLEANING_UP_CODE, f"Snapshots of {image_id} are still being removed."
+            )
         _end_dry_run(dry_run)
         lifecycle = self._get_lifecycle(present or image)
         lifecycle.enable(image)
@@ -275,14 +240,16 @@ class FastLaunchBackend(_Base):
         self, image_id: str, *, force: bool = False, dry_run: bool = False
     ) -> FastLaunchImage:
         """Begin to disable an image."""
-        _end_dry_run(dry_run and not VALIDATE_BEFORE_DRY_RUN)
+        _end_dry_run(dry_run and not assumptions.VALIDATE_BEFORE_DRY_RUN)
         _validate_image_id(image_id)
         present = self.image_index.get(image_id)
         if present is None:
-            raise EC2Error(NOT_ENABLED_CODE, f"Fast Launch is not enabled for {image_id}.")
-        if present.state in STATES_REFUSING_DISABLE:
+            raise EC2Error(
+                assumptions.NOT_ENABLED_CODE, f"Fast Launch is not enabled for {image_id}."
+            )
+        if present.state in assumptions.STATES_REFUSING_DISABLE:
             message = f"Fast Launch of {image_id} is being disabled already."
-            raise EC2Error(CLEANING_UP_CODE, message)
+            raise EC2Error(assumptions.CLEANING_UP_CODE, message)
         _end_dry_run(dry_run)
         lifecycle = self._get_lifecycle(present)
         lifecycle.disable(force=force)
@@ -324,7 +291,7 @@ class FastLaunchBackend(_Base):
         if ami is None:
             raise EC2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         if ami.platform != "windows":
-            raise EC2Error(NOT_WINDOWS_CODE, f"{image_id} is not a Windows AMI.")
+            raise EC2Error(assumptions.NOT_WINDOWS_CODE, f"{image_id} is not a Windows AMI.")
         return self.account_id if ami.owner_id == self.account_id else None
 
     def _resolve_template(self, requested: Mapping[str, str] | None) -> dict[str, Any]:
@@ -349,7 +316,7 @@ class FastLaunchBackend(_Base):
         numbers = [str(existing.number) for existing in template.versions]
         if version not in ("$Latest", "$Default", *numbers):
             raise EC2Error(
-                UNKNOWN_VERSION_CODE,
+                assumptions.UNKNOWN_VERSION_CODE,
                 f"Could not find the specified version {version} for the launch template with "
                 f"ID {template.id}.",
             )
@@ -377,7 +344,7 @@ def _unable_to_stop() -> str:
     return f"Unable to stop instance ID={IDS.make_id('i')} for snapshot creation."
 
 
-def _template_data(data: Mapping[str, Any]) -> dict[str, Any]:
+def _template_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a copy of launch template data as moto stores it, or raise on unknown settings."""
     if not data:
         return {}  # without loading the service model, as the demo has many empty templates
@@ -423,7 +390,7 @@ def _validate_describe(image_ids: Sequence[str], filters: Filters, max_results: 
         )
     if max_results is not None and image_ids:
         message = "The parameter imageIds cannot be used with the parameter maxResults"
-        raise EC2Error(MAX_RESULTS_WITH_IDS_CODE, message)
+        raise EC2Error(assumptions.MAX_RESULTS_WITH_IDS_CODE, message)
 
 
 # --- page tokens ----------------------------------------------------------------------
@@ -431,30 +398,30 @@ def _validate_describe(image_ids: Sequence[str], filters: Filters, max_results: 
 _SEAL_SIZE, _ISSUED_SIZE = 12, 6
 
 
-def make_page_token(image_id: str) -> str:
-    """Return the token of the page after an image: opaque, and the same in every process.
+def make_page_token(item: str) -> str:
+    """Return the token of the page after an item: opaque, and the same in every process.
 
     It is Base64 of JSON, like the tokens of other EC2 actions and of botocore.
     """
     issued = int(CLOCK.now().timestamp())
-    content = issued.to_bytes(_ISSUED_SIZE, "big") + image_id.encode()
+    content = issued.to_bytes(_ISSUED_SIZE, "big") + item.encode()
     sealed = {"v": "1", "c": base64.b64encode(_seal(content) + content).decode()}
     return base64.b64encode(json.dumps(sealed).encode()).decode()
 
 
 def parse_page_token(token: str) -> str:
-    """Return the image after which a token's page begins, or raise if the token is invalid."""
+    """Return the item after which a token's page begins, or raise if the token is invalid."""
     try:
         raw = base64.b64decode(json.loads(base64.b64decode(token))["c"])
     except (ValueError, TypeError, KeyError):
         raw = b""
     seal, content = raw[:_SEAL_SIZE], raw[_SEAL_SIZE:]
     if not raw or seal != _seal(content):
-        raise EC2Error(INVALID_TOKEN_CODE, "The token is not valid.")
+        raise EC2Error(assumptions.INVALID_TOKEN_CODE, "The token is not valid.")
     issued = int.from_bytes(content[:_ISSUED_SIZE], "big")
     age = timedelta(seconds=CLOCK.now().timestamp() - issued)
-    if TOKEN_LIFETIME is not None and age > TOKEN_LIFETIME:
-        raise EC2Error(INVALID_TOKEN_CODE, "The token has expired.")
+    if assumptions.TOKEN_LIFETIME is not None and age > assumptions.TOKEN_LIFETIME:
+        raise EC2Error(assumptions.INVALID_TOKEN_CODE, "The token has expired.")
     return content[_ISSUED_SIZE:].decode()
 
 

@@ -16,8 +16,8 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -194,7 +194,7 @@ class _ActiveFaults:
         self._buckets: defaultdict[tuple[str, str], TokenBucket] = defaultdict(
             lambda: TokenBucket(faults.bucket, faults.refill, counter)
         )
-        self._errors = cycle(_SERVER_ERRORS)
+        self.server_errors = cycle(_SERVER_ERRORS)
 
     def hits(self, rate: float) -> bool:
         """Return True if a fault with this rate hits the current request.
@@ -209,11 +209,6 @@ class _ActiveFaults:
         """Take a token of an account and region; return False if their bucket is empty."""
         with self._lock:
             return not self.faults.bucket or self._buckets[account_id, region].take()
-
-    def next_server_error(self) -> EC2Error:
-        """Return the next server error in turn."""
-        with self._lock:
-            return EC2Error(*next(self._errors))
 
 
 class FaultInjector:
@@ -247,7 +242,7 @@ class FaultInjector:
         if not admitted or active.hits(active.faults.throttle_rate):
             raise _throttling_error(request)
         if active.hits(active.faults.error_rate):
-            raise active.next_server_error()
+            raise EC2Error(*next(active.server_errors))
         if request.current_account in active.faults.unauthorized:
             raise _authorization_error(request)
         if active.faults.expire_tokens and request._get_param("NextToken") is not None:
@@ -284,30 +279,6 @@ def _authorization_error(request: Any) -> EC2Error:
 
 FAULTS = FaultInjector()
 """The fault injector of the emulator: one per process, like its clock."""
-
-
-@contextmanager
-def inject_faults(**settings: Any) -> Iterator[Faults]:
-    """Turn on faults for a block of code, and restore the previous ones afterwards.
-
-    Parameters
-    ----------
-    **settings
-        Fields of :class:`Faults`.
-
-    Examples
-    --------
-    >>> with inject_faults(latency=0.2) as faults:
-    ...     faults.latency
-    0.2
-    """
-    previous = FAULTS.active
-    faults = Faults(**settings)
-    FAULTS.set(faults)
-    try:
-        yield faults
-    finally:
-        FAULTS.active = previous
 
 
 # --- injection into connections -------------------------------------------------------

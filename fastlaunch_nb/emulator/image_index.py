@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from typing import TypeAlias
 
-from fastlaunch_nb.emulator.assumptions import SORT_KEY
 from fastlaunch_nb.emulator.image import FastLaunchImage
 
 Filters: TypeAlias = Sequence[tuple[str, Sequence[str]]]
@@ -29,8 +28,8 @@ class ImageIndex:
     Examples
     --------
     >>> index = ImageIndex()
-    >>> index.put_all(FastLaunchImage(f"ami-{n}", state="enabled") for n in (3, 1))
-    >>> index.put(FastLaunchImage("ami-2", state="enabling"))
+    >>> for image_id, state in [("ami-3", "enabled"), ("ami-1", "enabled"), ("ami-2", "enabling")]:
+    ...     index.put(FastLaunchImage(image_id, state=state))
     >>> [image.image_id for image in index.iterate_after("ami-1")]
     ['ami-2', 'ami-3']
     >>> [image.image_id for image in index.iterate_after("", [("state", ["enabling"])])]
@@ -50,43 +49,31 @@ class ImageIndex:
         previous = self._images.get(image.image_id)
         if previous is None or _filter_values(previous) != _filter_values(image):
             self.drop(image.image_id)
-            insort(self._groups[_filter_values(image)], image.image_id, key=SORT_KEY)
+            insort(self._groups[_filter_values(image)], image.image_id)
         self._images[image.image_id] = image
-
-    def put_all(self, images: Iterable[FastLaunchImage]) -> None:
-        """Add many images, sorting each group once."""
-        added = {image.image_id: image for image in images}
-        for image_id in added:
-            self.drop(image_id)
-        for image_id, image in added.items():
-            self._groups[_filter_values(image)].append(image_id)
-        for values in set(map(_filter_values, added.values())):
-            self._groups[values].sort(key=SORT_KEY)
-        self._images.update(added)
 
     def drop(self, image_id: str) -> None:
         """Remove an image if it is in the index."""
         image = self._images.pop(image_id, None)
         if image is not None:
             group = self._groups[_filter_values(image)]
-            del group[bisect_left(group, SORT_KEY(image_id), key=SORT_KEY)]
+            del group[bisect_left(group, image_id)]
             if not group:
                 del self._groups[_filter_values(image)]
 
     def select(self, image_ids: Iterable[str], filters: Filters = ()) -> list[FastLaunchImage]:
         """Return the images with these ids that are in the index and match, in order."""
-        images = map(self.get, sorted(set(image_ids), key=SORT_KEY))
+        images = map(self.get, sorted(set(image_ids)))
         return [image for image in images if image and _matches(_filter_values(image), filters)]
 
     def iterate_after(self, image_id: str, filters: Filters = ()) -> Iterator[FastLaunchImage]:
         """Yield the images that match and come after an id, in order."""
-        key = SORT_KEY(image_id)
         ids = [
-            map(group.__getitem__, range(bisect_right(group, key, key=SORT_KEY), len(group)))
+            map(group.__getitem__, range(bisect_right(group, image_id), len(group)))
             for values, group in self._groups.items()
             if _matches(values, filters)
         ]
-        return (self._images[image_id] for image_id in merge(*ids, key=SORT_KEY))
+        return (self._images[image_id] for image_id in merge(*ids))
 
 
 def _filter_values(image: FastLaunchImage) -> _FilterValues:

@@ -16,14 +16,12 @@ from moto.ec2.models.elastic_block_store import Snapshot, Volume
 
 from fastlaunch_nb.emulator.assumptions import CLEAN_UP_TIME, ROOT_VOLUME_GIB, STATES_WITHOUT_POOL
 from fastlaunch_nb.emulator.change_log import DISABLED
-from fastlaunch_nb.emulator.clock import CLOCK, START
+from fastlaunch_nb.emulator.clock import CLOCK, START, to_milliseconds
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.metric_samples import PoolRecorder
 from fastlaunch_nb.pool.model import Pool
 
-PREPARATION_TIME = timedelta(minutes=30)
-"""The default duration of a preparation instance: the time limit in the EC2 User Guide."""
 USER_INITIATED = "Client.UserInitiated"
 
 
@@ -47,7 +45,7 @@ class Timing:
         If a duration is out of range.
     """
 
-    preparation: timedelta = PREPARATION_TIME
+    preparation: timedelta = timedelta(minutes=30)  # the time limit in the EC2 User Guide
     clean_up: timedelta = CLEAN_UP_TIME
     broken_preparation: dict[str, str] = field(default_factory=dict)
     broken_clean_up: dict[str, str] = field(default_factory=dict)
@@ -138,10 +136,6 @@ class FastLaunchLifecycle:
         """Return True if a launch would take a snapshot now."""
         self._catch_up()
         return self.serves_launches and self.pool.stock > 0
-
-    def take(self) -> bool:
-        """Launch an instance; return True if it took a snapshot."""
-        return self.launch() is not None
 
     def launch(self) -> str | None:
         """Launch an instance; return the id of the oldest snapshot, which it takes, or None.
@@ -237,12 +231,11 @@ class FastLaunchLifecycle:
         CLOCK.at(when, run_if_current)
 
     def _change_state(self, state: str, reason: str | None) -> None:
-        now = CLOCK.now()
         self._image = replace(
             self._image,
             state=state,
             state_transition_reason=reason,
-            state_transition_time=now.replace(microsecond=now.microsecond // 1000 * 1000),
+            state_transition_time=to_milliseconds(CLOCK.now()),
         )
         self._publish_change(is_transition=True)
 

@@ -15,6 +15,7 @@ from fastlaunch_nb.aws.fast_launch_pages import split_token
 from fastlaunch_nb.emulator.fast_launch_backend import FastLaunchBackend, make_page_token
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.schema.columns import COMPLETE
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import REGION
 
 PAGES_OF_200 = [(199, [199]), (200, [200]), (201, [200, 1]), (400, [200, 200])]
@@ -38,7 +39,7 @@ def page_sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, int]]:
 def add_images(ec2: Any, count: int) -> list[str]:
     """Add images to the embedded EC2; return their ids."""
     ids = [f"ami-{number:017x}" for number in range(count)]
-    ec2.add_fast_launch_images(FastLaunchImage(image_id) for image_id in ids)
+    add_fast_launch_images(ec2, (FastLaunchImage(image_id) for image_id in ids))
     return ids
 
 

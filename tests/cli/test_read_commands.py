@@ -17,10 +17,10 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.cli.main import main
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, make_notifications
-from fastlaunch_nb.emulator.faults import inject_faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.schema.columns import TIME
+from tests.helpers.emulator import add_fast_launch_images, inject_faults
 from tests.helpers.processes import run_in_terminal
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb"]
@@ -142,7 +142,7 @@ def test_csv_run_in_terminal_is_escaped(
 ) -> None:
     """Control characters are unchanged in a file, and escaped in a terminal."""
     image = FastLaunchImage("ami-00000001", state_transition_reason="\x9b2J\u202eback")
-    get_backend("123456789012", "eu-north-1").add_fast_launch_image(image)
+    add_fast_launch_images(get_backend("123456789012", "eu-north-1"), [image])
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     out, _ = run_command(capsys, "show", "--region", "eu-north-1", "--csv")
     assert len(out.splitlines()) == 2

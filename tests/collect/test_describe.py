@@ -20,6 +20,7 @@ from fastlaunch_nb.collect.describe import describe
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from tests.aws.test_error_translation import RawBody
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, REGION, SINCE
 
 STATES = ("enabled", "enabling", "enabled-failed")
@@ -27,15 +28,16 @@ STATES = ("enabled", "enabling", "enabled-failed")
 
 def add_images(ec2: Any, count: int) -> None:
     """Add images with alternating states and owners to the embedded EC2."""
-    for n in range(count):
-        ec2.add_fast_launch_image(
-            FastLaunchImage(
-                f"ami-{n:017x}",
-                state=STATES[n % 3],
-                owner_id=("111111111111", None)[n % 2],
-                state_transition_time=SINCE,
-            )
+    images = (
+        FastLaunchImage(
+            f"ami-{n:017x}",
+            state=STATES[n % 3],
+            owner_id=("111111111111", None)[n % 2],
+            state_transition_time=SINCE,
         )
+        for n in range(count)
+    )
+    add_fast_launch_images(ec2, images)
 
 
 @pytest.fixture

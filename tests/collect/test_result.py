@@ -11,7 +11,7 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.emulator.faults import inject_faults
+from tests.helpers.emulator import inject_faults
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION
 from tests.helpers.sweeps import OTHER, assert_same_images, read_fleet
 

@@ -14,7 +14,8 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.collect.scheduler import TaskQueue
 from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.emulator.faults import FAULTS, inject_faults
+from fastlaunch_nb.emulator.faults import FAULTS
+from tests.helpers.emulator import inject_faults
 from tests.helpers.samples import ACCOUNT, REGION
 from tests.helpers.sweeps import OTHER, assert_same_images, read_fleet
 

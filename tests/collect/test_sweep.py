@@ -14,6 +14,7 @@ from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.cases import some
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, REGION
 from tests.helpers.sweeps import assert_same_images, read_fleet
 
@@ -133,9 +134,8 @@ def test_no_image_is_an_empty_frame(demo: Demo) -> None:
 
 def test_pages_have_the_maximum_size(ec2: Any) -> None:
     """A sweep requests the largest pages."""
-    ec2.add_fast_launch_images(
-        FastLaunchImage(f"ami-{number:017x}", state="enabled") for number in range(500)
-    )
+    ids = [f"ami-{number:017x}" for number in range(500)]
+    add_fast_launch_images(ec2, [FastLaunchImage(image_id, state="enabled") for image_id in ids])
     swept = fl.sweep(regions=REGION)
     assert swept.coverage[["pages", "rows"]].values.tolist() == [[3, 500]]
 

@@ -20,10 +20,11 @@ from fastlaunch_nb.collect.tasks import RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
-from fastlaunch_nb.emulator.faults import FAULTS, inject_faults
+from fastlaunch_nb.emulator.faults import FAULTS
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from tests.helpers.cases import some
+from tests.helpers.emulator import add_fast_launch_images, inject_faults
 from tests.helpers.processes import LIMIT
 from tests.helpers.samples import ACCOUNT, REGION, deny_operations
 from tests.helpers.sweeps import OTHER
@@ -44,8 +45,9 @@ def images(ec2: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[pd.DataFrame]:
     """The images of two regions, 23 in each, in pages of 5, in-process."""
     monkeypatch.setattr("fastlaunch_nb.aws.fast_launch_pages.MAX_PAGE_SIZE", 5)
     for region in REGIONS:
-        get_backend(ACCOUNT, region).add_fast_launch_images(
-            FastLaunchImage(f"ami-{number:017x}", state="enabled") for number in range(23)
+        add_fast_launch_images(
+            get_backend(ACCOUNT, region),
+            (FastLaunchImage(f"ami-{number:017x}", state="enabled") for number in range(23)),
         )
     yield fl.sweep(regions=REGIONS).images
     FAULTS.clear()

@@ -13,10 +13,10 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.demo_fleet.sample_history import Denial, replay_scans
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG
-from fastlaunch_nb.emulator.faults import inject_faults
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.schema.columns import API_STATES, COVERAGE, EVENTS, KEY
 from fastlaunch_nb.sources.pages import empty_images
+from tests.helpers.emulator import inject_faults
 from tests.helpers.samples import ACCOUNT
 
 

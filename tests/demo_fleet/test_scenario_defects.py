@@ -180,7 +180,7 @@ def test_a_clean_fleet_has_no_findings(clean_fleet: boto3.Session) -> None:
 def test_a_new_defect_is_the_only_finding(clean_fleet: boto3.Session, region: str) -> None:
     """A deregistered AMI and then lost Fast Launch are each found, and nothing else is."""
     ec2 = get_backend(ACCOUNT, region)
-    for rule, change in {"image-gone": ec2.deregister, "orphaned": ec2.abandon}.items():
+    for rule, change in {"image-gone": ec2.deregister_image, "orphaned": ec2.abandon}.items():
         change(CLEAN_IMAGES[region])
         _, findings = find_defects(clean_fleet, tuple(CLEAN_IMAGES))
         found = findings[["finding", "region", "image_id"]].values.tolist()

@@ -16,6 +16,7 @@ from fastlaunch_nb.emulator.clock import CLOCK, START
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.pool.model import Pool
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
 AMI, PLAIN = "ami-0123456789abcdef0", "ami-0000000000000000f"
@@ -375,7 +376,7 @@ def test_metrics_are_listed_in_pages(client: Any) -> None:
     for image_id in ids:
         full = client.list_metrics(Namespace="AWS/EC2") if image_id == ids[-1] else None
         image = FastLaunchImage(image_id, state="enabling", target_resource_count=1)
-        ec2.add_fast_launch_image(image)
+        add_fast_launch_images(ec2, [image])
         ec2.disable_fast_launch(image_id)
     assert full is not None
     assert ("NextToken" in full, len(full["Metrics"])) == (False, 500)

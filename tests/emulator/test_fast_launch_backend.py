@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.ec2.exceptions import EC2ClientError
 
-from fastlaunch_nb.emulator import fast_launch_backend
+from fastlaunch_nb.emulator import assumptions
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, to_json_lines
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, REGION, ROOT, Connect, run
 
 FULL = FastLaunchImage("ami-0123456789abcdef0", state="enabled", owner_id=ACCOUNT)
@@ -29,7 +31,7 @@ CREATED = [{"Name": "tag:CreatedBy", "Values": ["EC2 Fast Launch"]}]
 def client(connect: Connect) -> Any:
     """A boto3 client of an emulator with two images and two AMIs, in-process and over HTTP."""
     ec2 = get_backend(ACCOUNT, REGION)
-    ec2.add_fast_launch_images([FULL, BARE])
+    add_fast_launch_images(ec2, [FULL, BARE])
     for image_id in (AMI, LINUX):
         ec2.add_windows_image(image_id, name="own", owner_id=ACCOUNT)
     ec2.amis[LINUX].platform = None
@@ -215,7 +217,7 @@ def test_the_state_of_an_image_may_refuse_a_request(client: Any) -> None:
 @pytest.fixture
 def shared_client(client: Any, connect: Connect) -> Any:
     """The client of an account with which another shares one AMI, and one with everybody."""
-    get_backend(ACCOUNT, REGION).deregister(LINUX)
+    get_backend(ACCOUNT, REGION).deregister_image(LINUX)
     for image_id in (SHARED, PUBLIC):
         get_backend(OTHER, REGION).add_windows_image(image_id, name="theirs", owner_id=OTHER)
     change_permission(connect, "Add", SHARED, {"UserId": ACCOUNT})
@@ -274,7 +276,7 @@ def test_tokens_can_have_a_lifetime(client: Any, monkeypatch: pytest.MonkeyPatch
     token = client.describe_fast_launch_images(MaxResults=1)["NextToken"]
     CLOCK.advance(days=400)
     assert get_ids(client.describe_fast_launch_images(NextToken=token)) == [FULL.image_id]
-    monkeypatch.setattr(fast_launch_backend, "TOKEN_LIFETIME", timedelta(days=399))
+    monkeypatch.setattr(assumptions, "TOKEN_LIFETIME", timedelta(days=399))
     request = functools.partial(client.describe_fast_launch_images, NextToken=token)
     assert get_refusal(request) == ("InvalidNextToken", 400)
     with pytest.raises(ClientError, match="has expired"):
@@ -285,14 +287,14 @@ def test_ids_without_fast_launch_can_be_refused(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image id without Fast Launch is refused if the assumption is changed."""
-    monkeypatch.setattr(fast_launch_backend, "NOT_ENABLED_ID_CODE", "InvalidAMIID.Unavailable")
+    monkeypatch.setattr(assumptions, "NOT_ENABLED_ID_CODE", "InvalidAMIID.Unavailable")
     request = functools.partial(client.describe_fast_launch_images, ImageIds=["ami-00000009"])
     assert get_refusal(request) == ("InvalidAMIID.Unavailable", 400)
 
 
 def test_dry_runs_can_skip_validation(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dry run validates its parameters unless the assumption is changed."""
-    monkeypatch.setattr(fast_launch_backend, "VALIDATE_BEFORE_DRY_RUN", False)
+    monkeypatch.setattr(assumptions, "VALIDATE_BEFORE_DRY_RUN", False)
     requests: list[Callable[[], Any]] = [
         lambda: client.describe_fast_launch_images(MaxResults=1000, DryRun=True),
         lambda: client.enable_fast_launch(ImageId="i-1", DryRun=True),
@@ -345,14 +347,14 @@ def test_fast_launch_outlives_its_ami(client: Any) -> None:
     ec2 = get_backend(ACCOUNT, REGION)
     ec2.enable_fast_launch(AMI)
     CLOCK.advance(minutes=30)
-    ec2.deregister(AMI)
+    ec2.deregister_image(AMI)
     images = client.describe_images(Owners=["self"])["Images"]
     assert [image["ImageId"] for image in images] == [LINUX]
     answer = client.describe_fast_launch_images(ImageIds=[AMI])
     assert answer["FastLaunchImages"][0]["State"] == "enabled"
     assert len(list_snapshots(client)) == 5
-    with pytest.raises(ValueError, match=f"{AMI} is not an AMI of {ACCOUNT} in {REGION}"):
-        ec2.deregister(AMI)
+    with pytest.raises(EC2ClientError, match=f"'.{AMI}.' is no longer available"):
+        ec2.deregister_image(AMI)
     client.disable_fast_launch(ImageId=AMI)
     CLOCK.advance(minutes=10)
     assert list_snapshots(client) == []

@@ -17,10 +17,11 @@ from botocore.parsers import ResponseParserError
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.emulator.faults import FAULTS, Faults, inject_faults
+from fastlaunch_nb.emulator.faults import FAULTS, Faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.emulator.server import Server
+from tests.helpers.emulator import add_fast_launch_images, inject_faults
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
 IDS = [f"ami-{n:017x}" for n in range(5)]
@@ -38,7 +39,7 @@ def connect(transport: str, request: pytest.FixtureRequest) -> Iterator[Connect]
     server = Server() if transport == "http" else None
     reset_emulator()
     backend = get_backend(ACCOUNT, REGION)
-    backend.add_fast_launch_images([FastLaunchImage(image_id) for image_id in IDS])
+    add_fast_launch_images(backend, [FastLaunchImage(image_id) for image_id in IDS])
     backend.add_windows_image(WINDOWS, name="windows", owner_id=ACCOUNT)
 
     def make_client(service: str = "ec2", *, region: str = REGION, attempts: int = 1) -> Any:

@@ -25,13 +25,9 @@ def test_the_index_is_a_sorted_dictionary(
 ) -> None:
     """Law: after any changes the index answers like a loop over a sorted dictionary."""
     index, images = ImageIndex(), dict[str, FastLaunchImage]()
-    index.put_all([])
     for number, state, owner, stays in changes:
         image = FastLaunchImage(f"ami-{number}", state=state, owner_id=owner)
-        if number % 2:
-            index.put(image)
-        else:
-            index.put_all([image])
+        index.put(image)
         images[image.image_id] = image
         if not stays:
             index.drop(image.image_id)
@@ -44,20 +40,3 @@ def test_the_index_is_a_sorted_dictionary(
     later = [image for image in matching if image.image_id > f"ami-{after}"]
     assert list(index.iterate_after(f"ami-{after}", filters)) == later
     assert index.select(images, filters) == matching
-
-
-@given(CHANGES, st.integers(0, 30))
-def test_many_images_at_once_are_added_as_one_by_one(
-    changes: list[tuple[int, str | None, str | None, bool]], split: int
-) -> None:
-    """Law: images that are added together, new ones and others, are found as if added in turn."""
-    images = [
-        FastLaunchImage(f"ami-{number}", state=state, owner_id=owner)
-        for number, state, owner, _ in changes
-    ]
-    together, in_turn = ImageIndex(), ImageIndex()
-    together.put_all(images[:split])
-    together.put_all(images[split:])
-    for image in images:
-        in_turn.put(image)
-    assert list(together.iterate_after("")) == list(in_turn.iterate_after(""))

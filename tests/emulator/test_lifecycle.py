@@ -13,6 +13,7 @@ from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
 AMI, SHARED = "ami-0123456789abcdef0", "ami-0000000000000000a"
@@ -206,7 +207,7 @@ def test_launches_take_from_the_pool(client: Any) -> None:
     CLOCK.advance(minutes=30)
     lifecycle = get_backend(ACCOUNT, REGION).lives[AMI]
     oldest, *others = lifecycle.snapshots
-    assert lifecycle.take()
+    assert lifecycle.launch() == oldest
     assert {snapshot["SnapshotId"] for snapshot in list_snapshots(client)} == set(others)
     CLOCK.advance(minutes=29)
     assert len(list_snapshots(client)) == 4
@@ -220,9 +221,10 @@ def test_launches_from_an_empty_pool_are_cold(client: Any) -> None:
     """A launch without a snapshot takes none, and the pool fills again afterwards."""
     client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 2})
     lifecycle = get_backend(ACCOUNT, REGION).lives[AMI]
-    assert not lifecycle.take()
+    assert lifecycle.launch() is None
     CLOCK.advance(minutes=30)
-    assert [lifecycle.take() for _ in range(3)] == [True, True, False]
+    snapshots = lifecycle.snapshots.copy()
+    assert [lifecycle.launch() for _ in range(3)] == [*snapshots, None]
     assert list_snapshots(client) == []
     assert (lifecycle.pool.used, lifecycle.pool.missed) == (2, 2)
     CLOCK.advance(minutes=30)
@@ -231,20 +233,21 @@ def test_launches_from_an_empty_pool_are_cold(client: Any) -> None:
 
 def test_a_launch_at_the_time_a_snapshot_is_due_takes_it(client: Any) -> None:
     """A launch before the clock runs the preparation of the same time takes the snapshot."""
-    results: list[bool] = []
+    results: list[str | None] = []
     ec2 = get_backend(ACCOUNT, REGION)
     due = CLOCK.now() + timedelta(minutes=30)
-    CLOCK.at(due, lambda: results.append(ec2.lives[AMI].take()))
+    CLOCK.at(due, lambda: results.append(ec2.lives[AMI].launch()))
     client.enable_fast_launch(ImageId=AMI)
     CLOCK.advance(minutes=30)
-    assert results == [True]
+    assert len(results) == 1
+    assert results[0] is not None
     assert len(list_snapshots(client)) == ec2.lives[AMI].pool.stock == 4
     assert list_event_states() == ["enabling", "enabled"]
 
 
 def test_an_image_without_state_can_be_disabled(client: Any) -> None:
     """An image that was added without a state is disabled without being enabled first."""
-    get_backend(ACCOUNT, REGION).add_fast_launch_image(FastLaunchImage(AMI))
+    add_fast_launch_images(get_backend(ACCOUNT, REGION), [FastLaunchImage(AMI)])
     client.disable_fast_launch(ImageId=AMI)
     CLOCK.advance(minutes=10)
     assert list_event_states() == ["disabling", "disabled"]

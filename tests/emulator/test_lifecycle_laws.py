@@ -82,7 +82,7 @@ class Emulator:
         lifecycle = self.ec2.lives.get(image_id)
         if lifecycle:
             before = list(lifecycle.snapshots)
-            assert lifecycle.take() is (len(before) > 0)
+            assert lifecycle.launch() == next(iter(before), None)
             assert lifecycle.snapshots == before[1:]
 
     def take_when_filled(self, image_id: str) -> None:

@@ -17,6 +17,7 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.emulator.server import make_application
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, SINCE, Connect
 
 FULL = FastLaunchImage(
@@ -38,7 +39,7 @@ AMI = "ami-00000000000000001"
 @pytest.fixture
 def client(connect: Connect) -> Any:
     """A boto3 client of an emulator with two images, in-process and over HTTP."""
-    get_backend(ACCOUNT, REGION).add_fast_launch_images([FULL, BARE])
+    add_fast_launch_images(get_backend(ACCOUNT, REGION), [FULL, BARE])
     return connect()
 
 
@@ -55,7 +56,7 @@ def test_every_field_is_returned_unchanged(client: Any) -> None:
 def test_hostile_text_is_returned_unchanged(client: Any) -> None:
     """Text with markup is escaped."""
     image = FastLaunchImage("ami-00000002", state_transition_reason=HOSTILE)
-    get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    add_fast_launch_images(get_backend(ACCOUNT, REGION), [image])
     answer = client.describe_fast_launch_images(ImageIds=["ami-00000002"])
     assert answer["FastLaunchImages"][0]["StateTransitionReason"] == HOSTILE
 
@@ -64,7 +65,7 @@ def test_times_are_returned_in_utc(client: Any) -> None:
     """A time in another time zone is returned as the same time."""
     tokyo = SINCE.astimezone(timezone(timedelta(hours=9)))
     image = FastLaunchImage("ami-00000002", state_transition_time=tokyo)
-    get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    add_fast_launch_images(get_backend(ACCOUNT, REGION), [image])
     answer = client.describe_fast_launch_images(ImageIds=["ami-00000002"])
     assert answer["FastLaunchImages"][0]["StateTransitionTime"] == SINCE
 
@@ -86,7 +87,7 @@ def test_dates_follow_the_virtual_clock(client: Any) -> None:
 
 def test_regions_are_separate(client: Any) -> None:
     """An image in one region is not listed in another."""
-    get_backend(ACCOUNT, "eu-west-1").add_fast_launch_image(FastLaunchImage("ami-00000005"))
+    add_fast_launch_images(get_backend(ACCOUNT, "eu-west-1"), [FastLaunchImage("ami-00000005")])
     assert len(client.describe_fast_launch_images()["FastLaunchImages"]) == 2
 
 

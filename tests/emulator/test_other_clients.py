@@ -29,6 +29,7 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from tests.helpers.cases import some
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, SINCE, run
 
 AWS_CLI = "awscli<2"  # version 2 is not a Python package
@@ -180,7 +181,7 @@ def add_fleet() -> None:
     """Replace the images of the emulator by the fleet of these tests."""
     backend = get_backend(ACCOUNT, REGION)
     backend.reset()
-    backend.add_fast_launch_images(FLEET)
+    add_fast_launch_images(backend, FLEET)
 
 
 @pytest.fixture

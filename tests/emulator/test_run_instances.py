@@ -17,6 +17,7 @@ from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.pool.model import Pool
 from tests.helpers.cases import costly
+from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
 AMI, SHARED, OTHER = "ami-0123456789abcdef0", "ami-0000000000000000a", "999988887777"
@@ -230,7 +231,7 @@ def test_launches_while_disabling_boot_cold(client: Any) -> None:
     enable()
     client.disable_fast_launch(ImageId=AMI)
     assert list_root_snapshots(client, launch(client)) == [get_ami_snapshot(client)]
-    assert not get_backend(ACCOUNT, REGION).lives[AMI].take()
+    assert get_backend(ACCOUNT, REGION).lives[AMI].launch() is None
     assert len(list_pool_snapshots(client)) == 5
     CLOCK.advance(minutes=10)
     assert client.describe_fast_launch_images()["FastLaunchImages"] == []
@@ -242,7 +243,7 @@ def test_launches_while_disabling_boot_cold(client: Any) -> None:
 def test_an_added_image_has_a_full_pool_of_numbers(client: Any, state: str, refilled: int) -> None:
     """Its snapshots get ids when they are taken; their replacements exist in EC2."""
     image = FastLaunchImage(AMI, state=state, target_resource_count=3, max_parallel_launches=6)
-    get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    add_fast_launch_images(get_backend(ACCOUNT, REGION), [image])
     snapshots = list_root_snapshots(client, launch(client, 4))
     assert len({*snapshots}) == 4
     assert snapshots[3] == get_ami_snapshot(client)
@@ -254,7 +255,7 @@ def test_an_added_image_has_a_full_pool_of_numbers(client: Any, state: str, refi
 def test_numbers_are_older_than_existing_snapshots(client: Any) -> None:
     """Snapshots that are only numbers are taken before snapshots that exist in EC2."""
     image = FastLaunchImage(AMI, state="enabled", target_resource_count=2)
-    get_backend(ACCOUNT, REGION).add_fast_launch_image(image)
+    add_fast_launch_images(get_backend(ACCOUNT, REGION), [image])
     launch(client)
     CLOCK.advance(minutes=30)
     (existing,) = list_pool_snapshots(client)
@@ -268,7 +269,7 @@ def test_an_added_image_without_a_stock_boots_cold(client: Any, state: str | Non
     """A launch from an added image that has no snapshots boots cold and changes nothing."""
     image = FastLaunchImage(AMI, state=state, target_resource_count=3)
     ec2 = get_backend(ACCOUNT, REGION)
-    ec2.add_fast_launch_image(image)
+    add_fast_launch_images(ec2, [image])
     assert list_root_snapshots(client, launch(client)) == [get_ami_snapshot(client)]
     CLOCK.advance(hours=5)
     assert ec2.image_index.get(AMI) == image
@@ -298,7 +299,7 @@ def test_an_unavailable_ami_is_refused(client: Any) -> None:
     """An AMI that is unknown, deregistered or not shared is refused."""
     backend = get_backend(OTHER, REGION)
     backend.amis[SHARED].launch_permissions.clear()
-    get_backend(ACCOUNT, REGION).deregister(AMI)
+    get_backend(ACCOUNT, REGION).deregister_image(AMI)
     for image_id in (AMI, SHARED, "ami-00000000000000001"):
         with pytest.raises(ClientError) as caught:
             client.run_instances(ImageId=image_id, MinCount=1, MaxCount=1)

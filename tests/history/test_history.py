@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.emulator.faults import inject_faults
 from fastlaunch_nb.history.store import ParquetStore
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import API_STATES
 from tests.helpers.cases import costly
+from tests.helpers.emulator import inject_faults
 from tests.helpers.histories import (
     ACCOUNT_REGIONS,
     MINUTE,

@@ -455,7 +455,7 @@ def test_how_instances_were_launched(demo: Demo, new_images: pd.DataFrame) -> No
     run_instance(client, first, "snap-0789", end=True)
     run_instance(client, second, "snap-0123")
     run_instance(client, second, pooled)
-    get_ec2(region=EMPTY_REGION).deregister(second)
+    get_ec2(region=EMPTY_REGION).deregister_image(second)
     found = fl.enrich(new_images, "launches")[COLUMNS["launches"]].astype(int)
     assert found.values.tolist() == [[7, 3, 3], [2, 1, 0], [0, 0, 0]]
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.emulator.faults import inject_faults
+from tests.helpers.emulator import inject_faults
 from tests.helpers.samples import ROOT
 
 
