@@ -83,10 +83,11 @@ def demo(
     """
     global _running
     port = parse_count("port", port, most=65535)
-    _check_surroundings()
-    if _running is not None:
-        _running.stop()
-    _running = Demo(seed, port, host, faults)
+    with _pause_garbage_collection():
+        _check_surroundings()
+        if _running is not None:
+            _running.stop()
+        _running = Demo(seed, port, host, faults)
     return _running
 
 
@@ -121,14 +122,12 @@ class Demo:
             stack.callback(_remove_owned_variables)
             # Set before moto creates a backend: it would load some 1,290 AMIs per region.
             os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-            with _pause_garbage_collection():
-                self._start(stack, seed, port, host, faults or {})
+            self._start(stack, seed, port, host, faults or {})
             self._cleanup = stack.pop_all()
 
     def _start(
         self, stack: ExitStack, seed: int, port: int, host: str, faults: Mapping[str, Any]
     ) -> None:
-        require_extra()
         from fastlaunch_nb.demo_fleet.scenario import populate
         from fastlaunch_nb.emulator.faults import FAULTS, Faults
         from fastlaunch_nb.emulator.moto_extension import mark_backends

@@ -19,6 +19,7 @@ from fastlaunch_nb.demo_fleet import scenario_defects
 from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
 from fastlaunch_nb.emulator.change_log import DISABLED
 from fastlaunch_nb.emulator.clock import CLOCK, to_milliseconds
+from fastlaunch_nb.emulator.ids import draw_id
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.emulator.organization import Account, Unit, create_organization
 
@@ -125,14 +126,14 @@ def _make_stories(rng: random.Random, now: datetime) -> Iterator[_Story]:
         for family, template in _FAMILIES[account].items():
             for release, region in product(_RELEASES, REGIONS):
                 state, name = states.pop(), f"{family}-{release}"
-                image_id, drawn = _draw_image_id(rng), _draw_settings(rng, template)
+                image_id, drawn = draw_id("ami", rng), _draw_settings(rng, template)
                 age = timedelta(hours=rng.uniform(*_STATE_AGE_HOURS[state]))
                 shared = settings.setdefault((account_id, name), drawn)
                 since = to_milliseconds(now - age)
                 yield _Story(account_id, region, name, image_id, shared, state, since)
     for day, region in enumerate(REGIONS, 2):  # each retired on another day of the last week
         since = to_milliseconds(now - timedelta(days=day, hours=rng.uniform(0, 8)))
-        image_id, drawn = _draw_image_id(rng), _draw_settings(rng, None)
+        image_id, drawn = draw_id("ami", rng), _draw_settings(rng, None)
         shared = settings.setdefault(("111122223333", _RETIRED), drawn)
         yield _Story("111122223333", region, _RETIRED, image_id, shared, "disabled", since)
 
@@ -146,10 +147,6 @@ def _slow_down(fleet: list[_Story], now: datetime) -> list[_Story]:
         stuck.image_id: replace(stuck, preparation=_SLOW, since=to_milliseconds(now - _STUCK)),
     }
     return [slow.get(story.image_id, story) for story in fleet]
-
-
-def _draw_image_id(rng: random.Random) -> str:
-    return f"ami-{rng.getrandbits(68):017x}"
 
 
 def _draw_settings(rng: random.Random, template: str | None) -> dict[str, Any]:

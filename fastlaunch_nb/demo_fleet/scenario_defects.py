@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.ids import draw_id
 from fastlaunch_nb.emulator.moto_extension import get_backend
 
 _PERIOD = timedelta(days=14)
@@ -83,7 +84,7 @@ def schedule_defects(
         rng = random.Random(f"launches of the demo, {seed}, {number}")
         for when, action in _plan_launches(ec2, story, assignment, now, rng):
             CLOCK.at(when, action)
-    image_id = f"ami-{random.Random(seed).getrandbits(68):017x}"
+    image_id = draw_id("ami", random.Random(seed))
     for when, action in _plan_orphan(now, image_id):
         CLOCK.at(when, action)
     for account_region in _rank_account_regions(stories)[1:]:

@@ -33,11 +33,16 @@ class IdGenerator:
 
     def make_id(self, kind: str) -> str:
         """Return the next id of a resource, such as `snap` or `i`."""
-        return f"{kind}-{self._random.getrandbits(68):017x}"
+        return draw_id(kind, self._random)
 
     def make_request_id(self) -> str:
         """Return the id of the next request; requests are numbered."""
         return f"fa571a00-0000-4000-8000-{next(self._requests):012x}"
+
+
+def draw_id(kind: str, rng: random.Random) -> str:
+    """Return the id of a resource from random numbers."""
+    return f"{kind}-{rng.getrandbits(68):017x}"
 
 
 IDS = IdGenerator()

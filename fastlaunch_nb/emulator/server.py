@@ -70,15 +70,10 @@ class Server:
             application = DemoGuard(application, access_key, host)
         self._host = host
         with socket.create_server((host, port)) as listener:  # raises OSError; werkzeug would exit
+            fd = listener.fileno()
             self._server = make_server(
-                host,
-                port,
-                application,
-                threaded=True,
-                request_handler=_Handler,
-                fd=listener.fileno(),
+                host, port, application, threaded=True, request_handler=_Handler, fd=fd
             )
-        self._server.daemon_threads = True  # type: ignore[attr-defined]
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
