@@ -257,20 +257,20 @@ class FastLaunchBackend(_Base):
 
     def describe_available_images(
         self,
-        image_ids: list[str],
-        filters: dict[str, Any],
-        owners: list[str],
-        executable_by: Collection[str],
+        ami_ids: list[str] | None = None,
+        filters: dict[str, Any] | None = None,
+        exec_users: Collection[str] | None = None,
+        owners: list[str] | None = None,
     ) -> list[Ami]:
         """Return AMIs as moto does, but of all that the account may launch ("Shared AMI usage")."""
         amis = self.list_available_images()
-        if executable_by and not image_ids:
-            users = {self.account_id if user == "self" else user for user in executable_by}
+        if exec_users and not ami_ids:
+            users = {self.account_id if user == "self" else user for user in exec_users}
             amis = {name: ami for name, ami in amis.items() if _is_executable(ami, users)}
         backend: Any = SimpleNamespace(
             amis=amis, deleted_amis=self.deleted_amis, account_id=self.account_id
         )
-        return AmiBackend.describe_images(backend, image_ids, filters, None, owners)
+        return AmiBackend.describe_images(backend, ami_ids, filters, None, owners)
 
     def list_available_images(self) -> dict[str, Ami]:
         """Return the AMIs of this region that are public, shared with the account, or its own."""

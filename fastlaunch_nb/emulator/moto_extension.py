@@ -17,7 +17,7 @@ from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS
-from moto.core.responses import ActionResult, BaseResponse
+from moto.core.responses import BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses import EC2Response
@@ -124,18 +124,6 @@ def disable_fast_launch(request: Any) -> dict[str, Any]:
         dry_run=request._get_param("DryRun"),
     )
     return image.to_api()
-
-
-def describe_images(request: Any) -> ActionResult:
-    """Answer DescribeImages as moto does, but include AMIs that other accounts share."""
-    request.error_on_dryrun()
-    images = request.ec2_backend.describe_available_images(
-        image_ids=request._get_param("ImageIds", []),
-        filters=request._filters_from_querystring(),
-        owners=request._get_param("Owners", []),
-        executable_by=request._get_param("ExecutableUsers", []),
-    )
-    return ActionResult({"Images": images})
 
 
 def _require_parameter(request: Any, name: str) -> str:
@@ -281,13 +269,15 @@ _MOTO_METHODS: Mapping[type, Mapping[str, Any]] = {  # added to moto's classes, 
         "describe_fast_launch_images": _make_method(describe_fast_launch_images),
         "enable_fast_launch": _make_method(enable_fast_launch),
         "disable_fast_launch": _make_method(disable_fast_launch),
-        "describe_images": describe_images,
         "run_instances": run_instances.run_instances,
         "parse_parameters": _parse_parameters,
         "_dispatch": _dispatch,
         "_enrich_response": staticmethod(_finish_response),
     },
-    EC2Backend: {"run_instances": run_instances.launch_instances},
+    EC2Backend: {
+        "describe_images": FastLaunchBackend.describe_available_images,
+        "run_instances": run_instances.launch_instances,
+    },
     CloudWatchResponse: {
         "list_metrics": cloudwatch_api.list_metrics,
         "get_metric_data": cloudwatch_api.get_metric_data,

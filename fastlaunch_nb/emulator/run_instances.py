@@ -124,10 +124,9 @@ def _take_snapshot(ec2: Any, ami: Ami, *, bypasses_pool: bool) -> str | None:
 
 
 def _finish_launch(ec2: Any, instance: Instance, ami: Ami, snapshot_id: str) -> None:
-    """Correct what moto sets: wall-clock times, the platform, and the root's snapshot."""
+    """Correct what moto sets: wall-clock times, and the root's snapshot."""
     now = CLOCK.now().replace(tzinfo=None)
     instance.launch_time = now
-    instance.platform = ami.platform  # moto does not know AMIs that other accounts share
     for nic in instance.nics.values():
         nic.attach_time = now
     for device, attachment in instance.block_device_mapping.items():
