@@ -184,17 +184,27 @@ class TokenBucket:
         return True
 
 
-class _ActiveFaults:
-    """Faults in effect: the random numbers and the buckets that decide which requests they hit."""
+class FaultInjector:
+    """The faults in effect, and the hooks that inject them into requests and answers."""
 
-    def __init__(self, faults: Faults, counter: Counter) -> None:
-        self.faults = faults
+    def __init__(self) -> None:
+        self.counter: Counter = time.monotonic  # real seconds, as `sleep` waits for them
+        self.sleep: Callable[[float], None] = time.sleep
         self._lock = Lock()
+        self.clear()
+
+    def set(self, faults: Faults) -> None:
+        """Turn on these faults, from the start of their seed, instead of any others."""
+        self.faults = faults
         self._random = random.Random(faults.seed)
         self._buckets: defaultdict[tuple[str, str], TokenBucket] = defaultdict(
-            lambda: TokenBucket(faults.bucket, faults.refill, counter)
+            lambda: TokenBucket(faults.bucket, faults.refill, self.counter)
         )
-        self.server_errors = cycle(_SERVER_ERRORS)
+        self._server_errors = cycle(_SERVER_ERRORS)
+
+    def clear(self) -> None:
+        """Turn off all faults."""
+        self.set(Faults())
 
     def hits(self, rate: float) -> bool:
         """Return True if a fault with this rate hits the current request.
@@ -205,53 +215,33 @@ class _ActiveFaults:
         with self._lock:
             return rate > 0 and self._random.random() < rate
 
-    def admits(self, account_id: str, region: str) -> bool:
-        """Take a token of an account and region; return False if their bucket is empty."""
-        with self._lock:
-            return not self.faults.bucket or self._buckets[account_id, region].take()
-
-
-class FaultInjector:
-    """A switch for faults, and the hooks that inject them into requests and answers."""
-
-    def __init__(self) -> None:
-        self.counter: Counter = time.monotonic  # real seconds, as `sleep` waits for them
-        self.sleep: Callable[[float], None] = time.sleep
-        self.active: _ActiveFaults | None = None  # the faults in effect
-
-    def set(self, faults: Faults) -> None:
-        """Turn on these faults, from the start of their seed, instead of any others."""
-        self.active = _ActiveFaults(faults, self.counter)
-
-    def clear(self) -> None:
-        """Turn off all faults."""
-        self.active = None
-
     def delay_or_refuse(self, request: Any) -> None:
         """Apply the faults that hit a request before moto handles it.
 
         Throttling comes first and page tokens last: EC2 does not examine a request that it
         refuses for its rate or its caller.
         """
-        active = self.active
-        if active is None:
-            return
-        if active.faults.latency:
-            self.sleep(active.faults.latency)
-        admitted = active.admits(request.current_account, request.region)
-        if not admitted or active.hits(active.faults.throttle_rate):
+        faults = self.faults
+        if faults.latency:
+            self.sleep(faults.latency)
+        if not self._admits(request) or self.hits(faults.throttle_rate):
             raise _throttling_error(request)
-        if active.hits(active.faults.error_rate):
-            raise EC2Error(*next(active.server_errors))
-        if request.current_account in active.faults.unauthorized:
+        if self.hits(faults.error_rate):
+            raise EC2Error(*next(self._server_errors))
+        if request.current_account in faults.unauthorized:
             raise _authorization_error(request)
-        if active.faults.expire_tokens and request._get_param("NextToken") is not None:
+        if faults.expire_tokens and request._get_param("NextToken") is not None:
             raise EC2Error(INVALID_TOKEN_CODE, "The token has expired.")
+
+    def _admits(self, request: Any) -> bool:
+        """Take a token of an account and region; return False if their bucket is empty."""
+        with self._lock:
+            account_region = request.current_account, request.region
+            return not self.faults.bucket or self._buckets[account_region].take()
 
     def alter_result(self, request: Any, result: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the result to answer, with a repeated page token if that fault is on."""
-        active = self.active
-        if active is None or not active.faults.repeat_token or "NextToken" not in result:
+        if not self.faults.repeat_token or "NextToken" not in result:
             return result
         token = request._get_param("NextToken") or result["NextToken"] or make_page_token("")
         return {**result, "NextToken": token}
@@ -296,13 +286,14 @@ class UnreliableConnections:
 
     def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Answer a request, or half of it, or drop the connection."""
-        active = FAULTS.active
-        if active is None or "FastLaunch" not in _read_action(environ):
+        faults = FAULTS.faults
+        may_break = faults.drop_rate or faults.truncate_rate
+        if not may_break or "FastLaunch" not in _read_action(environ):
             return self._application(environ, start)
-        if active.hits(active.faults.drop_rate):
+        if FAULTS.hits(faults.drop_rate):
             raise ConnectionAbortedError
         answer = self._application(environ, start)
-        if not active.hits(active.faults.truncate_rate):
+        if not FAULTS.hits(faults.truncate_rate):
             return answer
         chunks: Any = answer  # of werkzeug, which has to be closed
         with closing(chunks):

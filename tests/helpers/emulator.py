@@ -27,10 +27,10 @@ def add_fast_launch_images(ec2: Any, images: Iterable[FastLaunchImage]) -> None:
 @contextmanager
 def inject_faults(**settings: Any) -> Iterator[Faults]:
     """Turn on faults, which are fields of Faults, and restore the previous ones afterwards."""
-    previous = FAULTS.active
+    previous = dict(vars(FAULTS))
     faults = Faults(**settings)
     FAULTS.set(faults)
     try:
         yield faults
     finally:
-        FAULTS.active = previous
+        vars(FAULTS).update(previous)
