@@ -50,10 +50,7 @@ def make_folder_name(profile: str | None) -> str:
 def copy_notebooks(source: Path, folder: Path, parameters: Mapping[str, Any]) -> dict[Path, bool]:
     """Copy notebooks and set these parameters in them; never overwrite a user's edits.
 
-    Returns
-    -------
-    dict
-        Each copy, in order, and True if it is the user's edited version.
+    Return each copy, in order, and True if it is the user's edited version.
     """
     notebooks = sorted(source.glob("*.ipynb"))
     if not notebooks:

@@ -15,7 +15,6 @@ import random
 import re
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,8 +33,6 @@ _SERVER_ERRORS = (
     ("InternalError", "An internal error has occurred", 500),
     ("Unavailable", "The service is unavailable. Please try again shortly.", 503),
 )
-
-Counter = Callable[[], float]
 
 
 # --- settings -------------------------------------------------------------------------
@@ -154,42 +151,12 @@ _EXPECTED: Mapping[str, _Check] = {
 # --- injection into requests ----------------------------------------------------------
 
 
-class TokenBucket:
-    """A bucket of tokens for requests; tokens are added over time.
-
-    Examples
-    --------
-    >>> seconds = iter([0, 0, 0, 0.5])
-    >>> bucket = TokenBucket(1, 2, lambda: next(seconds))
-    >>> bucket.take(), bucket.take(), bucket.take()
-    (True, False, True)
-    """
-
-    def __init__(self, capacity: int, refill: float, counter: Counter) -> None:
-        self._capacity = capacity
-        self._refill = refill
-        self._counter = counter
-        self._tokens = float(capacity)
-        self._counted_at = counter()
-
-    def take(self) -> bool:
-        """Take a token; return True if there was one."""
-        now = self._counter()
-        added = (now - self._counted_at) * self._refill
-        self._tokens = min(self._capacity, self._tokens + added)
-        self._counted_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
 class FaultInjector:
     """The faults in effect, and the hooks that inject them into requests and answers."""
 
     def __init__(self) -> None:
-        self.counter: Counter = time.monotonic  # real seconds, as `sleep` waits for them
-        self.sleep: Callable[[float], None] = time.sleep
+        self.counter = time.monotonic  # real seconds, as `sleep` waits for them
+        self.sleep = time.sleep
         self._lock = Lock()
         self.clear()
 
@@ -197,9 +164,7 @@ class FaultInjector:
         """Turn on these faults, from the start of their seed, instead of any others."""
         self.faults = faults
         self._random = random.Random(faults.seed)
-        self._buckets: defaultdict[tuple[str, str], TokenBucket] = defaultdict(
-            lambda: TokenBucket(faults.bucket, faults.refill, self.counter)
-        )
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}  # tokens, counted when
         self._server_errors = cycle(_SERVER_ERRORS)
 
     def clear(self) -> None:
@@ -234,10 +199,17 @@ class FaultInjector:
             raise EC2Error(INVALID_TOKEN_CODE, "The token has expired.")
 
     def _admits(self, request: Any) -> bool:
-        """Take a token of an account and region; return False if their bucket is empty."""
+        """Take a token from the bucket of an account and region; return False if it has none."""
+        faults, account_region = self.faults, (request.current_account, request.region)
+        if not faults.bucket:
+            return True
         with self._lock:
-            account_region = request.current_account, request.region
-            return not self.faults.bucket or self._buckets[account_region].take()
+            now = self.counter()
+            tokens, counted_at = self._buckets.get(account_region, (faults.bucket, now))
+            tokens = min(faults.bucket, tokens + (now - counted_at) * faults.refill)
+            has_token = tokens >= 1
+            self._buckets[account_region] = tokens - has_token, now
+        return has_token
 
     def alter_result(self, request: Any, result: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the result to answer, with a repeated page token if that fault is on."""

@@ -61,9 +61,7 @@ class PoolRecorder:
 
     def __init__(self) -> None:
         self._stock: list[tuple[float, int | None]] = []  # from a time on; None: not enabled
-        self._samples: dict[str, list[tuple[float, float]]] = {
-            name: [] for name in UNITS if name != STOCK
-        }
+        self._samples: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self._preparing: list[tuple[float, float]] = []  # due time and duration of each
         self._waiting: deque[float | None] = deque()  # to be prepared; when its snapshot was used
 

@@ -106,7 +106,7 @@ def describe_fast_launch_images(request: Any) -> dict[str, Any]:
 def enable_fast_launch(request: Any) -> dict[str, Any]:
     """Return the result of EnableFastLaunch."""
     image: FastLaunchImage = request.ec2_backend.enable_fast_launch(
-        _require_parameter(request, "ImageId"),
+        _require_image_id(request),
         resource_type=request._get_param("ResourceType"),
         target_resource_count=request._get_param("SnapshotConfiguration.TargetResourceCount"),
         launch_template=request._get_param("LaunchTemplate"),
@@ -119,21 +119,18 @@ def enable_fast_launch(request: Any) -> dict[str, Any]:
 def disable_fast_launch(request: Any) -> dict[str, Any]:
     """Return the result of DisableFastLaunch."""
     image: FastLaunchImage = request.ec2_backend.disable_fast_launch(
-        _require_parameter(request, "ImageId"),
+        _require_image_id(request),
         force=request._get_param("Force"),
         dry_run=request._get_param("DryRun"),
     )
     return image.to_api()
 
 
-def _require_parameter(request: Any, name: str) -> str:
-    value = request._get_param(name)
-    if not value:
-        raise EC2Error(
-            "MissingParameter",
-            f"The request must contain the parameter {name[0].lower()}{name[1:]}",
-        )
-    return str(value)
+def _require_image_id(request: Any) -> str:
+    image_id = request._get_param("ImageId")
+    if not image_id:
+        raise EC2Error("MissingParameter", "The request must contain the parameter imageId")
+    return str(image_id)
 
 
 # --- requests and responses -----------------------------------------------------------
