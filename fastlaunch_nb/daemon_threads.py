@@ -67,6 +67,10 @@ class DaemonExecutor(Executor):
         for thread in self._threads if wait else ():
             thread.join()
 
+    def close(self) -> None:
+        """Start no other task, and wait for none."""
+        self.shutdown(wait=False, cancel_futures=True)
+
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()

@@ -11,17 +11,17 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from fastlaunch_nb.daemon_threads import DaemonExecutor
 from fastlaunch_nb.errors import InputError, StoreError, redact
 from fastlaunch_nb.history.file_rows import VERSION, VERSION_KEY, FileRows, parse_file
 from fastlaunch_nb.history.file_schema import SCHEMAS
@@ -34,6 +34,7 @@ _READERS: Final = 8  # files read at once, because each one takes a while to com
 S3_CONNECT_TIMEOUT: Final = 10.0  # seconds
 S3_REQUEST_TIMEOUT: Final = 20.0  # seconds without data from S3
 S3_ATTEMPTS: Final = 3  # per request, including the first
+S3_TIMEOUT: Final = 180.0  # seconds for a whole listing, or for a file
 _EXPECTED = "Expected a folder, or s3://bucket/prefix."
 _REMEDIES: Final = {
     "NO_SUCH_BUCKET": " Create the bucket first, or use another one.",
@@ -43,6 +44,9 @@ _REMEDIES: Final = {
     ),
 }
 """Advice for each of S3's errors, under pyarrow's name for it."""
+
+
+T = TypeVar("T")
 
 
 class StoredFile(NamedTuple):
@@ -90,10 +94,11 @@ class ParquetStore:
             return fs.LocalFileSystem(), Path(self._absolute).as_posix().rstrip("/")
         path = "/".join(filter(None, self._absolute.removeprefix("s3://").split("/")))
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL"))
+        find_region = partial(fs.resolve_s3_region, path.partition("/")[0])
         with self._translate_errors("opened"):
             s3 = fs.S3FileSystem(
                 endpoint_override=endpoint,
-                region=None if endpoint else fs.resolve_s3_region(path.partition("/")[0]),
+                region=None if endpoint else self._run(find_region),
                 connect_timeout=S3_CONNECT_TIMEOUT,
                 request_timeout=S3_REQUEST_TIMEOUT,
                 retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
@@ -111,6 +116,16 @@ class ParquetStore:
             raise StoreError(
                 f"The store {self.root!r} could not be {action}: {redact(reason)}{remedy}"
             ) from None
+
+    def _run(self, call: Callable[[], T]) -> T:
+        """Call a function of the file system. S3 may send byte by byte, but not for ever."""
+        if not self.is_remote:
+            return call()
+        with closing(DaemonExecutor()) as executor:
+            try:
+                return executor.submit(call).result(S3_TIMEOUT)
+            except TimeoutError:
+                raise OSError(f"S3 took longer than {S3_TIMEOUT:g} seconds. Try again.") from None
 
     def list_files(self) -> list[StoredFile]:
         """List all files of the store, by kind, date and name.
@@ -133,7 +148,7 @@ class ParquetStore:
         folder = f"{root}/{kind}"
         with self._translate_errors("listed"):
             selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
-            infos = system.get_file_info(selector)
+            infos = self._run(partial(system.get_file_info, selector))
         for info in infos:
             date, _, name = info.path.removeprefix(f"{folder}/").partition("/")
             is_complete = name.endswith(_SUFFIX) and not name.startswith(".") and "/" not in name
@@ -147,12 +162,12 @@ class ParquetStore:
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         system, root = self._location
         folder = f"{root}/{kind}/date={date}"
+        content = sink.getvalue()
         with self._translate_errors("written to"):
             if self.is_remote:
-                with system.open_output_stream(f"{folder}/{name}{_SUFFIX}") as out:
-                    out.write(sink.getvalue())
+                self._run(partial(_write_remote, system, f"{folder}/{name}{_SUFFIX}", content))
             else:
-                _write_local(Path(folder), f"{name}{_SUFFIX}", sink.getvalue())
+                _write_local(Path(folder), f"{name}{_SUFFIX}", content)
 
     def read(self, kind: str, files: Sequence[StoredFile]) -> list[FileRows]:
         """Return the rows of each file of one kind, or the problem with it.
@@ -164,17 +179,18 @@ class ParquetStore:
         StoreError
             If a file cannot be read, which does not mean that it is damaged.
         """
-        with ThreadPoolExecutor(_READERS) as pool:
+        with closing(DaemonExecutor(_READERS)) as pool:
             return list(pool.map(lambda file: parse_file(self._read_file(file.path), kind), files))
 
     def _read_file(self, path: str) -> pa.Buffer:
         system = self._location[0]
         try:
-            with self._translate_errors("read"), system.open_input_file(path) as file:
-                return file.read_buffer()
+            with self._translate_errors("read"):
+                return self._run(partial(_read_buffer, system, path))
         except StoreError:
             with self._translate_errors("read"):
-                is_gone = system.get_file_info(path).type == fs.FileType.NotFound
+                info = self._run(partial(system.get_file_info, path))
+                is_gone = info.type == fs.FileType.NotFound
             if is_gone:
                 raise FileVanishedError(path) from None
             raise
@@ -183,7 +199,7 @@ class ParquetStore:
         """Remove files that are still there."""
         for file in files:
             with self._translate_errors("tidied"), suppress(FileNotFoundError):
-                self._location[0].delete_file(file.path)
+                self._run(partial(self._location[0].delete_file, file.path))
 
     def remove_temporary_files(self) -> None:
         """Remove the files that killed writers left. No reader sees them."""
@@ -225,6 +241,16 @@ def _parse_folder(text: str) -> str:
     if os.path.isfile(folder):
         raise InputError(f"{text!r} is a file. {_EXPECTED}")
     return folder
+
+
+def _read_buffer(system: fs.FileSystem, path: str) -> pa.Buffer:
+    with system.open_input_file(path) as file:
+        return file.read_buffer()
+
+
+def _write_remote(system: fs.FileSystem, path: str, content: pa.Buffer) -> None:
+    with system.open_output_stream(path) as out:
+        out.write(content)
 
 
 def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:

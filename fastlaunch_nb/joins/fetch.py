@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -32,11 +33,8 @@ _MAX_NAMES = 3  # in a warning, before "and N more"
 
 def _run_parallel(workers: int, work: Callable[[A], B], jobs: Iterable[A]) -> list[B]:
     """Return the results of jobs that run in threads, in order; Ctrl-C does not wait for them."""
-    pool = DaemonExecutor(workers)
-    try:
+    with closing(DaemonExecutor(workers)) as pool:
         return list(pool.map(work, jobs))
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 # --- accounts -------------------------------------------------------------------------

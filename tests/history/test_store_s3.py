@@ -281,6 +281,27 @@ def test_an_s3_that_does_not_answer_is_given_up(
         over.set()
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(lambda history: history.images(), id="read"),
+        pytest.param(lambda history: history.record(make_small_sweep(0)), id="record"),
+    ],
+)
+def test_an_s3_that_never_ends_its_answer_is_given_up(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch, use: Callable[[fl.History], object]
+) -> None:
+    """A request without an end, as to an S3 that sends byte by byte, is a clear error."""
+    monkeypatch.setattr(store, "S3_TIMEOUT", 0.1)
+    over = Event()
+    s3.delay = over.wait
+    try:
+        with pytest.raises(fl.StoreError, match=r"S3 took longer than 0\.1 seconds"):
+            use(fl.History("s3://bucket/fleet"))
+    finally:
+        over.set()
+
+
 @pytest.mark.deep
 def test_an_s3_that_answers_after_5_seconds(s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the limits that users have, a slow S3 gets one request for each file."""
