@@ -20,9 +20,8 @@ from fastlaunch_nb.filters.fields import (
     SEARCHED,
     ActiveFilters,
     check_answerable,
+    make_request,
     select_client_side,
-    select_server_side,
-    to_api_filters,
     to_microseconds,
     to_plain,
 )
@@ -66,8 +65,8 @@ def generate_code(
     scopes = _list_scopes(active, _check_scope(regions, profiles), profiles)
     try:
         check_answerable(active)
-        if "image_id" in select_server_side(active):
-            parse_image_ids(active["image_id"])
+        if image_ids := make_request(active).get("ImageIds"):
+            parse_image_ids(image_ids)
     except InputError as error:  # EC2 has no such rows, or refuses the request
         return _comment(str(error))
     if not scopes:
@@ -103,9 +102,8 @@ def _check_scope(
     if isinstance(regions, str) or not isinstance(regions, Iterable | None):
         raise InputError(f"regions is {regions!r}. Expected names such as ['eu-west-1'].")
     names: list[str | None] = [None] if regions is None else list(regions)
-    if regions is not None:
-        for region in names:
-            check_region(region)
+    for region in names:
+        check_region(region)
     if not isinstance(profiles, Mapping | None):
         raise InputError(f"profiles is {profiles!r}. Expected a dict, account id to profile.")
     for account_id, profile in (profiles or {}).items():
@@ -184,7 +182,7 @@ def _write_boto3(active: ActiveFilters, scopes: list[QueryScope]) -> str:
     body = append
     if condition := "\n    and ".join(conditions):
         body = f"if (\n    {condition}\n):\n    {append}"
-    arguments = ", ".join(f"{name}={value!r}" for name, value in _make_request(active).items())
+    arguments = ", ".join(f"{name}={value!r}" for name, value in make_request(active).items())
     lines = [
         *(["from datetime import datetime", ""] if "state_transition_time" in client_side else []),
         "import boto3",
@@ -200,15 +198,6 @@ def _write_boto3(active: ActiveFilters, scopes: list[QueryScope]) -> str:
         textwrap.indent(body, " " * 12),
     ]
     return "\n".join(lines)
-
-
-def _make_request(active: ActiveFilters) -> dict[str, list[Any]]:
-    """Return EC2's parameters; without a page size, which EC2 refuses together with image ids."""
-    server_side = select_server_side(active)
-    api_filters: list[Any] = to_api_filters(server_side)
-    image_ids: list[Any] = _unique(server_side.get("image_id", ()))
-    request = {"Filters": api_filters, "ImageIds": image_ids}
-    return {name: values for name, values in request.items() if values}
 
 
 def _write_boto3_condition(name: str, value: Any) -> str:
@@ -262,7 +251,7 @@ def _write_command(active: ActiveFilters, scope: QueryScope) -> str | None:
             if has_letters or None in (scope.region, scope.account_id):
                 return None
             conditions.append(f"contains({_SEARCHED_TEXT}, {_write_json(word)})")
-    request = _make_request(active)
+    request = make_request(active)
     words = ["aws", "ec2", "describe-fast-launch-images"]
     words += ["--profile", scope.profile] if scope.profile else []
     words += ["--region", scope.region] if scope.region else []

@@ -49,11 +49,6 @@ class FacetIndex:
 
     The DataFrame is not copied, so do not change it.
 
-    Parameters
-    ----------
-    images : pandas.DataFrame
-        Images of :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`.
-
     Examples
     --------
     >>> import fastlaunch_nb as fl
@@ -86,27 +81,18 @@ class FacetIndex:
     def counts(
         self, active: ActiveFilters, facets: Iterable[str] = FACETS
     ) -> dict[str, dict[str | None, int]]:
-        """Count, for each of some facets, the rows of each value that all *other* filters keep.
-
-        The result is like that of :meth:`Filters.counts`.
-        """
+        """Count the rows of each value of some facets, as :meth:`Filters.counts` does."""
         return {
             facet: self._text(facet).value_counts(self._keep_without(facet, active))
             for facet in facets
         }
 
     def histogram(self, active: ActiveFilters, name: str, bins: int) -> Histogram:
-        """Count the rows that all *other* filters keep, in bins of equal width.
+        """Count the rows that all filters but one on `name` keep, in `bins` bins at most.
 
-        Parameters
-        ----------
-        active : mapping
-            The filters, from :meth:`Filters.active`; a filter on `name` itself is ignored.
-        name : str
-            The range, one of ``fields.RANGES``.
-        bins : int
-            The maximum number of bins. They cover the values of the whole DataFrame, so
-            that a selection does not move them; their edges are whole numbers, or times.
+        `name` is one of ``fields.RANGES``. The bins have equal width and cover the values of the
+        whole DataFrame, so that a selection does not move them; their edges are whole numbers,
+        or times.
 
         Raises
         ------

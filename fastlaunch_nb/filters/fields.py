@@ -63,10 +63,8 @@ def select_server_side(active: ActiveFilters) -> dict[str, tuple[str, ...]]:
     >>> select_server_side({"state": ("enabled",), "owner_id": (None,), "text": "runner"})
     {'state': ('enabled',)}
     """
-    fields = ("image_id", *API_FILTERS.values())
-    return {
-        name: values for name, values in active.items() if name in fields and None not in values
-    }
+    fields = {"image_id", *API_FILTERS.values()}
+    return {name: active[name] for name in active if name in fields and None not in active[name]}
 
 
 def select_client_side(active: ActiveFilters) -> dict[str, Any]:
@@ -75,13 +73,20 @@ def select_client_side(active: ActiveFilters) -> dict[str, Any]:
     return {name: value for name, value in active.items() if name not in server_side}
 
 
-def to_api_filters(server_side: Mapping[str, tuple[str, ...]]) -> list[dict[str, Any]]:
-    """Convert server-side filters to the ``Filters`` parameter of DescribeFastLaunchImages."""
-    return [
+def make_request(active: ActiveFilters) -> dict[str, list[Any]]:
+    """Make the parameters of DescribeFastLaunchImages for the filters that EC2 applies.
+
+    There is no page size, which EC2 refuses together with image ids.
+    """
+    server_side = select_server_side(active)
+    filters = [
         {"Name": name, "Values": list(server_side[field])}
         for name, field in API_FILTERS.items()
         if field in server_side
     ]
+    image_ids = [*dict.fromkeys(server_side.get("image_id", ()))]
+    request: dict[str, list[Any]] = {"Filters": filters, "ImageIds": image_ids}
+    return {name: values for name, values in request.items() if values}
 
 
 def check_answerable(active: ActiveFilters) -> None:

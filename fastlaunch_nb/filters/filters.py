@@ -240,12 +240,11 @@ pair of int, optional
 
     def to_request(self) -> dict[str, Any]:
         """Return the filters that EC2 applies, as parameters of DescribeFastLaunchImages."""
-        server_side = self.server_side()
-        request: dict[str, Any] = {}
-        if "image_id" in server_side:
-            request["ImageIds"] = parse_image_ids(server_side["image_id"])
-        if api_filters := fields.to_api_filters(server_side):
-            request["Filters"] = parse_api_filters(api_filters)
+        request: dict[str, Any] = fields.make_request(self.active())
+        if "ImageIds" in request:
+            request["ImageIds"] = parse_image_ids(request["ImageIds"])
+        if "Filters" in request:
+            request["Filters"] = parse_api_filters(request["Filters"])
         return request
 
     def server_side(self) -> dict[str, tuple[str, ...]]:
