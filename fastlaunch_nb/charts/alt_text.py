@@ -95,7 +95,7 @@ def text(figure: go.Figure) -> str:
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
-        A figure with text or a title.
+        As for ``alt_text``.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def text(figure: go.Figure) -> str:
     Raises
     ------
     InputError
-        If `figure` is not a plotly figure, or has neither text of its own nor a title.
+        As for ``alt_text``.
 
     Examples
     --------
@@ -124,18 +124,18 @@ def figure_text(figure: object) -> FigureText:
     if not isinstance(figure, go.Figure):
         raise InputError(f"{_EXPECTED} Got a {type(figure).__name__}.")
     heading, meta = figure.layout.title, _read_meta(figure)
-    title, lines, rows = (meta.get(field, []) for field in FigureText._fields)
-    content = FigureText(unescape(title or ""), [*map(unescape, lines)], [*map(unescape, rows)])
+    title = unescape(meta.get("title") or "")
+    lines, rows = ([*map(unescape, meta.get(name, []))] for name in ("lines", "rows"))
     if not meta:
         subtitle = map(_strip_markup, (heading.subtitle.text or "").split("<br>"))
-        content = content._replace(lines=[*filter(None, subtitle)])
-    if heading.text and heading.text != escape_markup(content.title):
-        content = content._replace(title=_strip_markup(heading.text))
-    if not content.title:
+        lines = [*filter(None, subtitle)]
+    if heading.text and heading.text != escape_markup(title):
+        title = _strip_markup(heading.text)
+    if not title:
         raise InputError(
             f"{_EXPECTED} This figure has none: set one with figure.update_layout(title=...)."
         )
-    return content
+    return FigureText(title, lines, rows)
 
 
 def attach_text(figure: go.Figure, title: str, lines: Iterable[Line]) -> None:
@@ -268,15 +268,15 @@ def text_or_default(value: Any, default: str = "?") -> str:
     return default if is_missing(value) else str(value)
 
 
-def shorten_labels(texts: Iterable[str], width: int = 30) -> dict[str, str]:
+def shorten_labels(texts: Iterable[str], width: int = 30) -> list[str]:
     """Shorten texts to labels of at most `width` characters; different texts stay different.
 
     A long text loses its middle, because names tend to differ at their ends. If two labels
     become equal, they are cut around their first difference; if that is not enough, they
     become longer than `width`.
     """
-    clean = {text: escape_unprintable(" ".join(text.split())) for text in texts}
-    lines = list(dict.fromkeys(clean.values()))
+    clean = [escape_unprintable(" ".join(text.split())) for text in texts]
+    lines = list(dict.fromkeys(clean))
     labels = [_cut_middle(line, width) for line in lines]
     for positions in find_duplicates(labels):
         columns = enumerate(zip(*(lines[position] for position in positions), strict=False))
@@ -289,7 +289,7 @@ def shorten_labels(texts: Iterable[str], width: int = 30) -> dict[str, str]:
         for position in chain.from_iterable(groups):
             labels[position] = _cut_middle(lines[position], width)
     label_of = dict(zip(lines, labels, strict=True))
-    return {text: label_of[line] for text, line in clean.items()}
+    return [label_of[line] for line in clean]
 
 
 def find_duplicates(labels: Sequence[str]) -> list[list[int]]:

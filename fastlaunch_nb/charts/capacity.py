@@ -101,8 +101,7 @@ def _draw_rows(rows: CapacityRows, images: pd.DataFrame, by: str) -> go.Figure:
     row_texts = [_describe_row(rows, row) for row in range(count)]
     hover = [alt_text.draw_row(text) for text in row_texts]
     figure.add_traces(capacity_bars.bar_traces(rows, hover, has_room=has_room))
-    short_names = alt_text.shorten_labels(rows.names)
-    labels = [short_names[name] for name in rows.names] or style.row_labels(rows.images)
+    labels = alt_text.shorten_labels(rows.names) or style.row_labels(rows.images)
     style.name_rows(figure, labels)
     title, space = ("snapshots", 1.02) if rows.has_stock else ("snapshots · launches", 1.06)
     end = round(float(capacity_bars.bar_ends(rows).max()) * space, 2) or 1.0

@@ -104,7 +104,7 @@ def _plot_values(values: pd.Series, hover: Sequence[str]) -> dict[str, Any]:
         "x": values.tolist(),
         "y": [-row for row in values.index],
         "hovertext": [hover[row] for row in values.index],
-        "hovertemplate": "%{hovertext}<extra></extra>",
+        "hovertemplate": style.HOVER,
     }
 
 

@@ -68,7 +68,7 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     rows, other_images = _match_images(images, _validate_metrics(metrics))
     if rows.empty:
         return style.empty_figure("capacity", images, None if images.empty else _NO_METRICS)
-    axis = (rows["time"].min(), _period_ends(rows).max())
+    axis = (rows["time"].min(), rows["_end"].max())
     totals = _sum_launches(images, rows)
     panels = _make_panels(images, rows, totals.head(top), axis)
     length = format_duration(axis[1] - axis[0])
@@ -117,12 +117,13 @@ def _validate_metrics(metrics: object) -> pd.DataFrame:
 
 
 def _match_images(images: pd.DataFrame, metrics: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Return sorted rows with the positions of their images, and the number of other images."""
+    """Return sorted rows, with positions of images and ends of periods; count other images."""
     keys = images[list(KEY)].assign(_image=range(len(images))).drop_duplicates(list(KEY))
     rows = metrics.merge(keys, on=list(KEY), how="left")
     is_other = rows["_image"].isna()
     other_images = len(rows[is_other].drop_duplicates(list(KEY)))
     matched = rows[~is_other].astype({"_image": "int64"})
+    matched["_end"] = matched["time"] + pd.to_timedelta(matched["period"].astype("int64"), "s")
     return matched.sort_values(["_image", "time"], kind="stable"), other_images
 
 
@@ -148,15 +149,10 @@ def _make_panels(
     return [*map(_Panel, records, labels, panel_rows, gaps, launches)]
 
 
-def _period_ends(rows: pd.DataFrame) -> pd.Series:
-    ends: pd.Series = rows["time"] + pd.to_timedelta(rows["period"].astype("int64"), unit="s")
-    return ends
-
-
 def _find_gaps(rows: pd.DataFrame, axis: _Span) -> list[_Span]:
     """Return the spans with unknown stock, with those at both ends of the axis."""
     known = rows[rows["available_snapshots"].notna()]
-    begins = [axis[0], *_period_ends(known).cummax()]
+    begins = [axis[0], *known["_end"].cummax()]
     ends = [*known["time"], axis[1]]
     return [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
 
@@ -301,7 +297,7 @@ def _stock_steps(rows: pd.DataFrame) -> tuple[list[str], list[int | None]]:
     y: list[int | None] = []
     next_begins = [*rows["time"], None][1:]
     for begin, end, next_begin, stock in zip(
-        rows["time"], _period_ends(rows), next_begins, rows["available_snapshots"], strict=True
+        rows["time"], rows["_end"], next_begins, rows["available_snapshots"], strict=True
     ):
         x.append(alt_text.to_plotly_time(begin))
         y.append(int(stock))
@@ -327,29 +323,19 @@ def _gap_trace(gaps: list[_Span], height: float, yaxis: str) -> go.Scatter:
 
 def _launch_traces(bins: pd.DataFrame, yaxis: str, *, lift: float) -> list[Any]:
     """Return bars of fast launches, bars of cold ones on top of them, and crosses above these."""
-    fast, cold = (bins[bins[name] > 0] for name in ("fast", "cold"))
+
+    def place(rows: pd.DataFrame) -> dict[str, Any]:
+        hover = {"hovertext": list(rows["hover_label"]), "hovertemplate": style.HOVER}
+        return {"x": list(rows["x"]), "yaxis": yaxis, **hover}
+
+    def bar(kind: str, colour: str, base: list[int] | None = None) -> go.Bar:
+        rows = bins[bins[kind] > 0]
+        shape = {"y": list(rows[kind]), "base": base, "width": list(rows["width"])}
+        marker = {"color": colour, "line": {"width": 0}}
+        return go.Bar(name=f"{kind} launches", marker=marker, **shape, **place(rows))
+
+    cold = bins[bins["cold"] > 0]
     top = list(cold["fast"] + cold["cold"] + lift)
     cross = {"symbol": "x-thin", "size": 7, "line": {"color": _COLD, "width": 2}}
-    shared = {"yaxis": yaxis, "hovertemplate": "%{hovertext}<extra></extra>"}
-    fast_shared, cold_shared = (
-        {"x": list(rows["x"]), "hovertext": list(rows["hover_label"]), **shared}
-        for rows in (fast, cold)
-    )
-    return [
-        go.Bar(
-            name="fast launches",
-            y=list(fast["fast"]),
-            width=list(fast["width"]),
-            marker={"color": _FAST, "line": {"width": 0}},
-            **fast_shared,
-        ),
-        go.Bar(
-            name="cold launches",
-            y=list(cold["cold"]),
-            base=list(cold["fast"]),
-            width=list(cold["width"]),
-            marker={"color": _COLD, "line": {"width": 0}},
-            **cold_shared,
-        ),
-        go.Scatter(name="cold", mode="markers", y=top, marker=cross, **cold_shared),
-    ]
+    crosses = go.Scatter(name="cold", mode="markers", y=top, marker=cross, **place(cold))
+    return [bar("fast", _FAST), bar("cold", _COLD, list(cold["fast"])), crosses]

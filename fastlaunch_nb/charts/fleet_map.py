@@ -203,7 +203,7 @@ def _tile_trace(
         texttemplate="%{text}" if has_marks else None,
         textfont={"size": size, "color": tile.text_colour},
         hovertext=make_grid(hover_labels, ""),
-        hovertemplate="%{hovertext}<extra></extra>",
+        hovertemplate=style.HOVER,
         colorscale=[[0, tile.colour], [1, tile.colour]],
         showscale=False,
         hoverongaps=False,
@@ -217,7 +217,7 @@ def _tile_trace(
 
 
 def _label_axes(figure: go.Figure, accounts: list[str], regions: list[str]) -> None:
-    labels = [*alt_text.shorten_labels(accounts, 30).values()]
+    labels = alt_text.shorten_labels(accounts)
     rows = range(0, len(labels), -(-len(labels) // _MAX_MARKED_ROWS))
     is_slanted = len(regions) > _MAX_FLAT_NAMES
     bottom = _SLANTED_MARGIN if is_slanted else _FLAT_MARGIN

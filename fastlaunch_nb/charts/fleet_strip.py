@@ -90,5 +90,5 @@ def _hover_trace(counts: Numbers, states: list[str], bins: TimeBins) -> go.Heatm
         colorscale=[[0, style.CLEAR], [1, style.CLEAR]],
         showscale=False,
         hovertext=[[describe_bin(number) for number in range(bins.total)]],
-        hovertemplate="%{hovertext}<extra></extra>",
+        hovertemplate=style.HOVER,
     )

@@ -15,8 +15,7 @@ from fastlaunch_nb.schema.columns import KEY
 
 SORTS: Final = ("worst", "recent", "name", "account", "region")
 GROUPS: Final = ("account", "region", "state")
-_UNNAMED = {"template": "no template named"}  # EC2 leaves it out if an image has no template
-_NEWEST_ON_TOP = ("worst", "recent")
+_HEADING: Final = 0.015  # the minimum height of a heading, as a share of all rows
 
 
 class Heading(NamedTuple):
@@ -51,13 +50,8 @@ def check_choice(name: str, value: object, known: Iterable[str | None]) -> None:
         )
 
 
-def order_rows(
-    segments: pd.DataFrame, sort: str, group: str | None, *, most: int, heading: float
-) -> RowOrder:
-    """Assign images to at most `most` rows; if there are more images, several share a row.
-
-    The minimum height of a heading is `heading`, as a share of all rows.
-    """
+def order_rows(segments: pd.DataFrame, sort: str, group: str | None, *, most: int) -> RowOrder:
+    """Assign images to at most `most` rows; if there are more images, several share a row."""
     images = _sort_images(segments.drop_duplicates("image", keep="last"), sort)
     groups, names = group_images(images, group)
     images = images.iloc[groups.argsort(kind="stable")]
@@ -65,7 +59,7 @@ def order_rows(
     counts = groups.value_counts(sort=False).sort_index()
     per_row = -(-len(images) // most)
     rows_of_groups = -(-counts // per_row)
-    height = _heading_height(int(rows_of_groups.sum()), len(names) if group else 0, heading)
+    height = _heading_height(int(rows_of_groups.sum()), len(names)) if group else 0
     ends = (rows_of_groups + height).cumsum()
     first = ends - rows_of_groups
     headings = [
@@ -76,13 +70,12 @@ def order_rows(
     return RowOrder(images.assign(row=rows), headings, int(ends.iloc[-1]), per_row)
 
 
-def _heading_height(rows: int, groups: int, share: float) -> int:
+def _heading_height(rows: int, groups: int) -> int:
     """Return the rows that a heading takes; 0 if headings would take half of the figure."""
-    if groups and rows + groups <= 1 / share:
+    if rows + groups <= 1 / _HEADING:
         return 1
-    if not groups or groups * share > 0.5:
-        return 0
-    return max(1, round(share * rows / (1 - groups * share)))
+    share = groups * _HEADING
+    return 0 if share > 0.5 else max(1, round(_HEADING * rows / (1 - share)))
 
 
 def _sort_images(images: pd.DataFrame, sort: str) -> pd.DataFrame:
@@ -93,7 +86,7 @@ def _sort_images(images: pd.DataFrame, sort: str) -> pd.DataFrame:
         "region": images["region"],
     }
     by = {"_sort": keys[sort]} if sort in keys else {}
-    if sort in _NEWEST_ON_TOP:
+    if sort in ("worst", "recent"):
         by["_newest"] = -images["start"].astype("int64")
     else:
         by["_name"] = label_images(images).astype(object)
@@ -106,7 +99,9 @@ def group_images(images: pd.DataFrame, group: str | None) -> tuple[pd.Series, li
         return pd.Series(0, index=images.index), [""]
     keys = images["account_id" if group == "account" else group].astype(object).fillna("")
     numbers, values = pd.factorize(keys)
-    names = [str(value) or _UNNAMED.get(group, f"unknown {group}") for value in values]
+    # EC2 leaves the template out if an image has none.
+    unknown = "no template named" if group == "template" else f"unknown {group}"
+    names = [str(value) or unknown for value in values]
     if group == "account":
         labels = label_accounts(images).groupby(numbers).first().map(str).tolist()
         for position in chain.from_iterable(alt_text.find_duplicates(labels)):

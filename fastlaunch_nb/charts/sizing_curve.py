@@ -21,7 +21,6 @@ _WARM, _COST = "#2a7fbf", "#c8701a"
 _PLOT_HEIGHT, _SIDE_MARGIN = 300, 62  # pixels; the margins fit the titles of the axes
 _TOP: Final = 118  # percent; leaves room for a label above 100 %
 _PERCENTS: Final = (0, 25, 50, 75, 100)
-_HOVER: Final = "%{hovertext}<extra></extra>"
 _TEXT_ROWS: Final = 12  # of the curve in the figure's text
 _REFERENCE_LINE: Final = {"color": style.GREY, "width": 1, "dash": "dot"}
 
@@ -155,7 +154,11 @@ def _curve_traces(points: list[_Point]) -> list[go.Scatter]:
     """Return the lines of the cost and, above it, of the share."""
     cost_line = {"color": _COST, "width": 2, "dash": "dash"}
     warm_line = {"color": _WARM, "width": 2.5, "shape": "hv"}
-    shared = {"x": [point.target for point in points], "mode": "lines", "hovertemplate": _HOVER}
+    shared = {
+        "x": [point.target for point in points],
+        "mode": "lines",
+        "hovertemplate": style.HOVER,
+    }
     return [
         go.Scatter(
             name="cost a month",
@@ -180,7 +183,7 @@ def _mark_chosen(figure: go.Figure, chosen: _Point, last: _Point) -> None:
     x, y = chosen.target, 100 * chosen.share
     figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=_TOP - 10, line=_REFERENCE_LINE)
     marker = {"color": _WARM, "size": 11, "line": {"color": "white", "width": 1.5}}
-    hover = {"hovertext": [f"chosen: {chosen.hover_label}"], "hovertemplate": _HOVER}
+    hover = {"hovertext": [f"chosen: {chosen.hover_label}"], "hovertemplate": style.HOVER}
     figure.add_scatter(
         name="chosen", x=[x], y=[y], mode="markers", marker=marker, cliponaxis=False, **hover
     )

@@ -114,8 +114,8 @@ def state_mix(
         subtitle.append(f"the worst {_MOST:,} of {groups:,} {by}s are drawn")
     names, shares = alt_text.shorten_labels(window.states), window.shares
     legend = [
-        style.state_legend_entry(state, f"{names[state]} {alt_text.format_percent(shares[state])}")
-        for state in window.states
+        style.state_legend_entry(state, f"{name} {alt_text.format_percent(shares[state])}")
+        for state, name in zip(window.states, names, strict=True)
     ]
     figure = style.base_figure(
         f"Share of time in each state until {format_time(window.end)}",
@@ -150,8 +150,8 @@ def _make_rows(window: TimeWindow, by: str | None) -> tuple[list[_Row], int]:
         labels = style.row_labels(images.iloc[worst])
         headings = [alt_text.row_text(row) for row in images.iloc[worst].to_dict("records")]
     else:
-        short = alt_text.shorten_labels(names)
-        labels = [short[names[group]] for group in worst]
+        short_names = alt_text.shorten_labels(names)
+        labels = [short_names[group] for group in worst]
         headings = [[[alt_text.text_or_default(names[group])]] for group in worst]
     rows += map(_Row, labels, headings, (groups[group] for group in worst))
     return rows, len(groups)
@@ -195,7 +195,7 @@ def _bar_trace(state: str, rows: Sequence[_Row], *, labelled: bool) -> go.Bar:
         cliponaxis=False,
         insidetextfont={"color": "white" if state_style.solid else style.GREY, "size": 11},
         hovertext=[row.hover_label(state) for row in rows],
-        hovertemplate="%{hovertext}<extra></extra>",
+        hovertemplate=style.HOVER,
     )
 
 

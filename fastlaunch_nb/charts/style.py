@@ -58,6 +58,8 @@ NEW_STATE_STYLE = StateStyle("#b0b0b0", "+", "▦")
 GREY: Final = "#7f7f7f"
 """The text colour. No grey has a contrast of 4.5 on both white and #212121; this one has 4.0."""
 CLEAR: Final = "rgba(0,0,0,0)"
+HOVER: Final = "%{hovertext}<extra></extra>"
+"""The `hovertemplate` of a trace that has its own hover labels."""
 _FAINT = "rgba(128,128,128,0.22)"
 # All in pixels:
 _ROW_HEIGHT, _TITLE_HEIGHT, _LINE_HEIGHT, _BOTTOM_MARGIN, _MAX_HEIGHT = 19, 48, 17, 44, 1400
@@ -234,9 +236,11 @@ def row_labels(rows: pd.DataFrame) -> list[str]:
 
     Equal labels also get the account, the image's id, or both: the first that makes them differ.
     """
-    names, regions = _shorten_all(label_images(rows), 30), _shorten_all(rows["region"], 20)
+    names = alt_text.shorten_labels(label_images(rows))
+    regions = alt_text.shorten_labels(rows["region"].fillna(""), 20)
     labels = [" · ".join(filter(None, parts)) for parts in zip(names, regions, strict=True)]
-    accounts, ids = _shorten_all(label_accounts(rows), 12), _shorten_all(rows["image_id"], 12)
+    accounts = alt_text.shorten_labels(label_accounts(rows), 12)
+    ids = alt_text.shorten_labels(rows["image_id"].fillna(""), 12)
     both = [f"{account} · {image_id}" for account, image_id in zip(accounts, ids, strict=True)]
     for positions in alt_text.find_duplicates(labels):
         candidates = [[texts[n] for n in positions] for texts in (accounts, ids, both)]
@@ -246,12 +250,6 @@ def row_labels(rows: pd.DataFrame) -> list[str]:
         for position, suffix in zip(positions, suffixes, strict=True):
             labels[position] += f" · {suffix}"
     return labels
-
-
-def _shorten_all(values: pd.Series, width: int) -> list[str]:
-    texts = values.fillna("").tolist()
-    labels = alt_text.shorten_labels(texts, width)
-    return [labels[text] for text in texts]
 
 
 assert STATE_STYLES.keys() == set(STATES)  # noqa: S101  every state has a style

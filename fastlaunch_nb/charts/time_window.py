@@ -80,7 +80,6 @@ class TimeWindow(NamedTuple):
 
     def describe(self, segment: dict[Any, Any]) -> RowText:
         """Describe a segment: the state, how long, since when, until when, and the reason."""
-        is_open = pd.isna(segment["end"])
         times = (segment["end"], segment["last_seen"], self.end)
         end = next(time for time in times if not pd.isna(time))
         start = format_time(segment["start"])
@@ -88,7 +87,7 @@ class TimeWindow(NamedTuple):
             f"{segment['state']} for {format_duration(end - segment['start'])}",
             f"since {start}" if segment["start_exact"] else f"first seen {start}",
         ]
-        if not is_open:
+        if not pd.isna(segment["end"]):
             lines.append(f"until {format_time(end)}")
         elif not self.single_scan:
             lines.append(f"ongoing at {format_time(end)}")

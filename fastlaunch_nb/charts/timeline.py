@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -11,9 +12,8 @@ from fastlaunch_nb.charts import alt_text, row_order, style
 from fastlaunch_nb.charts.alt_text import Line, RowText
 from fastlaunch_nb.charts.fleet_strip import add_fleet_strip
 from fastlaunch_nb.charts.row_order import RowOrder, order_rows
-from fastlaunch_nb.charts.time_bins import time_bins
-from fastlaunch_nb.charts.time_window import TimeWindow, explain_empty, time_window
-from fastlaunch_nb.charts.timeline_cells import draw_cells
+from fastlaunch_nb.charts.time_bins import Numbers, TimeBins, find_worst_states, time_bins
+from fastlaunch_nb.charts.time_window import UNKNOWN, TimeWindow, explain_empty, time_window
 from fastlaunch_nb.formatting import format_count, format_duration, format_time
 
 MOST_BARS: Final = 3_000
@@ -22,11 +22,12 @@ MOST_ROWS: Final = 500
 """The maximum of rows in a figure; each is two pixels high then."""
 _MOST_MARKED_ROWS: Final = 80  # more are too low for marks
 _SHORTEST_BAR: Final = 0.006  # as a share of the axis
-_HEADING: Final = 0.015  # the minimum height of a heading, as a share of all rows
 _EARLIER, _INEXACT, _OPEN = "◀", "○", "▶"
 _SYMBOLS = {_EARLIER: "triangle-left", _INEXACT: "circle", _OPEN: "triangle-right"}
 _MEANINGS = {_EARLIER: "began earlier", _INEXACT: "start not exact", _OPEN: "ongoing"}
 _BUTTONS, _BUTTON_HEIGHT = (1, 7, 14, 30), 22  # days; pixels
+_DESCRIBED: Final = 20  # images in the text of a figure of cells
+_INVISIBLE: Final = "\u200b"
 
 
 def timeline(
@@ -92,12 +93,12 @@ def timeline(
     if window.segments.empty:
         return style.empty_figure("timeline", intervals, explain_empty(window))
     as_cells = len(window.segments) > MOST_BARS or window.image_count > MOST_ROWS
-    order = order_rows(window.segments, sort, group, most=MOST_ROWS, heading=_HEADING)
+    order = order_rows(window.segments, sort, group, most=MOST_ROWS)
     marked = not as_cells and order.rows <= _MOST_MARKED_ROWS
     subtitle = _write_subtitle(window, order, group, as_cells=as_cells)
     figure = _make_figure(window, order, subtitle, marked=marked)
     if as_cells:
-        draw_cells(figure, window, order)
+        _draw_cells(figure, window, order)
     else:
         _draw_bars(figure, window, order, marked=marked)
     _add_headings(figure, order, by_index=as_cells)
@@ -137,10 +138,10 @@ def _make_figure(
     legend = [
         style.state_legend_entry(
             state,
-            f"{names[state]} {counts.get(state, 0):,}",
+            f"{name} {counts.get(state, 0):,}",
             alt_text.format_percent(shares[state]) if shares else "",
         )
-        for state in window.states
+        for state, name in zip(window.states, names, strict=True)
     ]
     marks = _find_marks(window) if marked else {}
     return style.base_figure(
@@ -191,7 +192,7 @@ def _bar_traces(window: TimeWindow, rows: pd.Series, texts: list[RowText]) -> li
             width=style.state_style(state).height,
             marker=style.state_marker(state),
             hovertext=list(hover[states == state]),
-            hovertemplate="%{hovertext}<extra></extra>",
+            hovertemplate=style.HOVER,
         )
         for state in reversed(window.states)
     ]
@@ -241,15 +242,86 @@ def _mark_trace(window: TimeWindow, rows: pd.Series) -> go.Scatter:
     )
 
 
+# --- cells: too many segments for bars ------------------------------------------------
+
+
+def _draw_cells(figure: go.Figure, window: TimeWindow, order: RowOrder) -> None:
+    """Draw the worst state in each row and time bin, with labels and text for the rows."""
+    bins, names = time_bins(window.begin, window.end), _name_rows(order)
+    rows = order.find_rows(window.segments).to_numpy()
+    worst = find_worst_states(window, bins, rows, order.rows)
+    figure.add_trace(_make_heatmap(worst, window.states, bins, names))
+    style.widen_left_margin(figure, [name for name in names if _INVISIBLE not in name])
+    figure.update_yaxes(
+        type="category",
+        range=[order.rows - 0.5, -0.5],
+        tickfont={"size": 11},
+        tickmode="linear",
+        tick0=0,
+        dtick=style.label_step(figure, order.rows),
+    )
+    described = order.images.head(_DESCRIBED).to_dict("records")
+    texts = [window.describe(segment) for segment in described]
+    if rest := len(order.images) - len(texts):
+        texts.append([[f"and {rest:,} more"]])
+    alt_text.attach_rows(figure, texts)
+    alt_text.attach_images(figure, [names[row] for row in order.images["row"]], order.images)
+
+
+def _name_rows(order: RowOrder) -> list[str]:
+    """Return the category of each row: the label of its first image, and how many more it has.
+
+    Categories must differ, so a row of a heading has a name of invisible characters.
+    """
+    counts = order.images["row"].value_counts()
+    first = order.images.drop_duplicates("row")
+    names = {
+        row: alt_text.escape_markup(label) + (f" + {counts[row] - 1:,}" if counts[row] > 1 else "")
+        for row, label in zip(first["row"], style.row_labels(first), strict=True)
+    }
+    invisible = (_INVISIBLE * count for count in range(1, order.rows + 1))
+    return [names.get(row) or next(invisible) for row in range(order.rows)]
+
+
+def _make_heatmap(
+    worst: Numbers, states: list[str], bins: TimeBins, names: list[str]
+) -> go.Heatmap:
+    """Return a heatmap of state numbers; 0 is transparent.
+
+    A cell is too small for a pattern, so an unknown state is a checkerboard of grey cells.
+    """
+    colours = [style.CLEAR, *(style.state_style(state).cell for state in states), style.CLEAR]
+    codes = worst.copy()
+    if UNKNOWN in states:
+        is_odd = np.add.outer(*map(np.arange, worst.shape)) % 2 == 1
+        codes[is_odd & (worst == states.index(UNKNOWN) + 1)] = len(states) + 1
+    half = format_duration(bins.width / 2)
+    return go.Heatmap(
+        name="worst state",
+        x0=alt_text.to_plotly_time(bins.begin + bins.width / 2),
+        dx=bins.width.total_seconds() * 1000,
+        y=names,
+        z=codes,
+        zmin=-0.5,
+        zmax=len(states) + 1.5,
+        colorscale=[
+            [round((number + edge) / len(colours), 6), colour]
+            for number, colour in enumerate(colours)
+            for edge in (0, 1)
+        ],
+        showscale=False,
+        hovertemplate=f"<b>%{{y}}</b><br>%{{x|%Y-%m-%d %H:%M}} UTC ± {half}<extra></extra>",
+    )
+
+
 # --- headings and the time axis -------------------------------------------------------
 
 
 def _add_headings(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None:
     labels = alt_text.shorten_labels([heading.name for heading in order.headings])
     place = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": 2, "yanchor": "middle"}
-    for heading in order.headings:
-        label = alt_text.escape_markup(labels[heading.name])
-        text = f"<b>{label}</b> · {format_count(heading.images)}"
+    for heading, label in zip(order.headings, labels, strict=True):
+        text = f"<b>{alt_text.escape_markup(label)}</b> · {format_count(heading.images)}"
         middle = heading.row + (heading.height - 1) / 2
         y = middle if by_index else -middle
         figure.add_annotation(text=text, font={"size": 12}, showarrow=False, y=y, **place)

@@ -147,7 +147,7 @@ def test_image_ids_survive_escaping(images: pd.DataFrame) -> None:
 )
 def test_different_texts_have_different_labels(texts: list[str], width: int) -> None:
     """Law: texts that look different have different labels; short texts are not changed."""
-    labels = alt_text.shorten_labels(texts, width)
+    labels = dict(zip(texts, alt_text.shorten_labels(texts, width), strict=True))
     lines = {text: to_single_line(text) for text in texts}
     assert len({labels[text] for text in texts}) == len(set(lines.values()))
     short = {text for text in texts if len(lines[text]) <= width and text.isascii()}
