@@ -223,11 +223,18 @@ def _escape_markdown(text: str) -> str:
 
 # --- rows -----------------------------------------------------------------------------
 
-HEADINGS = (
-    *("Account", "Region", "Image", "State", "Since (UTC)"),
-    *("Target", "Parallel", "Template", "Reason"),
-)
-_NUMBERS = ("Target", "Parallel")
+_COLUMNS: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "Account": label_accounts,
+    "Region": lambda images: images["region"],
+    "Image": label_images,
+    "State": lambda images: images["state"],
+    "Since (UTC)": lambda images: images["state_transition_time"].dt.strftime("%Y-%m-%d %H:%M"),
+    "Target": lambda images: images["target_resource_count"],
+    "Parallel": lambda images: images["max_parallel_launches"],
+    "Template": lambda images: get_facet_values(images, "launch_template"),
+    "Reason": lambda images: images["state_transition_reason"],
+}
+HEADINGS = tuple(_COLUMNS)
 _GAP = 2
 
 
@@ -240,27 +247,17 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
     images = validate_columns("images", images, *(column.name for column in COLUMNS))
     ranks = images["state"].fillna("unknown").map(state_rank)
     images = images.assign(_rank=ranks).sort_values(["_rank", *KEY], kind="stable")
-    columns = (
-        label_accounts(images),
-        images["region"],
-        label_images(images),
-        images["state"],
-        images["state_transition_time"].dt.strftime("%Y-%m-%d %H:%M"),
-        images["target_resource_count"],
-        images["max_parallel_launches"],
-        get_facet_values(images, "launch_template"),
-        images["state_transition_reason"],
-    )
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     available = math.inf if width is None else width + _GAP
     drawn: list[list[Text]] = []
-    for heading, values in zip(HEADINGS, columns, strict=True):
+    for heading, get_values in _COLUMNS.items():
         make_cell = _make_state if heading == "State" else _make_printable
-        cells = [make_cell(value) for value in values]
+        cells = [make_cell(value) for value in get_values(images)]
         available -= _GAP + max(map(cell_len, (heading, *(cell.plain for cell in cells))))
         if available < 0:
             break
-        table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
+        is_number = heading in ("Target", "Parallel")
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
         drawn.append(cells)
     for row in zip(*drawn, strict=True):
         table.add_row(*row)

@@ -50,9 +50,11 @@ class RangeSlider(anywidget.AnyWidget):
     low = traitlets.Float(None, allow_none=True).tag(sync=True)
     high = traitlets.Float(None, allow_none=True).tag(sync=True)
 
-    def __init__(self, label: str) -> None:
+    def __init__(
+        self, label: str, on_change: Callable[[RangeSlider], None] = lambda _: None
+    ) -> None:
         self._ends: Ends = (None, None)
-        self._callbacks: list[Callable[[RangeSlider], None]] = []
+        self.on_change = on_change  # called when the user has moved one end or both
         super().__init__(label=label)
 
     @property
@@ -62,10 +64,6 @@ class RangeSlider(anywidget.AnyWidget):
         An end that the user has not moved is exactly as :meth:`show` received it.
         """
         return None if self._ends == (None, None) else self._ends
-
-    def on_change(self, callback: Callable[[RangeSlider], None]) -> None:
-        """Call a function each time the user has moved one end or both."""
-        self._callbacks.append(callback)
 
     def show(self, histogram: Histogram, ends: Ends | None) -> None:
         """Show a histogram and a range."""
@@ -89,8 +87,7 @@ class RangeSlider(anywidget.AnyWidget):
                 low if after[0] == before[0] else self._parse_end(after[0]),
                 high if after[1] == before[1] else self._parse_end(after[1]),
             )
-            for callback in self._callbacks:
-                callback(self)
+            self.on_change(self)
 
     def _parse_end(self, number: float | None) -> Any:
         """Convert a number from the browser to an end of the range."""

@@ -31,21 +31,20 @@ class Chip(NamedTuple):
 
 def make_chips(filters: Filters, names: Names) -> Iterator[Chip]:
     """Make a chip for each value of a facet, each range and the search text."""
+
+    def make_chip(field: str, text: str, rest: Any) -> Chip:
+        return Chip(TITLES[field], text, replace(filters, **{field: rest}))
+
     for facet in FACETS:
         values = getattr(filters, facet)
         for value in values:
-            text = format_label(value, names.get(facet, {}))
             rest = tuple(other for other in values if other != value)
-            yield _make_chip(filters, facet, text, rest)
+            yield make_chip(facet, format_label(value, names.get(facet, {})), rest)
     for name in RANGES:
         if ends := getattr(filters, name):
-            yield _make_chip(filters, name, format_range(ends), None)
+            yield make_chip(name, format_range(ends), None)
     if filters.text:
-        yield _make_chip(filters, "text", to_single_line(filters.text), "")
-
-
-def _make_chip(filters: Filters, field: str, text: str, rest: Any) -> Chip:
-    return Chip(TITLES[field], text, replace(filters, **{field: rest}))
+        yield make_chip("text", to_single_line(filters.text), "")
 
 
 def summarize_filters(filters: Filters, names: Names) -> str:

@@ -188,7 +188,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             for name in (*_FACETS, *optional)
         }
         self._sliders = {
-            name: self._sliders.get(name) or self._make_slider(name)
+            name: self._sliders.get(name)
+            or RangeSlider(TITLES[name], self._read_controls).add_class("fl-range")
             for name in RANGES
             if name in images
         }
@@ -204,18 +205,12 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         """The facets and sliders, by the field of Filters that each sets."""
         return {**self._facets, **self._sliders}
 
-    def _make_slider(self, name: str) -> RangeSlider:
-        slider = RangeSlider(TITLES[name])
-        slider.add_class("fl-range")
-        slider.on_change(self._read_controls)
-        return slider
-
     # --- filters ----------------------------------------------------------------------
 
     @property
     def filtered(self) -> pd.DataFrame:
         """The rows that match the filters, with the columns of `images`."""
-        return self._data.filter_images(self._index.keep(self.filters.active()))
+        return self._data.images[self._index.keep(self.filters.active())]
 
     def to_code(
         self, kind: str = "fastlaunch", *, profiles: Mapping[str, str] | None = None

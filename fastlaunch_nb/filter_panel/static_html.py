@@ -40,21 +40,10 @@ _STYLE: Final = f"<style>{read_file('common.css')}{read_file('static_html.css')}
 
 
 def render_static_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_html: str) -> str:
-    """Render the static form of a panel: its summary, a picture, and the first rows.
+    """Render the static form of a panel: its escaped summary, a picture, and the first rows.
 
-    Parameters
-    ----------
-    images : pandas.DataFrame
-        All images of the panel.
-    filtered : pandas.DataFrame
-        The images that match its filters.
-    summary_html : str
-        The summary of the panel, escaped.
-
-    Returns
-    -------
-    str
-        HTML that is readable without any styles. All text from AWS is escaped.
+    `images` are all images of the panel, `filtered` those that match its filters. The HTML is
+    readable without any styles, and all text from AWS in it is escaped.
 
     Examples
     --------
@@ -72,8 +61,7 @@ def render_static_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_htm
         if targets:
             picture += _render_lines("Largest targets", heading, targets)
         body = f"<div class='fl-picture'>{picture}</div>{render_table(filtered.head(MAX_ROWS))}"
-    more = len(filtered) - MAX_ROWS
-    if more > 0:
+    if (more := len(filtered) - MAX_ROWS) > 0:
         body += f"<p class='fl-empty'>and {more:,} more</p>"
     css_classes = "fl-panel fl-static tex2jax_ignore mathjax_ignore"
     return f"{_STYLE}<div class='{css_classes}'>{summary_html}{body}</div>"
@@ -93,27 +81,21 @@ class _Line(NamedTuple):
 
 def _make_state_lines(images: pd.DataFrame, filtered: pd.DataFrame) -> list[_Line]:
     """Make a line for each state, the worst first; the last line sums up those beyond it."""
-    total, count = (rows["state"].fillna("unknown").value_counts() for rows in (images, filtered))
-    states = sorted(count.index, key=lambda state: (state_rank(state), state))
+    totals, counts = (rows["state"].fillna("unknown").value_counts() for rows in (images, filtered))
+    states = sorted(counts.index, key=lambda state: (state_rank(state), state))
     first = states if len(states) <= _MAX_STATES else states[: _MAX_STATES - 1]
     rest = states[len(first) :]
-    lines = [
-        _Line(
-            state,
-            state,
-            _format_count(count[state], total[state]),
-            _draw_bar(count[state] / total.max()),
-        )
-        for state in first
-    ]
+
+    def make_line(state: str | None, label: str, count: int, total: int) -> _Line:
+        number = f"{count:,}" if count == total else f"{count:,} of {total:,}"
+        bar = "" if state is None else _draw_bar(count / totals.max())
+        return _Line(state, label, number, bar)
+
+    lines = [make_line(state, state, counts[state], totals[state]) for state in first]
     if rest:
-        number = _format_count(count[rest].sum(), total[rest].sum())
-        lines.append(_Line(None, f"{len(rest)} more states", number, ""))
+        label = f"{len(rest)} more states"
+        lines.append(make_line(None, label, counts[rest].sum(), totals[rest].sum()))
     return lines
-
-
-def _format_count(count: int, total: int) -> str:
-    return f"{count:,}" if count == total else f"{count:,} of {total:,}"
 
 
 def _make_target_lines(images: pd.DataFrame) -> tuple[list[_Line], str]:
@@ -124,32 +106,19 @@ def _make_target_lines(images: pd.DataFrame) -> tuple[list[_Line], str]:
     """
     images = validate_columns("images", images).reset_index(drop=True)
     rows = images.loc[images["target_resource_count"].dropna().nlargest(_MAX_TARGETS).index]
-    targets = rows["target_resource_count"].tolist()
-    stocks: list[Any] = coalesce_stock(rows).tolist()
-    known = [stock for stock in stocks if not pd.isna(stock)]
+    states, targets = rows["state"].fillna("unknown"), rows["target_resource_count"].tolist()
+    stocks: list[Any] = [None if pd.isna(stock) else stock for stock in coalesce_stock(rows)]
+    known = [stock for stock in stocks if stock is not None]
     longest = max([1, *targets, *known])
-    if known:
-        bars = [
-            _draw_stock(stock, target, longest)
-            for stock, target in zip(stocks, targets, strict=True)
-        ]
-    else:
-        bars = [(f"{target:,}", _draw_bar(target / longest)) for target in targets]
-    states = rows["state"].fillna("unknown")
-    lines = [
-        _Line(state, label, *bar)
-        for state, label, bar in zip(states, row_labels(rows), bars, strict=True)
-    ]
+    lines = []
+    for state, label, target, stock in zip(states, row_labels(rows), targets, stocks, strict=True):
+        number, bar = f"{target:,}", _draw_bar(target / longest)
+        if known:
+            number = f"{'?' if stock is None else f'{stock:,}'} of {target:,}"
+            bar = _draw_bar((stock or 0) / longest)
+            bar += "░" * max(0, round(target / longest * _BAR_WIDTH) - len(bar))
+        lines.append(_Line(state, label, number, bar))
     return lines, "In stock" if known else "Snapshots"
-
-
-def _draw_stock(stock: Any, target: int, longest: int) -> tuple[str, str]:
-    """Format and draw the stock of a target; if the stock is unknown, only the target."""
-    number, filled = "?", ""
-    if not pd.isna(stock):
-        number, filled = f"{stock:,}", _draw_bar(stock / longest)
-    missing = max(0, round(target / longest * _BAR_WIDTH) - len(filled))
-    return f"{number} of {target:,}", filled + "░" * missing
 
 
 def _draw_bar(share: float) -> str:
@@ -178,14 +147,11 @@ def render_table(images: pd.DataFrame) -> str:
     """Render images as an HTML table. All text from AWS is escaped."""
     columns = [c for c in make_image_columns(images) if c.name in DEFAULT_IMAGE_COLUMNS]
     head = "".join(f"<th scope='col' {ALIGN_LEFT}>{column.heading}</th>" for column in columns)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td {_ALIGNMENTS.get(c.name, ALIGN_LEFT)}>{c.render(row)}</td>" for c in columns
-        )
-        + "</tr>"
+    rows = (
+        "".join(f"<td {_ALIGNMENTS.get(c.name, ALIGN_LEFT)}>{c.render(row)}</td>" for c in columns)
         for row in to_records(validate_columns("images", images))
     )
+    body = "".join(f"<tr>{cells}</tr>" for cells in rows)
     return (
         "<div class='fl-scroll' tabindex='0' role='region' aria-label='Images'><table>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

@@ -109,14 +109,10 @@ class Table(widgets.VBox):  # type: ignore[misc]
         ticked = {box.description for box in before if box.value} or {
             column.heading for column in columns if column.name in default
         }
+        shared = {"indent": False, "layout": {"width": "auto"}}
         self._boxes.children = tuple(
-            widgets.Checkbox(
-                value=column.heading in ticked,
-                description=column.heading,
-                indent=False,
-                layout={"width": "auto"},
-            )
-            for column in columns
+            widgets.Checkbox(name in ticked, description=name, **shared)
+            for name in (column.heading for column in columns)
         )
         for box in self._boxes.children:
             box.observe(lambda _: self._turn_page(0), "value")
@@ -217,8 +213,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _report_selection(self, change: Any) -> None:
         """Report which rows of the page the user has selected."""
         if not self._is_updating:
-            positions = [position for position in change["new"] if position < len(self._page)]
-            selected = {self._page[position] for position in positions}
+            keys = dict(enumerate(self._page))
+            selected = {keys[position] for position in change["new"] if position in keys}
             self._on_select(selected, set(self._page) - selected)
 
     def _export(self, separator: str) -> tuple[str, str]:

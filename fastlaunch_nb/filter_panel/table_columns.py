@@ -112,8 +112,7 @@ def _render_template(row: Record) -> str:
 
 def _render_transition_time(row: Record) -> str:
     time = row["state_transition_time"]
-    lines: tuple[str, ...] = ("–",) if pd.isna(time) else (f"{time:%Y-%m-%d}", f"{time:%H:%M}")
-    return _render_lines(*lines)
+    return "<div>–</div>" if pd.isna(time) else _render_lines(f"{time:%Y-%m-%d}", f"{time:%H:%M}")
 
 
 def _render_reason(row: Record) -> str:

@@ -64,14 +64,10 @@ class PanelData:
         """The keys of all images: those that can be selected."""
         return frozenset(get_keys(self.images))
 
-    def filter_images(self, mask: Mask) -> pd.DataFrame:
-        """Return the images in a mask."""
-        return self.images.loc[mask]
-
     def filter_intervals(self, mask: Mask) -> pd.DataFrame:
         """Return the intervals of the images in a mask; these images if there are no intervals."""
         if self._intervals is None:
-            return self.filter_images(mask)
+            return self.images[mask]
         return self._interval_rows.rows.loc[self._interval_rows.match(mask)]
 
     @property
@@ -85,7 +81,7 @@ class PanelData:
         is_regional = findings["image_id"].isna().to_numpy()
         if is_regional.any():
             scope = ["account_id", "region"]
-            scopes = pd.MultiIndex.from_frame(self.filter_images(mask)[scope].drop_duplicates())
+            scopes = pd.MultiIndex.from_frame(self.images.loc[mask, scope].drop_duplicates())
             matches |= is_regional & pd.MultiIndex.from_frame(findings[scope]).isin(scopes)
         return matches
 
@@ -175,7 +171,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         if tab == _TIMELINE:
             self._chart.draw(timeline(self._data.filter_intervals(self._mask)))
         else:
-            self._chart.draw(capacity(self._data.filter_images(self._mask)))
+            self._chart.draw(capacity(self._data.images[self._mask]))
         self._hint.value = _HINT if self._chart.rows else ""
         self.children[tab].children = (self._hint, self._chart)
 

@@ -44,8 +44,8 @@ class Debounce:
     Where no event loop runs, as in a script, nobody types: it calls the function at once.
     """
 
-    def __init__(self, function: Callable[[], None], pause: float = TYPING_PAUSE) -> None:
-        self._function, self._pause = function, pause
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, _change: object = None) -> None:
@@ -56,7 +56,7 @@ class Debounce:
         except RuntimeError:
             self._function()
         else:
-            self._timer = loop.call_later(self._pause, self._function)
+            self._timer = loop.call_later(TYPING_PAUSE, self._function)
 
     def cancel(self) -> None:
         """Cancel the call that is waiting, if any."""

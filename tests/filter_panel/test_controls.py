@@ -68,7 +68,7 @@ def test_a_move_changes_the_end_that_moved(
     """One end moves, the other stays exactly as it was; the callback runs once."""
     slider, ends = case
     values: list[Any] = []
-    slider.on_change(lambda changed: values.append(changed.value))
+    slider.on_change = lambda changed: values.append(changed.value)
     slider.set_state({end: number})
     before, after = ends or (None, None), slider.value or (None, None)
     moved, other = (0, 1) if end == "low" else (1, 0)
@@ -90,7 +90,7 @@ def test_two_ends_that_move_at_once_are_one_change() -> None:
     """A thumb that pushes the other one causes one callback, with both ends."""
     slider = make_slider("max_parallel_launches", [6, 20])
     values: list[Any] = []
-    slider.on_change(lambda changed: values.append(changed.value))
+    slider.on_change = lambda changed: values.append(changed.value)
     slider.set_state({"low": 9, "high": 9})
     slider.set_state({"low": None, "high": None})
     assert values == [(9, 9), None]
