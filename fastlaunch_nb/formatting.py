@@ -106,7 +106,9 @@ def format_count(count: int, noun: str = "image") -> str:
 
 # --- CSV ------------------------------------------------------------------------------
 
-_BEGINS_FORMULA = re.compile(r"(^|[;\t\n])(?=[\s\"]*[=+\-@＝＋－＠])")
+_FORMULA = "=+-@＝＋－＠"
+_MAY_BE_FORMULA = re.compile(rf'[;\t\n]|^[\s"]*[{re.escape(_FORMULA)}]')
+_SPACE = re.compile(r'(?:^|[;\t\n])[\s";]*')  # before the text of a cell
 
 
 def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
@@ -127,5 +129,19 @@ def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
     safe = {}
     for name, values in images.select_dtypes(["string", "object"]).items():
         texts = values.astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
-        safe[str(name)] = texts.str.replace(_BEGINS_FORMULA, r"\1'", regex=True)
+        is_risky = texts.str.contains(_MAY_BE_FORMULA).fillna(False).to_numpy(bool)
+        safe[str(name)] = texts.mask(is_risky, texts[is_risky].map(_guard_cells))
     return images.assign(**safe).to_csv(index=False, lineterminator="\n", sep=separator)
+
+
+def _guard_cells(text: str) -> str:
+    """Put an apostrophe before each formula, wherever the text may be split into cells."""
+
+    def guard(space: re.Match[str]) -> str:
+        if not text[space.end() : space.end() + 1] or text[space.end()] not in _FORMULA:
+            return space[0]
+        head, semicolon, tail = space[0].rpartition(";")
+        start = "" if semicolon or space.start() else "'"
+        return head + start + re.sub(r"[;\t\n]", r"\g<0>'", semicolon + tail)
+
+    return _SPACE.sub(guard, text)

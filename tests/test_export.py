@@ -233,6 +233,27 @@ def test_no_cell_of_csv_is_a_formula(separator: str, hostile: str) -> None:
     assert not any(map(begins_formula, list_cells(to_csv(images), separator)))
 
 
+FORMULA_START = re.compile(r"(^|[;\t\n])(?=[\s\"]*[=+\-@＝＋－＠])")
+
+
+@given(st.text(st.sampled_from('a=+-@＝;\t\n \u2003"')))
+@example('\n;\n"=')
+def test_an_apostrophe_stands_wherever_a_cell_may_begin(text: str) -> None:
+    """Law: each start of a cell is guarded if only space and quotes precede the formula."""
+    images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "StateTransitionReason": text}])
+    [_, row] = csv.reader(io.StringIO(to_csv(images), newline=""))
+    assert row[images.columns.get_loc("state_transition_reason")] == (
+        FORMULA_START.sub(r"\1'", text)
+    )
+
+
+def test_a_cell_of_a_million_lines_is_written_at_once() -> None:
+    """The time to write a cell grows with its length, not with the square of it."""
+    text = "\n" * 1_000_000
+    images = fl.from_pages([{"ImageId": "ami-0abcdef1234567890", "StateTransitionReason": text}])
+    assert text in to_csv(images)
+
+
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_csv_keeps_the_text(formula: str) -> None:
     """A guarded cell has its whole text after the apostrophe; harmless cells do not change."""

@@ -11,7 +11,6 @@ import contextlib
 import copy
 import functools
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -35,6 +34,7 @@ from fastlaunch_nb.aws.error_translation import (
 )
 from fastlaunch_nb.aws.read_limits import check_time, track_connections
 from fastlaunch_nb.errors import InputError, SetupError, redact
+from fastlaunch_nb.threads import ForkSafeLock
 
 READ_ONLY: Mapping[str, tuple[str, ...]] = {
     "cloudwatch": ("GetMetricData", "ListMetrics"),
@@ -181,7 +181,7 @@ def resolve_region(session: boto3.Session, region: str | None) -> str:
 _DEFAULT_REGION = "us-east-1"  # every account of the main partition has it
 _ATTEMPTS = 8  # if the user's configuration has no number
 _TIMEOUTS = {"connect_timeout": 10, "read_timeout": 20}  # seconds; botocore's 60 are long
-_CREATE_LOCK = threading.Lock()  # botocore's sessions are not thread-safe
+_CREATE_LOCK = ForkSafeLock()  # botocore's sessions are not thread-safe
 
 
 class _Endpoints:

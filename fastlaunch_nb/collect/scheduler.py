@@ -21,9 +21,9 @@ from fastlaunch_nb.aws.clients import get_partition
 from fastlaunch_nb.aws.read_limits import TIMEOUT, TimeLimit, make_timeout_error
 from fastlaunch_nb.aws.targets import AccountCache, get_account_name, mark_sweep
 from fastlaunch_nb.collect.tasks import INTERRUPTION, AccountTask, RegionScan
-from fastlaunch_nb.daemon_threads import DaemonExecutor
 from fastlaunch_nb.errors import InputError, ReadError, redact, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
+from fastlaunch_nb.threads import DaemonExecutor
 
 Task: TypeAlias = AccountTask | RegionScan
 Progress: TypeAlias = bool | Callable[[int, int], object] | None

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
 from fastlaunch_nb.number_checks import parse_count
+from fastlaunch_nb.threads import ForkSafeLock
 
 if TYPE_CHECKING:
     import boto3
@@ -31,6 +34,7 @@ KEY = "demo"  # the access key, and the secret key, which nothing checks
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _STOPPED = "The demo has stopped. Start another: fastlaunch_nb.demo()"
 _running: Demo | None = None
+_START_LOCK = ForkSafeLock()  # as a demo that starts stops the one before
 
 
 def demo(
@@ -83,7 +87,7 @@ def demo(
     """
     global _running
     port = parse_count("port", port, most=65535)
-    with _pause_garbage_collection():
+    with _START_LOCK, _pause_garbage_collection():
         _check_surroundings()
         if _running is not None:
             _running.stop()
@@ -143,7 +147,8 @@ class Demo:
         stack.callback(FAULTS.clear)
         stack.callback(server.stop)
         self.endpoint_url = server.endpoint_url
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="fastlaunch_nb-demo-"))
+        folder = tempfile.mkdtemp(prefix="fastlaunch_nb-demo-")
+        stack.callback(weakref.finalize(self, _remove_folder, folder, os.getpid()))
         self.environment = _write_profiles(Path(folder), self.endpoint_url)
         os.environ.update(self.environment)
         self._session: boto3.Session | None = create_session_with_keys(KEY, KEY, REGIONS[0])
@@ -194,6 +199,12 @@ class Demo:
             f"<demo data: {self.images} images in {len(self.accounts)} accounts "
             f"and {len(self.regions)} regions>"
         )
+
+
+def _remove_folder(folder: str, owner: int) -> None:
+    """Remove the profiles of a demo, unless this is a fork of the process that needs them."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_surroundings() -> None:

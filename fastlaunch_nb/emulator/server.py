@@ -84,7 +84,8 @@ class Server:
         return f"http://{host}:{self._server.server_address[1]}"
 
     def stop(self) -> None:
-        """Stop the server and free its port."""
-        self._server.shutdown()
-        self._thread.join()
+        """Stop the server and free its port; in a fork, leave the server to its own process."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()

@@ -31,6 +31,8 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
 
 _TEXT_TYPES: Final = (pa.string(), pa.large_string(), pa.string_view())
 _ENCODED_TEXT: Final = pa.dictionary(pa.int32(), pa.string())
+_MAX_ROWS: Final = 50_000_000  # in a file, which has one day: hourly scans of 2 million images
+_MAX_BYTES: Final = 8 << 30  # when it is no longer compressed
 _UNREADABLE: Final = (pa.ArrowException, OSError, ValueError, KeyError)
 
 
@@ -54,6 +56,8 @@ def parse_file(content: pa.Buffer, kind: str) -> FileRows:
         footer = pq.read_metadata(pa.BufferReader(content))
         stored_schema = footer.schema.to_arrow_schema()
         names = stored_schema.names
+        if _is_oversized(footer):
+            return FileRows(None, f"too large to read ({footer.num_rows:,} rows)")
         if missing := [name for name in REQUIRED[kind] if name not in names]:
             return FileRows(None, f"of another schema (no column {missing[0]})")
         wanted = [name for name in SCHEMAS[kind].names if name in names]
@@ -77,6 +81,13 @@ def parse_file(content: pa.Buffer, kind: str) -> FileRows:
         return FileRows(None, f"of another schema ({error})")
     is_known = version <= VERSION and set(names) <= set(SCHEMAS[kind].names)
     return FileRows(rows, is_known=is_known)
+
+
+def _is_oversized(footer: pq.FileMetaData) -> bool:
+    """Return whether a file, which may be small, has more than what this toolkit writes."""
+    groups = (footer.row_group(number) for number in range(footer.num_row_groups))
+    size = sum(group.total_byte_size for group in groups)
+    return bool(footer.num_rows > _MAX_ROWS or size > _MAX_BYTES)
 
 
 def encode_schema(kind: str) -> pa.Schema:

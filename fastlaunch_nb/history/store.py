@@ -21,10 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from fastlaunch_nb.daemon_threads import DaemonExecutor
 from fastlaunch_nb.errors import InputError, StoreError, redact
 from fastlaunch_nb.history.file_rows import VERSION, VERSION_KEY, FileRows, parse_file
 from fastlaunch_nb.history.file_schema import SCHEMAS
+from fastlaunch_nb.threads import DaemonExecutor
 
 MERGED_PREFIX: Final = "merged-"
 _SUFFIX: Final = ".parquet"

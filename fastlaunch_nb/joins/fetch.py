@@ -19,10 +19,10 @@ from fastlaunch_nb.aws.targets import (
     get_account_name,
     identify_account,
 )
-from fastlaunch_nb.daemon_threads import DaemonExecutor
 from fastlaunch_nb.errors import FastLaunchError, escape_unprintable
 from fastlaunch_nb.joins.queries import AccountRegion, Row
 from fastlaunch_nb.schema.joins import JOINS
+from fastlaunch_nb.threads import DaemonExecutor
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -159,4 +159,7 @@ def _iter_files(folder: Path) -> Iterator[Path]:
 
     for parent, folders, files in os.walk(folder, onerror=raise_source_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
+        for path in (Path(parent, name) for name in sorted(files) if not name.startswith(".")):
+            if path.exists() and not path.is_file():  # a pipe may never end
+                raise SourceError(f"{_EXPECTED} Got {str(path)!r}, a pipe or a device. Move it.")
+            yield path

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
@@ -22,6 +23,7 @@ from fastlaunch_nb.errors import SourceError
 from fastlaunch_nb.schema.columns import COUNT, TEXT, TIME, Column
 
 _GZIP = b"\x1f\x8b"
+MAX_BYTES = 1 << 30  # of decompressed data: a page of 200 images has some 150,000
 _NOT_SPACE = re.compile(r"[^ \t\r\n]")
 
 
@@ -73,9 +75,17 @@ def read_text(source: Any, expected: str) -> SourceText:
         content, name = _read_file(source, expected), f"the file {os.fspath(source)!r}"
     with _raise_source_errors(name, expected):
         if isinstance(content, bytes):
-            content = gzip.decompress(content) if content.startswith(_GZIP) else content
+            content = _decompress(content) if content.startswith(_GZIP) else content
             content = content.decode(json.detect_encoding(content))
     return SourceText(content.removeprefix("\ufeff"), name)
+
+
+def _decompress(content: bytes) -> bytes:
+    with gzip.open(BytesIO(content)) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise gzip.BadGzipFile(f"it holds more than {MAX_BYTES:,} bytes")
+    return data
 
 
 def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:

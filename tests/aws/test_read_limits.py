@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.aws.read_limits import TimeLimit, check_time, limit_pages
-from fastlaunch_nb.daemon_threads import DaemonExecutor
+from fastlaunch_nb.threads import DaemonExecutor
 from tests.helpers import processes
 from tests.helpers.fake_aws import Chunks, Request, build_page, run_fake_aws
 

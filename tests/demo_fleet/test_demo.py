@@ -16,7 +16,10 @@ from moto import mock_aws
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.threads import DaemonExecutor
 from tests.helpers.cases import some
+from tests.helpers.processes import LIMIT
+from tests.helpers.samples import run_python
 
 SCRIPT = """
 import sys, boto3, fastlaunch_nb as fl
@@ -212,3 +215,48 @@ def test_faults_last_as_long_as_the_demo() -> None:
     for wrong in ({"throttle": 1}, {"throttle_rate": 30}):
         with pytest.raises(fl.InputError, match=r"faults: .*throttle"):
             fl.demo(faults=wrong)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+@pytest.mark.parametrize(
+    "end", ["exit", *(pytest.param(end, marks=pytest.mark.deep) for end in ("stop", "another"))]
+)
+def test_a_fork_leaves_the_demo_to_its_parent(end: str) -> None:
+    """However a fork ends, it does not hang, and the parent's demo works as before."""
+    script = f"""
+import gc, os, sys, fastlaunch_nb as fl
+demo = fl.demo()
+child = os.fork()
+if child == 0:
+    rows = len(fl.describe())
+    if {end!r} == "stop":
+        demo.stop()
+    elif {end!r} == "another":
+        with fl.demo():
+            rows = len(fl.describe())
+    sys.exit(rows)
+rows = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+demo.clock.advance(hours=1)
+print(rows, len(fl.describe()), os.path.exists(os.environ["AWS_CONFIG_FILE"]))
+folder = os.path.dirname(os.environ["AWS_CONFIG_FILE"])
+demo.stop()
+print(os.path.exists(folder))
+"""
+    first, second = run_python(script).splitlines()
+    rows, own, has_profiles = first.split()
+    assert int(rows) == int(own) > 0
+    assert (has_profiles, second) == ("True", "False")
+
+
+def test_demos_that_start_at_once_follow_one_another() -> None:
+    """Of demos that threads start at the same time, the last one runs, and none is half made."""
+    with DaemonExecutor() as executor:
+        started = [executor.submit(fl.demo, seed) for seed in range(3)]
+        demos = [future.result(LIMIT) for future in started]
+    [running] = [demo for demo in demos if demo._session is not None]
+    try:
+        assert os.environ["AWS_ENDPOINT_URL"] == running.endpoint_url
+        assert len(fl.describe()) > 0
+    finally:
+        running.stop()
+    assert "AWS_ENDPOINT_URL" not in os.environ

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.history.file_rows import REQUIRED, VERSION, VERSION_KEY
+from fastlaunch_nb.history import file_rows
+from fastlaunch_nb.history.file_rows import REQUIRED, VERSION, VERSION_KEY, parse_file
 from fastlaunch_nb.history.file_schema import KINDS, SCHEMAS
 from tests.helpers.cases import some
 from tests.helpers.histories import assert_same, list_files, make_history
@@ -156,6 +157,23 @@ def test_a_file_that_means_nothing_is_left_out(
     )
     fl.History(tmp_path).compact()
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("less", [0, 1])
+@pytest.mark.parametrize("limit", ["_MAX_ROWS", "_MAX_BYTES"])
+def test_a_file_that_would_fill_the_memory_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, less: int
+) -> None:
+    """A file, however small it is, has at most so many rows, and bytes once decompressed."""
+    make_history(tmp_path)
+    path = list_files(tmp_path, "images")[0]
+    footer = pq.read_metadata(path)
+    sizes = [footer.row_group(number).total_byte_size for number in range(footer.num_row_groups)]
+    most = {"_MAX_ROWS": footer.num_rows, "_MAX_BYTES": sum(sizes)}[limit]
+    monkeypatch.setattr(file_rows, limit, most - less)
+    found = parse_file(pa.BufferReader(path.read_bytes()).read_buffer(), "images")
+    assert (found.rows is None) == bool(less)
+    assert found.problem == (f"too large to read ({footer.num_rows:,} rows)" if less else "")
 
 
 def test_each_file_has_its_version(tmp_path: Path) -> None:

@@ -139,6 +139,15 @@ def test_a_folder_is_read_at_any_depth(tmp_path: Path) -> None:
     assert fl.from_events(str(folder)).equals(fl.from_events(folder))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
+def test_a_pipe_in_a_folder_is_refused(tmp_path: Path) -> None:
+    """A named pipe, whose other end may never write, is an error that names it, at once."""
+    folder = write_like_firehose(tmp_path, [make_event(1)])
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(fl.SourceError, match=r"pipe', a pipe or a device\. Move it\."):
+        fl.from_events(folder)
+
+
 def test_an_empty_folder_has_no_rows(tmp_path: Path) -> None:
     """An empty folder gives a DataFrame without rows."""
     assert list_dtypes(fl.from_events(tmp_path)) == DTYPES

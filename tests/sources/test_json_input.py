@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import io
 import os
 from pathlib import Path
@@ -35,3 +36,15 @@ def test_an_error_notes_an_empty_file(text: str, is_empty: bool) -> None:
     with pytest.raises(fl.SourceError, match="Cannot parse the file as JSON") as caught:
         fl.from_pages(io.StringIO(text))
     assert str(caught.value).endswith(" It is empty.") == is_empty
+
+
+@pytest.mark.parametrize("size", [100, 101])
+def test_compressed_text_has_a_limit(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Small data that would fill the memory is refused; data of the limit's size is read."""
+    monkeypatch.setattr("fastlaunch_nb.sources.json_input.MAX_BYTES", 100)
+    data = gzip.compress(b"[]".ljust(size))
+    if size == 100:
+        assert fl.from_pages(data).empty
+    else:
+        with pytest.raises(fl.SourceError, match="Cannot decompress the text: it holds more than"):
+            fl.from_pages(data)

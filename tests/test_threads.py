@@ -1,13 +1,14 @@
-"""Daemon threads: tasks run like those of the standard pool, and none keeps the process."""
+"""Threads and locks: no task keeps the process, and no lock outlives a fork."""
 
 from __future__ import annotations
 
+import os
 import threading
 from itertools import pairwise
 
 import pytest
 
-from fastlaunch_nb.daemon_threads import DaemonExecutor
+from fastlaunch_nb.threads import DaemonExecutor, ForkSafeLock
 from tests.helpers import processes
 from tests.helpers.samples import run_python
 
@@ -88,9 +89,22 @@ def test_the_interpreter_ends_while_a_task_runs() -> None:
     """A script ends with its last line, whatever its threads wait for."""
     script = (
         "import threading\n"
-        "from fastlaunch_nb.daemon_threads import DaemonExecutor\n"
+        "from fastlaunch_nb.threads import DaemonExecutor\n"
         "started, never = threading.Event(), threading.Event()\n"
         "DaemonExecutor().submit(lambda: (started.set(), never.wait()))\n"
         "started.wait(); print('last line')\n"
     )
     assert run_python(script) == "last line"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+def test_a_lock_is_free_in_a_fork() -> None:
+    """A lock that another thread holds is free in a child, and held in its parent."""
+    lock = ForkSafeLock()
+    with lock:
+        child = os.fork()
+        if child == 0:
+            with lock:
+                os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert lock._lock.locked()

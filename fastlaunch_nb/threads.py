@@ -1,7 +1,8 @@
-"""Threads for tasks that may hang: unlike the standard pool's, they let the interpreter end."""
+"""Threads for tasks that may hang, and locks of processes that may fork."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -12,7 +13,9 @@ T = TypeVar("T")
 
 
 class DaemonExecutor(Executor):
-    """An executor of daemon threads. It starts one for a task that finds none idle.
+    """An executor whose threads, unlike those of the standard pool, let the interpreter end.
+
+    It starts a thread for a task that finds none idle.
 
     Parameters
     ----------
@@ -76,3 +79,21 @@ class DaemonExecutor(Executor):
             job()
             del job  # which holds the task and its result
             self._idle.release()
+
+
+class ForkSafeLock:
+    """A lock of a module that is free in a fork, where no other thread could release it."""
+
+    def __init__(self) -> None:
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
