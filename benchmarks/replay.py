@@ -49,13 +49,21 @@ class Replay:
         How many a region of an account has, where it has any.
     every : int, default 1
         One in so many regions of accounts has any.
+    hung : str, optional
+        A region that never answers requests for images.
     """
 
     def __init__(
-        self, *, delay: float = 0, regions: int = 17, images: int = 1, every: int = 1
+        self,
+        *,
+        delay: float = 0,
+        regions: int = 17,
+        images: int = 1,
+        every: int = 1,
+        hung: str = "",
     ) -> None:
         parameters = {"delay": delay, "regions": regions, "images": images, "every": every}
-        options = [f"--{name}={value}" for name, value in parameters.items()]
+        options = [f"--{name}={value}" for name, value in {**parameters, "hung": hung}.items()]
         self._process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "benchmarks.replay", *options],
             stdin=subprocess.PIPE,
@@ -122,13 +130,16 @@ class _Connection(asyncio.Protocol):
             self._waiting = rest[size:]
             self._seen[1] += 1
             answer = _answer(headers, rest[:size], self._options)
-            self._loop.call_later(self._options.delay, self._transport.write, answer)
+            if answer:
+                self._loop.call_later(self._options.delay, self._transport.write, answer)
 
 
 def _answer(headers: dict[bytes, bytes], form: bytes, options: Namespace) -> bytes:
     parameters = dict(parse_qsl(form.decode()))
     scope = headers[b"authorization"].decode().split("credential=")[1].split("/")
     place = f"{scope[0]}/{scope[2]}"  # whose key, and which region
+    if scope[2] == options.hung and parameters["Action"] == "DescribeFastLaunchImages":
+        return b""
     body = _ANSWERS[parameters["Action"]](parameters, place, options)
     lines = (
         "HTTP/1.1 200 OK",
@@ -230,6 +241,7 @@ _ANSWERS: dict[str, Callable[[dict[str, str], str, Namespace], str]] = {
 def _options() -> Namespace:
     parser = ArgumentParser(description="Answer as EC2 and STS do, until the input ends.")
     parser.add_argument("--delay", type=float, default=0)
+    parser.add_argument("--hung", default="")
     for name, default in (("regions", 17), ("images", 1), ("every", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
     return parser.parse_args()

@@ -123,14 +123,17 @@ def _collect_shapes(shapes: Mapping[str, Any], node: Any, collected: dict[str, A
 _LOADER = ReadOnlyLoader()
 
 
+_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 20}  # seconds; botocore's 60 are long
+_LIMITED_EVENTS = ("before-send", "needs-retry")  # of botocore, at which a time limit may be over
+
+
 # --- sessions -------------------------------------------------------------------------
 
 
 def open_session(session: boto3.Session | None = None) -> boto3.Session:
     """Return `session`, or boto3's default session, or a new one."""
     if session is None:
-        with translate_botocore_errors("opening a session", None):
-            return boto3.DEFAULT_SESSION or boto3.Session()
+        return boto3.DEFAULT_SESSION or open_profile_session(None)
     if not isinstance(session, boto3.Session):
         raise InputError(
             f"session is a {type(session).__name__}. Expected a boto3.Session, such as "
@@ -142,7 +145,12 @@ def open_session(session: boto3.Session | None = None) -> boto3.Session:
 def open_profile_session(profile: str | None) -> boto3.Session:
     """Open a session of a profile, or of the credentials that boto3 finds if it is empty."""
     with translate_botocore_errors("opening a session", None):
-        return boto3.Session(profile_name=profile or None)
+        session = boto3.Session(profile_name=profile or None)
+        # For the clients with which botocore itself assumes the role of a profile.
+        session._session.set_default_client_config(Config(**_TIMEOUTS))
+        for event in _LIMITED_EVENTS:
+            session.events.register(event, check_time)
+        return session
 
 
 def swap_default_session(session: boto3.Session | None) -> boto3.Session | None:
@@ -180,7 +188,6 @@ def resolve_region(session: boto3.Session, region: str | None) -> str:
 
 _DEFAULT_REGION = "us-east-1"  # every account of the main partition has it
 _ATTEMPTS = 8  # if the user's configuration has no number
-_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 20}  # seconds; botocore's 60 are long
 _CREATE_LOCK = ForkSafeLock()  # botocore's sessions are not thread-safe
 
 
@@ -319,7 +326,7 @@ def _create_read_only_session(session: boto3.Session, credentials: Any) -> botoc
     user_session = session._session
     created = botocore.session.Session(include_builtin_handlers=False)
     handlers = _prune_handlers(user_session.get_component("event_emitter"))
-    for event in ("before-send", "needs-retry"):
+    for event in _LIMITED_EVENTS:
         handlers.register(event, check_time)
     created.register_component("event_emitter", handlers)
     created.register_component("config_store", user_session.get_component("config_store"))

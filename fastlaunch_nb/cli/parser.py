@@ -277,6 +277,12 @@ def _add_sweep_options(command: argparse.ArgumentParser) -> argparse._ArgumentGr
     group = command.add_argument_group("execution and output")
     add = group.add_argument
     add("--workers", type=int, default=32, help="number of parallel reads (default: %(default)s)")
+    add(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="time that a read may take from one page to the next (default: 180)",
+    )
     add("--no-progress", action="store_true", help="show no progress bar, even in a terminal")
     return group
 

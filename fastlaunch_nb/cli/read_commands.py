@@ -25,7 +25,7 @@ from fastlaunch_nb.schema.columns import STATUSES
 from fastlaunch_nb.sources.events import from_events
 from fastlaunch_nb.validation import check_region, parse_api_filters
 
-_READ_OPTIONS = ("profile", "demo", "region", "filters")
+_READ_OPTIONS = ("profile", "demo", "region", "filters", "timeout")
 _ROLE_OPTIONS = ("accounts", "organization", "skip", "role", "external_id")
 _AWS_CLI_FILTER = re.compile(r"^Name=(.*?),Values=(.*)$")
 _UNLIMITED_WIDTH = 100_000  # characters per line of a file
@@ -148,6 +148,7 @@ def _run_sweep(options: argparse.Namespace, *, strict: bool) -> Sweep:
             regions=options.region,
             filters=filters,
             max_workers=options.workers,
+            timeout=options.timeout,
             progress=False if options.no_progress else sys.stderr.isatty(),
             strict=strict,
         )
