@@ -58,7 +58,8 @@ def test_ctrl_c_exits_with_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("concurrent.futures.wait", interrupt)
+    scheduler = "fastlaunch_nb.collect.scheduler.SweepScheduler"
+    monkeypatch.setattr(f"{scheduler}._receive_results", interrupt)
     assert main(["show", "--json"]) == 130
     assert capsys.readouterr().err.endswith("Stopped.\n")
 

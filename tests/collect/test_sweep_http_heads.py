@@ -103,8 +103,10 @@ def test_a_head_is_read_as_boto3_reads_it(fake: FakeAWS, answer: bytes) -> None:
 
 def test_the_date_is_the_time_of_the_rows(fake: FakeAWS) -> None:
     """The time of rows is the head's date, by boto3 and by a sweep."""
-    for rows in read_both(fake, ANSWERS["usual"]):
-        assert rows is not None
+    expected, swept = read_both(fake, ANSWERS["usual"])
+    assert expected is not None
+    assert swept is not None
+    for rows in (expected, swept):
         assert rows["observed_at"].tolist() == [pd.Timestamp("2026-01-15 12:00", tz="UTC")] * 2
 
 
