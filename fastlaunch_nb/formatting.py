@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import timedelta
 from typing import Final
 
 import pandas as pd
@@ -83,7 +84,7 @@ def format_time(time: pd.Timestamp) -> str:
     return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
-def format_duration(duration: pd.Timedelta) -> str:
+def format_duration(duration: timedelta) -> str:
     """Format a duration in at most two units."""
     minutes = max(0, round(duration.total_seconds() / 60))
     numbers = {"d": minutes // 1440, "h": minutes // 60 % 24, "min": minutes % 60}

@@ -16,7 +16,7 @@ from fastlaunch_nb.charts import alt_text
 from fastlaunch_nb.charts.alt_text import RowText
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_duration, format_time, state_rank
-from fastlaunch_nb.schema.columns import INTERVAL_COLUMNS, INTERVAL_TIMES, KEY
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, INTERVAL_COLUMNS, INTERVAL_TIMES, KEY
 from fastlaunch_nb.state_intervals.inputs import UTC, instant, transition
 from fastlaunch_nb.validation import parse_duration, validate_columns
 
@@ -25,7 +25,6 @@ _NEVER_OBSERVED: Final = "No row has an observation time: pass observed_at to fr
 _ENDED_BEFORE: Final = "No image was seen in this period. To see earlier ones, use since=None."
 _NO_REASON = {"unknown": "no scan proves the state", "absent": "not listed by complete scans"}
 _SHORTEST = pd.Timedelta("1h")  # the minimum length of the axis
-_ACCOUNT_REGION = list(KEY[:2])
 
 
 class TimeWindow(NamedTuple):
@@ -207,12 +206,12 @@ def _scan_times(coverage: object) -> pd.Series | None:
     """Return the times of all scans; None if no account and region was scanned twice."""
     if coverage is None:
         return None
-    scans = validate_columns("coverage", coverage, *_ACCOUNT_REGION, "observed_at")
+    scans = validate_columns("coverage", coverage, *ACCOUNT_REGION, "observed_at")
     times = scans["observed_at"]
     if "asked_at" in scans:
         times = times.fillna(pd.to_datetime(scans["asked_at"], utc=True))
     known = scans.assign(time=times).dropna(subset="time")
-    counts = known.groupby(_ACCOUNT_REGION, dropna=False)["time"].nunique()
+    counts = known.groupby([*ACCOUNT_REGION], dropna=False)["time"].nunique()
     return times.dropna() if (counts > 1).any() else None
 
 

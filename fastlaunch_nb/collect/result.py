@@ -18,9 +18,15 @@ from fastlaunch_nb.formatting import (
     label_accounts,
     to_single_line,
 )
-from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
+from fastlaunch_nb.schema.columns import (
+    COMPLETE,
+    FAILED,
+    HEALTHY,
+    INTERRUPTED,
+    NOT_OPTED_IN,
+    PARTIAL,
+)
 
-_HEALTHY = (COMPLETE, NOT_OPTED_IN)
 _COLOURS = {
     COMPLETE: "#009e73",
     PARTIAL: "#e69f00",
@@ -60,7 +66,7 @@ class Sweep:
     @property
     def failures(self) -> pd.DataFrame:
         """The rows of the coverage that are not complete, except regions not opted in."""
-        return self.coverage[~self.coverage["status"].isin(_HEALTHY)]
+        return self.coverage[~self.coverage["status"].isin(HEALTHY)]
 
     @property
     def was_interrupted(self) -> bool:

@@ -57,3 +57,10 @@ def test_a_single_scan_is_mentioned() -> None:
     images = fl.from_pages([{"ImageId": "ami-00000001"}], observed_at=SCAN)
     assert "one scan: only the time since each state began" in fl.alt_text(fl.state_mix(images))
     assert not fl.state_mix(fl.from_pages([])).data
+
+
+@pytest.mark.parametrize("count", [7_000, 8_000])
+def test_the_times_of_a_large_fleet_may_exceed_what_pandas_knows(count: int) -> None:
+    """All images together are drawn, also beyond the 292 years of a Timedelta of pandas."""
+    figure = fl.state_mix(make_lives([[("enabled", 14 * 86_400)]] * count), by="region")
+    assert f"{count * 14:,} d in total" in fl.alt_text(figure)
