@@ -11,7 +11,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -29,8 +30,12 @@ DEFAULT_TIMEOUT: Final = 180.0
 """Seconds that a read may take from one whole page to the next, if the caller names none."""
 TIMEOUT: Final = "Timeout"
 """The error code of a read that took longer."""
+UNRESPONSIVE: Final = "Unresponsive"
+"""The error code of a read that was left out, because others like it timed out."""
 MAX_PAGES: Final = 10_000
 """The most pages of a read: two million images."""
+_TIMEOUTS = frozenset({TIMEOUT, "ConnectTimeoutError", "ReadTimeoutError"})
+_MAX_TIMEOUTS = 3  # in a row, until other reads are left out
 _MAX_WORKERS = 1_000  # each needs a thread and a connection
 _MAX_TIMEOUT = 86_400.0  # a day
 _Page = TypeVar("_Page", bound=Mapping[str, Any])
@@ -136,6 +141,51 @@ def make_timeout_error(seconds: float, operation: str = "", region: str | None =
         region=region,
         remedy="Check the network and the proxy, try again, or pass a longer timeout.",
     )
+
+
+def make_unresponsive_error(operation: str, region: str | None) -> ReadError:
+    """Make the error of a read that is left out, as others in its region timed out."""
+    return ReadError(
+        f"{_MAX_TIMEOUTS} reads in a row got no answer in time, so this one was left out",
+        code=UNRESPONSIVE,
+        operation=operation,
+        region=region,
+        remedy="Read again later what is missing.",
+    )
+
+
+def get_code(error: BaseException | None) -> str | None:
+    """Return the code of an error; for one that is not of AWS, its type; None for none."""
+    if isinstance(error, ReadError):
+        return error.code
+    return None if error is None else type(error).__name__
+
+
+class Breaker:
+    """Finds what times out in a row, so that other reads need not wait for it.
+
+    A key is what these reads have in common, such as a region.
+    """
+
+    def __init__(self) -> None:
+        self._timeouts: Counter[Hashable] = Counter()  # in a row
+        self._broken: set[Hashable] = set()
+        self._lock = threading.Lock()
+
+    def is_broken(self, key: Hashable) -> bool:
+        """Return True if other reads are to be left out."""
+        return key in self._broken
+
+    def record(self, key: Hashable, code: str | None) -> bool:
+        """Record the error code of a read, or None; return True if it is the last to try."""
+        with self._lock:
+            if code == UNRESPONSIVE or key in self._broken:
+                return False
+            self._timeouts[key] = self._timeouts[key] + 1 if code in _TIMEOUTS else 0
+            if self._timeouts[key] < _MAX_TIMEOUTS:
+                return False
+            self._broken.add(key)
+            return True
 
 
 def _get_limit() -> TimeLimit | None:

@@ -18,7 +18,13 @@ from typing import Any, TypeAlias
 from zlib import crc32
 
 from fastlaunch_nb.aws.clients import get_partition
-from fastlaunch_nb.aws.read_limits import TIMEOUT, TimeLimit, make_timeout_error
+from fastlaunch_nb.aws.read_limits import (
+    Breaker,
+    TimeLimit,
+    get_code,
+    make_timeout_error,
+    make_unresponsive_error,
+)
 from fastlaunch_nb.aws.targets import AccountCache, get_account_name, mark_sweep
 from fastlaunch_nb.collect.tasks import INTERRUPTION, AccountTask, RegionScan
 from fastlaunch_nb.errors import InputError, ReadError, redact, warn
@@ -27,10 +33,6 @@ from fastlaunch_nb.threads import DaemonExecutor
 
 Task: TypeAlias = AccountTask | RegionScan
 Progress: TypeAlias = bool | Callable[[int, int], object] | None
-UNRESPONSIVE = "Unresponsive"
-"""The error code of reads that were left out, because others like them timed out."""
-_TIMEOUTS = frozenset({TIMEOUT, "ConnectTimeoutError", "ReadTimeoutError"})
-_MAX_TIMEOUTS = 3  # accounts in a row, until the rest of a region is left out
 _POLL_SECONDS = 0.1  # between two looks at `stop`, and at reads that nothing can end
 _STOP_SECONDS = 0.5  # for reads to end after Ctrl-C
 _OVERDUE_SECONDS = 5.0  # for a read to end after its time limit
@@ -147,16 +149,17 @@ class SweepScheduler:
                 self._start_scans(task)
             del self._pending_accounts[task.number]
         self._progress_bar.update(task)
-        if self._breaker.record(task):
+        ended_by = task.error_code if isinstance(task, RegionScan) else get_code(task.error)
+        if self._breaker.record(get_region(task), ended_by):
             self._leave_out(task)
 
     def _leave_out(self, task: Task) -> None:
         """Fail what waits for the region of a task, or for an account, and has no page yet."""
         for other, limit in list(self._running.values()):
             if get_region(other) == get_region(task) and not getattr(other, "pages", 0):
-                limit.end(make_unresponsive_error(task))
+                limit.end(make_unresponsive_error(*describe_request(task)))
         for other in self._queue.take_all(get_region(task)):
-            self._finish_task(other, make_unresponsive_error(task))
+            self._finish_task(other, make_unresponsive_error(*describe_request(task)))
 
     def _fail_account(self, task: AccountTask, error: BaseException) -> None:
         """Fail all scans of an account that did not open; rows of an earlier sweep stay."""
@@ -184,7 +187,7 @@ class SweepScheduler:
             if not task.regions.get(region, True):
                 scan.status = NOT_OPTED_IN
             elif self._breaker.is_broken(region):
-                scan.fail(make_unresponsive_error(scan))
+                scan.fail(make_unresponsive_error(*describe_request(scan)))
             elif get_partition(region) != task.partition:
                 message = f"{region} is not in the partition {task.partition} of this account."
                 scan.fail(InputError(f"{message} Pass regions of that partition."))
@@ -286,37 +289,6 @@ class TaskQueue:
         return scans
 
 
-# --- breaker --------------------------------------------------------------------------
-
-
-class Breaker:
-    """Finds regions in which accounts in a row time out, so that the rest need not.
-
-    Accounts that are to be opened count together, like those of a region.
-    """
-
-    def __init__(self) -> None:
-        self._timeouts: Counter[str | None] = Counter()  # in a row
-        self._broken: set[str | None] = set()
-
-    def is_broken(self, region: str) -> bool:
-        """Return True if the other accounts of a region are to be left out."""
-        return region in self._broken
-
-    def record(self, task: Task) -> bool:
-        """Record how a task ended; return True if it is the last to try."""
-        region = get_region(task)
-        error = task if isinstance(task, RegionScan) else task.error
-        code = getattr(error, "error_code", getattr(error, "code", None))
-        if code == UNRESPONSIVE or region in self._broken:
-            return False
-        self._timeouts[region] = self._timeouts[region] + 1 if code in _TIMEOUTS else 0
-        if self._timeouts[region] < _MAX_TIMEOUTS:
-            return False
-        self._broken.add(region)
-        return True
-
-
 def get_region(task: Task) -> str | None:
     """Return the region of a scan; None for an account that is to be opened."""
     return task.region if isinstance(task, RegionScan) else None
@@ -326,18 +298,6 @@ def describe_request(task: Task) -> tuple[str, str | None]:
     """Return the operation and the region of a task, for its error."""
     operation = "DescribeFastLaunchImages" if isinstance(task, RegionScan) else "GetCallerIdentity"
     return operation, get_region(task)
-
-
-def make_unresponsive_error(task: Task) -> ReadError:
-    """Make the error of a task that is left out."""
-    operation, region = describe_request(task)
-    return ReadError(
-        f"{_MAX_TIMEOUTS} accounts in a row got no answer in time, so this one was left out",
-        code=UNRESPONSIVE,
-        operation=operation,
-        region=region,
-        remedy="Resume the sweep later to read what is missing.",
-    )
 
 
 # --- workers --------------------------------------------------------------------------

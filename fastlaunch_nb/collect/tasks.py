@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
-from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit
+from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit, get_code
 from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify_account
 from fastlaunch_nb.errors import FastLaunchError, ReadError, SetupError, did_you_mean, redact
 from fastlaunch_nb.schema.arrow import Batch, convert_to_batch, make_batch
@@ -174,7 +174,7 @@ class RegionScan:
 
     def fail(self, error: BaseException) -> None:
         """Record the error that ended this scan."""
-        code = error.code if isinstance(error, ReadError) else type(error).__name__
+        code = get_code(error)
         if code == INTERRUPTION:
             self.interrupt()
             return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -11,7 +11,13 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.paginate import RegionClient
-from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit
+from fastlaunch_nb.aws.read_limits import (
+    DEFAULT_TIMEOUT,
+    Breaker,
+    TimeLimit,
+    get_code,
+    make_unresponsive_error,
+)
 from fastlaunch_nb.aws.targets import (
     AccountCache,
     TargetLike,
@@ -28,6 +34,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 Queries: TypeAlias = Mapping[str, Callable[[AccountRegion], list[Row]]]
 """The query of each join, by the name of the join."""
+_SERVICES = {"metrics": "cloudwatch", "quota": "service-quotas"}  # of joins, if it is not EC2
 _MAX_NAMES = 3  # in a warning, before "and N more"
 
 
@@ -35,6 +42,22 @@ def _run_parallel(workers: int, work: Callable[[A], B], jobs: Iterable[A]) -> li
     """Return the results of jobs that run in threads, in order; Ctrl-C does not wait for them."""
     with closing(DaemonExecutor(workers)) as pool:
         return list(pool.map(work, jobs))
+
+
+@contextmanager
+def _limit_read(
+    breaker: Breaker, key: Hashable, operation: str, region: str | None
+) -> Iterator[None]:
+    """Limit the time of a read, and leave it out if others with this key took too long."""
+    if breaker.is_broken(key):
+        raise make_unresponsive_error(operation, region)
+    try:
+        with TimeLimit(DEFAULT_TIMEOUT).watch():
+            yield
+    except FastLaunchError as error:
+        breaker.record(key, get_code(error))
+        raise
+    breaker.record(key, None)
 
 
 # --- accounts -------------------------------------------------------------------------
@@ -62,11 +85,11 @@ def open_accounts(
 
     If `wanted` is None, all are. Of two targets for one account the first counts.
     """
-    cache = AccountCache(workers)
+    cache, breaker = AccountCache(workers), Breaker()
 
     def open_account(source: TargetLike) -> tuple[str, AccountSession] | FastLaunchError:
         try:
-            with TimeLimit(DEFAULT_TIMEOUT).watch():
+            with _limit_read(breaker, None, "GetCallerIdentity", None):
                 session = cache.open(source, region)
                 return identify_account(session, source), session
         except FastLaunchError as error:
@@ -99,12 +122,13 @@ class FetchResult:
 
 def fetch_all(regions: Sequence[AccountRegion], queries: Queries, workers: int) -> FetchResult:
     """Run queries in many accounts and regions at once; a failure affects no other query."""
+    breaker = Breaker()
 
     def fetch(region: AccountRegion) -> dict[str, list[Row]]:
-        rows = {}
+        rows, name = {}, region.client.region
         for join, query in queries.items():
             try:
-                with TimeLimit(DEFAULT_TIMEOUT).watch():
+                with _limit_read(breaker, (_SERVICES.get(join, "ec2"), name), "", name):
                     rows[join] = query(region)
             except FastLaunchError as error:
                 region.errors.append((join, error))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.aws.read_limits import TimeLimit, check_time, limit_pages
+from fastlaunch_nb.aws.read_limits import Breaker, TimeLimit, check_time, limit_pages
 from fastlaunch_nb.threads import DaemonExecutor
 from tests.helpers import processes
 from tests.helpers.fake_aws import Chunks, Request, build_page, run_fake_aws
@@ -69,6 +69,33 @@ def test_a_limit_ends_only_the_reads_of_its_thread() -> None:
         with pytest.raises(fl.ReadError, match="Timeout"):
             reading.result()
     check_time()
+
+
+@pytest.mark.parametrize(
+    ("codes", "is_broken"),
+    [
+        (["Timeout"] * 2, False),
+        (["Timeout"] * 3, True),
+        (["Timeout", "ReadTimeoutError", "ConnectTimeoutError"], True),
+        (["Timeout", "Timeout", None, "Timeout"], False),
+        (["Timeout", "Timeout", "UnauthorizedOperation", "Timeout"], False),
+        (["Timeout", "Timeout", "Unresponsive", "Timeout"], True),
+    ],
+    ids=str,
+)
+def test_the_breaker_counts_timeouts_in_a_row(codes: list[str | None], is_broken: bool) -> None:
+    """Three in a row are needed; any answer of the region starts the count anew."""
+    breaker = Breaker()
+    found = [breaker.record("eu-west-1", code) for code in codes]
+    assert any(found) == is_broken == breaker.is_broken("eu-west-1")
+    assert not breaker.is_broken("us-east-1")
+
+
+def test_each_region_has_its_own_count() -> None:
+    """Timeouts of different regions, and those of opening accounts, do not add up."""
+    breaker, keys = Breaker(), ["eu-west-1", "us-east-1", None]
+    assert [breaker.record(key, "Timeout") for key in keys * 2] == [False] * 6
+    assert [breaker.record(key, "Timeout") for key in keys] == [True] * 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")

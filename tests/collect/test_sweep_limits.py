@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
@@ -12,15 +11,13 @@ from typing import Any
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.aws import read_limits
 from fastlaunch_nb.aws.targets import AccountCache
-from fastlaunch_nb.collect.scheduler import Breaker, Task
-from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
 from tests.helpers import processes
 from tests.helpers.cases import some
 from tests.helpers.fake_aws import (
     Answer,
     Chunks,
+    LimitClock,
     Request,
     build_page,
     drip,
@@ -42,30 +39,10 @@ STARTS = {
 }
 
 
-class Clock:
-    """The clock of time limits, which a test moves ahead."""
-
-    def __init__(self) -> None:
-        self._ahead = 0.0
-
-    def monotonic(self) -> float:
-        """Return the time in seconds."""
-        return time.monotonic() + self._ahead
-
-    def advance(self, seconds: float) -> None:
-        """Move ahead, and let the watchdog look."""
-        watchdog = read_limits._WATCHDOG
-        with watchdog._changed:
-            self._ahead += seconds
-            watchdog._changed.notify()
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> LimitClock:
     """The clock of this test's time limits."""
-    made = Clock()
-    monkeypatch.setattr(read_limits, "time", made)
-    return made
+    return LimitClock(monkeypatch)
 
 
 def read_healthy(_: Request) -> bytes:
@@ -73,7 +50,7 @@ def read_healthy(_: Request) -> bytes:
     return build_page(["ami-1"])
 
 
-def hang_in(region: str, clock: Clock, start: bytes | None = None) -> Answer:
+def hang_in(region: str, clock: LimitClock, start: bytes | None = None) -> Answer:
     """Make an AWS that never ends an answer in a region, and lets the limits there pass."""
 
     def reply(request: Request) -> Chunks:
@@ -94,7 +71,7 @@ def count_codes(swept: fl.Sweep) -> Counter[str]:
 
 
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-def test_a_scan_without_a_whole_answer_ends(start: bytes | None, clock: Clock) -> None:
+def test_a_scan_without_a_whole_answer_ends(start: bytes | None, clock: LimitClock) -> None:
     """However a region withholds its answer, its scan fails in its limit, and can be resumed."""
     [session] = open_sessions(1)
     with run_fake_aws(hang_in(HUNG, clock, start)) as fake:
@@ -121,7 +98,7 @@ def test_a_scan_without_a_whole_answer_ends(start: bytes | None, clock: Clock) -
     ],
 )
 def test_each_page_restarts_the_limit(
-    clock: Clock, seconds: float, timeout: float | None, expected: list[Any]
+    clock: LimitClock, seconds: float, timeout: float | None, expected: list[Any]
 ) -> None:
     """A scan of many slow pages is complete if each comes in time, however long all take."""
     numbers = iter(range(100))
@@ -139,7 +116,7 @@ def test_each_page_restarts_the_limit(
     assert swept.coverage[["status", "pages"]].values.tolist() == [expected]
 
 
-def test_pages_before_the_limit_stay(clock: Clock) -> None:
+def test_pages_before_the_limit_stay(clock: LimitClock) -> None:
     """A region that stops to answer is partial; a resumed sweep reads from there."""
 
     def answer(request: Request) -> Chunks:
@@ -159,7 +136,7 @@ def test_pages_before_the_limit_stay(clock: Clock) -> None:
     assert again.images["image_id"].tolist() == ["ami-1", "ami-2"]
 
 
-def test_an_account_that_cannot_be_opened_in_time_fails(clock: Clock) -> None:
+def test_an_account_that_cannot_be_opened_in_time_fails(clock: LimitClock) -> None:
     """The limit counts for the requests that open an account as well."""
     [session] = open_sessions(1)
     with run_fake_aws(hang_in(HUNG, clock)):
@@ -169,7 +146,7 @@ def test_an_account_that_cannot_be_opened_in_time_fails(clock: Clock) -> None:
 
 
 def test_a_wait_that_nothing_can_end_is_left_behind(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
+    clock: LimitClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A scan that waits for something else than AWS, such as a name server, fails as well."""
     opened, unblocked = Event(), Event()
@@ -190,7 +167,7 @@ def test_a_wait_that_nothing_can_end_is_left_behind(
     assert swept.failures[["region", "error_code"]].values.tolist() == [[HUNG, "Timeout"]]
 
 
-def test_describe_ends(clock: Clock) -> None:
+def test_describe_ends(clock: LimitClock) -> None:
     """describe raises an error that names the request and the limit."""
     [session] = open_sessions(1)
     with (
@@ -202,7 +179,7 @@ def test_describe_ends(clock: Clock) -> None:
         fl.describe(session, timeout=170)
 
 
-def test_joins_end(clock: Clock) -> None:
+def test_joins_end(clock: LimitClock) -> None:
     """A join that gets no answer is a warning, and its columns are null."""
     [session] = open_sessions(1)
     with run_fake_aws(read_healthy) as fake:
@@ -214,7 +191,7 @@ def test_joins_end(clock: Clock) -> None:
     assert joined["image_name"].isna().tolist() == [True]
 
 
-def test_the_connection_of_a_read_that_ended_is_not_used_again(clock: Clock) -> None:
+def test_the_connection_of_a_read_that_ended_is_not_used_again(clock: LimitClock) -> None:
     """An answer that comes too late is not taken for the answer to the next request."""
     late = Event()
 
@@ -245,7 +222,7 @@ def test_a_limit_is_a_number_of_seconds(timeout: Any) -> None:
 # --- the breaker ----------------------------------------------------------------------
 
 
-def test_the_rest_of_a_region_that_hangs_is_left_out(clock: Clock) -> None:
+def test_the_rest_of_a_region_that_hangs_is_left_out(clock: LimitClock) -> None:
     """After three accounts in a row, the others fail at once; a resumed sweep reads them."""
     sessions = open_sessions(6)
     with run_fake_aws(hang_in(HUNG, clock)) as fake:
@@ -253,7 +230,7 @@ def test_the_rest_of_a_region_that_hangs_is_left_out(clock: Clock) -> None:
         assert count_codes(swept) == {"Timeout": 3, "Unresponsive": 3}
         left_out = swept.failures[swept.failures["error_code"] == "Unresponsive"]
         assert left_out["status"].tolist() == ["failed"] * 3
-        assert "3 accounts in a row" in some(left_out["error_message"].tolist())[0]
+        assert "3 reads in a row" in some(left_out["error_message"].tolist())[0]
         assert [it.action for it in fake.requests].count("DescribeFastLaunchImages") == 3
         fake.answer = read_healthy
         again = fl.sweep(sessions, resume=swept, progress=False)
@@ -261,7 +238,7 @@ def test_the_rest_of_a_region_that_hangs_is_left_out(clock: Clock) -> None:
     assert len(again.images) == 6
 
 
-def test_reads_that_hang_beside_three_others_end_with_them(clock: Clock) -> None:
+def test_reads_that_hang_beside_three_others_end_with_them(clock: LimitClock) -> None:
     """Scans that run in a region when it is left out end before their own limit."""
     three_hang, numbers = Event(), iter(range(1, 100))
 
@@ -285,7 +262,7 @@ def test_reads_that_hang_beside_three_others_end_with_them(clock: Clock) -> None
     assert codes.tolist() == ["Timeout"] * 3 + ["Unresponsive"] * 3
 
 
-def test_accounts_that_cannot_be_opened_count_together(clock: Clock) -> None:
+def test_accounts_that_cannot_be_opened_count_together(clock: LimitClock) -> None:
     """After three accounts in a row that cannot be opened in time, the others fail at once."""
 
     def answer(_: Request) -> Chunks:
@@ -295,41 +272,6 @@ def test_accounts_that_cannot_be_opened_count_together(clock: Clock) -> None:
     with run_fake_aws(answer, answer):
         swept = fl.sweep(open_sessions(5), regions=HUNG, max_workers=1, progress=False)
     assert count_codes(swept) == {"Timeout": 3, "Unresponsive": 2}
-
-
-def create_ended_scan(code: str | None, region: str = HUNG) -> RegionScan:
-    status = "complete" if code is None else "failed"
-    return RegionScan(None, 0, region, {}, "", status=status, error_code=code)
-
-
-@pytest.mark.parametrize(
-    ("codes", "is_broken"),
-    [
-        (["Timeout"] * 2, False),
-        (["Timeout"] * 3, True),
-        (["Timeout", "ReadTimeoutError", "ConnectTimeoutError"], True),
-        (["Timeout", "Timeout", None, "Timeout"], False),
-        (["Timeout", "Timeout", "UnauthorizedOperation", "Timeout"], False),
-        (["Timeout", "Timeout", "Unresponsive", "Timeout"], True),
-    ],
-    ids=str,
-)
-def test_the_breaker_counts_timeouts_in_a_row(codes: list[str | None], is_broken: bool) -> None:
-    """Three in a row are needed; any answer of the region starts the count anew."""
-    breaker = Breaker()
-    found = [breaker.record(create_ended_scan(code)) for code in codes]
-    assert any(found) == is_broken == breaker.is_broken(HUNG)
-    assert not breaker.is_broken(HEALTHY)
-
-
-def test_each_region_has_its_own_count() -> None:
-    """Timeouts of different regions, and those of opening accounts, do not add up."""
-    breaker = Breaker()
-    task = AccountTask(fl.Target(), 0, None)
-    task.error = fl.ReadError("no answer", code="Timeout")
-    tasks: list[Task] = [*(create_ended_scan("Timeout", region) for region in REGIONS), task]
-    assert [breaker.record(it) for it in tasks * 2] == [False] * 6
-    assert [breaker.record(it) for it in tasks] == [True] * 3
 
 
 # --- stopping -------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from urllib.parse import parse_qs
 import boto3
 import pytest
 
+from fastlaunch_nb.aws import read_limits
+
 STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 EC2 = "http://ec2.amazonaws.com/doc/2016-11-15/"
 _CREDENTIAL = re.compile(r"Credential=AKIA(\d{12})/\d+/([^/]+)/([^/]+)/")
@@ -115,6 +117,25 @@ def identify_caller(request: Request) -> bytes:
         f'<{root} xmlns="{STS}"><GetCallerIdentityResult><Account>{request.account_id}</Account>'
         f"</GetCallerIdentityResult></{root}>"
     )
+
+
+class LimitClock:
+    """The clock of time limits, which a test moves ahead."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ahead = 0.0
+        monkeypatch.setattr(read_limits, "time", self)
+
+    def monotonic(self) -> float:
+        """Return the time in seconds."""
+        return time.monotonic() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move ahead, and let the watchdog look."""
+        watchdog = read_limits._WATCHDOG
+        with watchdog._changed:
+            self._ahead += seconds
+            watchdog._changed.notify()
 
 
 @contextmanager
