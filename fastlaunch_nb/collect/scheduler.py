@@ -111,12 +111,18 @@ class SweepScheduler:
 
     def _receive_results(self, timeout: float) -> None:
         """Record the tasks that have ended; wait for one, at most `timeout` seconds."""
-        with suppress(Empty):
+        try:
             self._receive(self._done.get(timeout=timeout))
+        except Empty:
+            self._fail_overdue_tasks()
+        with suppress(Empty):
             while True:
                 self._receive(self._done.get_nowait())
+
+    def _fail_overdue_tasks(self) -> None:
+        """Fail reads that wait for what nothing can end, such as a name server."""
         for future, (task, limit) in list(self._running.items()):
-            if limit.seconds_left < -_OVERDUE_SECONDS:  # a wait that nothing can end
+            if limit.seconds_left < -_OVERDUE_SECONDS:
                 del self._running[future]
                 error = make_timeout_error(limit.seconds, *describe_request(task))
                 self._finish_task(replace(task), error)
