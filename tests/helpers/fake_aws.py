@@ -64,7 +64,7 @@ def drip(start: bytes) -> Iterator[bytes]:
     """Yield the start of an answer, and then a byte at a time for ever."""
     yield start
     while True:
-        time.sleep(0.01)  # as a slow server does
+        threading.Event().wait(0.01)  # as a slow server does
         yield b"x"
 
 
