@@ -1,4 +1,14 @@
-"""The command line of ``python -m fastlaunch_nb``."""
+"""The command line of ``python -m fastlaunch_nb``.
+
+Python looks for modules in the current folder first, which ``fastlaunch-nb`` does not do. Here
+neither does, unless the package itself lies in it: its files could be anybody's.
+"""
+
+import os
+import sys
+
+if sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(os.path.abspath(__file__))):
+    del sys.path[0]
 
 from fastlaunch_nb.cli.main import run
 
