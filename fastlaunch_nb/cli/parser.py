@@ -210,7 +210,8 @@ def _add_demo(commands: _Commands) -> None:
     add(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (default: %(default)s, for this machine only)",
+        help="address to listen on (default: %(default)s, for this machine only; 0.0.0.0: for "
+        "every machine that can reach this one)",
     )
     add("--seed", type=int, default=0, help="seed of the fleet (default: %(default)s)")
     add(

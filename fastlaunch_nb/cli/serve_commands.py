@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import socket
 import sys
 import webbrowser
 from contextlib import nullcontext
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from fastlaunch_nb.cli import jupyter, notebook_copies
@@ -82,9 +84,21 @@ def serve_demo(options: argparse.Namespace) -> None:
         for name, value in running.environment.items():
             print(f"export {name}={shlex.quote(value)}")
         sys.stdout.flush()
+        _print_visitors(options.host)
         print_status(f"{_describe_fleet(running)} at {running.endpoint_url}; press Ctrl-C to stop.")
         stopped.wait()
     print_status("Stopped.")
+
+
+def _print_visitors(host: str) -> None:
+    """Print who can use a demo that does not listen for this machine only."""
+    address = ip_address(socket.gethostbyname(host))
+    if not address.is_loopback:
+        where = "any address of this machine" if address.is_unspecified else host
+        print_status(
+            f"Whoever can reach {where} can read and change this demo fleet: it takes no secret, "
+            "and has only generated data."
+        )
 
 
 def _describe_fleet(running: Demo) -> str:

@@ -56,7 +56,8 @@ def demo(
     port : int, default 0
         The port to listen on; 0 means any free port.
     host : str, default "127.0.0.1"
-        The address to listen on; the default is for this machine only.
+        The address to listen on; the default is for this machine only. With another one, every
+        machine that can reach it can read and change the fleet.
     faults : dict, optional
         Faults to inject, such as ``{"throttle_rate": 0.3}``: the parameters of
         :class:`fastlaunch_nb.emulator.faults.Faults`.
@@ -72,8 +73,8 @@ def demo(
     MissingExtraError
         If moto is not installed.
     InputError
-        If the port cannot be used, the faults are invalid, a sweep is running, or moto's
-        ``mock_aws`` is active.
+        If the port or host cannot be used, the faults are invalid, a sweep is running, or
+        moto's ``mock_aws`` is active.
 
     Examples
     --------
@@ -144,6 +145,8 @@ class Demo:
                 f"port {port} cannot be used at {host} ({error.strerror}). "
                 "Pass another port, or 0 for a free one."
             ) from None
+        except ValueError as error:
+            raise InputError(str(error)) from None
         stack.callback(FAULTS.clear)
         stack.callback(server.stop)
         self.endpoint_url = server.endpoint_url

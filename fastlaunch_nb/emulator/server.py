@@ -61,9 +61,16 @@ class Server:
     ------
     OSError
         If the port is in use.
+    ValueError
+        If `host` is empty, which would mean every address of this machine.
     """
 
     def __init__(self, port: int = 0, host: str = HOST, access_key: str | None = None) -> None:
+        if not isinstance(host, str) or not host.strip():
+            raise ValueError(
+                f"host is {host!r}. Expected an address to listen on, such as {HOST!r} for this "
+                "machine only, or '0.0.0.0' for every machine that can reach this one."
+            )
         install()
         application = make_application()
         if access_key is not None:
@@ -80,7 +87,7 @@ class Server:
     @property
     def endpoint_url(self) -> str:
         """The address of the server, for clients on this machine."""
-        host = HOST if self._host in ("0.0.0.0", "") else self._host  # noqa: S104
+        host = HOST if self._host == "0.0.0.0" else self._host  # noqa: S104
         return f"http://{host}:{self._server.server_address[1]}"
 
     def stop(self) -> None:

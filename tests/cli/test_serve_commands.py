@@ -166,6 +166,36 @@ def test_demo_serves_another_process() -> None:
     assert err.strip().endswith("Stopped.")
 
 
+@pytest.mark.parametrize(
+    ("host", "where"),
+    [
+        ("127.0.0.1", []),
+        ("localhost", []),
+        ("127.1.2.3", []),
+        ("0.0.0.0", ["any address of this machine"]),  # noqa: S104
+        ("0", ["any address of this machine"]),
+    ],
+)
+def test_demo_prints_who_can_use_it(
+    host: str, where: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says who can reach a demo that others can reach; there is none for loopback."""
+    monkeypatch.setattr(jupyter.StopFlag, "wait", lambda _: True)
+    assert main(["demo", "--host", host]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "Whoever" in line]
+    assert lines == [
+        f"Whoever can reach {place} can read and change this demo fleet: it takes no secret, and "
+        "has only generated data."
+        for place in where
+    ]
+
+
+def test_an_empty_host_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty address, which a socket takes for every one, is refused."""
+    assert main(["demo", "--host", ""]) == 2
+    assert "host is ''. Expected an address to listen on" in capsys.readouterr().err
+
+
 def test_the_example_of_demo_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The example in --help leads the shell in which it is typed to the demo."""
     with pytest.raises(SystemExit) as ended:

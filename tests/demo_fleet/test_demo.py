@@ -260,3 +260,11 @@ def test_demos_that_start_at_once_follow_one_another() -> None:
     finally:
         running.stop()
     assert "AWS_ENDPOINT_URL" not in os.environ
+
+
+def test_an_empty_host_is_an_input_error() -> None:
+    """An empty address, which a socket takes for every one, starts nothing and changes nothing."""
+    before = dict(os.environ)
+    with pytest.raises(fl.InputError, match="host is ''"):
+        fl.demo(host="")
+    assert dict(os.environ) == before

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import urllib.request
+from typing import Any
+
+import pytest
 
 from fastlaunch_nb.emulator.server import Server
 from tests.helpers.samples import REGION
@@ -23,3 +26,10 @@ def test_an_answer_has_one_date_header() -> None:
             assert len(answer.headers.get_all("Date")) == 1
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("host", ["", " ", None])
+def test_an_empty_host_is_refused(host: Any) -> None:
+    """No address is an error, as a socket takes it for every address of this machine."""
+    with pytest.raises(ValueError, match=f"host is {host!r}. Expected an address"):
+        Server(host=host)
