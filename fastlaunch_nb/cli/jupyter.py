@@ -1,10 +1,10 @@
 """The processes of JupyterLab and Voila on this machine, from start to end.
 
-Each process has a session of its own, so Ctrl-C reaches only us, and we stop the process. It
-listens only on loopback and requires a token. The token appears neither in the list of
-processes nor in a log: it is in a configuration file that only the user can read, in a
-private folder that is removed at the end. The process runs in that folder, so it reads no
-configuration from the folder in which the command was started.
+Each process has a session of its own, so Ctrl-C reaches only us, and we stop the process; if we
+are killed, it ends by itself. It listens only on loopback and requires a token. The token
+appears neither in the list of processes nor in a log: it is in a configuration file that only
+the user can read, in a private folder that is removed at the end. The process runs in that
+folder, so it reads no configuration from the folder in which the command was started.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
 HOST = "127.0.0.1"
 LAB_PORT, DASHBOARD_PORT = 8888, 8866
 START_TIMEOUT = 120  # seconds
+_RUN = (sys.executable, "-P", str(Path(__file__).with_name("end_with_parent.py")))
 _REDIRECT = """<!doctype html>
 <meta charset="utf-8"><meta http-equiv="refresh" content="0;url={0}">
 <title>Opening …</title><p><a href="{0}">Continue</a></p>
@@ -84,7 +85,7 @@ def _configure_lab(private: Path, folder: Path, notebook: str, port: int | None)
     """Return JupyterLab, with its configuration in a private folder."""
     free_port, token = _find_free_port(port, LAB_PORT), secrets.token_urlsafe(24)
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser"),
+        *(*_RUN, "jupyterlab", "--no-browser"),
         f"--ServerApp.root_dir={folder.resolve()}",
         f"--ServerApp.ip={HOST}",
         f"--ServerApp.port={free_port}",
@@ -138,7 +139,7 @@ def _configure_voila(private: Path, notebook: Path, port: int | None, theme: str
     """Return Voila on a notebook, with its configuration in a private folder."""
     free_port, token = _find_free_port(port, DASHBOARD_PORT), secrets.token_urlsafe(24)
     command = [
-        *(sys.executable, "-m", "voila", str(notebook), "--no-browser"),
+        *(*_RUN, "voila", str(notebook), "--no-browser"),
         f"--Voila.ip={HOST}",
         f"--port={free_port}",
         "--Voila.port_retries=0",  # otherwise its address could differ from ours
@@ -235,6 +236,7 @@ def run_server(server: Server, stopped: StopFlag, announce: Callable[[Server], N
         server.command,
         cwd=server.folder,
         env={**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)},
+        stdin=subprocess.PIPE,  # closed by the system if this process is killed
         stdout=sys.stderr,
         start_new_session=True,
     )
@@ -288,9 +290,9 @@ def _request_login(server: Server) -> int | None:
 
 
 def _stop_process(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with process:  # closes the pipe
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()

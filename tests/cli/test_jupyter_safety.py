@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
+import subprocess
 import sys
 import urllib.request
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tornado.websocket import websocket_connect
 
+from fastlaunch_nb.cli import end_with_parent
 from fastlaunch_nb.cli.notebook_copies import NOTEBOOKS
 from tests.helpers.browser import ROOT
 from tests.helpers.processes import LIMIT, Process, process
@@ -92,6 +96,8 @@ def start_kernel(address: str) -> None:
         while answer.get("msg_type") != "kernel_info_reply":
             answer = json.loads(await connection.read_message() or "")
         connection.close()
+        while await connection.read_message():
+            pass
 
     asyncio.run(asyncio.wait_for(connect(), LIMIT))
 
@@ -160,3 +166,41 @@ def test_serve_runs_no_file_of_its_folders(
         assert (headers["X-Own"], headers["X-Foreign"]) == ("yes", None)
         assert server.end(signal.SIGINT).code == 0
     assert set(own_settings.read_text().splitlines()) == {"own"}
+
+
+# --- a killed command -----------------------------------------------------------------
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("command", ["lab", "serve"])
+def test_a_killed_command_leaves_no_process(command: str, tmp_path: Path) -> None:
+    """After kill -9 the server and its kernels end: the pipes that they inherited are closed."""
+    folder = ["--folder", str(tmp_path)] if command == "lab" else []
+    with start(command, "--demo", *folder) as server:
+        address = server.find(r"http://\S+")
+        if command == "lab":
+            start_kernel(address)
+        else:
+            send(address)  # runs the dashboard in a kernel
+        assert server.end(signal.SIGKILL).code == -signal.SIGKILL
+    with pytest.raises(URLError, match="refused"):
+        send(address)
+
+
+@pytest.mark.parametrize("end", ["close the pipe", "end the module"])
+def test_a_module_runs_until_its_pipe_is_closed(end: str, tmp_path: Path) -> None:
+    """A module gets its arguments, and ends itself or when its standard input is closed."""
+    ending = "signal.pause()" if end == "close the pipe" else "sys.exit(3)"
+    (tmp_path / "module.py").write_text(
+        "import signal, sys; print(sys.argv[1:], flush=True)\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped'))\n" + ending
+    )
+    command = [sys.executable, end_with_parent.__file__, "module", "--port=1"]
+    variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with process(command, env=variables, stdin=subprocess.PIPE) as running:
+        assert running.find("port.*") == "port=1']"
+        assert running.stdin
+        if end == "close the pipe":
+            running.stdin.close()
+        code, _, err = running.wait()
+    assert (code, err) == ((1, "stopped\n") if end == "close the pipe" else (3, ""))
