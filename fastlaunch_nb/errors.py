@@ -22,12 +22,14 @@ no message: text from AWS passes through :func:`redact` first.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable
-from functools import partial, wraps
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial, wraps
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import unquote
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,10 +38,12 @@ _SECRETS = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # access key ids
     r"|Signature=\S+"
     r"|(?<=//)\S+@"  # user and password in the address of an endpoint or a proxy
+    r"|(?<=\?)[^\s\"'?=]+=[^\s\"']+"  # the query of an address
     r"|(?s:(?<=Invalid header value ).*)"  # what urllib3 refuses to send, in full
     r"|(?<![\w+/=-])[A-Za-z0-9+/]{40}(?![\w+/=-])"  # secret access keys
     r"|[A-Za-z0-9+/=_%-]{60,}"  # session tokens, encoded authorization messages
 )
+_NAMES_ADDRESS = re.compile(r"^AWS_ENDPOINT_URL|^(https?|all)_proxy$", re.IGNORECASE)
 
 
 class FastLaunchError(Exception):
@@ -212,15 +216,55 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def redact(text: str) -> str:
+def redact(text: str, addresses: Iterable[str] = ()) -> str:
     r"""Remove keys, tokens and signatures from text of AWS, and put it on one line.
+
+    Remove also users, passwords and queries of `addresses`, and of those of proxies and
+    endpoints in the environment.
 
     Examples
     --------
     >>> redact("AKIAIOSFODNN7EXAMPLE is not known,\nSignature=1a2b3c")
     '*** is not known, ***'
+    >>> redact("'pa' is no port of http://me:pa%2fss", ["http://me:pa/ss@proxy"])
+    "'***' is no port of http://***"
     """
+    named = {value for name, value in os.environ.items() if _NAMES_ADDRESS.search(name)}
+    text = _match_secrets(frozenset(named.union(addresses))).sub("***", text)
     return escape_unprintable(" ".join(_SECRETS.sub("***", text).split()))
+
+
+@lru_cache
+def _match_secrets(addresses: frozenset[str]) -> re.Pattern[str]:
+    """Return a pattern that matches the secrets of addresses, in any case and encoding."""
+    patterns = {pattern for address in addresses for pattern in _list_secrets(address)}
+    longest_first = sorted(patterns, key=lambda pattern: (-len(pattern), pattern))
+    return re.compile("|".join(longest_first) or "(?!)", re.IGNORECASE)
+
+
+def _list_secrets(address: str) -> Iterator[str]:
+    """Yield patterns of the user, the password and the query of an address, and of their parts.
+
+    If a password has delimiters, each reader of the address takes another part for the host.
+    Users, parts, and secrets of one to three characters match whole words only.
+    """
+    rest = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", address)
+    userinfo, query = rest.rpartition("@")[0], rest.partition("?")[2]
+    user, _, password = userinfo.partition(":")
+    values = [pair.partition("=")[2] for pair in query.split("&")]
+    for secret in (user, userinfo, password, query, *values):
+        for form in {secret, unquote(secret)}:
+            for part in filter(None, (form, *re.split(r"[][\\/?#@:]", form))):
+                pattern = "".join(map(_match_character, part))
+                is_whole = part == form != user and len(part) > 3
+                yield pattern if is_whole else rf"(?<!\w){pattern}(?!\w)"
+
+
+def _match_character(character: str) -> str:
+    """Return a pattern that matches a character, also as a URL or Python's repr writes it."""
+    forms = {" ": [r"\+"], "\\": [r"\\\\"], "'": [r"\\'"]}.get(character, [])
+    forms += ["".join(f"%{byte:02x}" for byte in character.encode()), re.escape(character)]
+    return f"(?:{'|'.join(forms)})"
 
 
 def escape_unprintable(text: str) -> str:

@@ -100,6 +100,29 @@ def test_secrets_are_redacted(secret: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "text", "expected"),
+    [
+        ("http://me:pass@proxy", "as me: password, meat, pass", "as ***: ***word, meat, ***"),
+        ("http://me:a@proxy", "a map of http://me:a@proxy", "*** map of http://***proxy"),
+        ("me:p4ss@proxy:80", "me%3Ap4ss%40proxy:80", "***%40proxy:80"),
+        ("http://me:a/bc@proxy", "no port 'a' in me:A%2Fbc", "no port '***' in ***"),
+        ("http://me:p%41ss@proxy", "pAss p%41ss p%2541ss", "*** *** ***"),
+        ("http://me:it's\\@proxy", repr("it's\\ x' \"\\"), "'*** x\\' \"\\\\'"),
+        ("https://host/?token=abcd&v=1", "token abcd of v 1 of 10", "token *** of v *** of 10"),
+        ("http://proxy:3128", "proxy:3128", "proxy:3128"),
+    ],
+)
+@pytest.mark.parametrize("place", ["argument", "AWS_ENDPOINT_URL_S3", "https_proxy"])
+def test_secrets_of_addresses_are_redacted(
+    monkeypatch: pytest.MonkeyPatch, place: str, address: str, text: str, expected: str
+) -> None:
+    """A password goes in every encoding; users, parts and short secrets, where they are words."""
+    if place != "argument":
+        monkeypatch.setenv(place, address)
+    assert redact(text, [address] if place == "argument" else []) == expected
+
+
 # --- warnings -------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ from botocore.utils import parse_timestamp
 
 from fastlaunch_nb.aws.error_translation import (
     UNREADABLE,
+    find_addresses,
     require_aws_response,
     translate_botocore_errors,
 )
@@ -255,7 +256,8 @@ class AccountSession:
                     service, region_name=region, endpoint_url=endpoint_url, config=config
                 )
         except ValueError as error:  # of botocore, for an invalid endpoint or number
-            raise SetupError(UNREADABLE.format(redact(str(error)))) from None
+            text = redact(str(error), find_addresses(self.session))
+            raise SetupError(UNREADABLE.format(text)) from None
         endpoint = client._endpoint  # a before-send hook would bypass tools that mock requests
         url = client.meta.endpoint_url  # NO_PROXY may treat each differently
         endpoint.http_session = self._http_sessions.setdefault(url, endpoint.http_session)

@@ -73,6 +73,26 @@ class _Request(NamedTuple):
     session: boto3.Session | None
     service: str
 
+    def redact(self, text: str) -> str:
+        """Remove secrets from text, also those of the session's proxies and endpoints."""
+        return redact(text, [] if self.session is None else find_addresses(self.session))
+
+
+def find_addresses(session: boto3.Session) -> list[str]:
+    """Return the addresses of proxies and endpoints in the configuration of a session."""
+    client_config = session._session.get_default_client_config()
+    proxies = getattr(client_config, "proxies", None) or {}
+    addresses = [proxy for proxy in proxies.values() if proxy]
+    with suppress(failures.BotoCoreError):
+        settings = [session._session.full_config]
+        while settings:
+            for name, value in settings.pop().items():
+                if isinstance(value, dict):
+                    settings.append(value)
+                elif name == "endpoint_url":
+                    addresses.append(value)
+    return addresses
+
 
 @contextmanager
 def translate_botocore_errors(
@@ -118,7 +138,7 @@ def require_aws_response(response: Mapping[str, Any], is_valid: bool) -> None:
 
 def _not_aws(request: _Request, reason: str) -> ReadError:
     return ReadError(
-        f"the response is not from AWS, or was cut short ({redact(reason)[:200]})",
+        f"the response is not from AWS, or was cut short ({request.redact(reason)[:200]})",
         operation=request.operation,
         region=request.region,
         code="ResponseParserError",
@@ -139,7 +159,7 @@ def _translate_error_response(error: failures.ClientError, request: _Request) ->
         remedy += _TRUST
     login = _login_command(request.session, "sso login")
     return ReadError(
-        redact(str(details.get("Message", "")))[:300],
+        request.redact(str(details.get("Message", "")))[:300],
         operation=request.operation,
         failed_operation=failed.operation,
         region=request.region,
@@ -163,7 +183,7 @@ def _login_command(session: boto3.Session | None, command: str) -> str:
 
 
 def _translate_failure(error: failures.BotoCoreError, request: _Request) -> FastLaunchError:
-    operation, name, text = request.operation, type(error).__name__, redact(str(error))
+    operation, name, text = request.operation, type(error).__name__, request.redact(str(error))
     if isinstance(error, (*_SSO, failures.LoginError)):
         command = "sso login" if isinstance(error, _SSO) else "login"
         login = _login_command(request.session, command)
