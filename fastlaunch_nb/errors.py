@@ -229,15 +229,27 @@ def redact(text: str, addresses: Iterable[str] = ()) -> str:
     >>> redact("'pa' is no port of http://me:pa%2fss", ["http://me:pa/ss@proxy"])
     "'***' is no port of http://***"
     """
+    return escape_unprintable(" ".join(remove_secrets(text, addresses).split()))
+
+
+def remove_secrets(text: str, addresses: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
+    """Remove what :func:`redact` removes, and these secrets; leave the rest of a text as it is.
+
+    Examples
+    --------
+    >>> remove_secrets("two  spaces, hunter2", secrets=["hunter2"])
+    'two  spaces, ***'
+    """
     named = {value for name, value in os.environ.items() if _NAMES_ADDRESS.search(name)}
-    text = _match_secrets(frozenset(named.union(addresses))).sub("***", text)
-    return escape_unprintable(" ".join(_SECRETS.sub("***", text).split()))
+    pattern = _match_secrets(frozenset(named.union(addresses)), frozenset(secrets))
+    return _SECRETS.sub("***", pattern.sub("***", text))
 
 
 @lru_cache
-def _match_secrets(addresses: frozenset[str]) -> re.Pattern[str]:
-    """Return a pattern that matches the secrets of addresses, in any case and encoding."""
+def _match_secrets(addresses: frozenset[str], secrets: frozenset[str]) -> re.Pattern[str]:
+    """Return a pattern that matches secrets, and those of addresses, in any case and encoding."""
     patterns = {pattern for address in addresses for pattern in _list_secrets(address)}
+    patterns |= {"".join(map(_match_character, secret)) for secret in secrets}
     longest_first = sorted(patterns, key=lambda pattern: (-len(pattern), pattern))
     return re.compile("|".join(longest_first) or "(?!)", re.IGNORECASE)
 

@@ -20,9 +20,12 @@ SCAN_KEY: Final = (*(column.name for column in RECORD), *ACCOUNT_REGION)
 def select_recordings(coverage: pd.DataFrame) -> pd.DataFrame:
     """Return the coverage of the most complete recording of each sweep, sorted by time.
 
-    A sweep has several recordings if it was resumed, or was recorded again by mistake.
+    A sweep has several recordings if it was resumed, or was recorded again by mistake. A row has
+    two messages if History.redact() was killed.
     """
-    coverage = coverage.drop_duplicates()
+    is_known = coverage[list(ACCOUNT_REGION)].notna().all(axis=1)
+    is_copy = coverage.duplicated() | (is_known & coverage.duplicated(list(SCAN_KEY)))
+    coverage = coverage[~is_copy]
     keys = [column.name for column in RECORD]
     recordings = coverage.assign(complete=coverage["status"].eq(COMPLETE))
     recordings = recordings.groupby(keys, as_index=False, dropna=False)[["complete", "rows"]].sum()

@@ -7,13 +7,15 @@ left out. A file that has any is never merged, as the merged file would lack the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fastlaunch_nb.errors import remove_secrets
 from fastlaunch_nb.history.file_schema import KINDS, RECORD, SCHEMAS
 from fastlaunch_nb.schema.arrow import make_schema
 from fastlaunch_nb.schema.columns import ACCOUNT_REGION, KEY
@@ -28,6 +30,9 @@ REQUIRED: Final[Mapping[str, tuple[str, ...]]] = {
     "events": (*KEY, "observed_at", "event_id"),
 }
 """Columns without which the rows of a file mean nothing."""
+
+MESSAGES: Final = frozenset({"error_code", "error_message", "state_transition_reason"})
+"""Columns with text that AWS, a proxy or the network wrote."""
 
 _TEXT_TYPES: Final = (pa.string(), pa.large_string(), pa.string_view())
 _ENCODED_TEXT: Final = pa.dictionary(pa.int32(), pa.string())
@@ -88,6 +93,19 @@ def _is_oversized(footer: pq.FileMetaData) -> bool:
     groups = (footer.row_group(number) for number in range(footer.num_row_groups))
     size = sum(group.total_byte_size for group in groups)
     return bool(footer.num_rows > _MAX_ROWS or size > _MAX_BYTES)
+
+
+def redact_rows(kind: str, rows: pa.Table, secrets: Iterable[str]) -> tuple[pa.Table, int]:
+    """Return rows without secrets in their messages, and the number of rows that had any."""
+    is_changed = pd.Series(False, range(len(rows)))
+    for name in MESSAGES.intersection(rows.column_names):
+        texts = rows[name].to_pandas().astype(object)
+        redacted = {text: remove_secrets(text, (), secrets) for text in texts.dropna().unique()}
+        new = texts.map(redacted)
+        is_changed |= new.ne(texts) & texts.notna()
+        column = pa.array(new, pa.string(), from_pandas=True).dictionary_encode()
+        rows = rows.set_column(rows.column_names.index(name), name, column)
+    return rows, int(is_changed.sum())
 
 
 def encode_schema(kind: str) -> pa.Schema:

@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple, Protocol
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.errors import InputError, warn
 from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
+from fastlaunch_nb.history.file_rows import redact_rows
 from fastlaunch_nb.history.file_schema import NAMES, SCHEMAS, split_into_files
 from fastlaunch_nb.history.load import StoreContents, concat_rows, load_store, with_stable_listing
 from fastlaunch_nb.history.store import MERGED_PREFIX, FileVanishedError, ParquetStore, StoredFile
@@ -136,15 +137,76 @@ class History:
         self._store.remove_temporary_files()
 
     def _merge(self, files: list[StoredFile]) -> None:
-        kind, date = files[0].kind, files[0].date
+        kind = files[0].kind
         parsed = zip(files, self._store.read(kind, files), strict=True)
         known = {file: it.rows for file, it in parsed if it.is_known}
         if len(known) > 1:
             table = concat_rows(kind, known.values())
             is_copy = table.to_pandas().duplicated().to_numpy()
-            merged = table.filter(pa.array(~is_copy)).cast(SCHEMAS[kind])
-            self._store.write(kind, date, f"{MERGED_PREFIX}{secrets.token_hex(8)}", merged)
-            self._store.remove(known)
+            self._replace(list(known), table.filter(pa.array(~is_copy)))
+
+    def redact(self, *texts: str) -> int:
+        """Replace secrets in the messages of the store with ``***``.
+
+        No toolkit of this version writes secrets, but an earlier one may have. Known forms of
+        keys, tokens, signatures and addresses with credentials are replaced, those of this
+        machine's proxies and endpoints, and `texts`, in any case and as a URL encodes them. No
+        other value changes. Call it when no other process records or compacts.
+
+        Parameters
+        ----------
+        *texts : str
+            Secrets to replace, such as the password of a proxy.
+
+        Returns
+        -------
+        int
+            The number of changed rows, in all files.
+
+        Raises
+        ------
+        InputError
+            If one of `texts` is no text, or empty.
+        StoreError
+            If there is no store, or it cannot be written to. Nothing is lost: call it again.
+
+        Warns
+        -----
+        FastLaunchWarning
+            If files stay as they are, because they are damaged or of a later version.
+        """
+        if not all(isinstance(text, str) and text.strip() for text in texts):
+            raise InputError("A text to redact is empty or no text. Expected secrets as text.")
+        done: set[StoredFile] = set()
+        changed, left = 0, list[str]()
+        while new := [file for file in self._store.list_files() if file not in done]:
+            for file in new:  # more come if another process merges files meanwhile
+                with suppress(FileVanishedError):
+                    count = self._redact_file(file, texts)
+                    changed += count or 0
+                    left += [file.path] if count is None else []
+            done.update(new)
+        self._store.remove_temporary_files()
+        if left:
+            warn(f"Damaged or of a later version, and left as they are: {', '.join(left)}")
+        return changed
+
+    def _redact_file(self, file: StoredFile, texts: Sequence[str]) -> int | None:
+        """Replace a file if it has secrets; return the number of changed rows, None if unknown."""
+        [(rows, _, is_known)] = self._store.read(file.kind, [file])
+        if rows is None:
+            return None
+        redacted, count = redact_rows(file.kind, rows, texts)
+        if count and is_known:
+            self._replace([file], redacted)
+        return count if is_known or not count else None
+
+    def _replace(self, files: Sequence[StoredFile], rows: pa.Table) -> None:
+        """Write rows to a file, then remove the files that it replaces."""
+        kind, date = files[0].kind, files[0].date
+        name = f"{MERGED_PREFIX}{secrets.token_hex(8)}"
+        self._store.write(kind, date, name, rows.cast(SCHEMAS[kind]))
+        self._store.remove(files)
 
     # --- reading ----------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -178,10 +179,8 @@ def test_a_killed_command_leaves_no_process(command: str, tmp_path: Path) -> Non
     folder = ["--folder", str(tmp_path)] if command == "lab" else []
     with start(command, "--demo", *folder) as server:
         address = server.find(r"http://\S+")
-        if command == "lab":
-            start_kernel(address)
-        else:
-            send(address)  # runs the dashboard in a kernel
+        uses: dict[str, Callable[[str], object]] = {"lab": start_kernel, "serve": send}
+        uses[command](address)  # which starts a kernel
         assert server.end(signal.SIGKILL).code == -signal.SIGKILL
     with pytest.raises(URLError, match="refused"):
         send(address)

@@ -12,7 +12,7 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.history.deduplicate import index_scans, select_recordings, select_rows
 from fastlaunch_nb.history.file_schema import KINDS
-from fastlaunch_nb.schema.columns import TIME
+from fastlaunch_nb.schema.columns import TEXT, TIME
 from tests.helpers.histories import ACCOUNT_REGIONS, SECOND, START, make_event, make_sweep
 from tests.helpers.samples import item
 
@@ -57,6 +57,15 @@ def test_the_most_complete_recording_counts(name: str) -> None:
     rows, expected = RECORDINGS[name]
     for order in (rows, rows[::-1]):
         assert {expected} == set(select_recordings(make_coverage(*order))["record_id"])
+
+
+def test_a_scan_counts_once_whatever_its_message() -> None:
+    """A killed redact leaves two rows of a scan; rows without an account are of different ones."""
+    twice = make_coverage("s a x failed 0", "s a x failed 0", "s a y failed 0")
+    twice["error_message"] = ["hunter2", "***", "***"]
+    assert select_recordings(twice)["region"].tolist() == ["x", "y"]
+    twice["account_id"] = pd.array([None] * 3, dtype=TEXT)
+    assert select_recordings(twice)["region"].tolist() == ["x", "x", "y"]
 
 
 def test_each_sweep_has_its_own_recording() -> None:
