@@ -15,11 +15,13 @@ from xml.sax.saxutils import escape
 
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
-from moto.core.base_backend import BackendDict
+from moto.core.base_backend import AccountSpecificBackend, BackendDict
+from moto.core.model_instances import reset_model_data
 from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS
 from moto.core.responses import BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 from moto.moto_api._internal import mock_random
 from moto.servicequotas.models import ServiceQuotasBackend
@@ -63,6 +65,7 @@ def reset_emulator(seed: int = 0) -> None:
     """Reset all of moto, the clock, the change log, the faults and the generated ids."""
     had_mark = has_mark()
     BackendDict.reset()
+    _forget_resources()
     if had_mark:
         mark_backends()
     CLOCK.reset()
@@ -70,6 +73,13 @@ def reset_emulator(seed: int = 0) -> None:
     FAULTS.clear()
     IDS.restart(seed)
     mock_random.seed(seed)
+
+
+def _forget_resources() -> None:
+    """Empty what moto keeps over a reset: its list of all resources, and caches of methods."""
+    reset_model_data()
+    Subnet._base_avail_ip_iterator.cache_clear()
+    AccountSpecificBackend._generate_regions.cache_clear()
 
 
 def mark_backends() -> None:

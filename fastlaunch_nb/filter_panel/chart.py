@@ -37,6 +37,7 @@ class PlotlyLibrary(widgets.Widget):  # type: ignore[misc]
     source = traitlets.Unicode().tag(sync=True)
     version = traitlets.Unicode(get_plotlyjs_version()).tag(sync=True)
     _shared: PlotlyLibrary | None = None
+    is_shared = True  # so that it stays when a panel is closed
 
     @classmethod
     def get(cls) -> PlotlyLibrary:

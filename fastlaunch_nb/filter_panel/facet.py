@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from fastlaunch_nb.charts.style import STATE_STYLES
 from fastlaunch_nb.filter_panel.widget_helpers import (
     Debounce,
+    close_widgets,
     escape_formulas,
     format_label,
     make_text_box,
@@ -95,8 +96,7 @@ class Facet(widgets.VBox):  # type: ignore[misc]
         if values != list(before):
             self._boxes = {value: before.get(value) or _make_box(value) for value in values}
             self._values.children = tuple(self._boxes.values())
-            for value in before.keys() - self._boxes.keys():
-                before[value].close()
+            close_widgets([before[value] for value in before.keys() - self._boxes.keys()])
         for value, box in self._boxes.items():
             count = self._counts.get(value, 0)
             name = escape(escape_formulas(format_label(value, self._names)))

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from fastlaunch_nb.filter_panel.widget_helpers import (
     TITLES,
+    close_widgets,
     format_label,
     format_range,
     make_button,
@@ -66,8 +67,7 @@ class FilterChips(widgets.Box):  # type: ignore[misc]
 
     def show(self, filters: Filters, names: Names) -> None:
         """Show the chips of a selection."""
-        for button in self._buttons:
-            button.close()
+        close_widgets(self._buttons)
         self._buttons = [self._make_button(chip) for chip in make_chips(filters, names)]
         self.children = tuple(self._buttons)
         self.layout.display = None if self._buttons else "none"

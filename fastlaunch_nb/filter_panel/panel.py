@@ -22,6 +22,7 @@ from fastlaunch_nb.filter_panel.tabs import PanelData, PanelTabs
 from fastlaunch_nb.filter_panel.widget_helpers import (
     TITLES,
     Debounce,
+    close_widgets,
     make_button,
     make_row,
     make_text_box,
@@ -174,6 +175,14 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._show_filters()
         self.selected = tuple(key for key in self.selected if key in self._data.keys)
 
+    def close(self) -> None:
+        """Close the panel with all of its widgets, which frees their memory here and on the page.
+
+        ipywidgets keeps every widget until it is closed.
+        """
+        close_widgets(vars(self))
+        super().close()
+
     def _set_data(self, data: PanelData) -> None:
         """Replace the data; a facet or slider that is still needed stays as the user left it."""
         self._data = data
@@ -194,8 +203,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             if name in images
         }
         self._side.children = tuple(self._controls.values())
-        for name in before.keys() - self._controls.keys():
-            before[name].close()
+        close_widgets([before[name] for name in before.keys() - self._controls.keys()])
         for control in (self._search, self._reset, self._side):
             control.layout.display = None if len(images) else "none"
         self._tabs.set_data(data)

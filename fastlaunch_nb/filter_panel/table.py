@@ -18,6 +18,7 @@ from itables.widget import ITable
 from fastlaunch_nb.filter_panel.controls import SortableHeadings, TextButton
 from fastlaunch_nb.filter_panel.table_columns import RIGHT_ALIGNED, Column, format_value, to_records
 from fastlaunch_nb.filter_panel.widget_helpers import (
+    close_widgets,
     make_button,
     make_dropdown,
     make_row,
@@ -32,6 +33,13 @@ Key: TypeAlias = tuple[Any, ...]
 """The key of an image: account, region and image id."""
 OnSelect: TypeAlias = Callable[[set[Key], set[Key]], None]
 """Called when the user selects in a view: the keys to select, and the keys to deselect."""
+
+
+class _PageTable(ITable):
+    """itables' widget, which would stay in memory: its files refer to each, to update it."""
+
+    _esm: Any = str(ITable._esm)
+    _css: Any = str(ITable._css)
 
 
 class Table(widgets.VBox):  # type: ignore[misc]
@@ -51,7 +59,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._first_row, self._is_updating = 0, False
         self._page: list[Key] = []
         self._make_controls()
-        self._itable = ITable(pd.DataFrame({"": []}), **_OPTIONS)
+        self._itable = _PageTable(pd.DataFrame({"": []}), **_OPTIONS)
         self._itable.add_class("fl-page")
         self._itable.observe(self._report_selection, "selected_rows")
         self._headings = SortableHeadings(self._sort_by)
@@ -116,8 +124,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         )
         for box in self._boxes.children:
             box.observe(lambda _: self._turn_page(0), "value")
-        for box in before:
-            box.close()
+        close_widgets(before)
 
     def show_message(self, text: str) -> None:
         """Show a message in place of the rows, until :meth:`show`."""

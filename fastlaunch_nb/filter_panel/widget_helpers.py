@@ -96,6 +96,20 @@ def make_dropdown(description: str, options: Sequence[tuple[str, Any]]) -> Any:
     )
 
 
+def close_widgets(*values: Any) -> None:
+    """Close widgets and all that they refer to: children, layouts, styles, hidden widgets."""
+    waiting = list(values)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list | tuple):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, widgets.Widget) and value.comm and not hasattr(value, "is_shared"):
+            waiting += vars(value).values()
+            value.close()
+
+
 # --- text -----------------------------------------------------------------------------
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from ipywidgets.widgets.widget import _instances
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.filter_panel.chart import PlotlyLibrary
 from fastlaunch_nb.filter_panel.static_html import MAX_ROWS
 from fastlaunch_nb.filter_panel.table import get_keys
 from fastlaunch_nb.filter_panel.tabs import TITLES
@@ -129,6 +131,21 @@ def test_update_keeps_filters_and_selected_images(images: pd.DataFrame) -> None:
     with pytest.raises(InputError, match="lacks"):
         panel.update(images.drop(columns="state"))
     assert repr(panel) == before
+
+
+def test_a_closed_panel_leaves_no_widget(images: pd.DataFrame) -> None:
+    """close() closes all widgets: of tabs, charts and filters, hidden ones, and replaced ones."""
+    PlotlyLibrary.get()  # which all panels share
+    before = set(_instances)
+    panel = fl.panel(images)
+    for tab in range(len(TITLES)):
+        panel._tabs.selected_index = tab
+    panel.filters = fl.Filters(state="enabled", text="ami")
+    panel.filters = fl.Filters()
+    panel.update(images.assign(owner_id="1"))
+    panel.close()
+    assert set(_instances) == before
+    panel.close()  # again has no effect
 
 
 def test_wrong_input_is_refused(images: pd.DataFrame) -> None:
