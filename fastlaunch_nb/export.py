@@ -308,7 +308,7 @@ def check_file(path: Path) -> None:
         raise InputError(
             f"{str(path)!r} ends in none of {', '.join(_WRITERS)}. Use one of these endings."
         )
-    if not path.parent.is_dir():
+    if not path.absolute().parent.is_dir():
         raise InputError(
             f"There is no folder {str(path.parent)!r} for {path.name!r}. Create it first."
         )

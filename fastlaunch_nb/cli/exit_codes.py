@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from fastlaunch_nb.errors import FastLaunchError, FastLaunchWarning, InputError, SweepError
 
@@ -25,6 +26,18 @@ def get_exit_code(error: FastLaunchError) -> int:
     if isinstance(error, PartialError):
         return error.code
     return 2 if isinstance(error, InputError) else 1
+
+
+def explain_os_error(error: OSError) -> str:
+    """Explain why a folder, a file or the output cannot be used."""
+    if isinstance(error, BrokenPipeError):
+        return "The program that reads the output has closed it, so the rest is not printed."
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return "The current folder no longer exists. Change to another one."
+    what = "The output" if error.filename is None else repr(str(error.filename))
+    return f"{what} cannot be used: {error.strerror or error}."
 
 
 @contextmanager
@@ -53,5 +66,6 @@ def print_error(error: Exception | str) -> None:
 
 
 def print_status(text: str) -> None:
-    """Print a message on stderr, next to the result on stdout."""
-    print(text, file=sys.stderr, flush=True)
+    """Print a message on stderr, next to the result on stdout, which matters more."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

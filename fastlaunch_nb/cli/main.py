@@ -1,7 +1,7 @@
 """The entry point of the command line.
 
 Results go to stdout, everything else to stderr. Exit codes: 0 success, 1 failure,
-2 wrong usage, 3 partial failure, 130 Ctrl-C.
+2 wrong usage, 3 partial failure, 130 Ctrl-C. No failure of the system is a traceback.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from fastlaunch_nb.cli.exit_codes import (
     INTERRUPTED,
+    explain_os_error,
     get_exit_code,
     print_error,
     print_status,
@@ -24,9 +25,12 @@ from fastlaunch_nb.errors import FastLaunchError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
-    options = build_parser().parse_args(arguments)
-    module, _, name = options.command.partition(".")
     try:
+        try:
+            options = build_parser().parse_args(arguments)
+        finally:  # of --help
+            sys.stdout.flush()
+        module, _, name = options.command.partition(".")
         command = getattr(importlib.import_module(f"fastlaunch_nb.cli.{module}"), name)
         with print_warnings():
             command(options)
@@ -37,14 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print_status("Stopped.")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print_error(explain_os_error(error))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is in its buffer
         return 1
     return 0
 
 
 def run() -> None:
     """Run a command and exit; after Ctrl-C do not wait for reads that get no answer."""
+    if sys.stdout is None:  # closed, as by `>&-`
+        sys.stdout = open(os.devnull, encoding="utf-8")  # noqa: SIM115  cannot be written either
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     code = main()
     if code == INTERRUPTED:
         sys.stdout.flush()

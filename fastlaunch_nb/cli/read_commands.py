@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from contextlib import nullcontext
@@ -88,7 +89,8 @@ def sweep_accounts(options: argparse.Namespace) -> None:
     """Read many accounts; print the images or write them to a file."""
     for path in filter(None, (options.out, options.coverage)):
         export.check_file(path)
-    if options.out and options.out == options.coverage:
+    paths = [options.out, options.coverage]
+    if None not in paths and len({os.path.normcase(os.path.realpath(path)) for path in paths}) == 1:
         raise InputError(
             f"--out and --coverage are both {options.out}. Choose two different files."
         )
@@ -195,10 +197,17 @@ def _print_images(images: pd.DataFrame, options: argparse.Namespace) -> None:
     print_status(export.summarize(images, filtered=bool(options.filters)))
 
 
+class _Console(Console):
+    """A terminal or a pipe; rich would end the process without a word if a reader closes it."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _print_table(images: pd.DataFrame, hint: str) -> None:
     """Print as many columns as fit into the terminal; print all of them to a file."""
     is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else _UNLIMITED_WIDTH)
+    console = _Console(width=None if is_terminal else _UNLIMITED_WIDTH)
     table = export.to_table(images, console.width if is_terminal else None)
     console.print(table)
     if omitted := export.HEADINGS[len(table.columns) :]:

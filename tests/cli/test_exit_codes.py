@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from fastlaunch_nb.cli.main import main
+from fastlaunch_nb.collect.scheduler import SweepScheduler
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
 from fastlaunch_nb.emulator.faults import FAULTS
+from tests.helpers.samples import ROOT
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb"]
 
@@ -60,17 +65,56 @@ def test_ctrl_c_exits_with_130(
 
     scheduler = "fastlaunch_nb.collect.scheduler.SweepScheduler"
     monkeypatch.setattr(f"{scheduler}._receive_results", interrupt)
+    monkeypatch.setattr(SweepScheduler, "_receive_results", interrupt)
     assert main(["show", "--json"]) == 130
     assert capsys.readouterr().err.endswith("Stopped.\n")
 
 
-def test_a_closed_pipe_is_no_error() -> None:
-    """A reader that closes the pipe early, such as `head`, causes no message."""
-    command = " ".join([*COMMAND, "show", "--demo", "--json", "|", "head", "-1"])
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
-    assert done.stdout == "[\n"
-    assert "Traceback" not in done.stderr
-    assert "BrokenPipe" not in done.stderr
+CLOSED = "The program that reads the output has closed it, so the rest is not printed."
+FULL = "The output cannot be used: No space left on device."
+GONE = "The current folder no longer exists. Change to another one."
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("%s show --demo --json | true", CLOSED),
+        ("%s sweep --demo | true", CLOSED),
+        ("%s show --demo >/dev/full", FULL),
+        ("%s record store --demo >/dev/full", FULL),
+        ("%s --help >/dev/full", FULL),
+        ("%s show --demo --csv >&-", "The output cannot be used: not writable."),
+        ("mkdir gone && cd gone && rmdir ../gone && %s sweep --demo --out images.csv", GONE),
+        ("mkdir gone && cd gone && rmdir ../gone && %s record store --demo", GONE),
+        ("touch file && %s lab --folder file", "'file/demo' cannot be used: Not a directory."),
+    ],
+)
+def test_a_failure_of_the_system_is_one_line(command: str, message: str, tmp_path: Path) -> None:
+    """A closed or full output and a folder that is gone exit with 1 and one line, the last."""
+    fastlaunch_nb = f"{' '.join(COMMAND)}"
+    script = "set -o pipefail; " + command % fastlaunch_nb
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    *others, line = done.stderr.splitlines()
+    assert line == f"fastlaunch-nb: {message}"
+    assert [other for other in others if not other.startswith("Starting")] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", ["2>/dev/full", "2>&-"])
+def test_without_stderr_the_result_is_printed(closed: str) -> None:
+    """A full or closed stderr loses the summary, but not the result, and is no failure."""
+    script = f"{' '.join(COMMAND)} show --demo --json {closed}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert len(json.loads(done.stdout)) == 42
 
 
 def test_an_error_of_aws_stays_on_one_line(

@@ -204,6 +204,23 @@ def test_sweep_reads_an_organization(capsys: pytest.CaptureFixture[str]) -> None
     assert "111122223333" in out
 
 
+@pytest.mark.parametrize("other", ["./images.csv", "link.csv", "folder/images.csv", "IMAGES.csv"])
+def test_two_results_need_two_files(
+    other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One file by two paths, or as on Windows in another case, is refused before any read."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os.path, "normcase", str.lower)
+    (tmp_path / "link.csv").symlink_to("images.csv")
+    (tmp_path / "folder").symlink_to(".")
+    arguments = ["sweep", "--demo", "--out", "images.csv", "--coverage", other]
+    _, err = run_command(capsys, *arguments, code=2)
+    assert err == (
+        "fastlaunch-nb: --out and --coverage are both images.csv. Choose two different files.\n"
+    )
+    assert not (tmp_path / "images.csv").exists()
+
+
 def test_a_partial_sweep_exits_with_3(
     demo: Demo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
