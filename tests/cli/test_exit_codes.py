@@ -63,8 +63,6 @@ def test_ctrl_c_exits_with_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    scheduler = "fastlaunch_nb.collect.scheduler.SweepScheduler"
-    monkeypatch.setattr(f"{scheduler}._receive_results", interrupt)
     monkeypatch.setattr(SweepScheduler, "_receive_results", interrupt)
     assert main(["show", "--json"]) == 130
     assert capsys.readouterr().err.endswith("Stopped.\n")
