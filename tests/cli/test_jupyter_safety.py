@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
@@ -186,20 +185,34 @@ def test_a_killed_command_leaves_no_process(command: str, tmp_path: Path) -> Non
         send(address)
 
 
-@pytest.mark.parametrize("end", ["close the pipe", "end the module"])
-def test_a_module_runs_until_its_pipe_is_closed(end: str, tmp_path: Path) -> None:
-    """A module gets its arguments, and ends itself or when its standard input is closed."""
-    ending = "signal.pause()" if end == "close the pipe" else "sys.exit(3)"
-    (tmp_path / "module.py").write_text(
-        "import signal, sys; print(sys.argv[1:], flush=True)\n"
-        "signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped'))\n" + ending
-    )
-    command = [sys.executable, end_with_parent.__file__, "module", "--port=1"]
+MODULE = """
+import os, signal, sys
+signals, wake_up = os.pipe()
+os.set_blocking(wake_up, False)
+signal.set_wakeup_fd(wake_up)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+print(sys.argv[1:], flush=True)
+if sys.argv[1] == "end":
+    sys.exit(3)
+os.read(signals, 1)
+"""
+"""A program that ends by itself, or when it gets a signal."""
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"), [("end", (3, "", "")), ("stay", (1, "", "stopped\n"))]
+)
+def test_a_module_runs_until_its_pipe_is_closed(
+    argument: str, expected: tuple[int, str, str], tmp_path: Path
+) -> None:
+    """A module gets its arguments, and ends by itself or when its standard input is closed."""
+    (tmp_path / "module.py").write_text(MODULE)
+    command = [sys.executable, end_with_parent.__file__, "module", argument]
+    its_end, our_end = os.pipe()
     variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    with process(command, env=variables, stdin=subprocess.PIPE) as running:
-        assert running.find("port.*") == "port=1']"
-        assert running.stdin
-        if end == "close the pipe":
-            running.stdin.close()
-        code, _, err = running.wait()
-    assert (code, err) == ((1, "stopped\n") if end == "close the pipe" else (3, ""))
+    with open(our_end, "wb") as pipe, process(command, env=variables, stdin=its_end) as running:
+        os.close(its_end)
+        assert running.find(r"\[.*") == f"[{argument!r}]"
+        if argument == "stay":
+            pipe.close()
+        assert running.wait() == expected

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from fastlaunch_nb.aws.clients import READ_ONLY
 from fastlaunch_nb.joins.queries import ACTIONS
 from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.schema.columns import COLUMNS
@@ -44,6 +45,12 @@ def make_actions_table() -> str:
     return make_table(("join", "IAM actions"), rows)
 
 
+def make_operations_table() -> str:
+    """Return the operations that the toolkit calls, by service."""
+    rows = ((service, ", ".join(f"`{it}`" for it in names)) for service, names in READ_ONLY.items())
+    return make_table(("service", "operations"), rows)
+
+
 def make_rules_table() -> str:
     """Return the rules, with their sources."""
     rows = ((f"`{rule.name}`", rule.severity, rule.what, rule.source) for rule in RULES)
@@ -62,6 +69,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "joins": make_joins_table,
     "actions": make_actions_table,
     "findings": make_rules_table,
+    "operations": make_operations_table,
 }
 
 
