@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb.errors import InputError, warn
+from fastlaunch_nb.errors import InputError, escape_unprintable, warn
 from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
 from fastlaunch_nb.history.file_rows import redact_rows
 from fastlaunch_nb.history.file_schema import NAMES, SCHEMAS, split_into_files
@@ -148,10 +148,10 @@ class History:
     def redact(self, *texts: str) -> int:
         """Replace secrets in the messages of the store with ``***``.
 
-        No toolkit of this version writes secrets, but an earlier one may have. Known forms of
-        keys, tokens, signatures and addresses with credentials are replaced, those of this
-        machine's proxies and endpoints, and `texts`, in any case and as a URL encodes them. No
-        other value changes. Call it when no other process records or compacts.
+        This version records no secrets, but an earlier one may have. Replaced are keys, tokens,
+        signatures and addresses with credentials in their known forms, secrets of this machine's
+        proxies and endpoints, and `texts`, in any case and as a URL encodes them. No other value
+        changes. Call it when no other process records or compacts.
 
         Parameters
         ----------
@@ -188,7 +188,8 @@ class History:
             done.update(new)
         self._store.remove_temporary_files()
         if left:
-            warn(f"Damaged or of a later version, and left as they are: {', '.join(left)}")
+            paths = escape_unprintable(", ".join(left))
+            warn(f"Damaged or of a later version, and left as they are: {paths}")
         return changed
 
     def _redact_file(self, file: StoredFile, texts: Sequence[str]) -> int | None:
