@@ -13,6 +13,7 @@ import pandas as pd
 
 from fastlaunch_nb.charts.capacity import capacity
 from fastlaunch_nb.charts.timeline import timeline
+from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel import table_columns
 from fastlaunch_nb.filter_panel.chart import ChartWidget
 from fastlaunch_nb.filter_panel.controls import TextButton
@@ -198,7 +199,11 @@ class _CodeView(widgets.VBox):  # type: ignore[misc]
 
     def show(self, _change: object = None) -> None:
         """Show the code of the current selection."""
-        code = escape(self._to_code(self._kind.value))
+        try:
+            code = escape(self._to_code(self._kind.value))
+        except InputError as error:  # such as a region with a name that no region has
+            self._html.value = render_message(escape(str(error)))
+            return
         self._html.value = (
             f"<pre class='fl-code tex2jax_ignore mathjax_ignore' tabindex='0' role='region' "
             f"aria-label='The selection as code'>{code}</pre>"

@@ -110,7 +110,8 @@ def _advise_disabling(rows: pd.DataFrame, evidence: list[str], facts: RuleInput)
 )
 def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
     """Find images with more snapshots than they should have."""
-    rows = where_true(facts.images, facts.images["leftover_snapshots"] > 0)
+    images = facts.images
+    rows = where_true(images, (images["leftover_snapshots"] > 0) & (images["snapshots"] > 0))
 
     def describe(excess: int, total: int, state: Any) -> str:
         counts = f"{excess:,} of {format_count(total, 'snapshot')}"

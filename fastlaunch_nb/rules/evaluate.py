@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.errors import FastLaunchError, InputError
+from fastlaunch_nb.errors import InputError, redact
 from fastlaunch_nb.rules import cost_rules, pool_rules, setting_rules, state_rules
 from fastlaunch_nb.rules.rule import SEVERITIES, Rule, RuleInput
 from fastlaunch_nb.schema.arrow import make_table
@@ -23,6 +23,10 @@ RULES: tuple[Rule, ...] = tuple(
     if isinstance(rule, Rule)
 )
 """The rules of :func:`findings`, in the order of their modules and definitions."""
+RULE_FAILED: Final = "rule-failed"
+"""The finding that a rule has failed."""
+_MAX_REASON: Final = 500
+"""Characters of an error in a finding: an error may quote a whole table."""
 _DTYPES = {column.name: column.dtype for column in FINDINGS}
 
 
@@ -39,6 +43,7 @@ def findings(
 
     A rule stays silent where a value that it needs is unknown: a column that
     :func:`fastlaunch_nb.enrich` did not join is unknown, and an unknown stock costs nothing.
+    A rule that fails is a finding of its own, ``rule-failed``; the others stand.
 
     Parameters
     ----------
@@ -71,8 +76,6 @@ def findings(
     ------
     InputError
         If a DataFrame lacks columns, or a rule is invalid or has the name of another one.
-    FastLaunchError
-        If a rule failed; the message names it.
 
     Examples
     --------
@@ -143,28 +146,33 @@ def _prepare_facts(
 
 
 def _apply_rule(rule: Rule, facts: RuleInput) -> pd.DataFrame:
-    """Return the findings of a rule, with the columns and dtypes of findings."""
+    """Return the findings of a rule, or one that says that it failed, so that others stand."""
     try:
-        rows = rule.find(facts)
+        return _complete_rows(rule, rule.find(facts))
     except Exception as error:
-        raise FastLaunchError(f"The rule {rule.name!r} failed: {error!r}") from error
+        reason = redact(f"{type(error).__name__}: {error}")[:_MAX_REASON]
+        row = {
+            "severity": rule.severity,  # of what it could not find
+            "finding": RULE_FAILED,
+            "evidence": f"The rule {rule.name!r} failed: {reason}",
+            "remedy": "Correct the rule, or leave it out of rules=. The other findings stand.",
+        }
+        return make_table([row], FINDINGS)
+
+
+def _complete_rows(rule: Rule, rows: Any) -> pd.DataFrame:
+    """Return the rows of a rule with the columns and dtypes of findings; refuse all else."""
     if not isinstance(rows, pd.DataFrame):
-        raise FastLaunchError(
-            f"The rule {rule.name!r} returned a {type(rows).__name__}. Expected a DataFrame."
-        )
+        raise TypeError(f"it returned a {type(rows).__name__}. Expected a DataFrame.")
     missing = {*KEY, "evidence", "remedy"} - set(rows)
     if missing:
-        raise FastLaunchError(f"The rule {rule.name!r} returned rows without {sorted(missing)}.")
+        raise TypeError(f"it returned rows without {sorted(missing)}.")
     defaults = {"severity": rule.severity, "monthly_usd": None}
     defaults = {name: value for name, value in defaults.items() if name not in rows}
     rows = rows.assign(finding=rule.name, **defaults)
     wrong = rows["severity"][~rows["severity"].isin(SEVERITIES)].unique().tolist()
     if wrong:
-        raise FastLaunchError(
-            f"The rule {rule.name!r} returned the severity {wrong}. "
-            f"Expected one of {', '.join(map(repr, SEVERITIES))}."
-        )
-    try:
-        return rows[list(_DTYPES)].astype(_DTYPES)
-    except (TypeError, ValueError) as error:
-        raise FastLaunchError(f"The rule {rule.name!r} failed: {error}") from error
+        expected = ", ".join(map(repr, SEVERITIES))
+        raise ValueError(f"it returned the severity {wrong}. Expected one of {expected}.")
+    complete: pd.DataFrame = rows[list(_DTYPES)].astype(_DTYPES)
+    return complete

@@ -76,7 +76,7 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
     images = facts.images
     rows = where_true(images, (images["cold_launches"] > 0) & ~_is_bypassed(facts))
     days = (rows["metrics_until"] - rows["metrics_since"]).dt.total_seconds() / _DAY
-    a_day = (rows["cold_launches"] / days).map(math.ceil, na_action="ignore")
+    a_day = (rows["cold_launches"] / days.where(days > 0)).map(math.ceil, na_action="ignore")
     rows = rows.assign(_target=rows["target_resource_count"] + a_day.astype(COUNT))
     share = rows["cold_launches"] / (rows["cold_launches"] + rows["fast_launches"].fillna(0))
 

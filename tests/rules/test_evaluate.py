@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.errors import FastLaunchError, InputError
+from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.rules.rule import SEVERITIES
 from fastlaunch_nb.schema import columns
@@ -360,34 +360,49 @@ def _return_columns(**columns: Any) -> Callable[[Any], Any]:
     return lambda facts: facts.images.assign(**columns)
 
 
+def _raise_secret(_facts: Any) -> Any:
+    raise ValueError(f"AKIAIOSFODNN7EXAMPLE {'is long ' * 200}")
+
+
 @pytest.mark.parametrize(
     ("find", "message"),
     [
-        (lambda facts: facts.images["nothing"], "'mine' failed: KeyError"),
-        (lambda: 1, "'mine' failed: TypeError"),
-        (_return_columns(), r"'mine' returned rows without \['evidence', 'remedy'\]"),
-        (_return_columns(evidence=""), r"'mine' returned rows without \['remedy'\]"),
+        (lambda facts: facts.images["nothing"], "KeyError: 'nothing'"),
+        (lambda: 1, "TypeError: "),
+        (_return_columns(), "TypeError: it returned rows without ['evidence', 'remedy']"),
+        (_return_columns(evidence=""), "TypeError: it returned rows without ['remedy']"),
         (
             lambda facts: facts.images[["account_id"]].assign(evidence="", remedy=""),
-            r"'mine' returned rows without \['image_id', 'region'\]",
+            "TypeError: it returned rows without ['image_id', 'region']",
         ),
         (
             _return_columns(evidence="", remedy="", severity="dire"),
-            r"'mine' returned the severity \['dire'",
+            "ValueError: it returned the severity ['dire'",
         ),
         (
             _return_columns(evidence="", remedy="", severity=None),
-            r"'mine' returned the severity \[None\]",
+            "ValueError: it returned the severity [None]",
         ),
-        (_return_columns(evidence="", remedy="", monthly_usd="dear"), "'mine' failed: .*dear"),
-        (lambda facts: None, "'mine' returned a NoneType"),
-        (lambda facts: [{"evidence": "", "remedy": ""}], "'mine' returned a list"),
+        (_return_columns(evidence="", remedy="", monthly_usd="dear"), "ArrowInvalid: "),
+        (lambda facts: None, "TypeError: it returned a NoneType"),
+        (lambda facts: [{"evidence": "", "remedy": ""}], "TypeError: it returned a list"),
+        (_raise_secret, "ValueError: *** is long"),
     ],
 )
-def test_a_rule_that_fails_is_named(find: Any, message: str) -> None:
-    """The error names the rule and what is wrong."""
-    with pytest.raises(FastLaunchError, match=message):
-        fl.findings(make_fleet({}), rules=[make_rule(find)])
+def test_a_rule_that_fails_is_a_finding(find: Any, message: str) -> None:
+    """The finding names the rule and its error without secrets; those of other rules stand."""
+    rules = [make_rule(find), *STATE_RULES]
+    found = fl.findings(make_fleet(FAILED), rules=rules).set_index("finding")
+    [failure] = found.loc[["rule-failed"]].to_dict("records")
+    assert failure["evidence"].startswith(f"The rule 'mine' failed: {message}")
+    assert len(failure["evidence"]) < 600
+    assert "leave it out of rules=" in failure["remedy"]
+    assert [name for name in (*KEY, "monthly_usd") if pd.notna(failure[name])] == []
+    assert sorted(found.index) == ["failed", "rule-failed"]
+    pd.testing.assert_frame_equal(
+        found.loc[["failed"]],
+        fl.findings(make_fleet(FAILED), rules=STATE_RULES).set_index("finding"),
+    )
 
 
 # --- the rules ------------------------------------------------------------------------
