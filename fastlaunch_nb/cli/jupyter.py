@@ -35,6 +35,10 @@ HOST = "127.0.0.1"
 LAB_PORT, DASHBOARD_PORT = 8888, 8866
 START_TIMEOUT = 120  # seconds
 _RUN = (sys.executable, "-P", str(Path(__file__).with_name("end_with_parent.py")))
+CULL_AFTER, CULL_INTERVAL = 300, 60  # seconds without a page, before Voila ends a kernel
+_OWN_SOURCES = (  # Voila's template asks a CDN for icons, which Voila has itself
+    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'self'"
+)
 _REDIRECT = """<!doctype html>
 <meta charset="utf-8"><meta http-equiv="refresh" content="0;url={0}">
 <title>Opening …</title><p><a href="{0}">Continue</a></p>
@@ -147,7 +151,12 @@ def _configure_voila(private: Path, notebook: Path, port: int | None, theme: str
         "--Voila.log_level=WARN",
         f"--theme={theme}",
     ]
-    _write_configuration(private, "voila", {"Voila": {"token": token}})
+    headers = {"Content-Security-Policy": _OWN_SOURCES}
+    settings = {
+        "Voila": {"token": token, "tornado_settings": {"headers": headers}},
+        "MappingKernelManager": {"cull_idle_timeout": CULL_AFTER, "cull_interval": CULL_INTERVAL},
+    }
+    _write_configuration(private, "voila", settings)
     address = f"http://{HOST}:{free_port}/?token={token}"
     retry = None if port else lambda: _configure_voila(private, notebook, port, theme)
     return Server("Voila", command, private, address, free_port, token, retry)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from fastlaunch_nb import __version__
-from fastlaunch_nb.cli.jupyter import DASHBOARD_PORT, LAB_PORT
+from fastlaunch_nb.cli.jupyter import CULL_AFTER, CULL_INTERVAL, DASHBOARD_PORT, LAB_PORT
 from fastlaunch_nb.cli.notebook_copies import NOTEBOOKS
 
 # --- commands -------------------------------------------------------------------------
@@ -135,7 +135,9 @@ def _add_serve(commands: _Commands) -> None:
         "serve_commands.serve_dashboard",
         "serve a dashboard with the panel and the charts, for people who do not code",
         "Serve notebooks/dashboard.ipynb as a web page with Voila, on this machine, until\n"
-        "Ctrl-C. Opening or reloading the page reads the images.",
+        "Ctrl-C. Opening or reloading the page reads the images. Each page has a process of\n"
+        f"its own, which ends within {(CULL_AFTER + CULL_INTERVAL) // 60} minutes after the page is closed. The page loads\n"
+        "nothing from other servers.",
         "fastlaunch-nb serve --demo",
         "fastlaunch-nb serve --profile build-farm --region us-east-1 eu-west-1 --theme dark",
     )

@@ -13,7 +13,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
@@ -23,7 +23,7 @@ from typing import Any
 import boto3
 import nbformat
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.cli import jupyter
@@ -346,6 +346,47 @@ def test_serve_requires_its_token(demo: Demo) -> None:
                 f"{expected} of {expected} images", timeout=SLOW
             )
         stop(server, signal.SIGTERM)
+
+
+@pytest.mark.deep
+def test_only_kernels_without_a_page_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed page's kernel ends, an open one's does not; no page asks another server."""
+    monkeypatch.setattr(jupyter, "CULL_AFTER", 8)  # a page that loads has no connection yet
+    monkeypatch.setattr(jupyter, "CULL_INTERVAL", 1)
+    with (
+        jupyter.prepare_dashboard(ROOT / "notebooks", {}, 0, "light") as server,
+        process(
+            [word.replace("=WARN", "=INFO") for word in server.command],
+            cwd=server.folder,
+            env={**os.environ, "JUPYTER_CONFIG_PATH": str(server.folder)},
+        ) as voila,
+        launch_browser() as browser,
+        open_page(browser, templates_own=NOTHING) as first,
+    ):
+        ended = (line for line in voila.err if "Culling 'idle'" in line)
+        assert wait_for_line(voila.err, "is running at")
+        open_dashboard(first, server.address)
+        with open_page(browser, templates_own=NOTHING) as second:
+            open_dashboard(second, server.address)
+        assert "with 0 connections" in next(ended)
+        first.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
+        expect(first.locator(".fl-summary")).to_contain_text("3 of 42 images")
+        icon = first.get_by_role("button", name="Refresh").locator("i")
+        assert "Font" in icon.evaluate("icon => getComputedStyle(icon, '::before').fontFamily")
+
+
+NOTHING = re.compile("(?!)")
+
+
+def wait_for_line(lines: Iterable[str], text: str) -> bool:
+    """Wait until a process prints a line with this text; return False if it never does."""
+    return any(text in line for line in lines)
+
+
+def open_dashboard(page: Page, address: str) -> None:
+    """Open the dashboard of a demo, and wait for its images."""
+    page.goto(address, timeout=SLOW)
+    expect(page.locator(".fl-summary")).to_contain_text("42 of 42 images", timeout=SLOW)
 
 
 def format_image_count(profile: str, region: str, state: str) -> int:
