@@ -136,8 +136,8 @@ def _add_serve(commands: _Commands) -> None:
         "serve a dashboard with the panel and the charts, for people who do not code",
         "Serve notebooks/dashboard.ipynb as a web page with Voila, on this machine, until\n"
         "Ctrl-C. Opening or reloading the page reads the images. Each page has a process of\n"
-        f"its own, which ends within {(CULL_AFTER + CULL_INTERVAL) // 60} minutes after the page is closed. The page loads\n"
-        "nothing from other servers.",
+        f"its own, which ends within {(CULL_AFTER + CULL_INTERVAL) // 60} minutes after the page "
+        "is closed.\nThe page loads nothing from other servers.",
         "fastlaunch-nb serve --demo",
         "fastlaunch-nb serve --profile build-farm --region us-east-1 eu-west-1 --theme dark",
     )

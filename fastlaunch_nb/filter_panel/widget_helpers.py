@@ -115,7 +115,7 @@ def close_widgets(*values: Any) -> None:
 
 def render_message(text: str) -> str:
     """Return the HTML of a message that replaces an empty view."""
-    return f"<p class='fl-empty' role='status'>{text}</p>"
+    return f"<p class='fl-empty tex2jax_ignore mathjax_ignore' role='status'>{text}</p>"
 
 
 def format_label(value: str | None, names: Mapping[str, str]) -> str:

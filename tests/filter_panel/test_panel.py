@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from ipywidgets import HTML
 from ipywidgets.widgets.widget import _instances
 
 import fastlaunch_nb as fl
@@ -220,6 +221,24 @@ def test_formulas_are_text(images: pd.DataFrame) -> None:
     assert "$x^2$" in read_page(panel)
     panel = fl.panel(images.assign(account_name=r"US$ CORP\team"))
     assert r"US$ CORP\team" in get_boxes(panel, "Account")
+
+
+def test_no_widget_shows_a_formula(images: pd.DataFrame) -> None:
+    r"""Each HTML widget that shows text from AWS tells MathJax to leave $x$ and \(y\) alone."""
+    before = set(_instances)
+    panel = fl.panel(images.assign(region=FORMULAS, image_name=FORMULAS, account_name=FORMULAS))
+    for tab in range(len(TITLES)):
+        panel._tabs.selected_index = tab
+    html = [
+        widget.value
+        for model, widget in _instances.items()
+        if model not in before and isinstance(widget, HTML) and "$x$" in widget.value
+    ]
+    assert len(html) == 1  # the code of a region that no region has as its name
+    assert [text for text in html if "mathjax_ignore" not in text] == []
+
+
+FORMULAS = r"$x$ \(y^2\)"
 
 
 def test_names_replace_ids(images: pd.DataFrame) -> None:
