@@ -6,6 +6,7 @@ import asyncio
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
+from tests.helpers import accounts
 from tests.helpers.emulator import inject_faults
 from tests.helpers.samples import ROOT
 
@@ -124,3 +126,25 @@ def test_an_error_is_shown_as_text(dashboard: dict[str, Any]) -> None:
     refresh(dashboard)
     assert "expired. Run: aws sso login &lt;b&gt;</span>" in dashboard["status"].value
     pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
+
+
+def test_an_expired_login_is_explained(dashboard: dict[str, Any], tmp_path: Path) -> None:
+    """Refresh shows the command that renews the login; images and their time stay; then it works.
+
+    The time stays that of the images, also after several failures.
+    """
+    before, targets = dashboard["panel"].filtered, dashboard["targets"]
+    with accounts.refusing(tmp_path, code="ExpiredToken"), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("AWS_ENDPOINT_URL")  # the demo's
+        dashboard["targets"] = fl.targets(profiles=[accounts.PROFILE])
+        for _ in range(2):
+            refresh(dashboard)
+            (output,) = dashboard["failures"].outputs
+            text = f"{dashboard['status'].value} {output['data']['text/html']}"
+            assert f"aws sso login --profile {accounts.PROFILE}" in text
+            assert dashboard["when"].value == "As of 2026-01-15 12:00:00 UTC"
+    pd.testing.assert_frame_equal(dashboard["panel"].filtered, before)
+    dashboard["targets"] = targets
+    refresh(dashboard)
+    assert dashboard["failures"].outputs == ()
+    assert dashboard["when"].value == "As of 2026-01-15 12:30:00 UTC"
