@@ -1,4 +1,5 @@
-/* An invisible widget that disables JupyterLab's keyboard shortcuts inside its parent box.
+/* A widget that disables JupyterLab's keyboard shortcuts inside its parent box, and shows that
+ * the kernel has ended; until then it is invisible.
  *
  * JupyterLab and Notebook move between cells on arrow keys, space and Enter, even while a
  * checkbox, a button or a row of a table has the focus and needs these keys. They ignore the
@@ -12,8 +13,19 @@ function mark(panel) {
   for (const element of panel.querySelectorAll(SELECTOR)) element.setAttribute(ATTRIBUTE, "true");
 }
 
+/* Show that the kernel has ended: the widget manager then reports that comms are dead. */
+function showLost(el) {
+  const note = document.createElement("p");
+  note.className = "fl-lost";
+  note.setAttribute("role", "alert");
+  note.textContent = "Not connected. Load the page again.";
+  el.replaceChildren(note);
+}
+
 export default {
-  render({ el }) {
+  render({ model, el }) {
+    const onLost = () => showLost(el);
+    model.on("comm_live_update", onLost);
     const changes = new MutationObserver(() => mark(el.parentElement)); // such as another page
     const insertion = new ResizeObserver(() => {
       if (!el.parentElement) return;
@@ -25,6 +37,7 @@ export default {
     return () => {
       insertion.disconnect();
       changes.disconnect();
+      model.off("comm_live_update", onLost);
     };
   },
 };

@@ -1,0 +1,42 @@
+"""A kernel that has ended: the panel on the page says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, expect
+
+import fastlaunch_nb as fl
+from tests.helpers.panel_screen import make_fleet, open_host, write_notebook
+
+
+def kill_kernels(folder: Path) -> int:
+    """Kill the kernels that run in a folder below this one; return their number."""
+    kernels = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "ipykernel_launcher" in child.cmdline() and Path(child.cwd()).is_relative_to(folder)
+    ]
+    for kernel in kernels:
+        os.kill(kernel.pid, signal.SIGKILL)
+    return len(kernels)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ["lab", "voila"])
+def test_a_panel_says_that_its_kernel_has_ended(
+    name: str, tmp_path: Path, browser: Browser
+) -> None:
+    """After its kernel was killed, a panel asks to load the page again; before, it does not."""
+    images = make_fleet()
+    data = {"images": images, "intervals": fl.intervals(images), "findings": fl.findings(images)}
+    write_notebook(tmp_path, data)
+    with open_host(name, tmp_path, browser) as host:
+        note = host.page.get_by_role("alert").filter(has_text="Not connected. Load the page again.")
+        expect(note).to_have_count(0)
+        assert kill_kernels(tmp_path) == 1
+        expect(note.first).to_be_visible()
