@@ -36,7 +36,7 @@ LAB_PORT, DASHBOARD_PORT = 8888, 8866
 START_TIMEOUT = 120  # seconds
 _RUN = (sys.executable, "-P", str(Path(__file__).with_name("end_with_parent.py")))
 CULL_AFTER, CULL_INTERVAL = 300, 60  # seconds without a page, before Voila ends a kernel
-_OWN_SOURCES = (  # Voila's template asks a CDN for icons, which Voila has itself
+_OWN_SOURCES = (  # Voila's template loads icons from a CDN, but Voila has them itself
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'self'"
 )
 _REDIRECT = """<!doctype html>

@@ -350,7 +350,7 @@ def test_serve_requires_its_token(demo: Demo) -> None:
 
 @pytest.mark.deep
 def test_only_kernels_without_a_page_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closed page's kernel ends, an open one's does not; no page asks another server."""
+    """A closed page's kernel ends, an open one's does not; no page loads from another server."""
     monkeypatch.setattr(jupyter, "CULL_AFTER", 8)  # a page that loads has no connection yet
     monkeypatch.setattr(jupyter, "CULL_INTERVAL", 1)
     with (

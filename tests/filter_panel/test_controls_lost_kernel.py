@@ -31,7 +31,7 @@ def kill_kernels(folder: Path) -> int:
 def test_a_panel_says_that_its_kernel_has_ended(
     name: str, tmp_path: Path, browser: Browser
 ) -> None:
-    """After its kernel was killed, a panel asks to load the page again; before, it does not."""
+    """After its kernel was killed, a panel requests to load the page again, and not before."""
     images = make_fleet()
     data = {"images": images, "intervals": fl.intervals(images), "findings": fl.findings(images)}
     write_notebook(tmp_path, data)

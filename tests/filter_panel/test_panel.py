@@ -224,7 +224,7 @@ def test_formulas_are_text(images: pd.DataFrame) -> None:
 
 
 def test_no_widget_shows_a_formula(images: pd.DataFrame) -> None:
-    r"""Each HTML widget that shows text from AWS tells MathJax to leave $x$ and \(y\) alone."""
+    r"""Each HTML widget with text from AWS makes MathJax leave $x$ and \(y\) alone."""
     before = set(_instances)
     panel = fl.panel(images.assign(region=FORMULAS, image_name=FORMULAS, account_name=FORMULAS))
     for tab in range(len(TITLES)):
