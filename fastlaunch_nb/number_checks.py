@@ -10,10 +10,11 @@ from typing import Any
 
 from fastlaunch_nb.errors import InputError
 
-_MAX_COUNT = 2**63 - 1  # of a column of counts
+MAX_COUNT = 2**63 - 1
+"""The largest number of a column of counts."""
 
 
-def parse_count(name: str, value: object, *, least: int = 0, most: int = _MAX_COUNT) -> int:
+def parse_count(name: str, value: object, *, least: int = 0, most: int = MAX_COUNT) -> int:
     """Return a whole number within bounds as an int.
 
     Examples
@@ -29,7 +30,7 @@ def parse_count(name: str, value: object, *, least: int = 0, most: int = _MAX_CO
             count = operator.index(value)  # type: ignore[arg-type]
             if least <= count <= most:
                 return count
-    bounds = f"of {least} or more" if most == _MAX_COUNT else f"from {least} to {most}"
+    bounds = f"of {least} or more" if most == MAX_COUNT else f"from {least} to {most}"
     raise InputError(f"{name} is {value!r}. Expected a whole number {bounds}.")
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean, warn
-from fastlaunch_nb.schema.columns import API_FILTERS, API_STATES, COUNT, NUMBER, TEXT, TIME
+from fastlaunch_nb.schema.columns import API_FILTERS, API_STATES, COUNT, TEXT, TIME
 from fastlaunch_nb.schema.joins import DTYPES
 
 EPOCH: Final = pd.Timestamp(0, tz="UTC").as_unit("us")
@@ -19,7 +19,6 @@ EPOCH: Final = pd.Timestamp(0, tz="UTC").as_unit("us")
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_MOST: Final = 10**12
 _End = TypeVar("_End", int, pd.Timestamp)
 
 
@@ -221,24 +220,13 @@ def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
     rows = require_columns(kind, value, *columns)
     converted = {}
     for name in filter(DTYPES.__contains__, map(str, rows)):
-        values = _convert(rows[name], DTYPES[name])
-        if values is None:
+        converted[name] = _convert(rows[name], DTYPES[name])
+        if converted[name] is None:
             problem = f"In this one {name} is {rows[name].dtype}, not {DTYPES[name]}"
             raise make_rows_error(kind, f"{problem}; CSV files keep no types.")
-        if DTYPES[name] in (COUNT, NUMBER):
-            _check_numbers(kind, values)
-        converted[name] = values
     valid = rows.assign(**converted)
     valid.index.names = [None] * valid.index.nlevels  # an index may have the name of a column
     return valid
-
-
-def _check_numbers(kind: str, values: pd.Series) -> None:
-    """Refuse numbers with which sums would overflow or be inexact."""
-    is_huge = (values > _MOST) | (values < -_MOST)
-    for value in values[is_huge.fillna(False)]:
-        problem = f"In this one {values.name} is {value}, far more than AWS allows."
-        raise make_rows_error(kind, f"{problem} Remove the row, or set the value to null.")
 
 
 def require_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from fastlaunch_nb.filters.fields import (
     get_range_values,
     to_microseconds,
 )
-from fastlaunch_nb.number_checks import parse_count
+from fastlaunch_nb.number_checks import MAX_COUNT, parse_count
 from fastlaunch_nb.schema.columns import COUNT, STATES, TEXT, TIME
 from fastlaunch_nb.validation import EPOCH
 
@@ -219,8 +219,11 @@ class _NumberColumn:
             first, last = self._bounds
             width = -(-(last - first + 1) // bins)
             size = (last - first) // width + 1
-        edges = pd.Index(first + width * np.arange(size + 1 if size else 0), dtype="int64")
-        places = (self._numbers[keep & self._known] - first) // width
+        ends = range(first, first + (size + 1) * width, width) if size else ()
+        edges = pd.Index([min(end, MAX_COUNT) for end in ends], dtype="int64")
+        # Without a sign, the difference of any two numbers of 64 bits is right.
+        offsets = self._numbers[keep & self._known].view("uint64") - np.uint64(first % 2**64)
+        places = (offsets // np.uint64(width)).astype("int64")
         return Histogram(
             edges.astype(TIME) if self._dtype == TIME else edges,
             np.bincount(places, minlength=size),
