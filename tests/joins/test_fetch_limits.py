@@ -29,10 +29,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> LimitClock:
 @pytest.mark.parametrize(("accounts", "tried"), [(3, 3), (6, 3)])
 def test_a_service_that_hangs_is_left_out(clock: LimitClock, accounts: int, tried: int) -> None:
     """After three timeouts in a row of one service in a region, no account waits for it."""
-    asked = Counter[str]()
+    counts = Counter[str]()
 
     def hang(request: Request) -> Chunks:
-        asked[request.service] += 1
+        counts[request.service] += 1
         clock.advance(LONGER)
         return None
 
@@ -42,7 +42,7 @@ def test_a_service_that_hangs_is_left_out(clock: LimitClock, accounts: int, trie
         fake.answer = hang
         with pytest.warns(fl.FastLaunchWarning) as caught:
             joined = fl.enrich(images, *JOINS, targets=sessions, max_workers=1)
-    assert asked == {"ec2": tried, "monitoring": tried}
+    assert counts == {"ec2": tried, "monitoring": tried}
     codes = {str(warning.message).split(": ")[-2] for warning in caught}
     assert codes == {"Timeout", "Unresponsive"}
     assert joined["image_id"].tolist() == ["ami-00000001"] * accounts
