@@ -29,7 +29,7 @@ from tests.helpers.browser import (
 from tests.helpers.cases import some
 from tests.helpers.samples import HOSTILE, item
 
-EVIL = f"{HOSTILE} $x^2$ \u05d0\u05d1"
+EVIL = f"{HOSTILE} $x^2$ \\(y^2\\) \u05d0\u05d1"
 LINE = " ".join(EVIL.split()).replace("\x9b", r"\x9b").replace("\u202e", r"\u202e")
 MARKUP = "img, script, mjx-container, .MathJax"
 
