@@ -12,7 +12,6 @@ from fastlaunch_nb.charts.style import STATE_STYLES
 from fastlaunch_nb.filter_panel.widget_helpers import (
     Debounce,
     close_widgets,
-    escape_formulas,
     format_label,
     make_text_box,
 )
@@ -99,8 +98,11 @@ class Facet(widgets.VBox):  # type: ignore[misc]
             close_widgets([before[value] for value in before.keys() - self._boxes.keys()])
         for value, box in self._boxes.items():
             count = self._counts.get(value, 0)
-            name = escape(escape_formulas(format_label(value, self._names)))
-            box.description = f"<span>{name}</span> <span class='fl-count'>({count:,})</span>"
+            name = escape(format_label(value, self._names))
+            box.description = (
+                f"<span class='tex2jax_ignore mathjax_ignore'>{name}</span> "
+                f"<span class='fl-count'>({count:,})</span>"
+            )
             (box.remove_class if count else box.add_class)("fl-none")
             box.unobserve_all("value")
             box.value = value in self._ticked

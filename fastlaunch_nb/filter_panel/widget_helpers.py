@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,6 @@ TITLES = {
 """The title of each field of :class:`Filters`."""
 TYPING_PAUSE = 0.25
 """Seconds without a keystroke after which the panel applies the text."""
-_FORMULA = re.compile(r"\$.*\$|\\[(\[]|\\begin")
 
 
 def read_file(name: str) -> str:
@@ -129,11 +127,6 @@ def format_range(ends: tuple[Any, Any]) -> str:
     texts = [format_time(end) if isinstance(end, pd.Timestamp) else f"{end:,}" for end in known]
     prefix = "" if len(known) == 2 else "up to " if ends[0] is None else "from "
     return prefix + " to ".join(dict.fromkeys(texts))  # equal ends appear once
-
-
-def escape_formulas(text: str) -> str:
-    r"""Escape $ and \ where JupyterLab would typeset the label of a checkbox as a formula."""
-    return re.sub(r"([$\\])", r"\\\1", text) if _FORMULA.search(text) else text
 
 
 def map_account_names(images: pd.DataFrame) -> dict[str, str]:
