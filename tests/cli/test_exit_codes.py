@@ -78,13 +78,21 @@ GONE = "The current folder no longer exists. Change to another one."
     ("command", "message"),
     [
         ("%s show --demo --json | true", CLOSED),
-        ("%s sweep --demo | true", CLOSED),
-        ("%s show --demo >/dev/full", FULL),
-        ("%s record store --demo >/dev/full", FULL),
+        pytest.param("%s sweep --demo | true", CLOSED, marks=pytest.mark.deep),
+        pytest.param("%s show --demo >/dev/full", FULL, marks=pytest.mark.deep),
+        pytest.param("%s record store --demo >/dev/full", FULL, marks=pytest.mark.deep),
         ("%s --help >/dev/full", FULL),
-        ("%s show --demo --csv >&-", "The output cannot be used: not writable."),
+        pytest.param(
+            "%s show --demo --csv >&-",
+            "The output cannot be used: not writable.",
+            marks=pytest.mark.deep,
+        ),
         ("mkdir gone && cd gone && rmdir ../gone && %s sweep --demo --out images.csv", GONE),
-        ("mkdir gone && cd gone && rmdir ../gone && %s record store --demo", GONE),
+        pytest.param(
+            "mkdir gone && cd gone && rmdir ../gone && %s record store --demo",
+            GONE,
+            marks=pytest.mark.deep,
+        ),
         ("touch file && %s lab --folder file", "'file/demo' cannot be used: Not a directory."),
     ],
 )
@@ -107,7 +115,7 @@ def test_a_failure_of_the_system_is_one_line(command: str, message: str, tmp_pat
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-@pytest.mark.parametrize("closed", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize("closed", ["2>/dev/full", pytest.param("2>&-", marks=pytest.mark.deep)])
 def test_without_stderr_the_result_is_printed(closed: str) -> None:
     """A full or closed stderr loses the summary, but not the result, and is no failure."""
     script = f"{' '.join(COMMAND)} show --demo --json {closed}"

@@ -68,7 +68,11 @@ def apply_rules(images: pd.DataFrame) -> None:
     assert found.loc[found["finding"] == RULE_FAILED, "evidence"].tolist() == []
 
 
-VIEWS = [use_panel, draw_charts, apply_rules]
+VIEWS = [
+    pytest.param(use_panel, marks=pytest.mark.deep),
+    pytest.param(draw_charts, marks=pytest.mark.deep),
+    apply_rules,
+]
 
 
 @pytest.mark.parametrize("view", VIEWS)
