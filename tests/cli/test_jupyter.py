@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import urllib.error
@@ -359,6 +360,7 @@ def test_only_kernels_without_a_page_end(tmp_path: Path, monkeypatch: pytest.Mon
             [word.replace("=WARN", "=INFO") for word in server.command],
             cwd=server.folder,
             env={**os.environ, "JUPYTER_CONFIG_PATH": str(server.folder)},
+            stdin=subprocess.PIPE,  # Voila ends when it is closed
         ) as voila,
         launch_browser() as browser,
         open_page(browser, templates_own=NOTHING) as first,

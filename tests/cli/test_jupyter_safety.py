@@ -163,7 +163,8 @@ def test_serve_runs_no_file_of_its_folders(
     with start("serve", "--demo", "--notebooks", str(notebooks)) as server:
         headers, text = send(server.find(r"http://\S+"))
         assert "fl-summary" in text
-        assert (headers["X-Own"], headers["X-Foreign"]) == ("yes", None)
+        assert headers["X-Foreign"] is None
+        assert headers["Content-Security-Policy"].startswith("default-src 'self'")
         assert server.end(signal.SIGINT).code == 0
     assert set(own_settings.read_text().splitlines()) == {"own"}
 
