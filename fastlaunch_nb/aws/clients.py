@@ -33,7 +33,7 @@ from fastlaunch_nb.aws.error_translation import (
     require_aws_response,
     translate_botocore_errors,
 )
-from fastlaunch_nb.aws.read_limits import check_time, track_connections
+from fastlaunch_nb.aws.read_limits import limit_requests, track_connections
 from fastlaunch_nb.errors import InputError, SetupError, redact
 from fastlaunch_nb.threads import ForkSafeLock
 
@@ -124,11 +124,9 @@ def _collect_shapes(shapes: Mapping[str, Any], node: Any, collected: dict[str, A
 _LOADER = ReadOnlyLoader()
 
 
-_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 20}  # seconds; botocore's 60 are long
-_LIMITED_EVENTS = ("before-send", "needs-retry")  # of botocore, at which a time limit may be over
-
-
 # --- sessions -------------------------------------------------------------------------
+
+_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 20}  # seconds; botocore's 60 are long
 
 
 def open_session(session: boto3.Session | None = None) -> boto3.Session:
@@ -149,8 +147,7 @@ def open_profile_session(profile: str | None) -> boto3.Session:
         session = boto3.Session(profile_name=profile or None)
         # For the clients with which botocore itself assumes the role of a profile.
         session._session.set_default_client_config(Config(**_TIMEOUTS))
-        for event in _LIMITED_EVENTS:
-            session.events.register(event, check_time)
+        limit_requests(session.events)
         return session
 
 
@@ -328,8 +325,7 @@ def _create_read_only_session(session: boto3.Session, credentials: Any) -> botoc
     user_session = session._session
     created = botocore.session.Session(include_builtin_handlers=False)
     handlers = _prune_handlers(user_session.get_component("event_emitter"))
-    for event in _LIMITED_EVENTS:
-        handlers.register(event, check_time)
+    limit_requests(handlers)
     created.register_component("event_emitter", handlers)
     created.register_component("config_store", user_session.get_component("config_store"))
     fixed = SimpleNamespace(load_credentials=lambda: credentials)  # which may refresh themselves

@@ -199,6 +199,12 @@ def check_time(**_: Any) -> None:
         raise error
 
 
+def limit_requests(handlers: Any) -> None:
+    """Let botocore's event handlers check the time limit before requests and their repetitions."""
+    for event in ("before-send", "needs-retry"):
+        handlers.register(event, check_time, unique_id="fastlaunch_nb-time-limit")  # only once
+
+
 class _Watchdog:
     """The thread that ends the reads of others when their time is over."""
 

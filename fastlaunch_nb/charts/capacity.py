@@ -128,7 +128,7 @@ def _write_title(rows: CapacityRows) -> str:
     if pd.isna(total["in_target"]):
         images = format_count(known)
         return f"Target: {total['target']:,} snapshots for {images}, stock unknown"
-    target = total["in_target"] + total["missing"]
+    target = int(total["in_target"]) + int(total["missing"])
     below = f"{format_count(total['below'])} below target" if total["below"] else "none missing"
     return f"Stock: {total['in_target']:,} of {target:,} snapshots, {below}"
 

@@ -21,7 +21,6 @@ from fastlaunch_nb.aws.clients import get_partition
 from fastlaunch_nb.aws.read_limits import (
     Breaker,
     TimeLimit,
-    get_code,
     make_timeout_error,
     make_unresponsive_error,
 )
@@ -124,7 +123,7 @@ class SweepScheduler:
         for future, (task, limit) in list(self._running.items()):
             if limit.seconds_left < -_OVERDUE_SECONDS:
                 del self._running[future]
-                error = make_timeout_error(limit.seconds, *describe_request(task))
+                error = make_timeout_error(limit.seconds, task.operation, task.region)
                 self._finish_task(replace(task), error)
 
     def _receive(self, future: futures.Future[Task]) -> None:
@@ -132,10 +131,9 @@ class SweepScheduler:
             return
         task, _ = self._running.pop(future)
         error = futures.CancelledError() if future.cancelled() else future.exception()
-        result = None if error else future.result()
-        if not error and not isinstance(result, type(task)):
+        if error is None and not isinstance(result := future.result(), type(task)):
             error = TypeError(f"The executor returned a {type(result).__name__} for a scan.")
-        self._finish_task(task if error or result is None else result, error)
+        self._finish_task(task if error else future.result(), error)
 
     def _finish_task(self, task: Task, error: BaseException | None) -> None:
         """Record a task. Ctrl-C may come at any line: an account is pending until its end."""
@@ -155,17 +153,16 @@ class SweepScheduler:
                 self._start_scans(task)
             del self._pending_accounts[task.number]
         self._progress_bar.update(task)
-        ended_by = task.error_code if isinstance(task, RegionScan) else get_code(task.error)
-        if self._breaker.record(get_region(task), ended_by):
+        if self._breaker.record(task.region, task.error_code):
             self._leave_out(task)
 
     def _leave_out(self, task: Task) -> None:
         """Fail what waits for the region of a task, or for an account, and has no page yet."""
         for other, limit in list(self._running.values()):
-            if get_region(other) == get_region(task) and not getattr(other, "pages", 0):
-                limit.end(make_unresponsive_error(*describe_request(task)))
-        for other in self._queue.take_all(get_region(task)):
-            self._finish_task(other, make_unresponsive_error(*describe_request(task)))
+            if other.region == task.region and not getattr(other, "pages", 0):
+                limit.end(make_unresponsive_error(task.operation, task.region))
+        for other in self._queue.take_all(task.region):
+            self._finish_task(other, make_unresponsive_error(task.operation, task.region))
 
     def _fail_account(self, task: AccountTask, error: BaseException) -> None:
         """Fail all scans of an account that did not open; rows of an earlier sweep stay."""
@@ -193,7 +190,7 @@ class SweepScheduler:
             if not task.regions.get(region, True):
                 scan.status = NOT_OPTED_IN
             elif self._breaker.is_broken(region):
-                scan.fail(make_unresponsive_error(*describe_request(scan)))
+                scan.fail(make_unresponsive_error(scan.operation, region))
             elif get_partition(region) != task.partition:
                 message = f"{region} is not in the partition {task.partition} of this account."
                 scan.fail(InputError(f"{message} Pass regions of that partition."))
@@ -295,17 +292,6 @@ class TaskQueue:
         return scans
 
 
-def get_region(task: Task) -> str | None:
-    """Return the region of a scan; None for an account that is to be opened."""
-    return task.region if isinstance(task, RegionScan) else None
-
-
-def describe_request(task: Task) -> tuple[str, str | None]:
-    """Return the operation and the region of a task, for its error."""
-    operation = "DescribeFastLaunchImages" if isinstance(task, RegionScan) else "GetCallerIdentity"
-    return operation, get_region(task)
-
-
 # --- workers --------------------------------------------------------------------------
 
 
@@ -321,7 +307,6 @@ class _WorkerPool:
     def __init__(self, executor: futures.Executor | None, max_workers: int) -> None:
         self._is_own = executor is None
         self._executor = executor or DaemonExecutor()
-        self._runs_in_process = self._is_own or runs_in_process(self._executor)
         self._cache = AccountCache(max_workers)
         self._token = secrets.token_hex(8)
 
@@ -332,7 +317,7 @@ class _WorkerPool:
 
     def submit(self, task: Task, limit: TimeLimit) -> futures.Future[Task]:
         """Submit a task to a worker."""
-        if self._runs_in_process:
+        if self._is_own or runs_in_process(self._executor):
             return self._executor.submit(task.run, self._cache, limit)
         return self._executor.submit(run_elsewhere, task, self._token)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
@@ -43,6 +43,14 @@ class AccountTask:
     partition: str = ""
     regions: Mapping[str, bool] = field(default_factory=dict)  # True for one that is enabled
     error: BaseException | None = None
+    # What it has in common with a scan:
+    operation: ClassVar[str] = "GetCallerIdentity"
+    region: ClassVar[None] = None
+
+    @property
+    def error_code(self) -> str | None:
+        """The code of its error, if there is one."""
+        return get_code(self.error)
 
     def run(self, cache: AccountCache, limit: TimeLimit | None = None) -> AccountTask:
         """Open the account, and list its regions if they are unknown."""
@@ -104,6 +112,7 @@ class RegionScan:
     batches: tuple[Batch, ...] = ()
     is_resumed: bool = False  # from the checkpoint of an earlier sweep, with no page read since
     is_restarted: bool = False  # the rows of the earlier sweep are no longer valid
+    operation: ClassVar[str] = "DescribeFastLaunchImages"
 
     @property
     def key(self) -> Key:

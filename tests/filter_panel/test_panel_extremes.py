@@ -20,7 +20,7 @@ from tests.helpers.samples import HOSTILE
 TIMES = [pd.Timestamp(year=year, month=12, day=31, tz="UTC") for year in (1, 1969, 2026, 9999)]
 VALUES: dict[Any, tuple[Any, ...]] = {
     TEXT: (None, "", " ", "$x$", HOSTILE),
-    COUNT: (None, -(2**60), -1, 0, 1, 2**60),
+    COUNT: (None, -(2**63), -1, 0, 1, 2**62, 2**63 - 1),
     NUMBER: (None, -1.0, 0.0, 1e308),
     TIME: (None, *TIMES),
 }
