@@ -14,13 +14,20 @@ import fastlaunch_nb as fl
 from tests.helpers.panel_screen import make_fleet, open_host, write_notebook
 
 
+def is_kernel_below(process: psutil.Process, folder: Path) -> bool:
+    """Say whether a process is a running kernel in a folder below this one."""
+    try:
+        return "ipykernel_launcher" in process.cmdline() and Path(process.cwd()).is_relative_to(
+            folder
+        )
+    except psutil.NoSuchProcess:  # earlier tests' processes can end, or be zombies, meanwhile
+        return False
+
+
 def kill_kernels(folder: Path) -> int:
     """Kill the kernels that run in a folder below this one; return their number."""
-    kernels = [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "ipykernel_launcher" in child.cmdline() and Path(child.cwd()).is_relative_to(folder)
-    ]
+    children = psutil.Process().children(recursive=True)
+    kernels = [child for child in children if is_kernel_below(child, folder)]
     for kernel in kernels:
         os.kill(kernel.pid, signal.SIGKILL)
     return len(kernels)
