@@ -218,6 +218,13 @@ class RegionScan:
 
     def _record_page(self, page: Page) -> None:
         self._record_time(page.date)
+        if page.items or any(page.columns.values()):  # most regions of a fleet have no images
+            self._record_images(page)
+        self.pages += 1
+        self.checkpoint = page.next_token
+        self.is_resumed = False
+
+    def _record_images(self, page: Page) -> None:
         known: dict[str, Any] = {
             "account_id": self.account_id,
             "region": self.region,
@@ -227,12 +234,8 @@ class RegionScan:
             batch = convert_to_batch(from_pages({"FastLaunchImages": page.items}, **known))
         else:
             batch = make_batch(page.columns, **known)
-        if len(batch):
-            self.batches = (*self.batches, batch)
+        self.batches = (*self.batches, batch)
         self.rows += len(batch)
-        self.pages += 1
-        self.checkpoint = page.next_token
-        self.is_resumed = False
 
     def _record_time(self, date_header: str | None) -> None:
         if self.observed_at is None:
