@@ -121,8 +121,9 @@ bounded as (
 ),
 gaps as (
     select bounded.*,
-        least(case when is_last and gone is null or bounded.failed < coalesce(gone, until)
-                       and bounded.failed < next_scanned then bounded.failed end,
+        least(case when is_last and (gone is null or bounded.failed < gone)
+                       or bounded.failed < coalesce(gone, until) and bounded.failed < next_scanned
+                   then bounded.failed end,
               case when bounded.moment + interval 1 hour < coalesce(gone, until)
                    then bounded.moment + interval 1 hour end) as lost,
         least(case when is_last or beside.failed < until and beside.failed < next_scanned then beside.failed end,

@@ -59,7 +59,8 @@ def hostile_code() -> str:
 
         images = fl.from_pages({page!r}, region="us-east-1", observed_at="2026-01-15T12:00:00Z")
         images = images.assign(image_name={EVIL!r}, account_id={EVIL!r}, account_name={EVIL!r})
-        display(fl.panel(images), fl.timeline(images))
+        data = {{"intervals": fl.intervals(images), "findings": fl.findings(images)}}
+        display(fl.panel(images, **data), fl.timeline(images))
     """
 
 
@@ -243,8 +244,11 @@ def use_the_hostile_panel(page: Page) -> None:
     label = page.locator(f"{PLOT} .ytick text").first
     expect(label).to_contain_text("<img")
     assert is_left_to_right(label, "us-east-1")
-    for area in (panel, page.locator(f"{PLOT} .svg-container")):
-        assert area.locator(MARKUP).count() == 0
+    for tab in panel.get_by_role("tab").all():
+        tab.click()
+        expect(panel.get_by_role("tabpanel").filter(visible=True)).to_contain_text("x^2")
+        assert panel.locator(MARKUP).count() == 0
+    assert page.locator(f"{PLOT} .svg-container").locator(MARKUP).count() == 0
 
 
 def is_left_to_right(element: Locator, word: str) -> bool:
