@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.rules.evaluate import RULES as RULES
     from fastlaunch_nb.rules.evaluate import findings as findings
     from fastlaunch_nb.rules.rule import Rule as Rule
-    from fastlaunch_nb.schema.joins import Prices as Prices
+    from fastlaunch_nb.schema.prices import Prices as Prices
     from fastlaunch_nb.sources.events import from_events as from_events
     from fastlaunch_nb.sources.pages import from_pages as from_pages
     from fastlaunch_nb.state_intervals.pipeline import intervals as intervals
@@ -59,7 +59,7 @@ _HOME = {
     "InputError": "errors",
     "MissingExtraError": "errors",
     "Pool": "pool.model",
-    "Prices": "schema.joins",
+    "Prices": "schema.prices",
     "RULES": "rules.evaluate",
     "ReadError": "errors",
     "Rule": "rules.rule",

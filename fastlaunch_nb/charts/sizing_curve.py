@@ -15,8 +15,9 @@ from fastlaunch_nb.errors import InputError, accept_old_names
 from fastlaunch_nb.formatting import format_count, format_duration
 from fastlaunch_nb.number_checks import parse_number, parse_share
 from fastlaunch_nb.pool.sizing import RightSize
-from fastlaunch_nb.schema.joins import Prices
+from fastlaunch_nb.schema.prices import Prices
 
+_REGION: Final = "us-east-1"  # of the prices
 _WARM, _COST = "#2a7fbf", "#c8701a"
 _PLOT_HEIGHT, _SIDE_MARGIN = 300, 62  # pixels; the margins fit the titles of the axes
 _TOP: Final = 118  # percent; leaves room for a label above 100 %
@@ -65,7 +66,8 @@ def sizing_curve(
     min_warm_share : float, optional
         The share that the size had to reach, to draw it as a line.
     prices : Prices, optional
-        The monthly price of a GiB of snapshots; by default that of us-east-1.
+        The monthly price of a GiB of snapshots. Of prices by region, and by default,
+        that of us-east-1 counts.
     root_volume_gib : float, default 50
         The size of the AMI's root volume. At 0.05 USD a GiB, a snapshot of 50 GiB
         costs 2.50 USD a month.
@@ -82,7 +84,8 @@ def sizing_curve(
     ------
     InputError
         If `sizing` is no RightSize, `min_warm_share` is no share or more than the size
-        reaches, `prices` is no Prices, or `root_volume_gib` is not above 0.
+        reaches, `prices` is no Prices or lacks us-east-1, or `root_volume_gib` is not
+        above 0.
 
     Examples
     --------
@@ -95,7 +98,7 @@ def sizing_curve(
     warm launches, cost a month, 90 % wanted
     """
     _check_arguments(sizing, min_warm_share, prices, root_volume_gib)
-    price = (prices or Prices()).snapshot_gib_month * root_volume_gib
+    price = _find_price(prices or Prices()) * root_volume_gib
     chosen = _Point(sizing.target_count, sizing.warm_share, sizing.target_count * price)
     curve = zip(sizing.curve.target_count.tolist(), sizing.curve.warm_share.tolist(), strict=True)
     points = [_Point(target, share, target * price) for target, share in curve]
@@ -130,6 +133,16 @@ def _check_arguments(sizing: Any, min_warm_share: Any, prices: Any, gib: Any) ->
     if prices is not None and not isinstance(prices, Prices):
         raise InputError(f"prices is {prices!r}. Expected Prices(...).")
     parse_number("root_volume_gib", gib, "GiB, above 0")
+
+
+def _find_price(prices: Prices) -> float:
+    """Return the monthly price of a GiB of snapshots in :data:`_REGION`."""
+    price = prices.find_snapshot_price(_REGION)
+    if price is None:
+        raise InputError(
+            f"prices is {prices!r}. Expected one price for every region, or one of {_REGION}."
+        )
+    return price
 
 
 def _format_share(share: float) -> str:

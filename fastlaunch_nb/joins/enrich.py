@@ -20,7 +20,8 @@ from fastlaunch_nb.joins.fetch import Accounts, Failure, FetchResult
 from fastlaunch_nb.joins.merge import ACCOUNT_REGION
 from fastlaunch_nb.joins.queries import AccountRegion, Template
 from fastlaunch_nb.schema.arrow import make_table
-from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS, Prices
+from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS
+from fastlaunch_nb.schema.prices import Prices
 from fastlaunch_nb.validation import check_region, parse_regions, validate_columns
 
 if TYPE_CHECKING:
@@ -61,8 +62,9 @@ def enrich(
         them. If `targets` is one target, a row without an account belongs to its account.
     *joins : {"ami", "siblings", "template", "snapshots", "metrics", "launches", "quota", "cost"}
         The joins. Default: all of them. A join replaces its columns if they exist.
-        ``"cost"`` joins the snapshots first if they are missing, and includes the
-        launches only where the metrics are joined.
+        ``"cost"`` joins the snapshots first if they are missing. It needs the metrics for
+        the launches: without them, the cost of preparation and the high end of the total
+        are null.
     targets : Target or boto3.Session, or iterable of them, optional
         The accounts, as for :func:`fastlaunch_nb.sweep`. Of two targets for one
         account, the first counts.
@@ -70,7 +72,8 @@ def enrich(
         The regions in which to look for siblings (AMIs with the same name), in every
         account of `targets`. Default: the regions of the images.
     prices : Prices, optional
-        The prices for ``"cost"``. Default: those of us-east-1.
+        The prices for ``"cost"``. Default: public prices of a few regions; the cost of
+        images in other regions is null.
     window : str or datetime.timedelta, default "14 days"
         The length of the window of metrics. It ends when each account and region was
         last observed, and starts at a full hour.

@@ -8,14 +8,16 @@ rows: null where nothing could be read, 0 where nothing exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
+from fastlaunch_nb.pool.fill_time import DEFAULT_FILL_TIME
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, TEXT, Column
-from fastlaunch_nb.schema.joins import DTYPES, JOINS, Prices
+from fastlaunch_nb.schema.joins import DTYPES, JOINS
+from fastlaunch_nb.schema.prices import Prices
 from fastlaunch_nb.validation import validate_columns
 
 KEY, ACCOUNT_REGION = list(columns.KEY), list(columns.ACCOUNT_REGION)
@@ -24,6 +26,14 @@ _SETTINGS = [*_TEMPLATE, "launch_template_version", _TARGET, "max_parallel_launc
 NEEDED: Final = (*KEY, "state", *_SETTINGS, "observed_at")
 """The columns of images that joins and their queries use."""
 
+EXAMPLE_SHARE: Final = 0.38
+"""The share of the full price of its snapshots that AWS's worked example pays for storage.
+
+The EC2 User Guide ("Manage costs for EC2 Fast Launch") has an AMI with 50 GiB and a target of 5
+for about 5 USD a month, all in. Five volumes of 50 GiB are 12.50 USD at 0.05 USD a GiB; five
+preparations at 0.04 USD are 0.20 USD of the 5, which leaves 4.80 USD, or 0.38.
+"""
+_GIB = 2**30
 _MONTH = pd.Timedelta(days=30)
 
 _KEYS = tuple(column for column in COLUMNS if column.name in KEY)
@@ -118,13 +128,19 @@ def join_snapshots(rows: pd.DataFrame, snapshots: pd.DataFrame, read: pd.Series)
         snapshots=("pending", "size"),
         snapshots_pending=("pending", "sum"),
         snapshot_gib=("volume_gib", "sum"),
+        snapshot_full_gib=("full_snapshot_bytes", "sum"),
         oldest_snapshot_time=("snapshot_time", "min"),
         sizes=("volume_gib", "count"),
+        full_sizes=("full_snapshot_bytes", "count"),
     )
     sums["snapshot_gib"] = sums["snapshot_gib"].where(sums.pop("sizes") == sums["snapshots"])
+    full_gib = sums["snapshot_full_gib"].astype(NUMBER) / _GIB
+    sums["snapshot_full_gib"] = full_gib.where(sums.pop("full_sizes") == sums["snapshots"])
     matches = _match_rows(rows, sums.reset_index())
+    has_none = matches["snapshots"].isna()
     numbers = ["snapshots", "snapshots_pending", "snapshot_gib"]
-    matches[numbers] = matches[numbers].astype(COUNT).mask(matches["snapshots"].isna(), 0)
+    matches[numbers] = matches[numbers].astype(COUNT).mask(has_none, 0)
+    matches["snapshot_full_gib"] = matches["snapshot_full_gib"].mask(has_none, 0.0)
     above_target = (matches["snapshots"] - rows[_TARGET]).clip(lower=0)
     is_failed = rows["state"].eq("disabling-failed").fillna(value=False)
     matches["leftover_snapshots"] = above_target.mask(is_failed, matches["snapshots"])
@@ -165,16 +181,28 @@ def join_quota(rows: pd.DataFrame, quotas: pd.DataFrame, read: pd.Series) -> pd.
 
 
 def join_cost(images: pd.DataFrame, prices: Prices) -> pd.DataFrame:
-    """Return the monthly cost of each image, from its snapshots and its launches.
+    """Return the monthly cost of each image as a range, from its snapshots and its launches.
 
-    Every fast launch uses up a snapshot, and EC2 prepares another.
+    The high end of the snapshots is the full price of all their blocks, or of their
+    volumes where the blocks are unknown. The low end is :data:`EXAMPLE_SHARE` of it,
+    because blocks in common are stored once. Every fast launch uses up a snapshot, and
+    EC2 prepares another: for nothing at the low end, on an instance at the high end.
+    A region without a price has no cost.
     """
-    stored = images["snapshot_gib"].astype(NUMBER) * prices.snapshot_gib_month
-    prepared = _estimate_monthly_launches(images) * prices.preparation
+    gib = _get_column(images, "snapshot_full_gib").fillna(_get_column(images, "snapshot_gib"))
+    stored = gib * _map_to_price(images["region"], prices.find_snapshot_price)
+    prepared = _estimate_monthly_launches(images) * _price_preparations(images, prices)
+    total = stored + prepared
     columns = {
+        "snapshots_monthly_usd_low": stored * EXAMPLE_SHARE,
+        "snapshots_monthly_usd_high": stored,
+        "preparation_monthly_usd_low": prepared * 0,
+        "preparation_monthly_usd_high": prepared,
+        "monthly_usd_low": stored * EXAMPLE_SHARE,
+        "monthly_usd_high": total,
         "snapshots_monthly_usd": stored,
         "preparation_monthly_usd": prepared,
-        "monthly_usd": stored + prepared.fillna(0.0),
+        "monthly_usd": total,
     }
     return _select_columns("cost", pd.DataFrame(columns), pd.Series(data=True, index=images.index))
 
@@ -227,6 +255,24 @@ def _find_below_target_since(rows: pd.DataFrame, stock: pd.DataFrame) -> pd.Seri
     is_earlier = points["time"] <= points.groupby(on)["enough"].transform("max")
     since = points[~is_earlier].groupby(on)["time"].min().rename("below_target_since")
     return _match_rows(rows, since.reset_index(), on)["below_target_since"]
+
+
+def _get_column(images: pd.DataFrame, name: str) -> pd.Series:
+    """Return a column of numbers; nulls if it is missing."""
+    return images.reindex(columns=[name])[name].astype(NUMBER)
+
+
+def _map_to_price(keys: Iterable[Any], find_price: Callable[[Any], float | None]) -> pd.Series:
+    """Return the price of each key; null if it is unknown."""
+    prices = [None if pd.isna(key) else find_price(key) for key in keys]
+    return pd.Series(prices, dtype=NUMBER)
+
+
+def _price_preparations(images: pd.DataFrame, prices: Prices) -> pd.Series:
+    """Return the price of preparing one snapshot in each row's region."""
+    return _map_to_price(
+        images["region"], lambda region: prices.find_preparation_price(region, DEFAULT_FILL_TIME)
+    )
 
 
 def _estimate_monthly_launches(images: pd.DataFrame) -> pd.Series:

@@ -236,6 +236,7 @@ def _make_snapshot_row(snapshot: Mapping[str, Any]) -> Row:
         "snapshot_state": snapshot.get("State"),
         "snapshot_time": snapshot.get("StartTime"),
         "volume_gib": snapshot.get("VolumeSize"),
+        "full_snapshot_bytes": snapshot.get("FullSnapshotSizeInBytes") or None,  # 0: not known yet
         "launch_template_id": tags.get("CreatedByLaunchTemplateId"),
         "launch_template_name": tags.get("CreatedByLaunchTemplateName"),
         "launch_template_version": tags.get("CreatedByLaunchTemplateVersion"),

@@ -22,7 +22,7 @@ from fastlaunch_nb.rules.rule import (
     with_evidence,
 )
 from fastlaunch_nb.schema.columns import ACCOUNT_REGION, COMPLETE, KEY, NUMBER
-from fastlaunch_nb.schema.joins import Prices
+from fastlaunch_nb.schema.prices import Prices
 
 MIN_WINDOW: Final = pd.Timedelta(days=7)
 """The time without launches after which a pool counts as unused."""
@@ -153,15 +153,17 @@ def find_orphans(facts: RuleInput) -> pd.DataFrame:
         oldest=("snapshot_time", "min"),
         ids=("snapshot_id", list),
     )
-    price = Prices().snapshot_gib_month
+    prices = map_rows(rows, Prices().find_snapshot_price, "region")
 
-    def describe(count: int, gib: int, oldest: Any) -> str:
+    def describe(count: int, gib: int, oldest: Any, price: float | None) -> str:
         size = f"{format_count(count, 'snapshot')} of {gib} GiB in total"
-        return f"{size} {format_since(oldest, facts.at)}, at most {price} USD per GiB-month"
+        cost = "" if pd.isna(price) else f", at most {price} USD per GiB-month"
+        return f"{size} {format_since(oldest, facts.at)}{cost}"
 
-    evidence = map_rows(rows, describe, "count", "gib", "oldest")
+    rows = rows.assign(price=pd.array(prices, dtype=NUMBER))
+    evidence = map_rows(rows, describe, "count", "gib", "oldest", "price")
     remedy = map_rows(rows, _format_delete, "region", "image_id", "ids")
-    return with_evidence(rows, evidence, remedy, rows["gib"].astype(NUMBER) * price)
+    return with_evidence(rows, evidence, remedy, rows["gib"].astype(NUMBER) * rows["price"])
 
 
 def _find_complete_regions(coverage: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:

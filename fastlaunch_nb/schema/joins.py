@@ -1,4 +1,4 @@
-"""Columns of joins, snapshots, metrics and findings; prices.
+"""Columns of joins, snapshots, metrics and findings.
 
 Readers fill these columns, rules and charts read them. A missing column and a
 null both mean that a value is unknown.
@@ -7,12 +7,10 @@ null both mean that a value is unknown.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.number_checks import parse_number
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, INTERVAL_TIMES, NUMBER, TEXT, TIME, Column
 
 JOINS: Mapping[str, tuple[Column, ...]] = {
@@ -47,6 +45,11 @@ JOINS: Mapping[str, tuple[Column, ...]] = {
         Column("snapshots", COUNT, "snapshots that Fast Launch created for it, in any state"),
         Column("snapshots_pending", COUNT, "those that are not completed"),
         Column("snapshot_gib", COUNT, "total size of their volumes, in GiB"),
+        Column(
+            "snapshot_full_gib",
+            NUMBER,
+            "total of the blocks written in them, in GiB; the blocks in common count each time",
+        ),
         Column("oldest_snapshot_time", TIME, "start time of the oldest snapshot"),
         Column(
             "leftover_snapshots",
@@ -72,13 +75,33 @@ JOINS: Mapping[str, tuple[Column, ...]] = {
     ),
     "quota": (Column("parallel_launches_quota", COUNT, "the region's quota of parallel launches"),),
     "cost": (
-        Column("snapshots_monthly_usd", NUMBER, "monthly cost of its snapshots, at most"),
         Column(
-            "preparation_monthly_usd",
+            "snapshots_monthly_usd_low",
             NUMBER,
-            "monthly cost of its preparation instances, approximately",
+            "monthly cost of its snapshots at the share of their full price that AWS's example has",
         ),
-        Column("monthly_usd", NUMBER, "total of both"),
+        Column(
+            "snapshots_monthly_usd_high",
+            NUMBER,
+            "monthly cost of its snapshots if they have no block in common: their full price",
+        ),
+        Column(
+            "preparation_monthly_usd_low",
+            NUMBER,
+            "monthly cost of preparing snapshots if AWS bills no instance for it: 0",
+        ),
+        Column(
+            "preparation_monthly_usd_high",
+            NUMBER,
+            "monthly cost of an instance that prepares a snapshot for each fast launch",
+        ),
+        Column("monthly_usd_low", NUMBER, "total of the low ends"),
+        Column(
+            "monthly_usd_high", NUMBER, "total of the high ends; null if the launches are unknown"
+        ),
+        Column("snapshots_monthly_usd", NUMBER, "the high end, until the next release"),
+        Column("preparation_monthly_usd", NUMBER, "the high end, until the next release"),
+        Column("monthly_usd", NUMBER, "the high end, until the next release"),
     ),
 }
 """Joins of images, with the columns that each adds."""
@@ -103,6 +126,7 @@ SNAPSHOTS = (
     Column("snapshot_state", TEXT, "`pending`, `completed` or `error`"),
     Column("snapshot_time", TIME, "start time of the snapshot"),
     Column("volume_gib", COUNT, "size of its volume, in GiB"),
+    Column("full_snapshot_bytes", COUNT, "all blocks written in it, in bytes"),
     Column("launch_template_id", TEXT, "launch template in its tags"),
     Column("launch_template_name", TEXT, "name of the launch template in its tags"),
     Column("launch_template_version", TEXT, "version of the launch template in its tags"),
@@ -139,42 +163,6 @@ FINDINGS = (
 DEFAULT_QUOTA: Final = 40
 """Parallel launches in a region, across all AMIs, by default (EC2 User Guide; Service Quotas:
 `ec2fastlaunch`, `L-DC79B53E`)."""
-
-
-@dataclass(frozen=True)
-class Prices:
-    """Prices of AWS, in USD; Fast Launch itself is free.
-
-    The defaults are those of us-east-1, from AWS's pages on EBS pricing and on the
-    cost of EC2 Fast Launch. Prices differ by region and by your agreements.
-
-    Attributes
-    ----------
-    snapshot_gib_month : float
-        One GiB of standard snapshots for a month: 0.05.
-    preparation : float
-        The instance and volume that prepare one snapshot: 0.05, the upper end of
-        AWS's estimate of 0.02 to 0.05.
-
-    Raises
-    ------
-    InputError
-        If a price is not a number, or is below 0.
-
-    Examples
-    --------
-    >>> import fastlaunch_nb as fl
-    >>> fl.Prices(snapshot_gib_month=0.055)
-    Prices(snapshot_gib_month=0.055, preparation=0.05)
-    """
-
-    snapshot_gib_month: float = 0.05
-    preparation: float = 0.05
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            price = getattr(self, field.name)
-            parse_number(field.name, price, "USD, 0 or more", allow_zero=True)
 
 
 def coalesce_stock(images: pd.DataFrame) -> pd.Series:

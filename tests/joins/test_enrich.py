@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.joins import cloudwatch, queries
-from fastlaunch_nb.schema.columns import COUNT, TIME
+from fastlaunch_nb.schema.columns import COUNT, NUMBER, TIME
 from fastlaunch_nb.schema.joins import JOINED, JOINS, METRICS, SNAPSHOTS
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.cases import some
@@ -478,10 +478,10 @@ def test_cost_uses_the_joined_columns(demo: Demo, unlisted_images: pd.DataFrame)
     put_metrics(demo, unlisted_images, {60: 14}, "NumberOfInstancesFastLaunched")
     joined = fl.enrich(unlisted_images, "snapshots", "metrics")
     assert joined["snapshots"].tolist() == [0] * 4
-    joined["snapshot_gib"] = pd.array([0, 50, 100, 7], dtype=COUNT)
+    joined["snapshot_full_gib"] = pd.array([0, 50, 100, 7], dtype=NUMBER)
     with deny_operations("DescribeSnapshots", "GetCallerIdentity"):
-        found = fl.enrich(joined, "cost", prices=fl.Prices(0.1, 0.5))
-    expected = joined["snapshot_gib"] * 0.1
-    assert (found["snapshots_monthly_usd"] - expected).abs().max() < 1e-9
-    assert (found["preparation_monthly_usd"] - 14 * 30 / 14 * 0.5).abs().max() < 1e-9
-    assert (found["monthly_usd"] - expected - 15).abs().max() < 1e-9
+        found = fl.enrich(joined, "cost", prices=fl.Prices(0.1, instance_hour=3))
+    expected = joined["snapshot_full_gib"] * 0.1
+    assert (found["snapshots_monthly_usd_high"] - expected).abs().max() < 1e-9
+    assert (found["preparation_monthly_usd_high"] - 14 * 30 / 14 * 0.5).abs().max() < 1e-9
+    assert (found["monthly_usd_high"] - expected - 15).abs().max() < 1e-9

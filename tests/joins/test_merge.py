@@ -65,6 +65,7 @@ snapshots = st.lists(
         st.sampled_from(("completed", "pending", "error")),
         st.integers(0, 50),
         st.integers(1, 100),
+        st.integers(1, 2**37) | st.just(None),
     ),
     max_size=20,
 )
@@ -83,8 +84,9 @@ def test_snapshots_are_counted(
                 "snapshot_state": state,
                 "snapshot_time": START + timedelta(hours=hour),
                 "volume_gib": gib,
+                "full_snapshot_bytes": full,
             }
-            for key, state, hour, gib in snapshots
+            for key, state, hour, gib, full in snapshots
         ],
         SNAPSHOTS,
     )
@@ -107,11 +109,13 @@ def expect_snapshots(
         return dict.fromkeys((column.name for column in JOINS["snapshots"]), None)
     own = [snapshot for snapshot in snapshots if snapshot[0] == key]
     excess = None if target is None else max(0, len(own) - target)
-    times = [pd.Timestamp(START + timedelta(hours=hour)) for _, _, hour, _ in own]
+    times = [pd.Timestamp(START + timedelta(hours=hour)) for _, _, hour, *_ in own]
+    full_sizes = [full for *_, full in own]
     return {
         "snapshots": len(own),
-        "snapshots_pending": sum(status != "completed" for _, status, _, _ in own),
-        "snapshot_gib": sum(gib for *_, gib in own),
+        "snapshots_pending": sum(status != "completed" for _, status, *_ in own),
+        "snapshot_gib": sum(gib for *_, gib, _ in own),
+        "snapshot_full_gib": None if None in full_sizes else sum(full_sizes) / 2**30,
         "oldest_snapshot_time": min(times, default=None),
         "leftover_snapshots": len(own) if state == "disabling-failed" else excess,
     }

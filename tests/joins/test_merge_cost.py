@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,93 +12,124 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.joins import merge
-from fastlaunch_nb.schema.columns import COUNT, TIME
+from fastlaunch_nb.schema.columns import COUNT, NUMBER, TEXT, TIME
 from fastlaunch_nb.schema.joins import coalesce_stock
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.joins import assert_declared, list_values
 
 START = datetime(2026, 1, 15, tzinfo=UTC)
 counts = st.none() | st.integers(0, 1000)
+sizes = st.none() | st.floats(0, 1000)
 
 
-@given(st.lists(st.tuples(counts, counts, st.integers(1, 90)), max_size=6))
-def test_cost_of_snapshots_and_launches(drawn: list[Any]) -> None:
-    """Law: unknown launches add nothing; with unknown snapshots the total is unknown too."""
-    images = pd.DataFrame(
-        {
-            "snapshot_gib": pd.array([gib for gib, _, _ in drawn], dtype=COUNT),
-            "fast_launches": pd.array([fast for _, fast, _ in drawn], dtype=COUNT),
-            "metrics_since": pd.Series([START] * len(drawn)).astype(TIME),
-            "metrics_until": pd.Series([START + timedelta(days=days) for *_, days in drawn]).astype(
-                TIME
-            ),
-        }
+def make_images(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return images with the columns that costs come from, in us-east-1 by default."""
+    columns = {"snapshot_gib": COUNT, "snapshot_full_gib": NUMBER, "fast_launches": COUNT}
+    columns |= {"metrics_since": TIME, "metrics_until": TIME, "region": TEXT}
+    defaults = {"region": "us-east-1", "metrics_since": START}
+    return pd.DataFrame([{**defaults, **row} for row in rows], columns=list(columns)).astype(
+        columns
     )
-    found = merge.join_cost(images, fl.Prices(snapshot_gib_month=0.5, preparation=0.25))
+
+
+def list_costs(images: pd.DataFrame, prices: fl.Prices) -> list[dict[str, Any]]:
+    """Return the costs of images, rounded."""
+    found = merge.join_cost(images, prices)
     assert_declared("cost", found, images)
-    for (gib, fast, days), row in zip(drawn, list_values(found), strict=True):
-        stored = None if gib is None else gib * 0.5
+    return [
+        {name: cost if cost is None else round(cost, 6) for name, cost in row.items()}
+        for row in list_values(found)
+    ]
+
+
+@given(st.lists(st.tuples(counts, sizes, counts, st.integers(1, 90)), max_size=6))
+def test_cost_of_snapshots_and_launches(drawn: list[Any]) -> None:
+    """Law: what is unknown makes each end unknown that depends on it; low ends are not above."""
+    images = make_images(
+        [
+            {
+                "snapshot_gib": gib,
+                "snapshot_full_gib": full,
+                "fast_launches": fast,
+                "metrics_until": START + timedelta(days=days),
+            }
+            for gib, full, fast, days in drawn
+        ]
+    )
+    rows = list_costs(images, fl.Prices(0.5, instance_hour=1.5))
+    for (gib, full, fast, days), row in zip(drawn, rows, strict=True):
+        size = gib if full is None else full
+        stored = None if size is None else size * 0.5
         prepared = None if fast is None else fast / days * 30 * 0.25
-        total = None if stored is None else stored + (prepared or 0)
-        for name, expected in zip(row, (stored, prepared, total), strict=True):
-            assert (row[name] is None) == (expected is None)
-            assert expected is None or abs(row[name] - expected) < 1e-6
+        total = None if stored is None or prepared is None else stored + prepared
+        expected = {"snapshots": stored, "preparation": prepared, "": total}
+        for name, high in expected.items():
+            column = f"{name}_monthly_usd".strip("_")
+            for end in (row[f"{column}_high"], row[column]):
+                assert (end is None) == (high is None)
+                assert end is None or abs(end - high) < 1e-5
+        assert row["preparation_monthly_usd_low"] == (None if prepared is None else 0)
+        low = row["snapshots_monthly_usd_low"]
+        assert low == row["monthly_usd_low"]
+        assert (low is None) == (stored is None)
+        assert stored is None or 0 <= low <= stored
+
+
+def test_the_example_of_aws_is_inside_the_range() -> None:
+    """50 GiB and a target of 5 are about 5 USD a month, all in, whatever is launched."""
+    launches = range(0, 200, 50)
+    images = make_images(
+        [
+            {
+                "snapshot_gib": 250,
+                "fast_launches": fast,
+                "metrics_until": START + timedelta(days=30),
+            }
+            for fast in launches
+        ]
+    )
+    for row in list_costs(images, fl.Prices()):
+        assert row["monthly_usd_low"] < 5 < row["monthly_usd_high"]
 
 
 @pytest.mark.parametrize(
-    ("gib", "fast", "days", "prices", "expected"),
+    ("row", "prices", "snapshots", "preparation"),
     [
-        (500, 40, 14, fl.Prices(), (25.0, 4.285714, 29.285714)),
-        (500, 40, 30, fl.Prices(), (25.0, 2.0, 27.0)),
-        (500, 40, 60, fl.Prices(), (25.0, 1.0, 26.0)),
-        (500, 0, 30, fl.Prices(), (25.0, 0.0, 25.0)),
-        (0, 40, 30, fl.Prices(), (0.0, 2.0, 2.0)),
-        (500, None, 30, fl.Prices(), (25.0, None, 25.0)),
-        (None, 40, 30, fl.Prices(), (None, 2.0, None)),
-        (500, 40, None, fl.Prices(), (25.0, None, 25.0)),
-        (500, 40, 30, fl.Prices(snapshot_gib_month=0.1), (50.0, 2.0, 52.0)),
-        (500, 40, 30, fl.Prices(preparation=0.1), (25.0, 4.0, 29.0)),
-        (500, 40, 30, fl.Prices(0, 0), (0.0, 0.0, 0.0)),
+        ({}, fl.Prices(), (9.5, 25.0), (0.0, 1.6)),
+        ({"metrics_until": START + timedelta(days=60)}, fl.Prices(), (9.5, 25.0), (0.0, 0.8)),
+        ({"snapshot_full_gib": 100}, fl.Prices(), (1.9, 5.0), (0.0, 1.6)),
+        ({"fast_launches": 0}, fl.Prices(), (9.5, 25.0), (0.0, 0.0)),
+        ({"snapshot_gib": 0}, fl.Prices(), (0.0, 0.0), (0.0, 1.6)),
+        ({"fast_launches": None}, fl.Prices(), (9.5, 25.0), (None, None)),
+        ({"metrics_until": None}, fl.Prices(), (9.5, 25.0), (None, None)),
+        ({"snapshot_gib": None}, fl.Prices(), (None, None), (0.0, 1.6)),
+        ({"region": "eu-central-1"}, fl.Prices(), (10.26, 27.0), (0.0, 1.770667)),
+        ({"region": "mars-north-1"}, fl.Prices(), (None, None), (None, None)),
+        ({"region": None}, fl.Prices(), (None, None), (None, None)),
+        ({"region": "mars-north-1"}, fl.Prices(0.1), (19.0, 50.0), (None, None)),
+        ({}, fl.Prices({"us-east-1": 0.1}), (19.0, 50.0), (0.0, 1.6)),
+        ({}, fl.Prices(instance_hour=0.6), (9.5, 25.0), (0.0, 4.0)),
+        ({}, fl.Prices(0, instance_hour=0), (0.0, 0.0), (0.0, 0.0)),
     ],
 )
 def test_the_cost_of_an_image(
-    gib: int | None,
-    fast: int | None,
-    days: int | None,
+    row: dict[str, Any],
     prices: fl.Prices,
-    expected: tuple[float | None, ...],
+    snapshots: tuple[float | None, ...],
+    preparation: tuple[float | None, ...],
 ) -> None:
-    """It is that of its GiB for a month, and of one preparation per fast launch in 30 days."""
-    until = None if days is None else START + timedelta(days=days)
-    images = pd.DataFrame(
-        {
-            "snapshot_gib": pd.array([gib], dtype=COUNT),
-            "fast_launches": pd.array([fast], dtype=COUNT),
-            "metrics_since": pd.Series([START]).astype(TIME),
-            "metrics_until": pd.Series([until]).astype(TIME),
-        }
-    )
-    [found] = list_values(merge.join_cost(images, prices))
-    rounded = tuple(cost if cost is None else round(cost, 6) for cost in found.values())
-    assert rounded == expected
-
-
-@pytest.mark.parametrize("name", ["snapshot_gib_month", "preparation"])
-@pytest.mark.parametrize(
-    "price", [-0.01, -1, float("nan"), float("inf"), True, "0.05", None, [0.05]]
-)
-def test_an_invalid_price_is_refused(name: str, price: Any) -> None:
-    """A price is a number of 0 or more."""
-    with pytest.raises(InputError, match=f"^{name} is .* Expected USD, 0 or more"):
-        fl.Prices(**{name: price})
-
-
-def test_default_prices() -> None:
-    """The defaults are on AWS's pages; 0 and integers are prices too."""
-    assert fl.Prices() == fl.Prices(snapshot_gib_month=0.05, preparation=0.05)
-    assert fl.Prices(0, 1) == fl.Prices(snapshot_gib_month=0.0, preparation=1.0)
+    """It is that of its GiB for a month, and of ten minutes per fast launch in 30 days."""
+    image = {
+        "snapshot_gib": 500,
+        "fast_launches": 40,
+        "metrics_until": START + timedelta(days=30),
+        **row,
+    }
+    [found] = list_costs(make_images([image]), prices)
+    ends = ("low", "high")
+    assert tuple(found[f"snapshots_monthly_usd_{end}"] for end in ends) == snapshots
+    assert tuple(found[f"preparation_monthly_usd_{end}"] for end in ends) == preparation
 
 
 @pytest.mark.parametrize(
@@ -123,8 +155,15 @@ def test_the_known_stock(columns: dict[str, int | None], expected: int | None) -
 
 
 def test_without_metrics_preparation_is_unknown() -> None:
-    """Without joined metrics, images have only the cost of their snapshots."""
-    images = pd.DataFrame({"snapshot_gib": pd.array([100, None], dtype=COUNT)})
-    found = merge.join_cost(images, fl.Prices())
-    assert list_values(found[["monthly_usd"]]) == [{"monthly_usd": 5.0}, {"monthly_usd": None}]
-    assert found["preparation_monthly_usd"].isna().tolist() == [True, True]
+    """Without joined metrics, images have the cost of their snapshots, and a low end in total."""
+    images = make_images([{"snapshot_gib": 100}, {}])[["region", "snapshot_gib"]]
+    first, second = list_costs(images, fl.Prices())
+    assert {name for name in first if first[name] is None} == {
+        "preparation_monthly_usd_low",
+        "preparation_monthly_usd_high",
+        "preparation_monthly_usd",
+        "monthly_usd_high",
+        "monthly_usd",
+    }
+    assert first["monthly_usd_low"] == 1.9
+    assert set(second.values()) == {None}

@@ -1,33 +1,12 @@
-"""Joins: the prices of AWS, and the stock of an image from whichever column knows it."""
+"""Joins: the stock of an image, from whichever column knows it."""
 
 from __future__ import annotations
-
-from dataclasses import FrozenInstanceError
-from typing import Any
 
 import pandas as pd
 import pytest
 
-import fastlaunch_nb as fl
 from fastlaunch_nb.schema.columns import COUNT
 from fastlaunch_nb.schema.joins import coalesce_stock
-
-
-def test_prices_are_those_of_us_east_1() -> None:
-    """The defaults are those that AWS publishes, and prices never change afterwards."""
-    prices = fl.Prices()
-    assert (prices.snapshot_gib_month, prices.preparation) == (0.05, 0.05)
-    with pytest.raises(FrozenInstanceError, match="preparation"):
-        prices.preparation = 1.0  # type: ignore[misc]
-
-
-@pytest.mark.parametrize("name", ["snapshot_gib_month", "preparation"])
-@pytest.mark.parametrize("price", [-0.01, float("nan"), "0.05", None, True])
-def test_wrong_prices_are_refused(name: str, price: Any) -> None:
-    """A price is a number, 0 or more."""
-    with pytest.raises(fl.InputError, match=f"{name} is .*Expected USD, 0 or more"):
-        fl.Prices(**{name: price})
-    assert getattr(fl.Prices(**{name: 0}), name) == 0
 
 
 @pytest.mark.parametrize(
