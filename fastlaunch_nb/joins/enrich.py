@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _JOINS: Mapping[str, Any] = {  # a query, the function that merges its rows, and their columns
     "ami": (attrgetter("amis"), merge.join_ami, merge.LISTED),
-    "siblings": (attrgetter("amis"), merge.join_ami, merge.LISTED),  # for the names of the images
+    "siblings": (attrgetter("amis"), merge.match_amis, merge.LISTED),  # completed in a second step
     "template": (queries.fetch_templates, merge.join_template, merge.TEMPLATES),
     "snapshots": (queries.fetch_snapshots, merge.join_snapshots, SNAPSHOTS),
     "launches": (queries.fetch_instances, merge.join_launches, merge.INSTANCES),
@@ -69,8 +69,8 @@ def enrich(
         The accounts, as for :func:`fastlaunch_nb.sweep`. Of two targets for one
         account, the first counts.
     regions : str or iterable of str, optional
-        The regions in which to look for siblings (AMIs with the same name), in every
-        account of `targets`. Default: the regions of the images.
+        The regions in which to look for siblings (copies, and AMIs with the same name), in
+        every account of `targets`. Default: the regions of the images.
     prices : Prices, optional
         The prices for ``"cost"``. Default: public prices of a few regions; the cost of
         images in other regions is null.
@@ -119,9 +119,8 @@ def enrich(
         accounts, rows = _open_accounts(rows, sources, workers, everyone="siblings" in chosen)
         columns, failures = _fetch_columns(rows, chosen, accounts, query, workers)
         if "siblings" in chosen:
-            names = columns["siblings"]["image_name"]
             account_regions = accounts.list_regions(named or row_regions)
-            siblings, failed = _fetch_siblings(rows, names, account_regions, workers)
+            siblings, failed = _fetch_siblings(rows, columns["siblings"], account_regions, workers)
             columns["siblings"] = siblings
             failures += failed
         _warn_of_failures(accounts, failures, rows)
@@ -321,12 +320,20 @@ def _fetch_columns(
     joins = {**_JOINS, "metrics": (fetch_metrics, merge.join_metrics, METRICS)}
     reads = {join: joins[join][0] for join in joins if join in chosen}
     result = fetch.fetch_all(regions, reads, workers)
-    windows = [{**it.key, "metrics_since": it.since, "metrics_until": it.until} for it in regions]
+    times = [
+        {
+            **it.key,
+            "metrics_since": it.since,
+            "metrics_until": it.until,
+            "snapshots_time": it.snapshots_time,
+        }
+        for it in regions
+    ]
     columns = {}
     for join in reads:
         _, merge_rows, declared = joins[join]
-        if join == "metrics":
-            merge_rows = partial(merge_rows, windows=make_table(windows, merge.WINDOWS))
+        if join in ("metrics", "snapshots"):
+            merge_rows = partial(merge_rows, times=make_table(times, merge.READ_TIMES))
         results = make_table(result.rows.get(join, ()), declared)
         read = merge.match_regions(rows, result.read.get(join, ()))
         columns[join] = merge_rows(rows, results, read=read)
@@ -334,15 +341,14 @@ def _fetch_columns(
 
 
 def _fetch_siblings(
-    rows: pd.DataFrame, names: pd.Series, regions: Sequence[AccountRegion], workers: int
+    rows: pd.DataFrame, images: pd.DataFrame, regions: Sequence[AccountRegion], workers: int
 ) -> tuple[pd.DataFrame, list[Failure]]:
-    """Return the columns about AMIs with the names of images; and failures."""
-    unique = sorted(names.dropna().unique())
-    query = {"siblings": lambda region: region.find_namesakes(unique)}
-    result = fetch.fetch_all(regions if unique else [], query, workers)
-    amis = make_table(result.rows.get("siblings", ()), merge.SIBLINGS)
-    read = names.notna() & bool(result.read)
-    return merge.join_siblings(rows, names, amis, read), result.failures
+    """Return the columns about AMIs of the same families as the images; and failures."""
+    query = {"siblings": AccountRegion.list_own_amis}
+    result = fetch.fetch_all(regions if images["image_name"].notna().any() else [], query, workers)
+    amis = make_table(result.rows.get("siblings", ()), merge.OWN_AMIS)
+    read = frozenset(result.read.get("siblings", ()))
+    return merge.join_siblings(rows, images, amis, read), result.failures
 
 
 def _add_columns(

@@ -8,22 +8,24 @@ rows: null where nothing could be read, 0 where nothing exists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 import pandas as pd
 
+from fastlaunch_nb.joins.families import Families, parse_ami
 from fastlaunch_nb.pool.fill_time import DEFAULT_FILL_TIME
 from fastlaunch_nb.schema import columns
-from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, TEXT, Column
+from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, TEXT, TIME, Column
 from fastlaunch_nb.schema.joins import DTYPES, JOINS
 from fastlaunch_nb.schema.prices import Prices
 from fastlaunch_nb.validation import validate_columns
 
 KEY, ACCOUNT_REGION = list(columns.KEY), list(columns.ACCOUNT_REGION)
 _TEMPLATE, _TARGET = ["launch_template_id", "launch_template_name"], "target_resource_count"
+_STATE = ["state", "state_transition_time"]
 _SETTINGS = [*_TEMPLATE, "launch_template_version", _TARGET, "max_parallel_launches"]
-NEEDED: Final = (*KEY, "state", *_SETTINGS, "observed_at")
+NEEDED: Final = (*KEY, *_STATE, *_SETTINGS, "observed_at")
 """The columns of images that joins and their queries use."""
 
 EXAMPLE_SHARE: Final = 0.38
@@ -37,26 +39,31 @@ _GIB = 2**30
 _MONTH = pd.Timedelta(days=30)
 
 _KEYS = tuple(column for column in COLUMNS if column.name in KEY)
-LISTED = (*_KEYS, *JOINS["ami"])
+LISTED = (*_KEYS, *JOINS["ami"], Column("source_instance_id", TEXT, "its instance, if any"))
 """The columns of AMIs that EC2 lists."""
-SIBLINGS = (
-    *_KEYS,
-    Column("image_name", TEXT, "the AMI's name"),
-    Column("has", COUNT, "1 if it has Fast Launch, else 0"),
-)
-"""The columns of AMIs with the names of images."""
+OWN_AMIS = (*LISTED, Column("has", COUNT, "1 if it has Fast Launch, else 0"))
+"""The columns of an account's own AMIs."""
 TEMPLATES = (
     *_KEYS[:2],
     *(column for column in COLUMNS if column.name in _SETTINGS[:3]),
     *JOINS["template"],
 )
 """The columns of launch templates, with the names that images have for them."""
-INSTANCES = (*_KEYS, Column("fast", COUNT, "1, or 0"), Column("cold", COUNT, "1, or 0"))
-"""The columns of instances; both are 0 if the kind of launch is unknown."""
+INSTANCES = (
+    *_KEYS,
+    Column("launch_time", TIME, "time of the first launch"),
+    Column("fast", COUNT, "1, or 0"),
+    Column("cold", COUNT, "1, or 0"),
+)
+"""The columns of instances; both counts are 0 if the kind of launch is unknown."""
 QUOTAS = (*_KEYS[:2], *JOINS["quota"])
 """The columns of quotas."""
-WINDOWS = (*_KEYS[:2], *(column for column in JOINS["metrics"] if "metrics_" in column.name))
-"""The columns of the windows of metrics."""
+READ_TIMES = (
+    *_KEYS[:2],
+    *(column for column in JOINS["metrics"] if "metrics_" in column.name),
+    *(column for column in JOINS["snapshots"] if column.name == "snapshots_time"),
+)
+"""The columns of the times for which accounts and regions were read."""
 
 
 def select_rows(images: object) -> pd.DataFrame:
@@ -66,7 +73,7 @@ def select_rows(images: object) -> pd.DataFrame:
     --------
     >>> from fastlaunch_nb.sources.pages import empty_images
     >>> select_rows(empty_images()).shape
-    (0, 10)
+    (0, 11)
     """
     rows = validate_columns("images", images, *KEY).reset_index(drop=True)
     return rows.reindex(columns=list(NEEDED)).astype({name: DTYPES[name] for name in NEEDED})
@@ -84,43 +91,55 @@ def match_regions(rows: pd.DataFrame, account_regions: Iterable[tuple[str, str]]
 
 def join_ami(rows: pd.DataFrame, amis: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
     """Return the attributes of each AMI; an AMI that EC2 does not list is absent."""
+    return _select_columns("ami", match_amis(rows, amis, read), read)
+
+
+def match_amis(rows: pd.DataFrame, amis: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+    """Return the AMI of each row with the columns in :data:`LISTED`; null where it was not read."""
     matches = _match_rows(rows, amis.drop_duplicates(KEY))
     matches["image_state"] = matches["image_state"].fillna("absent")
-    return _select_columns("ami", matches, read)
+    return rows[KEY].join(matches.where(read))
 
 
 def join_siblings(
-    rows: pd.DataFrame, names: pd.Series, amis: pd.DataFrame, read: pd.Series
+    rows: pd.DataFrame, images: pd.DataFrame, amis: pd.DataFrame, read: Collection[tuple[str, str]]
 ) -> pd.DataFrame:
-    """Count the siblings of each image, and list those without Fast Launch.
+    """Count the siblings of each image, list those without Fast Launch, find its successor.
 
-    Siblings are AMIs with the same name. Those in the image's own account and region do
-    not count, and neither does its own AMI as another account sees it.
+    `images` are the AMIs of the rows, `amis` those of the accounts and regions in `read`.
+    Siblings in the image's own account and region do not count, and neither does its own
+    AMI as another account sees it. The successor is in its own account and region.
     """
-    images = rows[KEY].assign(image_name=names)
-    count = _count_matches(images, amis, ["image_name"]) - _count_own(images, amis)
-    label = amis["account_id"] + "/" + amis["region"] + "/" + amis["image_id"]
-    without = amis.assign(label=label)[amis["has"].eq(0)]
-    labels_by_name = without.groupby("image_name", sort=False)["label"].agg(", ".join)
-    labels = images["image_name"].map(labels_by_name).astype(TEXT).fillna("")
-    with_own = images[_count_own(images, without) > 0]
-    labels.loc[with_own.index] = _list_other_labels(with_own, without)
-    columns = {"siblings": count, "siblings_without_fast_launch": labels}
-    return _select_columns("siblings", pd.DataFrame(columns), read & names.notna())
+    known = images["image_name"].notna()
+    own = [parse_ami(row) for row in images[known].to_dict("records")]
+    families = Families([parse_ami(row) for row in amis.to_dict("records")], own)
+    found = [
+        (
+            families.find_siblings(image).count_others(image),
+            families.find_siblings(image).label_others(image),
+            families.find_successor(image) if image[:2] in read else None,
+        )
+        for image in own
+    ]
+    names = [column.name for column in JOINS["siblings"]]
+    values = pd.DataFrame(found, columns=names, index=rows.index[known]).reindex(rows.index)
+    return _select_columns("siblings", values, known & bool(read))
 
 
 def join_template(rows: pd.DataFrame, templates: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return the forbidden settings of each image's launch template; empty without a template.
+    """Return settings of each image's launch template: none are forbidden without a template.
 
     They are unknown for a row without any setting, such as that of an event.
     """
     matches = _match_rows(rows, templates, [*ACCOUNT_REGION, *_SETTINGS[:3]])
     has_none = rows[_TEMPLATE].isna().all(axis=1) & rows[_SETTINGS].notna().any(axis=1)
-    forbidden = matches["template_forbidden"].mask(has_none, "")
-    return _select_columns("template", forbidden.to_frame(), read)
+    matches["template_forbidden"] = matches["template_forbidden"].mask(has_none, "")
+    return _select_columns("template", matches, read)
 
 
-def join_snapshots(rows: pd.DataFrame, snapshots: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
+def join_snapshots(
+    rows: pd.DataFrame, snapshots: pd.DataFrame, times: pd.DataFrame, read: pd.Series
+) -> pd.DataFrame:
     """Return the number, size and age of each image's snapshots, and how many are in excess."""
     pending = snapshots["snapshot_state"].ne("completed").fillna(value=True)
     groups = snapshots.assign(pending=pending.astype(COUNT)).groupby(KEY, sort=False)
@@ -144,11 +163,12 @@ def join_snapshots(rows: pd.DataFrame, snapshots: pd.DataFrame, read: pd.Series)
     above_target = (matches["snapshots"] - rows[_TARGET]).clip(lower=0)
     is_failed = rows["state"].eq("disabling-failed").fillna(value=False)
     matches["leftover_snapshots"] = above_target.mask(is_failed, matches["snapshots"])
+    matches["snapshots_time"] = _match_rows(rows, times, ACCOUNT_REGION)["snapshots_time"]
     return _select_columns("snapshots", matches, read)
 
 
 def join_metrics(
-    rows: pd.DataFrame, metrics: pd.DataFrame, windows: pd.DataFrame, read: pd.Series
+    rows: pd.DataFrame, metrics: pd.DataFrame, times: pd.DataFrame, read: pd.Series
 ) -> pd.DataFrame:
     """Return the stock and the launches of each image; null for an image without any metric.
 
@@ -160,19 +180,38 @@ def join_metrics(
     parts = [
         _match_rows(rows, last.rename(columns={"time": "available_snapshots_time"})),
         _match_rows(rows, sums.reset_index()),
-        _match_rows(rows, windows, ACCOUNT_REGION),
+        _match_rows(rows, times, ACCOUNT_REGION),
         _find_below_target_since(rows, stock),
     ]
     return _select_columns("metrics", pd.concat(parts, axis=1), read)
 
 
 def join_launches(rows: pd.DataFrame, instances: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return the number of instances of each image, by the kind of their launch."""
+    """Return the number of instances of each image, by the kind and the time of their launch."""
     counts = instances.groupby(KEY, sort=False).agg(
         instances=("fast", "size"), instances_fast=("fast", "sum"), instances_cold=("cold", "sum")
     )
-    matches = _match_rows(rows, counts.reset_index())
-    return _select_columns("launches", matches.astype(COUNT).fillna(0), read)
+    matches = _match_rows(rows, counts.reset_index()).astype(COUNT).fillna(0)
+    times = instances.groupby(KEY, sort=False)["launch_time"].max().reset_index()
+    matches["last_instance_launch_time"] = _match_rows(rows, times)["launch_time"]
+    return _select_columns("launches", matches.join(_count_since_enabled(rows, instances)), read)
+
+
+def _count_since_enabled(rows: pd.DataFrame, instances: pd.DataFrame) -> pd.DataFrame:
+    """Return the instances of each row that were launched since its state became `enabled`.
+
+    They are unknown in other states, and where the time of a launch is unknown.
+    """
+    pairs = rows[[*KEY, *_STATE]].reset_index().merge(instances, on=KEY)
+    later = pairs["launch_time"] > pairs["state_transition_time"]
+    columns = {}
+    for kind in ("fast", "cold"):
+        sums = pairs[kind].where(later, 0).groupby(pairs["index"]).sum()
+        columns[f"instances_{kind}_since_enabled"] = sums.reindex(rows.index).fillna(0)
+    untimed = pairs.loc[pairs["launch_time"].isna(), "index"]
+    is_known = rows["state"].eq("enabled").fillna(value=False)
+    is_known &= rows["state_transition_time"].notna() & ~rows.index.isin(untimed)
+    return pd.DataFrame(columns, index=rows.index).astype(COUNT).where(is_known)
 
 
 def join_quota(rows: pd.DataFrame, quotas: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
@@ -190,7 +229,9 @@ def join_cost(images: pd.DataFrame, prices: Prices) -> pd.DataFrame:
     A region without a price has no cost.
     """
     gib = _get_column(images, "snapshot_full_gib").fillna(_get_column(images, "snapshot_gib"))
-    stored = gib * _map_to_price(images["region"], prices.find_snapshot_price)
+    regions = images["region"].astype(object)
+    by_region = {region: prices.find_snapshot_price(region) for region in regions.dropna().unique()}
+    stored = gib * regions.map(by_region).astype(NUMBER)
     prepared = _estimate_monthly_launches(images) * _price_preparations(images, prices)
     total = stored + prepared
     columns = {
@@ -222,29 +263,6 @@ def _select_columns(join: str, values: pd.DataFrame, read: pd.Series) -> pd.Data
     return pd.DataFrame({c.name: values[c.name].astype(c.dtype).where(read) for c in columns})
 
 
-def _count_matches(rows: pd.DataFrame, amis: pd.DataFrame, on: list[str]) -> pd.Series:
-    """Return the number of AMIs that match each row in these columns."""
-    counts = amis.groupby(on, sort=False).size().astype(COUNT).rename("count").reset_index()
-    return _match_rows(rows, counts, on)["count"].fillna(0)
-
-
-def _count_own(images: pd.DataFrame, amis: pd.DataFrame) -> pd.Series:
-    """Return the number of namesakes in each image's account and region, or with its own id."""
-    in_region = _count_matches(images, amis, [*ACCOUNT_REGION, "image_name"])
-    with_id = _count_matches(images, amis, ["region", "image_id", "image_name"])
-    return in_region + with_id - _count_matches(images, amis, [*KEY, "image_name"])
-
-
-def _list_other_labels(images: pd.DataFrame, amis: pd.DataFrame) -> pd.Series:
-    """Return the labels of each image's namesakes, except those that `_count_own` counts."""
-    pairs = images.reset_index().merge(amis, on="image_name", suffixes=("", "_other"))
-    same_region = pairs["region"] == pairs["region_other"]
-    same_account = pairs["account_id"] == pairs["account_id_other"]
-    same_id = pairs["image_id"] == pairs["image_id_other"]
-    others = pairs[~(same_region & (same_account | same_id)).fillna(value=False)]
-    return others.groupby("index")["label"].agg(", ".join).reindex(images.index).fillna("")
-
-
 def _find_below_target_since(rows: pd.DataFrame, stock: pd.DataFrame) -> pd.Series:
     """Return the time since which every number of the stock is below a row's target."""
     on = [*KEY, _TARGET]
@@ -262,17 +280,18 @@ def _get_column(images: pd.DataFrame, name: str) -> pd.Series:
     return images.reindex(columns=[name])[name].astype(NUMBER)
 
 
-def _map_to_price(keys: Iterable[Any], find_price: Callable[[Any], float | None]) -> pd.Series:
-    """Return the price of each key; null if it is unknown."""
-    prices = [None if pd.isna(key) else find_price(key) for key in keys]
-    return pd.Series(prices, dtype=NUMBER)
-
-
 def _price_preparations(images: pd.DataFrame, prices: Prices) -> pd.Series:
-    """Return the price of preparing one snapshot in each row's region."""
-    return _map_to_price(
-        images["region"], lambda region: prices.find_preparation_price(region, DEFAULT_FILL_TIME)
-    )
+    """Return the price of preparing one snapshot on the instance type of each row's template."""
+    columns = images.reindex(columns=["region", "template_instance_type"]).astype(TEXT).fillna("")
+    keys = list(columns.itertuples(index=False, name=None))
+    by_key = {
+        (region, instance_type): prices.find_preparation_price(
+            region, DEFAULT_FILL_TIME, instance_type or None
+        )
+        for region, instance_type in set(keys)
+        if region
+    }
+    return pd.Series([by_key.get(key) for key in keys], dtype=NUMBER)
 
 
 def _estimate_monthly_launches(images: pd.DataFrame) -> pd.Series:

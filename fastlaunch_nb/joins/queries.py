@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
+from fastlaunch_nb.aws.fast_launch_pages import read_fast_launch_images
 from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.errors import FastLaunchError, ReadError, escape_unprintable
 from fastlaunch_nb.sources.pages import parse_response_time
@@ -34,11 +34,13 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The IAM actions that each join needs; ``cost`` needs none if images have the snapshots."""
 
+_HIDDEN_AMIS = {"IncludeDeprecated": True, "IncludeDisabled": True}
 _MAX_FILTER_VALUES = 200  # EC2 API Reference, Filter
-_PAGE_SIZE = 1000  # the maximum of DescribeSnapshots and DescribeInstances
+_PAGE_SIZE = 1000  # the maximum of DescribeImages, DescribeSnapshots, DescribeInstances
 _VOLUMES_PAGE_SIZE = 500  # the maximum of DescribeVolumes
 _TAG = {"Key": "CreatedBy", "Value": "EC2 Fast Launch"}  # on all that it creates (EC2 User Guide)
 _IMAGE_ID = re.compile(r"for image (ami-[0-9a-f]+)")  # in the description of a snapshot
+_UNTAGGABLE = ("network-interface", "elastic-gpu", "spot-instances-request")
 _NOT_TERMINATED = ["pending", "running", "shutting-down", "stopping", "stopped"]
 _QUOTA = {"ServiceCode": "ec2fastlaunch", "QuotaCode": "L-DC79B53E"}
 
@@ -61,6 +63,7 @@ class AccountRegion:
     templates: Sequence[Template] = ()
     until: pd.Timestamp | None = None  # the end of the window of metrics, by AWS's clock
     since: pd.Timestamp | None = None  # its start, once it is known
+    snapshots_time: pd.Timestamp | None = None  # when EC2 listed the snapshots, by its clock
     errors: list[tuple[str, FastLaunchError]] = field(default_factory=list)
 
     @property
@@ -71,25 +74,33 @@ class AccountRegion:
     @cached_property
     def amis(self) -> list[Row]:
         """The rows of its images that EC2 lists as AMIs."""
-        images = self._list_amis("image-id", self.image_ids)
+        images = self.list_matching(
+            "DescribeImages", "Images", "image-id", self.image_ids, **_HIDDEN_AMIS
+        )
         return [{**self.key, **_make_ami_row(image)} for image in images]
 
-    def find_namesakes(self, names: Sequence[str]) -> list[Row]:
-        """Return the account's own Windows AMIs with these names; `has` is 1 for Fast Launch."""
-        windows = _make_filter("platform", ["windows"])
-        rows = [
-            {**self.key, "image_id": image.get("ImageId"), "image_name": image.get("Name")}
-            for image in self._list_amis("name", names, windows, Owners=["self"])
-        ]
+    def list_own_amis(self) -> list[Row]:
+        """Return the account's own Windows AMIs; `has` is 1 for those with Fast Launch."""
+        request = {
+            "Owners": ["self"],
+            "Filters": [_make_filter("platform", ["windows"])],
+            **_HIDDEN_AMIS,
+        }
+        images = list(
+            self.client.iter_items("ec2", "DescribeImages", "Images", request, _PAGE_SIZE)
+        )
+        if not images:
+            return []
         access, region = self.client.account_session, self.client.region
-        image_ids = [row["image_id"] for row in rows if row["image_id"]]
         enabled = {
             item.get("ImageId")
-            for ids in split_batches(image_ids, MAX_PAGE_SIZE)
-            for item in read_fast_launch_images(access, region, {"ImageIds": ids}).items
+            for item in read_fast_launch_images(access, region, {}).items
             if item.get("State") != "disabled"
         }
-        return [{**row, "has": int(row["image_id"] in enabled)} for row in rows]
+        return [
+            {**self.key, **_make_ami_row(image), "has": int(image.get("ImageId") in enabled)}
+            for image in images
+        ]
 
     def list_matching(
         self,
@@ -107,12 +118,6 @@ class AccountRegion:
             yield from self.client.iter_items(
                 "ec2", operation, result_key, batch_request, page_size
             )
-
-    def _list_amis(
-        self, name: str, values: Sequence[str], *filters: Mapping[str, Any], **request: Any
-    ) -> Iterator[Mapping[str, Any]]:
-        request |= {"IncludeDeprecated": True, "IncludeDisabled": True}
-        return self.list_matching("DescribeImages", "Images", name, values, *filters, **request)
 
 
 def split_batches(values: Sequence[Any], size: int) -> Iterator[list[Any]]:
@@ -144,6 +149,10 @@ def _make_ami_row(image: Mapping[str, Any]) -> Row:
         "image_creation_time": _parse_time(image.get("CreationDate")),
         "image_deprecation_time": _parse_time(image.get("DeprecationTime")),
         "image_owner_id": image.get("OwnerId"),
+        "image_last_launched_time": _parse_time(image.get("LastLaunchedTime")),
+        "image_source_id": image.get("SourceImageId"),
+        "image_source_region": image.get("SourceImageRegion"),
+        "source_instance_id": image.get("SourceInstanceId"),
         "root_volume_gib": root.get("VolumeSize"),
         "root_snapshot_id": root.get("SnapshotId"),
     }
@@ -162,7 +171,10 @@ def _parse_time(text: str | None) -> pd.Timestamp | None:
 
 
 def fetch_templates(region: AccountRegion) -> list[Row]:
-    """Return the forbidden settings of each template; each that fails adds its own error."""
+    """Return the settings of each template; each that fails adds its own error.
+
+    AWS itself resolves the versions ``$Latest`` and ``$Default``.
+    """
     rows = []
     for template in region.templates:
         try:
@@ -186,11 +198,18 @@ def _fetch_template(region: AccountRegion, template: Template) -> Row:
             code="NoSuchVersion",
         )
     settings = versions[0].get("LaunchTemplateData") or {}
-    return {**template._asdict(), "template_forbidden": ", ".join(list_forbidden(settings))}
+    return {
+        **template._asdict(),
+        "template_forbidden": ", ".join(list_forbidden(settings)),
+        "template_http_tokens": settings.get("MetadataOptions", {}).get("HttpTokens") or "",
+        "template_instance_type": settings.get("InstanceType") or "",
+    }
 
 
 def list_forbidden(settings: Mapping[str, Any]) -> Iterator[str]:
     """Yield the settings of a launch template that Fast Launch forbids.
+
+    Source: EC2 User Guide, "Prerequisites for EC2 Fast Launch", which lists them all.
 
     Examples
     --------
@@ -207,6 +226,8 @@ def list_forbidden(settings: Mapping[str, Any]) -> Iterator[str]:
         yield "Spot"
     if settings.get("InstanceInitiatedShutdownBehavior") == "terminate":
         yield "terminate on shutdown"
+    types = {it.get("ResourceType") for it in settings.get("TagSpecifications", ())}
+    yield from (f"tags for {name}" for name in _UNTAGGABLE if name in types)
 
 
 # --- snapshots and instances ----------------------------------------------------------
@@ -221,7 +242,7 @@ def fetch_snapshots(region: AccountRegion) -> list[Row]:
     for page in region.client.iter_pages(
         "ec2", "DescribeSnapshots", "Snapshots", request, _PAGE_SIZE
     ):
-        time = time or parse_response_time(page).time
+        time = region.snapshots_time = time or parse_response_time(page).time
         key = {**region.key, "observed_at": time}
         rows += [{**key, **_make_snapshot_row(item)} for item in page.get("Snapshots", ())]
     return rows
@@ -246,34 +267,47 @@ def _make_snapshot_row(snapshot: Mapping[str, Any]) -> Row:
 def fetch_instances(region: AccountRegion) -> list[Row]:
     """Return the instances of the images; `fast` and `cold` follow from their root volumes."""
     own = {row["image_id"]: row["root_snapshot_id"] for row in region.amis}
-    roots = list(_list_root_volumes(region))
-    volume_ids = sorted({volume_id for _, volume_id in roots if volume_id})
+    instances = list(_list_instances(region))
+    volume_ids = sorted({row["volume_id"] for row in instances if row["volume_id"]})
     volumes = region.list_matching(
         "DescribeVolumes", "Volumes", "volume-id", volume_ids, page_size=_VOLUMES_PAGE_SIZE
     )
     sources = {volume.get("VolumeId"): volume.get("SnapshotId") or None for volume in volumes}
-    origins = [(image_id, sources.get(volume_id)) for image_id, volume_id in roots]
-    others = {source for image_id, source in origins if source and source != own.get(image_id)}
+    origins = [(row, row["image_id"], sources.get(row["volume_id"])) for row in instances]
+    others = {source for _, image_id, source in origins if source and source != own.get(image_id)}
     snapshots = region.list_matching(
         "DescribeSnapshots", "Snapshots", "snapshot-id", sorted(others), page_size=_PAGE_SIZE
     )
     from_pool = {item.get("SnapshotId"): _TAG in item.get("Tags", ()) for item in snapshots}
-    rows = []
-    for image_id, source in origins:
-        launch = _classify_launch(source, own.get(image_id), from_pool)
-        rows.append({**region.key, "image_id": image_id, **launch})
-    return rows
+    return [
+        {**region.key, **row, **_classify_launch(source, own.get(image_id), from_pool)}
+        for row, image_id, source in origins
+    ]
 
 
-def _list_root_volumes(region: AccountRegion) -> Iterator[tuple[str | None, str | None]]:
-    """Yield the image and the root volume of each instance, by their ids."""
+def _list_instances(region: AccountRegion) -> Iterator[Row]:
+    """Yield the image, the root volume and the first launch of each instance."""
     states = _make_filter("instance-state-name", _NOT_TERMINATED)
     operation, result_key = "DescribeInstances", "Reservations"
     for item in region.list_matching(
         operation, result_key, "image-id", region.image_ids, states, page_size=_PAGE_SIZE
     ):
         for instance in item.get("Instances", ()):
-            yield instance.get("ImageId"), _find_root(instance).get("VolumeId")
+            yield {
+                "image_id": instance.get("ImageId"),
+                "volume_id": _find_root(instance).get("VolumeId"),
+                "launch_time": _find_first_launch(instance),
+            }
+
+
+def _find_first_launch(instance: Mapping[str, Any]) -> pd.Timestamp | None:
+    """Return the time of the first launch: a start sets LaunchTime anew, but attaches nothing."""
+    times = [instance.get("LaunchTime"), _find_root(instance).get("AttachTime")]
+    times += [
+        interface.get("Attachment", {}).get("AttachTime")
+        for interface in instance.get("NetworkInterfaces", ())
+    ]
+    return min((pd.Timestamp(time) for time in times if time is not None), default=None)
 
 
 def _classify_launch(

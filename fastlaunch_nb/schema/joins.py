@@ -21,17 +21,35 @@ JOINS: Mapping[str, tuple[Column, ...]] = {
         Column("image_deprecation_time", TIME, "deprecation time of the AMI, past or future"),
         Column("image_owner_id", TEXT, "the account that owns the AMI"),
         Column("root_volume_gib", COUNT, "size of its root volume, in GiB"),
+        Column(
+            "image_last_launched_time",
+            TIME,
+            "its last launch that EC2 reports, 24 hours late; only for the owner of the AMI",
+        ),
+        Column(
+            "image_source_id",
+            TEXT,
+            "the AMI that it was copied from, or its instance launched from",
+        ),
+        Column("image_source_region", TEXT, "the region of that AMI"),
     ),
     "siblings": (
         Column(
             "siblings",
             COUNT,
-            "Windows AMIs of the same name in the other accounts and regions read",
+            "copies of the same AMI in the other accounts and regions read; where EC2 names no "
+            "source, Windows AMIs of the same name",
         ),
         Column(
             "siblings_without_fast_launch",
             TEXT,
             "those without Fast Launch, as `account/region/ami`, separated by commas",
+        ),
+        Column(
+            "successor_in_use",
+            TEXT,
+            "the newer build in its account and region that was launched last, if that has no Fast "
+            "Launch; else empty. Names of builds differ in a version or date at their end only",
         ),
     ),
     "template": (
@@ -40,6 +58,12 @@ JOINS: Mapping[str, tuple[Column, ...]] = {
             TEXT,
             "settings of its launch template that Fast Launch forbids, separated by commas",
         ),
+        Column(
+            "template_http_tokens",
+            TEXT,
+            "HttpTokens in its launch template: `required` or `optional`; empty: not set there",
+        ),
+        Column("template_instance_type", TEXT, "the instance type in it; empty: not set there"),
     ),
     "snapshots": (
         Column("snapshots", COUNT, "snapshots that Fast Launch created for it, in any state"),
@@ -56,6 +80,7 @@ JOINS: Mapping[str, tuple[Column, ...]] = {
             COUNT,
             "snapshots above the target; all of them if disabling failed",
         ),
+        Column("snapshots_time", TIME, "time of EC2's response with the snapshots, by its clock"),
     ),
     "metrics": (
         Column("available_snapshots", COUNT, "available snapshots, by CloudWatch's latest value"),
@@ -72,6 +97,21 @@ JOINS: Mapping[str, tuple[Column, ...]] = {
         Column("instances", COUNT, "instances of the AMI that EC2 lists"),
         Column("instances_fast", COUNT, "instances with a root volume from the pool"),
         Column("instances_cold", COUNT, "instances with a root volume from the AMI's own snapshot"),
+        Column(
+            "last_instance_launch_time",
+            TIME,
+            "the latest first launch of an instance; to start one again is no launch",
+        ),
+        Column(
+            "instances_fast_since_enabled",
+            COUNT,
+            "those of `instances_fast` that were launched in the state `enabled`",
+        ),
+        Column(
+            "instances_cold_since_enabled",
+            COUNT,
+            "those of `instances_cold` that were launched in the state `enabled`",
+        ),
     ),
     "quota": (Column("parallel_launches_quota", COUNT, "the region's quota of parallel launches"),),
     "cost": (
@@ -165,11 +205,24 @@ DEFAULT_QUOTA: Final = 40
 `ec2fastlaunch`, `L-DC79B53E`)."""
 
 
+STOCK_TOLERANCE: Final = pd.Timedelta(hours=1)
+"""The age of CloudWatch's number of snapshots up to which it counts, at EC2's response.
+
+CloudWatch names the start of a period of 15 minutes, or of an hour, and is minutes late.
+"""
+
+
 def coalesce_stock(images: pd.DataFrame) -> pd.Series:
     """Return the number of available snapshots of each image; null if it is unknown.
 
-    It is CloudWatch's number, or else the number of completed snapshots.
+    It is CloudWatch's number, unless EC2 listed the snapshots more than
+    :data:`STOCK_TOLERANCE` later. Then, and without CloudWatch's number, it is the number
+    of completed snapshots. Where one of the times is unknown, CloudWatch's number counts.
     """
     names = ["available_snapshots", "snapshots", "snapshots_pending"]
     counts = images.reindex(columns=names).astype(COUNT)
-    return counts["available_snapshots"].fillna(counts["snapshots"] - counts["snapshots_pending"])
+    times = images.reindex(columns=["available_snapshots_time", "snapshots_time"]).astype(TIME)
+    completed = counts["snapshots"] - counts["snapshots_pending"]
+    age = times["snapshots_time"] - times["available_snapshots_time"]
+    is_stale = (age > STOCK_TOLERANCE) & completed.notna()
+    return counts["available_snapshots"].mask(is_stale).fillna(completed)

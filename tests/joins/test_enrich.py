@@ -240,6 +240,12 @@ FORBIDDEN: dict[str, dict[str, Any]] = {
     "metadata disabled": {"MetadataOptions": {"HttpEndpoint": "disabled"}},
     "Spot": {"InstanceMarketOptions": {"MarketType": "spot"}},
     "terminate on shutdown": {"InstanceInitiatedShutdownBehavior": "terminate"},
+    **{
+        f"tags for {name}": {
+            "TagSpecifications": [{"ResourceType": name, "Tags": [{"Key": "a", "Value": "b"}]}]
+        }
+        for name in ("network-interface", "elastic-gpu", "spot-instances-request")
+    },
 }
 
 
@@ -256,6 +262,8 @@ def test_forbidden_settings_of_templates(demo: Demo, images: pd.DataFrame) -> No
     """Each is found alone and with all others; a template is found by id or name, and version."""
     client = demo.session.client("ec2")
     all_settings = {key: data[key] for data in FORBIDDEN.values() for key in data}
+    tags = [it for data in FORBIDDEN.values() for it in data.get("TagSpecifications", [])]
+    all_settings["TagSpecifications"] = tags
     created = client.create_launch_template(
         LaunchTemplateName="risky", LaunchTemplateData={"InstanceType": "m5.large"}
     )["LaunchTemplate"]
@@ -265,11 +273,42 @@ def test_forbidden_settings_of_templates(demo: Demo, images: pd.DataFrame) -> No
         {"LaunchTemplateId": created["LaunchTemplateId"]},
         {"LaunchTemplateName": "risky"},
     )
-    versions = ["$Latest", "$Default", *map(str, range(2, 7))]
+    versions = ["$Latest", "$Default", *map(str, range(2, len(FORBIDDEN) + 2))]
     templates = [{**(by_id, by_name)[n % 2], "Version": v} for n, v in enumerate(versions)]
-    found = fl.enrich(_make_rows_with_templates(images, *templates), "template")
+    rows = _make_rows_with_templates(pd.concat([images] * 2), *templates)
+    found = fl.enrich(rows, "template")
     assert found["template_forbidden"].tolist() == [", ".join(FORBIDDEN), "", *FORBIDDEN]
     assert SECRET not in found.to_csv()
+
+
+@pytest.mark.parametrize(
+    ("settings", "tokens"),
+    [
+        ({"MetadataOptions": {"HttpTokens": "required"}}, "required"),
+        ({"MetadataOptions": {"HttpTokens": "optional"}}, "optional"),
+        ({"MetadataOptions": {"HttpEndpoint": "enabled"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_tokens_and_instance_type_of_a_template(
+    demo: Demo, images: pd.DataFrame, settings: dict[str, Any], tokens: str
+) -> None:
+    """They are those of the version in use; empty if it does not set them."""
+    client = demo.session.client("ec2")
+    other = {"InstanceType": "m5.large", "MetadataOptions": {"HttpTokens": "required"}}
+    for name, first, second in (("old", settings, other), ("new", other, settings)):
+        client.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=first or other)
+        client.create_launch_template_version(
+            LaunchTemplateName=name, LaunchTemplateData={"KeyName": "key", **second}
+        )
+    templates = [
+        {"LaunchTemplateName": "new", "Version": "$Latest"},
+        {"LaunchTemplateName": "new", "Version": "$Default"},
+        {"LaunchTemplateName": "old", "Version": "2"},
+    ]
+    found = fl.enrich(_make_rows_with_templates(images, *templates), "template")
+    assert found["template_http_tokens"].tolist() == [tokens, "required", "required"]
+    assert found["template_instance_type"].tolist() == ["", "m5.large", "m5.large"]
 
 
 def test_a_template_that_does_not_exist(demo: Demo, images: pd.DataFrame) -> None:
@@ -456,8 +495,30 @@ def test_how_instances_were_launched(demo: Demo, new_images: pd.DataFrame) -> No
     run_instance(client, second, "snap-0123")
     run_instance(client, second, pooled)
     get_ec2(region=EMPTY_REGION).deregister_image(second)
-    found = fl.enrich(new_images, "launches")[COLUMNS["launches"]].astype(int)
+    found = fl.enrich(new_images, "launches")[COLUMNS["launches"][:3]].astype(int)
     assert found.values.tolist() == [[7, 3, 3], [2, 1, 0], [0, 0, 0]]
+
+
+def test_instances_since_enabling(demo: Demo, new_images: pd.DataFrame) -> None:
+    """An instance counts by its first launch, even if it was started again later."""
+    image_id = new_images["image_id"].iloc[0]
+    client = demo.session.client("ec2", region_name=EMPTY_REGION)
+    rows = new_images.assign(state="enabled")
+    demo.clock.advance(hours=1)
+    run_instance(client, image_id, "snap-0123")
+    rows["state_transition_time"] = demo.clock.now()
+    demo.clock.advance(hours=1)
+    for source in ("snap-0456", None):
+        run_instance(client, image_id, source)
+    launched = demo.clock.now()
+    demo.clock.advance(hours=1)
+    for instance in get_ec2(region=EMPTY_REGION).all_instances():
+        instance.launch_time = demo.clock.now().replace(tzinfo=None)
+    found = fl.enrich(rows, "launches").iloc[0]
+    assert found["instances_fast"] == 2
+    assert found["instances_fast_since_enabled"] == 1
+    assert found["instances_cold_since_enabled"] == 0
+    assert found["last_instance_launch_time"] == launched
 
 
 def test_the_quota_of_each_region(demo: Demo, targets: list[fl.Target]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from fastlaunch_nb.joins import merge
 from fastlaunch_nb.schema.arrow import make_table
-from fastlaunch_nb.schema.columns import COLUMNS, KEY, TEXT
+from fastlaunch_nb.schema.columns import COLUMNS, KEY, TIME
 from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS
 from tests.helpers.joins import assert_declared, list_values
 
@@ -44,6 +45,15 @@ def make_rows(drawn: list[Any]) -> pd.DataFrame:
     ]
     columns = [column for column in COLUMNS if column.name in merge.NEEDED]
     return merge.select_rows(make_table(rows, columns))
+
+
+def join_snapshots(
+    rows: pd.DataFrame, table: pd.DataFrame, regions: Sequence[tuple[str, str]] = ACCOUNT_REGIONS
+) -> pd.DataFrame:
+    """Join snapshots that EC2 listed at the same time in all regions."""
+    times = [{"account_id": a, "region": r, "snapshots_time": START} for a, r in regions]
+    read = merge.match_regions(rows, regions)
+    return merge.join_snapshots(rows, table, make_table(times, merge.READ_TIMES), read)
 
 
 def list_keys(rows: pd.DataFrame) -> list[tuple[Any, ...]]:
@@ -90,7 +100,7 @@ def test_snapshots_are_counted(
         ],
         SNAPSHOTS,
     )
-    found = merge.join_snapshots(rows, table, merge.match_regions(rows, regions))
+    found = join_snapshots(rows, table, regions)
     assert_declared("snapshots", found, rows)
     expected = [
         expect_snapshots(key, state, target, snapshots, regions) for key, state, target in drawn
@@ -118,6 +128,7 @@ def expect_snapshots(
         "snapshot_full_gib": None if None in full_sizes else sum(full_sizes) / 2**30,
         "oldest_snapshot_time": min(times, default=None),
         "leftover_snapshots": len(own) if state == "disabling-failed" else excess,
+        "snapshots_time": START,
     }
 
 
@@ -126,9 +137,7 @@ def test_a_missing_size_makes_the_sum_unknown() -> None:
     key = dict(zip(KEY, KEYS[0], strict=True))
     table = make_table([{**key, "volume_gib": 50}, key], SNAPSHOTS)
     rows = make_rows([(KEYS[0], "enabled", 1)])
-    [found] = list_values(
-        merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
-    )
+    [found] = list_values(join_snapshots(rows, table))
     assert (found["snapshots"], found["snapshot_gib"], found["leftover_snapshots"]) == (2, None, 1)
 
 
@@ -155,9 +164,7 @@ def test_excess_snapshots(
     rows = make_rows([(KEYS[0], state, target)])
     key = dict(zip(KEY, KEYS[0], strict=True))
     table = make_table([key] * count, SNAPSHOTS)
-    [found] = list_values(
-        merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
-    )
+    [found] = list_values(join_snapshots(rows, table))
     assert (found["snapshots"], found["leftover_snapshots"]) == (count, expected)
 
 
@@ -170,9 +177,7 @@ def test_snapshots_in_other_states_are_pending(states: list[str | None], pending
     rows = make_rows([(KEYS[0], "enabled", 1)])
     key = dict(zip(KEY, KEYS[0], strict=True))
     table = make_table([{**key, "snapshot_state": state} for state in states], SNAPSHOTS)
-    [found] = list_values(
-        merge.join_snapshots(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
-    )
+    [found] = list_values(join_snapshots(rows, table))
     assert found["snapshots_pending"] == pending
 
 
@@ -208,7 +213,7 @@ def test_time_since_the_stock_is_below_the_target(
     found = merge.join_metrics(
         rows,
         make_table(numbers[::-1], METRICS),
-        make_table([], merge.WINDOWS),
+        make_table([], merge.READ_TIMES),
         merge.match_regions(rows, ACCOUNT_REGIONS),
     )
     [row] = list_values(found)
@@ -244,7 +249,7 @@ def test_metrics_are_summarized(
     found = merge.join_metrics(
         rows,
         make_table(numbers, METRICS),
-        make_table(windows, merge.WINDOWS),
+        make_table(windows, merge.READ_TIMES),
         merge.match_regions(rows, regions),
     )
     assert_declared("metrics", found, rows)
@@ -278,70 +283,66 @@ def expect_metrics(
     }
 
 
-# --- siblings -------------------------------------------------------------------------
-
-amis = st.dictionaries(
-    st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(REGIONS), st.sampled_from(IDS)),
-    st.tuples(st.sampled_from("ab"), st.booleans()),
-    max_size=10,
-)
-
-
-@given(images, st.lists(st.none() | st.sampled_from("abc"), min_size=8, max_size=8), amis)
-def test_siblings_are_elsewhere(
-    drawn: list[Any], names: list[str | None], others: dict[Any, Any]
-) -> None:
-    """Law: siblings have the row's name, but not its account and region, or its id."""
-    rows = make_rows(drawn)
-    name_column = pd.Series(names[: len(rows)], dtype=TEXT, index=rows.index)
-    table = make_table(
-        [
-            {**dict(zip(KEY, key, strict=True)), "image_name": name, "has": int(has)}
-            for key, (name, has) in others.items()
-        ],
-        merge.SIBLINGS,
-    )
-    found = merge.join_siblings(
-        rows, name_column, table, merge.match_regions(rows, ACCOUNT_REGIONS)
-    )
-    assert_declared("siblings", found, rows)
-    for key, name, row in zip(list_keys(rows), names[: len(rows)], list_values(found), strict=True):
-        siblings = [
-            (other, has)
-            for other, (their_name, has) in others.items()
-            if their_name == name and other[:2] != key[:2] and other[1:] != key[1:]
-        ]
-        unknown = name is None or not is_read(key, ACCOUNT_REGIONS)
-        without = ", ".join("/".join(other) for other, has in siblings if not has)
-        assert row["siblings"] == (None if unknown else len(siblings))
-        assert row["siblings_without_fast_launch"] == (None if unknown else without)
-
-
 # --- launches and templates -----------------------------------------------------------
 
 
-@given(images, st.lists(st.tuples(keys, st.sampled_from(((1, 0), (0, 1), (0, 0)))), max_size=12))
-def test_launches_are_counted(drawn: list[Any], launched: list[Any]) -> None:
-    """Law: a row has its image's instances, including those that are neither fast nor cold."""
+hours = st.none() | st.integers(-3, 3)
+kinds = st.sampled_from(((1, 0), (0, 1), (0, 0)))
+
+
+@given(images, st.lists(st.tuples(keys, kinds, hours), max_size=12), st.none() | st.integers(-2, 2))
+def test_launches_are_counted(drawn: list[Any], launched: list[Any], since: int | None) -> None:
+    """Law: a row has its image's instances of any kind, and those launched while it is enabled."""
     rows = make_rows(drawn)
+    rows["state_transition_time"] = pd.Series([make_time(since)] * len(rows)).astype(TIME)
     table = make_table(
         [
-            {**dict(zip(KEY, key, strict=True)), "fast": fast, "cold": cold}
-            for key, (fast, cold) in launched
+            {
+                **dict(zip(KEY, key, strict=True)),
+                "fast": fast,
+                "cold": cold,
+                "launch_time": make_time(hour),
+            }
+            for key, (fast, cold), hour in launched
         ],
         merge.INSTANCES,
     )
     found = merge.join_launches(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS[:2]))
     assert_declared("launches", found, rows)
-    for key, row in zip(list_keys(rows), list_values(found), strict=True):
-        own = [how for of, how in launched if of == key]
-        counts = [len(own), *(sum(how[index] for how in own) for index in (0, 1))]
-        assert list(row.values()) == (counts if is_read(key, ACCOUNT_REGIONS[:2]) else [None] * 3)
+    expected = [
+        expect_launches([row[1:] for row in launched if row[0] == key], state, since)
+        if is_read(key, ACCOUNT_REGIONS[:2])
+        else dict.fromkeys((column.name for column in JOINS["launches"]), None)
+        for key, (_, state, _) in zip(list_keys(rows), drawn, strict=True)
+    ]
+    assert list_values(found) == expected
 
 
-def test_forbidden_settings_without_a_template() -> None:
-    """A row with other settings has none; for a row without any settings it is unknown."""
+def make_time(hour: int | None) -> datetime | None:
+    """Return the time that is some hours after the start."""
+    return None if hour is None else START + timedelta(hours=hour)
+
+
+def expect_launches(own: list[Any], state: str | None, since: int | None) -> dict[str, Any]:
+    hours = [hour for _, hour in own]
+    is_known = state == "enabled" and since is not None and None not in hours
+    later = [kind for kind, hour in own if is_known and hour > since]
+    return {
+        "instances": len(own),
+        "instances_fast": sum(fast for (fast, _), _ in own),
+        "instances_cold": sum(cold for (_, cold), _ in own),
+        "last_instance_launch_time": make_time(
+            max((hour for hour in hours if hour is not None), default=None)
+        ),
+        "instances_fast_since_enabled": sum(fast for fast, _ in later) if is_known else None,
+        "instances_cold_since_enabled": sum(cold for _, cold in later) if is_known else None,
+    }
+
+
+def test_settings_without_a_template() -> None:
+    """A row with other settings has none forbidden; for a row without settings it is unknown."""
     rows = make_rows([(KEYS[0], "enabled", 5), (KEYS[1], "enabled", None)])
     table = make_table([], merge.TEMPLATES)
     found = merge.join_template(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
-    assert list_values(found) == [{"template_forbidden": ""}, {"template_forbidden": None}]
+    assert found["template_forbidden"].astype(object).replace(pd.NA, None).tolist() == ["", None]
+    assert found["template_http_tokens"].isna().all()

@@ -41,27 +41,22 @@ def test_a_request_has_at_most_200_amis(count: int, expected: list[int]) -> None
     assert client.sizes("DescribeImages", filter_values) == expected
 
 
-@pytest.mark.parametrize(("count", "expected"), BATCHES)
-def test_a_request_has_at_most_200_names(
-    count: int, expected: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DescribeImages gets 200 names, and DescribeFastLaunchImages the ids of 200 AMIs."""
-    sizes: list[int] = []
+@pytest.mark.parametrize(("count", "reads"), [(0, 0), (1, 1), (401, 1)])
+def test_own_amis_are_two_reads(count: int, reads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All AMIs of an account are one read in large pages; all with Fast Launch are another."""
+    requests: list[dict[str, Any]] = []
 
     def read(_access: Any, _region: str, request: dict[str, Any]) -> Any:
-        sizes.append(len(request["ImageIds"]))
-        return SimpleNamespace(items=[{"ImageId": name} for name in request["ImageIds"][:1]])
+        requests.append(request)
+        return SimpleNamespace(items=[{"ImageId": "ami-0"}, {"ImageId": "x"}])
 
     monkeypatch.setattr("fastlaunch_nb.joins.queries.read_fast_launch_images", read)
-    client = StubRegionClient(
-        lambda _, request: [{"ImageId": v, "Name": v} for v in filter_values(request)]
-    )
-    names = [f"win-{number}" for number in range(count)]
-    rows = create_account_region(client, 0).find_namesakes(names)
-    assert [row["image_name"] for row in rows] == names
-    assert client.sizes("DescribeImages", filter_values) == expected
-    assert sizes == expected
-    assert sum(row["has"] for row in rows) == len(expected)
+    client = StubRegionClient(lambda *_: [{"ImageId": f"ami-{n}"} for n in range(count)])
+    rows = create_account_region(client, 0).list_own_amis()
+    assert len(client.requests) == 1
+    assert client.page_sizes("DescribeImages") == {1000}
+    assert requests == [{}] * reads
+    assert [row["has"] for row in rows] == [1, *[0] * (count - 1)][:count]
 
 
 @pytest.mark.parametrize(("count", "expected"), BATCHES)
