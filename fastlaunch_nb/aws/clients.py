@@ -38,17 +38,23 @@ from fastlaunch_nb.errors import InputError, SetupError, redact
 from fastlaunch_nb.threads import ForkSafeLock
 
 READ_ONLY: Mapping[str, tuple[str, ...]] = {
+    "autoscaling": ("DescribeAutoScalingGroups",),
     "cloudwatch": ("GetMetricData", "ListMetrics"),
     "ec2": (
         "DescribeFastLaunchImages",
         "DescribeImages",
         "DescribeInstances",
         "DescribeLaunchTemplateVersions",
+        "DescribeNetworkInterfaces",
         "DescribeRegions",
         "DescribeSnapshots",
         "DescribeVolumes",
+        "GetInstanceMetadataDefaults",
     ),
+    "imagebuilder": ("GetDistributionConfiguration", "ListDistributionConfigurations"),
+    "kms": ("DescribeKey", "ListGrants"),
     "organizations": ("ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"),
+    "rbin": ("GetRule", "ListRules"),
     "service-quotas": ("GetServiceQuota",),
     "sts": ("AssumeRole", "GetCallerIdentity"),
 }

@@ -14,13 +14,16 @@ from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.aws.read_limits import parse_workers
 from fastlaunch_nb.aws.targets import Target, TargetLike, parse_targets
 from fastlaunch_nb.errors import FastLaunchError, InputError, did_you_mean, warn
-from fastlaunch_nb.joins import cloudwatch, fetch, merge, queries
+from fastlaunch_nb.joins import account_queries, cloudwatch, fetch, merge, not_read, queries
 from fastlaunch_nb.joins.cloudwatch import MetricQuery
+from fastlaunch_nb.joins.encryption import fetch_keys
 from fastlaunch_nb.joins.fetch import Accounts, Failure, FetchResult
+from fastlaunch_nb.joins.intents import fetch_intents
+from fastlaunch_nb.joins.launchers import fetch_launchers
 from fastlaunch_nb.joins.merge import ACCOUNT_REGION
 from fastlaunch_nb.joins.queries import AccountRegion, Template
 from fastlaunch_nb.schema.arrow import make_table
-from fastlaunch_nb.schema.joins import JOINS, METRICS, SNAPSHOTS
+from fastlaunch_nb.schema.joins import DEFAULT_JOINS, JOINS, METRICS, NOT_READ, SNAPSHOTS
 from fastlaunch_nb.schema.prices import Prices
 from fastlaunch_nb.validation import check_region, parse_regions, validate_columns
 
@@ -32,10 +35,35 @@ if TYPE_CHECKING:
 _JOINS: Mapping[str, Any] = {  # a query, the function that merges its rows, and their columns
     "ami": (attrgetter("amis"), merge.join_ami, merge.LISTED),
     "siblings": (attrgetter("amis"), merge.match_amis, merge.LISTED),  # completed in a second step
+    "intent": (attrgetter("amis"), merge.match_amis, merge.LISTED),  # likewise
     "template": (queries.fetch_templates, merge.join_template, merge.TEMPLATES),
     "snapshots": (queries.fetch_snapshots, merge.join_snapshots, SNAPSHOTS),
     "launches": (queries.fetch_instances, merge.join_launches, merge.INSTANCES),
-    "quota": (queries.fetch_quota, merge.join_quota, merge.QUOTAS),
+    **{
+        join: (
+            query,
+            partial(merge.join_account_region, join=join),
+            merge.list_result_columns(join),
+        )
+        for join, query in {
+            "quota": queries.fetch_quota,
+            "recycle_bin": account_queries.fetch_recycle_bin,
+            "leftovers": account_queries.fetch_leftovers,
+            "imds": account_queries.fetch_metadata_defaults,
+        }.items()
+    },
+    **{
+        join: (
+            query,
+            partial(merge.join_image, join=join),
+            merge.list_result_columns(join, by_image=True),
+        )
+        for join, query in {"launchers": fetch_launchers, "kms": fetch_keys}.items()
+    },
+}
+_FLEET_JOINS: Mapping[str, Any] = {  # likewise, read in all accounts and regions
+    "siblings": (AccountRegion.list_own_amis, merge.join_siblings, merge.OWN_AMIS),
+    "intent": (fetch_intents, merge.join_intent, merge.INTENTS),
 }
 _TEMPLATE = ["launch_template_id", "launch_template_name", "launch_template_version"]
 
@@ -60,17 +88,22 @@ def enrich(
     images : pandas.DataFrame
         Images, as :func:`fastlaunch_nb.sweep` and :func:`fastlaunch_nb.describe` return
         them. If `targets` is one target, a row without an account belongs to its account.
-    *joins : {"ami", "siblings", "template", "snapshots", "metrics", "launches", "quota", "cost"}
-        The joins. Default: all of them. A join replaces its columns if they exist.
-        ``"cost"`` joins the snapshots first if they are missing. It needs the metrics for
-        the launches: without them, the cost of preparation and the high end of the total
-        are null.
+    *joins : str
+        Names of joins: ``"ami"``, ``"siblings"``, ``"template"``, ``"snapshots"``,
+        ``"metrics"``, ``"launches"``, ``"quota"``, ``"cost"``, ``"recycle_bin"``,
+        ``"leftovers"``, ``"launchers"``, ``"kms"``, ``"imds"`` and ``"intent"``. Default:
+        the first eight. The others would double the number of requests and need further
+        permissions; ``fl.enrich(images, *fastlaunch_nb.schema.joins.JOINS)`` makes all.
+        A join replaces its columns if they exist. ``"cost"`` joins the snapshots first if
+        they are missing. It needs the metrics for the launches: without them, the cost of
+        preparation and the high end of the total are null.
     targets : Target or boto3.Session, or iterable of them, optional
         The accounts, as for :func:`fastlaunch_nb.sweep`. Of two targets for one
         account, the first counts.
     regions : str or iterable of str, optional
-        The regions in which to look for siblings (copies, and AMIs with the same name), in
-        every account of `targets`. Default: the regions of the images.
+        The regions in which to look for siblings (copies, and AMIs with the same name) and
+        for distribution configurations, in every account of `targets`. Default: the regions
+        of the images.
     prices : Prices, optional
         The prices for ``"cost"``. Default: public prices of a few regions; the cost of
         images in other regions is null.
@@ -84,7 +117,8 @@ def enrich(
     -------
     pandas.DataFrame
         The same rows with the same order, index and ``attrs``, and the columns in
-        ``fastlaunch_nb.schema.joins.JOINS[join]`` of each join.
+        ``fastlaunch_nb.schema.joins.JOINS[join]`` of each join. The column ``not_read``
+        names the joins that could not be read for a row, with AWS's error codes.
 
     Raises
     ------
@@ -115,16 +149,20 @@ def enrich(
     workers = parse_workers(max_workers)
     row_regions = _list_regions(rows)
     columns: dict[str, pd.DataFrame] = {}
+    codes = not_read.get_codes(images, chosen)
     if chosen != {"cost"}:
-        accounts, rows = _open_accounts(rows, sources, workers, everyone="siblings" in chosen)
+        is_fleet_wide = not chosen.isdisjoint(_FLEET_JOINS)
+        accounts, rows = _open_accounts(rows, sources, workers, everyone=is_fleet_wide)
         columns, failures = _fetch_columns(rows, chosen, accounts, query, workers)
-        if "siblings" in chosen:
+        for join in filter(chosen.__contains__, _FLEET_JOINS):
             account_regions = accounts.list_regions(named or row_regions)
-            siblings, failed = _fetch_siblings(rows, columns["siblings"], account_regions, workers)
-            columns["siblings"] = siblings
+            columns[join], failed = _fetch_fleet_columns(
+                join, rows, columns[join], account_regions, workers
+            )
             failures += failed
         _warn_of_failures(accounts, failures, rows)
-    return _add_columns(images, columns, prices or Prices() if "cost" in chosen else None)
+        codes = not_read.add_codes(codes, rows, columns, accounts, failures)
+    return _add_columns(images, columns, codes, prices or Prices() if "cost" in chosen else None)
 
 
 def snapshots(
@@ -259,7 +297,7 @@ def _check_joins(joins: Sequence[str], images: pd.DataFrame) -> set[str]:
                 f"{join!r} cannot be joined. Expected some of {', '.join(map(repr, JOINS))}."
                 f"{did_you_mean(str(join), JOINS)}"
             )
-    chosen = set(joins or JOINS)
+    chosen = set(joins or DEFAULT_JOINS)
     return chosen | {"snapshots"} if "cost" in chosen and "snapshot_gib" not in images else chosen
 
 
@@ -340,19 +378,27 @@ def _fetch_columns(
     return columns, result.failures
 
 
-def _fetch_siblings(
-    rows: pd.DataFrame, images: pd.DataFrame, regions: Sequence[AccountRegion], workers: int
+def _fetch_fleet_columns(
+    join: str,
+    rows: pd.DataFrame,
+    images: pd.DataFrame,
+    regions: Sequence[AccountRegion],
+    workers: int,
 ) -> tuple[pd.DataFrame, list[Failure]]:
-    """Return the columns about AMIs of the same families as the images; and failures."""
-    query = {"siblings": AccountRegion.list_own_amis}
-    result = fetch.fetch_all(regions if images["image_name"].notna().any() else [], query, workers)
-    amis = make_table(result.rows.get("siblings", ()), merge.OWN_AMIS)
-    read = frozenset(result.read.get("siblings", ()))
-    return merge.join_siblings(rows, images, amis, read), result.failures
+    """Return the columns of a join that reads all accounts and regions; and failures."""
+    query, merge_rows, declared = _FLEET_JOINS[join]
+    is_needed = images["image_name"].notna().any()
+    result = fetch.fetch_all(regions if is_needed else [], {join: query}, workers)
+    table = make_table(result.rows.get(join, ()), declared)
+    read = frozenset(result.read.get(join, ()))
+    return merge_rows(rows, images, table, read), result.failures
 
 
 def _add_columns(
-    images: pd.DataFrame, columns: Mapping[str, pd.DataFrame], prices: Prices | None
+    images: pd.DataFrame,
+    columns: Mapping[str, pd.DataFrame],
+    codes: pd.Series,
+    prices: Prices | None,
 ) -> pd.DataFrame:
     """Return images with columns in their declared order, and with their cost if prices are set."""
     arrays = {
@@ -362,11 +408,11 @@ def _add_columns(
         for name, values in columns[join].items()
     }
     joined = images.assign(**arrays)
-    if prices is None:
-        return joined
-    rows = validate_columns("images", joined, "snapshot_gib").reset_index(drop=True)
-    costs = merge.join_cost(rows, prices)
-    return joined.assign(**{str(name): values.array for name, values in costs.items()})
+    if prices is not None:
+        rows = validate_columns("images", joined, "snapshot_gib").reset_index(drop=True)
+        costs = merge.join_cost(rows, prices)
+        joined = joined.assign(**{str(name): values.array for name, values in costs.items()})
+    return joined.assign(**{NOT_READ.name: codes.array})
 
 
 def _warn_of_failures(

@@ -51,8 +51,8 @@ def parse_ami(row: Mapping[Any, Any]) -> Ami:
     values: dict[str, Any] = {
         name: None if pd.isna(value) else value for name, value in row.items()
     }
-    source_region, source_id = values.get("image_source_region"), values.get("image_source_id")
-    is_copy = source_region and source_id and not values.get("source_instance_id")
+    source: Any = values.get("image_source_region"), values.get("image_source_id")
+    is_copy = None not in source and not values.get("source_instance_id")
     return Ami(
         values["account_id"],
         values["region"],
@@ -60,7 +60,7 @@ def parse_ami(row: Mapping[Any, Any]) -> Ami:
         values.get("image_name"),
         values.get("image_creation_time"),
         values.get("image_last_launched_time"),
-        (source_region, source_id) if is_copy else None,
+        source if is_copy else None,
         bool(values.get("has")),
     )
 

@@ -34,7 +34,14 @@ A = TypeVar("A")
 B = TypeVar("B")
 Queries: TypeAlias = Mapping[str, Callable[[AccountRegion], list[Row]]]
 """The query of each join, by the name of the join."""
-_SERVICES = {"metrics": "cloudwatch", "quota": "service-quotas"}  # of joins, if it is not EC2
+_SERVICES = {  # of joins, if it is not EC2 alone
+    "intent": "imagebuilder",
+    "kms": "kms",
+    "launchers": "autoscaling",
+    "metrics": "cloudwatch",
+    "quota": "service-quotas",
+    "recycle_bin": "rbin",
+}
 _MAX_NAMES = 3  # in a warning, before "and N more"
 
 
@@ -156,10 +163,14 @@ class Failure(NamedTuple):
     error: FastLaunchError
 
     @property
+    def code(self) -> str:
+        """The error code."""
+        return str(get_code(self.error))
+
+    @property
     def reason(self) -> tuple[int, str, str]:
         """The join, the error code and the operation: failures that share them are one message."""
-        code = getattr(self.error, "code", type(self.error).__name__)
-        return list(JOINS).index(self.join), code, getattr(self.error, "operation", "")
+        return list(JOINS).index(self.join), self.code, getattr(self.error, "operation", "")
 
 
 def describe_failures(failures: Iterable[Failure]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Final
 import pandas as pd
 
 from fastlaunch_nb.joins.families import Families, parse_ami
+from fastlaunch_nb.joins.intents import match_intents
 from fastlaunch_nb.pool.fill_time import DEFAULT_FILL_TIME
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, TEXT, TIME, Column
@@ -56,14 +57,19 @@ INSTANCES = (
     Column("cold", COUNT, "1, or 0"),
 )
 """The columns of instances; both counts are 0 if the kind of launch is unknown."""
-QUOTAS = (*_KEYS[:2], *JOINS["quota"])
-"""The columns of quotas."""
+INTENTS = (*_KEYS[:2], Column("name_pattern", TEXT, "pattern of names"), *JOINS["intent"])
+"""The columns of intended settings, for the names of AMIs that match a pattern."""
 READ_TIMES = (
     *_KEYS[:2],
     *(column for column in JOINS["metrics"] if "metrics_" in column.name),
     *(column for column in JOINS["snapshots"] if column.name == "snapshots_time"),
 )
 """The columns of the times for which accounts and regions were read."""
+
+
+def list_result_columns(join: str, *, by_image: bool = False) -> tuple[Column, ...]:
+    """Return the columns of a query whose rows have the columns of a join, and a key."""
+    return (*(_KEYS if by_image else _KEYS[:2]), *JOINS[join])
 
 
 def select_rows(images: object) -> pd.DataFrame:
@@ -214,9 +220,29 @@ def _count_since_enabled(rows: pd.DataFrame, instances: pd.DataFrame) -> pd.Data
     return pd.DataFrame(columns, index=rows.index).astype(COUNT).where(is_known)
 
 
-def join_quota(rows: pd.DataFrame, quotas: pd.DataFrame, read: pd.Series) -> pd.DataFrame:
-    """Return the quota of each row's account and region."""
-    return _select_columns("quota", _match_rows(rows, quotas, ACCOUNT_REGION), read)
+def join_account_region(
+    rows: pd.DataFrame, results: pd.DataFrame, read: pd.Series, *, join: str
+) -> pd.DataFrame:
+    """Return the columns of a join that each row's account and region has once."""
+    return _select_columns(join, _match_rows(rows, results, ACCOUNT_REGION), read)
+
+
+def join_image(
+    rows: pd.DataFrame, results: pd.DataFrame, read: pd.Series, *, join: str
+) -> pd.DataFrame:
+    """Return the columns of a join that each image has once."""
+    return _select_columns(join, _match_rows(rows, results), read)
+
+
+def join_intent(
+    rows: pd.DataFrame,
+    images: pd.DataFrame,
+    intents: pd.DataFrame,
+    read: Collection[tuple[str, str]],
+) -> pd.DataFrame:
+    """Return the intended settings of each image; `images` are the AMIs of the rows."""
+    known = images["image_name"].notna() & bool(read)
+    return _select_columns("intent", match_intents(images, intents), known)
 
 
 def join_cost(images: pd.DataFrame, prices: Prices) -> pd.DataFrame:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import pandas as pd
 
+from fastlaunch_nb.aws.clients import get_partition
 from fastlaunch_nb.aws.fast_launch_pages import read_fast_launch_images
 from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.errors import FastLaunchError, ReadError, escape_unprintable
@@ -31,6 +32,20 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "quota": ("servicequotas:GetServiceQuota",),
     "cost": ("ec2:DescribeSnapshots",),
+    "recycle_bin": ("rbin:ListRules", "rbin:GetRule"),
+    "leftovers": ("ec2:DescribeVolumes", "ec2:DescribeNetworkInterfaces"),
+    "launchers": (
+        "ec2:DescribeImages",
+        "ec2:DescribeLaunchTemplateVersions",
+        "autoscaling:DescribeAutoScalingGroups",
+    ),
+    "kms": ("ec2:DescribeImages", "ec2:DescribeSnapshots", "kms:DescribeKey", "kms:ListGrants"),
+    "imds": ("ec2:GetInstanceMetadataDefaults",),
+    "intent": (
+        "ec2:DescribeImages",
+        "imagebuilder:ListDistributionConfigurations",
+        "imagebuilder:GetDistributionConfiguration",
+    ),
 }
 """The IAM actions that each join needs; ``cost`` needs none if images have the snapshots."""
 
@@ -38,7 +53,10 @@ _HIDDEN_AMIS = {"IncludeDeprecated": True, "IncludeDisabled": True}
 _MAX_FILTER_VALUES = 200  # EC2 API Reference, Filter
 _PAGE_SIZE = 1000  # the maximum of DescribeImages, DescribeSnapshots, DescribeInstances
 _VOLUMES_PAGE_SIZE = 500  # the maximum of DescribeVolumes
-_TAG = {"Key": "CreatedBy", "Value": "EC2 Fast Launch"}  # on all that it creates (EC2 User Guide)
+FAST_LAUNCH_TAG: Final = {"Key": "CreatedBy", "Value": "EC2 Fast Launch"}
+"""The tag on everything that Fast Launch creates (EC2 User Guide)."""
+TAG_FILTER: Final = {"Name": f"tag:{FAST_LAUNCH_TAG['Key']}", "Values": [FAST_LAUNCH_TAG["Value"]]}
+"""The filter of EC2 for that tag."""
 _IMAGE_ID = re.compile(r"for image (ami-[0-9a-f]+)")  # in the description of a snapshot
 _UNTAGGABLE = ("network-interface", "elastic-gpu", "spot-instances-request")
 _NOT_TERMINATED = ["pending", "running", "shutting-down", "stopping", "stopped"]
@@ -70,6 +88,11 @@ class AccountRegion:
     def key(self) -> Row:
         """The columns that identify it."""
         return {"account_id": self.account_id, "region": self.client.region}
+
+    @property
+    def partition(self) -> str:
+        """The partition of the region."""
+        return get_partition(self.client.region)
 
     @cached_property
     def amis(self) -> list[Row]:
@@ -155,6 +178,8 @@ def _make_ami_row(image: Mapping[str, Any]) -> Row:
         "source_instance_id": image.get("SourceInstanceId"),
         "root_volume_gib": root.get("VolumeSize"),
         "root_snapshot_id": root.get("SnapshotId"),
+        "root_device_name": image.get("RootDeviceName"),
+        "is_encrypted": root.get("Encrypted"),
     }
 
 
@@ -235,8 +260,7 @@ def list_forbidden(settings: Mapping[str, Any]) -> Iterator[str]:
 
 def fetch_snapshots(region: AccountRegion) -> list[Row]:
     """Return every snapshot that Fast Launch has created in an account and region."""
-    tag = {"Name": f"tag:{_TAG['Key']}", "Values": [_TAG["Value"]]}
-    request = {"OwnerIds": ["self"], "Filters": [tag]}
+    request = {"OwnerIds": ["self"], "Filters": [TAG_FILTER]}
     rows: list[Row] = []
     time: pd.Timestamp | None = None
     for page in region.client.iter_pages(
@@ -278,7 +302,9 @@ def fetch_instances(region: AccountRegion) -> list[Row]:
     snapshots = region.list_matching(
         "DescribeSnapshots", "Snapshots", "snapshot-id", sorted(others), page_size=_PAGE_SIZE
     )
-    from_pool = {item.get("SnapshotId"): _TAG in item.get("Tags", ()) for item in snapshots}
+    from_pool = {
+        item.get("SnapshotId"): FAST_LAUNCH_TAG in item.get("Tags", ()) for item in snapshots
+    }
     return [
         {**region.key, **row, **_classify_launch(source, own.get(image_id), from_pool)}
         for row, image_id, source in origins

@@ -143,11 +143,90 @@ JOINS: Mapping[str, tuple[Column, ...]] = {
         Column("preparation_monthly_usd", NUMBER, "the high end, until the next release"),
         Column("monthly_usd", NUMBER, "the high end, until the next release"),
     ),
+    "recycle_bin": (
+        Column(
+            "recycle_bin_rules",
+            TEXT,
+            "retention rules of its account and region that keep used snapshots, by their ids, "
+            "separated by commas; empty: none",
+        ),
+    ),
+    "leftovers": (
+        Column(
+            "leftover_volumes",
+            COUNT,
+            "volumes of Fast Launch in its account and region that are attached to nothing",
+        ),
+        Column("leftover_volume_gib", COUNT, "their total size, in GiB"),
+        Column("leftover_interfaces", COUNT, "network interfaces of Fast Launch, likewise"),
+    ),
+    "launchers": (
+        Column(
+            "bypassing_launchers",
+            TEXT,
+            "launch templates and Auto Scaling groups that map its root volume and so bypass the "
+            "pool, as `launch-template/name:version` or `auto-scaling-group/name`, separated by "
+            "commas; empty: none",
+        ),
+    ),
+    "kms": (
+        Column(
+            "kms_key_id",
+            TEXT,
+            "the customer managed key of its root snapshot; empty: not encrypted with one",
+        ),
+        Column("kms_key_state", TEXT, "KMS's state of that key, such as `Enabled`"),
+        Column(
+            "kms_grant",
+            TEXT,
+            "`granted`: a grant names the role of Fast Launch; `missing`: none does, but the key's "
+            "policy may",
+        ),
+    ),
+    "imds": (
+        Column(
+            "imds_http_tokens_enforced",
+            TEXT,
+            "whether its account and region enforce IMDSv2: `enabled`, `disabled` or "
+            "`no-preference`",
+        ),
+    ),
+    "intent": (
+        Column(
+            "intended_fast_launch",
+            TEXT,
+            "Fast Launch in Image Builder's distribution configurations: `enabled`, or `disabled`, "
+            "for which Image Builder does nothing; null: none has the account, region and name",
+        ),
+        Column("intended_target_resource_count", COUNT, "target in them"),
+        Column("intended_max_parallel_launches", COUNT, "maximum of parallel launches in them"),
+        Column(
+            "intended_launch_template", TEXT, "launch template in them, as `id or name:version`"
+        ),
+        Column("intended_by", TEXT, "ARN of the first of them; null if they differ"),
+    ),
 }
 """Joins of images, with the columns that each adds."""
 
+DEFAULT_JOINS: Final = (
+    *("ami", "siblings", "template", "snapshots", "metrics", "launches", "quota", "cost"),
+)
+"""The joins that ``enrich`` makes by default; it reads the others when they are named.
+
+The others would double the requests, and need permissions of five more services.
+"""
+
+NOT_READ: Final = Column(
+    "not_read",
+    TEXT,
+    "joins that could not be read for it, with error codes, such as "
+    "`metrics: AccessDenied; quota: Timeout`; empty: all were read",
+)
+"""The column that every join adds. Without a request, the code is `NoTarget` or `NoKey`."""
+
 JOINED: Mapping[str, Any] = {
-    column.name: column.dtype for columns in JOINS.values() for column in columns
+    **{column.name: column.dtype for columns in JOINS.values() for column in columns},
+    NOT_READ.name: NOT_READ.dtype,
 }
 """Dtypes of the joined columns."""
 

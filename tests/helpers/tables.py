@@ -13,7 +13,7 @@ from fastlaunch_nb.aws.clients import READ_ONLY
 from fastlaunch_nb.joins.queries import ACTIONS
 from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.schema.columns import COLUMNS
-from fastlaunch_nb.schema.joins import JOINS
+from fastlaunch_nb.schema.joins import JOINS, NOT_READ
 from tests.helpers.samples import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,11 +28,12 @@ def make_columns_table() -> str:
 
 def make_joins_table() -> str:
     """Return the columns that each join adds."""
-    rows = (
+    rows = [
         (f"`{join}`", f"`{c.name}`", str(c.dtype), c.meaning)
         for join, columns in JOINS.items()
         for c in columns
-    )
+    ]
+    rows.append(("every join", f"`{NOT_READ.name}`", str(NOT_READ.dtype), NOT_READ.meaning))
     return make_table(("join", "column", "dtype", "meaning"), rows)
 
 

@@ -17,7 +17,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.joins import cloudwatch, queries
 from fastlaunch_nb.schema.columns import COUNT, NUMBER, TIME
-from fastlaunch_nb.schema.joins import JOINED, JOINS, METRICS, SNAPSHOTS
+from fastlaunch_nb.schema.joins import DEFAULT_JOINS, JOINED, JOINS, METRICS, SNAPSHOTS
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.cases import some
 from tests.helpers.joins import (
@@ -33,6 +33,8 @@ from tests.helpers.joins import (
 from tests.helpers.samples import ACCOUNT, REGION, deny_operations
 
 OTHER, ELSEWHERE = "111122223333", "eu-west-1"
+DEFAULT_COLUMNS = [name for join in DEFAULT_JOINS for name in COLUMNS[join]] + ["not_read"]
+DEFAULT_DTYPES = {name: JOINED[name] for name in DEFAULT_COLUMNS}
 EMPTY_REGION = "eu-north-1"  # the demo has nothing here
 
 
@@ -68,13 +70,14 @@ def assert_unchanged(found: pd.DataFrame, before: pd.DataFrame) -> None:
 # --- the rows -------------------------------------------------------------------------
 
 
-def test_all_joins_add_the_declared_columns(
+def test_the_default_joins_add_the_declared_columns(
     demo: Demo, targets: list[fl.Target], images: pd.DataFrame
 ) -> None:
-    """The default is all joins: their columns have the declared order and dtypes."""
+    """The default is eight joins: their columns have the declared order and dtypes."""
     found = fl.enrich(images, targets=targets)
     assert_unchanged(found, images)
-    assert found[list_new_columns(found, images)].dtypes.astype(str).to_dict() == dict(JOINED)
+    assert list_new_columns(found, images) == DEFAULT_COLUMNS
+    assert found[DEFAULT_COLUMNS].dtypes.astype(str).to_dict() == DEFAULT_DTYPES
     assert list(found)[: len(list(images))] == list(images)
 
 
@@ -82,7 +85,7 @@ def test_all_joins_add_the_declared_columns(
 def test_a_join_adds_its_columns(demo: Demo, images: pd.DataFrame, join: str) -> None:
     """A join adds its own columns; cost adds those of the snapshots too if they are missing."""
     found = fl.enrich(images, join)
-    expected = [*(COLUMNS["snapshots"] if join == "cost" else ()), *COLUMNS[join]]
+    expected = [*(COLUMNS["snapshots"] if join == "cost" else ()), *COLUMNS[join], "not_read"]
     assert list_new_columns(found, images) == expected
     again = fl.enrich(found, join)
     pd.testing.assert_frame_equal(again, found)
@@ -93,7 +96,7 @@ def test_no_rows_get_the_columns_too(demo: Demo) -> None:
     with deny_operations("GetCallerIdentity", "AssumeRole"):
         found = fl.enrich(empty_images())
     assert found.empty
-    assert found[list(JOINED)].dtypes.astype(str).to_dict() == dict(JOINED)
+    assert found[DEFAULT_COLUMNS].dtypes.astype(str).to_dict() == DEFAULT_DTYPES
 
 
 nulls = st.sampled_from([None, "account_id", "region", "image_id"])

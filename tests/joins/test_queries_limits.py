@@ -66,7 +66,7 @@ def test_a_request_has_at_most_200_instances(count: int, expected: list[int]) ->
         "DescribeImages": lambda value: {"ImageId": value},
         "DescribeInstances": lambda value: {"Instances": [build_instance(value)]},
         "DescribeVolumes": lambda value: {"VolumeId": value, "SnapshotId": f"snap-{value}"},
-        "DescribeSnapshots": lambda value: {"SnapshotId": value, "Tags": [queries._TAG]},
+        "DescribeSnapshots": lambda value: {"SnapshotId": value, "Tags": [queries.FAST_LAUNCH_TAG]},
     }
     client = StubRegionClient(
         lambda name, request: [responses[name](value) for value in filter_values(request)]
