@@ -66,6 +66,9 @@ CLEAN_UP_TIME = timedelta(minutes=10)
 ROOT_VOLUME_GIB = 50
 """The size of a root volume, as in the cost example of the EC2 User Guide."""
 
+FULL_SNAPSHOT_BYTES = 24 * 2**30
+"""FullSnapshotSizeInBytes of a snapshot of a root volume: the blocks that Windows has written."""
+
 # An image that was enabled before becomes enabled again at once, whatever its pool contains.
 # A change of settings does not change the state. Snapshots survive a failure; no more are
 # prepared until the image is enabled again. Lowering the target deletes the excess snapshots
@@ -76,6 +79,9 @@ ROOT_VOLUME_GIB = 50
 
 STATES_WITHOUT_POOL = frozenset({"disabling", "disabling-failed"})
 """States in which launches take no snapshot and count in no metric, even if some are left."""
+
+LAST_LAUNCH_DELAY = timedelta(hours=24)
+"""How late DescribeImages reports a launch (EC2 API Reference: LastLaunchedTime of Image)."""
 
 # Any block device mapping, of the request or of its launch template, bypasses the pool. Two
 # accounts may enable Fast Launch for a shared AMI: a launch counts for the account that owned

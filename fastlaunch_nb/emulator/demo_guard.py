@@ -9,7 +9,6 @@ fleet without images.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_address
@@ -23,10 +22,20 @@ from werkzeug.wrappers import Response
 
 from fastlaunch_nb.emulator.control_api import PREFIX, refuse
 from fastlaunch_nb.emulator.moto_extension import has_mark
+from fastlaunch_nb.emulator.rest_json_api import CREDENTIAL, make_error_response
+from fastlaunch_nb.emulator.rest_json_api import SERVICES as REST_JSON_SERVICES
 
-SERVICES: Final = frozenset({"ec2", "monitoring", "organizations", "s3", "servicequotas", "sts"})
-"""Services of the demo, by the names with which requests are signed; `monitoring` is CloudWatch."""
-_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]*/([^/]+)/")
+SERVICES: Final = REST_JSON_SERVICES | {
+    "autoscaling",
+    "ec2",
+    "kms",
+    "monitoring",  # CloudWatch
+    "organizations",
+    "s3",
+    "servicequotas",
+    "sts",
+}
+"""Services of the demo, by the names with which requests are signed."""
 _FOREIGN = "The demo accepts its own access key only, and these credentials are not the demo's."
 _EMPTIED = (
     "moto's mock_aws has emptied the demo. Use one of them at a time, and start the demo again."
@@ -69,14 +78,14 @@ class DemoGuard:
     def _check_signature(self, environ: WSGIEnvironment) -> Response | None:
         if environ.get("PATH_INFO", "").startswith(PREFIX):
             return None
-        credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if credential is None or credential[2] not in SERVICES:
+        credential = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if credential is None or credential["service"] not in SERVICES:
             services = ", ".join(sorted(SERVICES))
             return refuse("404 Not Found", f"The demo answers signed requests to {services}.")
-        if has_mark() and self._is_known(credential[1]):
+        if has_mark() and self._is_known(credential["key"]):
             return None
         message = _FOREIGN if has_mark() else _EMPTIED
-        return _refuse_keys(message, credential[2], environ.get("CONTENT_TYPE", ""))
+        return _refuse_keys(message, credential["service"], environ.get("CONTENT_TYPE", ""))
 
     def _is_known(self, access_key: str) -> bool:
         if access_key not in self._known_keys:
@@ -90,6 +99,8 @@ class DemoGuard:
 
 def _refuse_keys(message: str, service: str, content_type: str) -> Response:
     """Return AWS's answer to unknown keys, in the protocol of a service."""
+    if service in REST_JSON_SERVICES:
+        return make_error_response("UnrecognizedClientException", message, 403)
     if "json" in content_type:
         body = json.dumps({"__type": "UnrecognizedClientException", "message": message})
         return Response(body, "400 Bad Request", content_type=content_type)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
@@ -46,9 +47,34 @@ class EC2Error(Exception):
 
 
 class WindowsAmi(Ami):
-    """An AMI of moto with a root volume of the right size in DescribeImages."""
+    """An AMI of moto with a root volume of the right size in DescribeImages.
+
+    Attributes
+    ----------
+    deprecation_time, source_image_id, source_image_region : str or None
+        As DescribeImages answers them.
+    """
 
     deprecation_time: str | None = None
+    source_image_id: str | None = None
+    source_image_region: str | None = None
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._launches: deque[datetime] = deque()  # the last one to report, and all after it
+
+    @property
+    def last_launched_time(self) -> str | None:
+        """The time of the last launch that EC2 reports by now."""
+        reported = CLOCK.now() - assumptions.LAST_LAUNCH_DELAY
+        while len(self._launches) > 1 and self._launches[1] <= reported:
+            self._launches.popleft()
+        is_reported = self._launches and self._launches[0] <= reported
+        return _format_time(self._launches[0]) if is_reported else None
+
+    def record_launch(self) -> None:
+        """Record that an instance is launched now."""
+        self._launches.append(CLOCK.now())
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
@@ -75,6 +101,13 @@ class FastLaunchBackend(_Base):
         Image id to the CloudWatch metrics of each image that has had a lifecycle.
     parallel_quota : int
         The answer of Service Quotas for parallel instance launches; it is not enforced.
+    metadata_defaults : dict
+        The account's defaults that GetInstanceMetadataDefaults answers, such as
+        ``{"HttpTokensEnforced": "enabled"}``.
+    retention_rules : dict
+        Identifier to each rule of Recycle Bin, under the API's names.
+    distribution_configurations : dict
+        ARN to each distribution configuration of Image Builder, under the API's names.
     """
 
     def __init__(self) -> None:
@@ -84,6 +117,9 @@ class FastLaunchBackend(_Base):
         self.image_index = ImageIndex()
         self.meters: dict[str, PoolRecorder] = {}
         self.parallel_quota = assumptions.PARALLEL_QUOTA
+        self.metadata_defaults: dict[str, Any] = {}
+        self.retention_rules: dict[str, dict[str, Any]] = {}
+        self.distribution_configurations: dict[str, dict[str, Any]] = {}
         scope = self.account_id, self.region_name  # a reset makes its earlier changes unreadable
         CHANGE_LOG[:] = [change for change in CHANGE_LOG if change[1:3] != scope]
 
@@ -102,8 +138,12 @@ class FastLaunchBackend(_Base):
         owner_id: str,
         shared_with: Iterable[str] = (),
         deprecation_time: datetime | None = None,
+        source: tuple[str, str] | None = None,
     ) -> None:
-        """Add a Windows AMI that DescribeImages lists, of this account or shared with it."""
+        """Add a Windows AMI that DescribeImages lists, of this account or shared with it.
+
+        `source` is the id and the region of the AMI from which it was copied or created.
+        """
         ami = self.amis[image_id] = WindowsAmi(
             self,
             image_id,
@@ -118,11 +158,14 @@ class FastLaunchBackend(_Base):
         )
         ami.launch_permissions += [{"UserId": account_id} for account_id in shared_with]
         if deprecation_time:
-            ami.deprecation_time = f"{deprecation_time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
-        snapshot = self.snapshots.pop(ami.ebs_snapshot.id)
+            ami.deprecation_time = _format_time(deprecation_time)
+        if source:
+            ami.source_image_id, ami.source_image_region = source
+        snapshot: Any = self.snapshots.pop(ami.ebs_snapshot.id)
         snapshot.id, snapshot.volume.id = IDS.make_id("snap"), IDS.make_id("vol")
         snapshot.volume.size = assumptions.ROOT_VOLUME_GIB
         snapshot.start_time = CLOCK.now().replace(tzinfo=None)
+        snapshot.full_snapshot_size_in_bytes = assumptions.FULL_SNAPSHOT_BYTES
         self.snapshots[snapshot.id] = snapshot
 
     def abandon(self, image_id: str) -> None:
@@ -144,6 +187,54 @@ class FastLaunchBackend(_Base):
             template.create_version(_template_data(data), "")
         for resource in (template, *template.versions):
             resource.create_time = CLOCK.now().replace(tzinfo=None)
+
+    def add_retention_rule(
+        self,
+        *,
+        resource_type: str = "EBS_SNAPSHOT",
+        resource_tags: Mapping[str, str] | None = None,
+        exclude_resource_tags: Mapping[str, str] | None = None,
+        days: int = 7,
+        description: str = "",
+    ) -> str:
+        """Add a rule of Recycle Bin, and return its identifier.
+
+        With `resource_tags` it keeps resources with one of these tags; without, all resources
+        of the region but those with one of `exclude_resource_tags`.
+        """
+        identifier = IDS.make_id("rule").removeprefix("rule-")[:11]
+        self.retention_rules[identifier] = {
+            "Identifier": identifier,
+            "Description": description,
+            "ResourceType": resource_type,
+            "RetentionPeriod": {"RetentionPeriodValue": days, "RetentionPeriodUnit": "DAYS"},
+            "ResourceTags": _to_tags(resource_tags),
+            "ExcludeResourceTags": _to_tags(exclude_resource_tags),
+            "Status": "available",
+            "LockState": "unlocked",
+            "RuleArn": f"arn:aws:rbin:{self.region_name}:{self.account_id}:rule/{identifier}",
+        }
+        return identifier
+
+    def add_distribution_configuration(
+        self, name: str, distributions: Sequence[Mapping[str, Any]]
+    ) -> str:
+        """Add a distribution configuration of Image Builder, and return its ARN.
+
+        `distributions` are as in the API, with `region`, `amiDistributionConfiguration` and
+        `fastLaunchConfigurations`.
+        """
+        scope = f"{self.region_name}:{self.account_id}"
+        arn = f"arn:aws:imagebuilder:{scope}:distribution-configuration/{name}"
+        self.distribution_configurations[arn] = {
+            "arn": arn,
+            "name": name,
+            "distributions": deepcopy(list(distributions)),
+            "timeoutMinutes": 720,
+            "dateCreated": _format_time(CLOCK.now()),
+            "tags": {},
+        }
+        return arn
 
     def break_preparation(self, image_id: str, reason: str | None = None) -> None:
         """Make the next preparation instance of an image fail, once."""
@@ -355,6 +446,17 @@ def _template_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
     if "UserData" in copy:
         copy["UserData"] = parse_user_data(copy["UserData"])
     return copy
+
+
+def _to_tags(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
+    """Return tags in the form of Recycle Bin."""
+    return [
+        {"ResourceTagKey": key, "ResourceTagValue": value} for key, value in (tags or {}).items()
+    ]
+
+
+def _format_time(time: datetime) -> str:
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
 
 
 def _is_executable(ami: Ami, users: Collection[str]) -> bool:

@@ -14,7 +14,12 @@ from typing import Any
 
 from moto.ec2.models.elastic_block_store import Snapshot, Volume
 
-from fastlaunch_nb.emulator.assumptions import CLEAN_UP_TIME, ROOT_VOLUME_GIB, STATES_WITHOUT_POOL
+from fastlaunch_nb.emulator.assumptions import (
+    CLEAN_UP_TIME,
+    FULL_SNAPSHOT_BYTES,
+    ROOT_VOLUME_GIB,
+    STATES_WITHOUT_POOL,
+)
 from fastlaunch_nb.emulator.change_log import DISABLED
 from fastlaunch_nb.emulator.clock import CLOCK, START, to_milliseconds
 from fastlaunch_nb.emulator.ids import IDS
@@ -261,6 +266,7 @@ class FastLaunchLifecycle:
         description = f"This is Fast Launch snapshot for image {image.image_id}"
         snapshot = Snapshot(self._ec2, IDS.make_id("snap"), volume, description)
         snapshot.start_time = CLOCK.now().replace(tzinfo=None)  # moto would use the wall clock
+        snapshot.full_snapshot_size_in_bytes = FULL_SNAPSHOT_BYTES  # type: ignore[attr-defined]
         snapshot.add_tags({name: value for name, value in tags.items() if value is not None})
         self._ec2.snapshots[snapshot.id] = snapshot
         self.snapshots.append(snapshot.id)

@@ -18,7 +18,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.base_backend import AccountSpecificBackend, BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS
-from moto.core.responses import BaseResponse
+from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.subnets import Subnet
@@ -134,6 +134,12 @@ def disable_fast_launch(request: Any) -> dict[str, Any]:
         dry_run=request._get_param("DryRun"),
     )
     return image.to_api()
+
+
+def get_instance_metadata_defaults(request: Any) -> ActionResult:
+    """Answer GetInstanceMetadataDefaults, which moto lacks."""
+    request.error_on_dryrun()
+    return ActionResult({"AccountLevel": request.ec2_backend.metadata_defaults})
 
 
 def _require_image_id(request: Any) -> str:
@@ -276,6 +282,7 @@ _MOTO_METHODS: Mapping[type, Mapping[str, Any]] = {  # added to moto's classes, 
         "describe_fast_launch_images": _make_method(describe_fast_launch_images),
         "enable_fast_launch": _make_method(enable_fast_launch),
         "disable_fast_launch": _make_method(disable_fast_launch),
+        "get_instance_metadata_defaults": get_instance_metadata_defaults,
         "run_instances": run_instances.run_instances,
         "parse_parameters": _parse_parameters,
         "_dispatch": _dispatch,

@@ -17,7 +17,7 @@ from moto.ec2.responses.instances import InstanceResponse
 from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.fast_launch_backend import find_backend
+from fastlaunch_nb.emulator.fast_launch_backend import WindowsAmi, find_backend
 from fastlaunch_nb.emulator.ids import IDS
 
 
@@ -57,6 +57,8 @@ def launch_instances(
             )
         for instance in reservation.instances if ami is not None else ():
             snapshot_id = _take_snapshot(ec2, ami, bypasses_pool=bool(mappings))
+            if isinstance(ami, WindowsAmi):
+                ami.record_launch()
             _finish_launch(ec2, instance, ami, snapshot_id or ami.ebs_snapshot.id)
     return reservation
 

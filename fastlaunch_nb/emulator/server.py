@@ -19,6 +19,7 @@ from fastlaunch_nb.emulator.control_api import ControlApi
 from fastlaunch_nb.emulator.demo_guard import DemoGuard
 from fastlaunch_nb.emulator.faults import UnreliableConnections
 from fastlaunch_nb.emulator.moto_extension import install
+from fastlaunch_nb.emulator.rest_json_api import RestJsonApi
 
 HOST = "127.0.0.1"
 
@@ -39,8 +40,9 @@ class _Handler(MotoRequestHandler):
 
 
 def make_application() -> Any:
-    """Return the emulator as a WSGI application: moto, broken connections, the control pages."""
-    return ControlApi(UnreliableConnections(DomainDispatcherApplication(create_backend_app)))
+    """Return the emulator as a WSGI application: moto, and what is added around it."""
+    moto = UnreliableConnections(DomainDispatcherApplication(create_backend_app))
+    return ControlApi(RestJsonApi(moto))
 
 
 class Server:

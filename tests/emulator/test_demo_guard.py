@@ -25,6 +25,10 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "cloudwatch": ("list_metrics", "UnrecognizedClientException", {}),
     "s3": ("list_buckets", "InvalidAccessKeyId", {}),
+    "kms": ("list_keys", "UnrecognizedClientException", {}),
+    "autoscaling": ("describe_auto_scaling_groups", "InvalidClientTokenId", {}),
+    "rbin": ("list_rules", "UnrecognizedClientException", {"ResourceType": "EBS_SNAPSHOT"}),
+    "imagebuilder": ("list_distribution_configurations", "UnrecognizedClientException", {}),
 }
 
 

@@ -88,6 +88,7 @@ def test_snapshots_are_as_documented(client: Any) -> None:
         "CreatedByLaunchTemplateName": "runner",
     }
     assert first["StartTime"] == CLOCK.now()
+    assert 0 < first["FullSnapshotSizeInBytes"] < first["VolumeSize"] * 2**30
     assert client.describe_volumes()["Volumes"] == []
 
 

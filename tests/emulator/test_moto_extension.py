@@ -203,3 +203,31 @@ def test_a_reset_over_http_ends_every_lifecycle(ec2: Any) -> None:
     assert Client(make_application()).post("/moto-api/reset").status_code == 200
     CLOCK.advance(hours=1)
     assert CHANGE_LOG == []
+
+
+# --- reads of EC2 that moto lacks, or answers by the wall clock -------------------------
+
+
+def test_metadata_defaults_of_an_account(connect: Connect) -> None:
+    """GetInstanceMetadataDefaults answers nothing until an account sets a default in a region."""
+    client = connect()
+    assert client.get_instance_metadata_defaults()["AccountLevel"] == {}
+    get_backend(ACCOUNT, REGION).metadata_defaults["HttpTokensEnforced"] = "enabled"
+    answer = client.get_instance_metadata_defaults()["AccountLevel"]
+    assert answer == {"HttpTokensEnforced": "enabled"}
+    elsewhere = connect("ec2", region="eu-west-1").get_instance_metadata_defaults()
+    assert elsewhere["AccountLevel"] == {}
+    with pytest.raises(ClientError, match="DryRunOperation"):
+        client.get_instance_metadata_defaults(DryRun=True)
+
+
+def test_the_source_of_an_image(connect: Connect) -> None:
+    """DescribeImages names the AMI from which one was made, and nothing for an original."""
+    ec2, source = get_backend(ACCOUNT, REGION), ("ami-00000000000000009", "eu-west-1")
+    ec2.add_windows_image(AMI, name="copy", owner_id=ACCOUNT, source=source)
+    ec2.add_windows_image(BARE.image_id, name="original", owner_id=ACCOUNT)
+    answer = connect().describe_images(Owners=["self"])["Images"]
+    images = {image["ImageId"]: image for image in answer}
+    copy, original = images[AMI], images[BARE.image_id]
+    assert (copy["SourceImageId"], copy["SourceImageRegion"]) == source
+    assert {"SourceImageId", "SourceImageRegion", "LastLaunchedTime"} & original.keys() == set()

@@ -402,3 +402,30 @@ def test_launches_agree_with_the_model(
         assert is_fast == [pool.take() for _ in range(count)]
     actual = ec2.lives[AMI].pool
     assert (actual.stock, actual.used, actual.missed) == (pool.stock, pool.used, pool.missed)
+
+
+# --- the last launch ------------------------------------------------------------------
+
+
+def test_a_launch_is_reported_a_day_later(client: Any) -> None:
+    """LastLaunchedTime is the last launch that is a day old, of every account that launches."""
+
+    def last_launched(image_id: str = AMI) -> Any:
+        [image] = client.describe_images(ImageIds=[image_id])["Images"]
+        return image.get("LastLaunchedTime")
+
+    def format_now() -> str:
+        return f"{CLOCK.now():%Y-%m-%dT%H:%M:%S.000Z}"
+
+    first = format_now()
+    launch(client)
+    CLOCK.advance(hours=20)
+    second = format_now()
+    launch(client, count=2)
+    launch(client, ImageId=SHARED)
+    reports = []
+    for hours in (3, 1, 19, 1):
+        CLOCK.advance(hours=hours)
+        reports.append(last_launched())
+    assert reports == [None, first, first, second]
+    assert last_launched(SHARED) == second
