@@ -69,6 +69,11 @@ ROOT_VOLUME_GIB = 50
 FULL_SNAPSHOT_BYTES = 24 * 2**30
 """FullSnapshotSizeInBytes of a snapshot of a root volume: the blocks that Windows has written."""
 
+# A preparation instance that hangs does not disturb the others: EC2 ends all of them, and the
+# image fails, only when the first of them has run for PREPARATION_LIMIT (pool/fill_time.py). The
+# EC2 User Guide (Troubleshoot) describes nothing sooner, and the limit is given to each instance.
+# Snapshots that the others made until then remain, so with at least one the image is enabled.
+
 # An image that was enabled before becomes enabled again at once, whatever its pool contains.
 # A change of settings does not change the state. Snapshots survive a failure; no more are
 # prepared until the image is enabled again. Lowering the target deletes the excess snapshots

@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from math import inf
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.image_index import FILTER_NAMES, Filters, ImageIndex
-from fastlaunch_nb.emulator.lifecycle import FastLaunchLifecycle, Timing
+from fastlaunch_nb.emulator.lifecycle import FastLaunchLifecycle, Timing, describe_stop_failure
 from fastlaunch_nb.emulator.metric_samples import PoolRecorder
 
 if TYPE_CHECKING:
@@ -236,13 +237,18 @@ class FastLaunchBackend(_Base):
         }
         return arn
 
-    def break_preparation(self, image_id: str, reason: str | None = None) -> None:
-        """Make the next preparation instance of an image fail, once."""
-        self.pace.broken_preparation[image_id] = reason or _unable_to_stop()
+    def break_preparation(
+        self, image_id: str, reason: str | None = None, *, instances: float = inf
+    ) -> None:
+        """Make preparation instances of an image hang, so that it fails at EC2's limit, once.
+
+        Of the instances that start from now on, this number hangs; by default all of them.
+        """
+        self.pace.broken_preparation[image_id] = reason or describe_stop_failure(), instances
 
     def break_clean_up(self, image_id: str, reason: str | None = None) -> None:
         """Make the next clean-up of an image fail, once."""
-        self.pace.broken_clean_up[image_id] = reason or _unable_to_stop()
+        self.pace.broken_clean_up[image_id] = reason or describe_stop_failure()
 
     def forget(self, image_id: str) -> None:
         """Remove the Fast Launch of an image."""
@@ -429,10 +435,6 @@ def _end_dry_run(dry_run: bool) -> None:
     if dry_run:
         message = "Request would have succeeded, but DryRun flag is set."
         raise EC2Error("DryRunOperation", message, 412)
-
-
-def _unable_to_stop() -> str:
-    return f"Unable to stop instance ID={IDS.make_id('i')} for snapshot creation."
 
 
 def _template_data(data: Mapping[str, Any] | None) -> dict[str, Any]:

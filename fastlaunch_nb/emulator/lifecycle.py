@@ -25,7 +25,8 @@ from fastlaunch_nb.emulator.clock import CLOCK, START, to_milliseconds
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.metric_samples import PoolRecorder
-from fastlaunch_nb.pool.model import Pool
+from fastlaunch_nb.emulator.preparation_pool import PreparationPool
+from fastlaunch_nb.pool.fill_time import DEFAULT_FILL_TIME
 
 USER_INITIATED = "Client.UserInitiated"
 
@@ -38,11 +39,17 @@ class Timing:
     ----------
     preparation : timedelta
         The duration of a preparation instance, above 0. A new value applies to instances
-        that start from then on, also for images that are already enabled.
+        that start from then on, also for images that are already enabled. Instances that
+        take longer than EC2's limit hang: the image fails at the limit.
+    preparation_of : dict
+        Image id to the duration of its own preparation instances, if it differs.
     clean_up : timedelta
         The time from disabling to disabled, 0 or more, for images disabled from then on.
-    broken_preparation, broken_clean_up : dict
-        Image id to the reason with which its next preparation or clean-up fails.
+    broken_preparation : dict
+        Image id to the reason with which it fails when EC2 gives up at the limit, and to the
+        number of preparation instances that hang of those that start next.
+    broken_clean_up : dict
+        Image id to the reason with which its next clean-up fails.
 
     Raises
     ------
@@ -50,9 +57,10 @@ class Timing:
         If a duration is out of range.
     """
 
-    preparation: timedelta = timedelta(minutes=30)  # the time limit in the EC2 User Guide
+    preparation: timedelta = timedelta(seconds=DEFAULT_FILL_TIME)
+    preparation_of: dict[str, timedelta] = field(default_factory=dict)
     clean_up: timedelta = CLEAN_UP_TIME
-    broken_preparation: dict[str, str] = field(default_factory=dict)
+    broken_preparation: dict[str, tuple[str, float]] = field(default_factory=dict)
     broken_clean_up: dict[str, str] = field(default_factory=dict)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -62,13 +70,22 @@ class Timing:
             raise ValueError(f"clean_up is {value!r}. Expected a timedelta of 0 or more.")
         super().__setattr__(name, value)
 
+    def preparation_seconds(self, image_id: str) -> float:
+        """Return the duration of a preparation instance of an image, in seconds."""
+        return self.preparation_of.get(image_id, self.preparation).total_seconds()
+
+
+def describe_stop_failure() -> str:
+    """Return the reason of a failure that EC2 documents, with an instance id of its own."""
+    return f"Unable to stop instance ID={IDS.make_id('i')} for snapshot creation."
+
 
 class FastLaunchLifecycle:
     """Fast Launch for one image, from its present state on or from the start.
 
     Attributes
     ----------
-    pool : Pool
+    pool : PreparationPool
         Its snapshots over time, in seconds since :data:`START`.
     snapshots : list of str
         Ids of the snapshots that exist in moto, oldest first. Snapshots that are only
@@ -82,13 +99,15 @@ class FastLaunchLifecycle:
         self._timing: Timing = ec2.pace
         self._was_enabled = image.state not in (None, "enabling", "enabling-failed")
         self._plan = 0  # the number of the latest plan: all earlier plans are void
+        self._failure: str | None = None  # the reason if EC2 gives up
         target = image.target_resource_count or 0
-        self.pool = Pool(
+        self.pool = PreparationPool(
             target,
             image.max_parallel_launches or 1,
-            self._timing.preparation.total_seconds(),
+            self._timing.preparation_seconds(image.image_id),
             stock=target if self._was_enabled else 0,
             now=(CLOCK.now() - START).total_seconds(),
+            hanging=self._take_broken(),
         )
         if image.state not in (None, "enabling", "enabled"):
             self.pool.stop()  # failed and disabling images prepare nothing
@@ -191,15 +210,16 @@ class FastLaunchLifecycle:
         A request may come at the very time at which a preparation is due, before the clock
         runs its action.
         """
-        self.pool.fill_time = self._timing.preparation.total_seconds()
+        self.pool.fill_time = self._timing.preparation_seconds(self._image.image_id)
+        self.pool.hanging = self._take_broken() or self.pool.hanging
         while (when := self._next_due()) is not None and when <= CLOCK.now():
             self._finish_preparations()
         self.pool.advance(max(self.pool.now, (CLOCK.now() - START).total_seconds()))
 
     def _finish_preparations(self) -> None:
-        """End the preparation instances that are due next: all succeed, or the pool fails."""
-        reason = self._timing.broken_preparation.pop(self._image.image_id, None)
-        if reason is not None:
+        """End the preparation instances that are due next; at the limit, end all of them."""
+        if self.pool.fails_next:
+            reason, self._failure = self._failure or describe_stop_failure(), None
             self.pool.stop()
             self._recorder.record_pool(self.pool)
             state = "enabled-failed" if self._was_enabled else "enabling-failed"
@@ -223,6 +243,14 @@ class FastLaunchLifecycle:
         self._change_state(DISABLED, self._image.state_transition_reason)
 
     # --- helpers ----------------------------------------------------------------------
+
+    def _take_broken(self) -> float:
+        """Return the number of instances that are to hang from now on, and keep the reason."""
+        broken = self._timing.broken_preparation.pop(self._image.image_id, None)
+        if broken is None:
+            return 0
+        self._failure, count = broken
+        return count
 
     def _schedule(self, when: datetime, action: Callable[[], None]) -> None:
         """Schedule an action; a later plan or a reset cancels it."""

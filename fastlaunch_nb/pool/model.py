@@ -148,7 +148,11 @@ class Pool:
             return
         free = min(self.target - self.stock, self.max_parallel) - len(self._due)
         for _ in range(free):
-            heappush(self._due, self.now + self._fill_time)
+            heappush(self._due, self.now + self._start_preparation())
+
+    def _start_preparation(self) -> float:
+        """Start a preparation instance; return the seconds that it takes."""
+        return self._fill_time
 
 
 def count_warm_launches(

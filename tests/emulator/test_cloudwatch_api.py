@@ -27,8 +27,9 @@ FIVE = (STOCK, FAST, COLD, REFILL, CREATION)
 
 
 def add_amis() -> Any:
-    """Add two AMIs to the default account and region; return its backend."""
+    """Add two AMIs to the default account and region, which take long to prepare."""
     ec2 = get_backend(ACCOUNT, REGION)
+    ec2.pace.preparation = timedelta(minutes=30)
     for image_id in (AMI, PLAIN):
         ec2.add_windows_image(image_id, name="own", owner_id=ACCOUNT)
     return ec2

@@ -64,7 +64,7 @@ def test_from_enabling_to_the_target(client: Any) -> None:
     assert (answer["MaxParallelLaunches"], answer["OwnerId"]) == (6, ACCOUNT)
     assert answer["StateTransitionReason"] == "Client.UserInitiated"
     steps = []
-    for minutes in (29, 1, 29, 1, 60):
+    for minutes in (9, 1, 9, 1, 60):
         CLOCK.advance(minutes=minutes)
         steps.append((get_state(client), len(list_snapshots(client))))
     full = ("enabled", 10)
@@ -79,7 +79,7 @@ def test_snapshots_are_as_documented(client: Any) -> None:
     specification = {"LaunchTemplateName": "runner", "Version": "1"}
     answer = client.enable_fast_launch(ImageId=AMI, LaunchTemplate=specification)
     assert answer["LaunchTemplate"] == {"LaunchTemplateId": template.id, **specification}
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     first = list_snapshots(client)[0]
     assert first["Description"] == f"This is Fast Launch snapshot for image {AMI}"
     assert {tag["Key"]: tag["Value"] for tag in first["Tags"]} == {
@@ -107,7 +107,7 @@ def test_a_clean_up_deletes_all_snapshots_at_its_end(client: Any) -> None:
 def test_disabling_while_preparing(client: Any) -> None:
     """A disabling image prepares no snapshots, and none are left."""
     client.enable_fast_launch(ImageId=AMI)
-    CLOCK.advance(minutes=25)
+    CLOCK.advance(minutes=9)
     client.disable_fast_launch(ImageId=AMI)
     CLOCK.advance(hours=2)
     assert (get_state(client), list_snapshots(client)) == (None, [])
@@ -115,33 +115,90 @@ def test_disabling_while_preparing(client: Any) -> None:
 
 
 def test_a_failure_before_the_first_snapshot_is_enabling_failed(client: Any) -> None:
-    """After enabling-failed, enabling again starts from the beginning."""
+    """It fails when EC2 gives up; after it, enabling again starts from the beginning."""
     get_backend(ACCOUNT, REGION).break_preparation(AMI)
     client.enable_fast_launch(ImageId=AMI)
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=29)
+    assert get_state(client) == "enabling"
+    CLOCK.advance(minutes=1)
     failed = describe_image(client)
     assert failed["State"] == "enabling-failed"
     assert failed["StateTransitionReason"].startswith("Unable to stop instance ID=i-")
     CLOCK.advance(hours=5)
     assert (get_state(client), list_snapshots(client)) == ("enabling-failed", [])
     assert client.enable_fast_launch(ImageId=AMI)["State"] == "enabling"
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     assert (get_state(client), len(list_snapshots(client))) == ("enabled", 5)
 
 
 def test_a_later_failure_is_enabled_failed(client: Any) -> None:
     """After enabled-failed the stock remains, and enabling again refills it."""
     client.enable_fast_launch(ImageId=AMI)
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     get_backend(ACCOUNT, REGION).break_preparation(AMI, "because")
     client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 8})
+    CLOCK.advance(minutes=29)
     assert get_state(client) == "enabled"
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=1)
     failed = describe_image(client)
     assert (failed["State"], failed["StateTransitionReason"]) == ("enabled-failed", "because")
     assert len(list_snapshots(client)) == 5
     assert client.enable_fast_launch(ImageId=AMI)["State"] == "enabled"
     assert list_event_states() == ["enabling", "enabled", "enabled-failed", "enabled"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state"),
+    [(1800, "enabled"), (1801, "enabling-failed"), (144_000, "enabling-failed")],
+)
+def test_a_slow_preparation_fails_at_the_limit(client: Any, seconds: int, state: str) -> None:
+    """An instance may take as long as EC2's limit; one that takes longer fails at the limit."""
+    get_backend(ACCOUNT, REGION).pace.preparation = timedelta(seconds=seconds)
+    client.enable_fast_launch(ImageId=AMI)
+    CLOCK.advance(seconds=1799)
+    assert get_state(client) == "enabling"
+    CLOCK.advance(seconds=1)
+    assert get_state(client) == state
+    CLOCK.advance(days=2)
+    assert get_state(client) == state
+
+
+def test_one_failed_instance_does_not_fail_the_others(client: Any) -> None:
+    """With one hanging instance of six, the others enable the image, which fails at the limit."""
+    ec2 = get_backend(ACCOUNT, REGION)
+    ec2.break_preparation(AMI, "because", instances=1)
+    client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 9})
+    steps = []
+    for minutes in (10, 10, 9, 1, 600):
+        CLOCK.advance(minutes=minutes)
+        steps.append((get_state(client), len(list_snapshots(client))))
+    failed = ("enabled-failed", 8)
+    assert steps == [("enabled", 5), ("enabled", 8), ("enabled", 8), failed, failed]
+    assert describe_image(client)["StateTransitionReason"] == "because"
+    client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 9})
+    CLOCK.advance(hours=1)
+    assert (get_state(client), len(list_snapshots(client))) == ("enabled", 9)
+
+
+def test_a_lower_target_ends_an_instance_that_hangs(client: Any) -> None:
+    """A preparation instance that is canceled before the limit fails nothing."""
+    get_backend(ACCOUNT, REGION).break_preparation(AMI, instances=1)
+    client.enable_fast_launch(ImageId=AMI)
+    CLOCK.advance(minutes=20)
+    client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 4})
+    CLOCK.advance(hours=1)
+    assert (get_state(client), len(list_snapshots(client))) == ("enabled", 4)
+
+
+def test_an_image_may_have_a_preparation_time_of_its_own(client: Any) -> None:
+    """The duration of an image's preparation instances may differ from that of its region."""
+    get_backend(ACCOUNT, REGION).pace.preparation_of[AMI] = timedelta(minutes=25)
+    for image_id in (AMI, SHARED):
+        client.enable_fast_launch(ImageId=image_id)
+    CLOCK.advance(minutes=24)
+    assert (get_state(client), describe_image(client, SHARED)["State"]) == ("enabling", "enabled")
+    CLOCK.advance(minutes=1)
+    assert get_state(client) == "enabled"
 
 
 def test_a_failed_clean_up_leaves_snapshots(client: Any) -> None:
@@ -164,13 +221,13 @@ def test_a_failed_clean_up_leaves_snapshots(client: Any) -> None:
 def test_settings_change_while_enabled(client: Any) -> None:
     """A lower target deletes snapshots at once, a higher one is filled; the state stays."""
     client.enable_fast_launch(ImageId=AMI)
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     for target, at_once, after in ((2, 2, 2), (9, 2, 8), (9, 8, 9)):
         client.enable_fast_launch(
             ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": target}
         )
         counts = [len(list_snapshots(client))]
-        CLOCK.advance(minutes=30)
+        CLOCK.advance(minutes=10)
         counts.append(len(list_snapshots(client)))
         assert (get_state(client), counts) == ("enabled", [at_once, after]), f"target {target}"
     assert list_event_states() == ["enabling", "enabled"]
@@ -190,10 +247,10 @@ def test_a_new_preparation_time_applies_to_later_instances(client: Any) -> None:
     """An existing pool uses a new preparation time for its next instances; 0 is refused."""
     ec2 = get_backend(ACCOUNT, REGION)
     client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 7})
-    CLOCK.advance(minutes=10)
-    ec2.pace.preparation = timedelta(minutes=5)
+    CLOCK.advance(minutes=5)
+    ec2.pace.preparation = timedelta(minutes=3)
     counts = []
-    for minutes in (19, 1, 4, 1):
+    for minutes in (4, 1, 2, 1):
         CLOCK.advance(minutes=minutes)
         counts.append(len(list_snapshots(client)))
     assert counts == [0, 6, 6, 7]
@@ -205,12 +262,12 @@ def test_a_new_preparation_time_applies_to_later_instances(client: Any) -> None:
 def test_launches_take_from_the_pool(client: Any) -> None:
     """A launch takes the oldest snapshot at once, and a replacement is prepared."""
     client.enable_fast_launch(ImageId=AMI)
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     lifecycle = get_backend(ACCOUNT, REGION).lives[AMI]
     oldest, *others = lifecycle.snapshots
     assert lifecycle.launch() == oldest
     assert {snapshot["SnapshotId"] for snapshot in list_snapshots(client)} == set(others)
-    CLOCK.advance(minutes=29)
+    CLOCK.advance(minutes=9)
     assert len(list_snapshots(client)) == 4
     CLOCK.advance(minutes=1)
     assert len(list_snapshots(client)) == 5
@@ -223,12 +280,12 @@ def test_launches_from_an_empty_pool_are_cold(client: Any) -> None:
     client.enable_fast_launch(ImageId=AMI, SnapshotConfiguration={"TargetResourceCount": 2})
     lifecycle = get_backend(ACCOUNT, REGION).lives[AMI]
     assert lifecycle.launch() is None
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     snapshots = lifecycle.snapshots.copy()
     assert [lifecycle.launch() for _ in range(3)] == [*snapshots, None]
     assert list_snapshots(client) == []
     assert (lifecycle.pool.used, lifecycle.pool.missed) == (2, 2)
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     assert len(list_snapshots(client)) == 2
 
 
@@ -236,10 +293,10 @@ def test_a_launch_at_the_time_a_snapshot_is_due_takes_it(client: Any) -> None:
     """A launch before the clock runs the preparation of the same time takes the snapshot."""
     results: list[str | None] = []
     ec2 = get_backend(ACCOUNT, REGION)
-    due = CLOCK.now() + timedelta(minutes=30)
+    due = CLOCK.now() + timedelta(minutes=10)
     CLOCK.at(due, lambda: results.append(ec2.lives[AMI].launch()))
     client.enable_fast_launch(ImageId=AMI)
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     assert len(results) == 1
     assert results[0] is not None
     assert len(list_snapshots(client)) == ec2.lives[AMI].pool.stock == 4
@@ -257,7 +314,7 @@ def test_an_image_without_state_can_be_disabled(client: Any) -> None:
 def test_a_reset_ends_every_lifecycle(client: Any) -> None:
     """A reset of moto cancels scheduled actions and removes events and snapshots."""
     client.enable_fast_launch(ImageId=AMI)
-    CLOCK.advance(minutes=30)
+    CLOCK.advance(minutes=10)
     client.disable_fast_launch(ImageId=AMI)
     client.enable_fast_launch(ImageId=SHARED)
     get_backend(ACCOUNT, REGION).reset()

@@ -14,6 +14,7 @@ from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
 from fastlaunch_nb.emulator.moto_extension import get_backend, install, reset_emulator
+from fastlaunch_nb.pool.fill_time import PREPARATION_LIMIT
 from fastlaunch_nb.schema.columns import API_STATES
 from tests.helpers.samples import ACCOUNT, REGION
 
@@ -32,6 +33,7 @@ TRANSITIONS = {
 }
 FINAL_STATES = {None, "enabled", "enabled-failed", "enabling-failed", "disabling-failed"}
 IMAGE_IDS = st.sampled_from(IMAGES)
+FAILURES = ["break_preparation", "break_one_preparation", "break_clean_up"]
 Step = tuple[Any, ...]
 
 
@@ -70,8 +72,12 @@ class Emulator:
         CLOCK.advance(minutes=minutes)
 
     def break_preparation(self, image_id: str) -> None:
-        """Make the next preparation fail."""
+        """Make the next preparations hang."""
         self.ec2.break_preparation(image_id)
+
+    def break_one_preparation(self, image_id: str) -> None:
+        """Make the next preparation hang."""
+        self.ec2.break_preparation(image_id, instances=1)
 
     def break_clean_up(self, image_id: str) -> None:
         """Make the next clean-up fail."""
@@ -133,7 +139,7 @@ class Lifecycles(RuleBasedStateMachine):
         """Advance the clock."""
         self.step("advance", minutes)
 
-    @rule(image_id=IMAGE_IDS, method=st.sampled_from(["break_preparation", "break_clean_up"]))
+    @rule(image_id=IMAGE_IDS, method=st.sampled_from(FAILURES))
     def inject_failure(self, image_id: str, method: str) -> None:
         """Make the next preparation or clean-up fail."""
         self.step(method, image_id)
@@ -161,6 +167,14 @@ class Lifecycles(RuleBasedStateMachine):
             expected = min(missing, image.max_parallel_launches) if is_filling else 0
             assert pool.in_preparation == expected
             assert len(lifecycle.snapshots) == pool.stock <= image.target_resource_count
+
+    @invariant()
+    def nothing_is_enabling_for_longer_than_the_limit(self) -> None:
+        """Law: after EC2's limit for a preparation instance, no image is enabling."""
+        for lifecycle in self.emulator.ec2.lives.values():
+            image = lifecycle.image
+            age = (CLOCK.now() - image.state_transition_time).total_seconds()
+            assert image.state != "enabling" or age < PREPARATION_LIMIT
 
     @invariant()
     def every_snapshot_has_an_image(self) -> None:
