@@ -8,20 +8,20 @@ take most of a minute. With the default seed, this week of January 2026 (times i
   after, so in between it is unknown, except for the minutes that events report. For the
   other images there, a later scan proves that nothing had changed.
 - a failed enable: win2022-gitlab-runner-2025.11 of build-farm in us-east-1, on the 9th,
-  enabling from 11:24, enabling-failed from 11:54; tried again at 18:24, and enabled from
-  18:54.
+  enabling from 11:24, enabling-failed from 11:54, at EC2's limit of 30 minutes; tried
+  again at 18:44, and enabled from 18:54.
 - a slow fill: win2025-game-server-2026.01 of game-servers in us-east-1, on the 12th,
-  enabling for 14 hours, from 03:05 to 17:05.
+  enabling for 28 minutes, from 16:37 to 17:05. No scan sees it, but events do.
 - a disabled image: win2019-legacy-lobby-2025.09 of game-servers, disabling in
   ap-southeast-2 on the 11th from 10:45, in eu-west-1 on the 12th from 11:39, and in
   us-east-1 on the 13th from 04:00, and disabled ten minutes later. Scans see only that it
   is absent; and because it is deregistered, its name is no longer listed.
-- an image that is stuck: win2025-base-2025.11 of build-farm in ap-southeast-2, enabling
-  since the 15th, 03:00.
+- an image that is stuck: win2022-game-server-2025.11 of game-servers in us-east-1,
+  disabling since the 15th, 03:00. AWS names no limit for that.
 
 Another seed has another week: the same scans are denied while the last of the three
 retired images is disabled, the fill is slow for the image that was enabled last, and the
-image that has been enabling for longest is stuck.
+image that has been disabling for longest is stuck.
 """
 
 from __future__ import annotations

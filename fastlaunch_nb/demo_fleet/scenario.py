@@ -22,6 +22,7 @@ from fastlaunch_nb.emulator.clock import CLOCK, to_milliseconds
 from fastlaunch_nb.emulator.ids import draw_id
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.emulator.organization import Account, Unit, create_organization
+from fastlaunch_nb.pool.fill_time import DEFAULT_FILL_TIME, PREPARATION_LIMIT
 
 _PRODUCTION = Unit("Production", tuple(starmap(Account, ACCOUNTS.items())))
 _SANDBOX = Unit(  # accounts without images
@@ -52,16 +53,19 @@ _STATES = (  # one for each image
 )
 _STATE_AGE_HOURS = {  # how many hours ago an image may have entered its state
     "enabled": (30, 1200),
-    "enabling": (0.05, 0.45),
+    "enabling": (0.02, 0.15),
     "enabled-failed": (5, 90),
     "enabling-failed": (2, 300),
     "disabling": (0.02, 0.15),
     "disabling-failed": (20, 200),
 }
 _VERSIONS = 9  # of each launch template
-_PREPARATION, _CLEAN_UP = timedelta(minutes=30), timedelta(minutes=10)
-_SLOW = timedelta(hours=14)  # the preparation time of the image that was enabled last
-_STUCK = timedelta(hours=9)  # the age of the longest enabling
+_PREPARATION, _CLEAN_UP = timedelta(seconds=DEFAULT_FILL_TIME), timedelta(minutes=10)
+_GIVEN_UP = timedelta(seconds=PREPARATION_LIMIT)  # from enabling to a failure
+_SLOW = timedelta(minutes=28)  # the preparation time of two images: just within EC2's limit
+_SLOW_SINCE = timedelta(minutes=24)  # the age of the longest enabling
+_STUCK = timedelta(hours=9)  # the age of the longest disabling, for which AWS names no limit
+_STUCK_CLEAN_UP = timedelta(hours=14)
 _DEPRECATED = timedelta(days=10)  # the time since one image has been deprecated
 _PAST = timedelta(days=60)  # the length of the scenario
 _SHARED = ("us-east-1", "win2025-game-server-2026.01")  # build-farm's, shared with game-servers
@@ -86,6 +90,7 @@ class _Story:
     state: str
     since: datetime
     preparation: timedelta = _PREPARATION
+    clean_up: timedelta = _CLEAN_UP
 
     @property
     def owner_id(self) -> str:
@@ -100,7 +105,7 @@ def populate(seed: int) -> int:
     CLOCK.reset(now - _PAST)
     create_organization(Unit("Root", units=(_PRODUCTION, _SANDBOX)))
     rng = random.Random(seed)
-    fleet = _slow_down(list(_make_stories(rng, now)), now)
+    fleet = _delay_three(list(_make_stories(rng, now)), now)
     assignment = scenario_defects.DefectAssignment(fleet, now)
     fleet = [
         replace(story, settings=scenario_defects.settings_of(story, assignment)) for story in fleet
@@ -138,15 +143,22 @@ def _make_stories(rng: random.Random, now: datetime) -> Iterator[_Story]:
         yield _Story("111122223333", region, _RETIRED, image_id, shared, "disabled", since)
 
 
-def _slow_down(fleet: list[_Story], now: datetime) -> list[_Story]:
-    """Slow the preparation of two images: the one enabled last, and one that is stuck."""
+def _delay_three(fleet: list[_Story], now: datetime) -> list[_Story]:
+    """Slow the preparation of two images, enabled last and still enabling; let one be stuck."""
+
+    def find_oldest(state: str) -> _Story:
+        return min((story for story in fleet if story.state == state), key=attrgetter("since"))
+
     last = max((story for story in fleet if story.state == "enabled"), key=attrgetter("since"))
-    stuck = min((story for story in fleet if story.state == "enabling"), key=attrgetter("since"))
-    slow = {
+    slow, stuck = find_oldest("enabling"), find_oldest("disabling")
+    delayed = {
         last.image_id: replace(last, preparation=_SLOW),
-        stuck.image_id: replace(stuck, preparation=_SLOW, since=to_milliseconds(now - _STUCK)),
+        slow.image_id: replace(slow, preparation=_SLOW, since=to_milliseconds(now - _SLOW_SINCE)),
+        stuck.image_id: replace(
+            stuck, clean_up=_STUCK_CLEAN_UP, since=to_milliseconds(now - _STUCK)
+        ),
     }
-    return [slow.get(story.image_id, story) for story in fleet]
+    return [delayed.get(story.image_id, story) for story in fleet]
 
 
 def _draw_settings(rng: random.Random, template: str | None) -> dict[str, Any]:
@@ -176,12 +188,12 @@ def _add_resources(story: _Story, deprecation_time: datetime | None) -> None:
     )
 
 
-def _enable(story: _Story, **settings: Any) -> None:
-    """Enable an image with its settings, some of them replaced, and its own preparation time."""
-    ec2 = get_backend(story.account_id, story.region)
-    ec2.pace.preparation = story.preparation  # of instances that start now
-    ec2.enable_fast_launch(story.image_id, **{**story.settings, **settings})
-    ec2.pace.preparation = _PREPARATION
+def _disable(story: _Story) -> None:
+    """Disable an image, with its own clean-up time."""
+    pace = get_backend(story.account_id, story.region).pace
+    usual, pace.clean_up = pace.clean_up, story.clean_up  # of clean-ups that start now
+    get_backend(story.account_id, story.region).disable_fast_launch(story.image_id)
+    pace.clean_up = usual
 
 
 def _schedule_story(story: _Story, rng: random.Random) -> None:
@@ -190,10 +202,13 @@ def _schedule_story(story: _Story, rng: random.Random) -> None:
     image_id, since = story.image_id, story.since
     if rng.random() < 0.2:
         ec2.omitted_fields[image_id] = rng.choice(_OMITTED_FIELDS)
+    if story.preparation != _PREPARATION:
+        ec2.pace.preparation_of[image_id] = story.preparation
     long_before = since - timedelta(days=rng.uniform(9, 9.5))
-    requested, disabled = since - story.preparation, since - _CLEAN_UP
-    enable, disable = partial(_enable, story), partial(ec2.disable_fast_launch, image_id)
-    failed_enable = [(requested, partial(ec2.break_preparation, image_id)), (requested, enable)]
+    given_up, requested, disabled = since - _GIVEN_UP, since - story.preparation, since - _CLEAN_UP
+    enable = partial(ec2.enable_fast_launch, image_id, **story.settings)
+    disable = partial(_disable, story)
+    failed_enable = [(given_up, partial(ec2.break_preparation, image_id)), (given_up, enable)]
     failed_disable = [(disabled, partial(ec2.break_clean_up, image_id)), (disabled, disable)]
     deregister = partial(ec2.amis.pop, image_id)
     fails_first = rng.random() < 0.3 and story.preparation == _PREPARATION

@@ -20,11 +20,13 @@ from fastlaunch_nb.emulator.moto_extension import get_backend
 
 _PERIOD = timedelta(days=14)
 _RUSH_HOUR = timedelta(hours=8)  # the time of day at which the rush begins
-_DRIFTED_SETTINGS = {"target_resource_count": 60, "max_parallel_launches": 6}
+_DRIFTED_SETTINGS = {"target_resource_count": 150, "max_parallel_launches": 6}
 _FORBIDDEN = {"DisableApiTermination": True, "InstanceMarketOptions": {"MarketType": "spot"}}
 _FORBIDDEN_IN = ("build-agent", "us-east-1")
 _RAISED_QUOTA = 200  # of parallel launches, in all account regions but one
-_HANGING = timedelta(hours=40)  # the duration of a preparation that hangs
+_STARVED_FOR = timedelta(hours=6)  # how long one image is launched faster than refilled
+_SLOW_REFILL = timedelta(minutes=25)  # its preparation time since then
+_LEFT = 7  # the snapshots that it has left now, or a few less
 _ORPHANED_IN = ("111122223333", "us-east-1")
 
 ScheduledAction: TypeAlias = tuple[datetime, Callable[[], Any]]
@@ -37,7 +39,7 @@ class DefectAssignment:
     Each attribute is the id of an image:
 
     - `rushed` is launched all at once each weekday, more often than its pool holds
-    - `starved` is below its target because preparation hangs
+    - `starved` is below its target because it is launched faster than it is refilled
     - `unused` is never launched
     - `bypassed` is launched with volumes that bypass its pool
     - the AMIs of `gone` and `deprecated` are deregistered or deprecated
@@ -117,7 +119,7 @@ def _plan_launches(
     if image_id == assignment.rushed:
         yield from _plan_rushes(ec2, image_id, story.settings["target_resource_count"], now)
     if image_id == assignment.starved:
-        yield now - timedelta(hours=30), partial(_starve, ec2, image_id)
+        yield from _plan_starving(ec2, image_id, story.settings, now)
     if image_id == assignment.bypassed:
         bypass = partial(_run_instances, ec2, image_id, 3, bypasses_pool=True)
         yield now - timedelta(days=5), bypass
@@ -132,6 +134,18 @@ def _plan_rushes(ec2: Any, image_id: str, target: int, now: datetime) -> Iterato
         for number in range(target * 3 // 2 if day.weekday() < 5 else 0):
             when = day + _RUSH_HOUR + timedelta(seconds=20 * number)
             yield when, partial(_launch, ec2, image_id)
+
+
+def _plan_starving(
+    ec2: Any, image_id: str, settings: dict[str, Any], now: datetime
+) -> Iterator[ScheduledAction]:
+    """Yield launches, evenly spaced, that leave few snapshots of the pool, but never none."""
+    begin = now - _STARVED_FOR
+    yield begin, partial(ec2.pace.preparation_of.__setitem__, image_id, _SLOW_REFILL)
+    refills = settings["max_parallel_launches"] * (_STARVED_FOR / _SLOW_REFILL - 1)
+    count = int(refills + settings["target_resource_count"] - _LEFT)
+    for number in range(count):
+        yield begin + _STARVED_FOR * (number / count), partial(_launch, ec2, image_id)
 
 
 def _plan_orphan(now: datetime, image_id: str) -> Iterator[ScheduledAction]:
@@ -153,6 +167,8 @@ def _launch(ec2: Any, image_id: str) -> None:
     lifecycle = ec2.find_pool_lifecycle(image_id)
     if lifecycle:
         lifecycle.launch()
+        if image_id in ec2.amis:  # not those that another account shares
+            ec2.amis[image_id].record_launch()
 
 
 def _run_instances(ec2: Any, image_id: str, count: int, *, bypasses_pool: bool = False) -> None:
@@ -161,11 +177,3 @@ def _run_instances(ec2: Any, image_id: str, count: int, *, bypasses_pool: bool =
     mappings = {"block_device_mappings": [disk]} if bypasses_pool else {}
     kind = {"instance_type": "m7i.large", "is_instance_type_default": False}
     ec2.run_instances(image_id, count, None, [], **kind, **mappings)
-
-
-def _starve(ec2: Any, image_id: str) -> None:
-    """Launch instances whose replacements hang; no other preparation starts at this time."""
-    usual, ec2.pace.preparation = ec2.pace.preparation, _HANGING
-    for _ in range(5):
-        _launch(ec2, image_id)
-    ec2.pace.preparation = usual

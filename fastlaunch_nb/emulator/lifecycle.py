@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
-from moto.ec2.models.elastic_block_store import Snapshot, Volume
+from moto.ec2.models.elastic_block_store import Snapshot
 
 from fastlaunch_nb.emulator.assumptions import (
     CLEAN_UP_TIME,
@@ -290,16 +291,17 @@ class FastLaunchLifecycle:
         }
         if image.launch_template_name is None:
             tags["CreatedByLaunchTemplateId"] = image.launch_template_id
-        volume = Volume(self._ec2, IDS.make_id("vol"), ROOT_VOLUME_GIB, None)  # type: ignore[abstract]
+        volume = SimpleNamespace(id=IDS.make_id("vol"), size=ROOT_VOLUME_GIB)  # deleted by now
         description = f"This is Fast Launch snapshot for image {image.image_id}"
         snapshot = Snapshot(self._ec2, IDS.make_id("snap"), volume, description)
         snapshot.start_time = CLOCK.now().replace(tzinfo=None)  # moto would use the wall clock
         snapshot.full_snapshot_size_in_bytes = FULL_SNAPSHOT_BYTES  # type: ignore[attr-defined]
-        snapshot.add_tags({name: value for name, value in tags.items() if value is not None})
+        self._ec2.tags[snapshot.id] = {name: tag for name, tag in tags.items() if tag is not None}
         self._ec2.snapshots[snapshot.id] = snapshot
         self.snapshots.append(snapshot.id)
 
     def _delete_snapshots(self, count: int) -> None:
         for snapshot_id in self.snapshots[: max(0, count)]:
             self._ec2.snapshots.pop(snapshot_id, None)  # a user may have deleted it
+            self._ec2.tags.pop(snapshot_id, None)
         del self.snapshots[: max(0, count)]

@@ -14,6 +14,7 @@ from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.demo_fleet.sample_history import Denial, replay_scans
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG
 from fastlaunch_nb.emulator.moto_extension import get_backend
+from fastlaunch_nb.pool.fill_time import PREPARATION_LIMIT
 from fastlaunch_nb.schema.columns import API_STATES, COVERAGE, EVENTS, KEY
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.emulator import inject_faults
@@ -113,6 +114,7 @@ def sweep_all(demo: Demo, denial: Denial) -> Iterator[fl.Sweep]:
 
 
 RETRIED, SLOW = "win2022-gitlab-runner-2025.11", "win2025-game-server-2026.01"
+STUCK = "win2022-game-server-2025.11"
 RETIRED = {  # region to image id of win2019-legacy-lobby-2025.09, which is deregistered
     "ap-southeast-2": "ami-ad138d1508557716a",
     "eu-west-1": "ami-c73f660d8e9f41cc0",
@@ -131,11 +133,13 @@ def test_the_week_is_as_documented(demo: Demo) -> None:
     scans = format_stories(fl.intervals(observations, coverage))
     everything = pd.concat([observations, events], ignore_index=True)
     with_events = format_stories(fl.intervals(everything, coverage))
-    failed = "enabling 09 11:24, enabling-failed 09 11:54, enabling 09 18:24, enabled 09 18:54"
+    failed = "enabling 09 11:24, enabling-failed 09 11:54, enabling 09 18:44, enabled 09 18:54"
     assert scans[amis[RETRIED]] == "enabling-failed 09 11:54, enabled 09 18:54"
     assert with_events[amis[RETRIED]] == failed
+    assert scans[amis[SLOW]] == "enabled 12 17:05"
+    assert with_events[amis[SLOW]] == "enabling 12 16:37, enabled 12 17:05"
+    assert with_events[amis[STUCK]].endswith("disabling 15 03:00")
     for stories in (scans, with_events):
-        assert stories[amis[SLOW]] == "enabling 12 03:05, enabled 12 17:05"
         unknown = {image_id for image_id in stories if "unknown" in stories[image_id]}
         assert unknown == {RETIRED["us-east-1"]}
     assert scans[RETIRED["us-east-1"]].endswith(", unknown 13 00:00, absent 13 18:00")
@@ -154,6 +158,17 @@ def test_every_seed_has_a_gap(seed: int) -> None:
         observations, coverage, _ = demo.history
         stories = format_stories(fl.intervals(observations, coverage))
     assert any(story.endswith(", unknown 13 00:00, absent 13 18:00") for story in stories.values())
+
+
+def test_no_image_is_enabling_for_longer_than_the_limit(demo: Demo) -> None:
+    """With events, every time of enabling ends within EC2's limit of 30 minutes."""
+    observations, coverage, events = demo.history
+    everything = pd.concat([observations, events], ignore_index=True)
+    intervals = fl.intervals(everything, coverage)
+    enabling = intervals[intervals["state"] == "enabling"]
+    ages = enabling["end"].fillna(pd.Timestamp(demo.clock.now())) - enabling["start"]
+    assert len(ages) > 5
+    assert ages.max() <= timedelta(seconds=PREPARATION_LIMIT)
 
 
 def format_stories(intervals: pd.DataFrame) -> dict[str, str]:

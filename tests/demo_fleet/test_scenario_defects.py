@@ -117,9 +117,9 @@ def test_one_image_has_orphaned_snapshots(report: Report) -> None:
 
 
 def test_one_image_is_stuck(report: Report) -> None:
-    """The image that has been enabling for longest is stuck."""
-    enabling = report.images[report.images["state"] == "enabling"]
-    longest = enabling.sort_values("state_transition_time")["image_id"].iloc[0]
+    """The image that has been disabling for longest is stuck."""
+    disabling = report.images[report.images["state"] == "disabling"]
+    longest = disabling.sort_values("state_transition_time")["image_id"].iloc[0]
     assert report.select("stuck")["image_id"].tolist() == [longest]
 
 
