@@ -7,7 +7,11 @@ would change the ids of resources created later.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+
+from moto.moto_api._internal import mock_random
 
 
 class IdGenerator:
@@ -47,3 +51,14 @@ def draw_id(kind: str, rng: random.Random) -> str:
 
 IDS = IdGenerator()
 """The id generator of this process's emulator."""
+
+
+@contextmanager
+def seed_moto_ids() -> Iterator[None]:
+    """Seed the ids that moto makes in this block from ours, which no read changes."""
+    state = mock_random.getstate()
+    mock_random.seed(IDS.make_id("r"))
+    try:
+        yield
+    finally:
+        mock_random.setstate(state)

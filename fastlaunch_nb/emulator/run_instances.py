@@ -6,19 +6,20 @@ which those are created.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.responses.instances import InstanceResponse
-from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.fast_launch_backend import WindowsAmi, find_backend
-from fastlaunch_nb.emulator.ids import IDS
+from fastlaunch_nb.emulator.ids import seed_moto_ids
+
+_PERFORMANCE = {"VolumeType": "volume_type", "Iops": "iops"}
+"""Settings of a volume, and moto's names: it passes only the type on, and refuses some types."""
 
 
 def run_instances(request: Any) -> Any:
@@ -33,6 +34,10 @@ def run_instances(request: Any) -> Any:
     if image_id and image_id not in ec2.list_available_images():
         raise InvalidAMIIdError([image_id])
     request.params = {**request.params, "MinCount": most}
+    if image_id and "BlockDeviceMappings" in request.params:
+        ami = ec2.list_available_images()[image_id]
+        mappings = [_add_root_size(it, ami) for it in request.params["BlockDeviceMappings"]]
+        request.params["BlockDeviceMappings"] = mappings  # moto would miss the size
     return InstanceResponse.run_instances(request)
 
 
@@ -49,9 +54,11 @@ def launch_instances(
     with CLOCK.still():  # which first runs the actions that are due
         ami = ec2.list_available_images().get(image_id or template.get("ImageId"))
         mappings = _merge_mappings(options, template)
+        performance: dict[str, dict[str, Any]] = {}
         if ami is not None:
-            options["block_device_mappings"] = _add_root_volume(mappings, ami)
-        with _generate_moto_ids():
+            devices, performance = _split_performance(_add_root_volume(mappings, ami))
+            options["block_device_mappings"] = devices
+        with seed_moto_ids():
             reservation = InstanceBackend.run_instances(
                 ec2, image_id, count, user_data, security_group_names, **options
             )
@@ -59,7 +66,7 @@ def launch_instances(
             snapshot_id = _take_snapshot(ec2, ami, bypasses_pool=bool(mappings))
             if isinstance(ami, WindowsAmi):
                 ami.record_launch()
-            _finish_launch(ec2, instance, ami, snapshot_id or ami.ebs_snapshot.id)
+            _finish_launch(ec2, instance, ami, snapshot_id or ami.ebs_snapshot.id, performance)
     return reservation
 
 
@@ -84,24 +91,36 @@ def _merge_mappings(
 
 def _add_root_volume(mappings: Sequence[dict[str, Any]], ami: Ami) -> list[dict[str, Any]]:
     """Return the mappings as moto takes them, with the root volume even if not requested."""
-    size = ami.block_device_mappings[0]["Ebs"]["VolumeSize"]
     root = {"DeviceName": ami.root_device_name, "Ebs": {"DeleteOnTermination": True}}
-    devices = {mapping["DeviceName"]: {"Ebs": {}, **mapping} for mapping in (root, *mappings)}
-    ebs = devices[ami.root_device_name]["Ebs"]
-    if not ebs.get("VolumeSize") and not ebs.get("SnapshotId"):
-        devices[ami.root_device_name]["Ebs"] = {**ebs, "VolumeSize": size}
+    devices = {
+        mapping["DeviceName"]: {"Ebs": {}, **_add_root_size(mapping, ami)}
+        for mapping in (root, *mappings)
+    }
     return [device for device in devices.values() if device["Ebs"] or device.get("NoDevice") == ""]
 
 
-@contextmanager
-def _generate_moto_ids() -> Iterator[None]:
-    """Seed moto's ids from ours, so that they follow from the launches and not from reads."""
-    state = mock_random.getstate()
-    mock_random.seed(IDS.make_id("r"))
-    try:
-        yield
-    finally:
-        mock_random.setstate(state)
+def _add_root_size(mapping: dict[str, Any], ami: Ami) -> dict[str, Any]:
+    """Return a mapping with the size of the AMI, if it is the root volume's and has none."""
+    ebs = mapping.get("Ebs")
+    if mapping.get("DeviceName") != ami.root_device_name or not ebs:
+        return mapping
+    if ebs.get("VolumeSize") or ebs.get("SnapshotId"):
+        return mapping
+    size = ami.block_device_mappings[0]["Ebs"]["VolumeSize"]
+    return {**mapping, "Ebs": {**ebs, "VolumeSize": size}}
+
+
+def _split_performance(
+    mappings: Sequence[dict[str, Any]],
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Return the mappings without what moto cannot launch with, and that for each device."""
+    plain, performance = [], {}
+    for mapping in mappings:
+        ebs = dict(mapping["Ebs"])
+        settings = {attribute: ebs.pop(name, None) for name, attribute in _PERFORMANCE.items()}
+        performance[mapping["DeviceName"]] = settings
+        plain.append({**mapping, "Ebs": ebs})
+    return plain, performance
 
 
 # --- the launch -----------------------------------------------------------------------
@@ -125,8 +144,14 @@ def _take_snapshot(ec2: Any, ami: Ami, *, bypasses_pool: bool) -> str | None:
     return snapshot_id
 
 
-def _finish_launch(ec2: Any, instance: Instance, ami: Ami, snapshot_id: str) -> None:
-    """Correct what moto sets: wall-clock times, and the root's snapshot."""
+def _finish_launch(
+    ec2: Any,
+    instance: Instance,
+    ami: Ami,
+    snapshot_id: str,
+    performance: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Correct what moto sets: wall-clock times, the root's snapshot, and types of volumes."""
     now = CLOCK.now().replace(tzinfo=None)
     instance.launch_time = now
     for nic in instance.nics.values():
@@ -134,5 +159,8 @@ def _finish_launch(ec2: Any, instance: Instance, ami: Ami, snapshot_id: str) -> 
     for device, attachment in instance.block_device_mapping.items():
         volume = ec2.volumes[attachment.volume_id]
         volume.create_time = volume.attachment.attach_time = attachment.attach_time = now
+        for attribute, value in performance.get(device, {}).items():
+            if value is not None:
+                setattr(volume, attribute, value)
         if device == ami.root_device_name:
             volume.snapshot_id = volume.snapshot_id or snapshot_id

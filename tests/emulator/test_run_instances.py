@@ -139,6 +139,36 @@ def test_block_device_mappings_bypass_the_pool(
     assert len(client.describe_volumes()["Volumes"]) == len(names)
 
 
+@pytest.mark.parametrize(
+    "ebs",
+    [
+        {"VolumeType": "gp3"},
+        {"VolumeType": "gp3", "Iops": 4000},
+        {"VolumeType": "io2", "Iops": 8000},
+        {"Encrypted": True},
+        {"DeleteOnTermination": True},
+    ],
+)
+@pytest.mark.parametrize("template", [False, True])
+def test_a_mapping_without_a_size_has_that_of_the_ami(
+    client: Any, ebs: dict[str, Any], template: bool
+) -> None:
+    """A root volume has what a mapping sets and the size of its AMI, and bypasses the pool."""
+    enable()
+    mapping = {"DeviceName": "/dev/sda1", "Ebs": ebs}
+    parameters: dict[str, Any] = {"BlockDeviceMappings": [mapping]}
+    if template:
+        get_backend(ACCOUNT, REGION).add_launch_template("runner", 1, parameters)
+        parameters = {"LaunchTemplate": {"LaunchTemplateName": "runner"}}
+    instances = launch(client, **parameters)
+    assert list_root_snapshots(client, instances) == [get_ami_snapshot(client)]
+    assert len(list_pool_snapshots(client)) == 5
+    [volume] = list_root_volumes(client, instances)
+    assert volume["Size"] == 50
+    expected = {name: value for name, value in ebs.items() if name != "DeleteOnTermination"}
+    assert {name: volume[name] for name in expected} == expected
+
+
 def test_a_mapping_can_name_the_root_snapshot(client: Any) -> None:
     """A snapshot in a mapping of the root volume replaces the AMI's own."""
     other = enable().snapshots[3]
