@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.joins.enrich import enrich as enrich
     from fastlaunch_nb.joins.enrich import metrics as metrics
     from fastlaunch_nb.joins.enrich import snapshots as snapshots
+    from fastlaunch_nb.pool.fill_time import measure_fill_time as measure_fill_time
     from fastlaunch_nb.pool.model import Pool as Pool
     from fastlaunch_nb.pool.sizing import right_size as right_size
     from fastlaunch_nb.rules.evaluate import RULES as RULES
@@ -80,6 +81,7 @@ _HOME = {
     "from_events": "sources.events",
     "from_pages": "sources.pages",
     "intervals": "state_intervals.pipeline",
+    "measure_fill_time": "pool.fill_time",
     "metrics": "joins.enrich",
     "panel": "filter_panel.panel",
     "right_size": "pool.sizing",
