@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from fastlaunch_nb.pool.fill_time import measure_fill_time as measure_fill_time
     from fastlaunch_nb.pool.model import Pool as Pool
     from fastlaunch_nb.pool.sizing import right_size as right_size
+    from fastlaunch_nb.rules.cli_commands import render_command as render_command
     from fastlaunch_nb.rules.evaluate import RULES as RULES
     from fastlaunch_nb.rules.evaluate import findings as findings
     from fastlaunch_nb.rules.rule import Rule as Rule
+    from fastlaunch_nb.rules.unchecked import unchecked as unchecked
     from fastlaunch_nb.schema.prices import Prices as Prices
     from fastlaunch_nb.sources.events import from_events as from_events
     from fastlaunch_nb.sources.pages import from_pages as from_pages
@@ -84,6 +86,7 @@ _HOME = {
     "measure_fill_time": "pool.fill_time",
     "metrics": "joins.enrich",
     "panel": "filter_panel.panel",
+    "render_command": "rules.cli_commands",
     "right_size": "pool.sizing",
     "sizing_curve": "charts.sizing_curve",
     "snapshots": "joins.enrich",
@@ -92,6 +95,7 @@ _HOME = {
     "targets": "aws.targets",
     "text": "charts.alt_text",
     "timeline": "charts.timeline",
+    "unchecked": "rules.unchecked",
 }
 """Each public name, and the module that defines it."""
 

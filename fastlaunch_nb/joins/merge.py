@@ -19,7 +19,7 @@ from fastlaunch_nb.pool.fill_time import DEFAULT_FILL_TIME
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, TEXT, TIME, Column
 from fastlaunch_nb.schema.joins import DTYPES, JOINS
-from fastlaunch_nb.schema.prices import Prices
+from fastlaunch_nb.schema.prices import EXAMPLE_SHARE, Prices
 from fastlaunch_nb.validation import validate_columns
 
 KEY, ACCOUNT_REGION = list(columns.KEY), list(columns.ACCOUNT_REGION)
@@ -29,13 +29,6 @@ _SETTINGS = [*_TEMPLATE, "launch_template_version", _TARGET, "max_parallel_launc
 NEEDED: Final = (*KEY, *_STATE, *_SETTINGS, "observed_at")
 """The columns of images that joins and their queries use."""
 
-EXAMPLE_SHARE: Final = 0.38
-"""The share of the full price of its snapshots that AWS's worked example pays for storage.
-
-The EC2 User Guide ("Manage costs for EC2 Fast Launch") has an AMI with 50 GiB and a target of 5
-for about 5 USD a month, all in. Five volumes of 50 GiB are 12.50 USD at 0.05 USD a GiB; five
-preparations at 0.04 USD are 0.20 USD of the 5, which leaves 4.80 USD, or 0.38.
-"""
 _GIB = 2**30
 _MONTH = pd.Timedelta(days=30)
 

@@ -1,76 +1,218 @@
-"""Commands of the AWS CLI, for a person to check and run. Every value in them is quoted."""
+"""Commands of the AWS CLI, for a person to check and run.
+
+A command is text for a POSIX shell, such as that of AWS CloudShell. It runs only in the account
+that it names: it compares that account with the one of the credentials first. A word with a
+character that any shell might interpret makes no command at all.
+"""
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
-import pandas as pd
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.rules.rule import is_known
 
-from fastlaunch_nb.rules.rule import is_known, map_rows
-
-ENABLE_COLUMNS = (
-    *("region", "image_id", "target_resource_count", "max_parallel_launches"),
-    *("launch_template_id", "launch_template_name", "launch_template_version"),
+CREATED_BY: Final = "Name=tag:CreatedBy,Values=EC2 Fast Launch"
+"""The filter for what Fast Launch creates."""
+SHELLS: Final = ("posix", "powershell", "cmd")
+_WHO_AM_I: Final = (
+    *("aws", "sts", "get-caller-identity"),
+    *("--query", "Account", "--output", "text"),
 )
-"""The settings that :func:`format_enable` takes, in its order."""
-CREATED_BY = "Name=tag:CreatedBy,Values=EC2 Fast Launch"
-MIN_PARALLEL: Final = 6
-"""The minimum that EnableFastLaunch accepts as MaxParallelLaunches (EC2 API Reference)."""
+_SAFE_WORD: Final = re.compile(r"[A-Za-z0-9_.:/()=,*$@+ -]+")  # harmless in quotes of any shell
+_PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]+")  # harmless without quotes
+_ACCOUNT: Final = re.compile(r"\d{12}")
 
 
-def format_command(service: str, operation: str, region: Any, *words: Any) -> str:
-    """Format a command of the AWS CLI."""
-    region_option = ("--region", region) if is_known(region) else ()
-    return shlex.join(["aws", service, operation, *map(str, (*region_option, *words))])
+class Step(NamedTuple):
+    """A part of a command: the words of a program, and the output that they must have, if any."""
+
+    words: tuple[str, ...]
+    expected: str | None = None
 
 
-def format_enable(*settings: Any) -> str:
-    """Format the command that enables an image with the values of :data:`ENABLE_COLUMNS`.
+def make_step(
+    service: str, operation: str, region: Any, *words: Any, expected: str | None = None
+) -> Step:
+    """Make a step that calls an operation of AWS in a region."""
+    arguments = map(str, ("--region", region, *words))
+    return Step(("aws", service, operation, *arguments), expected)
 
-    A value that is null or missing is left out.
+
+def format_command(account_id: Any, *steps: Step) -> str | None:
+    """Format steps as a command that runs in one account only; None if it would not be safe.
+
+    Examples
+    --------
+    >>> image_id = "ami-0abcdef1234567890"
+    >>> look = make_step("ec2", "describe-images", "eu-west-1", "--image-ids", image_id)
+    >>> print(format_command("111122223333", look))
+    test "$(aws sts get-caller-identity --query Account --output text)" = 111122223333 && \
+aws ec2 describe-images --region eu-west-1 --image-ids ami-0abcdef1234567890
+    >>> format_command("111122223333", make_step("ec2", "describe-images", "`reboot`")) is None
+    True
     """
-    region, image_id, target, parallel, template, name, version = (*settings, None, None, None)[:7]
-    words: list[Any] = ["--image-id", image_id, "--resource-type", "snapshot"]
-    if is_known(target):
-        words += ["--snapshot-configuration", f"TargetResourceCount={target}"]
-    if is_known(parallel):
-        words += ["--max-parallel-launches", max(parallel, MIN_PARALLEL)]
-    if is_known(template) or is_known(name):
-        if not is_known(version):
-            return "Enable it again in the EC2 console: its launch template's version is unknown"
-        identity = (
-            f"LaunchTemplateId={template}" if is_known(template) else f"LaunchTemplateName={name}"
+    if not is_known(account_id) or not _ACCOUNT.fullmatch(str(account_id)):
+        return None
+    guarded = (Step(_WHO_AM_I, str(account_id)), *steps)
+    if not all(_SAFE_WORD.fullmatch(word) for step in guarded for word in step.words):
+        return None
+    return " && ".join(map(_format_posix, guarded))
+
+
+def _format_posix(step: Step) -> str:
+    words = shlex.join(step.words)
+    return words if step.expected is None else f'test "$({words})" = {step.expected}'
+
+
+# --- other shells ---------------------------------------------------------------------
+
+
+def render_command(command: str, shell: str = "powershell", *, profile: str | None = None) -> str:
+    """Render a command of a finding for another shell.
+
+    Parameters
+    ----------
+    command : str
+        A command from the column ``command`` of :func:`fastlaunch_nb.findings`.
+    shell : {"posix", "powershell", "cmd"}, default "powershell"
+        The shell: PowerShell 5.1 or later, or the prompt of Windows. In a batch file, write
+        ``%%`` for each ``%`` of the command for ``"cmd"``.
+    profile : str, optional
+        The profile of the AWS CLI to use. Default: the credentials that the shell has.
+
+    Returns
+    -------
+    str
+        The command. It still runs only in the account that it names.
+
+    Raises
+    ------
+    InputError
+        If the command is not one of a finding, the shell is unknown, or a shell might interpret
+        a character of the profile.
+
+    Examples
+    --------
+    >>> import fastlaunch_nb as fl
+    >>> command = (
+    ...     'test "$(aws sts get-caller-identity --query Account --output text)" = 111122223333'
+    ...     " && aws ec2 describe-images --region eu-west-1 --owners self"
+    ... )
+    >>> print(fl.render_command(command))
+    if ((aws sts get-caller-identity --query Account --output text) -eq '111122223333') \
+{ aws ec2 describe-images --region eu-west-1 --owners self }
+    """
+    if shell not in SHELLS:
+        expected = ", ".join(map(repr, SHELLS))
+        raise InputError(f"shell is {shell!r}. Expected one of {expected}.")
+    options: tuple[str, ...] = ()
+    if profile is not None:
+        if not isinstance(profile, str) or not _SAFE_WORD.fullmatch(profile):
+            raise InputError(
+                f"profile is {profile!r}. Expected a name of letters, digits, spaces and "
+                "_.:/()=,*$@+-, which no shell interprets in quotes."
+            )
+        options = ("--profile", profile)
+    steps = [step._replace(words=(*step.words, *options)) for step in _parse_command(command)]
+    if shell == "posix":
+        return " && ".join(map(_format_posix, steps))
+    return (_format_powershell if shell == "powershell" else _format_cmd)(steps)
+
+
+def _parse_command(command: Any) -> list[Step]:
+    """Return the steps of a command; refuse any other text."""
+    steps: list[Step] = []
+    try:
+        words = shlex.split(command) if isinstance(command, str) else []
+        while words:
+            end = words.index("&&") if "&&" in words else len(words)
+            steps.append(_parse_step(words[:end]))
+            words = words[end + 1 :]
+    except ValueError:
+        steps = []
+    is_guarded = bool(steps) and steps[0].words == _WHO_AM_I and bool(steps[1:])
+    if not is_guarded or " && ".join(map(_format_posix, steps)) != command:
+        raise InputError(
+            f"command is {command!r}. Expected one from the column command of fl.findings."
         )
-        words += ["--launch-template", f"{identity},Version={version}"]
-    return format_command("ec2", "enable-fast-launch", region, *words)
+    return steps
 
 
-def format_enable_rows(
-    rows: pd.DataFrame, columns: Mapping[str, str], format_row: Callable[..., str] = format_enable
-) -> list[str]:
-    """Format a text for each row from its settings: by default, the command that enables it.
-
-    `columns` maps a setting to the column that has its new value.
-    """
-    return map_rows(rows, format_row, *(columns.get(name, name) for name in ENABLE_COLUMNS))
+def _parse_step(words: list[str]) -> Step:
+    if words[0] != "test":
+        return Step(tuple(words))
+    _, call, _, expected = words
+    return Step(tuple(shlex.split(call.removeprefix("$(").removesuffix(")"))), expected)
 
 
-def format_disable(region: Any, image_id: Any, *, force: bool = False) -> str:
-    """Format the command that disables an image and deletes its snapshots."""
-    options = ["--force"] if force else []
-    return format_command("ec2", "disable-fast-launch", region, "--image-id", image_id, *options)
+def _format_powershell(steps: Sequence[Step]) -> str:
+    first, *rest = steps
+    words = " ".join(map(_quote_powershell, first.words))
+    if first.expected is not None:
+        inner = _format_powershell(rest)
+        return f"if (({words}) -eq '{first.expected}') {{ {inner} }}"
+    if not rest:
+        return words
+    return f"{words}; if ($LASTEXITCODE -eq 0) {{ {_format_powershell(rest)} }}"
 
 
-def format_list_preparations(region: Any, image_id: Any) -> str:
-    """Format the command that lists the preparation instances of an image."""
+def _quote_powershell(word: str) -> str:
+    return word if _PLAIN_WORD.fullmatch(word) else f"'{word}'"
+
+
+def _format_cmd(steps: Sequence[Step], depth: int = 0) -> str:
+    first, *rest = steps
+    words = " ".join(map(_quote_cmd, first.words))
+    if first.expected is None:
+        return f"{words} && {_format_cmd(rest, depth)}" if rest else words
+    name = f"%{chr(ord('a') + depth)}"
+    inner = _format_cmd(rest, depth + 1)
+    return f'for /f "delims=" {name} in (\'{words}\') do @if "{name}"=="{first.expected}" ({inner})'
+
+
+def _quote_cmd(word: str) -> str:
+    return word if _PLAIN_WORD.fullmatch(word) else f'"{word}"'
+
+
+# --- steps that several rules use -----------------------------------------------------
+
+
+def list_preparations(region: Any, image_id: Any) -> Step:
+    """Return the step that lists the preparation instances of an image."""
     filters = [CREATED_BY, f"Name=image-id,Values={image_id}"]
-    return format_command("ec2", "describe-instances", region, "--filters", *filters)
+    return make_step("ec2", "describe-instances", region, "--filters", *filters)
 
 
-def format_list_snapshots(region: Any, image_id: Any) -> str:
-    """Format the command that lists the Fast Launch snapshots of an image."""
+def list_instances(region: Any, image_id: Any) -> Step:
+    """Return the step that lists the instances of an image."""
+    image = f"Name=image-id,Values={image_id}"
+    return make_step("ec2", "describe-instances", region, "--filters", image)
+
+
+def list_snapshots(region: Any, image_id: Any) -> Step:
+    """Return the step that lists the Fast Launch snapshots of an image."""
     description = f"Name=description,Values=This is Fast Launch snapshot for image {image_id}*"
     options = ["--owner-ids", "self", "--filters", CREATED_BY, description]
-    return format_command("ec2", "describe-snapshots", region, *options)
+    return make_step("ec2", "describe-snapshots", region, *options)
+
+
+def list_amis(region: Any, image_id: Any) -> Step:
+    """Return the step that lists an AMI, also a deprecated or a disabled one."""
+    options = ["--filters", f"Name=image-id,Values={image_id}"]
+    options += ["--include-deprecated", "--include-disabled"]
+    return make_step("ec2", "describe-images", region, *options)
+
+
+def list_fast_launch(region: Any, image_id: Any) -> Step:
+    """Return the step that lists the Fast Launch of an image."""
+    return make_step("ec2", "describe-fast-launch-images", region, "--image-ids", image_id)
+
+
+def require_none(step: Step, items: str) -> Step:
+    """Return a step that goes on only if a listing has no items."""
+    query = ("--query", f"length({items})", "--output", "text")
+    return Step((*step.words, *query), "0")

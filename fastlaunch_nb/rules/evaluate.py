@@ -12,8 +12,9 @@ from fastlaunch_nb.errors import InputError, redact
 from fastlaunch_nb.rules import cost_rules, pool_rules, setting_rules, state_rules
 from fastlaunch_nb.rules.rule import SEVERITIES, Rule, RuleInput
 from fastlaunch_nb.schema.arrow import make_table
-from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY
+from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, TEXT
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, SNAPSHOTS, coalesce_stock
+from fastlaunch_nb.schema.prices import Prices
 from fastlaunch_nb.validation import parse_time, require_columns, validate_columns
 
 RULES: tuple[Rule, ...] = tuple(
@@ -38,12 +39,15 @@ def findings(
     snapshots: pd.DataFrame | None = None,
     rules: Iterable[Rule] | None = None,
     at: datetime | str | None = None,
+    prices: Prices | None = None,
 ) -> pd.DataFrame:
     """Find what is wrong with Fast Launch, what it costs, and what to do about it.
 
     A rule stays silent where a value that it needs is unknown: a column that
     :func:`fastlaunch_nb.enrich` did not join is unknown, and an unknown stock costs nothing.
-    A rule that fails is a finding of its own, ``rule-failed``; the others stand.
+    :func:`fastlaunch_nb.unchecked` lists what could not be judged. Where two rules find the same
+    cause, the more specific one counts. A rule that fails is a finding of its own,
+    ``rule-failed``; the others stand.
 
     Parameters
     ----------
@@ -62,15 +66,21 @@ def findings(
     at : datetime or str, optional
         The time to judge by. Default: the last time that an image was observed. If that is
         unknown too, rules about time find nothing.
+    prices : Prices, optional
+        The prices for what images do not have a cost for, such as orphaned snapshots. Default:
+        the public prices.
 
     Returns
     -------
     pandas.DataFrame
         One row per finding, the most severe and most expensive first: ``severity``
-        (``high``, ``medium`` or ``low``), ``finding`` (the name of the rule), ``account_id``,
-        ``region``, ``image_id`` (null if the finding is about a region), ``evidence``,
-        ``remedy`` (what to do; its commands are for you to run), ``monthly_usd`` (the cost,
-        null if unknown).
+        (``high``, ``medium``, ``low`` or ``info``), ``finding`` (the name of the rule),
+        ``account_id``, ``region``, ``image_id`` (null if the finding is about a region),
+        ``evidence``, ``advice``, ``command`` (for a POSIX shell such as AWS CloudShell; it runs
+        only in the finding's account; null if there is none), ``monthly_usd_low`` and
+        ``monthly_usd_high`` (the cost, null if unknown). Until the next release also ``remedy``
+        (advice and command) and ``monthly_usd`` (the higher cost).
+        :func:`fastlaunch_nb.render_command` renders a command for PowerShell or cmd.
 
     Raises
     ------
@@ -85,31 +95,43 @@ def findings(
     >>> fl.findings(images)[["severity", "finding", "evidence"]].values.tolist()
     [['high', 'failed', 'enabling-failed since an unknown time: VPC limit exceeded']]
 
-    The function of your own rule returns rows with evidence and remedy:
+    The function of your own rule returns rows with evidence and advice:
 
     >>> def default_size(facts):
     ...     rows = facts.images[facts.images["target_resource_count"].eq(5).fillna(False)]
-    ...     return rows.assign(evidence="the default of 5", remedy="Think about it.")
+    ...     return rows.assign(evidence="the default of 5", advice="Think about it.")
     >>> mine = fl.Rule("default-size", "low", "the default size", "our team", default_size)
     >>> images = fl.from_pages([{"SnapshotConfiguration": {"TargetResourceCount": 5}}])
     >>> fl.findings(images, rules=[mine])["finding"].tolist()
     ['default-size']
     """
-    chosen = _check_rules(RULES if rules is None else rules)
-    facts = _prepare_facts(images, intervals, coverage, snapshots, at)
+    chosen = check_rules(RULES if rules is None else rules)
+    facts = prepare_facts(images, intervals, coverage, snapshots, at=at, prices=prices)
     tables = [
         _apply_rule(rule, facts)
         for rule in chosen
         if all(getattr(facts, name) is not None for name in rule.needs)
     ]
     found = pd.concat([make_table([], FINDINGS), *tables], ignore_index=True).astype(_DTYPES)
+    found = _drop_less_specific(found, chosen)
     ranks = found["severity"].map(SEVERITIES.index)
     order = ["_rank", "_usd", "finding", *KEY]
-    found = found.assign(_rank=ranks, _usd=-found["monthly_usd"])
+    found = found.assign(_rank=ranks, _usd=-found["monthly_usd_high"])
     return found.sort_values(order, kind="stable", ignore_index=True)[list(_DTYPES)]
 
 
-def _check_rules(rules: Any) -> list[Rule]:
+def _drop_less_specific(found: pd.DataFrame, rules: Iterable[Rule]) -> pd.DataFrame:
+    """Drop each finding on an image that has one of a more specific rule."""
+    key = list(KEY)
+    is_dropped = pd.Series(data=False, index=found.index)
+    images = pd.MultiIndex.from_frame(found[key])
+    for rule in rules:
+        specific = images[found["finding"].isin(rule.yields_to) & found["image_id"].notna()]
+        is_dropped |= found["finding"].eq(rule.name) & images.isin(specific)
+    return found[~is_dropped]
+
+
+def check_rules(rules: Any) -> list[Rule]:
     """Return the rules as a list; refuse other objects, and two rules of the same name."""
     chosen = list(rules) if isinstance(rules, Iterable) else [rules]
     for rule in chosen:
@@ -127,9 +149,18 @@ def _check_rules(rules: Any) -> list[Rule]:
     return chosen
 
 
-def _prepare_facts(
-    images: Any, intervals: Any, coverage: Any, snapshots: Any, at: datetime | str | None
+def prepare_facts(
+    images: Any,
+    intervals: Any,
+    coverage: Any,
+    snapshots: Any,
+    *,
+    at: datetime | str | None = None,
+    prices: Prices | None = None,
 ) -> RuleInput:
+    """Check the arguments of :func:`findings`, and return them as facts."""
+    if prices is not None and not isinstance(prices, Prices):
+        raise InputError(f"prices is a {type(prices).__name__}. Expected Prices(...).")
     rows = validate_columns("images", images, *(column.name for column in COLUMNS))
     rows = rows.reset_index(drop=True)
     missing = [name for name in JOINED if name not in rows]
@@ -142,7 +173,8 @@ def _prepare_facts(
     if snapshots is not None:
         require_columns("snapshots", snapshots, *(column.name for column in SNAPSHOTS))
     time = rows["observed_at"].max() if at is None else parse_time("at", at)
-    return RuleInput(rows, coalesce_stock(rows), time, intervals, coverage, snapshots)
+    stock = coalesce_stock(rows)
+    return RuleInput(rows, stock, time, intervals, coverage, snapshots, prices or Prices())
 
 
 def _apply_rule(rule: Rule, facts: RuleInput) -> pd.DataFrame:
@@ -151,11 +183,13 @@ def _apply_rule(rule: Rule, facts: RuleInput) -> pd.DataFrame:
         return _complete_rows(rule, rule.find(facts))
     except Exception as error:
         reason = redact(f"{type(error).__name__}: {error}")[:_MAX_REASON]
+        advice = "Correct the rule, or leave it out of rules=. The other findings stand."
         row = {
             "severity": rule.severity,  # of what it could not find
             "finding": RULE_FAILED,
             "evidence": f"The rule {rule.name!r} failed: {reason}",
-            "remedy": "Correct the rule, or leave it out of rules=. The other findings stand.",
+            "advice": advice,
+            "remedy": advice,
         }
         return make_table([row], FINDINGS)
 
@@ -164,15 +198,27 @@ def _complete_rows(rule: Rule, rows: Any) -> pd.DataFrame:
     """Return the rows of a rule with the columns and dtypes of findings; refuse all else."""
     if not isinstance(rows, pd.DataFrame):
         raise TypeError(f"it returned a {type(rows).__name__}. Expected a DataFrame.")
-    missing = {*KEY, "evidence", "remedy"} - set(rows)
+    missing = {*KEY, "evidence", "advice"} - set(rows) - ({"advice"} if "remedy" in rows else set())
     if missing:
         raise TypeError(f"it returned rows without {sorted(missing)}.")
-    defaults = {"severity": rule.severity, "monthly_usd": None}
-    defaults = {name: value for name, value in defaults.items() if name not in rows}
-    rows = rows.assign(finding=rule.name, **defaults)
+    rows = rows.assign(finding=rule.name)
+    if "severity" not in rows:
+        rows["severity"] = rule.severity
     wrong = rows["severity"][~rows["severity"].isin(SEVERITIES)].unique().tolist()
     if wrong:
         expected = ", ".join(map(repr, SEVERITIES))
         raise ValueError(f"it returned the severity {wrong}. Expected one of {expected}.")
-    complete: pd.DataFrame = rows[list(_DTYPES)].astype(_DTYPES)
+    complete: pd.DataFrame = _translate_old_columns(rows)[list(_DTYPES)].astype(_DTYPES)
     return complete
+
+
+def _translate_old_columns(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add the old columns of findings, or make the new ones from those of an older rule."""
+    if "advice" not in rows:
+        usd = rows.get("monthly_usd")
+        rows = rows.assign(advice=rows["remedy"], monthly_usd_low=None, monthly_usd_high=usd)
+    names = ("command", "monthly_usd_low", "monthly_usd_high")
+    rows = rows.assign(**dict.fromkeys(name for name in names if name not in rows))
+    advice, command = rows["advice"].astype(TEXT), rows["command"].astype(TEXT)
+    remedy = (advice + " " + command).fillna(advice)
+    return rows.assign(remedy=remedy, monthly_usd=rows["monthly_usd_high"])

@@ -40,8 +40,9 @@ FIXES = (
     ),
     Fix(
         r"permission|unauthori[sz]ed|not authori[sz]ed|access.?denied|service.?linked role",
-        "Fast Launch lacks a permission. Check that the role AWSServiceRoleForEC2FastLaunch "
-        "exists, and that whoever enables Fast Launch has EC2FastLaunchFullAccess",
+        "A permission was lost after enabling, as AWS checks permissions before it. Check that the "
+        "role AWSServiceRoleForEC2FastLaunch exists, and what has changed: a policy, or the grant "
+        "of a key",
         _MONITOR,
     ),
     Fix(

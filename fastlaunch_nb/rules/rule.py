@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_duration, format_time
+from fastlaunch_nb.schema.prices import Prices
 
-SEVERITIES: Final = ("high", "medium", "low")
+SEVERITIES: Final = ("high", "medium", "low", "info")
 ACTIVE_STATES: Final = ("enabling", "enabled")
 """The states in which EC2 fills a pool."""
-PREPARATION: Final = pd.Timedelta(minutes=30)
-"""The time that a preparation instance takes (EC2 User Guide)."""
+ENABLED_STATES: Final = (*ACTIVE_STATES, "enabling-failed", "enabled-failed")
+"""The states of images that Fast Launch is on for, even if it has failed."""
+ENDING_RULES: Final = ("image-gone", "image-deprecated", "unused")
+"""Rules that advise to end Fast Launch: others do not advise to improve it for the same image."""
+STOCK: Final = "stock"
+"""The name by which a rule says that it reads the stock, which two joins know."""
 _OPTIONAL_FACTS: Final = ("intervals", "coverage", "snapshots")
 
 
@@ -34,6 +39,8 @@ class RuleInput:
         The time to judge by, in UTC; NaT if unknown.
     intervals, coverage, snapshots : pandas.DataFrame or None
         The arguments of :func:`fastlaunch_nb.findings`.
+    prices : Prices
+        The prices of AWS.
     """
 
     images: pd.DataFrame
@@ -42,6 +49,7 @@ class RuleInput:
     intervals: pd.DataFrame | None = None
     coverage: pd.DataFrame | None = None
     snapshots: pd.DataFrame | None = None
+    prices: Prices = field(default_factory=Prices)
 
     @property
     def age(self) -> pd.Series:
@@ -61,19 +69,29 @@ class Rule:
     name : str
         The name of its findings.
     severity : str
-        ``"high"``, ``"medium"`` or ``"low"``, unless a finding has its own.
+        ``"high"``, ``"medium"``, ``"low"`` or ``"info"``, unless a finding has its own.
     what : str
         The problem that it finds, in a sentence.
     source : str
         The evidence for the rule: a page of AWS's documentation, or a report.
     find : callable
         A function that takes :class:`RuleInput` and returns rows, such as some of
-        ``facts.images``, with the columns ``evidence`` and ``remedy``. The columns
-        ``severity`` and ``monthly_usd`` are optional: the ``monthly_usd`` of a finding is
-        what the problem costs, that of ``facts.images`` is what the image costs.
+        ``facts.images``, with the column ``evidence``. The columns ``advice``, ``command``,
+        ``severity``, ``monthly_usd_low`` and ``monthly_usd_high`` are optional. The money of a
+        finding is what the problem costs, that of ``facts.images`` is what the image costs.
     needs : tuple of str
         Arguments of :func:`fastlaunch_nb.findings` without which the rule is skipped:
         ``"intervals"``, ``"coverage"`` or ``"snapshots"``.
+    says : str
+        What the source says.
+    reads : tuple of str
+        Columns of images without which the rule is silent, or ``"stock"``.
+    silent : str
+        When the rule is silent although the problem may exist.
+    advises : str
+        What it advises, in a few words.
+    yields_to : tuple of str
+        Names of more specific rules: of an image with a finding of one of them, this rule has none.
 
     Raises
     ------
@@ -87,6 +105,11 @@ class Rule:
     source: str
     find: Find
     needs: tuple[str, ...] = ()
+    says: str = ""
+    reads: tuple[str, ...] = ()
+    silent: str = ""
+    advises: str = ""
+    yields_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for attribute in ("name", "what", "source"):
@@ -108,22 +131,38 @@ class Rule:
                 f"The needs of {self.name!r} are {self.needs!r}. "
                 f"Expected a tuple of {', '.join(map(repr, _OPTIONAL_FACTS))}."
             )
+        for attribute in ("reads", "yields_to"):
+            names = getattr(self, attribute)
+            if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+                raise InputError(
+                    f"The {attribute} of {self.name!r} are {names!r}. Expected a tuple of names."
+                )
 
 
 def rule(
-    name: str, severity: str, what: str, *, source: str, needs: tuple[str, ...] = ()
+    name: str, severity: str, what: str, *, source: str, **others: Any
 ) -> Callable[[Find], Rule]:
     """Return a decorator that makes a function the ``find`` of a rule.
 
+    `others` are further attributes of the rule. The docstring of the function gets the source
+    and what it says.
+
     Examples
     --------
-    >>> @rule("no-image", "low", "the fleet is empty", source="an example")
+    >>> @rule("no-image", "low", "the fleet is empty", source="an example", says="It may be.")
     ... def find_empty_fleet(facts):
+    ...     \"\"\"Find an empty fleet.\"\"\"
     ...     return facts.images
-    >>> find_empty_fleet.name
-    'no-image'
+    >>> find_empty_fleet.name, find_empty_fleet.find.__doc__.splitlines()[-1]
+    ('no-image', 'Source: an example. It may be.')
     """
-    return lambda find: Rule(name, severity, what, source, find, needs)
+
+    def make_rule(find: Find) -> Rule:
+        made = Rule(name, severity, what, source, find, **others)
+        find.__doc__ = f"{find.__doc__}\n\nSource: {source}. {made.says}"
+        return made
+
+    return make_rule
 
 
 # --- helpers of rules -----------------------------------------------------------------
@@ -140,11 +179,23 @@ def map_rows(rows: pd.DataFrame, function: Callable[..., Any], *columns: str) ->
     return [function(*row) for row in values]
 
 
-def with_evidence(
-    rows: pd.DataFrame, evidence: Sequence[str], remedy: Sequence[str], usd: Any = None
+def make_findings(
+    rows: pd.DataFrame,
+    evidence: Sequence[str],
+    advice: str | Sequence[str],
+    command: Sequence[str | None] | None = None,
+    usd: tuple[pd.Series, pd.Series] | None = None,
 ) -> pd.DataFrame:
-    """Return rows with their evidence, their remedy, and their monthly cost if it is known."""
-    return rows.assign(evidence=evidence, remedy=remedy, monthly_usd=usd)
+    """Return rows with evidence, advice, a command and the monthly cost, if they are known."""
+    low, high = usd or (None, None)
+    commands: Any = command
+    return rows.assign(
+        evidence=evidence,
+        advice=advice,
+        command=commands,
+        monthly_usd_low=low,
+        monthly_usd_high=high,
+    )
 
 
 def is_known(value: Any) -> bool:

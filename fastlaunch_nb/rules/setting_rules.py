@@ -1,21 +1,23 @@
-"""Rules about settings: images without Fast Launch, forbidden templates, drift of settings."""
+"""Rules about settings: missing Fast Launch, launch templates, keys, drift of settings."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.formatting import to_single_line
-from fastlaunch_nb.rules import cli_commands
+from fastlaunch_nb.formatting import format_time, to_single_line
+from fastlaunch_nb.rules.cli_commands import format_command, list_amis, list_instances, make_step
 from fastlaunch_nb.rules.rule import (
     ACTIVE_STATES,
+    ENABLED_STATES,
+    ENDING_RULES,
     RuleInput,
     is_known,
+    make_findings,
     map_rows,
     rule,
     where_true,
-    with_evidence,
 )
 from fastlaunch_nb.schema.columns import KEY, TEXT
 
@@ -23,19 +25,32 @@ _COMPARED_SETTINGS = {
     "target_resource_count": "target",
     "max_parallel_launches": "max parallel launches",
     "launch_template_name": "launch template",
-    "launch_template_version": "template version",
+}
+_INTENDED = {
+    "target_resource_count": "intended_target_resource_count",
+    "max_parallel_launches": "intended_max_parallel_launches",
 }
 _AWS_TEMPLATE = "EC2FastLaunchDefaultResourceCreation"  # AWS creates one for each image without one
+_MOVING_VERSIONS: Final = ("$Latest", "$Default")
+_TEMPLATE = ("launch_template_id", "launch_template_name", "launch_template_version")
+_UNUSABLE_KEY = ("Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unavailable")
+
+
+# --- images without Fast Launch -------------------------------------------------------
 
 
 @rule(
     "without-fast-launch",
-    "medium",
-    "a Windows AMI has no Fast Launch, but one with the same name elsewhere does",
-    source="packer-plugin-amazon 445, 451: the setting is not copied with an AMI",
+    "info",
+    "a Windows AMI has no Fast Launch, but its copy or its namesake elsewhere does",
+    source="packer-plugin-amazon 445, 451, and 506, 509",
+    says="The setting is not copied with an AMI (445, 451). But some leave it off where few "
+    "instances start (506, 509): a difference is a question, not a fault.",
+    reads=("siblings_without_fast_launch",),
+    advises="decide whether launches there need it",
 )
 def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
-    """Find Windows AMIs without Fast Launch that have it elsewhere under the same name."""
+    """Find Windows AMIs without Fast Launch that have it elsewhere."""
     images = facts.images.assign(_sibling=facts.images["siblings_without_fast_launch"])
     has_siblings = images["_sibling"].fillna("").ne("")
     rows = where_true(images, has_siblings & images["state"].isin(ACTIVE_STATES))
@@ -53,10 +68,67 @@ def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
         image = to_single_line(name) if is_known(name) else "An AMI with this name"
         return f"{image} has Fast Launch in account {to_single_line(source)}, but not here"
 
+    advice = (
+        "Look whether instances of it start here. If they do and a slow start matters, enable "
+        "Fast Launch with a launch template of this account and region."
+    )
     evidence = map_rows(rows, describe, "image_name", "_from")
-    # A launch template exists only in its own account and region, so the command has none.
-    columns = cli_commands.ENABLE_COLUMNS[:4]
-    return with_evidence(rows, evidence, map_rows(rows, cli_commands.format_enable, *columns))
+    return make_findings(rows, evidence, advice, map_rows(rows, _list_instances, *KEY))
+
+
+def _list_instances(account_id: Any, region: Any, image_id: Any) -> str | None:
+    return format_command(account_id, list_instances(region, image_id))
+
+
+@rule(
+    "successor-without",
+    "medium",
+    "a newer AMI is in use without Fast Launch, but the AMI that it follows has it",
+    source="packer-plugin-amazon 445",
+    says="Each new AMI must be enabled again: the setting stays with the old one.",
+    reads=("successor_in_use",),
+    advises="enable it for the new AMI, disable it for the old one",
+    yields_to=ENDING_RULES,
+)
+def find_successors(facts: RuleInput) -> pd.DataFrame:
+    """Find images with Fast Launch whose newer AMI is launched without it."""
+    images = facts.images
+    is_on = images["state"].isin(ACTIVE_STATES)
+    rows = where_true(images, is_on & images["successor_in_use"].fillna("").ne(""))
+
+    def describe(successor: str, launched: Any) -> str:
+        own = f"; this one was last launched {format_time(launched)}" if is_known(launched) else ""
+        return f"{to_single_line(successor)} is newer and was launched without Fast Launch{own}"
+
+    def look(successor: str, account_id: Any, region: Any) -> str | None:
+        return format_command(account_id, list_amis(region, successor))
+
+    advice = (
+        "Enable Fast Launch for the newer AMI, with the settings of this one. Disable it here when "
+        "nothing launches this AMI any more."
+    )
+    evidence = map_rows(rows, describe, "successor_in_use", "image_last_launched_time")
+    command = map_rows(rows, look, "successor_in_use", *KEY[:2])
+    return make_findings(rows, evidence, advice, command)
+
+
+# --- launch templates and keys --------------------------------------------------------
+
+
+def _name_template(template_id: Any, name: Any, version: Any) -> str:
+    template = to_single_line(name if is_known(name) else template_id)
+    number = f"version {to_single_line(version)}" if is_known(version) else "an unknown version"
+    return f"{number} of {template}"
+
+
+def _list_versions(account_id: Any, region: Any, template_id: Any, name: Any) -> str | None:
+    identity = ("id", template_id) if is_known(template_id) else ("name", name)
+    option = f"--launch-template-{identity[0]}"
+    step = make_step("ec2", "describe-launch-template-versions", region, option, identity[1])
+    return format_command(account_id, step)
+
+
+_LIST_VERSIONS = ("account_id", "region", *_TEMPLATE[:2])
 
 
 @rule(
@@ -64,57 +136,196 @@ def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
     "high",
     "the launch template has settings that Fast Launch does not allow",
     source="EC2 User Guide: Prerequisites for EC2 Fast Launch",
+    says="The template must not have user data, termination protection, disabled metadata, Spot, "
+    "terminate on shutdown, or tags for network interfaces, elastic GPUs or Spot requests.",
+    reads=("template_forbidden",),
+    advises="make a version without these settings, then enable with that version",
+    yields_to=ENDING_RULES,
 )
 def find_forbidden_templates(facts: RuleInput) -> pd.DataFrame:
     """Find launch templates with settings that Fast Launch forbids."""
-    rows = where_true(facts.images, facts.images["template_forbidden"].fillna("").ne(""))
+    images = facts.images
+    is_forbidden = images["template_forbidden"].fillna("").ne("")
+    rows = where_true(images, is_forbidden & images["state"].isin(ENABLED_STATES))
 
-    def describe(settings: str, template_id: Any, name: Any, version: Any) -> str:
-        template = to_single_line(name if is_known(name) else template_id)
-        number = f"version {to_single_line(version)}" if is_known(version) else "an unknown version"
-        return f"forbidden in {number} of {template}: {to_single_line(settings)}"
+    def describe(settings: str, *template: Any) -> str:
+        return f"forbidden in {_name_template(*template)}: {to_single_line(settings)}"
 
-    columns = ("template_forbidden", *cli_commands.ENABLE_COLUMNS[4:])
-    remedy = cli_commands.format_enable_rows(rows, {}, _format_advice)
-    return with_evidence(rows, map_rows(rows, describe, *columns), remedy)
-
-
-def _format_advice(*settings: Any) -> str:
-    region, template_id, name = settings[0], settings[4], settings[5]
-    identity = f"id={template_id}" if is_known(template_id) else f"name={name}"
-    look = cli_commands.format_command(
-        "ec2", "describe-launch-template-versions", region, f"--launch-template-{identity}"
+    advice = (
+        "Look at the versions of the launch template. Create one without these settings, and "
+        "enable Fast Launch again with the number of that new version."
     )
-    enable = cli_commands.format_enable(*settings)
-    return (
-        f"Create a version without these settings ({look}), and enable Fast Launch with the new "
-        f"version: {enable}"
+    evidence = map_rows(rows, describe, "template_forbidden", *_TEMPLATE)
+    return make_findings(rows, evidence, advice, map_rows(rows, _list_versions, *_LIST_VERSIONS))
+
+
+@rule(
+    "moving-template",
+    "medium",
+    "Fast Launch uses the launch template's $Latest or $Default version",
+    source="AWS's security notice of 2026-08-14",
+    says="AWS resolves these versions at each preparation. So whoever may edit the template may "
+    "pass any role to these instances, without iam:PassRole.",
+    reads=("state",),
+    advises="enable with the number of a version",
+    yields_to=(*ENDING_RULES, "forbidden-template"),
+)
+def find_moving_templates(facts: RuleInput) -> pd.DataFrame:
+    """Find images whose launch template can change without a request to Fast Launch."""
+    images = facts.images
+    is_moving = images["launch_template_version"].isin(_MOVING_VERSIONS)
+    rows = where_true(images, is_moving & images["state"].isin(ENABLED_STATES))
+
+    def describe(*template: Any) -> str:
+        return f"{_name_template(*template)}: AWS resolves it at each preparation"
+
+    advice = (
+        "Look at the versions and at who may edit the template. Enable Fast Launch again with the "
+        "number of the version that you want."
     )
+    evidence = map_rows(rows, describe, *_TEMPLATE)
+    return make_findings(rows, evidence, advice, map_rows(rows, _list_versions, *_LIST_VERSIONS))
+
+
+@rule(
+    "imds-v2",
+    "high",
+    "the account enforces IMDSv2, but the launch template does not require it",
+    source="EC2 User Guide: Configure the Instance Metadata Service options, 2026-02-24",
+    says="Where an account enforces IMDSv2, a launch without HttpTokens=required fails, and so do "
+    "preparation instances.",
+    reads=("imds_http_tokens_enforced", "template_http_tokens"),
+    advises="make a version with HttpTokens=required, then enable with that version",
+    yields_to=(*ENDING_RULES, "forbidden-template"),
+)
+def find_templates_without_imds_v2(facts: RuleInput) -> pd.DataFrame:
+    """Find launch templates with which no preparation instance can start."""
+    images = facts.images
+    is_enforced = images["imds_http_tokens_enforced"].isin(["enabled"])
+    is_optional = images["template_http_tokens"].isin(["optional", ""])
+    is_on = images["state"].isin(ENABLED_STATES)
+    rows = where_true(images, is_enforced & is_optional & is_on)
+
+    def describe(tokens: str, *template: Any) -> str:
+        value = to_single_line(tokens) if tokens else "not set"
+        in_template = f"HttpTokens is {value} in {_name_template(*template)}"
+        return f"IMDSv2 is enforced; {in_template}"
+
+    advice = (
+        "Create a version of the launch template with HttpTokens=required, and enable Fast Launch "
+        "again with its number."
+    )
+    evidence = map_rows(rows, describe, "template_http_tokens", *_TEMPLATE)
+    return make_findings(rows, evidence, advice, map_rows(rows, _list_versions, *_LIST_VERSIONS))
+
+
+@rule(
+    "kms-key",
+    "high",
+    "Fast Launch cannot use the key that encrypts the AMI, or perhaps cannot",
+    source="EC2 User Guide: Prerequisites for EC2 Fast Launch; KMS Developer Guide: Key states",
+    says="For an AMI that a customer managed key encrypts, AWSServiceRoleForEC2FastLaunch needs a "
+    "grant. A key that is disabled or pending deletion decrypts nothing.",
+    reads=("kms_key_state", "kms_grant"),
+    advises="enable the key or create the grant",
+    yields_to=ENDING_RULES,
+)
+def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
+    """Find images whose key is disabled, pending deletion or without a grant."""
+    images = facts.images
+    is_unusable = images["kms_key_state"].isin(_UNUSABLE_KEY)
+    is_missing = images["kms_grant"].isin(["missing"])
+    rows = where_true(images, (is_unusable | is_missing) & images["state"].isin(ENABLED_STATES))
+
+    def describe(key: Any, state: Any, grant: Any) -> str:
+        name = to_single_line(key) if is_known(key) else "the key"
+        if is_known(state) and state in _UNUSABLE_KEY:
+            return f"{name} is {to_single_line(state)}"
+        return f"no grant of {name} names AWSServiceRoleForEC2FastLaunch; its policy may"
+
+    def look(key: Any, account_id: Any, region: Any) -> str | None:
+        return format_command(account_id, make_step("kms", "describe-key", region, "--key-id", key))
+
+    advice = (
+        "Look at the key and its policy. Enable it or cancel its deletion. If nothing lets "
+        "AWSServiceRoleForEC2FastLaunch use it, create a grant for that role."
+    )
+    evidence = map_rows(rows, describe, "kms_key_id", "kms_key_state", "kms_grant")
+    found = make_findings(rows, evidence, advice, map_rows(rows, look, "kms_key_id", *KEY[:2]))
+    is_severe = rows["kms_key_state"].isin(_UNUSABLE_KEY)
+    return found.assign(severity=is_severe.map({True: "high", False: "medium"}))
+
+
+# --- drift ----------------------------------------------------------------------------
 
 
 @rule(
     "drift",
     "low",
-    "the settings differ from those of the same name in other regions of the account",
-    source="packer-plugin-amazon 506, 509",
+    "the settings differ from what Image Builder intends, or from those elsewhere",
+    source="Image Builder API Reference: FastLaunchConfiguration; packer-plugin-amazon 506, 509",
+    says="A distribution configuration states the intended settings for an account and region. "
+    "The reports ask for settings for each region, so a difference alone is only a question.",
+    reads=("target_resource_count", "max_parallel_launches"),
+    silent="the images have different names and no configuration states an intent",
+    advises="compare with the intent, or ask whether the difference is meant",
+    yields_to=(*ENDING_RULES, "failed", "cold-launches", "below-target", "slow-to-fill"),
 )
 def find_drift(facts: RuleInput) -> pd.DataFrame:
-    """Find images with the same name and account but different settings."""
-    has_name = facts.images["image_name"].notna()
-    images = where_true(facts.images, has_name & facts.images["state"].isin(ACTIVE_STATES))
+    """Find images that differ from their intent, or from the same name in the account."""
+    images = where_true(facts.images, facts.images["state"].isin(ACTIVE_STATES))
+    has_intent = images["intended_fast_launch"].isin(["enabled"])
+    return pd.concat([_find_deviations(images[has_intent]), _find_differences(images[~has_intent])])
+
+
+def _find_deviations(images: pd.DataFrame) -> pd.DataFrame:
+    """Find images that differ from what Image Builder intends."""
+    evidence = [
+        "; ".join(parts)
+        for parts in map_rows(images, _compare_with_intent, *_INTENDED, *_INTENDED.values())
+    ]
+    rows = (
+        images.assign(_evidence=pd.array(evidence, TEXT))
+        if len(images)
+        else images.assign(_evidence="")
+    )
+    rows = rows[rows["_evidence"].ne("")]
+
+    def describe(differences: str, source: Any) -> str:
+        return f"{differences}, by {to_single_line(source)}"
+
+    advice = (
+        "Look at who changed it. Enable Fast Launch with the intended settings, or change the "
+        "distribution configuration."
+    )
+    evidence = map_rows(rows, describe, "_evidence", "intended_by")
+    return make_findings(rows, evidence, advice).assign(severity="low")
+
+
+def _compare_with_intent(*values: Any) -> list[str]:
+    half = len(_INTENDED)
+    return [
+        f"{_COMPARED_SETTINGS[name]} {actual:,}, intended {intended:,}"
+        for name, actual, intended in zip(_INTENDED, values[:half], values[half:], strict=True)
+        if is_known(actual) and is_known(intended) and actual != intended
+    ]
+
+
+def _find_differences(images: pd.DataFrame) -> pd.DataFrame:
+    """Find images with the same name and account but different settings: a question."""
+    images = where_true(images, images["image_name"].notna())
     by_aws = images["launch_template_name"].fillna("").str.startswith(_AWS_TEMPLATE)
-    template = [name for name in _COMPARED_SETTINGS if name.startswith("launch_")]
-    images = images.assign(**{name: images[name].mask(by_aws) for name in template})
+    name = "launch_template_name"
+    images = images.assign(**{name: images[name].mask(by_aws)})
     usual = {
         f"_{name}": values
         for name in _COMPARED_SETTINGS
         if (values := _find_usual(images, name)) is not None
     }
-    if not usual:
-        return images.head(0).assign(evidence="", remedy="")
     names = [name.removeprefix("_") for name in usual]
     differs = [images[name].ne(usual[f"_{name}"]).fillna(False) for name in names]
-    rows = where_true(images.assign(**usual), pd.concat(differs, axis=1).any(axis=1))
+    is_different = pd.concat(differs, axis=1).any(axis=1) if differs else images["state"].isna()
+    rows = where_true(images.assign(**usual), is_different)
 
     def describe(*values: Any) -> str:
         pairs = zip(names, values[: len(names)], values[len(names) :], strict=True)
@@ -124,8 +335,10 @@ def find_drift(facts: RuleInput) -> pd.DataFrame:
             if is_known(value) and is_known(other) and value != other
         )
 
-    remedy = cli_commands.format_enable_rows(rows, {name: f"_{name}" for name in names})
-    return with_evidence(rows, map_rows(rows, describe, *names, *usual), remedy)
+    advice = "Ask whether the difference is meant: regions may need different settings."
+    return make_findings(rows, map_rows(rows, describe, *names, *usual), advice).assign(
+        severity="info"
+    )
 
 
 def _find_usual(images: pd.DataFrame, column: str) -> pd.Series | None:

@@ -7,20 +7,24 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.formatting import to_single_line
-from fastlaunch_nb.rules import cli_commands, failure_reasons
+from fastlaunch_nb.formatting import format_count, to_single_line
+from fastlaunch_nb.rules import failure_reasons
+from fastlaunch_nb.rules.cli_commands import format_command, list_preparations, list_snapshots
 from fastlaunch_nb.rules.rule import (
     RuleInput,
     format_since,
     is_known,
+    make_findings,
     map_rows,
     rule,
     where_true,
-    with_evidence,
 )
 from fastlaunch_nb.schema.columns import FAILED_STATES, KEY
 
-MAX_TIME_IN_STATE: Final = {"enabling": pd.Timedelta(hours=2), "disabling": pd.Timedelta(hours=1)}
+MAX_TIME_IN_STATE: Final = {
+    "enabling": pd.Timedelta(minutes=45),
+    "disabling": pd.Timedelta(hours=1),
+}
 """The time in each state after which an image counts as stuck."""
 
 
@@ -29,6 +33,10 @@ MAX_TIME_IN_STATE: Final = {"enabling": pd.Timedelta(hours=2), "disabling": pd.T
     "high",
     "enabling, a later refill or disabling has failed",
     source="EC2 User Guide: Monitor EC2 Fast Launch",
+    says="A failed state stays until Fast Launch is enabled or disabled again; "
+    "after disabling-failed, snapshots may remain.",
+    reads=("state",),
+    advises="look at what is left, remove the cause, then enable or disable again",
 )
 def find_failures(facts: RuleInput) -> pd.DataFrame:
     """Find images in a failed state, with advice for the reason of each."""
@@ -43,9 +51,11 @@ def find_failures(facts: RuleInput) -> pd.DataFrame:
 
     rows = rows.assign(_count=[counts.get(key, 0) for key in keys])
     columns = ("state", "state_transition_time", "state_transition_reason", "_count")
-    settings = ("state", "state_transition_reason", *cli_commands.ENABLE_COLUMNS)
-    return with_evidence(
-        rows, map_rows(rows, describe, *columns), map_rows(rows, _format_advice, *settings)
+    return make_findings(
+        rows,
+        map_rows(rows, describe, *columns),
+        map_rows(rows, _format_advice, "state", "state_transition_reason", "snapshots"),
+        map_rows(rows, _list_snapshots, *KEY),
     )
 
 
@@ -57,19 +67,29 @@ def _count_failures(intervals: pd.DataFrame | None) -> dict[Any, int]:
     return Counter(failed.itertuples(index=False, name=None))
 
 
-def _format_advice(state: str, reason: Any, *settings: Any) -> str:
+def _format_advice(state: str, reason: Any, snapshots: Any) -> str:
+    count = format_count(snapshots, "snapshot") if is_known(snapshots) else "snapshots"
+    look = f"List what is left: {count}, which you pay for."
     if state == "disabling-failed":
-        region, image_id, *_ = settings
-        return cli_commands.format_disable(region, image_id, force=True)
-    enable = cli_commands.format_enable(*settings)
-    return f"{failure_reasons.find_advice(reason)}. Then: {enable}"
+        return f"{look} Then disable Fast Launch again. Use --force only if that fails, too."
+    fix = failure_reasons.find_advice(reason)
+    return f"{look} {fix}. Then enable Fast Launch again, or disable it if nobody needs it."
+
+
+def _list_snapshots(account_id: Any, region: Any, image_id: Any) -> str | None:
+    return format_command(account_id, list_snapshots(region, image_id))
 
 
 @rule(
     "stuck",
     "medium",
-    "enabling for more than 2 hours, or disabling for more than 1",
-    source="EC2 User Guide: 30 minutes for a preparation instance; packer-plugin-amazon 445",
+    "enabling for more than 45 minutes, or disabling for more than an hour",
+    source="EC2 User Guide: Troubleshoot EC2 Fast Launch; packer-plugin-amazon 445",
+    says="After 30 minutes EC2 ends the preparation instances and the state is enabling-failed, "
+    "so enabling cannot last longer. It names no limit for disabling: the hour is our choice.",
+    reads=("state", "state_transition_time"),
+    silent="the time of observation or of the transition is unknown",
+    advises="look again, then at what is running or left",
 )
 def find_stuck_images(facts: RuleInput) -> pd.DataFrame:
     """Find images that have been enabling or disabling for too long."""
@@ -79,12 +99,18 @@ def find_stuck_images(facts: RuleInput) -> pd.DataFrame:
     def describe(state: str, start: Any) -> str:
         return f"{state} {format_since(start, facts.at)}"
 
-    def advise(state: str, region: Any, image_id: Any) -> str:
+    def advise(state: str) -> str:
         if state == "disabling":
-            command = cli_commands.format_list_snapshots(region, image_id)
-            return f"List the snapshots that are left: {command}"
-        command = cli_commands.format_list_preparations(region, image_id)
-        return f"Check its preparation instances: {command}"
+            return "Read the image again. If it is still disabling, look at the snapshots left."
+        return "Read the image again. If it is still enabling, look at its preparation instances."
 
-    evidence = map_rows(rows, describe, "state", "state_transition_time")
-    return with_evidence(rows, evidence, map_rows(rows, advise, "state", "region", "image_id"))
+    def look(state: str, account_id: Any, region: Any, image_id: Any) -> str | None:
+        list_them = list_snapshots if state == "disabling" else list_preparations
+        return format_command(account_id, list_them(region, image_id))
+
+    return make_findings(
+        rows,
+        map_rows(rows, describe, "state", "state_transition_time"),
+        map_rows(rows, advise, "state"),
+        map_rows(rows, look, "state", *KEY),
+    )

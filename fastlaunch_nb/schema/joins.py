@@ -268,16 +268,29 @@ METRICS = (
 """Columns of metrics, which have a row for each image and period with data."""
 
 FINDINGS = (
-    Column("severity", TEXT, "`high`, `medium` or `low`"),
+    Column("severity", TEXT, "`high`, `medium`, `low` or `info`"),
     Column("finding", TEXT, "name of the rule"),
     Column("account_id", TEXT, "the account"),
     Column("region", TEXT, "the region"),
     Column("image_id", TEXT, "the AMI; null for a finding on a whole account or region"),
     Column("evidence", TEXT, "the observed values"),
-    Column("remedy", TEXT, "what to do; commands are for a person to run"),
-    Column("monthly_usd", NUMBER, "monthly cost, if known"),
+    Column("advice", TEXT, "what to look at, decide and do"),
+    Column("command", TEXT, "a command for a POSIX shell that runs as it is, or null"),
+    Column("monthly_usd_low", NUMBER, "monthly cost, at least; null if unknown"),
+    Column("monthly_usd_high", NUMBER, "monthly cost, at most; null if unknown"),
+    Column("remedy", TEXT, "advice and command together; until the next release"),
+    Column("monthly_usd", NUMBER, "the same as `monthly_usd_high`; until the next release"),
 )
 """Columns of findings, which have a row for each problem."""
+
+UNCHECKED = (
+    Column("rule", TEXT, "name of the rule"),
+    Column("account_id", TEXT, "the account"),
+    Column("region", TEXT, "the region; null for all"),
+    Column("why", TEXT, "`join`, `permission` or `value`"),
+    Column("how", TEXT, "how to have the value read"),
+)
+"""Columns of what findings could not judge."""
 
 DEFAULT_QUOTA: Final = 40
 """Parallel launches in a region, across all AMIs, by default (EC2 User Guide; Service Quotas:

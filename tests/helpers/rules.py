@@ -7,7 +7,7 @@ Every rule is applied to every case, so a case also proves which rules stay sile
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.rules.evaluate import RULE_FAILED
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, Column
 from fastlaunch_nb.schema.joins import JOINED, SNAPSHOTS
 
@@ -24,6 +25,7 @@ ACCOUNT, OTHER = "111122223333", "444455556666"
 """Two accounts, which a case may use in any text of a row."""
 REGION, IMAGE_ID = "eu-west-1", "ami-0abcdef1234567890"
 SECOND = pd.Timedelta(seconds=1)
+USD = ("monthly_usd_low", "monthly_usd_high")
 
 
 def ago(**duration: float) -> pd.Timestamp:
@@ -52,16 +54,19 @@ HEALTHY: Mapping[str, Any] = {
     "image_deprecation_time": AT + pd.Timedelta(days=600),
     "image_owner_id": ACCOUNT,
     "root_volume_gib": 50,
+    "image_last_launched_time": ago(days=2),
+    "successor_in_use": "",
     "siblings": 1,
     "siblings_without_fast_launch": "",
     "template_forbidden": "",
+    "template_http_tokens": "required",
     "snapshots": 10,
     "snapshots_pending": 0,
     "snapshot_gib": 500,
     "oldest_snapshot_time": ago(days=2),
     "leftover_snapshots": 0,
     "available_snapshots": 10,
-    "available_snapshots_time": AT,
+    "available_snapshots_time": ago(hours=2),
     "below_target_since": None,
     "fast_launches": 40,
     "cold_launches": 0,
@@ -70,10 +75,27 @@ HEALTHY: Mapping[str, Any] = {
     "instances": 2,
     "instances_fast": 2,
     "instances_cold": 0,
+    "instances_fast_since_enabled": 2,
+    "instances_cold_since_enabled": 0,
     "parallel_launches_quota": 40,
-    "snapshots_monthly_usd": 25.0,
-    "preparation_monthly_usd": 4.3,
-    "monthly_usd": 29.3,
+    "recycle_bin_rules": "",
+    "leftover_volumes": 0,
+    "leftover_volume_gib": 0,
+    "leftover_interfaces": 0,
+    "bypassing_launchers": "",
+    "kms_key_id": "1234abcd",
+    "kms_key_state": "Enabled",
+    "kms_grant": "granted",
+    "imds_http_tokens_enforced": "enabled",
+    "intended_fast_launch": None,
+    "intended_target_resource_count": None,
+    "intended_max_parallel_launches": None,
+    "intended_by": "arn:aws:imagebuilder:eu-west-1:111122223333:distribution-configuration/x",
+    "snapshots_monthly_usd_low": 5.0,
+    "snapshots_monthly_usd_high": 25.0,
+    "monthly_usd_low": 6.0,
+    "monthly_usd_high": 29.3,
+    "not_read": "",
 }
 """An image with all joins, for which no rule has a finding."""
 DTYPES = {**{column.name: column.dtype for column in COLUMNS}, **JOINED}
@@ -88,8 +110,9 @@ class Finding:
     rule: str
     severity: str
     evidence: str
-    remedy: str
-    usd: float | None = None
+    command: str | None = None
+    usd: tuple[float | None, float | None] = (None, None)
+    advice: str | None = None  # None: any
     account_id: str | None = ACCOUNT
     region: str | None = REGION
     image_id: str | None = IMAGE_ID
@@ -155,6 +178,8 @@ def make_arguments(cases: Sequence[Case]) -> dict[str, Any]:
 def find_per_case(cases: Sequence[Case]) -> dict[str, list[Finding]]:
     """Return the findings of each case, by its id."""
     table = fl.findings(**make_arguments(cases))
+    failures = table[table["finding"].eq(RULE_FAILED)]
+    assert failures.empty, failures["evidence"].tolist()
     findings_by_case: dict[str, list[Finding]] = {str(case): [] for case in cases}
     assert len(findings_by_case) == len(cases), "Two cases have the same name."
     for row in table.astype(object).where(table.notna(), None).to_dict("records"):
@@ -167,6 +192,7 @@ def check_case(case: Case, actual: Sequence[Finding]) -> None:
     """Compare the expected findings of a case with its actual ones."""
     expected = [case.expected] if isinstance(case.expected, Finding) else list(case.expected)
     own = [finding for finding in actual if finding.rule not in case.other_rules]
+    own = [_forget_advice(finding, expected) for finding in own]
     others = {finding.rule for finding in actual} - {finding.rule for finding in expected}
     assert (expected, {*case.other_rules}) == (own, others), (
         f"{case}\nchanges: {case.changes}\n"
@@ -205,10 +231,17 @@ def _read_finding(row: Mapping[Any, Any]) -> tuple[int, Finding]:
     back = {other: name for name, other in _map_accounts(number).items()}
     values: Iterator[Any] = (
         _replace_accounts(row[name], back)
-        for name in ("finding", "severity", "evidence", "remedy", "monthly_usd", *KEY)
+        for name in ("finding", "severity", "evidence", "command", *USD, "advice", *KEY)
     )
-    rule, severity, evidence, remedy, usd, *key = values
-    return number, Finding(rule, severity, evidence, remedy, usd and round(usd, 9), *key)
+    rule, severity, evidence, command, low, high, advice, *key = values
+    usd = tuple(None if value is None else round(value, 9) for value in (low, high))
+    return number, Finding(rule, severity, evidence, command, usd, advice, *key)
+
+
+def _forget_advice(finding: Finding, expected: Sequence[Finding]) -> Finding:
+    """Return a finding without its advice if it equals an expected one of any advice."""
+    without = replace(finding, advice=None)
+    return without if without in expected else finding
 
 
 def _make_table(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
@@ -216,42 +249,33 @@ def _make_table(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.Dat
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
 
 
-# --- the commands in remedies ---------------------------------------------------------
+# --- commands -------------------------------------------------------------------------
 
-_IMAGE = f"--region {REGION} --image-id {IMAGE_ID}"
-_OF_IMAGE = f"Name=image-id,Values={IMAGE_ID}"
-TEMPLATE = "LaunchTemplateId=lt-0abcdef1234567890,Version=4"
-DISABLE_COMMAND = f"aws ec2 disable-fast-launch {_IMAGE}"
-FORCE_DISABLE_COMMAND = f"{DISABLE_COMMAND} --force"
-LIST_INSTANCES_COMMAND = f"aws ec2 describe-instances --region {REGION} --filters {_OF_IMAGE}"
-LIST_PREPARATIONS_COMMAND = (
-    f"aws ec2 describe-instances --region {REGION} --filters "
-    f"'Name=tag:CreatedBy,Values=EC2 Fast Launch' {_OF_IMAGE}"
+_GUARD = f'test "$(aws sts get-caller-identity --query Account --output text)" = {ACCOUNT} && '
+_CREATED_BY = "'Name=tag:CreatedBy,Values=EC2 Fast Launch'"
+
+
+def command(text: str, region: str = REGION) -> str:
+    """Return a command of the AWS CLI with its guard and its region.
+
+    `text` is the service, the operation and the options.
+    """
+    service, operation, *options = text.split(" ")
+    return f"{_GUARD}aws {service} {operation} --region {region} {' '.join(options)}"
+
+
+LIST_INSTANCES = command(f"ec2 describe-instances --filters Name=image-id,Values={IMAGE_ID}")
+LIST_PREPARATIONS = command(
+    f"ec2 describe-instances --filters {_CREATED_BY} Name=image-id,Values={IMAGE_ID}"
 )
-USE_CONSOLE = "Enable it again in the EC2 console: its launch template's version is unknown"
+LIST_VERSIONS = command(
+    "ec2 describe-launch-template-versions --launch-template-id lt-0abcdef1234567890"
+)
 
 
-def list_snapshots_command(image_id: str = IMAGE_ID) -> str:
+def list_snapshots(image_id: str = IMAGE_ID) -> str:
     """Return the command that lists the snapshots of an image."""
-    return (
-        f"aws ec2 describe-snapshots --region {REGION} --owner-ids self --filters "
-        "'Name=tag:CreatedBy,Values=EC2 Fast Launch' "
+    return command(
+        f"ec2 describe-snapshots --owner-ids self --filters {_CREATED_BY} "
         f"'Name=description,Values=This is Fast Launch snapshot for image {image_id}*'"
     )
-
-
-def enable_command(
-    target: int | None = 10,
-    parallel: int | None = 6,
-    template: str | None = TEMPLATE,
-    image: str = _IMAGE,
-) -> str:
-    """Return the command that enables an image, without the settings that are None."""
-    words = [f"aws ec2 enable-fast-launch {image} --resource-type snapshot"]
-    if target is not None:
-        words.append(f"--snapshot-configuration TargetResourceCount={target}")
-    if parallel is not None:
-        words.append(f"--max-parallel-launches {parallel}")
-    if template is not None:
-        words.append(f"--launch-template {template}")
-    return " ".join(words)

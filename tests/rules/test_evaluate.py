@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.rules.evaluate import RULES
-from fastlaunch_nb.rules.rule import SEVERITIES
+from fastlaunch_nb.rules.rule import ENDING_RULES, SEVERITIES
+from fastlaunch_nb.rules.unchecked import STOCK
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, JOINS
@@ -26,6 +28,7 @@ from tests.helpers.rules import (
     DTYPES,
     HEALTHY,
     REGION,
+    USD,
     Case,
     ago,
     find_per_case,
@@ -70,7 +73,8 @@ def test_every_rule_has_cases() -> None:
 def test_findings_have_the_declared_columns() -> None:
     """Columns, dtypes and index are the same with findings and without."""
     declared = {column.name: column.dtype for column in FINDINGS}
-    assert ["severity", "finding", *KEY, "evidence", "remedy", "monthly_usd"] == COLUMNS
+    new = ["severity", "finding", *KEY, "evidence", "advice", "command", *USD]
+    assert [*new, "remedy", "monthly_usd"] == COLUMNS
     without = [fl.findings(images) for images in (make_fleet({}), make_fleet())]
     for found in (find_all(), *without, fl.findings(make_fleet(FAILED), rules=[])):
         assert declared == found.dtypes.astype(str).to_dict()
@@ -113,7 +117,7 @@ def test_a_case_alone_has_the_same_findings() -> None:
     }
 
 
-ORDERED = [  # severity, monthly_usd, finding, account, region, image
+ORDERED = [  # severity, monthly_usd_high, finding, account, region, image
     ("high", 1.0, "b", "1", "r", "i"),
     ("high", None, "a", "1", "r", "i"),
     ("medium", 100.0, "b", "1", "r", "i"),
@@ -133,15 +137,16 @@ ORDERED = [  # severity, monthly_usd, finding, account, region, image
 def test_the_worst_and_dearest_come_first(order: list[int]) -> None:
     """Law: severity, then cost, then name and key decide; an unknown cost comes last."""
     rows = pd.DataFrame(
-        [ORDERED[number] for number in order], columns=["severity", "monthly_usd", "rule", *KEY]
-    ).assign(evidence="e", remedy="r")
+        [ORDERED[number] for number in order],
+        columns=["severity", "monthly_usd_high", "rule", *KEY],
+    ).assign(evidence="e", advice="a")
 
     def make_named_rule(name: str) -> fl.Rule:
         return fl.Rule(name, "low", "x", "y", lambda _: rows[rows["rule"] == name])
 
     found = fl.findings(make_fleet({}), rules=[make_named_rule(name) for name in "cba"])
     found = found.astype(object).where(found.notna(), None)
-    columns = ["severity", "monthly_usd", "finding", *KEY]
+    columns = ["severity", "monthly_usd_high", "finding", *KEY]
     assert list(found[columns].itertuples(index=False, name=None)) == ORDERED
 
 
@@ -164,19 +169,17 @@ STUCK = {"state": "enabling", "state_transition_time": ago(hours=9)}
     ("at", "expected"),
     [
         (None, ["stuck"]),
-        (ago(hours=7), []),
-        (ago(hours=6), ["stuck"]),
-        (datetime(2026, 1, 15, 5, 0, tzinfo=UTC), []),
-        ("2026-01-15 05:00", []),
-        ("2026-01-15T07:00:00+01:00", ["stuck"]),
+        (ago(hours=7, minutes=15), []),
+        (ago(hours=7, minutes=14), ["stuck"]),
+        (datetime(2026, 1, 15, 4, 45, tzinfo=UTC), []),
+        ("2026-01-15 04:45", []),
+        ("2026-01-15T05:46:00+01:00", ["stuck"]),
     ],
 )
 def test_at_is_the_time_to_judge_by(at: Any, expected: list[str]) -> None:
     """An image is stuck at one time but not at an earlier one; a time without a zone is UTC."""
     found = fl.findings(
-        make_fleet({**STUCK, "state_transition_time": ago(hours=8, seconds=1)}),
-        at=at,
-        rules=STATE_RULES,
+        make_fleet({**STUCK, "state_transition_time": ago(hours=8)}), at=at, rules=STATE_RULES
     )
     assert expected == found["finding"].tolist()
 
@@ -208,7 +211,7 @@ def test_a_rule_is_skipped_without_what_it_needs() -> None:
 
     def count_scans(facts: Any) -> pd.DataFrame:
         rows: pd.DataFrame = facts.images
-        return rows.assign(evidence=f"{len(facts.coverage)} scans", remedy="none")
+        return rows.assign(evidence=f"{len(facts.coverage)} scans", advice="none")
 
     rule = fl.Rule("mine", "low", "x", "y", count_scans, needs=("coverage",))
     assert fl.findings(make_fleet({}), rules=[rule]).empty
@@ -229,14 +232,15 @@ def test_intervals_need_only_the_key_and_the_state() -> None:
 
 def test_rules_chooses_the_rules() -> None:
     """It takes some rules in any order, an iterator, or one rule alone."""
-    images = make_fleet({**FAILED, "image_state": "absent", "template_forbidden": "Spot"})
+    images = make_fleet({**FAILED, "image_state": "absent", "kms_grant": "missing"})
     rules = {rule.name: rule for rule in RULES}
     some_rules = [rules["image-gone"], rules["failed"]]
     for chosen in (some_rules, tuple(some_rules[::-1]), iter(some_rules)):
         assert fl.findings(images, rules=chosen)["finding"].tolist() == ["failed", "image-gone"]
     alone: Any = rules["failed"]
     assert fl.findings(images, rules=alone)["finding"].tolist() == ["failed"]
-    assert len(fl.findings(images)) == 3
+    assert fl.findings(images)["finding"].tolist() == ["failed", "image-gone"]
+    assert fl.findings(images, rules=[rules["kms-key"]])["finding"].tolist() == ["kms-key"]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,7 @@ def test_bad_input_is_refused(arguments: dict[str, Any], message: str) -> None:
 
 # --- unknown values -------------------------------------------------------------------
 
-SOURCES = [{column.name for column in columns} for columns in JOINS.values()]
+SOURCES = [{column.name for column in JOINS[join]} for join in JOINS if join != "intent"]
 SOURCES += [{name} for name in ("state", "target_resource_count", "max_parallel_launches")]
 
 
@@ -278,8 +282,11 @@ def make_images_without(*columns: str) -> pd.DataFrame:
 @costly
 @given(st.sets(st.sampled_from(range(len(SOURCES)))))
 def test_unknown_values_cause_no_findings(numbers: set[int]) -> None:
-    """Law: if more is unknown, no further image has findings, except because of the quota."""
-    columns = set().union(*(SOURCES[number] for number in numbers)) - {"parallel_launches_quota"}
+    """Law: if more is unknown, no further image has findings.
+
+    Without its intent, an image is compared with others, which may differ from it then.
+    """
+    columns = set().union(*(SOURCES[number] for number in numbers))
     found = fl.findings(make_images_without(*columns))
     images = set(find_all()[[*KEY]].itertuples(index=False, name=None))
     assert set() == set(found[[*KEY]].itertuples(index=False, name=None)) - images
@@ -292,8 +299,10 @@ def test_an_unknown_stock_costs_nothing() -> None:
             "available_snapshots", "snapshots", "snapshots_pending", "leftover_snapshots"
         )
     )
-    assert found["monthly_usd"].dropna().tolist() == []
-    about_stock = {"unused", "pool-bypassed", "below-target", "excess-snapshots"}
+    assert found[[*USD]].dropna(how="all").empty
+    about_stock = {
+        *("unused", "pool-bypassed", "below-target", "excess-snapshots", "stock-differs")
+    }
     assert set() == {*found["finding"]} & about_stock
 
 
@@ -310,22 +319,78 @@ def test_a_rule_of_a_user() -> None:
 
     def old(facts: Any) -> pd.DataFrame:
         rows: pd.DataFrame = facts.images[facts.age.gt(pd.Timedelta(days=7))]
-        return rows.assign(evidence="old", remedy="renew", severity="high", monthly_usd=3.0)
+        money = dict(zip(USD, (2.0, 3.0), strict=True))
+        return rows.assign(evidence="old", advice="renew", severity="high", **money)
 
-    found = fl.findings(make_fleet({"fast_launches": 0}), rules=[*fl.RULES, make_rule(old)])
-    assert found["finding"].tolist() == ["mine", "unused"]
-    assert found[["severity", "monthly_usd"]].values.tolist() == [["high", 3.0], ["medium", 29.3]]
+    images = make_fleet({"image_state": "absent"})
+    found = fl.findings(images, rules=[*fl.RULES, make_rule(old)])
+    assert found["finding"].tolist() == ["mine", "image-gone"]
+    assert found["severity"].tolist() == ["high", "medium"]
+    assert found[[*USD]].values.tolist() == [[2.0, 3.0], [6.0, 29.3]]
+
+
+def test_a_rule_of_an_older_version() -> None:
+    """A rule that returns a remedy and one cost works: they are the advice and the high end."""
+    images = make_fleet({})
+
+    def old(facts: Any) -> pd.DataFrame:
+        rows: pd.DataFrame = facts.images
+        return rows.assign(evidence="old", remedy="renew", monthly_usd=3.0)
+
+    [found] = fl.findings(images, rules=[make_rule(old)]).to_dict("records")
+    assert (found["advice"], found["remedy"]) == ("renew", "renew")
+    assert (found["monthly_usd_high"], found["monthly_usd"]) == (3.0, 3.0)
+    assert pd.isna(found["command"])
+    assert pd.isna(found["monthly_usd_low"])
+
+
+def test_the_old_columns_follow_from_the_new_ones() -> None:
+    """Until the next release, a remedy is the advice and the command, and the cost the high end."""
+    found = find_all()
+    assert found["monthly_usd"].equals(found["monthly_usd_high"])
+    with_command = found[found["command"].notna()]
+    assert with_command["remedy"].equals(with_command["advice"] + " " + with_command["command"])
+    others = found[found["command"].isna()]
+    assert others["remedy"].equals(others["advice"])
+    assert not with_command.empty
+    assert not others.empty
+
+
+def test_a_more_specific_rule_wins() -> None:
+    """Of two rules that find the same cause of an image, the more specific one has the finding."""
+
+    def find(facts: Any) -> pd.DataFrame:
+        rows: pd.DataFrame = facts.images
+        return rows.assign(evidence="e", advice="a")
+
+    def find_first(facts: Any) -> pd.DataFrame:
+        return find(facts).head(1)
+
+    def find_region(facts: Any) -> pd.DataFrame:
+        return find_first(facts).assign(image_id=None)
+
+    general = fl.Rule("general", "high", "x", "y", find, yields_to=("specific", "region"))
+    specific = fl.Rule("specific", "low", "x", "y", find_first)
+    region = fl.Rule("region", "low", "x", "y", find_region)
+    found = fl.findings(make_fleet({}, {}), rules=[general, specific, region])
+    pairs = found[["finding", "image_id"]].astype(object)
+    assert pairs.where(pairs.notna(), None).values.tolist() == [
+        ["general", "ami-1"],
+        ["region", None],
+        ["specific", "ami-0"],
+    ]
 
 
 def test_a_rule_has_a_default_severity_and_no_cost() -> None:
-    """Rows from a rule need only the key, evidence and remedy."""
-    row = {**dict.fromkeys(KEY), "region": REGION, "evidence": "e", "remedy": "r"}
+    """Rows from a rule need only the key, evidence and advice."""
+    row = {**dict.fromkeys(KEY), "region": REGION, "evidence": "e", "advice": "a"}
     for severity in SEVERITIES:
         found = fl.findings(
             make_fleet({}), rules=[make_rule(lambda _: pd.DataFrame([row]), severity)]
         )
         found = found.astype(object).where(found.notna(), None)
-        expected = [[severity, "mine", None, REGION, None, "e", "r", None]]
+        nulls = [None] * 3
+        expected = [[severity, "mine", None, REGION, None, "e", "a", *nulls, "a", None]]
         assert expected == found.values.tolist()
 
 
@@ -336,7 +401,7 @@ def test_a_rule_receives_the_facts() -> None:
     def record(facts: Any) -> pd.DataFrame:
         received.append(facts)
         rows: pd.DataFrame = facts.images
-        return rows.head(0).assign(evidence="", remedy="")
+        return rows.head(0).assign(evidence="", advice="")
 
     images = make_fleet(FAILED, {"available_snapshots": 3})
     fl.findings(images.drop(columns=list(JOINED)).set_axis([5, 5]), rules=[make_rule(record)])
@@ -369,23 +434,23 @@ def _raise_secret(_facts: Any) -> Any:
     [
         (lambda facts: facts.images["nothing"], "KeyError: 'nothing'"),
         (lambda: 1, "TypeError: "),
-        (_return_columns(), "TypeError: it returned rows without ['evidence', 'remedy']"),
-        (_return_columns(evidence=""), "TypeError: it returned rows without ['remedy']"),
+        (_return_columns(), "TypeError: it returned rows without ['advice', 'evidence']"),
+        (_return_columns(evidence=""), "TypeError: it returned rows without ['advice']"),
         (
-            lambda facts: facts.images[["account_id"]].assign(evidence="", remedy=""),
+            lambda facts: facts.images[["account_id"]].assign(evidence="", advice=""),
             "TypeError: it returned rows without ['image_id', 'region']",
         ),
         (
-            _return_columns(evidence="", remedy="", severity="dire"),
+            _return_columns(evidence="", advice="", severity="dire"),
             "ValueError: it returned the severity ['dire'",
         ),
         (
-            _return_columns(evidence="", remedy="", severity=None),
+            _return_columns(evidence="", advice="", severity=None),
             "ValueError: it returned the severity [None]",
         ),
-        (_return_columns(evidence="", remedy="", monthly_usd="dear"), "ArrowInvalid: "),
+        (_return_columns(evidence="", advice="", monthly_usd_low="dear"), "ArrowInvalid: "),
         (lambda facts: None, "TypeError: it returned a NoneType"),
-        (lambda facts: [{"evidence": "", "remedy": ""}], "TypeError: it returned a list"),
+        (lambda facts: [{"evidence": "", "advice": ""}], "TypeError: it returned a list"),
         (_raise_secret, "ValueError: *** is long"),
     ],
 )
@@ -396,8 +461,8 @@ def test_a_rule_that_fails_is_a_finding(find: Any, message: str) -> None:
     [failure] = found.loc[["rule-failed"]].to_dict("records")
     assert failure["evidence"].startswith(f"The rule 'mine' failed: {message}")
     assert len(failure["evidence"]) < 600
-    assert "leave it out of rules=" in failure["remedy"]
-    assert [name for name in (*KEY, "monthly_usd") if pd.notna(failure[name])] == []
+    assert "leave it out of rules=" in failure["advice"]
+    assert [name for name in (*KEY, *USD, "command") if pd.notna(failure[name])] == []
     assert sorted(found.index) == ["failed", "rule-failed"]
     pd.testing.assert_frame_equal(
         found.loc[["failed"]],
@@ -408,18 +473,16 @@ def test_a_rule_that_fails_is_a_finding(find: Any, message: str) -> None:
 # --- the rules ------------------------------------------------------------------------
 
 BY_SEVERITY = {
-    "high": ["failed", "pool-bypassed", "forbidden-template"],
+    "high": ["failed", "pool-bypassed", "forbidden-template", "imds-v2", "kms-key"],
     "medium": [
-        *("stuck", "cold-launches", "unused", "image-gone", "orphaned", "without-fast-launch")
+        *("stuck", "below-target", "cold-launches", "bypass-ahead", "unused", "image-gone"),
+        *("orphaned", "successor-without", "moving-template"),
     ],
     "low": [
-        "below-target",
-        "slow-to-fill",
-        "over-quota",
-        "image-deprecated",
-        "excess-snapshots",
-        "drift",
+        *("slow-to-fill", "over-quota", "image-deprecated", "excess-snapshots", "recycle-bin"),
+        *("leftovers", "drift"),
     ],
+    "info": ["stock-differs", "without-fast-launch"],
 }
 
 
@@ -429,3 +492,29 @@ def test_severities() -> None:
         severity: [rule.name for rule in RULES if rule.severity == severity]
         for severity in SEVERITIES
     } == BY_SEVERITY
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_each_rule_states_its_source(rule: fl.Rule) -> None:
+    """A rule names its source, what that says, what it reads or needs, and what it advises."""
+    for text in (rule.source, rule.says):
+        assert text in str(rule.find.__doc__)
+    assert rule.says.endswith(".")
+    assert rule.advises
+    assert rule.reads or rule.needs
+    assert set(rule.reads) <= {*DTYPES, STOCK}
+    assert set(rule.yields_to) <= {other.name for other in RULES} - {rule.name}
+
+
+GOES_ON = re.compile(r"enable Fast Launch again|Raise the|Let fl\.right_size", re.IGNORECASE)
+
+
+def test_no_image_gets_contradictory_advice() -> None:
+    """No image is advised both to end Fast Launch and to go on with better settings."""
+    contradictory = {}
+    for key, rows in find_all().dropna(subset=["image_id"]).groupby(list(KEY)):
+        ends = rows[rows["finding"].isin(ENDING_RULES)]
+        goes_on = rows[rows["advice"].str.contains(GOES_ON) & rows["finding"].ne("failed")]
+        if not ends.empty and not goes_on.empty:
+            contradictory[key] = rows["finding"].tolist()
+    assert contradictory == {}

@@ -38,8 +38,9 @@ REASONS: dict[str, list[Any]] = {
         "customer-managed key",
         "encrypted volume",
     ],
-    "Fast Launch lacks a permission. Check that the role AWSServiceRoleForEC2FastLaunch exists, "
-    "and that whoever enables Fast Launch has EC2FastLaunchFullAccess": [
+    "A permission was lost after enabling, as AWS checks permissions before it. Check that the "
+    "role AWSServiceRoleForEC2FastLaunch exists, and what has changed: a policy, or the grant of "
+    "a key": [
         "You are not authorized to perform this operation.",
         "Client.UnauthorizedOperation",
         "unauthorised",

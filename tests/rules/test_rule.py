@@ -38,6 +38,8 @@ VALID: dict[str, Any] = {
         ({"find": 3}, "find of 'x' is 3. Expected a function"),
         ({"needs": "coverage"}, "needs of 'x' are 'coverage'. Expected a tuple of 'intervals'"),
         ({"needs": ("images",)}, r"needs of 'x' are \('images',\)"),
+        ({"reads": "state"}, "reads of 'x' are 'state'. Expected a tuple of names"),
+        ({"yields_to": (3,)}, r"yields_to of 'x' are \(3,\)"),
     ],
 )
 def test_an_invalid_rule_is_refused(change: dict[str, Any], message: str) -> None:
@@ -53,8 +55,9 @@ def test_the_decorator_makes_a_rule() -> None:
     def find(facts: RuleInput) -> pd.DataFrame:
         return facts.images
 
-    decorated = rule("x", "low", "y", source="z", needs=("snapshots",))(find)
-    assert decorated == fl.Rule("x", "low", "y", "z", find, ("snapshots",))
+    decorated = rule("x", "low", "y", source="z", needs=("snapshots",), says="It is.")(find)
+    assert decorated == fl.Rule("x", "low", "y", "z", find, ("snapshots",), "It is.")
+    assert str(find.__doc__).endswith("Source: z. It is.")
     assert rule("x", "low", "y", source="z")(find) == fl.Rule("x", "low", "y", "z", find)
 
 

@@ -1,24 +1,28 @@
-"""Rules about settings: images without Fast Launch, forbidden templates, and drift."""
+"""Rules about settings: images without Fast Launch, launch templates, keys, and drift."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.helpers.rules import (
     ACCOUNT,
+    LIST_VERSIONS,
     OTHER,
     REGION,
-    USE_CONSOLE,
     Case,
     Finding,
     ago,
     check_case,
-    enable_command,
+    command,
     make_params,
     make_unknown_cases,
 )
+
+NOT_ON = (("disabling", ()), ("disabling-failed", ("failed",)))
+"""States in which Fast Launch is not on, and the rules with a finding then."""
 
 # --- without-fast-launch --------------------------------------------------------------
 
@@ -32,16 +36,14 @@ def without(
     account_id: str = ACCOUNT,
     name: str = "win2022",
     source: str = REGION,
-    **settings: Any,
 ) -> Finding:
-    """Return the finding of an AMI without Fast Launch."""
+    """Return the finding of an AMI without Fast Launch: a question, and a look."""
+    look = command(f"ec2 describe-instances --filters Name=image-id,Values={SIBLING_ID}", region)
     return Finding(
         "without-fast-launch",
-        "medium",
+        "info",
         f"{name} has Fast Launch in account {ACCOUNT} in {source}, but not here",
-        enable_command(
-            template=None, image=f"--region {region} --image-id {SIBLING_ID}", **settings
-        ),
+        look.replace(ACCOUNT, account_id),
         account_id=account_id,
         region=region,
         image_id=SIBLING_ID,
@@ -56,17 +58,6 @@ WITHOUT_FAST_LAUNCH = [
         "two siblings are without it, one of them in another account",
         {"siblings_without_fast_launch": f"{OTHER}/us-west-2/{SIBLING_ID}, {SIBLING}"},
         [without(), without("us-west-2", OTHER)],
-    ),
-    Case(
-        "without-fast-launch",
-        "the command has the same numbers, but no template",
-        {
-            **WITH_SIBLING,
-            "target_resource_count": 7,
-            "max_parallel_launches": 9,
-            "available_snapshots": 7,
-        },
-        without(target=7, parallel=9),
     ),
     Case(
         "without-fast-launch",
@@ -107,57 +98,214 @@ WITHOUT_FAST_LAUNCH = [
     ),
 ]
 
-# --- forbidden-template ---------------------------------------------------------------
+# --- successor-without ----------------------------------------------------------------
+
+NEWER = {"successor_in_use": SIBLING_ID}
+AMI = f"--filters Name=image-id,Values={SIBLING_ID} --include-deprecated --include-disabled"
+successor = partial(
+    Finding, "successor-without", "medium", command=command(f"ec2 describe-images {AMI}")
+)
+SUCCESSOR = [
+    Case(
+        "successor-without",
+        "a newer AMI is launched",
+        NEWER,
+        successor(
+            f"{SIBLING_ID} is newer and was launched without Fast Launch; this one was last "
+            "launched 2026-01-13 12:00 UTC"
+        ),
+    ),
+    Case(
+        "successor-without",
+        "the last launch of this one is unknown",
+        {**NEWER, "image_last_launched_time": None},
+        successor(f"{SIBLING_ID} is newer and was launched without Fast Launch"),
+    ),
+    Case("successor-without", "none", {"successor_in_use": ""}),
+    *(
+        Case(
+            "successor-without",
+            f"while this one is {state}",
+            {**NEWER, "state": state, "state_transition_time": ago(minutes=1)},
+            other_rules=others,
+        )
+        for state, others in (*NOT_ON, ("enabled-failed", ("failed",)))
+    ),
+    *make_unknown_cases("successor-without", NEWER, "successor_in_use"),
+]
+
+# --- launch templates and keys --------------------------------------------------------
 
 FORBIDDEN = {"template_forbidden": "user data, Spot"}
+LIST_BY_NAME = LIST_VERSIONS.replace("id lt-0abcdef1234567890", "name agent")
 
 
-def forbidden(version: str, template: str, command: str) -> Finding:
-    """Return the finding of a template with forbidden settings."""
-    look = (
-        f"aws ec2 describe-launch-template-versions --region {REGION} --launch-template-{template}"
-    )
-    return Finding(
-        "forbidden-template",
-        "high",
-        f"forbidden in {version}: user data, Spot",
-        f"Create a version without these settings ({look}), and enable Fast Launch with the new "
-        f"version: {command}",
-    )
+def forbidden(version: str, look: str = LIST_VERSIONS) -> Finding:
+    """Return the finding of a template with forbidden settings: it never enables with it."""
+    evidence = f"forbidden in {version}: user data, Spot"
+    return Finding("forbidden-template", "high", evidence, look)
 
 
-BY_ID = "id=lt-0abcdef1234567890"
 FORBIDDEN_TEMPLATE = [
     Case("forbidden-template", "nothing is forbidden"),
     Case(
         "forbidden-template",
         "two settings are forbidden",
         FORBIDDEN,
-        forbidden("version 4 of agent", BY_ID, enable_command()),
+        forbidden("version 4 of agent"),
     ),
     Case(
         "forbidden-template",
         "a template without a name",
         {**FORBIDDEN, "launch_template_name": None},
-        forbidden("version 4 of lt-0abcdef1234567890", BY_ID, enable_command()),
+        forbidden("version 4 of lt-0abcdef1234567890"),
     ),
     Case(
         "forbidden-template",
         "a template without an id",
         {**FORBIDDEN, "launch_template_id": None},
-        forbidden(
-            "version 4 of agent",
-            "name=agent",
-            enable_command(template="LaunchTemplateName=agent,Version=4"),
-        ),
+        forbidden("version 4 of agent", LIST_BY_NAME),
     ),
     Case(
         "forbidden-template",
         "an unknown version",
         {**FORBIDDEN, "launch_template_version": None},
-        forbidden("an unknown version of agent", BY_ID, USE_CONSOLE),
+        forbidden("an unknown version of agent"),
     ),
-    *make_unknown_cases("forbidden-template", FORBIDDEN, "template_forbidden"),
+    Case(
+        "forbidden-template",
+        "$Latest: the forbidden settings are the more specific finding",
+        {**FORBIDDEN, "launch_template_version": "$Latest"},
+        forbidden("version $Latest of agent"),
+    ),
+    *(
+        Case(
+            "forbidden-template",
+            f"while it is {state}",
+            {**FORBIDDEN, "state": state, "state_transition_time": ago(minutes=1)},
+            other_rules=others,
+        )
+        for state, others in NOT_ON
+    ),
+    *make_unknown_cases("forbidden-template", FORBIDDEN, "template_forbidden", "state"),
+]
+
+MOVING_TEMPLATE = [
+    *(
+        Case(
+            "moving-template",
+            version,
+            {"launch_template_version": version},
+            Finding(
+                "moving-template",
+                "medium",
+                f"version {version} of agent: AWS resolves it at each preparation",
+                LIST_VERSIONS,
+            ),
+        )
+        for version in ("$Latest", "$Default")
+    ),
+    *(
+        Case(
+            "moving-template",
+            f"while it is {state}",
+            {
+                "launch_template_version": "$Latest",
+                "state": state,
+                "state_transition_time": ago(minutes=1),
+            },
+            other_rules=others,
+        )
+        for state, others in NOT_ON
+    ),
+    Case(
+        "moving-template",
+        "no template",
+        {"launch_template_version": None, "launch_template_id": None, "launch_template_name": None},
+    ),
+]
+
+OPTIONAL = {"template_http_tokens": "optional"}
+IMDS = [
+    Case(
+        "imds-v2",
+        "enforced, but optional in the template",
+        OPTIONAL,
+        Finding(
+            "imds-v2",
+            "high",
+            "IMDSv2 is enforced; HttpTokens is optional in version 4 of agent",
+            LIST_VERSIONS,
+        ),
+    ),
+    Case(
+        "imds-v2",
+        "enforced, but not set in the template",
+        {"template_http_tokens": ""},
+        Finding(
+            "imds-v2",
+            "high",
+            "IMDSv2 is enforced; HttpTokens is not set in version 4 of agent",
+            LIST_VERSIONS,
+        ),
+    ),
+    Case("imds-v2", "not enforced", {**OPTIONAL, "imds_http_tokens_enforced": "disabled"}),
+    Case("imds-v2", "no preference", {**OPTIONAL, "imds_http_tokens_enforced": "no-preference"}),
+    *(
+        Case(
+            "imds-v2",
+            f"while it is {state}",
+            {**OPTIONAL, "state": state, "state_transition_time": ago(minutes=1)},
+            other_rules=others,
+        )
+        for state, others in NOT_ON
+    ),
+    *make_unknown_cases(
+        "imds-v2", OPTIONAL, "template_http_tokens", "imds_http_tokens_enforced", "state"
+    ),
+]
+
+
+def unusable(evidence: str, severity: str = "high") -> Finding:
+    """Return the finding of a key that Fast Launch cannot use."""
+    look = command("kms describe-key --key-id 1234abcd")
+    return Finding("kms-key", severity, evidence, look)
+
+
+NO_GRANT = unusable(
+    "no grant of 1234abcd names AWSServiceRoleForEC2FastLaunch; its policy may", "medium"
+)
+KEYS = [
+    *(
+        Case(
+            "kms-key", f"it is {state}", {"kms_key_state": state}, unusable(f"1234abcd is {state}")
+        )
+        for state in ("Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unavailable")
+    ),
+    Case("kms-key", "it is being created", {"kms_key_state": "Creating"}),
+    Case("kms-key", "no grant", {"kms_grant": "missing"}, NO_GRANT),
+    Case(
+        "kms-key",
+        "no grant, and its state is unknown",
+        {"kms_grant": "missing", "kms_key_state": None},
+        NO_GRANT,
+    ),
+    Case(
+        "kms-key",
+        "disabled, and its grant is unknown",
+        {"kms_grant": None, "kms_key_state": "Disabled"},
+        unusable("1234abcd is Disabled"),
+    ),
+    *(
+        Case(
+            "kms-key",
+            f"while it is {state}",
+            {"kms_grant": "missing", "state": state, "state_transition_time": ago(minutes=1)},
+            other_rules=others,
+        )
+        for state, others in NOT_ON
+    ),
+    *make_unknown_cases("kms-key", {}, "kms_grant", "kms_key_state"),
 ]
 
 # --- drift ----------------------------------------------------------------------------
@@ -174,12 +322,12 @@ def make_rows(
     return [first, second, {**third, **changes}]
 
 
-def drift(evidence: str, command: str, **key: Any) -> Finding:
-    """Return the finding of settings that differ."""
-    return Finding("drift", "low", evidence, command, **key)
+def drift(evidence: str, **key: Any) -> Finding:
+    """Return the finding of settings that differ: a question, without a command."""
+    return Finding("drift", "info", evidence, **key)
 
 
-TEN = drift("target 20, elsewhere 10", enable_command(target=10))
+TEN = drift("target 20, elsewhere 10")
 BY_NAME = {"launch_template_id": None}
 AWS_TEMPLATE = "EC2FastLaunchDefaultResourceCreation"
 DRIFT = [
@@ -189,56 +337,38 @@ DRIFT = [
         "drift",
         "another number of parallel launches",
         make_rows({"max_parallel_launches": 7}),
-        drift("max parallel launches 7, elsewhere 6", enable_command(parallel=6)),
+        drift("max parallel launches 7, elsewhere 6"),
     ),
     Case(
         "drift",
         "another template",
         make_rows({"launch_template_name": "other"}, common=BY_NAME),
-        drift(
-            "launch template other, elsewhere agent",
-            enable_command(template="LaunchTemplateName=agent,Version=4"),
-        ),
+        drift("launch template other, elsewhere agent"),
     ),
-    Case(
-        "drift",
-        "another version of the template",
-        make_rows({"launch_template_version": "5"}),
-        drift("template version 5, elsewhere 4", enable_command()),
-    ),
+    # Each region numbers the versions of its own template.
+    Case("drift", "another version of the template", make_rows({"launch_template_version": "5"})),
     Case(
         "drift",
         "all of them",
         make_rows(
-            {
-                **LARGER,
-                "max_parallel_launches": 7,
-                "launch_template_name": "a\nb",
-                "launch_template_version": "$Latest",
-            },
-            common=BY_NAME,
+            {**LARGER, "max_parallel_launches": 7, "launch_template_name": "a\nb"}, common=BY_NAME
         ),
         drift(
             "target 20, elsewhere 10; max parallel launches 7, elsewhere 6; "
-            "launch template a b, elsewhere agent; template version $Latest, elsewhere 4",
-            enable_command(template="LaunchTemplateName=agent,Version=4"),
+            "launch template a b, elsewhere agent"
         ),
     ),
     Case(
         "drift",
         "of two equally common values, the lesser is the usual one",
         [{"region": "ap-south-1", **LARGER}, {}],
-        drift(
-            "target 20, elsewhere 10",
-            enable_command(image="--region ap-south-1 --image-id ami-0abcdef1234567890"),
-            region="ap-south-1",
-        ),
+        drift("target 20, elsewhere 10", region="ap-south-1"),
     ),
     Case(
         "drift",
         "the most common value is the usual one, even if it is the greater",
         [{"region": "ap-south-1", **LARGER}, {"region": "ca-west-1", **LARGER}, {}],
-        drift("target 10, elsewhere 20", enable_command(target=20)),
+        drift("target 10, elsewhere 20"),
     ),
     Case("drift", "in two accounts", [{**LARGER, "account_id": OTHER}, {}]),
     Case("drift", "two names", [{**LARGER, "region": "us-east-1", "image_name": "x"}, {}]),
@@ -286,7 +416,67 @@ DRIFT = [
     ),
 ]
 
-CASES = [*WITHOUT_FAST_LAUNCH, *FORBIDDEN_TEMPLATE, *DRIFT]
+INTENDED = {
+    "intended_fast_launch": "enabled",
+    "intended_target_resource_count": 9,
+    "intended_max_parallel_launches": 6,
+    "intended_by": "arn:aws:imagebuilder:eu-west-1:111122223333:distribution-configuration/x",
+}
+
+
+def deviation(evidence: str) -> Finding:
+    """Return the finding of settings that differ from what Image Builder intends."""
+    return Finding("drift", "low", f"{evidence}, by {INTENDED['intended_by']}")
+
+
+DEVIATIONS = [
+    Case("drift", "another target than intended", INTENDED, deviation("target 10, intended 9")),
+    Case(
+        "drift",
+        "both numbers differ from the intent",
+        {**INTENDED, "intended_max_parallel_launches": 7},
+        deviation("target 10, intended 9; max parallel launches 6, intended 7"),
+    ),
+    Case("drift", "as intended", {**INTENDED, "intended_target_resource_count": 10}),
+    # An image that is as intended needs no question, and asks none of others.
+    Case(
+        "drift",
+        "as intended, and different elsewhere",
+        make_rows({**LARGER, **INTENDED, "intended_target_resource_count": 20}),
+    ),
+    Case(
+        "drift",
+        "another intended target, but disabled",
+        {**INTENDED, "intended_fast_launch": "disabled"},
+    ),
+    Case(
+        "drift",
+        "the intended numbers are unknown",
+        {
+            **INTENDED,
+            "intended_target_resource_count": None,
+            "intended_max_parallel_launches": None,
+        },
+    ),
+    Case("drift", "the target is unknown", {**INTENDED, "target_resource_count": None}),
+    Case(
+        "drift",
+        "the pool is too small as it is: no advice to cut it",
+        {**INTENDED, "cold_launches": 60},
+        other_rules=("cold-launches",),
+    ),
+]
+
+CASES = [
+    *WITHOUT_FAST_LAUNCH,
+    *SUCCESSOR,
+    *FORBIDDEN_TEMPLATE,
+    *MOVING_TEMPLATE,
+    *IMDS,
+    *KEYS,
+    *DRIFT,
+    *DEVIATIONS,
+]
 
 
 @pytest.mark.parametrize("case", make_params(CASES))
