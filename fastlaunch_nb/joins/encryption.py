@@ -8,8 +8,7 @@ from typing import Any
 from fastlaunch_nb.errors import FastLaunchError
 from fastlaunch_nb.joins.queries import AccountRegion, Row
 
-_ROLE = "AWSServiceRoleForEC2FastLaunch"
-_ROLE_PATH = "role/aws-service-role/ec2fastlaunch.amazonaws.com"
+_ROLE = "role/aws-service-role/ec2fastlaunch.amazonaws.com/AWSServiceRoleForEC2FastLaunch"
 
 
 def fetch_keys(region: AccountRegion) -> list[Row]:
@@ -59,9 +58,14 @@ def _fetch_key(region: AccountRegion, key_id: str) -> Row:
     return {"kms_key_id": key_id, "kms_key_state": metadata.get("KeyState"), "kms_grant": grant}
 
 
+def get_role_arn(partition: str, account_id: str) -> str:
+    """Return the ARN of the service-linked role of Fast Launch, which a key's grant must name."""
+    return f"arn:{partition}:iam::{account_id}:{_ROLE}"
+
+
 def _has_grant(region: AccountRegion, key_id: str) -> bool:
     """Return True if a grant names the role of Fast Launch of this account."""
-    arn = f"arn:{region.partition}:iam::{region.account_id}:{_ROLE_PATH}/{_ROLE}"
+    arn = get_role_arn(region.partition, region.account_id)
     request = {"KeyId": key_id, "GranteePrincipal": arn}
     grants = region.client.iter_items("kms", "ListGrants", "Grants", request)
     return any(grant.get("GranteePrincipal") == arn for grant in grants)

@@ -87,6 +87,21 @@ def run_instance(client: Any, image_id: str, source: str | None, *, end: bool = 
         client.terminate_instances(InstanceIds=[instance_id])
 
 
+def prepare_every_read(demo: Demo, image_id: str) -> str:
+    """Give an image what makes every join read all that it may read; return its KMS key.
+
+    It gets an instance, a retention rule, a key, and a distribution configuration.
+    """
+    run_instance(demo.session.client("ec2"), image_id, "snap-0123")
+    ec2 = get_ec2()
+    ec2.add_retention_rule()
+    ec2.add_distribution_configuration("windows", [])
+    key = demo.session.client("kms").create_key()["KeyMetadata"]["Arn"]
+    snapshot = ec2.amis[image_id].ebs_snapshot
+    snapshot.encrypted, snapshot.kms_key_id = True, key
+    return str(key)
+
+
 def assert_declared(join: str, found: pd.DataFrame, rows: pd.DataFrame) -> None:
     """Check that a join has its declared columns and dtypes, for these rows."""
     assert found.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in JOINS[join]}

@@ -15,9 +15,9 @@ from tests.helpers.joins import (
     COLUMNS,
     SECRET_KEY,
     collect_warnings,
+    prepare_every_read,
     record_requests,
     refuse_operations,
-    run_instance,
 )
 from tests.helpers.samples import ACCOUNT, REGION, deny_operations
 
@@ -136,7 +136,7 @@ def test_a_refused_action_leaves_nulls(
     demo: Demo, images: pd.DataFrame, join: str, action: str
 ) -> None:
     """Its join gets nulls and one warning that names the action; other joins are complete."""
-    run_instance(demo.session.client("ec2"), images["image_id"].iloc[0], "snap-0123")
+    prepare_every_read(demo, images["image_id"].iloc[0])
     with refuse_operations(action.partition(":")[2]), collect_warnings() as messages:
         found = fl.enrich(images, "quota", "ami", join)
     [message] = [message for message in messages if message.startswith(f"{join} could not")]
@@ -145,8 +145,12 @@ def test_a_refused_action_leaves_nulls(
     known = found[COLUMNS[join]].notna().any(axis=1)
     if join == "template":  # a row without one needs no request
         assert known.equals(images["launch_template_name"].isna())
+    elif action.startswith("kms:"):  # nor does one that is not encrypted
+        assert known.tolist() == [False, *[True] * (len(images) - 1)]
     else:
         assert not known.any()
+    is_named = found["not_read"].str.contains(f"{join}: UnauthorizedOperation")
+    assert is_named.tolist() == (~known).tolist() or join == "intent"
     assert set(found["parallel_launches_quota"].notna()) == {join != "quota"}
     assert set(found["image_state"].notna()) == {action != "ec2:DescribeImages"}
 

@@ -10,14 +10,13 @@ from fastlaunch_nb.aws.clients import READ_ONLY, get_iam_action
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.joins.queries import ACTIONS
 from fastlaunch_nb.schema.joins import JOINS
-from tests.helpers.joins import record_requests, run_instance
+from tests.helpers.joins import prepare_every_read, record_requests
 
 
 @pytest.mark.parametrize("join", JOINS)
 def test_a_join_calls_exactly_its_actions(demo: Demo, images: pd.DataFrame, join: str) -> None:
     """The IAM actions of its requests are those in the table."""
-    image_id = images["image_id"].iloc[0]
-    run_instance(demo.session.client("ec2"), image_id, "snap-0123")
+    prepare_every_read(demo, images["image_id"].iloc[0])
     with record_requests(demo) as calls:
         fl.enrich(images, join)
     assert {name for name, *_ in calls} - {"sts:GetCallerIdentity"} == set(ACTIONS[join])
