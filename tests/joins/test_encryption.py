@@ -51,7 +51,7 @@ ENCRYPTED = {"SnapshotId": "snap-0", "Encrypted": True, "KmsKeyId": KEY}
 
 @pytest.mark.parametrize("state", ["Enabled", "Disabled", "PendingDeletion"])
 def test_a_key_of_the_customer(state: str) -> None:
-    """Its state is KMS's own, and one request asks for the grants of the role alone."""
+    """Its state is KMS's own, and one request is for the grants of the role alone."""
     client = make_client([make_image(0)], [ENCRYPTED], state=state)
     region = create_account_region(client, 1)
     key = {"kms_key_id": KEY, "kms_key_state": state, "kms_grant": "granted"}

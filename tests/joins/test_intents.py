@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from fastlaunch_nb.joins import merge
@@ -162,4 +161,4 @@ def test_images_that_were_not_read_are_unknown() -> None:
     row = {"account_id": ACCOUNT, "region": REGION, "image_id": "ami-0", "image_name": IMAGE}
     images = make_table([row] * 2, merge.LISTED)
     found = merge.join_intent(images, images, make_table([], merge.INTENTS), set())
-    assert pd.isna(found).all(axis=None)
+    assert list_values(found) == [UNKNOWN] * 2

@@ -345,4 +345,4 @@ def test_settings_without_a_template() -> None:
     table = make_table([], merge.TEMPLATES)
     found = merge.join_template(rows, table, merge.match_regions(rows, ACCOUNT_REGIONS))
     assert found["template_forbidden"].astype(object).replace(pd.NA, None).tolist() == ["", None]
-    assert found["template_http_tokens"].isna().all()
+    assert found["template_http_tokens"].isna().tolist() == [True, True]

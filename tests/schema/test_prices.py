@@ -57,7 +57,7 @@ def test_prices_never_change() -> None:
         assert (other, hash(other), repr(other)) == (prices, hash(prices), repr(prices))
     assert repr(prices) == "Prices(snapshot_gib_month={'eu-west-1': 0.05}, instance_hour=0.3)"
     assert prices != fl.Prices()
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(FrozenInstanceError, match="_snapshots"):
         prices._snapshots = 1.0  # type: ignore[misc]
 
 
