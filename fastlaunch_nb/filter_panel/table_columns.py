@@ -34,7 +34,8 @@ def make_image_columns(images: pd.DataFrame) -> list[Column]:
 
 def make_finding_columns(findings: pd.DataFrame) -> list[Column]:
     """Return the columns of a table of findings."""
-    return [*_FINDING_COLUMNS, *_make_other_columns(findings, _FINDING_COLUMNS)]
+    others = findings.drop(columns=["remedy", "monthly_usd"], errors="ignore")
+    return [*_FINDING_COLUMNS, *_make_other_columns(others, _FINDING_COLUMNS)]
 
 
 def to_records(rows: pd.DataFrame) -> Sequence[Record]:
@@ -121,8 +122,21 @@ def _render_reason(row: Record) -> str:
 
 def _render_severity(row: Record) -> str:
     severity = row["severity"]
-    sign = {"high": "▲", "medium": "■", "low": "●"}.get(severity, "?")
+    sign = {"high": "▲", "medium": "■", "low": "●", "info": "○"}.get(severity, "?")
     return f"<span class='fl-{escape(str(severity))}'>{sign}</span> {format_value(severity)}"
+
+
+def _render_evidence(row: Record) -> str:
+    command: Any = row["command"]
+    code = f"<br><code>{format_value(command)}</code>" if isinstance(command, str) else ""
+    details = f"<small class='fl-cut'>{format_value(row['advice'])}{code}</small>"
+    return f"<div class='fl-long'>{format_value(row['evidence'])}{details}</div>"
+
+
+def _render_cost(row: Record) -> str:
+    """Render a range of cost; a cost without a known low end is one number."""
+    low, high = row["monthly_usd_low"], row["monthly_usd_high"]
+    return format_value(high) if pd.isna(low) else f"{format_value(low)} – {format_value(high)}"
 
 
 # --- sort keys ------------------------------------------------------------------------
@@ -178,14 +192,16 @@ _FINDING_COLUMNS = (
     _ACCOUNT,
     _make_column(
         "evidence",
-        "Evidence and remedy",
-        lambda row: (
-            f"<div class='fl-long'>{format_value(row['evidence'])}"
-            f"<small class='fl-cut'>{format_value(row['remedy'])}</small></div>"
-        ),
-        fields=("evidence", "remedy"),
+        "Evidence, advice and command",
+        _render_evidence,
+        fields=("evidence", "advice", "command"),
     ),
-    _make_column("monthly_usd", "USD a month"),
+    _make_column(
+        "monthly_usd_high",
+        "USD a month",
+        _render_cost,
+        fields=("monthly_usd_low", "monthly_usd_high"),
+    ),
 )
 DEFAULT_FINDING_COLUMNS = tuple(column.name for column in _FINDING_COLUMNS)
 """The columns of findings that a table shows until the user chooses others."""
@@ -193,6 +209,6 @@ RIGHT_ALIGNED = (
     "target_resource_count",
     "available_snapshots",
     "max_parallel_launches",
-    "monthly_usd",
+    "monthly_usd_high",
 )
 """The columns of numbers."""

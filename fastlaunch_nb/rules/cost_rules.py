@@ -52,7 +52,7 @@ _LAST_LAUNCH_DELAY = pd.Timedelta(days=1)
     "medium",
     "snapshots are available, but nothing was launched for a week or more",
     source="EC2 User Guide: Manage costs for EC2 Fast Launch; EC2 API Reference: Image",
-    says="You pay for snapshots until a launch uses them or Fast Launch is disabled. "
+    statement="You pay for snapshots until a launch uses them or Fast Launch is disabled. "
     "LastLaunchedTime is the last launch of an AMI, reported up to 24 hours late.",
     reads=(STOCK, "fast_launches", "cold_launches", "image_state", "instances"),
     silent="an instance of the AMI exists, or the metrics cover less than a week",
@@ -109,8 +109,8 @@ def _cost_of_pool(rows: pd.DataFrame, facts: RuleInput) -> tuple[pd.Series, pd.S
     "medium",
     "the AMI is deregistered or not available, but Fast Launch is still on",
     source="EC2 API Reference: DescribeImages; sloper-ai/cucina",
-    says="EC2 does not list a deregistered AMI. The report: Fast Launch and its snapshots stay, so "
-    "disable it before you deregister an AMI.",
+    statement="EC2 does not list a deregistered AMI. The report: Fast Launch and its snapshots "
+    "stay, so disable it before you deregister an AMI.",
     reads=("image_state",),
     advises="read again; if the AMI is still gone, disable Fast Launch",
 )
@@ -147,7 +147,7 @@ def find_gone_images(facts: RuleInput) -> pd.DataFrame:
     "low",
     "the AMI is deprecated, but Fast Launch is still on",
     source="EC2 User Guide: Deprecate an AMI",
-    says="A deprecated AMI can still be launched by its id.",
+    statement="A deprecated AMI can still be launched by its id.",
     reads=("image_state",),
     advises="move launches to a newer AMI, then disable Fast Launch",
     yields_to=("image-gone",),
@@ -181,7 +181,7 @@ def find_deprecated_images(facts: RuleInput) -> pd.DataFrame:
     "low",
     "more snapshots than the target",
     source="EC2 User Guide: Monitor EC2 Fast Launch",
-    says="EC2 keeps as many snapshots as the target.",
+    statement="EC2 keeps as many snapshots as the target.",
     reads=("leftover_snapshots", "snapshots"),
     silent="the state is not older than a day",
     advises="see which snapshots they are",
@@ -212,8 +212,8 @@ def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
     "medium",
     "Fast Launch snapshots of an image that no longer has Fast Launch",
     source="jenkins-infra helpdesk 4548; EC2 User Guide: Manage costs for EC2 Fast Launch",
-    says="The report: snapshots of Fast Launch stayed and cost money after the images were gone. "
-    "AWS: you pay for snapshots until they are deleted.",
+    statement="The report: snapshots of Fast Launch stayed and cost money after the images were "
+    "gone. AWS: you pay for snapshots until they are deleted.",
     needs=("coverage", "snapshots"),
     silent="a scan of the region was not complete, or a snapshot is newer than two of them",
     advises="look at the snapshots; after two complete scans without the image, delete them",
@@ -306,7 +306,7 @@ def _delete(region: Any, ids: Sequence[str]) -> list[Step]:
     "low",
     "a Recycle Bin rule keeps every snapshot that a launch has used",
     source="EC2 User Guide: Manage costs for EC2 Fast Launch",
-    says="A retention rule for snapshots keeps consumed ones, which are paid for, unless it "
+    statement="A retention rule for snapshots keeps consumed ones, which are paid for, unless it "
     "excludes the tag CreatedBy=EC2 Fast Launch.",
     reads=("recycle_bin_rules",),
     advises="exclude that tag from the retention rule",
@@ -337,8 +337,8 @@ def find_recycle_bins(facts: RuleInput) -> pd.DataFrame:
     "low",
     "volumes or network interfaces that Fast Launch created are left",
     source="jenkins-infra helpdesk 4548; AWS's change of the service-linked role of 2025-07-17",
-    says="AWS changed the role of Fast Launch so that it can delete volumes and interfaces that "
-    "preparation instances leave behind.",
+    statement="AWS changed the role of Fast Launch so that it can delete volumes and interfaces "
+    "that preparation instances leave behind.",
     reads=("leftover_volumes", "leftover_interfaces"),
     silent="they are attached to an instance",
     advises="look at them, and delete what nothing uses",

@@ -63,8 +63,8 @@ def _warm_share(images: pd.DataFrame) -> pd.Series:
     "medium",
     "fewer snapshots are available than the target, for longer than a refill can take",
     source="EC2 User Guide: Troubleshoot EC2 Fast Launch, and its CloudWatch metrics",
-    says="EC2 gives a preparation instance 30 minutes, and no more of them run than the target "
-    "and the maximum of parallel launches allow.",
+    statement="EC2 gives a preparation instance 30 minutes, and no more of them run than the "
+    "target and the maximum of parallel launches allow.",
     reads=("target_resource_count", "max_parallel_launches", STOCK, "metrics_since"),
     silent="99 in 100 launches find a snapshot, or a refill may still go on",
     advises="see whether preparation instances are at work",
@@ -108,7 +108,7 @@ def _look_at_work(account_id: Any, region: Any, image_id: Any) -> str | None:
     "medium",
     "more than 1 in 100 launches found no snapshot and booted cold",
     source="EC2 User Guide: Monitor EC2 Fast Launch; cdk-github-runners 466",
-    says="NumberOfInstancesNotFastLaunched counts launches that found no snapshot. "
+    statement="NumberOfInstancesNotFastLaunched counts launches that found no snapshot. "
     "The report: the target is a guess, and an empty pool is silent.",
     reads=("fast_launches", "cold_launches"),
     silent="launches lost less than 10 minutes in all, or Fast Launch has failed",
@@ -148,7 +148,7 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
     "high",
     "snapshots are available, but instances are launched without them",
     source="karpenter-provider-aws 9014",
-    says="Launches with BlockDeviceMappings do not use the snapshots: the root volume "
+    statement="Launches with BlockDeviceMappings do not use the snapshots: the root volume "
     "of such an instance comes from the AMI's own snapshot.",
     reads=(STOCK, "instances_fast_since_enabled", "instances_cold_since_enabled"),
     silent="an instance since enabling came from the pool, or the stock is unknown",
@@ -190,7 +190,7 @@ def find_bypassed_pools(facts: RuleInput) -> pd.DataFrame:
     "medium",
     "a launch template or an Auto Scaling group will bypass the pool at its next launch",
     source="karpenter-provider-aws 9014",
-    says="Launches with BlockDeviceMappings do not use the snapshots.",
+    statement="Launches with BlockDeviceMappings do not use the snapshots.",
     reads=("bypassing_launchers",),
     advises="remove the BlockDeviceMappings, or accept cold launches",
     yields_to=(*_SPECIFIC, "pool-bypassed"),
@@ -216,8 +216,8 @@ def find_bypassing_launchers(facts: RuleInput) -> pd.DataFrame:
     "low",
     "an empty pool takes more than 4 hours to fill",
     source="EC2 User Guide: Manage costs for EC2 Fast Launch",
-    says="A preparation instance takes several minutes (10 are assumed here), and no more of them "
-    "run than the maximum of parallel launches. The 4 hours are our choice.",
+    statement="A preparation instance takes several minutes (10 are assumed here), and no more "
+    "of them run than the maximum of parallel launches. The 4 hours are our choice.",
     reads=("target_resource_count", "max_parallel_launches"),
     advises="raise the maximum of parallel launches",
     yields_to=(*_SPECIFIC, "cold-launches"),
@@ -259,7 +259,7 @@ def find_slow_fills(facts: RuleInput) -> pd.DataFrame:
     "low",
     "images of a region may together start more preparation instances than its quota allows",
     source="Service Quotas: Parallel instance launches (ec2fastlaunch, L-DC79B53E)",
-    says="The quota holds for all AMIs of a region together. An image never has more "
+    statement="The quota holds for all AMIs of a region together. An image never has more "
     "at work than its target.",
     reads=("parallel_launches_quota", "target_resource_count", "max_parallel_launches"),
     silent="the quota was not read",
@@ -305,8 +305,8 @@ def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
     "info",
     "CloudWatch and EC2 count different numbers of snapshots",
     source="EC2 User Guide: Monitor EC2 Fast Launch; EC2 API Reference: DescribeSnapshots",
-    says="NumberOfAvailableFastLaunchSnapshots is the stock of an AMI; completed snapshots with "
-    "the tag of Fast Launch should be as many.",
+    statement="NumberOfAvailableFastLaunchSnapshots is the stock of an AMI; completed snapshots "
+    "with the tag of Fast Launch should be as many.",
     reads=("available_snapshots", "available_snapshots_time", "snapshots", "snapshots_pending"),
     silent="CloudWatch's number is older than an hour, or launches may explain the difference",
     advises="read both again",

@@ -20,7 +20,7 @@ ENABLED_STATES: Final = (*ACTIVE_STATES, "enabling-failed", "enabled-failed")
 ENDING_RULES: Final = ("image-gone", "image-deprecated", "unused")
 """Rules that advise to end Fast Launch: others do not advise to improve it for the same image."""
 STOCK: Final = "stock"
-"""The name by which a rule says that it reads the stock, which two joins know."""
+"""The name of the stock in the `reads` of a rule: two joins know it."""
 _OPTIONAL_FACTS: Final = ("intervals", "coverage", "snapshots")
 
 
@@ -82,8 +82,8 @@ class Rule:
     needs : tuple of str
         Arguments of :func:`fastlaunch_nb.findings` without which the rule is skipped:
         ``"intervals"``, ``"coverage"`` or ``"snapshots"``.
-    says : str
-        What the source says.
+    statement : str
+        What the source states.
     reads : tuple of str
         Columns of images without which the rule is silent, or ``"stock"``.
     silent : str
@@ -105,7 +105,7 @@ class Rule:
     source: str
     find: Find
     needs: tuple[str, ...] = ()
-    says: str = ""
+    statement: str = ""
     reads: tuple[str, ...] = ()
     silent: str = ""
     advises: str = ""
@@ -145,11 +145,11 @@ def rule(
     """Return a decorator that makes a function the ``find`` of a rule.
 
     `others` are further attributes of the rule. The docstring of the function gets the source
-    and what it says.
+    and what it states.
 
     Examples
     --------
-    >>> @rule("no-image", "low", "the fleet is empty", source="an example", says="It may be.")
+    >>> @rule("no-image", "low", "the fleet is empty", source="an example", statement="It may be.")
     ... def find_empty_fleet(facts):
     ...     \"\"\"Find an empty fleet.\"\"\"
     ...     return facts.images
@@ -159,7 +159,7 @@ def rule(
 
     def make_rule(find: Find) -> Rule:
         made = Rule(name, severity, what, source, find, **others)
-        find.__doc__ = f"{find.__doc__}\n\nSource: {source}. {made.says}"
+        find.__doc__ = f"{find.__doc__}\n\nSource: {source}. {made.statement}"
         return made
 
     return make_rule

@@ -44,7 +44,7 @@ _UNUSABLE_KEY = ("Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unava
     "info",
     "a Windows AMI has no Fast Launch, but its copy or its namesake elsewhere does",
     source="packer-plugin-amazon 445, 451, and 506, 509",
-    says="The setting is not copied with an AMI (445, 451). But some leave it off where few "
+    statement="The setting is not copied with an AMI (445, 451). But some leave it off where few "
     "instances start (506, 509): a difference is a question, not a fault.",
     reads=("siblings_without_fast_launch",),
     advises="decide whether launches there need it",
@@ -85,7 +85,7 @@ def _list_instances(account_id: Any, region: Any, image_id: Any) -> str | None:
     "medium",
     "a newer AMI is in use without Fast Launch, but the AMI that it follows has it",
     source="packer-plugin-amazon 445",
-    says="Each new AMI must be enabled again: the setting stays with the old one.",
+    statement="Each new AMI must be enabled again: the setting stays with the old one.",
     reads=("successor_in_use",),
     advises="enable it for the new AMI, disable it for the old one",
     yields_to=ENDING_RULES,
@@ -136,8 +136,8 @@ _LIST_VERSIONS = ("account_id", "region", *_TEMPLATE[:2])
     "high",
     "the launch template has settings that Fast Launch does not allow",
     source="EC2 User Guide: Prerequisites for EC2 Fast Launch",
-    says="The template must not have user data, termination protection, disabled metadata, Spot, "
-    "terminate on shutdown, or tags for network interfaces, elastic GPUs or Spot requests.",
+    statement="The template must not have user data, termination protection, disabled metadata, "
+    "Spot, terminate on shutdown, or tags for network interfaces, elastic GPUs or Spot requests.",
     reads=("template_forbidden",),
     advises="make a version without these settings, then enable with that version",
     yields_to=ENDING_RULES,
@@ -164,8 +164,8 @@ def find_forbidden_templates(facts: RuleInput) -> pd.DataFrame:
     "medium",
     "Fast Launch uses the launch template's $Latest or $Default version",
     source="AWS's security notice of 2026-08-14",
-    says="AWS resolves these versions at each preparation. So whoever may edit the template may "
-    "pass any role to these instances, without iam:PassRole.",
+    statement="AWS resolves these versions at each preparation. So whoever may edit the template "
+    "may pass any role to these instances, without iam:PassRole.",
     reads=("state",),
     advises="enable with the number of a version",
     yields_to=(*ENDING_RULES, "forbidden-template"),
@@ -192,8 +192,8 @@ def find_moving_templates(facts: RuleInput) -> pd.DataFrame:
     "high",
     "the account enforces IMDSv2, but the launch template does not require it",
     source="EC2 User Guide: Configure the Instance Metadata Service options, 2026-02-24",
-    says="Where an account enforces IMDSv2, a launch without HttpTokens=required fails, and so do "
-    "preparation instances.",
+    statement="Where an account enforces IMDSv2, a launch without HttpTokens=required fails, and "
+    "so do preparation instances.",
     reads=("imds_http_tokens_enforced", "template_http_tokens"),
     advises="make a version with HttpTokens=required, then enable with that version",
     yields_to=(*ENDING_RULES, "forbidden-template"),
@@ -224,8 +224,8 @@ def find_templates_without_imds_v2(facts: RuleInput) -> pd.DataFrame:
     "high",
     "Fast Launch cannot use the key that encrypts the AMI, or perhaps cannot",
     source="EC2 User Guide: Prerequisites for EC2 Fast Launch; KMS Developer Guide: Key states",
-    says="For an AMI that a customer managed key encrypts, AWSServiceRoleForEC2FastLaunch needs a "
-    "grant. A key that is disabled or pending deletion decrypts nothing.",
+    statement="For an AMI that a customer managed key encrypts, AWSServiceRoleForEC2FastLaunch "
+    "needs a grant. A key that is disabled or pending deletion decrypts nothing.",
     reads=("kms_key_state", "kms_grant"),
     advises="enable the key or create the grant",
     yields_to=ENDING_RULES,
@@ -264,8 +264,8 @@ def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
     "low",
     "the settings differ from what Image Builder intends, or from those elsewhere",
     source="Image Builder API Reference: FastLaunchConfiguration; packer-plugin-amazon 506, 509",
-    says="A distribution configuration states the intended settings for an account and region. "
-    "The reports ask for settings for each region, so a difference alone is only a question.",
+    statement="A distribution configuration states the intended settings for an account and "
+    "region. The reports ask for settings for each region, so a difference alone is a question.",
     reads=("target_resource_count", "max_parallel_launches"),
     silent="the images have different names and no configuration states an intent",
     advises="compare with the intent, or ask whether the difference is meant",

@@ -33,7 +33,7 @@ MAX_TIME_IN_STATE: Final = {
     "high",
     "enabling, a later refill or disabling has failed",
     source="EC2 User Guide: Monitor EC2 Fast Launch",
-    says="A failed state stays until Fast Launch is enabled or disabled again; "
+    statement="A failed state stays until Fast Launch is enabled or disabled again; "
     "after disabling-failed, snapshots may remain.",
     reads=("state",),
     advises="look at what is left, remove the cause, then enable or disable again",
@@ -85,8 +85,9 @@ def _list_snapshots(account_id: Any, region: Any, image_id: Any) -> str | None:
     "medium",
     "enabling for more than 45 minutes, or disabling for more than an hour",
     source="EC2 User Guide: Troubleshoot EC2 Fast Launch; packer-plugin-amazon 445",
-    says="After 30 minutes EC2 ends the preparation instances and the state is enabling-failed, "
-    "so enabling cannot last longer. It names no limit for disabling: the hour is our choice.",
+    statement="After 30 minutes EC2 ends the preparation instances and the state is "
+    "enabling-failed, so enabling cannot last longer. It names no limit for disabling: the hour is "
+    "our choice.",
     reads=("state", "state_transition_time"),
     silent="the time of observation or of the transition is unknown",
     advises="look again, then at what is running or left",

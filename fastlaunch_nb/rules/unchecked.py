@@ -1,4 +1,4 @@
-"""What findings could not judge: the rules that were silent for want of a value."""
+"""The rules that were silent for want of a value: where, why, and how to have it read."""
 
 from __future__ import annotations
 

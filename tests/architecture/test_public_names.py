@@ -42,6 +42,7 @@ PUBLIC = [
     "measure_fill_time",
     "metrics",
     "panel",
+    "render_command",
     "right_size",
     "sizing_curve",
     "snapshots",
@@ -50,6 +51,7 @@ PUBLIC = [
     "targets",
     "text",
     "timeline",
+    "unchecked",
 ]
 
 

@@ -251,8 +251,8 @@ def test_a_click_selects_the_row_under_the_pointer(screen: Screen, images: pd.Da
     screen.expect_in_kernel(filters={"region": ["us-east-1"]}, selected=[get_key(images, second)])
 
 
-def test_a_selected_finding_shows_its_whole_remedy(screen: Screen) -> None:
-    """The remedy has at most two lines, so that rows stay short, until its row is selected."""
+def test_a_selected_finding_shows_its_whole_advice(screen: Screen) -> None:
+    """Advice and command have two lines at most, until their row is selected: rows stay short."""
     screen.open_drawn_tab("Findings")
     row = screen.panel.locator("table.dataTable:visible tbody tr").first
     hidden_height = "element => element.scrollHeight - element.clientHeight"

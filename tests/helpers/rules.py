@@ -234,7 +234,7 @@ def _read_finding(row: Mapping[Any, Any]) -> tuple[int, Finding]:
         for name in ("finding", "severity", "evidence", "command", *USD, "advice", *KEY)
     )
     rule, severity, evidence, command, low, high, advice, *key = values
-    usd = tuple(None if value is None else round(value, 9) for value in (low, high))
+    usd: Any = tuple(None if value is None else round(value, 9) for value in (low, high))
     return number, Finding(rule, severity, evidence, command, usd, advice, *key)
 
 

@@ -53,9 +53,21 @@ def make_operations_table() -> str:
 
 
 def make_rules_table() -> str:
-    """Return the rules, with their sources."""
-    rows = ((f"`{rule.name}`", rule.severity, rule.what, rule.source) for rule in RULES)
-    return make_table(("finding", "severity", "what it finds", "source"), rows)
+    """Return the rules, with their sources, what they need and what they advise."""
+    rows = (
+        (
+            f"`{rule.name}`",
+            rule.severity,
+            rule.what,
+            f"{rule.source}. {rule.statement}",
+            ", ".join(f"`{name}`" for name in (*rule.needs, *rule.reads)),
+            rule.silent or "a value that it needs is unknown",
+            rule.advises,
+        )
+        for rule in RULES
+    )
+    head = ("finding", "severity", "what it finds", "source, and what it states", "needs")
+    return make_table((*head, "silent when", "advises"), rows)
 
 
 def make_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

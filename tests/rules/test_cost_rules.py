@@ -40,7 +40,7 @@ def unused(
     usd: tuple[float | None, float | None] = COST,
     last: str = "last launched 2025-12-26 12:00 UTC",
 ) -> Finding:
-    """Return the finding of a pool without launches: it asks, and disables nothing."""
+    """Return the finding of a pool without launches: its command disables nothing."""
     count = f"{stock} snapshot{'s' * (stock > 1)}"
     evidence = f"no launch in {days}, by EC2 {last}, no instance; {count} available"
     return Finding("unused", "medium", evidence, LIST_INSTANCES, usd)

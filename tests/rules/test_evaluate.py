@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.rules.evaluate import RULES
-from fastlaunch_nb.rules.rule import ENDING_RULES, SEVERITIES
-from fastlaunch_nb.rules.unchecked import STOCK
+from fastlaunch_nb.rules.rule import ENDING_RULES, SEVERITIES, STOCK
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, JOINS
@@ -496,10 +495,10 @@ def test_severities() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_each_rule_states_its_source(rule: fl.Rule) -> None:
-    """A rule names its source, what that says, what it reads or needs, and what it advises."""
-    for text in (rule.source, rule.says):
+    """A rule names its source, what that states, what it reads or needs, and what it advises."""
+    for text in (rule.source, rule.statement):
         assert text in str(rule.find.__doc__)
-    assert rule.says.endswith(".")
+    assert rule.statement.endswith(".")
     assert rule.advises
     assert rule.reads or rule.needs
     assert set(rule.reads) <= {*DTYPES, STOCK}

@@ -55,7 +55,7 @@ def test_the_decorator_makes_a_rule() -> None:
     def find(facts: RuleInput) -> pd.DataFrame:
         return facts.images
 
-    decorated = rule("x", "low", "y", source="z", needs=("snapshots",), says="It is.")(find)
+    decorated = rule("x", "low", "y", source="z", needs=("snapshots",), statement="It is.")(find)
     assert decorated == fl.Rule("x", "low", "y", "z", find, ("snapshots",), "It is.")
     assert str(find.__doc__).endswith("Source: z. It is.")
     assert rule("x", "low", "y", source="z")(find) == fl.Rule("x", "low", "y", "z", find)

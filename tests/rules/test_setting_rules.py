@@ -438,7 +438,7 @@ DEVIATIONS = [
         deviation("target 10, intended 9; max parallel launches 6, intended 7"),
     ),
     Case("drift", "as intended", {**INTENDED, "intended_target_resource_count": 10}),
-    # An image that is as intended needs no question, and asks none of others.
+    # An image that is as intended needs no question.
     Case(
         "drift",
         "as intended, and different elsewhere",

@@ -1,4 +1,4 @@
-"""What findings could not judge: each rule, where, why, and how to have it read."""
+"""Rules that could not judge: where, why, and how to have the value read."""
 
 from __future__ import annotations
 
