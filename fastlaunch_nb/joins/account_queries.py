@@ -57,8 +57,11 @@ def _matches_tag(tags: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def fetch_leftovers(region: AccountRegion) -> list[Row]:
-    """Return the number of volumes and interfaces of Fast Launch that are attached to nothing."""
-    request = {"Filters": [TAG_FILTER, _AVAILABLE]}
+    """Return the number of volumes and interfaces of Fast Launch that are attached to nothing.
+
+    EC2 hides resources that a service manages, unless a request includes them: they are billed.
+    """
+    request = {"IncludeManagedResources": True, "Filters": [TAG_FILTER, _AVAILABLE]}
     list_items = region.client.iter_items
     volumes = list(list_items("ec2", "DescribeVolumes", "Volumes", request, _PAGE_SIZE))
     operation, result_key = "DescribeNetworkInterfaces", "NetworkInterfaces"

@@ -92,7 +92,7 @@ def enrich(
         Names of joins: ``"ami"``, ``"siblings"``, ``"template"``, ``"snapshots"``,
         ``"metrics"``, ``"launches"``, ``"quota"``, ``"cost"``, ``"recycle_bin"``,
         ``"leftovers"``, ``"launchers"``, ``"kms"``, ``"imds"`` and ``"intent"``. Default:
-        the first eight. The others would double the number of requests and need further
+        the first eight. The others would nearly double the requests and need further
         permissions; ``fl.enrich(images, *fastlaunch_nb.schema.joins.JOINS)`` makes all.
         A join replaces its columns if they exist. ``"cost"`` joins the snapshots first if
         they are missing. It needs the metrics for the launches: without them, the cost of

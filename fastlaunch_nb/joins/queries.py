@@ -51,7 +51,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 
 _HIDDEN_AMIS = {"IncludeDeprecated": True, "IncludeDisabled": True}
 _MAX_FILTER_VALUES = 200  # EC2 API Reference, Filter
-_PAGE_SIZE = 1000  # the maximum of DescribeImages, DescribeSnapshots, DescribeInstances
+_PAGE_SIZE = 1000  # the maximum of DescribeSnapshots and DescribeInstances
+_AMIS_PAGE_SIZE = 500  # EC2 names no maximum of DescribeImages; that of most lists is 1000
 _VOLUMES_PAGE_SIZE = 500  # the maximum of DescribeVolumes
 FAST_LAUNCH_TAG: Final = {"Key": "CreatedBy", "Value": "EC2 Fast Launch"}
 """The tag on everything that Fast Launch creates (EC2 User Guide)."""
@@ -110,7 +111,7 @@ class AccountRegion:
             **_HIDDEN_AMIS,
         }
         images = list(
-            self.client.iter_items("ec2", "DescribeImages", "Images", request, _PAGE_SIZE)
+            self.client.iter_items("ec2", "DescribeImages", "Images", request, _AMIS_PAGE_SIZE)
         )
         if not images:
             return []

@@ -56,7 +56,7 @@ def test_each_rule_is_read() -> None:
 
 
 def test_leftovers_are_counted() -> None:
-    """Volumes and interfaces with the tag count if they are available; all pages are added up."""
+    """Those with the tag count if they are available, even if EC2 hides them; pages add up."""
     client = CannedRegionClient(
         DescribeVolumes=[{"Volumes": [{"Size": 50}]}, {"Volumes": [{"Size": 30}]}],
         DescribeNetworkInterfaces={"NetworkInterfaces": [{}]},
@@ -70,7 +70,8 @@ def test_leftovers_are_counted() -> None:
         {"Name": "status", "Values": ["available"]},
     ]
     operations = ("DescribeVolumes", "DescribeNetworkInterfaces")
-    assert client.requests == [(operation, {"Filters": filters}) for operation in operations]
+    request = {"IncludeManagedResources": True, "Filters": filters}
+    assert client.requests == [(operation, request) for operation in operations]
     client.answers["DescribeVolumes"] = {"Volumes": [{"Size": 50}, {}]}
     assert account_queries.fetch_leftovers(region)[0]["leftover_volume_gib"] is None
 

@@ -54,7 +54,7 @@ def test_own_amis_are_two_reads(count: int, reads: int, monkeypatch: pytest.Monk
     client = StubRegionClient(lambda *_: [{"ImageId": f"ami-{n}"} for n in range(count)])
     rows = create_account_region(client, 0).list_own_amis()
     assert len(client.requests) == 1
-    assert client.page_sizes("DescribeImages") == {1000}
+    assert client.page_sizes("DescribeImages") == {500}
     assert requests == [{}] * reads
     assert [row["has"] for row in rows] == [1, *[0] * (count - 1)][:count]
 
