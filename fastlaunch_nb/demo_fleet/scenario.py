@@ -17,11 +17,13 @@ from typing import Any
 
 from fastlaunch_nb.demo_fleet import scenario_defects
 from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
+from fastlaunch_nb.demo_fleet.scenario_surroundings import TEMPLATE_DATA, schedule_surroundings
 from fastlaunch_nb.emulator.change_log import DISABLED
 from fastlaunch_nb.emulator.clock import CLOCK, to_milliseconds
 from fastlaunch_nb.emulator.ids import draw_id
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.emulator.organization import Account, Unit, create_organization
+from fastlaunch_nb.emulator.surroundings import add_key
 from fastlaunch_nb.pool.fill_time import DEFAULT_FILL_TIME, PREPARATION_LIMIT
 
 _PRODUCTION = Unit("Production", tuple(starmap(Account, ACCOUNTS.items())))
@@ -71,7 +73,7 @@ _PAST = timedelta(days=60)  # the length of the scenario
 _SHARED = ("us-east-1", "win2025-game-server-2026.01")  # build-farm's, shared with game-servers
 _RETIRED = "win2019-legacy-lobby-2025.09"  # disabled within the last week
 _OMITTED_FIELDS: tuple[tuple[str, ...], ...] = (  # of some images, as EC2 may omit any field
-    (),
+    ("launch_template_id", "launch_template_name", "launch_template_version"),
     ("target_resource_count",),
     ("max_parallel_launches",),
     ("state_transition_reason",),
@@ -111,9 +113,9 @@ def populate(seed: int) -> int:
         replace(story, settings=scenario_defects.settings_of(story, assignment)) for story in fleet
     ]
     for story in fleet:
-        is_deprecated = story.image_id == assignment.deprecated
-        _add_resources(story, now - _DEPRECATED if is_deprecated else None)
+        _add_resources(story, assignment, now)
         _schedule_story(story, rng)
+    schedule_surroundings(fleet, assignment, now)
     scenario_defects.schedule_defects(fleet, assignment, now, seed)
     CLOCK.advance(seconds=_PAST.total_seconds())
     return sum(story.state != DISABLED for story in fleet)
@@ -172,19 +174,19 @@ def _draw_settings(rng: random.Random, template: str | None) -> dict[str, Any]:
     return settings
 
 
-def _add_resources(story: _Story, deprecation_time: datetime | None) -> None:
+def _add_resources(story: _Story, roles: Any, now: datetime) -> None:
     """Add the AMI of an image, and all versions of its launch template."""
     ec2 = get_backend(story.account_id, story.region)
     template = story.settings.get("launch_template", {}).get("LaunchTemplateName")
     if template and template not in ec2.launch_template_name_to_ids:
-        data = scenario_defects.template_data(template, story.region)
-        ec2.add_launch_template(template, _VERSIONS, data)
+        ec2.add_launch_template(template, _VERSIONS, TEMPLATE_DATA)
     get_backend(story.owner_id, story.region).add_windows_image(
         story.image_id,
         name=story.name,
         owner_id=story.owner_id,
         shared_with={story.account_id} - {story.owner_id},
-        deprecation_time=deprecation_time,
+        deprecation_time=now - _DEPRECATED if story.image_id == roles.deprecated else None,
+        kms_key_id=add_key(ec2) if story.image_id == roles.encrypted else None,
     )
 
 

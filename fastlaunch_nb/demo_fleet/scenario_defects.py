@@ -21,8 +21,6 @@ from fastlaunch_nb.emulator.moto_extension import get_backend
 _PERIOD = timedelta(days=14)
 _RUSH_HOUR = timedelta(hours=8)  # the time of day at which the rush begins
 _DRIFTED_SETTINGS = {"target_resource_count": 150, "max_parallel_launches": 6}
-_FORBIDDEN = {"DisableApiTermination": True, "InstanceMarketOptions": {"MarketType": "spot"}}
-_FORBIDDEN_IN = ("build-agent", "us-east-1")
 _RAISED_QUOTA = 200  # of parallel launches, in all account regions but one
 _STARVED_FOR = timedelta(hours=6)  # how long one image is launched faster than refilled
 _SLOW_REFILL = timedelta(minutes=25)  # its preparation time since then
@@ -34,9 +32,9 @@ ScheduledAction: TypeAlias = tuple[datetime, Callable[[], Any]]
 
 
 class DefectAssignment:
-    """An assignment of defects to images that were enabled long ago; it follows from the seed.
+    """An assignment of defects to images; it follows from the seed.
 
-    Each attribute is the id of an image:
+    Each attribute is the id of an image. These were enabled long ago:
 
     - `rushed` is launched all at once each weekday, more often than its pool holds
     - `starved` is below its target because it is launched faster than it is refilled
@@ -44,6 +42,16 @@ class DefectAssignment:
     - `bypassed` is launched with volumes that bypass its pool
     - the AMIs of `gone` and `deprecated` are deregistered or deprecated
     - `drifted` has other settings than in the other regions
+
+    These are only enabled; see ``scenario_surroundings``:
+
+    - `floating` names the version ``$Latest`` of a launch template, which has become forbidden;
+      the images of its name in other regions name it too
+    - the template of `tokenless` does not require IMDSv2, which its account enforces
+    - the key of `encrypted` is disabled
+    - `threatened` has an Auto Scaling group that will bypass its pool
+    - `succeeded` has a newer AMI of its family, without Fast Launch
+    - `intended` has another target than Image Builder's configuration intends
     """
 
     def __init__(self, stories: Sequence[Any], now: datetime) -> None:
@@ -61,17 +69,56 @@ class DefectAssignment:
         self.drifted = drifted.image_id
         self.rushed, self.unused, self.gone, self.deprecated = ids[:4]
         self.starved, self.bypassed = ids[:-3:-1]
+        self._assign_surroundings(stories)
+
+    def _assign_surroundings(self, stories: Sequence[Any]) -> None:
+        used = set(vars(self).values())
+        free = [
+            story
+            for story in stories
+            if story.state == "enabled"
+            and story.owner_id == story.account_id
+            and story.image_id not in used
+        ]
+        floating = next(story for story in free if "launch_template" in story.settings)
+        self.floating = floating.image_id
+        self.floating_name = floating.account_id, floating.name
+        others = [story for story in free if (story.account_id, story.name) != self.floating_name]
+        tokenless = next(story for story in others if _has_own_version(story, stories))
+        self.tokenless = tokenless.image_id
+        rest = [story.image_id for story in others if story is not tokenless]
+        self.encrypted, self.threatened, self.succeeded, self.intended = rest[:4]
+
+    @property
+    def visible(self) -> tuple[str, ...]:
+        """The images whose settings have to be in EC2's answers."""
+        return self.drifted, self.floating, self.tokenless, self.intended
+
+
+def _has_own_version(story: Any, stories: Sequence[Any]) -> bool:
+    """Return True if no other image of its account and region uses its launch template's version.
+
+    That of the latest version may become one that others use by ``$Latest``.
+    """
+    template = story.settings.get("launch_template")
+    users = [
+        other
+        for other in stories
+        if (other.account_id, other.region) == (story.account_id, story.region)
+        and other.settings.get("launch_template") == template
+    ]
+    return template is not None and template["Version"] != "9" and users == [story]
 
 
 def settings_of(story: Any, assignment: DefectAssignment) -> dict[str, Any]:
     """Return an image's settings; those of the drifted image differ, and are slow to fill."""
-    changes = _DRIFTED_SETTINGS if story.image_id == assignment.drifted else {}
+    changes: dict[str, Any] = {}
+    if story.image_id == assignment.drifted:
+        changes = _DRIFTED_SETTINGS
+    elif (story.account_id, story.name) == assignment.floating_name:
+        template = {**story.settings["launch_template"], "Version": "$Latest"}
+        changes = {"launch_template": template}
     return {**story.settings, **changes}
-
-
-def template_data(name: str, region: str) -> dict[str, Any]:
-    """Return the data of a launch template; Fast Launch does not allow it in one region."""
-    return _FORBIDDEN if (name, region) == _FORBIDDEN_IN else {}
 
 
 def schedule_defects(
@@ -80,8 +127,8 @@ def schedule_defects(
     """Schedule launches and defects on the emulator's clock."""
     for number, story in enumerate(stories):
         ec2 = get_backend(story.account_id, story.region)
-        if story.image_id == assignment.drifted:
-            ec2.omitted_fields.pop(story.image_id, None)  # so that the drift is visible
+        if story.image_id in assignment.visible:
+            ec2.omitted_fields.pop(story.image_id, None)
         # The launches follow from this text, so it must not change.
         rng = random.Random(f"launches of the demo, {seed}, {number}")
         for when, action in _plan_launches(ec2, story, assignment, now, rng):

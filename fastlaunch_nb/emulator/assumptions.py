@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 # --- pages of DescribeFastLaunchImages ------------------------------------------------
 
@@ -26,7 +28,11 @@ NOT_ENABLED_ID_CODE: str | None = None
 # --- enabling and disabling -----------------------------------------------------------
 
 DEFAULT_TARGET, DEFAULT_PARALLEL = 5, 6
-"""TargetResourceCount and MaxParallelLaunches if a request does not set them."""
+"""TargetResourceCount and MaxParallelLaunches if a request does not set them.
+
+Sources differ on the target: the console's default is 5 launches an hour, and so 5 snapshots
+(EC2 User Guide); AWS CLI's example without a SnapshotConfiguration is answered with 10.
+"""
 
 NOT_WINDOWS_CODE = "InvalidParameterValue"
 """The error code for an AMI of another platform."""
@@ -46,9 +52,26 @@ STATES_REFUSING_DISABLE = frozenset({"disabling"})
 UNKNOWN_VERSION_CODE = "InvalidLaunchTemplateId.VersionNotFound"
 """The error code for a launch template version that does not exist or is not a number."""
 
+FORBIDDEN_TEMPLATE_CODE = "InvalidParameterValue"
+"""The error code for a launch template with settings that Fast Launch forbids.
+
+Enable refuses it (sloper-ai/cucina, measured); the code is our choice. A version that becomes
+the default or the latest one later is not refused, and prepares snapshots as before: AWS does
+not say what happens.
+"""
+
+DEFAULT_TEMPLATE_DATA: Mapping[str, Any] = {"MetadataOptions": {"HttpTokens": "required"}}
+"""The settings of the default launch template: it works where an account enforces IMDSv2."""
+
+ENABLE_WITHOUT_TEMPLATE: Mapping[str, Any] = {"LaunchTemplate": {}}
+"""What Enable answers about the launch template if the request names none.
+
+In AWS CLI's examples, Enable answers an empty one and Describe the default one, with the
+version "1".
+"""
+
 # An answer contains both the id and the name of a launch template, whichever the request
-# gave, and the version as the request gave it. Without a launch template in the request
-# there is none in the answer (AWS creates one and names it).
+# gave, and the version as the request gave it.
 
 # --- any request ----------------------------------------------------------------------
 

@@ -22,8 +22,8 @@ from moto.core.responses import ActionResult
 
 from fastlaunch_nb.emulator import assumptions
 from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.ec2_error import EC2Error
 from fastlaunch_nb.emulator.fast_launch_backend import (
-    EC2Error,
     find_backend,
     make_page_token,
     parse_page_token,

@@ -16,14 +16,13 @@ from math import inf
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from moto.core.utils import get_service_model
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
-from moto.ec2.utils import parse_user_data
 
-from fastlaunch_nb.emulator import assumptions
+from fastlaunch_nb.emulator import assumptions, launch_templates
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change
 from fastlaunch_nb.emulator.clock import CLOCK
+from fastlaunch_nb.emulator.ec2_error import EC2Error
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.image_index import FILTER_NAMES, Filters, ImageIndex
@@ -37,14 +36,6 @@ else:
 
 MAX_RESULTS = 200
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8,17}")
-
-
-class EC2Error(Exception):
-    """An error as EC2 answers it: code, message, HTTP status."""
-
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.code, self.message, self.status = code, message, status
 
 
 class WindowsAmi(Ami):
@@ -79,9 +70,11 @@ class WindowsAmi(Ami):
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
-        """The root volume, with the size of its snapshot."""
+        """The root volume, with the size and the encryption of its snapshot."""
         (root,) = super().block_device_mappings
-        return [{**root, "Ebs": {**root["Ebs"], "VolumeSize": self.ebs_snapshot.volume_size}}]
+        snapshot = self.ebs_snapshot
+        ebs = {"VolumeSize": snapshot.volume_size, "Encrypted": snapshot.encrypted}
+        return [{**root, "Ebs": {**root["Ebs"], **ebs}}]
 
 
 class FastLaunchBackend(_Base):
@@ -140,10 +133,12 @@ class FastLaunchBackend(_Base):
         shared_with: Iterable[str] = (),
         deprecation_time: datetime | None = None,
         source: tuple[str, str] | None = None,
+        kms_key_id: str | None = None,
     ) -> None:
         """Add a Windows AMI that DescribeImages lists, of this account or shared with it.
 
-        `source` is the id and the region of the AMI from which it was copied or created.
+        `source` is the id and the region of the AMI from which it was copied or created. An
+        AMI with a key is encrypted, and so are the snapshots of its pool.
         """
         ami = self.amis[image_id] = WindowsAmi(
             self,
@@ -165,6 +160,7 @@ class FastLaunchBackend(_Base):
         snapshot: Any = self.snapshots.pop(ami.ebs_snapshot.id)
         snapshot.id, snapshot.volume.id = IDS.make_id("snap"), IDS.make_id("vol")
         snapshot.volume.size = assumptions.ROOT_VOLUME_GIB
+        snapshot.encrypted, snapshot.kms_key_id = kms_key_id is not None, kms_key_id
         snapshot.start_time = CLOCK.now().replace(tzinfo=None)
         snapshot.full_snapshot_size_in_bytes = assumptions.FULL_SNAPSHOT_BYTES
         self.snapshots[snapshot.id] = snapshot
@@ -183,11 +179,15 @@ class FastLaunchBackend(_Base):
         self, name: str, versions: int, data: Mapping[str, Any] | None = None
     ) -> None:
         """Add a launch template with a number of versions, each with this LaunchTemplateData."""
-        template: Any = self.create_launch_template(name, "", _template_data(data), {})
+        copy = launch_templates.to_moto_data(data)
+        template: Any = self.create_launch_template(name, "", copy, {})
         while len(template.versions) < versions:
-            template.create_version(_template_data(data), "")
-        for resource in (template, *template.versions):
-            resource.create_time = CLOCK.now().replace(tzinfo=None)
+            template.create_version(deepcopy(copy), "")
+
+    def add_template_version(self, name: str, data: Mapping[str, Any]) -> None:
+        """Add a version to a launch template, as somebody may after it is in use."""
+        template = self.get_launch_template_by_name(name)
+        template.create_version(launch_templates.to_moto_data(data), "")
 
     def add_retention_rule(
         self,
@@ -304,7 +304,7 @@ class FastLaunchBackend(_Base):
             target_resource_count=assumptions.DEFAULT_TARGET if target is None else target,
             max_parallel_launches=assumptions.DEFAULT_PARALLEL if parallel is None else parallel,
             owner_id=self._find_owner(image_id),
-            **self._resolve_template(launch_template),
+            **launch_templates.resolve_template(self, launch_template),
         )
         present = self.image_index.get(image_id)
         if present and present.state in assumptions.STATES_REFUSING_ENABLE:
@@ -312,6 +312,8 @@ class FastLaunchBackend(_Base):
                 assumptions.CLEANING_UP_CODE, f"Snapshots of {image_id} are still being removed."
             )
         _end_dry_run(dry_run)
+        if not launch_template:
+            image = replace(image, **launch_templates.get_default_template(self))
         lifecycle = self._get_lifecycle(present or image)
         lifecycle.enable(image)
         return lifecycle.image
@@ -391,38 +393,6 @@ class FastLaunchBackend(_Base):
             raise EC2Error(assumptions.NOT_WINDOWS_CODE, f"{image_id} is not a Windows AMI.")
         return self.account_id if ami.owner_id == self.account_id else None
 
-    def _resolve_template(self, requested: Mapping[str, str] | None) -> dict[str, Any]:
-        """Return the id, name and version of a launch template, or raise if there is none."""
-        if not requested:
-            return {}
-        template_id = requested.get("LaunchTemplateId")
-        name, version = requested.get("LaunchTemplateName"), requested.get("Version")
-        if template_id and name:
-            message = "LaunchTemplateId and LaunchTemplateName cannot be given together."
-            raise EC2Error("InvalidParameterCombination", message)
-        if not (template_id or name) or not version:
-            message = "A launch template needs LaunchTemplateId or LaunchTemplateName, and Version."
-            raise EC2Error("MissingParameter", message)
-        if name:
-            template_id = self.launch_template_name_to_ids.get(name)
-        template = self.launch_templates.get(template_id or "")
-        if template is None:
-            kind = "Name.NotFoundException" if name else "Id.NotFound"
-            message = f"The specified launch template, with {name or template_id}, does not exist."
-            raise EC2Error(f"InvalidLaunchTemplate{kind}", message)
-        numbers = [str(existing.number) for existing in template.versions]
-        if version not in ("$Latest", "$Default", *numbers):
-            raise EC2Error(
-                assumptions.UNKNOWN_VERSION_CODE,
-                f"Could not find the specified version {version} for the launch template with "
-                f"ID {template.id}.",
-            )
-        return {
-            "launch_template_id": template.id,
-            "launch_template_name": template.name,
-            "launch_template_version": version,
-        }
-
 
 def find_backend(account_id: str | None, region: str) -> Any:
     """Return the backend of an account and region, or None; unlike moto, do not create one."""
@@ -435,19 +405,6 @@ def _end_dry_run(dry_run: bool) -> None:
     if dry_run:
         message = "Request would have succeeded, but DryRun flag is set."
         raise EC2Error("DryRunOperation", message, 412)
-
-
-def _template_data(data: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a copy of launch template data as moto stores it, or raise on unknown settings."""
-    if not data:
-        return {}  # without loading the service model, as the demo has many empty templates
-    allowed = get_service_model("ec2").shape_for("RequestLaunchTemplateData").members
-    if unknown := sorted(data.keys() - allowed.keys()):
-        raise ValueError(f"data has {unknown}. Expected settings of LaunchTemplateData.")
-    copy = deepcopy(dict(data))
-    if "UserData" in copy:
-        copy["UserData"] = parse_user_data(copy["UserData"])
-    return copy
 
 
 def _to_tags(tags: Mapping[str, str] | None) -> list[dict[str, str]]:

@@ -27,7 +27,8 @@ from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from fastlaunch_nb.emulator.assumptions import INVALID_TOKEN_CODE
-from fastlaunch_nb.emulator.fast_launch_backend import EC2Error, make_page_token
+from fastlaunch_nb.emulator.ec2_error import EC2Error
+from fastlaunch_nb.emulator.fast_launch_backend import make_page_token
 
 _SERVER_ERRORS = (
     ("InternalError", "An internal error has occurred", 500),

@@ -31,6 +31,7 @@ class IdGenerator:
 
     def restart(self, seed: int = 0) -> None:
         """Start again from a seed."""
+        self.seed = seed
         # Every generated id follows from this text, so it must not change.
         self._random = random.Random(f"ids of the embedded EC2, {seed}")
         self._requests = count(1)
@@ -54,10 +55,13 @@ IDS = IdGenerator()
 
 
 @contextmanager
-def seed_moto_ids() -> Iterator[None]:
-    """Seed the ids that moto makes in this block from ours, which no read changes."""
+def seed_moto_ids(name: str | None = None) -> Iterator[None]:
+    """Seed the ids that moto makes in this block from ours, which no read changes.
+
+    With the name of a resource, they follow from it, whatever was generated before.
+    """
     state = mock_random.getstate()
-    mock_random.seed(IDS.make_id("r"))
+    mock_random.seed(f"{name}, {IDS.seed}" if name else IDS.make_id("r"))
     try:
         yield
     finally:

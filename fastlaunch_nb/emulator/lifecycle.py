@@ -291,9 +291,11 @@ class FastLaunchLifecycle:
         }
         if image.launch_template_name is None:
             tags["CreatedByLaunchTemplateId"] = image.launch_template_id
+        ami = self._ec2.amis.get(image.image_id)  # None if another account shares it
         volume = SimpleNamespace(id=IDS.make_id("vol"), size=ROOT_VOLUME_GIB)  # deleted by now
         description = f"This is Fast Launch snapshot for image {image.image_id}"
-        snapshot = Snapshot(self._ec2, IDS.make_id("snap"), volume, description)
+        key_id = ami.ebs_snapshot.kms_key_id if ami else None
+        snapshot = Snapshot(self._ec2, IDS.make_id("snap"), volume, description, kms_key_id=key_id)
         snapshot.start_time = CLOCK.now().replace(tzinfo=None)  # moto would use the wall clock
         snapshot.full_snapshot_size_in_bytes = FULL_SNAPSHOT_BYTES  # type: ignore[attr-defined]
         self._ec2.tags[snapshot.id] = {name: tag for name, tag in tags.items() if tag is not None}

@@ -7,7 +7,7 @@ is where the service model puts it, and timestamps keep their milliseconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import cache
 from typing import Any, TypeAlias
@@ -21,17 +21,18 @@ from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models import launch_templates as moto_launch_templates
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 from moto.moto_api._internal import mock_random
 from moto.servicequotas.models import ServiceQuotasBackend
 from moto.sts.models import sts_backends
 
-from fastlaunch_nb.emulator import cloudwatch_api, run_instances, service_quotas
-from fastlaunch_nb.emulator.assumptions import NOT_A_NUMBER_CODE
+from fastlaunch_nb.emulator import assumptions, cloudwatch_api, run_instances, service_quotas
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.fast_launch_backend import EC2Error, FastLaunchBackend
+from fastlaunch_nb.emulator.ec2_error import EC2Error
+from fastlaunch_nb.emulator.fast_launch_backend import FastLaunchBackend
 from fastlaunch_nb.emulator.faults import FAULTS
 from fastlaunch_nb.emulator.ids import IDS
 from fastlaunch_nb.emulator.image import FastLaunchImage
@@ -123,6 +124,8 @@ def enable_fast_launch(request: Any) -> dict[str, Any]:
         max_parallel_launches=request._get_param("MaxParallelLaunches"),
         dry_run=request._get_param("DryRun"),
     )
+    if not request._get_param("LaunchTemplate"):
+        return {**image.to_api(), **assumptions.ENABLE_WITHOUT_TEMPLATE}
     return image.to_api()
 
 
@@ -187,7 +190,7 @@ def _parse_parameters(request: Any, http_request: Any) -> None:
             if reason.endswith(repr(value))
         ]
         message = messages[0] if messages else f"A parameter is invalid: {reason}"
-        raise EC2Error(NOT_A_NUMBER_CODE, message) from None
+        raise EC2Error(assumptions.NOT_A_NUMBER_CODE, message) from None
 
 
 def _make_method(action: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Answer]:
@@ -277,7 +280,14 @@ _SCALARS: Mapping[str, Writer] = {
     "boolean": lambda value: "true" if value else "false",
 }
 
-_MOTO_METHODS: Mapping[type, Mapping[str, Any]] = {  # added to moto's classes, or replaced there
+
+def _now() -> datetime:
+    """Return the time of the virtual clock, in UTC and without a time zone, as moto has times."""
+    return CLOCK.now().replace(tzinfo=None)
+
+
+_MOTO_METHODS: Mapping[Any, Mapping[str, Any]] = {  # added to moto, or replaced there
+    moto_launch_templates: {"utcnow": _now},
     EC2Response: {
         "describe_fast_launch_images": _make_method(describe_fast_launch_images),
         "enable_fast_launch": _make_method(enable_fast_launch),

@@ -17,8 +17,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from moto.iam.models import get_account_id_from
 from werkzeug.wrappers import Request, Response
 
+from fastlaunch_nb.emulator.ec2_error import EC2Error
 from fastlaunch_nb.emulator.fast_launch_backend import (
-    EC2Error,
     find_backend,
     make_page_token,
     parse_page_token,

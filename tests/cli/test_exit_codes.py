@@ -13,7 +13,7 @@ import pytest
 from fastlaunch_nb.cli.main import main
 from fastlaunch_nb.collect.scheduler import SweepScheduler
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
+from fastlaunch_nb.emulator.ec2_error import EC2Error
 from fastlaunch_nb.emulator.faults import FAULTS
 from tests.helpers.samples import ROOT
 

@@ -19,7 +19,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.collect.tasks import RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
+from fastlaunch_nb.emulator.ec2_error import EC2Error
 from fastlaunch_nb.emulator.faults import FAULTS
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend

@@ -25,6 +25,7 @@ RULE_ROLES = {  # rule name to the role in DefectAssignment of the image that it
     "image-deprecated": "deprecated",
     "drift": "drifted",
     "slow-to-fill": "drifted",
+    "forbidden-template": "floating",
 }
 
 

@@ -12,7 +12,7 @@ from moto.moto_api._internal import mock_random
 
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.emulator.fast_launch_backend import EC2Error
+from fastlaunch_nb.emulator.ec2_error import EC2Error
 from fastlaunch_nb.emulator.moto_extension import get_backend, install, reset_emulator
 from fastlaunch_nb.pool.fill_time import PREPARATION_LIMIT
 from fastlaunch_nb.schema.columns import API_STATES
