@@ -9,7 +9,7 @@ from functools import partial
 
 import fastlaunch_nb as fl
 from benchmarks import seconds
-from fastlaunch_nb.pool.launch_pattern import parse_launches
+from fastlaunch_nb.pool.launch_times import parse_launches
 from fastlaunch_nb.pool.model import count_warm_launches
 
 MORNINGS = "40 at 08:00 on weekdays"
@@ -26,7 +26,7 @@ def main() -> None:
         note = f", jitter {jitter:,} s" if jitter else ""
         print(f"| right size, {pattern}{note}: 10,000 days | {seconds(work):.1f} s | 5 s |")
     for pattern in (MORNINGS, NEVER_FULL):
-        times = parse_launches(pattern, 1_000).tolist()
+        times = parse_launches(pattern, 1_000).times.tolist()
         by_event = seconds(partial(count_by_event, times))
         by_recurrence = seconds(partial(count_by_recurrence, times))
         what = f"{pattern}, 1,000 days, {len(TARGETS)} targets: a loop over `Pool`"

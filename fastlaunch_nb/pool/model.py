@@ -1,12 +1,12 @@
 """The model of one snapshot pool: launches take from it, preparation instances refill it.
 
 Time is a number that the caller passes, and nothing is random. :class:`Pool` plays the model
-event by event, as the embedded EC2 does; :func:`count_warm_launches` is the same in one loop.
+event by event, as the embedded EC2 does; :func:`find_cold_launches` is the same in one loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import inf
 
@@ -156,9 +156,26 @@ class Pool:
 
 
 def count_warm_launches(
-    times: Iterable[float], target: int, max_parallel: int, fill_time: float
+    times: Sequence[float], target: int, max_parallel: int, fill_time: float
 ) -> int:
     """Count the launches that find a snapshot in a pool that is full at first.
+
+    The arguments are those of :func:`find_cold_launches`.
+
+    Examples
+    --------
+    Three launches at once and one a minute later, in a pool of two snapshots:
+
+    >>> count_warm_launches([0, 0, 0, 60], target=2, max_parallel=6, fill_time=60)
+    3
+    """
+    return len(times) - len(find_cold_launches(times, target, max_parallel, fill_time))
+
+
+def find_cold_launches(
+    times: Sequence[float], target: int, max_parallel: int, fill_time: float
+) -> list[int]:
+    """Return the indexes of the launches that find no snapshot in a pool that is full at first.
 
     `times` are in order, in the unit of `fill_time`; all other numbers are above 0. The result
     is that of :class:`Pool`, sooner. Number the warm launches 0, 1, 2, …
@@ -172,17 +189,18 @@ def count_warm_launches(
 
     Examples
     --------
-    Three launches at once and one a minute later, in a pool of two snapshots:
-
-    >>> count_warm_launches([0, 0, 0, 60], target=2, max_parallel=6, fill_time=60)
-    3
+    >>> find_cold_launches([0, 0, 0, 60], target=2, max_parallel=6, fill_time=60)
+    [2]
     """
     ready = [-inf] * target  # the initial stock: ready long ago
     append, queue = ready.append, target - min(max_parallel, target)
+    cold: list[int] = []
     warm = 0
     for time in times:
         if ready[warm] <= time:
             free = ready[queue + warm]  # when an instance is free to replace this snapshot
             append((time if time > free else free) + fill_time)  # max() takes twice as long
             warm += 1
-    return warm
+        else:
+            cold.append(warm + len(cold))
+    return cold

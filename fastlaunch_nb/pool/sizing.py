@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fastlaunch_nb.errors import InputError, accept_old_names, warn_renamed
 from fastlaunch_nb.number_checks import parse_count, parse_number, parse_share
-from fastlaunch_nb.pool.launch_pattern import MAX_DAYS, IntArray, parse_launches
-from fastlaunch_nb.pool.model import count_warm_launches
+from fastlaunch_nb.pool.fill_time import MAX_SECONDS, FillTime, parse_fill_time
+from fastlaunch_nb.pool.launch_pattern import DAY, MAX_DAYS, IntArray
+from fastlaunch_nb.pool.launch_times import Launches, parse_launches
+from fastlaunch_nb.pool.pool_search import MIN_PARALLEL, PoolSearch, Reading, format_share
+from fastlaunch_nb.pool.uncertainty import (
+    FEW_DAYS,
+    HOLDOUT_DAYS,
+    MIN_DAYS,
+    DayBootstrap,
+    ShareRange,
+    find_trend,
+    number_days,
+)
 
-MIN_PARALLEL: Final = 6
-"""The smallest MaxParallelLaunches that EnableFastLaunch accepts."""
-MAX_SECONDS: Final = 7 * 86_400
-"""The longest fill time and the longest jitter."""
+DAYS_A_MONTH: Final = 365 / 12
+"""Days of an average month, for monthly costs."""
 _CURVE_POINTS = 64
+_CURVE_LAUNCHES = 15_000_000  # to play for a curve, which takes seconds
+_MOST_LAUNCHES_NEEDED = 1_000  # to judge a share above 99.9 %, also of 100 %
 
 
 class Curve(NamedTuple):
@@ -43,9 +53,61 @@ class Curve(NamedTuple):
         return self.warm_share
 
 
+class Band(NamedTuple):
+    """The interval of the warm share for each target of a curve."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+class Holdout(NamedTuple):
+    """A check: the target that the first days need, played with the days after them.
+
+    Attributes
+    ----------
+    target_count : int
+        The smallest target for the first days.
+    warm_share : float
+        The share of the later days' launches that find a snapshot with it.
+    days, launches : int
+        The number of later days, and of their launches.
+    """
+
+    target_count: int
+    warm_share: float
+    days: int
+    launches: int
+
+
+class Cheapest(NamedTuple):
+    """The target with the lowest cost of snapshots and of launches that have to wait.
+
+    Attributes
+    ----------
+    target_count : int
+        The cheapest target; 0 if no pool is worth its cost.
+    warm_share : float
+        The share of launches that find a snapshot with it.
+    snapshots_monthly_usd, cold_monthly_usd : float
+        What its snapshots cost at most, and what its cold launches cost.
+    break_even_usd : float or None
+        The value of a launch that need not wait from which this pool costs less than none. None
+        for a target of 0.
+    last_snapshot_usd : float or None
+        What the last snapshot of the target costs for each launch that it makes warm.
+    """
+
+    target_count: int
+    warm_share: float
+    snapshots_monthly_usd: float
+    cold_monthly_usd: float
+    break_even_usd: float | None
+    last_snapshot_usd: float | None
+
+
 @dataclass(frozen=True)
 class RightSize:
-    """The size of a pool that is large enough, and what it achieves.
+    """The size of a pool that is large enough, what it achieves, and how sure that is.
 
     Attributes
     ----------
@@ -62,7 +124,29 @@ class RightSize:
     curve : Curve
         Arrays `target_count` and `warm_share`: the share for other targets with the same
         `max_parallel`, up to the target that makes all launches warm. All targets if there
-        are at most 64, else some 64 of them.
+        are at most 64, else some 64 of them, and fewer for more than 200,000 launches.
+    warm_share_range, target_range : tuple or None
+        Where the share, and the needed target, lie in 95 of 100 samples of days (bootstrap).
+        None if nothing is random, or fewer than 5 days have launches.
+    band : Band or None
+        The same for each target of the curve: arrays `low` and `high`.
+    fill_time_range : tuple of float
+        The shortest and the longest fill time to expect.
+    fill_time_source : str
+        How the fill time was found.
+    fill_time_targets : tuple or None
+        The targets for both ends of that range; None for an end that no target can serve, and
+        in all if the fill time was given.
+    target_if_spread : int or None
+        The target if the launches of a period are spread over it at random, where only their
+        sum by period is known. `target_count` then assumes that those of two periods come
+        together.
+    holdout : Holdout or None
+        A check with days that did not take part in the choice, where there are 12 days or more.
+    cheapest : Cheapest or None
+        The cheapest target, if `value_of_warm` was given.
+    warnings : tuple of str
+        What makes this result less sure than it looks.
     """
 
     target_count: int
@@ -72,12 +156,19 @@ class RightSize:
     cold: int
     fill_time: float
     curve: Curve = field(repr=False, compare=False)
+    warm_share_range: ShareRange | None = field(default=None, compare=False)
+    target_range: tuple[int, int] | None = field(default=None, compare=False)
+    band: Band | None = field(default=None, compare=False)
+    fill_time_range: tuple[float, float] | None = field(default=None, compare=False)
+    fill_time_source: str = field(default="given", compare=False)
+    fill_time_targets: tuple[int | None, int | None] | None = field(default=None, compare=False)
+    target_if_spread: int | None = field(default=None, compare=False)
+    holdout: Holdout | None = field(default=None, compare=False)
+    cheapest: Cheapest | None = field(default=None, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def __repr__(self) -> str:
-        return (
-            f"RightSize(target_count={self.target_count}, max_parallel={self.max_parallel}: "
-            f"{_percent(self.warm_share)} of {self.launches:,} launches warm, {self.cold:,} cold)"
-        )
+        return "\n  ".join(_describe(self))
 
     @property
     def target(self) -> int:
@@ -97,31 +188,38 @@ def right_size(
     launches: Any,
     *,
     min_warm_share: float = 0.99,
-    fill_time: float = 1800.0,
+    fill_time: float | pd.DataFrame | FillTime | None = None,
     max_parallel: int | None = None,
     quota: int = 40,
     max_target: int = 1_000,
     days: int = 364,
     jitter: float = 0.0,
     seed: int = 0,
+    value_of_warm: float | None = None,
+    prices: Any = None,
+    root_volume_gib: float = 50,
+    region: str = "us-east-1",
 ) -> RightSize:
-    """Return the smallest pool with which enough launches find a snapshot.
+    """Return the smallest pool with which enough launches find a snapshot, and how sure that is.
 
     Every launch is played against a :class:`Pool` that is full at first. A launch that finds
     no snapshot is cold: it boots without one, and takes none later.
 
     Parameters
     ----------
-    launches : str, or datetimes
-        A pattern, such as ``"40 at 08:00 on weekdays; 5 at 22:00 daily"`` or
-        ``"10 an hour from 09:00 to 17:00 on Mon-Fri"``: counts ``at`` times, ``an hour``, or
-        ``from`` a time ``to`` another; ``daily``, or ``on`` days; ``;`` between several. Or the
-        times of real launches: datetimes, an array or a pandas Series of them. Times without a
-        zone are in UTC, as are those of a pattern. Times count by the microsecond.
+    launches : str, pandas.DataFrame, or datetimes
+        A pattern, a frame of :func:`fastlaunch_nb.launches`, or the times of real launches:
+        datetimes, an array or a pandas Series of them, in UTC if they name no zone.
+        A pattern is such as ``"40 at 08:00 on weekdays; 5 at 22:00 daily"``, ``"10 an hour from
+        09:00 to 17:00 on Mon-Fri"``, ``"second Tuesday 08:00 Europe/Berlin"``, ``"every 15
+        minutes"`` or ``"cron(0 8 ? * MON-FRI *)"``. "10 an hour" means random arrivals; add
+        "evenly" for regular ones. :func:`fastlaunch_nb.launches` has the whole grammar.
     min_warm_share : float, default 0.99
         The share of launches that must find a snapshot, above 0 and up to 1.
-    fill_time : float, default 1800
-        Seconds that a preparation instance takes, above 0 and up to a week.
+    fill_time : float or pandas.DataFrame or FillTime, optional
+        Seconds that a preparation instance takes, above 0 and up to a week; or a frame of
+        :func:`fastlaunch_nb.metrics` or a result of :func:`fastlaunch_nb.measure_fill_time`, to
+        measure it. Default: 10 minutes, and the result has the targets for 4 and for 30 minutes.
     max_parallel : int, optional
         Preparation instances that may run at once (MaxParallelLaunches), 6 or more. Default: the
         fewest, 6 or more, that are enough for the target that `quota` of them would need.
@@ -132,16 +230,25 @@ def right_size(
         The largest target to try.
     days : int, default 364
         The number of days of a pattern, the first a Monday. More days make a difference
-        with a `jitter`, or if the pool does not fill up between two days.
+        if something is random, or if the pool does not fill up between two days.
     jitter : float, default 0
         Delay each launch by up to this many seconds, evenly at random.
     seed : int, default 0
-        The seed of the random delays; the same seed gives the same result.
+        The seed of all that is random; the same seed gives the same result.
+    value_of_warm : float, optional
+        USD that it is worth if a launch need not wait, to find the cheapest target.
+    prices : Prices or float, optional
+        The monthly price of a GiB of snapshots in USD; needed for `value_of_warm`.
+    root_volume_gib : float, default 50
+        The size of the AMI's root volume, for `value_of_warm`.
+    region : str, default "us-east-1"
+        The region whose price counts, if `prices` has one for each region.
 
     Returns
     -------
     RightSize
-        `target_count`, `max_parallel`, the `warm_share` that they achieve, and the `curve`.
+        `target_count`, `max_parallel`, the `warm_share` that they achieve, the `curve`, and
+        how sure all of it is.
 
     Raises
     ------
@@ -150,23 +257,24 @@ def right_size(
 
     Examples
     --------
-    Forty runners that start at eight: half an hour is too long to prepare any in between.
+    Forty runners that start at eight: ten minutes are too long to prepare any in between.
 
-    >>> right_size("40 at 08:00 on weekdays")
+    >>> right_size("40 at 08:00 on weekdays", fill_time=600)
     RightSize(target_count=40, max_parallel=6: 100.00% of 10,400 launches warm, 0 cold)
 
     If they start within two hours, and one in ten may boot slowly, fewer are enough:
 
     >>> size = right_size("40 at 08:00 on weekdays", min_warm_share=0.9, jitter=7200)
-    >>> size
-    RightSize(target_count=12, max_parallel=10: 90.24% of 10,400 launches warm, 1,015 cold)
-    >>> size.curve.target_count[9:13], size.curve.warm_share[9:13].round(3)
-    (array([10, 11, 12, 13]), array([0.818, 0.865, 0.902, 0.933]))
+    >>> size.target_count, size.target_range, size.fill_time_targets
+    (6, (6, 6), (3, 12))
+
+    Ten launches an hour at random, and a snapshot that takes half an hour:
+
+    >>> right_size("10 an hour daily", fill_time=1800).target_count
+    11
     """
     share = parse_share("min_warm_share", min_warm_share)
-    fill_time = parse_number(
-        "fill_time", fill_time, "seconds above 0, up to a week", most=MAX_SECONDS
-    )
+    fill = parse_fill_time(fill_time)
     jitter = parse_number(
         "jitter", jitter, "seconds, 0 up to a week", most=MAX_SECONDS, allow_zero=True
     )
@@ -174,143 +282,313 @@ def right_size(
     max_target = parse_count("max_target", max_target, least=1)
     quota = parse_count("quota", quota, least=MIN_PARALLEL)
     seed = parse_count("seed", seed)
+    costs = None
+    if value_of_warm is not None:
+        cold = parse_number("value_of_warm", value_of_warm, "USD for each launch, above 0")
+        costs = _Costs(parse_snapshot_price(prices, root_volume_gib, region), cold)
     parallel = quota
     if max_parallel is not None:
         parallel = parse_count("max_parallel", max_parallel, least=MIN_PARALLEL)
-    times = _add_jitter(parse_launches(launches, days), jitter, seed)
-    pools = _Pools(times, fill_time, max_target)
-    target = pools.find_target(share, parallel)
-    if max_parallel is None:
-        parallel = pools.find_parallel(share, target, quota)
-    return pools.describe(target, parallel)
+    parsed = parse_launches(launches, days, seed=seed)
+    job = _Job(
+        parsed,
+        share=share,
+        fill=fill,
+        parallel=parallel,
+        max_target=max_target,
+        jitter=jitter,
+        seed=seed,
+    )
+    return job.run(find_parallel=max_parallel is None, costs=costs)
 
 
-class _Pools:
-    """Pools of all sizes under the same launches, each stretch of which is played once.
+class _Costs(NamedTuple):
+    """Monthly USD of a snapshot, and USD of a launch that has to wait."""
 
-    Larger is never worse, so sizes can be bisected. Suppose that a pool with a larger target, or
-    more instances, falls behind a smaller one for the first time: after `n` warm launches each, it
-    misses the launch that the smaller one serves. It was never behind before, so each of its
-    replacements was ready no later, so it has at least as many snapshots: a contradiction.
-    """
+    snapshot: float
+    cold: float
 
-    def __init__(self, times: IntArray, fill_time: float, max_target: int) -> None:
-        self.times, self.fill_time, self.max_target = times, fill_time, max_target
-        self._fill = max(1, round(fill_time * 1e6))
-        split = partial(split_launches, times, fill_time=self._fill)
-        # Stretches are large, so few are cached: a search ends next to its result.
-        self._stretches = lru_cache(maxsize=2)(split)
-        self.count_cold = cache(self._count_cold)
 
-    def _count_cold(self, target: int, parallel: int) -> int:
-        return sum(
-            number * (len(times) - count_warm_launches(times, target, parallel, float(self._fill)))
-            for (peak, number), times in self._stretches(parallel).items()
-            if peak > target
+def parse_snapshot_price(prices: Any, root_volume_gib: Any, region: str) -> float:
+    """Return the monthly USD of one snapshot, if its volume has no block in common with others."""
+    gib = parse_number("root_volume_gib", root_volume_gib, "GiB, above 0")
+    price = getattr(prices, "snapshot_gib_month", prices)
+    if hasattr(prices, "find_snapshot_price"):  # prices by region
+        price = prices.find_snapshot_price(region)
+    if price is None:
+        raise InputError(
+            f"prices is {prices!r}, without a price of snapshots in {region!r}. Expected USD for "
+            "a GiB and month, such as 0.05, or Prices(snapshot_gib_month=0.05)."
+        )
+    expected = "USD for a GiB of snapshots and month, or Prices(snapshot_gib_month=...)"
+    return gib * parse_number("prices", price, expected, allow_zero=True)
+
+
+class _Job:
+    """One search for a size, with all that says how sure it is."""
+
+    def __init__(
+        self,
+        launches: Launches,
+        *,
+        share: float,
+        fill: FillTime,
+        parallel: int,
+        max_target: int,
+        jitter: float,
+        seed: int,
+    ) -> None:
+        self.launches, self.share, self.fill, self.parallel = launches, share, fill, parallel
+        self.max_target, self.seed = max_target, seed
+        self.delays = _draw_delays(len(launches.times), jitter, seed)
+        self.day_numbers = number_days(launches.times)
+        self.by_day = np.bincount(self.day_numbers)
+        span = int(launches.times[-1] - launches.times[0])
+        self.days = launches.days or span // DAY + 1
+        self.bootstrap = None
+        is_random = launches.is_random or jitter > 0
+        if is_random and min(self.days, int(np.count_nonzero(self.by_day))) >= MIN_DAYS:
+            self.bootstrap = DayBootstrap(self.by_day, seed)
+        self.readings = [self.make_reading(times) for times in _list_readings(launches)]
+        days = len(self.by_day) if self.bootstrap else None
+        self.search = PoolSearch(self.readings, fill.seconds, max_target, days)
+
+    def make_reading(self, times: IntArray) -> Reading:
+        """Return launches with their delays, in order."""
+        late = times + self.delays
+        order = np.argsort(late, kind="stable")
+        return Reading(late[order], self.day_numbers[order])
+
+    def make_search(self, readings: list[Reading], fill_time: float | None = None) -> PoolSearch:
+        """Return a search under other launches, or with another fill time."""
+        return PoolSearch(readings, fill_time or self.fill.seconds, self.max_target)
+
+    def run(self, *, find_parallel: bool, costs: _Costs | None) -> RightSize:
+        """Return the size."""
+        target, parallel = self.search.find_target(self.share, self.parallel), self.parallel
+        if find_parallel:
+            parallel = self.search.find_parallel(self.share, target, self.parallel)
+        curve = self.make_curve(target, parallel)
+        spread = self.find_spread_target()
+        return RightSize(
+            target_count=target,
+            max_parallel=parallel,
+            warm_share=self.search.warm_share(target, parallel),
+            launches=self.search.launches,
+            cold=self.search.count_cold(target, parallel),
+            fill_time=self.fill.seconds,
+            curve=curve,
+            warm_share_range=self.find_share_range(target, parallel),
+            target_range=self.find_target_range(target),
+            band=self.make_band(curve, parallel),
+            fill_time_range=(self.fill.low, self.fill.high),
+            fill_time_source=self.fill.source,
+            fill_time_targets=self.find_fill_time_targets(),
+            target_if_spread=spread,
+            holdout=self.check_holdout(parallel),
+            cheapest=costs and self.find_cheapest(costs),
+            warnings=tuple(self.list_warnings(spread)),
         )
 
-    def warm_share(self, target: int, parallel: int) -> float:
-        """Return the share of launches that find a snapshot."""
-        return (len(self.times) - self.count_cold(target, parallel)) / len(self.times)
+    # --- the curve and how sure it is -------------------------------------------------
 
-    def top_target(self, parallel: int) -> int:
-        """Return the target that makes all launches warm, or the largest to try."""
-        peaks = (peak for peak, _ in self._stretches(parallel))
-        return min(max(peaks, default=1), self.max_target)
-
-    def find_target(self, share: float, parallel: int) -> int:
-        """Return the smallest target that reaches a share with so many instances."""
-        top = self.top_target(parallel)
-        if (best := self.warm_share(top, parallel)) < share:
-            raise InputError(
-                f"With {top:,} snapshots and {parallel} preparation instances, which prepare "
-                f"{parallel * 3600 / self.fill_time:,.1f} an hour, {_percent(best)} of launches "
-                f"find a snapshot. Expected {share:.2%}: lower min_warm_share, or raise quota, "
-                "max_parallel or max_target."
-            )
-        targets = range(1, top)
-        return 1 + bisect_left(targets, share, key=lambda target: self.warm_share(target, parallel))
-
-    def find_parallel(self, share: float, target: int, quota: int) -> int:
-        """Return the fewest instances that reach a share that `quota` instances reach."""
-        numbers = range(MIN_PARALLEL, min(quota, target))  # more than the target never run
-        return MIN_PARALLEL + bisect_left(numbers, share, key=partial(self.warm_share, target))
-
-    def describe(self, target: int, parallel: int) -> RightSize:
-        """Return a size with its share and its curve."""
-        top = self.top_target(parallel)
-        evenly_apart = np.linspace(0, top, _CURVE_POINTS + 2)[1:-1].astype(np.int64)
+    def make_curve(self, target: int, parallel: int) -> Curve:
+        """Return the shares of targets evenly apart, of the chosen one, and of the one below."""
+        top = self.search.top_target(parallel)
+        points = min(max(_CURVE_LAUNCHES // self.search.launches, 16), _CURVE_POINTS)
+        evenly_apart = np.linspace(0, top, points + 2)[1:-1].astype(np.int64)
         targets = np.unique([*evenly_apart[evenly_apart > 0], max(1, target - 1), target, top])
-        curve = Curve(targets, np.array([self.warm_share(n, parallel) for n in targets.tolist()]))
-        share, cold = self.warm_share(target, parallel), self.count_cold(target, parallel)
-        return RightSize(target, parallel, share, len(self.times), cold, self.fill_time, curve)
+        shares = [self.search.warm_share(n, parallel) for n in targets.tolist()]
+        return Curve(targets, np.array(shares))
+
+    def find_share_range(self, target: int, parallel: int) -> ShareRange | None:
+        """Return the interval of the warm share of a target."""
+        if self.bootstrap is None:
+            return None
+        return self.bootstrap.find_share_range(self.search.count_cold_by_day(target, parallel))
+
+    def make_band(self, curve: Curve, parallel: int) -> Band | None:
+        """Return the interval of the warm share for each target of the curve."""
+        ranges = [self.find_share_range(n, parallel) for n in curve.target_count.tolist()]
+        return None if self.bootstrap is None else Band(*np.array(ranges).T)
+
+    def find_target_range(self, target: int) -> tuple[int, int] | None:
+        """Return the interval of the target that is needed."""
+        if self.bootstrap is None:
+            return None
+        count_cold = partial(self.search.count_cold_by_day, parallel=self.parallel)
+        top = self.search.top_target(self.parallel)
+        low, high = self.bootstrap.find_target_range(count_cold, self.share, top)
+        return min(low, target), max(high, target)
+
+    # --- other assumptions ------------------------------------------------------------
+
+    def find_fill_time_targets(self) -> tuple[int | None, int | None] | None:
+        """Return the targets for the shortest and the longest fill time."""
+        if self.fill.low == self.fill.high:
+            return None
+        low, high = (
+            self.find_target_or_none(self.make_search(self.readings, seconds))
+            for seconds in (self.fill.low, self.fill.high)
+        )
+        return low, high
+
+    def find_target_or_none(self, search: PoolSearch) -> int | None:
+        try:
+            return search.find_target(self.share, self.parallel)
+        except InputError:  # no target keeps up
+            return None
+
+    def find_spread_target(self) -> int | None:
+        """Return the target if launches come at random within their periods, if these are known."""
+        times, ends = self.launches.times, self.launches.ends
+        if ends is None:
+            return None
+        draw = np.random.default_rng(self.seed)
+        spread = times + (draw.random(len(times)) * (ends - times)).astype(np.int64)
+        return self.find_target_or_none(self.make_search([self.make_reading(spread)]))
+
+    def check_holdout(self, parallel: int) -> Holdout | None:
+        """Choose a target by the first two thirds of the days, and play the last third."""
+        days = len(self.by_day)
+        first = days - days // 3
+        if not self.launches.is_sample or self.days < HOLDOUT_DAYS:
+            return None
+        if not self.by_day[:first].any() or not self.by_day[first:].any():
+            return None
+        early, late = (
+            self.make_search([_select(reading, is_late, first) for reading in self.readings])
+            for is_late in (False, True)
+        )
+        target = self.find_target_or_none(early)
+        if target is None:
+            return None
+        return Holdout(target, late.warm_share(target, parallel), days - first, late.launches)
+
+    def find_cheapest(self, costs: _Costs) -> Cheapest:
+        """Return the target with the lowest cost."""
+        search, parallel = self.search, self.parallel
+        months = self.days / DAYS_A_MONTH
+        target = search.find_cheapest(parallel, costs.snapshot * months, costs.cold)
+        cold, snapshots = search.count_cold(target, parallel), target * costs.snapshot
+        more = search.count_cold(max(target - 1, 0), parallel) - cold
+        return Cheapest(
+            target_count=target,
+            warm_share=1 - cold / search.launches,
+            snapshots_monthly_usd=snapshots,
+            cold_monthly_usd=cold * costs.cold / months,
+            break_even_usd=snapshots * months / (search.launches - cold) if target else None,
+            last_snapshot_usd=costs.snapshot * months / more if more else None,
+        )
+
+    def list_warnings(self, spread: int | None) -> Iterator[str]:
+        """Yield what makes the result less sure than it looks."""
+        if self.launches.ends is not None:
+            other = f"{spread:,} would do" if spread else "no target would do"
+            yield (
+                "The launches are sums by period, which lose their times: the target assumes that "
+                f"those of two periods may come together. {other} if they are spread at random. "
+                "Shorter periods, or CloudTrail, say more."
+            )
+        if not self.launches.is_sample:
+            return
+        if self.days < FEW_DAYS:
+            yield f"Only {_format_days(self.days)}: other weeks may differ."
+        needed = min(_MOST_LAUNCHES_NEEDED, round(1 / max(1 - self.share, 1e-9)))
+        if self.search.launches < needed:
+            yield (
+                f"Only {self.search.launches:,} launches: too few to judge a share of "
+                f"{format_share(self.share)}, for which {needed:,} are the least."
+            )
+        if trend := find_trend(self.by_day, self.seed):
+            yield (
+                f"The launches have a trend: {trend.before:,.1f} a day in the first half, "
+                f"{trend.after:,.1f} in the second. Choose by the latest days."
+            )
 
 
-def split_launches(
-    times: IntArray, max_parallel: int, fill_time: int
-) -> dict[tuple[int, int], list[float]]:
-    """Split launches into stretches that begin at a full pool; keep one of several equal ones.
+def _list_readings(launches: Launches) -> list[IntArray]:
+    """Return the times at which the launches may have come, if only their periods are known.
 
-    A launch after the last replacement finds a full pool, also if launches before it were cold,
-    as these leave less to prepare.
-
-    Returns
-    -------
-    dict of (int, int) to list of float
-        By the snapshots in use at once if all launches are warm, and by how often a stretch
-        occurs: microseconds after the very first launch. Single launches are left out.
-
-    Examples
-    --------
-    >>> split_launches(np.array([0, 0, 50, 500, 900, 900, 950]), 1, 60)
-    {(3, 2): [0.0, 0.0, 50.0]}
+    The launches of two periods in a row may come together, where one ends and the other begins;
+    then they are not together with those of a third. So there are two readings: even periods at
+    their end and odd ones at their start, and the other way round.
     """
-    ready = _find_replacements(times, max_parallel, fill_time)
-    starts = np.flatnonzero(np.append(True, ready[:-1] <= times[1:]))
-    lengths = np.diff(starts, append=len(times))
-    is_long = np.repeat(lengths > 1, lengths)
-    first, times, ready, lengths = times[0], times[is_long], ready[is_long], lengths[lengths > 1]
-    ends = lengths.cumsum()
-    starts = ends - lengths
-    in_use = np.arange(1, len(times) + 1) - np.searchsorted(ready, times, side="right")
-    peaks = np.maximum.reduceat(in_use, starts).tolist()
-    offsets = (times - np.repeat(times[starts], lengths)).tobytes()
-    cuts = partial(zip, starts.tolist(), ends.tolist(), strict=True)
-    parts = [offsets[8 * start : 8 * end] for start, end in cuts()]
-    # Floats are exact below 2**53 microseconds, 285 years, and compared faster than integers.
-    launches = (times - first).astype(float).tolist()
-    numbers = Counter(parts)
-    stretches: defaultdict[tuple[int, int], list[float]] = defaultdict(list)
-    for peak, part, (start, end) in zip(peaks, parts, cuts(), strict=True):
-        if number := numbers.pop(part, 0):  # the first of its kind
-            stretches[peak, number] += launches[start:end]
-    return dict(stretches)
+    times, ends = launches.times, launches.ends
+    if ends is None:
+        return [times]
+    length = np.maximum(ends - times, 1)
+    is_even = times // length % 2 == 0
+    late = np.maximum(times, ends - 1)
+    return [np.where(is_even, late, times), np.where(is_even, times, late)]
 
 
-def _find_replacements(times: IntArray, max_parallel: int, fill_time: int) -> IntArray:
-    """Return when the snapshot of each launch is replaced if all launches are warm.
-
-    This depends on the `max_parallel`-th launch before it, see
-    :func:`~fastlaunch_nb.pool.model.count_warm_launches`: a running maximum, less the fill times.
-    """
-    max_parallel = min(max_parallel, len(times))
-    rows = -(-len(times) // max_parallel)
-    chains = np.full(rows * max_parallel, times[-1])
-    chains[: len(times)] = times
-    fill_times = np.arange(rows)[:, None] * fill_time
-    latest = np.maximum.accumulate(chains.reshape(rows, max_parallel) - fill_times, axis=0)
-    ready: IntArray = (latest + fill_times + fill_time).ravel()[: len(times)]
-    return ready
-
-
-def _add_jitter(times: IntArray, jitter: float, seed: int) -> IntArray:
-    """Delay each launch at random."""
+def _draw_delays(count: int, jitter: float, seed: int) -> IntArray:
+    """Return a random delay for each launch, in microseconds."""
     if not jitter:
-        return times
-    delays = np.random.default_rng(seed).integers(0, round(jitter * 1e6), len(times), endpoint=True)
-    return np.sort(times + delays)
+        return np.zeros(count, dtype=np.int64)
+    return np.random.default_rng(seed).integers(0, round(jitter * 1e6), count, endpoint=True)
 
 
-def _percent(share: float) -> str:
-    """Format a share in percent; only a whole one is 100."""
-    return f"{math.floor(share * 10_000 + 1e-6) / 100:.2f}%"
+def _select(reading: Reading, is_late: bool, first: int) -> Reading:
+    """Return the launches of a reading from a day on, or those before it."""
+    chosen = (reading.days >= first) == is_late
+    return Reading(reading.times[chosen], reading.days[chosen])
+
+
+# --- text -----------------------------------------------------------------------------
+
+
+def _describe(size: RightSize) -> Iterator[str]:
+    """Yield the lines of a size."""
+    yield (
+        f"RightSize(target_count={size.target_count}, max_parallel={size.max_parallel}: "
+        f"{format_share(size.warm_share)} of {size.launches:,} launches warm, {size.cold:,} cold)"
+    )
+    if size.warm_share_range and size.target_range:
+        low, high = map(format_share, size.warm_share_range)
+        yield (
+            f"in 95 of 100 samples of days: {low} to {high} warm; "
+            f"target {_format_range(size.target_range)} needed"
+        )
+    if size.fill_time_range and size.fill_time_targets:
+        ends = [
+            f"{'no target is enough' if target is None else f'target {target:,}'} at "
+            f"{_format_seconds(seconds)}"
+            for target, seconds in zip(size.fill_time_targets, size.fill_time_range, strict=True)
+        ]
+        source = f"{_format_seconds(size.fill_time)}, {size.fill_time_source}"
+        yield f"fill time {source}; {', '.join(ends)}"
+    if check := size.holdout:
+        yield (
+            f"held-out check: the earlier days need target {check.target_count:,}, with which "
+            f"{format_share(check.warm_share)} of the last {_format_days(check.days)} are warm"
+        )
+    if size.cheapest:
+        yield _describe_cheapest(size.cheapest)
+    yield from (f"Caution: {warning}" for warning in size.warnings)
+
+
+def _describe_cheapest(cheapest: Cheapest) -> str:
+    if not cheapest.target_count:
+        return "cheapest: no pool, as no snapshot is worth its cost"
+    text = (
+        f"cheapest: target {cheapest.target_count:,}, {format_share(cheapest.warm_share)} warm, "
+        f"{cheapest.snapshots_monthly_usd:,.2f} USD a month at most; it pays from "
+        f"{cheapest.break_even_usd:,.2f} USD a launch"
+    )
+    if cheapest.last_snapshot_usd is not None:
+        text += f", its last snapshot from {cheapest.last_snapshot_usd:,.2f}"
+    return text
+
+
+def _format_days(days: int) -> str:
+    return f"{days:,} day" + "s" * (days != 1)
+
+
+def _format_range(ends: tuple[int, int]) -> str:
+    return f"{ends[0]:,}" if ends[0] == ends[1] else f"{ends[0]:,} to {ends[1]:,}"
+
+
+def _format_seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.3g} min"

@@ -97,6 +97,10 @@ def draw_pools() -> list[Any]:
         fl.capacity(images, top=100),
         *(fl.capacity(images, metrics=numbers, top=top) for top in (1, 9)),
         *(fl.sizing_curve(size, min_warm_share=warm) for size, warm in sizes),
+        *(
+            fl.sizing_curve(size, current_target=size.target_count + more)
+            for (size, _), more in zip(sizes, (0, 1, 30, 0), strict=True)
+        ),
     ]
 
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import boto3
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.emulator.clock import CLOCK
-from fastlaunch_nb.pool import sizing
+from fastlaunch_nb.pool.fill_time import FillTime
 from fastlaunch_nb.pool.model import count_warm_launches
-from fastlaunch_nb.pool.sizing import Curve, RightSize
+from fastlaunch_nb.pool.sizing import Cheapest, Curve, Holdout, RightSize
 from tests.helpers.samples import ACCOUNT, REGION
-from tests.pool.test_model import CROWD, fills, launch_times, parallels, play_launches
+from tests.pool.test_model import CROWD, fills, launch_times, play_launches
 
 AMI = "ami-0123456789abcdef0"
 HOUR = 3_600
@@ -69,24 +70,6 @@ def test_no_smaller_pool_is_enough(
         assert warm_share == share(int(target), size.max_parallel)
 
 
-@given(launch_times, st.integers(1, 12), parallels, fills)
-@example(CROWD, 5, 2, 10)
-@example(CROWD * 2, 3, 10, 10)
-@example([0, 10], 1, 1, 10)
-@example([0, 9], 1, 1, 10)
-@example(list(range(0, 60, 2)), 12, 1, 40)
-def test_stretches_are_the_launches(
-    times: list[int], target: int, parallel: int, fill: int
-) -> None:
-    """Law: stretch by stretch, as many launches are cold as in one pool; none at the top target."""
-    pools = sizing._Pools(np.array(sorted(times)) * 1_000_000, fill, max_target=10**6)
-    cold = play_launches(sorted(times), target, parallel, fill).count(False)
-    assert pools.count_cold(target, parallel) == cold
-    top = pools.top_target(parallel)
-    assert all(play_launches(sorted(times), top, parallel, fill))
-    assert top == 1 or not all(play_launches(sorted(times), top - 1, parallel, fill))
-
-
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.deep) for n in (1, 2))])
 def test_the_emulator_matches_the_size(ec2: Any, seed: int) -> None:
     """Launch by launch, the emulator has a snapshot exactly where the model has one."""
@@ -116,7 +99,7 @@ def test_the_emulator_matches_the_size(ec2: Any, seed: int) -> None:
 
 def test_the_smallest_of_hundreds_is_found() -> None:
     """The smallest of hundreds of targets is found, and the curve has it and the one below."""
-    size = fl.right_size("700 at 08:00 on weekdays", min_warm_share=0.9, days=3)
+    size = fl.right_size("700 at 08:00 on weekdays", min_warm_share=0.9, days=3, fill_time=1800)
     assert (size.target_count, size.max_parallel, size.launches, size.cold) == (630, 14, 2100, 210)
     assert (size.curve.target_count[-1], size.curve.warm_share[-1]) == (756, 1)  # a day refills 672
     index = size.curve.target_count.tolist().index(630)
@@ -139,9 +122,9 @@ def test_a_small_curve_is_whole(launches: int) -> None:
 def test_max_parallel_may_be_given() -> None:
     """Fewer preparation instances need more snapshots; a number that is given stays."""
 
-    def size(**options: int) -> tuple[int, int]:
-        pattern = "30 an hour from 08:00 to 12:00 on weekdays"
-        found = fl.right_size(pattern, min_warm_share=0.95, days=7, **options)
+    def size(**options: Any) -> tuple[int, int]:
+        pattern = "30 an hour evenly from 08:00 to 12:00 on weekdays"
+        found = fl.right_size(pattern, min_warm_share=0.95, days=7, fill_time=1800, **options)
         return found.target_count, found.max_parallel
 
     assert size() == (15, 15)
@@ -159,9 +142,9 @@ def test_more_instances_than_snapshots_change_nothing() -> None:
 
 
 def test_defaults() -> None:
-    """By default: 52 weeks, half an hour for a snapshot, 99 of 100 launches warm, no jitter."""
+    """By default: 52 weeks, ten minutes for a snapshot, 99 of 100 launches warm, no jitter."""
     size = fl.right_size("100 at 08:00")
-    assert (size.launches, size.fill_time) == (364 * 100, 1800)
+    assert (size.launches, size.fill_time) == (364 * 100, 600)
     assert (size.target_count, size.warm_share, size.cold) == (99, 0.99, 364)
 
 
@@ -188,19 +171,12 @@ def test_equal_sizes_are_equal() -> None:
 def test_an_unreachable_share_is_refused() -> None:
     """If no pool can keep up, the error says so, and what would help."""
     with pytest.raises(fl.InputError, match=r"With 1,000 snapshots and 40 .* 80\.0 an hour"):
-        fl.right_size("200 an hour daily", days=1)
+        fl.right_size("200 an hour evenly", days=1, fill_time=1800)
     with pytest.raises(fl.InputError, match=r"With 1,000 .* prepare 2,400\.0 an hour"):
-        fl.right_size("3000 an hour daily", days=1, fill_time=60)
+        fl.right_size("3000 an hour evenly", days=1, fill_time=60)
     with pytest.raises(fl.InputError, match=r"With 9 .*, 90\.00% of launches .* Expected 99\.00%"):
         fl.right_size("10 at 08:00", days=20, max_target=9)
     assert fl.right_size("10 at 08:00", days=20, max_target=9, min_warm_share=0.9).target_count == 9
-
-
-def test_jitter_covers_its_whole_range() -> None:
-    """A delay is between 0 and the jitter, both included; each microsecond may be drawn."""
-    delayed = sizing._add_jitter(np.zeros(1_000, dtype=np.int64), 3e-6, seed=0)
-    assert set(delayed.tolist()) == {0, 1, 2, 3}
-    assert sizing._add_jitter(np.array([5]), 0, seed=0).tolist() == [5]
 
 
 def test_jitter_depends_on_the_seed() -> None:
@@ -208,13 +184,286 @@ def test_jitter_depends_on_the_seed() -> None:
 
     def size(**options: Any) -> Any:
         pattern = "40 at 08:00 on weekdays"
-        return fl.right_size(pattern, min_warm_share=0.9, days=14, **options)
+        return fl.right_size(pattern, min_warm_share=0.9, days=14, fill_time=1800, **options)
 
     one, same, other = (size(jitter=7_200, seed=seed) for seed in (1, 1, 2))
     assert one == same
     assert one.curve.warm_share.tolist() == same.curve.warm_share.tolist()
     assert not np.array_equal(one.curve.warm_share[:9], other.curve.warm_share[:9])
     assert one.target_count < size().target_count == size(seed=2).target_count == 36
+
+
+# --- how sure it is -------------------------------------------------------------------
+
+
+def draw_days(means: list[float], seed: int, hours: int = 24) -> list[datetime]:
+    """Return random launches, so many a day on average."""
+    draw = np.random.default_rng(seed)
+    seconds = [
+        day * 86_400 + second
+        for day, mean in enumerate(means)
+        for second in draw.random(draw.poisson(mean)) * hours * HOUR
+    ]
+    return datetimes(*sorted(seconds))
+
+
+def test_an_assumed_fill_time_shows_its_range() -> None:
+    """Without a measurement, the targets for 4 and for 30 minutes are part of the result."""
+    size = fl.right_size("10 an hour daily")
+    assert (size.fill_time_range, size.fill_time_targets) == ((240, 1800), (4, 11))
+    assert repr(size).split("\n")[2] == (
+        "  fill time 10 min, assumed, not measured; target 4 at 4 min, target 11 at 30 min"
+    )
+    busy = fl.right_size("200 an hour evenly", days=2)
+    assert busy.fill_time_targets is not None
+    assert busy.fill_time_targets[1] is None
+    assert "no target is enough at 30 min" in repr(busy)
+
+
+def test_a_given_fill_time_is_certain() -> None:
+    """Seconds that a user gives have no range, also if they are those of the default."""
+    size = fl.right_size("10 at 08:00", fill_time=600, days=1)
+    assert (size.fill_time_range, size.fill_time_targets) == ((600, 600), None)
+    assert "fill time" not in repr(size)
+
+
+def test_a_fill_time_may_be_measured() -> None:
+    """A frame of metrics, or what was measured from one, gives the fill time and its range."""
+    metrics = {"time": datetimes(0, 300), "period": 300, "snapshot_creation_time": [400.0, 500.0]}
+    size = fl.right_size("10 an hour", fill_time=pd.DataFrame(metrics), days=30)
+    assert (size.fill_time, size.fill_time_range) == (450, (410, 490))
+    assert size.fill_time_source == "measured: CloudWatch's creation times in 2 periods"
+    assert size == fl.right_size("10 an hour", fill_time=FillTime(450, 410, 490, ""), days=30)
+    assert "fill time 7.5 min, measured: " in repr(size)
+
+
+def test_an_exact_pattern_has_no_interval() -> None:
+    """Where nothing is random, nothing is uncertain; with jitter something is."""
+    exact = fl.right_size("10 at 08:00", days=30)
+    assert (exact.warm_share_range, exact.target_range, exact.band) == (None, None, None)
+    assert fl.right_size("10 at 08:00", days=30, jitter=900).target_range is not None
+
+
+def test_a_random_pattern_has_an_interval() -> None:
+    """The interval has the share and the target; its band follows the curve."""
+    size = fl.right_size("40 from 08:00 to 10:00 on weekdays", min_warm_share=0.95, days=60)
+    assert size.warm_share_range is not None
+    assert size.target_range is not None
+    assert size.band is not None
+    assert size.warm_share_range.low < size.warm_share < size.warm_share_range.high
+    assert size.target_range[0] <= size.target_count <= size.target_range[1]
+    assert set(size.band.low <= size.curve.warm_share) == {True}
+    assert set(size.band.high >= size.curve.warm_share - 1e-12) == {True}
+    index = size.curve.target_count.tolist().index(size.target_count)
+    assert (size.band.low[index], size.band.high[index]) == size.warm_share_range
+
+
+@pytest.mark.parametrize(("days", "is_there"), [(4, False), (5, True)])
+def test_an_interval_needs_five_days(days: int, is_there: bool) -> None:
+    """Five days with launches give an interval, four do not."""
+    size = fl.right_size(draw_days([30] * days, seed=0))
+    assert (size.target_range is not None) is is_there
+
+
+def test_fewer_days_are_less_sure() -> None:
+    """The interval of the share shrinks with the days."""
+
+    def width(days: int) -> float:
+        interval = fl.right_size("60 from 08:00 to 10:00", min_warm_share=0.9, days=days)
+        assert interval.warm_share_range is not None
+        return interval.warm_share_range.high - interval.warm_share_range.low
+
+    assert width(7) > 1.5 * width(28) > 2 * width(112)
+
+
+@pytest.mark.parametrize(("days", "warns"), [(13, True), (14, False)])
+def test_few_days_give_a_warning(days: int, warns: bool) -> None:
+    """Fewer than two weeks of real launches give a warning."""
+    size = fl.right_size(draw_days([30] * days, seed=0))
+    assert (f"Only {days} days: other weeks may differ." in size.warnings) is warns
+    assert (f"Caution: Only {days} days" in repr(size)) is warns
+
+
+@pytest.mark.parametrize(
+    ("launches", "share", "warns"),
+    [(99, 0.99, True), (100, 0.99, False), (99, 0.9, False), (999, 1, True), (1000, 1, False)],
+)
+def test_few_launches_give_a_warning(launches: int, share: float, warns: bool) -> None:
+    """A share of 99 % cannot be judged by fewer than 100 launches."""
+    times = datetimes(*[(n % 20) * 86_400 + n for n in range(launches)])
+    size = fl.right_size(times, min_warm_share=share)
+    assert any(f"Only {launches} launches" in text for text in ["", *size.warnings]) is warns
+
+
+def test_a_trend_gives_a_warning() -> None:
+    """Launches that double over the days give a warning, steady ones do not."""
+    rising = fl.right_size(draw_days([20 + n for n in range(28)], seed=0))
+    assert ["have a trend" in text for text in rising.warnings] == [True]
+    assert fl.right_size(draw_days([30] * 28, seed=0)).warnings == ()
+
+
+@pytest.mark.parametrize(("days", "is_checked"), [(11, False), (12, True)])
+def test_the_last_third_checks_the_target(days: int, is_checked: bool) -> None:
+    """From twelve days on, the target of the earlier days is played with the last third."""
+    size = fl.right_size(datetimes(*[day * 86_400 for day in range(days) for _ in range(9)]))
+    assert size.holdout == (Holdout(9, 1.0, 4, 36) if is_checked else None)
+
+
+def test_a_holdout_check_shows_what_changed() -> None:
+    """If the later days are busier, their share with the target of the earlier days is lower."""
+    counts = [10] * 8 + [20] * 4
+    times = datetimes(*[day * 86_400 for day, count in enumerate(counts) for _ in range(count)])
+    size = fl.right_size(times)
+    assert size.target_count == 20
+    assert size.holdout == Holdout(10, 0.5, 4, 80)
+    assert (
+        "held-out check: the earlier days need target 10, with which 50.00% of the last 4 days"
+    ) in repr(size)
+
+
+def test_a_pattern_needs_no_check() -> None:
+    """A pattern is no sample: no check, and no warning, however short it is."""
+    size = fl.right_size("2 an hour", days=13)
+    assert (size.holdout, size.warnings) == (None, ())
+
+
+@pytest.mark.deep
+def test_intervals_cover_the_truth() -> None:
+    """Of 60 samples of 14 days, at least 50 have an interval with the target of a long time."""
+
+    def draw(days: int, seed: int) -> list[datetime]:
+        """Return launches of days that differ: each has a busy hour of its own strength."""
+        rng = np.random.default_rng(seed)
+        seconds = [
+            day * 86_400 + second
+            for day, mean in enumerate(rng.gamma(4, 10, days))
+            for second in rng.random(rng.poisson(mean)) * HOUR
+        ]
+        return datetimes(*sorted(seconds))
+
+    truth = fl.right_size(draw(3_000, 0), min_warm_share=0.95).target_count
+    ranges = [fl.right_size(draw(14, seed), min_warm_share=0.95) for seed in range(1, 61)]
+    targets = [size.target_range for size in ranges if size.target_range]
+    assert sum(low <= truth <= high for low, high in targets) >= 50
+    assert len({size.target_count for size in ranges}) > 5
+
+
+# --- sums by period -------------------------------------------------------------------
+
+
+def make_sums(*counts: int, period: int = HOUR) -> pd.DataFrame:
+    """Return launches of which only the sum of each period is known."""
+    frame = pd.DataFrame({"time": datetimes(*[period * n for n in range(len(counts))])})
+    frame["end"] = frame["time"] + timedelta(seconds=period)
+    return frame.loc[np.repeat(np.arange(len(counts)), counts)]
+
+
+def test_sums_of_two_periods_may_come_together() -> None:
+    """Ten and ten launches around a full hour may be twenty at once: the sum does not know."""
+    size = fl.right_size(make_sums(0, 0, 10, 10, 0), fill_time=1800)
+    assert size.target_count == 20
+    assert size.target_if_spread is not None
+    assert 5 <= size.target_if_spread < 20
+    assert size.warnings[0].startswith("The launches are sums by period, which lose their times")
+    assert f"{size.target_if_spread} would do if they are spread at random" in repr(size)
+
+
+@pytest.mark.parametrize(
+    ("counts", "target"), [((10,), 10), ((10, 0, 10), 10), ((10, 10, 10), 20), ((3, 9, 5, 8), 14)]
+)
+def test_no_three_periods_come_together(counts: tuple[int, ...], target: int) -> None:
+    """Only the launches of two periods in a row may come together."""
+    assert (
+        fl.right_size(make_sums(*counts), fill_time=1800, min_warm_share=1).target_count == target
+    )
+
+
+def test_exact_times_need_no_second_reading() -> None:
+    """Launches with exact times have neither the other target nor the warning."""
+    size = fl.right_size(datetimes(0, 5, 9))
+    assert size.target_if_spread is None
+    assert not any("sums" in text for text in ["", *size.warnings])
+
+
+# --- what it is worth -----------------------------------------------------------------
+
+
+def test_the_cheapest_target() -> None:
+    """Forty launches a working day: at 0.20 USD each, all of them are worth their snapshots."""
+    size = fl.right_size("40 at 08:00 on weekdays", value_of_warm=0.2, prices=0.05)
+    a_month = 260 / 364 * 365 / 12  # working days
+    assert size.cheapest is not None
+    assert size.cheapest == pytest.approx(Cheapest(40, 1, 100, 0, 2.5 / a_month, 2.5 / a_month))
+    assert "cheapest: target 40, 100.00% warm, 100.00 USD a month at most; it pays from 0.12" in (
+        repr(size)
+    )
+
+
+@pytest.mark.parametrize(("value", "target"), [(0.115, 0), (0.116, 40)])
+def test_break_even_is_where_a_pool_begins_to_pay(value: float, target: int) -> None:
+    """Below its break-even no pool is the cheapest, above it the pool is."""
+    size = fl.right_size("40 at 08:00 on weekdays", value_of_warm=value, prices=0.05)
+    assert size.cheapest is not None
+    assert size.cheapest.target_count == target
+    assert ("cheapest: no pool, as no snapshot is worth its cost" in repr(size)) is (target == 0)
+
+
+@given(launch_times, st.floats(0.01, 100), fills)
+@example([0] * 30 + [60] * 30 + list(range(100, 200, 9)), 0.5, 30)
+def test_no_target_is_cheaper(times: list[int], value: float, fill: int) -> None:
+    """Law: event by event, no other target costs less."""
+    size = fl.right_size(datetimes(*times), fill_time=fill, value_of_warm=value, prices=0.05)
+    months = 12 / 365  # the launches are of one day
+
+    def cost(target: int) -> float:
+        cold = play_launches(times, target, 40, fill).count(False) if target else len(times)
+        return target * 2.5 * months + cold * value
+
+    assert size.cheapest is not None
+    assert cost(size.cheapest.target_count) == pytest.approx(min(map(cost, range(len(times) + 1))))
+    total = size.cheapest.snapshots_monthly_usd + size.cheapest.cold_monthly_usd
+    assert total == pytest.approx(cost(size.cheapest.target_count) / months)
+
+
+def test_a_last_snapshot_costs_more_than_the_others() -> None:
+    """The last snapshot of the cheapest target is worth its cost, and the next one is not."""
+    size = fl.right_size("10 an hour", fill_time=1800, days=60, value_of_warm=1, prices=0.05)
+    assert size.cheapest is not None
+    assert size.cheapest.break_even_usd is not None
+    assert size.cheapest.last_snapshot_usd is not None
+    assert size.cheapest.break_even_usd < size.cheapest.last_snapshot_usd <= 1
+    more = fl.right_size("10 an hour", fill_time=1800, days=60, value_of_warm=5, prices=0.05)
+    assert more.cheapest is not None
+    assert more.cheapest.target_count > size.cheapest.target_count
+
+
+def test_prices_may_be_an_object() -> None:
+    """`fl.Prices` and a plain number are the same, and so is a larger volume."""
+    sizes = [
+        fl.right_size("40 at 08:00", days=7, value_of_warm=1, prices=prices, root_volume_gib=gib)
+        for prices, gib in ((0.1, 50), (fl.Prices(snapshot_gib_month=0.1), 50), (0.05, 100))
+    ]
+    assert sizes[0].cheapest == sizes[1].cheapest == sizes[2].cheapest
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"value_of_warm": 0, "prices": 0.05}, "value_of_warm is 0"),
+        (
+            {"value_of_warm": 1},
+            "prices is None, without a price of snapshots in 'us-east-1'. Expected USD",
+        ),
+        ({"value_of_warm": 1, "prices": {}}, "prices is {}"),
+        ({"value_of_warm": 1, "prices": -1}, "prices is -1"),
+        ({"value_of_warm": 1, "prices": 1, "root_volume_gib": 0}, "root_volume_gib is 0"),
+    ],
+    ids=str,
+)
+def test_a_value_needs_a_price(wrong: dict[str, Any], message: str) -> None:
+    """The error names the price that is missing or wrong."""
+    with pytest.raises(fl.InputError, match=message):
+        fl.right_size("40 at 08:00", **wrong)
 
 
 # --- invalid numbers ------------------------------------------------------------------
