@@ -312,9 +312,8 @@ class _Costs(NamedTuple):
 def parse_snapshot_price(prices: Any, root_volume_gib: Any, region: str) -> float:
     """Return the monthly USD of one snapshot, if its volume has no block in common with others."""
     gib = parse_number("root_volume_gib", root_volume_gib, "GiB, above 0")
-    price = getattr(prices, "snapshot_gib_month", prices)
-    if hasattr(prices, "find_snapshot_price"):  # prices by region
-        price = prices.find_snapshot_price(region)
+    find_price = getattr(prices, "find_snapshot_price", None)  # of fl.Prices, a layer above
+    price = find_price(region) if find_price else prices
     if price is None:
         raise InputError(
             f"prices is {prices!r}, without a price of snapshots in {region!r}. Expected USD for "
