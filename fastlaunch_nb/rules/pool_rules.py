@@ -150,7 +150,7 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
     source="karpenter-provider-aws 9014",
     statement="Launches with BlockDeviceMappings do not use the snapshots: the root volume "
     "of such an instance comes from the AMI's own snapshot.",
-    reads=(STOCK, "instances_fast_since_enabled", "instances_cold_since_enabled"),
+    reads=(STOCK, "instances"),
     silent="an instance since enabling came from the pool, or the stock is unknown",
     advises="look at how the instances are launched",
     yields_to=("failed", "image-gone"),

@@ -226,7 +226,7 @@ def find_templates_without_imds_v2(facts: RuleInput) -> pd.DataFrame:
     source="EC2 User Guide: Prerequisites for EC2 Fast Launch; KMS Developer Guide: Key states",
     statement="For an AMI that a customer managed key encrypts, AWSServiceRoleForEC2FastLaunch "
     "needs a grant. A key that is disabled or pending deletion decrypts nothing.",
-    reads=("kms_key_state", "kms_grant"),
+    reads=("kms_key_id",),
     advises="enable the key or create the grant",
     yields_to=ENDING_RULES,
 )

@@ -69,7 +69,8 @@ def _count_failures(intervals: pd.DataFrame | None) -> dict[Any, int]:
 
 def _format_advice(state: str, reason: Any, snapshots: Any) -> str:
     count = format_count(snapshots, "snapshot") if is_known(snapshots) else "snapshots"
-    look = f"List what is left: {count}, which you pay for."
+    is_empty = is_known(snapshots) and not snapshots
+    look = "No snapshot is left." if is_empty else f"List what is left: you pay for {count}."
     if state == "disabling-failed":
         return f"{look} Then disable Fast Launch again. Use --force only if that fails, too."
     fix = failure_reasons.find_advice(reason)

