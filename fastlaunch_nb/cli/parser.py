@@ -183,6 +183,8 @@ FAULTS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "truncate_rate": (_NUMBER, "share of answers that end half-way"),
     "expire_tokens": (_SWITCH, "refuse every page token as expired"),
     "repeat_token": (_SWITCH, "answer each page with the token that requested it"),
+    "omit_rate": (_NUMBER, "share of answers that miss an image, as EC2 is eventually consistent"),
+    "lag": (_NUMBER, "number of seconds by which answers show an earlier state"),
     "unauthorized": (
         {"nargs": "+", "metavar": "ACCOUNT"},
         "accounts that get UnauthorizedOperation",

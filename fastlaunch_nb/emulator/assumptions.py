@@ -130,6 +130,8 @@ METRIC_LISTED_FOR, METRIC_RECENT_FOR = timedelta(days=14), timedelta(hours=3)
 PARALLEL_QUOTA = 40
 """The default of the quota "Parallel instance launches", from the EC2 User Guide."""
 
+# A request to raise a quota stays pending, and the quota as it is: AWS decides it, in days.
+
 # The stock has values from the request that enables an image, starting with 0, until Fast
 # Launch is disabled. A period without launches or preparations has no value, not even 0. An
 # image that a test adds with Fast Launch has metrics from the first request or launch for it.

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
 from fastlaunch_nb.emulator.image import FastLaunchImage
+from fastlaunch_nb.emulator.image_index import ImageIndex
 
 DISABLED = "disabled"
 """The state that only notifications report: DescribeFastLaunchImages then omits the image."""
@@ -30,6 +31,21 @@ class Change(NamedTuple):
 
 CHANGE_LOG: list[Change] = []
 """All changes in this process's emulator, in the order of time."""
+
+
+def index_images_at(account_id: str, region: str, time: datetime) -> ImageIndex:
+    """Return the images of an account and region as they were at a time."""
+    index = ImageIndex()
+    for change in CHANGE_LOG:
+        if change.time > time:
+            break
+        if change[1:3] != (account_id, region):
+            continue
+        if change.image.state == DISABLED:
+            index.drop(change.image.image_id)
+        else:
+            index.put(change.image)
+    return index
 
 
 def make_notifications(changes: Iterable[Change]) -> list[dict[str, Any]]:

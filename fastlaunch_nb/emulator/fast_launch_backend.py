@@ -20,7 +20,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami, AmiBackend
 
 from fastlaunch_nb.emulator import assumptions, launch_templates
-from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change
+from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change, index_images_at
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.ec2_error import EC2Error
 from fastlaunch_nb.emulator.ids import IDS
@@ -95,6 +95,8 @@ class FastLaunchBackend(_Base):
         Image id to the CloudWatch metrics of each image that has had a lifecycle.
     parallel_quota : int
         The answer of Service Quotas for parallel instance launches; it is not enforced.
+    quota_requests : list of dict
+        Requests to raise a quota, under the API's names.
     metadata_defaults : dict
         The account's defaults that GetInstanceMetadataDefaults answers, such as
         ``{"HttpTokensEnforced": "enabled"}``.
@@ -111,6 +113,7 @@ class FastLaunchBackend(_Base):
         self.image_index = ImageIndex()
         self.meters: dict[str, PoolRecorder] = {}
         self.parallel_quota = assumptions.PARALLEL_QUOTA
+        self.quota_requests: list[dict[str, Any]] = []
         self.metadata_defaults: dict[str, Any] = {}
         self.retention_rules: dict[str, dict[str, Any]] = {}
         self.distribution_configurations: dict[str, dict[str, Any]] = {}
@@ -265,21 +268,25 @@ class FastLaunchBackend(_Base):
         next_token: str | None,
         *,
         dry_run: bool = False,
+        lag: timedelta = timedelta(),
     ) -> tuple[list[FastLaunchImage], str | None]:
-        """Return a page of images, and the token of the next page."""
+        """Return a page of images as they were before a lag, and the token of the next page."""
         _end_dry_run(dry_run and not assumptions.VALIDATE_BEFORE_DRY_RUN)
         _validate_describe(image_ids, filters, max_results)
         after = parse_page_token(next_token) if next_token is not None else ""
+        index = self.image_index
+        if lag:
+            index = index_images_at(self.account_id, self.region_name, CLOCK.now() - lag)
         for image_id in image_ids:
-            if assumptions.NOT_ENABLED_ID_CODE and self.image_index.get(image_id) is None:
+            if assumptions.NOT_ENABLED_ID_CODE and index.get(image_id) is None:
                 raise EC2Error(
                     assumptions.NOT_ENABLED_ID_CODE, f"Fast Launch is not enabled for {image_id}."
                 )
         _end_dry_run(dry_run)
         if image_ids:
-            return self.image_index.select(image_ids, filters), None
+            return index.select(image_ids, filters), None
         size = max_results or assumptions.DEFAULT_PAGE_SIZE
-        page = list(islice(self.image_index.iterate_after(after, filters), size + 1))
+        page = list(islice(index.iterate_after(after, filters), size + 1))
         return page[:size], make_page_token(page[size - 1].image_id) if len(page) > size else None
 
     def enable_fast_launch(

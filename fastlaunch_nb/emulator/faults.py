@@ -75,6 +75,13 @@ class Faults:
         Answer each page with the token that requested it as its NextToken, and give a
         first page a token even if it is the only page. AWS documents no such
         behavior; botocore has a PaginationError for it.
+    omit_rate : float, default 0
+        Share of the answers of DescribeFastLaunchImages that miss one of their images.
+        Answers of EC2 are eventually consistent ("Eventual consistency in the Amazon EC2
+        API"); that one image is missing is our choice.
+    lag : float, default 0
+        Seconds of the emulator's clock by which DescribeFastLaunchImages answers late: it
+        shows the images as they were then, for the same reason.
     seed : int, default 0
         The same seed hits the same requests if they come in the same order.
 
@@ -100,6 +107,8 @@ class Faults:
     unauthorized: Collection[str] = ()
     expire_tokens: bool = False
     repeat_token: bool = False
+    omit_rate: float = 0.0
+    lag: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -126,6 +135,7 @@ def _are_accounts(value: object) -> bool:
     )
 
 
+_MAX_LAG = 1_000_000
 _Check = tuple[Callable[[object], bool], str]
 _SHARE: _Check = (partial(_is_amount, maximum=1), "a share of the requests, from 0 to 1")
 _SWITCH: _Check = (lambda value: isinstance(value, bool), "True or False")
@@ -146,6 +156,8 @@ _EXPECTED: Mapping[str, _Check] = {
     ),
     "expire_tokens": _SWITCH,
     "repeat_token": _SWITCH,
+    "omit_rate": _SHARE,
+    "lag": (partial(_is_amount, maximum=_MAX_LAG), f"seconds, from 0 to {_MAX_LAG:,}"),
 }
 
 
@@ -213,11 +225,20 @@ class FaultInjector:
         return has_token
 
     def alter_result(self, request: Any, result: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the result to answer, with a repeated page token if that fault is on."""
+        """Return the result to answer, without an image or with a repeated page token."""
+        result = self._omit_image(result)
         if not self.faults.repeat_token or "NextToken" not in result:
             return result
         token = request._get_param("NextToken") or result["NextToken"] or make_page_token("")
         return {**result, "NextToken": token}
+
+    def _omit_image(self, result: Mapping[str, Any]) -> Mapping[str, Any]:
+        images = result.get("FastLaunchImages")
+        if not images or not self.hits(self.faults.omit_rate):
+            return result
+        with self._lock:
+            omitted = self._random.randrange(len(images))
+        return {**result, "FastLaunchImages": images[:omitted] + images[omitted + 1 :]}
 
 
 def _throttling_error(request: Any) -> EC2Error:

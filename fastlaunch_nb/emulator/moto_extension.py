@@ -7,7 +7,7 @@ is where the service model puts it, and timestamps keep their milliseconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
 from typing import Any, TypeAlias
@@ -26,6 +26,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 from moto.moto_api._internal import mock_random
 from moto.servicequotas.models import ServiceQuotasBackend
+from moto.servicequotas.responses import ServiceQuotasResponse
 from moto.sts.models import sts_backends
 
 from fastlaunch_nb.emulator import assumptions, cloudwatch_api, run_instances, service_quotas
@@ -110,6 +111,7 @@ def describe_fast_launch_images(request: Any) -> dict[str, Any]:
         max_results=request._get_param("MaxResults"),
         next_token=request._get_param("NextToken"),
         dry_run=request._get_param("DryRun"),
+        lag=timedelta(seconds=FAULTS.faults.lag),
     )
     return {"FastLaunchImages": [image.to_api() for image in images], "NextToken": next_token}
 
@@ -308,5 +310,9 @@ _MOTO_METHODS: Mapping[Any, Mapping[str, Any]] = {  # added to moto, or replaced
         "get_metric_statistics": cloudwatch_api.get_metric_statistics,
     },
     CloudWatchBackend: {"get_metric_data": cloudwatch_api.compute_metric_data},
+    ServiceQuotasResponse: {
+        "request_service_quota_increase": service_quotas.request_service_quota_increase,
+        "list_requested_service_quota_change_history": service_quotas.list_requested_changes,
+    },
     ServiceQuotasBackend: {"get_service_quota": service_quotas.get_service_quota},
 }

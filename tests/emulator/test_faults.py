@@ -17,6 +17,7 @@ from botocore.parsers import ResponseParserError
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.faults import FAULTS, Faults
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
@@ -277,6 +278,56 @@ def test_a_page_repeats_its_token(connect: Connect, size: int) -> None:
         assert "NextToken" not in client.enable_fast_launch(ImageId=WINDOWS)
 
 
+# --- eventual consistency -------------------------------------------------------------
+
+
+@BOTH
+def test_answers_may_miss_an_image(connect: Connect) -> None:
+    """A share of the answers misses one image of the page, and is complete otherwise."""
+    client = connect()
+    with inject_faults(omit_rate=0.5, seed=3):
+        answers = [get_ids(client.describe_fast_launch_images()) for _ in range(40)]
+        pages = client.get_paginator("describe_fast_launch_images").paginate(
+            PaginationConfig={"PageSize": 2}
+        )
+        read = [image_id for page in pages for image_id in get_ids(page)]
+    missing = [set(IDS) - set(answer) for answer in answers]
+    assert {len(names) for names in missing} == {0, 1}
+    assert 10 <= sum(map(len, missing)) <= 30
+    assert set().union(*missing) == set(IDS)
+    assert len(IDS) - 3 <= len(read) < len(IDS)
+    with inject_faults(omit_rate=1):
+        assert get_ids(client.describe_fast_launch_images(ImageIds=IDS[:1])) == []
+        assert client.enable_fast_launch(ImageId=WINDOWS)["State"] == "enabling"
+
+
+@BOTH
+def test_answers_may_lag(connect: Connect) -> None:
+    """Answers show the images of some seconds ago: new ones are missing, and ended ones are not."""
+    client = connect()
+    CLOCK.advance(minutes=5)
+    client.enable_fast_launch(ImageId=WINDOWS)
+    client.disable_fast_launch(ImageId=IDS[0])
+    CLOCK.advance(minutes=20)
+
+    def read_states() -> dict[str, Any]:
+        images = client.describe_fast_launch_images()["FastLaunchImages"]
+        return {image["ImageId"]: image.get("State") for image in images}
+
+    now = read_states()
+    assert (IDS[0] in now, now[WINDOWS]) == (False, "enabled")
+    states = []
+    for minutes in (9, 11, 19, 20, 21):
+        with inject_faults(lag=60 * minutes):
+            shown = read_states()
+            states.append((shown.get(IDS[0]), shown.get(WINDOWS)))
+    begun = ("disabling", "enabling")
+    assert states == [(None, "enabled"), begun, begun, begun, (None, None)]
+    with inject_faults(lag=1260):
+        shown_ids = get_ids(client.describe_fast_launch_images(ImageIds=[IDS[0], WINDOWS]))
+    assert shown_ids == IDS[:1]
+
+
 # --- connections ----------------------------------------------------------------------
 
 
@@ -390,6 +441,9 @@ def test_describe_explains_each_fault(
         ({"unauthorized": [123456789012]}, "12 digits"),
         ({"expire_tokens": 1}, "expire_tokens is 1. Expected True or False"),
         ({"repeat_token": "no"}, "repeat_token is 'no'."),
+        ({"omit_rate": 1.1}, "omit_rate is 1.1. Expected a share"),
+        ({"lag": -1}, "lag is -1. Expected seconds, from 0 to 1,000,000"),
+        ({"lag": 1_000_001}, "lag is 1000001. Expected seconds, from 0 to 1,000,000"),
     ],
 )
 def test_invalid_faults_are_refused(wrong: dict[str, Any], message: str) -> None:
