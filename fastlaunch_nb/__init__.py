@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.rules.unchecked import unchecked as unchecked
     from fastlaunch_nb.schema.prices import Prices as Prices
     from fastlaunch_nb.sources.events import from_events as from_events
+    from fastlaunch_nb.sources.launches import launches as launches
     from fastlaunch_nb.sources.pages import from_pages as from_pages
     from fastlaunch_nb.state_intervals.pipeline import intervals as intervals
 
@@ -83,6 +84,7 @@ _HOME = {
     "from_events": "sources.events",
     "from_pages": "sources.pages",
     "intervals": "state_intervals.pipeline",
+    "launches": "sources.launches",
     "measure_fill_time": "pool.fill_time",
     "metrics": "joins.enrich",
     "panel": "filter_panel.panel",

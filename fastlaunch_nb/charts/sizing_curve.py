@@ -90,7 +90,7 @@ def sizing_curve(
     region : str, default "us-east-1"
         The region whose price counts, if `prices` has one for each region.
     current_target : int, optional
-        Today's target (TargetResourceCount), to mark it.
+        Today's target (TargetResourceCount), to mark it; None or a null if it is unknown.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def sizing_curve(
     usd = parse_snapshot_price(price, root_volume_gib, region)
     points = _list_points(sizing, usd)
     today = None
-    if current_target is not None:
+    if current_target is not None and not pd.isna(current_target):
         today = _add_point(points, parse_count("current_target", current_target, least=1), usd)
     chosen = next(point for point in points if point.target == sizing.target_count)
     title = f"{chosen.snapshots}: {_format_share(chosen.share)} of launches warm, {chosen.cost}"
@@ -201,7 +201,7 @@ def _list_lines(sizing: RightSize, today: _Point | None) -> Iterator[Line]:
         low, high = map(_format_share, sizing.warm_share_range)
         targets = " to ".join(f"{target:,}" for target in dict.fromkeys(sizing.target_range))
         yield [f"in 95 of 100 samples of days {low} to {high} warm", f"target {targets} needed"]
-    if sizing.fill_time_range and sizing.fill_time_targets:
+    if sizing.fill_time_targets:
         ends = zip(sizing.fill_time_targets, sizing.fill_time_range, strict=True)
         targets = " and ".join(
             f"{'none is enough' if target is None else f'{target:,}'} at {_format_seconds(time)}"

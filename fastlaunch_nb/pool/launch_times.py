@@ -35,7 +35,9 @@ class Launches(NamedTuple):
     days: int | None = None  # that a pattern covers
 
 
-def parse_launches(launches: Any, days: int, *, seed: int = 0) -> Launches:
+def parse_launches(
+    launches: Any, days: int, *, seed: int = 0, zone: tzinfo | None = None
+) -> Launches:
     """Return launches from a pattern, datetimes, or a frame of ``fl.launches``.
 
     Examples
@@ -45,7 +47,7 @@ def parse_launches(launches: Any, days: int, *, seed: int = 0) -> Launches:
     ['2026-01-10', '2026-01-10', '2026-01-11', '2026-01-11']
     """
     if isinstance(launches, str):
-        pattern = generate_launches(launches, days, seed)
+        pattern = generate_launches(launches, days, seed, zone)
         parsed = Launches(pattern.times, None, False, pattern.is_random, days)
     elif isinstance(launches, pd.DataFrame):
         parsed = _parse_frame(launches)

@@ -159,7 +159,7 @@ class RightSize:
     warm_share_range: ShareRange | None = field(default=None, compare=False)
     target_range: tuple[int, int] | None = field(default=None, compare=False)
     band: Band | None = field(default=None, compare=False)
-    fill_time_range: tuple[float, float] | None = field(default=None, compare=False)
+    fill_time_range: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
     fill_time_source: str = field(default="given", compare=False)
     fill_time_targets: tuple[int | None, int | None] | None = field(default=None, compare=False)
     target_if_spread: int | None = field(default=None, compare=False)
@@ -550,14 +550,16 @@ def _describe(size: RightSize) -> Iterator[str]:
             f"in 95 of 100 samples of days: {low} to {high} warm; "
             f"target {_format_range(size.target_range)} needed"
         )
-    if size.fill_time_range and size.fill_time_targets:
+    if size.fill_time_source != "given":
         ends = [
             f"{'no target is enough' if target is None else f'target {target:,}'} at "
             f"{_format_seconds(seconds)}"
-            for target, seconds in zip(size.fill_time_targets, size.fill_time_range, strict=True)
+            for target, seconds in zip(
+                size.fill_time_targets or (), size.fill_time_range, strict=False
+            )
         ]
         source = f"{_format_seconds(size.fill_time)}, {size.fill_time_source}"
-        yield f"fill time {source}; {', '.join(ends)}"
+        yield "; ".join([f"fill time {source}", *([", ".join(ends)] if ends else [])])
     if check := size.holdout:
         yield (
             f"held-out check: the earlier days need target {check.target_count:,}, with which "

@@ -39,6 +39,7 @@ PUBLIC = [
     "from_events",
     "from_pages",
     "intervals",
+    "launches",
     "measure_fill_time",
     "metrics",
     "panel",

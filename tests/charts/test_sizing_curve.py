@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +74,12 @@ def test_today_may_be_beside_the_curve(current: int, share: float) -> None:  # 6
     assert mark.y[0] == 100 * below
     assert share - 0.02 < below <= share
     assert figure.layout.xaxis.range[1] == max(current, 100) * 1.03
+
+
+@pytest.mark.parametrize("unknown", [None, pd.NA, float("nan")], ids=str)
+def test_an_unknown_target_has_no_mark(unknown: Any) -> None:
+    """Where today's target is unknown, nothing is marked."""
+    assert fl.sizing_curve(SIZE, current_target=unknown) == fl.sizing_curve(SIZE)
 
 
 def test_one_target_may_be_both() -> None:

@@ -235,6 +235,9 @@ def test_a_fill_time_may_be_measured() -> None:
     assert size.fill_time_source == "measured: CloudWatch's creation times in 2 periods"
     assert size == fl.right_size("10 an hour", fill_time=FillTime(450, 410, 490, ""), days=30)
     assert "fill time 7.5 min, measured: " in repr(size)
+    exact = fl.right_size("10 an hour", fill_time=FillTime(450, 450, 450, "measured: x"), days=30)
+    assert exact.fill_time_targets is None
+    assert repr(exact).endswith("\n  fill time 7.5 min, measured: x")
 
 
 def test_an_exact_pattern_has_no_interval() -> None:
