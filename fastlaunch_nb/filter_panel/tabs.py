@@ -21,6 +21,7 @@ from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table, get_keys
 from fastlaunch_nb.filter_panel.widget_helpers import make_dropdown, make_row, render_message
 from fastlaunch_nb.formatting import empty_message
 from fastlaunch_nb.rules.evaluate import findings as evaluate_rules
+from fastlaunch_nb.rules.unchecked import unchecked
 from fastlaunch_nb.schema.columns import KEY
 
 TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code")
@@ -120,6 +121,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         self._findings = Table("fast-launch-findings", on_select)
         self._chart = ChartWidget(on_select)
         self._hint = widgets.HTML()
+        self._unchecked = widgets.HTML()  # the rules that could not judge
         self._code = _CodeView(to_code)
         self._outdated: set[int] = set()
         self._draw_tab = (
@@ -129,7 +131,8 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             self._draw_findings,
             self._code.show,
         )
-        tabs = (self._table, widgets.VBox(), widgets.VBox(), self._findings, self._code)
+        findings = widgets.VBox((self._findings, self._unchecked))
+        tabs = (self._table, widgets.VBox(), widgets.VBox(), findings, self._code)
         super().__init__(children=tabs, titles=TITLES, selected_index=0)
         self.add_class("fl-views")
         self.observe(self._draw_open_tab, "selected_index")
@@ -182,8 +185,18 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             findings = self._data.findings
             columns = table_columns.make_finding_columns(findings)
             self._findings.set_rows(findings, columns, table_columns.DEFAULT_FINDING_COLUMNS)
+            self._unchecked.value = _list_unchecked(self._data.images)
             self._has_findings = True
         self._findings.show(self._data.match_findings(self._mask))
+
+
+def _list_unchecked(images: pd.DataFrame) -> str:
+    """Return a note with the rules that could not judge all images."""
+    names = unchecked(images)["rule"].unique().tolist()
+    if not names:
+        return ""
+    how = "fl.unchecked(images) lists where, why, and how to have the values read."
+    return f"<small>Not checked everywhere: {escape(', '.join(names))}. {how}</small>"
 
 
 class _CodeView(widgets.VBox):  # type: ignore[misc]
