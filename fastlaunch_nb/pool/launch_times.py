@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from fastlaunch_nb.pool.launch_pattern import (
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_READINGS = 8
 _POOL = ("account_id", "region", "image_id")
 
 
@@ -78,6 +79,46 @@ def _parse_frame(frame: pd.DataFrame) -> Launches:
     if (ends < times).any():
         raise InputError("launches has an end before its time. Expected a result of fl.launches.")
     return Launches(times, ends if (ends > times).any() else None)
+
+
+# --- sums by period -------------------------------------------------------------------
+
+
+def list_readings(launches: Launches, fill_time: float, seed: int) -> Iterator[IntArray]:
+    """Yield the times at which the launches may have come, if only their periods are known.
+
+    The snapshots that run out at one time are those of one fill time. It touches so many periods
+    in a row: the launches of the first may have come at its end, and those of the last at its
+    start. A reading places one such row after the other; each period is the first of a row in one
+    reading. Many short periods are read as fewer long ones, and in the last reading the launches
+    are spread.
+    """
+    times, ends = launches.times, launches.ends
+    if ends is None:
+        yield times
+        return
+    fill, period = max(1, round(fill_time * 1e6)), int((ends - times).max())
+    period *= -(-fill // (period * (_MAX_READINGS - 1)))
+    row = -(-fill // period) + 1
+    numbers = (times - times[0]) // period
+    starts = times[0] + numbers * period
+    for first in range(row):
+        place = (numbers - first) % row
+        delays = np.select([place == 0, place == row - 1], [period - 1, 0], period // 2)
+        yield np.where(ends > times, starts + delays, times)
+    yield spread_launches(launches, seed)
+
+
+def spread_launches(launches: Launches, seed: int) -> IntArray:
+    """Return the launches at random times within their periods."""
+    times, ends = launches.times, launches.ends
+    if ends is None:
+        return times
+    share = np.random.default_rng(seed).random(len(times))
+    return times + (share * (ends - times)).astype(np.int64)
+
+
+# --- datetimes ------------------------------------------------------------------------
 
 
 def convert_datetimes(launches: Any, zone: tzinfo | None = None) -> IntArray:

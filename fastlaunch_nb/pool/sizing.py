@@ -15,7 +15,7 @@ from fastlaunch_nb.errors import InputError, accept_old_names, warn_renamed
 from fastlaunch_nb.number_checks import parse_count, parse_number, parse_share
 from fastlaunch_nb.pool.fill_time import MAX_SECONDS, FillTime, parse_fill_time
 from fastlaunch_nb.pool.launch_pattern import DAY, MAX_DAYS, IntArray
-from fastlaunch_nb.pool.launch_times import Launches, parse_launches
+from fastlaunch_nb.pool.launch_times import Launches, list_readings, parse_launches, spread_launches
 from fastlaunch_nb.pool.pool_search import MIN_PARALLEL, PoolSearch, Reading, format_share
 from fastlaunch_nb.pool.uncertainty import (
     FEW_DAYS,
@@ -82,6 +82,8 @@ class Holdout(NamedTuple):
 class Cheapest(NamedTuple):
     """The target with the lowest cost of snapshots and of launches that have to wait.
 
+    As many preparation instances as `max_parallel`, or else `quota`, allows may run.
+
     Attributes
     ----------
     target_count : int
@@ -139,8 +141,8 @@ class RightSize:
         in all if the fill time was given.
     target_if_spread : int or None
         The target if the launches of a period are spread over it at random, where only their
-        sum by period is known. `target_count` then assumes that those of two periods come
-        together.
+        sum by period is known. `target_count` then assumes that those of neighbouring periods
+        come as close together as they can.
     holdout : Holdout or None
         A check with days that did not take part in the choice, where there are 12 days or more.
     cheapest : Cheapest or None
@@ -348,9 +350,14 @@ class _Job:
         is_random = launches.is_random or jitter > 0
         if is_random and min(self.days, int(np.count_nonzero(self.by_day))) >= MIN_DAYS:
             self.bootstrap = DayBootstrap(self.by_day, seed)
-        self.readings = [self.make_reading(times) for times in _list_readings(launches)]
+        self.readings = self.list_readings(fill.seconds)
         days = len(self.by_day) if self.bootstrap else None
         self.search = PoolSearch(self.readings, fill.seconds, max_target, days)
+
+    def list_readings(self, fill_time: float) -> list[Reading]:
+        """Return the readings of the launches that may be the worst for a fill time."""
+        readings = list_readings(self.launches, fill_time, self.seed)
+        return [self.make_reading(times) for times in readings]
 
     def make_reading(self, times: IntArray) -> Reading:
         """Return launches with their delays, in order."""
@@ -427,7 +434,7 @@ class _Job:
         if self.fill.low == self.fill.high:
             return None
         low, high = (
-            self.find_target_or_none(self.make_search(self.readings, seconds))
+            self.find_target_or_none(self.make_search(self.list_readings(seconds), seconds))
             for seconds in (self.fill.low, self.fill.high)
         )
         return low, high
@@ -440,12 +447,10 @@ class _Job:
 
     def find_spread_target(self) -> int | None:
         """Return the target if launches come at random within their periods, if these are known."""
-        times, ends = self.launches.times, self.launches.ends
-        if ends is None:
+        if self.launches.ends is None:
             return None
-        draw = np.random.default_rng(self.seed)
-        spread = times + (draw.random(len(times)) * (ends - times)).astype(np.int64)
-        return self.find_target_or_none(self.make_search([self.make_reading(spread)]))
+        spread = self.make_reading(spread_launches(self.launches, self.seed))
+        return self.find_target_or_none(self.make_search([spread]))
 
     def check_holdout(self, parallel: int) -> Holdout | None:
         """Choose a target by the first two thirds of the days, and play the last third."""
@@ -486,8 +491,8 @@ class _Job:
             other = f"{spread:,} would do" if spread else "no target would do"
             yield (
                 "The launches are sums by period, which lose their times: the target assumes that "
-                f"those of two periods may come together. {other} if they are spread at random. "
-                "Shorter periods, or CloudTrail, say more."
+                "those of neighbouring periods came as close together as they can. "
+                f"{other} if they are spread at random. Shorter periods, or CloudTrail, say more."
             )
         if not self.launches.is_sample:
             return
@@ -504,22 +509,6 @@ class _Job:
                 f"The launches have a trend: {trend.before:,.1f} a day in the first half, "
                 f"{trend.after:,.1f} in the second. Choose by the latest days."
             )
-
-
-def _list_readings(launches: Launches) -> list[IntArray]:
-    """Return the times at which the launches may have come, if only their periods are known.
-
-    The launches of two periods in a row may come together, where one ends and the other begins;
-    then they are not together with those of a third. So there are two readings: even periods at
-    their end and odd ones at their start, and the other way round.
-    """
-    times, ends = launches.times, launches.ends
-    if ends is None:
-        return [times]
-    length = np.maximum(ends - times, 1)
-    is_even = times // length % 2 == 0
-    late = np.maximum(times, ends - 1)
-    return [np.where(is_even, late, times), np.where(is_even, times, late)]
 
 
 def _draw_delays(count: int, jitter: float, seed: int) -> IntArray:

@@ -65,8 +65,8 @@ def launches(
 
         - a frame of :func:`fastlaunch_nb.metrics`. CloudWatch's **sums lose the times**: `end`
           is then the end of the period, and 20 launches around a full hour are 10 and 10.
-          ``right_size`` assumes that the launches of two periods may have come together. Use
-          short periods: 1 minute for 15 days, 5 minutes for 63.
+          ``right_size`` assumes that the launches of neighbouring periods came as close together
+          as they can. Use short periods: 1 minute for 15 days, 5 minutes for 63.
         - CloudTrail's RunInstances events: log files or a folder of them, LookupEvents, results
           of a Lake query, or EventBridge's "AWS API Call via CloudTrail". Failed calls are left
           out. Lake needs the columns eventTime, eventName and responseElements, best also

@@ -374,11 +374,38 @@ def test_sums_of_two_periods_may_come_together() -> None:
 @pytest.mark.parametrize(
     ("counts", "target"), [((10,), 10), ((10, 0, 10), 10), ((10, 10, 10), 20), ((3, 9, 5, 8), 14)]
 )
-def test_no_three_periods_come_together(counts: tuple[int, ...], target: int) -> None:
-    """Only the launches of two periods in a row may come together."""
+def test_only_neighbours_come_together(counts: tuple[int, ...], target: int) -> None:
+    """If a snapshot takes less than a period, two periods in a row may come together at once."""
     assert (
         fl.right_size(make_sums(*counts), fill_time=1800, min_warm_share=1).target_count == target
     )
+
+
+@pytest.mark.parametrize(
+    ("fill_time", "target"), [(299, 20), (300, 20), (301, 30), (600, 30), (601, 40), (3600, 40)]
+)
+def test_longer_fill_times_touch_more_periods(fill_time: int, target: int) -> None:
+    """Of periods of 5 minutes, 10 minutes of filling touch three; here are four in all."""
+    sums = make_sums(0, 10, 10, 10, 10, period=300)
+    assert fl.right_size(sums, fill_time=fill_time, min_warm_share=1).target_count == target
+
+
+@given(
+    st.lists(st.integers(0, 3_000), min_size=1, max_size=40),
+    st.sampled_from([60, 300, 700]),
+    st.sampled_from([30, 300, 650, 1_800]),
+)
+@example([290, 299, 300, 301, 599, 600], 300, 310)
+@example(list(range(0, 3_000, 75)), 60, 1_800)
+def test_sums_never_need_less_than_their_launches(
+    seconds: list[int], period: int, fill_time: int
+) -> None:
+    """Law: launches whose times are lost need no fewer snapshots than with their times."""
+    counts = np.bincount(np.array(seconds) // period)
+    options: dict[str, Any] = {"fill_time": fill_time, "min_warm_share": 1}
+    sums = fl.right_size(make_sums(*counts.tolist(), period=period), **options)
+    assert sums.target_count >= fl.right_size(datetimes(*seconds), **options).target_count
+    assert sums.target_count >= (sums.target_if_spread or 0)
 
 
 def test_exact_times_need_no_second_reading() -> None:
