@@ -4,8 +4,9 @@
 with
 looks as (
     select account_id, region, date_trunc('second', observed_at) as moment,
-        bool_or(coalesce(scope, '') = '' and status in ('complete', 'not-opted-in')) as complete,
-        bool_or(coalesce(scope, '') = '' and status in ('failed', 'partial', 'interrupted')) as failed
+        bool_or(coalesce(scope, '') = '' and status = 'complete') as complete,
+        bool_or(status = 'not-opted-in') as shut,
+        shut or bool_or(coalesce(scope, '') = '' and status in ('failed', 'partial', 'interrupted')) as failed
     from coverage where observed_at is not null group by all
 ),
 seen as (
@@ -17,17 +18,19 @@ seen as (
 ),
 times as (select distinct account_id, region, second, seen from seen),
 moments as (
-    select account_id, region, moment, bool_or(complete) as complete, bool_or(failed) as failed
+    select account_id, region, moment, bool_or(complete) as complete, bool_or(failed) as failed, bool_or(shut) as shut
     from (from looks
-        union all select account_id, region, second, false, false from times
-        union all select account_id, region, seen, false, false from times)
+        union all by name select account_id, region, second as moment from times
+        union all by name select account_id, region, seen as moment from times)
     group by all
 ),
 beside as (
     select account_id, region, moment, complete,
         max(moment) filter (complete) over (place rows between unbounded preceding and 1 preceding) as before,
         min(moment) filter (complete) over (place rows between 1 following and unbounded following) as after,
-        min(moment) filter (failed) over (place rows between 1 following and unbounded following) as failed
+        min(moment) filter (failed) over (place rows between 1 following and unbounded following) as failed,
+        min(moment) filter (shut) over (place rows between 1 following and unbounded following) as shut,
+        min(moment) filter (shut) over (place rows between current row and unbounded following) as shut_from
     from moments window place as (partition by account_id, region order by moment)
 ),
 told as (
@@ -62,6 +65,8 @@ runs as (
     select * exclude (previous_moment, next_state, next_reason, next_since, before),
         row_number() over turn as turn, next_moment is null as is_last,
         lag(state) over turn as last_state, lag(reason) over turn as last_reason, lag(moment) over turn as last_moment,
+        lag(after) over turn as last_after,
+        coalesce(date_trunc('second', since) = date_trunc('second', lag(since) over turn), false) as same_since,
         coalesce(lag(next_moment) over turn, moment) as began,
         case when previous_moment is null then before else lag(next_before) over turn end as before,
         case when previous_moment is null then second else lag(next_second) over turn end as scanned,
@@ -78,13 +83,18 @@ scans as (
     window later as (partition by account_id, region, image_id
                      order by turn rows between current row and unbounded following)
 ),
-absences as (
-    select *, coalesce(last_moment is null and before is not null or before > last_seen, false) as away
+healed as (  -- a single look without the image, between two that saw the same transition, proves nothing
+    select * replace (case when changed or not same_since or before is distinct from last_after then before end as before)
     from scans
 ),
+absences as (
+    select *, coalesce(last_moment is null and before is not null or before > last_seen, false) as away,
+        coalesce(not changed and not away and not same_since and since > last_moment, false) as seam
+    from healed
+),
 blocks as (
-    select *, case when away then before when changed then last_moment end as certain_before,
-        count(*) filter (away or changed) over (
+    select *, case when away then before when changed or seam then last_moment end as certain_before,
+        count(*) filter (away or changed or seam) over (
             partition by account_id, region, image_id order by turn) as block
     from absences
 ),
@@ -93,8 +103,8 @@ certain as (
     from blocks
 ),
 proven as (
-    select *, away or changed as new,
-        min(since) filter (certain is null or since > certain or since = moment) over block as believed,
+    select *, away or changed or seam as new,
+        min(since) filter (certain is null or since > certain or since = began) over block as believed,
         min(since) over (block order by turn rows between current row and unbounded following) as proven,
         case when new then believed else proven end as earliest
     from certain window block as (partition by account_id, region, image_id, block)
@@ -111,6 +121,7 @@ places as (
 bounded as (
     select started.*,
         lead(scanned) over (partition by account_id, region, image_id order by turn) as next_scanned,
+        lead(seam, 1, false) over (partition by account_id, region, image_id order by turn) as next_seam,
         case when is_last then last_complete
              else lead(before) over (partition by account_id, region, image_id order by turn) end as last_without,
         case when after <= last_without then after end as gone,
@@ -121,20 +132,29 @@ bounded as (
 ),
 gaps as (
     select bounded.*,
-        least(case when is_last and (gone is null or bounded.failed < gone)
+        least(case when next_seam or is_last and (gone is null and first_failed.shut_from is not null
+                                   or first_failed.shut_from < gone)
+                       or first_failed.shut_from < coalesce(gone, until) and first_failed.shut_from < next_scanned
+                   then bounded.moment end,
+              case when is_last and (gone is null or bounded.failed < gone)
                        or bounded.failed < coalesce(gone, until) and bounded.failed < next_scanned
                    then bounded.failed end,
               case when bounded.moment + interval 1 hour < coalesce(gone, until)
                    then bounded.moment + interval 1 hour end) as lost,
-        least(case when is_last or beside.failed < until and beside.failed < next_scanned then beside.failed end,
+        least(case when is_last and beside.shut is not null or beside.shut < until and beside.shut < next_scanned
+                   then missed end,
+              case when is_last or beside.failed < until and beside.failed < next_scanned then beside.failed end,
               case when missed + interval 1 hour < until then missed + interval 1 hour end) as lost_again,
         case when state = 'disabled' then state else 'absent' end as lack
     from bounded left join beside
         on (bounded.account_id, bounded.region, missed) = (beside.account_id, beside.region, beside.moment)
+    left join beside first_failed
+        on (bounded.account_id, bounded.region, bounded.failed)
+         = (first_failed.account_id, first_failed.region, first_failed.moment)
 ),
 breaks as (
     select account_id, region, moment as look, after as mended,
-        least(case when failed < after then failed end,
+        least(case when shut < after then moment end, case when failed < after then failed end,
               case when moment + interval 1 hour < after then moment + interval 1 hour end) as broken
     from beside where complete and broken is not null
 ),
@@ -143,30 +163,36 @@ interrupted as (
     from gaps join breaks using (account_id, region) where look >= gone and mended <= missed
 ),
 changes as (
-    select account_id, region, image_id, turn, start as time, state,
+    select account_id, region, image_id, turn * 2 as turn, start as time, state,
         case when away then before else last_moment end as seen, last_reason as reason, start_exact
     from (select *, lag(lost) over (partition by account_id, region, image_id order by turn) as last_lost from gaps)
     where start is not null and (new or last_lost is not null)
     union all
-    select account_id, region, image_id, turn, lost, 'unknown', moment, reason, false from gaps where lost is not null
+    select account_id, region, image_id, turn * 2 + 1, lost, 'unknown', moment, reason, false from gaps where lost is not null
     union all
-    select account_id, region, image_id, turn, gone, lack, moment, reason, false from gaps where gone is not null
+    select account_id, region, image_id, turn * 2, gone, lack, moment, reason, false from gaps where gone is not null
     union all
-    select account_id, region, image_id, turn, broken, 'unknown', look, reason, false from interrupted
+    select account_id, region, image_id, turn * 2 + 1, broken, 'unknown', look, reason, false from interrupted
     union all
-    select account_id, region, image_id, turn, mended, lack, look, reason, false from interrupted
+    select account_id, region, image_id, turn * 2, mended, lack, look, reason, false from interrupted
     union all
-    select account_id, region, image_id, turn, lost_again, 'unknown', missed, reason, false
+    select account_id, region, image_id, turn * 2 + 1, lost_again, 'unknown', missed, reason, false
     from gaps where lost_again is not null
     union all
-    select account_id, region, image_id, turn, greatest(moment, missed, lost, lost_again) + interval 1 second,
+    select account_id, region, image_id, turn * 2, greatest(moment, missed, lost, lost_again) + interval 2 second,
         'end', greatest(moment, missed), reason, false from gaps where is_last
+),
+lasting as (  -- what is lost from its own start on lasts a second
+    select * replace (
+            case when turn % 2 = 1 and lag(time) over turns = time
+                 then least(time + interval 1 second, lead(time) over turns) else time end as time)
+    from changes window turns as (partition by account_id, region, image_id order by time, turn)
 ),
 holding as (
     select account_id, region, image_id, time, last(state order by turn) as state,
         last(start_exact order by turn) as start_exact,
         first(seen order by turn) as seen, first(reason order by turn) as reason
-    from changes group by all
+    from lasting group by all
 ),
 news as (
     from holding

@@ -57,6 +57,7 @@ from fastlaunch_nb.validation import validate_columns
 WIDTH = 900
 _LIMIT, _GRACE = 60.0, 5.0  # seconds for Chrome to draw, and to end
 _NO_FAST_LAUNCH = "No image has Fast Launch here."
+_NOT_ALL_READ = "No image has Fast Launch in what could be read."
 _FORMS = ("html", "png", "svg", "md")
 _SOURCES: dict[str, bool | str] = {"inline": True, "cdn": "cdn", "page": False}
 
@@ -274,11 +275,14 @@ def _make_printable(value: Any) -> Text:
     return Text("–" if pd.isna(value) else escape_unprintable(str(value)))
 
 
-def summarize(images: pd.DataFrame, *, filtered: bool = False) -> str:
+def summarize(images: pd.DataFrame, *, filtered: bool = False, is_complete: bool = True) -> str:
     """Summarize in one line how many images are in each state, the worst first.
 
-    `images` is the complete answer to a request; `filtered` is True if the request had filters.
+    `filtered` is True if the request had filters. `is_complete` is False if not all of it could be
+    read: then no image may be there, or some that nothing shows.
     """
+    if images.empty and not is_complete:
+        return _NOT_ALL_READ
     if images.empty:
         return empty_message(filtered=True)[0] if filtered else _NO_FAST_LAUNCH
     counts = images["state"].fillna("unknown").value_counts()

@@ -61,8 +61,9 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     plotly.graph_objects.Figure
         A row for each account and a column for each region, those with the most images
         first; a darker tile has more. Failed, partial and interrupted scans and regions that
-        are not opted in have their own marks. The subtitle counts accounts and regions that
-        are not drawn, because they have neither images nor failures.
+        are not opted in have their own marks: what is in such a region is unknown and billed
+        on. The subtitle counts them, and the accounts and regions that are not drawn, because
+        no image and no failure was seen there.
 
     Raises
     ------
@@ -81,13 +82,13 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     scans = _prepare_scans(coverage)
     relevant = scans[scans["_kind"].isin([_SOME, PARTIAL, FAILED, INTERRUPTED])]
     accounts, regions = (_sort_by_images(relevant, name) for name in ("_account", "_region"))
+    subtitle = [_count_complete(scans), *_count_not_opted_in(scans)]
     if not accounts:
-        message = ("No image in any account and region", _count_complete(scans))
+        message = (_make_title(scans), " · ".join(subtitle))
         return style.empty_figure("fleet_map", coverage, message)
-    subtitle = [_count_complete(scans)]
     for noun, drawn in (("account", accounts), ("region", regions)):
         if omitted := scans[f"_{noun}"].nunique() - len(drawn):
-            subtitle.append(f"{format_count(omitted, noun)} without images not drawn")
+            subtitle.append(f"{format_count(omitted, noun)} not drawn, as no image was seen there")
     drawn_scans = scans[scans["_account"].isin(accounts) & scans["_region"].isin(regions)]
     legend, rows = _make_legend({*drawn_scans["status"]}), len(accounts)
     figure = style.base_figure(_make_title(scans), [subtitle], coverage, rows=rows, legend=legend)
@@ -131,9 +132,11 @@ def _sort_by_images(scans: pd.DataFrame, column: str) -> list[str]:
 
 def _make_title(scans: pd.DataFrame) -> str:
     with_images = scans[scans["_rows"] > 0]
-    if with_images.empty:  # some scans failed, else there is no map
-        was_read = scans["status"].isin([COMPLETE, PARTIAL]).any()
-        return "No image in what could be read" if was_read else "Nothing could be read"
+    if with_images.empty:
+        was_read = scans["status"].isin([COMPLETE, PARTIAL])
+        if was_read.all():
+            return "No image in any account and region"
+        return "No image in what could be read" if was_read.any() else "Nothing could be read"
     images = format_count(int(with_images["_rows"].sum()))
     accounts = format_count(with_images["_account"].nunique(), "account")
     regions = format_count(with_images["_region"].nunique(), "region")
@@ -143,6 +146,11 @@ def _make_title(scans: pd.DataFrame) -> str:
 def _count_complete(scans: pd.DataFrame) -> str:
     statuses = scans["status"][scans["status"] != NOT_OPTED_IN]
     return f"{(statuses == COMPLETE).sum():,} of {len(statuses):,} reads are complete"
+
+
+def _count_not_opted_in(scans: pd.DataFrame) -> list[str]:
+    count = int((scans["status"] == NOT_OPTED_IN).sum())
+    return [f"{count:,} more not opted in: unknown"] * bool(count)
 
 
 def _make_legend(statuses: set[str]) -> list[LegendEntry]:

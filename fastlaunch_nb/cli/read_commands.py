@@ -22,7 +22,7 @@ from fastlaunch_nb.demo_fleet.demo import Demo, demo
 from fastlaunch_nb.errors import InputError, escape_unprintable
 from fastlaunch_nb.formatting import to_csv
 from fastlaunch_nb.history.history import History
-from fastlaunch_nb.schema.columns import STATUSES
+from fastlaunch_nb.schema.columns import COMPLETE, FAILURES, NOT_OPTED_IN, STATUSES
 from fastlaunch_nb.sources.events import from_events
 from fastlaunch_nb.validation import check_region, parse_api_filters
 
@@ -81,7 +81,7 @@ def show_images(options: argparse.Namespace) -> None:
         regions = source.regions or (running.regions if running else None)
         result = sweep(accounts, regions=regions, filters=source.filters, progress=False)
     if not len(result.failures) or len(result.images):
-        _print_images(result.images, options)
+        _print_images(result, options)
     _raise_failures(result)
 
 
@@ -171,19 +171,24 @@ def _list_targets(options: argparse.Namespace, running: Demo | None) -> list[Tar
 
 
 def _raise_failures(result: Sweep) -> None:
-    """Raise an error that lists the failed reads of a sweep, if there are any."""
-    if not len(result.failures):
-        return
+    """Raise an error that lists the failed reads of a sweep, if there are any.
+
+    If nothing at all was read, regions that are not opted in count as well.
+    """
     if result.was_interrupted:
         raise KeyboardInterrupt
-    nothing_read = len(result.failures) == len(result.coverage) and result.images.empty
-    raise PartialError(format_failures(result.failures), nothing_read=nothing_read)
+    without_answer = result.coverage["status"].isin([*FAILURES, NOT_OPTED_IN])
+    nothing_read = bool(without_answer.all()) and result.images.empty
+    rows = result.coverage if nothing_read else result.failures
+    if len(rows):
+        raise PartialError(format_failures(rows), nothing_read=nothing_read)
 
 
 # --- output ---------------------------------------------------------------------------
 
 
-def _print_images(images: pd.DataFrame, options: argparse.Namespace) -> None:
+def _print_images(result: Sweep, options: argparse.Namespace) -> None:
+    images, is_complete = result.images, bool(result.coverage["status"].eq(COMPLETE).all())
     if options.json:
         print(export.to_json(images))
     elif options.csv:
@@ -194,7 +199,8 @@ def _print_images(images: pd.DataFrame, options: argparse.Namespace) -> None:
     elif len(images):
         _print_table(images, "Use --json or --csv to print all columns.")
     sys.stdout.flush()
-    print_status(export.summarize(images, filtered=bool(options.filters)))
+    filtered = bool(options.filters)
+    print_status(export.summarize(images, filtered=filtered, is_complete=is_complete))
 
 
 class _Console(Console):

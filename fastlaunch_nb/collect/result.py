@@ -21,10 +21,11 @@ from fastlaunch_nb.formatting import (
 from fastlaunch_nb.schema.columns import (
     COMPLETE,
     FAILED,
-    HEALTHY,
+    FAILURES,
     INTERRUPTED,
     NOT_OPTED_IN,
     PARTIAL,
+    STATUSES,
 )
 
 _COLOURS = {
@@ -65,8 +66,11 @@ class Sweep:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """The rows of the coverage that are not complete, except regions not opted in."""
-        return self.coverage[~self.coverage["status"].isin(HEALTHY)]
+        """The rows of the coverage that failed: partial, failed or interrupted.
+
+        A region that is not opted in is no failure, but what is in it stays unknown.
+        """
+        return self.coverage[self.coverage["status"].isin(FAILURES)]
 
     @property
     def was_interrupted(self) -> bool:
@@ -94,12 +98,13 @@ class Sweep:
             regions = format_count(self.images["region"].nunique(), "region")
             images = format_count(len(self.images), "image")
             return f"<b>{images}</b> in {accounts} and {regions}"
-        if self.failures.empty:
+        was_read = self.coverage["status"].eq(COMPLETE)
+        if was_read.all():
             filtered = self.coverage["scope"].fillna("").ne("").any()
             return (
                 f"<b>No image {'matches the filters' if filtered else 'has Fast Launch here'}.</b>"
             )
-        if len(self.failures) == len(self.coverage):
+        if not was_read.any():
             return "<b>Nothing could be read.</b>"
         return "<b>No image has Fast Launch in what could be read.</b>"
 
@@ -173,12 +178,15 @@ def _escape(value: Any) -> str:
 
 
 def format_failures(failures: pd.DataFrame) -> Iterable[str]:
-    """Yield one line per failure: where, the status, and what to do."""
+    """Yield one line per scan without an answer: where, the status, and what to do."""
     for row in failures.to_dict("records"):
         name = row["account_name"] if pd.notna(row["account_name"]) else None
+        message = (
+            row["error_message"] if pd.notna(row["error_message"]) else STATUSES[row["status"]]
+        )
         labels = (name, row["account_id"], row["region"])
         where = " · ".join(to_single_line(label) for label in labels if pd.notna(label))
-        yield f"{where or 'an account'}: {row['status']}: {to_single_line(row['error_message'])}"
+        yield f"{where or 'an account'}: {row['status']}: {to_single_line(message)}"
 
 
 _DIM = "color-mix(in srgb, currentColor 14%, transparent)"

@@ -17,9 +17,10 @@ from fastlaunch_nb.schema.columns import (
     ABSENT,
     ACCOUNT_REGION,
     COLUMNS,
+    COMPLETE,
     DISABLED,
-    HEALTHY,
     KEY,
+    NOT_OPTED_IN,
     TEXT,
     UNKNOWN,
 )
@@ -142,10 +143,14 @@ def _describe_images(data: HistoryData, time: pd.Timestamp) -> pd.DataFrame:
 
 
 def _find_complete_regions(data: HistoryData, rows: pd.DataFrame, time: pd.Timestamp) -> pd.Series:
-    """Return for each row whether the last unfiltered scan of its region listed every image."""
-    scans = data.coverage[data.coverage["scope"].fillna("").eq("")]
+    """Return for each row whether the last scan of its region listed every image.
+
+    Scans with filters show only whether the region was opted in.
+    """
+    is_unfiltered = data.coverage["scope"].fillna("").eq("")
+    scans = data.coverage[is_unfiltered | data.coverage["status"].eq(NOT_OPTED_IN)]
     scans = scans[scans["observed_at"].dt.floor("s") <= time]
     scans = scans.drop_duplicates(list(ACCOUNT_REGION), keep="last")
     columns = [*ACCOUNT_REGION, "status"]
     rows = rows[list(ACCOUNT_REGION)].merge(scans[columns], on=list(ACCOUNT_REGION), how="left")
-    return rows["status"].isin(HEALTHY)
+    return rows["status"].isin([COMPLETE])

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from fastlaunch_nb.history.deduplicate import Array
 from fastlaunch_nb.history.file_schema import KINDS, RECORD
-from fastlaunch_nb.schema.columns import ACCOUNT_REGION, HEALTHY
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, COMPLETE, NOT_OPTED_IN
 from fastlaunch_nb.state_intervals.inputs import MAX_AHEAD, SECOND
 from fastlaunch_nb.validation import EPOCH
 
@@ -33,7 +33,8 @@ def find_successors(
     """Return the position of the next scan of the account and region, for scans sorted by time.
 
     It is -1 where the two scans must both stay: one of them is incomplete, filtered or too
-    close to another scan, an event lies between them, or `max_gap` would be exceeded.
+    close to another scan, only one found the region opted in, an event lies between them, or
+    `max_gap` would be exceeded.
     """
     columns = [*ACCOUNT_REGION, "observed_at"]
     rows = pd.concat([coverage[columns], events[columns]], ignore_index=True)
@@ -43,13 +44,14 @@ def find_successors(
     times = times[["region", "time"]].assign(event=times["time"])
     scans = pd.merge_asof(scans, times, on="time", by="region", direction="forward")
     is_unfiltered = coverage["scope"].fillna("").eq("")
-    scans["complete"] = is_unfiltered & coverage["status"].isin(HEALTHY)
+    is_comparable = is_unfiltered & coverage["status"].isin([COMPLETE, NOT_OPTED_IN])
+    scans["status"] = coverage["status"].where(is_comparable)
     scans["position"] = range(len(scans))
-    grouped = scans.groupby("region")[["time", "complete", "position"]]
+    grouped = scans.groupby("region")[["time", "status", "position"]]
     previous, following = grouped.shift(1), grouped.shift(-1)
     time, next_time = scans["time"], following["time"]
     comparable = (
-        (scans["complete"] & following["complete"].eq(True))
+        scans["status"].eq(following["status"]).fillna(False).astype(bool)
         & (next_time > time)
         & ~(time - previous["time"] <= MAX_AHEAD)
         & ~(scans["event"] <= next_time)

@@ -83,13 +83,13 @@ STATUSES = {
     COMPLETE: "every page was read",
     PARTIAL: "it stopped early; its rows so far are present, and `sweep(resume=...)` continues",
     FAILED: "nothing was read",
-    NOT_OPTED_IN: "the account has not opted in to the region, so it has no images there",
+    NOT_OPTED_IN: "the account has not opted in to the region: unknown, and billed on",
     INTERRUPTED: "the sweep was stopped before anything was read",
 }
 """Statuses of a scan, with their meanings."""
 
-HEALTHY, UNHEALTHY = (COMPLETE, NOT_OPTED_IN), (PARTIAL, FAILED, INTERRUPTED)
-"""Statuses of scans that saw every image, and of scans that failed to."""
+FAILURES: Final = (PARTIAL, FAILED, INTERRUPTED)
+"""Statuses of scans that failed. A region that is not opted in is no failure, but unknown."""
 
 INTERVAL_TIMES: Final = {"start": TIME, "end": TIME, "last_seen": TIME}
 """Time columns that only intervals have."""

@@ -12,6 +12,7 @@ from fastlaunch_nb.state_intervals.inputs import NULL_SENTINEL, SECOND, Frame, I
 from fastlaunch_nb.state_intervals.runs import null_as_false
 from fastlaunch_nb.state_intervals.scans import certainty_end, find_neighbouring_scans
 
+_UNCERTAIN: Final = ("uncertain", "absence uncertain", "uncertain again")
 _CHANGES: Final = {
     "start": ("start", "state", "certain_before"),
     "uncertain": ("uncertain", "unknown", "instant"),
@@ -27,9 +28,10 @@ _CHANGES: Final = {
 def find_changes(runs: Frame, inputs: Inputs) -> Frame:
     """Return a row for each time at which the state of an image changes, or seems to.
 
-    It has KEY, `image` and `turn`; the `time` of the change and the new state, `to`;
-    `start_exact`; of the state before, `seen`, its last sight, and `reason`. One row
-    more, to NULL_SENTINEL, marks the end of what is known of an image.
+    It has KEY and `image`; the `time` of the change, and its `turn` among those at one time,
+    odd where the state becomes uncertain; the new state, `to`; `start_exact`; of the state
+    before, `seen`, its last sight, and `reason`. One row more, to NULL_SENTINEL, marks the end
+    of what is known of an image.
     """
     scans = find_neighbouring_scans(inputs.scans)
     rows = _add_uncertain_times(_add_absences(runs, inputs, scans), inputs)
@@ -50,8 +52,8 @@ def find_changes(runs: Frame, inputs: Inputs) -> Frame:
     changes = rows.filter(~in_absence | null_as_false(within)).select(
         *KEY,
         "image",
-        "turn",
         time=time,
+        turn=nw.col("turn") * 2 + nw.col("kind").is_in(_UNCERTAIN).cast(nw.Int64),
         to=to,
         seen=seen,
         reason=nw.when(is_start).then("previous_reason").otherwise("reason"),
@@ -70,7 +72,7 @@ def _add_absences(runs: Frame, inputs: Inputs, scans: Frame) -> Frame:
     last_scans = inputs.scans.group_by(*ACCOUNT_REGION).agg(
         last_complete=nw.col("complete").max(), last_scan=nw.col("time").max()
     )
-    following = nw.col("complete_before", "scanned", "start").shift(-1)
+    following = nw.col("complete_before", "scanned", "start", "is_seam").shift(-1)
     runs = runs.join(last_scans, on=list(ACCOUNT_REGION), how="left").with_columns(
         following.over("image", order_by="turn").name.prefix("next_"),
         last_sight=nw.col("last_scanned").max().over(*ACCOUNT_REGION),
@@ -85,9 +87,18 @@ def _add_absences(runs: Frame, inputs: Inputs, scans: Frame) -> Frame:
         until=nw.when(is_last).then(last).otherwise("next_start"),
     )
     failures = scans.select(
-        *ACCOUNT_REGION, absent_until="time", failed_after_absence="failed_after"
+        *ACCOUNT_REGION,
+        absent_until="time",
+        failed_after_absence="failed_after",
+        opted_out_after_absence="opted_out_after",
     )
-    return runs.join(failures, on=[*ACCOUNT_REGION, "absent_until"], how="left")
+    runs = runs.join(failures, on=[*ACCOUNT_REGION, "absent_until"], how="left")
+    first_failures = scans.select(
+        *ACCOUNT_REGION,
+        failed_after="time",
+        opted_out_after=nw.coalesce("opted_out", "opted_out_after"),
+    )
+    return runs.join(first_failures, on=[*ACCOUNT_REGION, "failed_after"], how="left")
 
 
 def _add_uncertain_times(runs: Frame, inputs: Inputs) -> Frame:
@@ -98,9 +109,14 @@ def _add_uncertain_times(runs: Frame, inputs: Inputs) -> Frame:
     end = partial(certainty_end, gap=inputs.gap, next_scanned=nw.col("next_scanned"))
     until, next_change = nw.col("until"), nw.coalesce("absent_from", "until")
     is_last, is_absent = nw.col("is_last"), ~nw.col("absent_from").is_null()
+    columns = ["instant", "failed_after", "opted_out_after"]
+    uncertain = end(*columns, until=next_change, is_last=is_last & ~is_absent)
+    columns = ["absent_until", "failed_after_absence", "opted_out_after_absence"]
+    uncertain_again = end(*columns, until=until, is_last=is_last)
+    before_seam = null_as_false(nw.col("next_is_seam"))
     runs = runs.with_columns(
-        uncertain=end("instant", "failed_after", until=next_change, is_last=is_last & ~is_absent),
-        uncertain_again=end("absent_until", "failed_after_absence", until=until, is_last=is_last),
+        uncertain=nw.when(before_seam).then("instant").otherwise(uncertain),
+        uncertain_again=uncertain_again,
     )
     previous = nw.col("uncertain").shift(1).over("image", order_by="turn")
     runs = runs.with_columns(previous_uncertain=previous)
@@ -110,7 +126,7 @@ def _add_uncertain_times(runs: Frame, inputs: Inputs) -> Frame:
         start=nw.when(begins).then("start"),
         certain_before=nw.when("was_absent").then("complete_before").otherwise("previous_instant"),
         certain_until=nw.max_horizontal("instant", "absent_until"),
-        end=nw.when(is_last).then(add_durations(last, SECOND)),
+        end=nw.when(is_last).then(add_durations(last, SECOND, SECOND)),
     )
 
 
@@ -118,7 +134,8 @@ def _find_uncertain_absences(scans: Frame, inputs: Inputs) -> Frame:
     """Return the complete scans after which an absence becomes uncertain, and certain again."""
     scans = scans.filter(~nw.col("complete").is_null())
     until = nw.col("complete_after")
-    uncertain = certainty_end("time", "failed_after", gap=inputs.gap, until=until)
+    columns = ("time", "failed_after", "opted_out_after")
+    uncertain = certainty_end(*columns, gap=inputs.gap, until=until)
     scans = scans.select(*ACCOUNT_REGION, "complete_after", scan="time", uncertain=uncertain)
     scans = scans.filter(~nw.col("uncertain").is_null())
     times = {"absence uncertain": "uncertain", "absence certain": "complete_after"}
@@ -144,6 +161,13 @@ def merge_changes(changes: Frame) -> Frame:
     def neighbour(steps: int, *names: str) -> nw.Expr:
         return nw.col(*names).shift(steps).over("image", order_by=("time", "turn"))
 
+    # What is uncertain from its own start on lasts at least a second.
+    changes = changes.with_columns(
+        previous_time=neighbour(1, "time"), next_time=neighbour(-1, "time")
+    )
+    is_sight = (nw.col("turn") % 2 == 1) & null_as_false(nw.col("previous_time") == nw.col("time"))
+    later = nw.min_horizontal(add_durations(nw.col("time"), SECOND), "next_time")
+    changes = changes.with_columns(time=nw.when(is_sight).then(later).otherwise("time"))
     changes = changes.with_columns(
         previous_time=neighbour(1, "time"), next_time=neighbour(-1, "time")
     )

@@ -9,7 +9,15 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
-from fastlaunch_nb.schema.columns import ACCOUNT_REGION, HEALTHY, KEY, TIME, UNHEALTHY, UNKNOWN
+from fastlaunch_nb.schema.columns import (
+    ACCOUNT_REGION,
+    COMPLETE,
+    FAILURES,
+    KEY,
+    NOT_OPTED_IN,
+    TIME,
+    UNKNOWN,
+)
 from fastlaunch_nb.validation import parse_duration
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
@@ -40,9 +48,9 @@ class Inputs(NamedTuple):
     Each row of `observations` has KEY, `state`, `reason`; `scanned`, the scan's own time in
     whole seconds; `transition`, null where it cannot be right; `instant`, the time from which
     the observation counts for its image, and `instant_second`, its second. Each row of `scans`
-    has ACCOUNT_REGION and `time`, in whole seconds; `complete` and `failed` repeat `time` where
-    the scan ended so, and are null elsewhere. `gap` has steps to add one after the other, and
-    is empty if there is no limit.
+    has ACCOUNT_REGION and `time`, in whole seconds; `complete`, `failed` and `opted_out` repeat
+    `time` where the scan ended so, and are null elsewhere; where the region was not opted in,
+    it failed too. `gap` has steps to add one after the other, and is empty if there is no limit.
     """
 
     observations: Frame
@@ -178,13 +186,12 @@ def _shape_scans(covered: Frame) -> Frame:
     times = [name for name in ("observed_at", "asked_at") if name in covered.collect_schema()]
     scans = covered.with_columns(time=nw.coalesce(*times).dt.truncate("1s"))
 
-    def time_if(statuses: tuple[str, ...]) -> nw.Expr:
-        is_unfiltered = nw.col("scope").fill_null("") == ""
-        return nw.when(is_unfiltered & nw.col("status").is_in(statuses)).then("time")
-
+    status, is_unfiltered = nw.col("status"), nw.col("scope").fill_null("") == ""
+    is_opted_out = status == NOT_OPTED_IN  # whatever the filters
     return scans.filter(~nw.col("time").is_null()).select(
         *(nw.col(name).fill_null(NULL_SENTINEL) for name in ACCOUNT_REGION),
         "time",
-        complete=time_if(HEALTHY),
-        failed=time_if(UNHEALTHY),
+        complete=nw.when(is_unfiltered & (status == COMPLETE)).then("time"),
+        failed=nw.when(is_opted_out | (is_unfiltered & status.is_in(FAILURES))).then("time"),
+        opted_out=nw.when(is_opted_out).then("time"),
     )

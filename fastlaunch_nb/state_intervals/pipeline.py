@@ -68,12 +68,19 @@ def intervals(
     ``disabled``
         An event reported it. The state lasts until the image is observed again.
     ``absent``
-        A complete, unfiltered scan did not list the image.
+        A complete, unfiltered scan did not list the image. EC2's answers are eventually
+        consistent: one scan that missed an image between two sights of the same state and
+        transition is no absence. Two or more scans in a row that missed it are one, even then.
     ``unknown``
-        A scan failed, or the gap between scans was longer than `max_gap`. The state lasts
-        until something is certain again. A later scan in the same state, with a transition
-        from before the gap, proves that the state never changed: then there is no
-        ``unknown``.
+        A scan failed, or the gap between scans was longer than `max_gap`. Where a region is not
+        opted in, nothing can be read, and what is in it is billed on: the state is unknown from
+        the last scan that proved one. It lasts until something is certain again. A later scan in
+        the same state, with a transition from before the gap, proves that the state never
+        changed: then there is no ``unknown``. A later scan in the same state with a newer
+        transition proves that something happened: the state is unknown from the last scan to
+        that transition. A state that began only at that last scan lasts a second.
+
+    Two transitions in the same second are the same one, because events know only its second.
 
     An interval starts at the transition time (``start_exact``), or at the first scan that
     saw the state if AWS gave no time or an earlier scan contradicts it. The time of a scan

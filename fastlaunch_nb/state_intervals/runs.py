@@ -20,6 +20,7 @@ _ORDER: Final = ("instant", "transition", "state_code", "scanned")
 _TIMES: Final = ("scanned", "transition", "instant", "instant_second")
 _FIRST: Final = ("next_instant", "next_scanned", "next_complete_before")
 """Columns of the end of a run that describe the first observation of the next run."""
+_PREVIOUS: Final = ("state", "reason", "transition", "instant", "instant_second", "complete_after")
 _SCANS: Final = ("complete_before", "complete_after", "failed_after")
 
 
@@ -31,7 +32,8 @@ def find_runs(inputs: Inputs) -> Frame:
     scan that saw the run first, `last_scanned`, the one that saw it last, and
     `complete_before`, the complete scan before the first; `was_absent`, true if that one did
     not list the image; `starts_block`, 1 if the state changed or the image was absent since
-    the run before, else 0; `previous_instant` and `previous_reason`; `is_last`.
+    the run before, or if a transition between the two is a seam, else 0; `is_seam`, true for
+    the latter; `previous_instant` and `previous_reason`; `is_last`.
     """
     observations = inputs.observations
     images = observations.group_by(*KEY).agg(first_second=nw.col("instant_second").min())
@@ -45,7 +47,7 @@ def find_runs(inputs: Inputs) -> Frame:
     )
     ends = _find_ends(encoded, inputs)
     runs = ends.join(images.drop("first_second"), on="image").join(states, on="state_code")
-    return _add_starts(_add_blocks(_apply_later_scans(_add_first_sights(runs))))
+    return _add_starts(_add_blocks(_heal_absences(_apply_later_scans(_add_first_sights(runs)))))
 
 
 def _number_states(observations: Frame) -> Frame:
@@ -88,7 +90,7 @@ def _add_first_sights(runs: Frame) -> Frame:
     then = nw.coalesce("next_instant", add_durations(nw.col("instant"), SECOND))
     runs = runs.with_columns(then=then, one=nw.lit(1), is_last=nw.col("next_instant").is_null())
     order = (*_ORDER, "then")
-    previous = nw.col("state", "reason", "instant", "instant_second", *_FIRST).shift(1)
+    previous = nw.col(*_PREVIOUS, *_FIRST).shift(1)
     runs = runs.with_columns(
         previous.over("image", order_by=order).name.prefix("previous_"),
         turn=nw.col("one").cum_sum().over("image", order_by=order),
@@ -124,22 +126,37 @@ def _apply_later_scans(runs: Frame) -> Frame:
     )
 
 
-def _add_blocks(runs: Frame) -> Frame:
-    """Add the number of the block: runs of one state in a row, without an absence between them.
+def _heal_absences(runs: Frame) -> Frame:
+    """Forget the one scan that missed an image between two that saw the same transition.
 
-    `other_until` is the last time at which the image was certainly not in the state of the
-    block: it was in another one, or absent.
+    An event knows only the second of its transition. Two scans in a row that missed the image
+    are no lag of EC2's answers: they stay an absence.
     """
-    before = nw.col("complete_before")
-    is_first = nw.col("previous_instant").is_null()
-    absent = (is_first & ~before.is_null()) | null_as_false(
+    changed = nw.col("previous_state").is_null() | (nw.col("state") != nw.col("previous_state"))
+    own, last = (nw.col(name).dt.truncate("1s") for name in ("transition", "previous_transition"))
+    runs = runs.with_columns(changed=changed, same_transition=null_as_false(own == last))
+    missed_once = nw.col("complete_before") == nw.col("previous_complete_after")
+    is_healed = ~nw.col("changed") & nw.col("same_transition") & null_as_false(missed_once)
+    return runs.with_columns(complete_before=nw.when(~is_healed).then("complete_before"))
+
+
+def _add_blocks(runs: Frame) -> Frame:
+    """Add the number of the block: runs of one state in a row, without absence or seam between.
+
+    `other_until` is the last time before the block at which the image was in another state or
+    absent, or after which it left the state of the block.
+    """
+    before, last = nw.col("complete_before"), nw.col("previous_instant")
+    absent = (last.is_null() & ~before.is_null()) | null_as_false(
         before > nw.col("previous_instant_second")
     )
-    changed = is_first | null_as_false(nw.col("state") != nw.col("previous_state"))
-    runs = runs.with_columns(was_absent=absent, changed=changed)
-    last_other = nw.when("changed").then("previous_instant")
-    other = nw.when("was_absent").then("complete_before").otherwise(last_other)
-    new = (nw.col("was_absent") | nw.col("changed")).cast(nw.Int64)
+    runs = runs.with_columns(was_absent=absent)
+    is_seam = ~nw.col("changed") & ~nw.col("same_transition") & ~nw.col("was_absent")
+    is_seam = is_seam & null_as_false(nw.col("transition") > last)
+    runs = runs.with_columns(is_seam=is_seam)
+    left = nw.col("changed") | nw.col("is_seam")
+    other = nw.when("was_absent").then("complete_before").otherwise(nw.when(left).then(last))
+    new = (nw.col("was_absent") | left).cast(nw.Int64)
     runs = runs.with_columns(other_until=other, starts_block=new)
     runs = runs.with_columns(block=nw.col("starts_block").cum_sum().over("image", order_by="turn"))
     return runs.with_columns(nw.col("other_until").max().over("image", "block"))

@@ -107,7 +107,7 @@ def test_only_complete_scans_have_a_zero(scans: list[tuple[int, str, str, int]])
 
 
 def test_accounts_and_regions_without_images_are_counted() -> None:
-    """The subtitle counts accounts and regions without images and failures; they are not drawn."""
+    """Accounts and regions where no image and no failure was seen are counted, and not drawn."""
     figure = fl.fleet_map(
         make_scans(
             (1, "us-east-1", "complete", 3),
@@ -117,7 +117,31 @@ def test_accounts_and_regions_without_images_are_counted() -> None:
     )
     assert read_tiles(figure) == {("000000000001", "us-east-1"): "3"}
     subtitle = figure.layout.title.subtitle.text
-    assert "1 account without images not drawn · 1 region without images not drawn" in subtitle
+    expected = (
+        "2 of 2 reads are complete · 1 more not opted in: unknown · "
+        "1 account not drawn, as no image was seen there · "
+        "1 region not drawn, as no image was seen there"
+    )
+    assert expected in subtitle
+
+
+@pytest.mark.parametrize(
+    ("statuses", "title"),
+    [
+        (("complete", "complete"), "No image in any account and region"),
+        (("complete", "not-opted-in"), "No image in what could be read"),
+        (("not-opted-in", "not-opted-in"), "Nothing could be read"),
+    ],
+)
+def test_a_region_that_is_not_opted_in_may_have_images(
+    statuses: tuple[str, str], title: str
+) -> None:
+    """Without images the title says so only of what could be read."""
+    scans = zip(("us-east-1", "sa-east-1"), statuses, strict=True)
+    figure = fl.fleet_map(make_scans(*((1, region, status, 0) for region, status in scans)))
+    assert title in fl.alt_text(figure)
+    unknown = statuses.count("not-opted-in")
+    assert (f"{unknown} more not opted in: unknown" in fl.alt_text(figure)) == bool(unknown)
 
 
 def test_an_account_without_a_region_list_has_a_tile() -> None:

@@ -102,6 +102,17 @@ def test_show_without_images(demo: Demo, capsys: pytest.CaptureFixture[str]) -> 
     assert run_command(capsys, *show, "--csv")[0].startswith("account_id,region,")
 
 
+def test_a_region_that_is_not_opted_in_is_not_empty(
+    demo: Demo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is in such a region is unknown; the code is 1 if nothing else was read."""
+    both = ("show", "--region", "sa-east-1", "ap-east-1")
+    assert run_command(capsys, *both) == ("", "No image has Fast Launch in what could be read.\n")
+    _, err = run_command(capsys, "show", "--region", "ap-east-1", code=1)
+    assert "ap-east-1: not-opted-in: the account has not opted in to the region" in err
+    assert "No image has Fast Launch here" not in err
+
+
 def test_show_without_matches(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     """A filter that matches nothing is named, with one suggestion for a probable typo."""
     arguments = ["--region", "us-east-1", "eu-west-1", "--filters", "state=enabledd"]

@@ -60,6 +60,13 @@ NONE_MATCHES = {"filters": {"owner-id": ["999988887777"]}}
         pytest.param(
             {}, [OTHER], "No image has Fast Launch in what could be read.", id="denied in part"
         ),
+        pytest.param(
+            {"regions": ["sa-east-1", "ap-east-1"]},
+            [],
+            "No image has Fast Launch in what could be read.",
+            id="not opted in in part",
+        ),
+        pytest.param({"regions": "ap-east-1"}, [], "Nothing could be read.", id="not opted in"),
     ],
 )
 def test_an_empty_sweep_claims_only_what_is_known(
@@ -67,7 +74,7 @@ def test_an_empty_sweep_claims_only_what_is_known(
 ) -> None:
     """A sweep says that there is no image only if every region could be read."""
     with inject_faults(unauthorized=denied):
-        swept = fl.sweep(accounts, regions="sa-east-1", **arguments)
+        swept = fl.sweep(accounts, **{"regions": "sa-east-1", **arguments})
     assert f"<b>{text}</b>" in swept._repr_html_()
     assert fl.capacity(swept.images).layout.title.text == "No image to show."
 

@@ -12,14 +12,22 @@ START = datetime(2026, 3, 28, 12, tzinfo=UTC)  # clocks change within a day
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 SECOND, MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
 ACCOUNT_REGION = ("111122223333", "eu-west-1")
-_STATUSES = {"c": ("complete", ""), "f": ("failed", ""), "s": ("complete", '{"state":"enabled"}')}
+_SCOPE = '{"state":"enabled"}'
+_STATUSES = {
+    "c": ("complete", ""),
+    "f": ("failed", ""),
+    "s": ("complete", _SCOPE),
+    "n": ("not-opted-in", ""),
+    "N": ("not-opted-in", _SCOPE),
+}
 
 
 def make_case(*observations: tuple[Any, ...], scans: str = "", unit: timedelta = MINUTE) -> Case:
     """Return a case of observations (time, state, transition time) and scans.
 
     Times are minutes. `scans` has a letter for each minute: ``c`` is a complete scan, ``f``
-    a failed one, ``s`` one with a scope.
+    a failed one, ``s`` one with a scope; ``n`` found the region not opted in, ``N`` so with a
+    scope.
     """
 
     def convert(number: float | None) -> datetime | None:
@@ -118,15 +126,181 @@ _IN_MINUTES: dict[str, tuple[Case, str | None, str]] = {
         "1min",
         "enabled 0, unknown ~2",
     ),
-    "absent and back": (
+    "missed by one scan, and absent later": (
         make_case((1, "enabled", 0), (6, "enabled", 0), scans=" c  c c c"),
         None,
-        "enabled 0, absent ~4, enabled ~6, absent ~8",
+        "enabled 0, absent ~8",
     ),
-    "seen twice, absent and back": (
+    "seen twice, and missed by one scan": (
         make_case((1, "enabled", 0), (2, "enabled", 0), (6, "enabled", 0), scans=" cc c c"),
         None,
+        "enabled 0",
+    ),
+    "missed by one scan, and by one more": (
+        make_case((1, "enabled", 0), (3, "enabled", 0), (5, "enabled", 0), scans=" ccccc"),
+        None,
+        "enabled 0",
+    ),
+    "missed by one scan, and another failed": (
+        make_case((1, "enabled", 0), (6, "enabled", 0), scans=" c fc c"),
+        None,
+        "enabled 0",
+    ),
+    "missed by one scan, and another found the region not opted in": (
+        make_case((1, "enabled", 0), (6, "enabled", 0), scans=" cnc  c"),
+        None,
+        "enabled 0",
+    ),
+    "missed by two scans": (
+        make_case((1, "enabled", 0), (7, "enabled", 0), scans=" c  cc c c"),
+        None,
+        "enabled 0, absent ~4, enabled ~7, absent ~9",
+    ),
+    "missed by two scans, and one between them failed": (
+        make_case((1, "enabled", 0), (6, "enabled", 0), scans=" ccfc c"),
+        None,
+        "enabled 0, absent ~2, unknown ~3, absent ~4, enabled ~6",
+    ),
+    "missed by one scan, and back since then": (
+        make_case((1, "enabled", 0), (6, "enabled", 5), scans=" c  c c"),
+        None,
+        "enabled 0, absent ~4, enabled 5",
+    ),
+    "missed by one scan, and back with an older time": (
+        make_case((1, "enabled", 0), (6, "enabled", -5), scans=" c  c c"),
+        None,
         "enabled 0, absent ~4, enabled ~6",
+    ),
+    "missed by one scan, and nothing proves the state": (
+        make_case((1, "enabled", None), (6, "enabled", None), scans=" c  c c"),
+        None,
+        "enabled ~1, absent ~4, enabled ~6",
+    ),
+    "missed by one scan, and another state of the same time": (
+        make_case((1, "enabling", 0), (6, "enabled", 0), scans=" c  c c"),
+        None,
+        "enabling 0, absent ~4, enabled ~6",
+    ),
+    "a newer transition": (
+        make_case((1, "enabled", 0), (7, "enabled", 5), scans=" c     c"),
+        None,
+        "enabled 0, unknown ~1, enabled 5",
+    ),
+    "a transition at the last scan": (
+        make_case((1, "enabled", 0), (7, "enabled", 1), scans=" c     c"),
+        None,
+        "enabled 0",
+    ),
+    "a transition before the last scan": (
+        make_case((3, "enabled", 0), (7, "enabled", 2), scans="   c   c"),
+        None,
+        "enabled 0",
+    ),
+    "newer transitions": (
+        make_case((1, "enabled", 0), (5, "enabled", 3), (9, "enabled", 8)),
+        None,
+        "enabled 0, unknown ~1, enabled 3, unknown ~5, enabled 8",
+    ),
+    "a newer transition, and the old one again": (
+        make_case((1, "enabled", 0), (7, "enabled", 5), (9, "enabled", 0)),
+        None,
+        "enabled 0, unknown ~1, enabled 5",
+    ),
+    "a newer transition after a failed scan": (
+        make_case((1, "enabled", 0), (7, "enabled", 5), scans=" c f   c"),
+        None,
+        "enabled 0, unknown ~1, enabled 5",
+    ),
+    "a newer transition after a gap": (
+        make_case((1, "enabled", 0), (7, "enabled", 5), scans=" c     c"),
+        "2min",
+        "enabled 0, unknown ~1, enabled 5",
+    ),
+    "a first transition after the last scan": (
+        make_case((1, "enabled", None), (7, "enabled", 5)),
+        None,
+        "enabled ~1, unknown ~1.01667, enabled 5",
+    ),
+    "disabled twice": (
+        make_case((1, "disabled", 1), (5, "disabled", 5)),
+        None,
+        "disabled 1, unknown ~1.01667, disabled 5",
+    ),
+    "not opted in": (make_case((1, "enabled", 0), scans=" c  n"), None, "enabled 0, unknown ~1"),
+    "not opted in, in a sweep with filters": (
+        make_case((1, "enabled", 0), scans=" c  N"),
+        None,
+        "enabled 0, unknown ~1",
+    ),
+    "a failed scan, then not opted in": (
+        make_case((1, "enabled", 0), scans=" c f n"),
+        None,
+        "enabled 0, unknown ~1",
+    ),
+    "not opted in, then a failed scan": (
+        make_case((1, "enabled", 0), scans=" c n f"),
+        None,
+        "enabled 0, unknown ~1",
+    ),
+    "not opted in, and gone when it is again": (
+        make_case((1, "enabled", 0), scans=" c n c"),
+        None,
+        "enabled 0, unknown ~1, absent ~5",
+    ),
+    "not opted in, and the transition proves the state": (
+        make_case((1, "enabled", 0), (5, "enabled", 0), scans=" c n c"),
+        None,
+        "enabled 0",
+    ),
+    "not opted in, and nothing proves the state": (
+        make_case((1, "enabled", None), (2, "enabled", None), (5, "enabled", None), scans=" ccn c"),
+        None,
+        "enabled ~1, unknown ~2, enabled ~5",
+    ),
+    "not opted in, then another state": (
+        make_case((1, "enabled", 0), (5, "enabling", 4), scans=" c n c"),
+        None,
+        "enabled 0, unknown ~1, enabling 4",
+    ),
+    "not opted in when the next state begins": (
+        make_case((1, "enabled", 0), (5, "enabling", 4), scans=" c  nc"),
+        None,
+        "enabled 0, enabling 4",
+    ),
+    "not opted in at the time of the observation": (
+        make_case((1, "enabled", 0), scans=" n"),
+        None,
+        "enabled 0",
+    ),
+    "seen once, then not opted in": (
+        make_case((1, "enabled", None), scans=" c n"),
+        None,
+        "enabled ~1, unknown ~1.01667",
+    ),
+    "absent, then not opted in": (
+        make_case((1, "enabled", 0), scans=" cc  n"),
+        None,
+        "enabled 0, absent ~2, unknown ~2.01667",
+    ),
+    "absent in two scans, then not opted in": (
+        make_case((1, "enabled", 0), scans=" cc c n"),
+        None,
+        "enabled 0, absent ~2, unknown ~4",
+    ),
+    "not opted in between two absences": (
+        make_case((1, "enabled", 0), scans=" cc n c"),
+        None,
+        "enabled 0, absent ~2, unknown ~2.01667, absent ~6",
+    ),
+    "absent, then not opted in, then back": (
+        make_case((1, "enabled", 0), (7, "enabling", 6), scans=" c ccn c"),
+        None,
+        "enabled 0, absent ~3, unknown ~4, enabling 6",
+    ),
+    "disabled, then not opted in": (
+        make_case((1, "enabled", 0), (3, "disabled", 3), scans=" c   n"),
+        None,
+        "enabled 0, disabled 3, unknown ~3.01667",
     ),
     "failed scans while it is absent": (
         make_case((1, "enabled", 0), scans=" ccfcfc"),
@@ -195,6 +369,61 @@ _IN_SECONDS: dict[str, tuple[Case, str | None, str]] = {
         None,
         "enabling 2, absent ~6",
     ),
+    "an event, and a scan that lacks it": (
+        make_case_in_seconds((2, B, 2), (9, B, 2.552), scans="     c   c"),
+        None,
+        "enabled 2",
+    ),
+    "an event, a scan that lacks it, and a transition of the next second": (
+        make_case_in_seconds((2, B, 2), (9, B, 3.1), scans="     c   c"),
+        None,
+        "enabled 2, absent ~5, enabled ~9",
+    ),
+    "an event, and its transition with a fraction": (
+        make_case_in_seconds((2, B, 2), (9, B, 2.999999)),
+        None,
+        "enabled 2",
+    ),
+    "an event, and a transition a second later": (
+        make_case_in_seconds((2, B, 2), (9, B, 3)),
+        None,
+        "enabled 2",
+    ),
+    "an event, and a transition more than a second later": (
+        make_case_in_seconds((2, B, 2), (9, B, 3.5)),
+        None,
+        "enabled 2, unknown ~3, enabled 3.5",
+    ),
+    "a newer transition in the second of the last scan": (
+        make_case_in_seconds((2, B, 0), (9, B, 2.5)),
+        None,
+        "enabled 0, unknown ~2, enabled 2.5",
+    ),
+    "a newer transition, seen ahead": (
+        make_case_in_seconds((2, B, 0), (10, B, 13)),
+        None,
+        "enabled 0, unknown ~2, enabled 13",
+    ),
+    "a newer transition after one that was seen ahead": (
+        make_case_in_seconds((1, B, -5), (2, B, 5), (20, B, 13)),
+        None,
+        "enabled -5, unknown ~1, enabled 5, unknown ~6, enabled 13",
+    ),
+    "ahead, and missed by one scan": (
+        make_case_in_seconds((10, B, 13), (20, B, 13), scans="          c    c    c"),
+        None,
+        "enabled 13",
+    ),
+    "ahead, and missed by one scan before and one after": (
+        make_case_in_seconds((10, B, 13), (20, B, 13), scans="          c  c c    c"),
+        None,
+        "enabled 13",
+    ),
+    "ahead, and missed by two scans after": (
+        make_case_in_seconds((10, B, 13), (20, B, 13), scans="          c   cc    c"),
+        None,
+        "enabled 13, absent ~14, enabled ~20",
+    ),
     "three seconds ahead": (make_case_in_seconds((10, B, 13)), None, "enabled 13"),
     "five seconds ahead": (make_case_in_seconds((10, B, 15)), None, "enabled 15"),
     "a microsecond more than five seconds ahead": (
@@ -261,9 +490,14 @@ _IN_SECONDS: dict[str, tuple[Case, str | None, str]] = {
         "enabling -9, enabled 14",
     ),
     "ahead, still another state, and absent before": (
+        make_case_in_seconds((0, A, -9), (10, B, 14), (12, A, -9), scans="c   cc    c c"),
+        None,
+        "enabling -9, absent ~4, enabling ~12, enabled 14",
+    ),
+    "ahead, still another state, and missed by one scan before": (
         make_case_in_seconds((0, A, -9), (10, B, 14), (12, A, -9), scans="c    c    c c"),
         None,
-        "enabling -9, absent ~5, enabling ~12, enabled 14",
+        "enabling -9, enabled 14",
     ),
     "ahead, still another state, and no scan before": (
         make_case_in_seconds((0, A, -9), (10, B, 14), (12, A, -9), scans="          c c"),

@@ -11,10 +11,12 @@ import pandas as pd
 
 from fastlaunch_nb.schema.columns import API_STATES, KEY, TEXT, TIME
 
-MAX_AHEAD = timedelta(seconds=5)
+MAX_AHEAD, SECOND = timedelta(seconds=5), timedelta(seconds=1)
+NEVER = datetime.max.replace(tzinfo=UTC)
 STATES = ("enabling", "enabling-failed", "enabled", "disabling", "disabled", None)
-COMPLETE = ("complete", "not-opted-in")
+COMPLETE = ("complete",)
 FAILED = ("failed", "partial", "interrupted")
+NOT_OPTED_IN = "not-opted-in"
 LIFE_CYCLE = ["unknown", "absent", *API_STATES, "disabled"]
 AccountRegion: TypeAlias = "tuple[str | None, str | None]"
 
@@ -49,6 +51,13 @@ class Observation(NamedTuple):
     def instant_second(self) -> datetime:
         """Second until which other scans prove nothing about the image."""
         return self.instant.replace(microsecond=0)
+
+    def has_transition_of(self, other: Observation) -> bool:
+        """Return whether both saw the same transition; events know only its second."""
+        times = [
+            seen.transition and seen.transition.replace(microsecond=0) for seen in (self, other)
+        ]
+        return None not in times and times[0] == times[1]
 
     @property
     def sort_key(self) -> tuple[Any, ...]:
@@ -89,6 +98,18 @@ class Point(NamedTuple):
     state: str
     observation: Observation | None
 
+    def goes_on(self, before: Point) -> bool:
+        """Return whether the point before shows the same, in an observation or an absence."""
+        is_same_kind = (self.observation is None) == (before.observation is None)
+        return is_same_kind and self.state == before.state
+
+    def is_seam(self, before: Point) -> bool:
+        """Return whether a transition to this same state came after the point before."""
+        own, last = self.observation, before.observation
+        if not own or not last or self.state != before.state or not own.transition:
+            return False
+        return own.transition > before.time and not own.has_transition_of(last)
+
 
 class Case(NamedTuple):
     """Observations and scans of some accounts and regions."""
@@ -122,6 +143,7 @@ def _compute_image(
 ) -> list[tuple[Any, ...]]:
     complete = sorted({scan.time for scan in scans if scan.is_unfiltered(COMPLETE)})
     failed = sorted({scan.time for scan in scans if scan.is_unfiltered(FAILED)})
+    opted_out = sorted({scan.time for scan in scans if scan.status == NOT_OPTED_IN})
     points = _find_points(observations, complete)
     pieces: list[list[Any]] = []  # start, state, start_exact, points
 
@@ -129,26 +151,35 @@ def _compute_image(
         point: Point, start: datetime | None, until: datetime, following: Point | None
     ) -> bool:
         """Add an unknown piece from where `point` is no longer certain; return if there is one."""
-        ends = [time for time in failed if time > point.seen]
-        if start and following:
-            ends = [time for time in ends if time < min(start, following.scanned)]
+
+        def select(times: list[datetime]) -> list[datetime]:
+            """Return the times after the point and before what follows."""
+            before = min(start, following.scanned) if start and following else NEVER
+            return [time for time in times if point.seen < time < before]
+
+        ends = select(failed)
+        if select(opted_out) or (following and following.is_seam(point)):
+            ends.append(point.time)
         if max_gap is not None and point.time + max_gap < until:
             ends.append(point.time + max_gap)
         if ends and pieces:
-            pieces.append([min(ends), "unknown", False, []])
+            end = min(ends)
+            if end == pieces[-1][0]:  # the state began only then: it lasts a second
+                end = min(end + SECOND, start or NEVER)
+            pieces.append([end, "unknown", False, []])
         return bool(ends)
 
     for number, point in enumerate(points):
+        if point.time < observations[0].scanned:
+            continue
         start, exact = _find_start(points, number)
         before = points[number - 1] if number else None
-        continues = (
-            before and before.observation and point.observation and before.state == point.state
-        )
+        continues = bool(before and pieces and point.goes_on(before))
         if before and add_unknown(before, start, start, point):
             continues = False
         if continues:
             pieces[-1][3].append(point)
-        elif point.observation or point.time > observations[0].instant:
+        else:
             pieces.append([start, point.state, exact, [point]])
     add_unknown(points[-1], None, until, None)
     return _merge_pieces(pieces, observations)
@@ -157,14 +188,23 @@ def _compute_image(
 def _find_points(observations: list[Observation], complete: list[datetime]) -> list[Point]:
     scanned = [min(seen.scanned for seen in observations[n:]) for n in range(len(observations))]
     points = [Point(time, time, time, "absent", None) for time in complete if time < scanned[0]]
-    for seen, own, following in zip(observations, scanned, [*scanned[1:], None], strict=True):
+    neighbours = zip(
+        observations, scanned, [*observations[1:], None], [*scanned[1:], None], strict=True
+    )
+    for seen, own, following, next_scanned in neighbours:
         points.append(Point(seen.instant, own, seen.instant_second, seen.state or "unknown", seen))
-        absence = "disabled" if seen.state == "disabled" else "absent"
-        points += [
-            Point(time, time, time, absence, None)
+        missed = [
+            time
             for time in complete
-            if seen.instant_second < time and (following is None or time < following)
+            if seen.instant_second < time and (next_scanned is None or time < next_scanned)
         ]
+        is_proven = (
+            following and following.state == seen.state and following.has_transition_of(seen)
+        )
+        if is_proven and len(missed) == 1:
+            missed = []
+        absence = "disabled" if seen.state == "disabled" else "absent"
+        points += [Point(time, time, time, absence, None) for time in missed]
     return points
 
 
@@ -176,15 +216,10 @@ def _find_start(points: list[Point], number: int) -> tuple[datetime, bool]:
     point = points[number]
     if not point.observation:
         return point.time, False
-
-    def has_same_state(other: Point) -> bool:
-        return other.observation is not None and other.state == point.state
-
-    first = number
-    while first and has_same_state(points[first - 1]):
+    first, last = number, number
+    while first and _continues(points, first):
         first -= 1
-    last = number
-    while last + 1 < len(points) and has_same_state(points[last + 1]):
+    while last + 1 < len(points) and _continues(points, last + 1):
         last += 1
     other_until = points[first - 1].time if first else None
     block = [p.observation for p in points[number : last + 1] if p.observation]
@@ -195,6 +230,12 @@ def _find_start(points: list[Point], number: int) -> tuple[datetime, bool]:
     if earliest is None or earliest > point.time:
         return point.time, False
     return earliest, True
+
+
+def _continues(points: list[Point], number: int) -> bool:
+    """Return whether an observation continues the state of the point before it."""
+    before, point = points[number - 1 : number + 1]
+    return point.observation is not None and point.goes_on(before) and not point.is_seam(before)
 
 
 def _merge_pieces(

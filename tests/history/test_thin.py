@@ -59,6 +59,8 @@ SERIES: dict[str, Series] = {
     "scans with a scope": Series("sss", "kkk"),
     "scans without an image": Series("000", "k.k"),
     "not opted in": Series("nnn", "k.k"),
+    "opted in, and not": Series("AAAnnnAAA", "k.kk.kk.k"),
+    "opted in without an image, and not": Series("000n000", "k.kkk.k"),
     "an absence": Series("AA00AA", "kkkkkk"),
     "no scan for a while": Series("AA  AA", "k..k"),
     "an event between": Series("AAAAAA", "k.kk.k", events=[2.5]),
@@ -90,8 +92,8 @@ def test_an_unchanged_scan_is_left_out(name: str, tmp_path: Path) -> None:
     sweeps = []
     for number, letter in enumerate(series.scans):
         if letter != " ":
-            result: Any = {"0": [], "B": [item(2)], "n": []}.get(letter, [item(1)])
-            result = STATUSES[letter] if letter in "fi" else result
+            result: Any = {"0": [], "B": [item(2)]}.get(letter, [item(1)])
+            result = STATUSES[letter] if letter in "fin" else result
             sweep = make_sweep(
                 number * series.unit / MINUTE, (REGION, result), sweep_id=f"{number}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import pyarrow as pa
@@ -36,6 +36,7 @@ DELAYS = [
     3 * SECOND,
     5 * SECOND,
 ]
+END = START + 99 * HOUR
 GAPS = [None, timedelta(hours=1), timedelta(hours=3, seconds=30), timedelta(hours=26)]
 
 
@@ -77,13 +78,31 @@ def draw_case(draw: random.Random, account_region: AccountRegion) -> Case:
     return Case(observations, scans)
 
 
+def repeat_sights(draw: random.Random, case: Case) -> Case:
+    """Return a case in which later scans see some of the same transitions again."""
+    repeated = [
+        seen._replace(
+            observed_at=seen.observed_at + draw.randrange(1, 4) * HOUR,
+            reason=draw.choice([seen.reason, "z"]),
+        )
+        for seen in case.observations
+        if draw.random() < 0.5
+    ]
+    return case._replace(observations=case.observations + repeated)
+
+
 def draw_regions(draw: random.Random, number: int) -> Case:
-    """Return cases of so many regions as one; every two regions share an account."""
+    """Return cases of so many regions as one; every two regions share an account.
+
+    A few regions more have transitions that several scans saw.
+    """
     regions: list[AccountRegion] = [
         (f"{n // 2:012}", draw.choice(["us-east-1", None]) if n % 2 else "eu-west-1")
         for n in range(number)
     ]
     cases = [draw_case(draw, region) for region in [*regions, (None, None)]]
+    repeated = [(f"{n:012}", "repeated") for n in range(number // 3)]
+    cases += [repeat_sights(draw, draw_case(draw, region)) for region in repeated]
     return Case(
         [observation for case in cases for observation in case.observations],
         [scan for case in cases for scan in case.scans],
@@ -173,7 +192,10 @@ def test_order_and_repetition_change_nothing(
 @example(random.Random(2), GAPS[2])
 @given(randoms, gaps)
 def test_intervals_agree_with_each_scan(draw: random.Random, max_gap: timedelta | None) -> None:
-    """At each scan an image is in the state that the scan saw, or else absent or disabled."""
+    """At each scan an image is in the state that it saw, or absent, unless later ones disprove it.
+
+    Later scans may show that the state is unknown from this scan on, or that it missed the image.
+    """
     case = draw_regions(draw, 20)
     table = list_rows(compute(case, max_gap))
     states: dict[Any, set[str]] = {}
@@ -181,7 +203,12 @@ def test_intervals_agree_with_each_scan(draw: random.Random, max_gap: timedelta 
         key = (*seen.account_region, seen.image, seen.instant)
         states.setdefault(key, set()).add(seen.state or "unknown")
     certain = {key: values for key, values in states.items() if len(values) == 1}
-    assert {key: {find_state(table, *key[:-1], time=key[-1])} for key in certain} == certain
+    found = {key: {find_state(table, *key[:-1], time=key[-1])} for key in certain}
+    unknown = {(*row[:3], row[4]) for row in table if row[3] == "unknown"}
+    assert {key: found[key] for key in found if key not in unknown} == {
+        key: states for key, states in certain.items() if key not in unknown
+    }
+    assert all(found[key] <= {"unknown", *states} for key, states in certain.items())
     missing = {
         (*scan.account_region, image, time)
         for scan in case.scans
@@ -193,8 +220,29 @@ def test_intervals_agree_with_each_scan(draw: random.Random, max_gap: timedelta 
             for seen in case.observations
         )
     }
+    missing = {key for key in missing - unknown if not was_missed_once(case, *key)}
     others = {find_state(table, *key[:-1], time=key[-1]) for key in missing}
     assert others <= {None, "absent", "disabled"}
+
+
+def was_missed_once(
+    case: Case, account: str | None, region: str | None, image: str, time: datetime
+) -> bool:
+    """Return whether no other scan missed the image between two sights of one transition."""
+    of_region = [seen for seen in case.observations if seen.account_region == (account, region)]
+    seen = sorted((seen for seen in of_region if seen.image == image), key=lambda it: it.sort_key)
+    complete = {
+        scan.time.replace(microsecond=0)
+        for scan in case.scans
+        if scan.account_region == (account, region) and scan.is_unfiltered(COMPLETE)
+    }
+    return any(
+        first.instant_second < time < second.scanned
+        and first.state == second.state
+        and second.has_transition_of(first)
+        and [at for at in complete if first.instant_second < at < second.scanned] == [time]
+        for first, second in pairwise(seen)
+    )
 
 
 def find_state(table: list[tuple[Any, ...]], *image: str | None, time: datetime) -> str | None:
@@ -208,9 +256,60 @@ def find_state(table: list[tuple[Any, ...]], *image: str | None, time: datetime)
 @example(random.Random(1))
 @given(randoms)
 def test_only_a_complete_unfiltered_scan_proves_absence(draw: random.Random) -> None:
-    """Filtered scans and failed scans make no image absent."""
+    """Filtered and failed scans, and those of a region not opted in, make no image absent."""
     case = draw_regions(draw, 20)
     filtered = [scan._replace(scope='{"state": "enabled"}') for scan in case.scans]
     failed = [scan._replace(status="failed") for scan in case.scans]
-    for scans in (filtered, failed, []):
+    opted_out = [scan._replace(status="not-opted-in") for scan in case.scans]
+    for scans in (filtered, failed, opted_out, []):
         assert "absent" not in set(compute(Case(case.observations, scans))["state"])
+
+
+@example(random.Random(1), None)
+@example(random.Random(2), GAPS[2])
+@given(randoms, gaps)
+def test_a_region_that_is_not_opted_in_is_unknown(
+    draw: random.Random, max_gap: timedelta | None
+) -> None:
+    """Where a region is not opted in, its images are in no state but one that is seen later.
+
+    Scans between a sight and the transition that it saw ahead prove nothing about its image.
+    """
+    case = draw_regions(draw, 20)
+    table = list_rows(compute(case, max_gap))
+    scans = [scan._replace(time=scan.time.replace(microsecond=0)) for scan in case.scans]
+    read = {(scan.account_region, scan.time) for scan in scans if scan.status == "complete"}
+    for scan in scans:
+        if scan.status == "not-opted-in" and (scan.account_region, scan.time) not in read:
+            for image in "ab":
+                later = [
+                    seen
+                    for seen in case.observations
+                    if (seen.account_region, seen.image) == (scan.account_region, image)
+                    and seen.instant_second >= scan.time
+                ]
+                if all(seen.scanned > scan.time for seen in later):
+                    state = find_state(table, *scan.account_region, image, time=scan.time)
+                    assert state in {None, "unknown", *(seen.state for seen in later)}
+
+
+@example(random.Random(1), None)
+@example(random.Random(2), GAPS[2])
+@given(randoms, gaps)
+def test_a_newer_transition_ends_an_interval(
+    draw: random.Random, max_gap: timedelta | None
+) -> None:
+    """No interval lasts from a scan to one that saw a transition to the same state since."""
+    case = draw_regions(draw, 20)
+    table = list_rows(compute(case, max_gap))
+    intervals: dict[Any, list[Any]] = {}
+    for row in table:
+        intervals.setdefault(row[:3], []).append(row)
+    for key, rows in intervals.items():
+        of_image = [it for it in case.observations if (*it.account_region, it.image) == key]
+        for first, second in pairwise(sorted(of_image, key=lambda it: it.sort_key)):
+            transitions = [it.transition for it in of_image if it.transition]
+            since = min((it for it in transitions if it > first.instant), default=None)
+            if since and since == second.transition and since > first.instant + SECOND:
+                known = [row for row in rows if row[3] != "unknown"]
+                assert not [it for it in known if it[4] < first.instant < since < (it[5] or END)]
