@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import boto3
 import pandas as pd
 
@@ -65,16 +67,12 @@ def test_launch_templates_have_the_versions_of_images(demo: Demo) -> None:
 
 def test_images_have_names(demo: Demo) -> None:
     """DescribeImages names every image except the deregistered one."""
-    unnamed = []
-    for profile in demo.accounts.values():
-        for region in demo.regions:
-            session = boto3.Session(profile_name=profile)
-            images = fl.describe(session, region=region)
-            amis = session.client("ec2", region_name=region).describe_images()["Images"]
-            names = {ami["ImageId"]: ami["Name"] for ami in amis}
-            assert {name[:3] for name in names.values()} == {"win"}
-            unnamed += sorted(set(images["image_id"]) - set(names))
-    assert len(unnamed) == 1
+    names: dict[str, str] = {}
+    for profile, region in product(demo.accounts.values(), demo.regions):
+        client = boto3.Session(profile_name=profile).client("ec2", region_name=region)
+        names |= {ami["ImageId"]: ami["Name"] for ami in client.describe_images()["Images"]}
+    assert {name[:3] for name in names.values()} == {"win"}
+    assert len(set(read_fleet(demo)["image_id"]) - set(names)) == 1
 
 
 def test_the_organization_lists_its_accounts(demo: Demo) -> None:

@@ -182,13 +182,16 @@ def test_image_builder_intends_another_target_for_one_image(fleet: Fleet) -> Non
         ]
     ]
     [answer] = found
-    for distribution in answer["distributionConfiguration"]["distributions"]:
-        [settings] = distribution["fastLaunchConfigurations"]
-        assert settings["accountId"] == row["account_id"]
-        if distribution["region"] == row["region"]:
-            target = settings["snapshotConfiguration"]["targetResourceCount"]
-            assert target == row["target_resource_count"] + 5, image_id
-            assert settings["maxParallelLaunches"] == row["max_parallel_launches"]
+    distributions = answer["distributionConfiguration"]["distributions"]
+    settings = {it["region"]: it["fastLaunchConfigurations"][0] for it in distributions}
+    assert set(settings) == set(fleet.demo.regions)
+    assert {it["accountId"] for it in settings.values()} == {row["account_id"]}
+    here = settings[row["region"]]
+    target = here["snapshotConfiguration"]["targetResourceCount"]
+    assert target == row["target_resource_count"] + 5, image_id
+    assert here["maxParallelLaunches"] == row["max_parallel_launches"]
+    others = [it["snapshotConfiguration"] for it in settings.values() if it is not here]
+    assert others == [{"targetResourceCount": row["target_resource_count"]}] * 2
 
 
 def test_one_region_keeps_used_snapshots(fleet: Fleet) -> None:

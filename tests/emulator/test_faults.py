@@ -319,13 +319,13 @@ def test_answers_may_lag(connect: Connect) -> None:
     states = []
     for minutes in (9, 11, 19, 20, 21):
         with inject_faults(lag=60 * minutes):
-            shown = read_states()
-            states.append((shown.get(IDS[0]), shown.get(WINDOWS)))
+            lagging = read_states()
+            states.append((lagging.get(IDS[0]), lagging.get(WINDOWS)))
     begun = ("disabling", "enabling")
     assert states == [(None, "enabled"), begun, begun, begun, (None, None)]
     with inject_faults(lag=1260):
-        shown_ids = get_ids(client.describe_fast_launch_images(ImageIds=[IDS[0], WINDOWS]))
-    assert shown_ids == IDS[:1]
+        lagging_ids = get_ids(client.describe_fast_launch_images(ImageIds=[IDS[0], WINDOWS]))
+    assert lagging_ids == IDS[:1]
 
 
 # --- connections ----------------------------------------------------------------------
