@@ -52,6 +52,7 @@ class DefectAssignment:
     - `threatened` has an Auto Scaling group that will bypass its pool
     - `succeeded` has a newer AMI of its family, without Fast Launch
     - `intended` has another target than Image Builder's configuration intends
+    - snapshots of `tampered` were deleted by hand, which CloudWatch's stock does not show
     """
 
     def __init__(self, stories: Sequence[Any], now: datetime) -> None:
@@ -87,7 +88,7 @@ class DefectAssignment:
         tokenless = next(story for story in others if _has_own_version(story, stories))
         self.tokenless = tokenless.image_id
         rest = [story.image_id for story in others if story is not tokenless]
-        self.encrypted, self.threatened, self.succeeded, self.intended = rest[:4]
+        self.encrypted, self.threatened, self.succeeded, self.intended, self.tampered = rest[:5]
 
     @property
     def visible(self) -> tuple[str, ...]:

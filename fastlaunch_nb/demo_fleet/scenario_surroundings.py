@@ -41,6 +41,7 @@ def schedule_surroundings(stories: Sequence[Any], roles: Any, now: datetime) -> 
         roles.encrypted: _disable_key,
         roles.threatened: _add_group,
         roles.succeeded: _add_successor,
+        roles.tampered: _delete_snapshots,
     }
     by_id = {story.image_id: story for story in stories}
     for image_id, plan in actions.items():
@@ -107,6 +108,17 @@ def _add_successor(story: Any, now: datetime) -> _Plan:
 def _launch_elsewhere(ec2: Any, image_id: str) -> None:
     """Launch an instance in an account that is not read."""
     ec2.amis[image_id].record_launch()
+
+
+def _delete_snapshots(story: Any, now: datetime) -> _Plan:
+    """Yield that somebody deletes two snapshots of its pool, after the last launch."""
+    ec2 = get_backend(story.account_id, story.region)
+    yield now - timedelta(hours=1), partial(_delete_oldest, ec2, story.image_id)
+
+
+def _delete_oldest(ec2: Any, image_id: str) -> None:
+    for snapshot_id in ec2.lives[image_id].snapshots[:2]:
+        ec2.delete_snapshot(snapshot_id)
 
 
 def _add_intent(intended: Any, same: Sequence[Any]) -> None:

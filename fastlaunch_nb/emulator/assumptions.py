@@ -132,6 +132,8 @@ PARALLEL_QUOTA = 40
 
 # A request to raise a quota stays pending, and the quota as it is: AWS decides it, in days.
 
+# The stock does not notice that a user deletes snapshots of the pool: AWS does not say whether
+# it would, and replace them.
 # The stock has values from the request that enables an image, starting with 0, until Fast
 # Launch is disabled. A period without launches or preparations has no value, not even 0. An
 # image that a test adds with Fast Launch has metrics from the first request or launch for it.

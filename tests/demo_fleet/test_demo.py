@@ -25,7 +25,15 @@ SCRIPT = """
 import sys, boto3, fastlaunch_nb as fl
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, to_json_lines
 
-RESOURCES = ("fast_launch_images", "images", "snapshots", "launch_templates", "regions")
+RESOURCES = (
+    "fast_launch_images",
+    "images",
+    "snapshots",
+    "launch_templates",
+    "regions",
+    "volumes",
+    "network_interfaces",
+)
 
 def call(client, operation, **parameters):
     client.meta.events.register("before-parse", lambda response_dict, **_: print(response_dict))
@@ -37,6 +45,9 @@ with fl.demo(int(sys.argv[1])) as demo:
             session = boto3.Session(profile_name=profile)
             for resource in RESOURCES:
                 call(session.client("ec2", region_name=region), f"describe_{resource}")
+            call(session.client("kms", region_name=region), "list_keys")
+            group = session.client("autoscaling", region_name=region)
+            call(group, "describe_auto_scaling_groups")
     for operation in ("list_accounts", "list_roots"):
         call(demo.session.client("organizations"), operation)
     [root] = demo.session.client("organizations").list_roots()["Roots"]

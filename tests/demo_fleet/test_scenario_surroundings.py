@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -74,8 +75,16 @@ def fleet(request: pytest.FixtureRequest) -> Iterator[Fleet]:
 def test_each_role_is_another_image(fleet: Fleet) -> None:
     """No image has two roles, and each image with a surrounding is enabled."""
     ids = [value for value in vars(fleet.roles).values() if isinstance(value, str)]
-    assert len(set(ids)) == len(ids) == 13
-    names = ("floating", "tokenless", "encrypted", "threatened", "succeeded", "intended")
+    assert len(set(ids)) == len(ids) == 14
+    names = (
+        "floating",
+        "tokenless",
+        "encrypted",
+        "threatened",
+        "succeeded",
+        "intended",
+        "tampered",
+    )
     assert {fleet.images[getattr(fleet.roles, name)]["state"] for name in names} == {"enabled"}
 
 
@@ -192,6 +201,25 @@ def test_image_builder_intends_another_target_for_one_image(fleet: Fleet) -> Non
     assert here["maxParallelLaunches"] == row["max_parallel_launches"]
     others = [it["snapshotConfiguration"] for it in settings.values() if it is not here]
     assert others == [{"targetResourceCount": row["target_resource_count"]}] * 2
+
+
+def test_one_stock_disagrees_with_ec2(fleet: Fleet) -> None:
+    """EC2 lists two snapshots less than CloudWatch's stock for one image."""
+    image_id, row, client = fleet.find("tampered")
+    description = {"Name": "description", "Values": [f"*{image_id}"]}
+    snapshots = client.describe_snapshots(OwnerIds=["self"], Filters=[CREATED, description])
+    cloudwatch = fleet.connect(row["account_id"], row["region"], "cloudwatch")
+    points = cloudwatch.get_metric_statistics(
+        Namespace="AWS/EC2",
+        MetricName="NumberOfAvailableFastLaunchSnapshots",
+        Dimensions=[{"Name": "ImageId", "Value": image_id}],
+        StartTime=fleet.demo.clock.now() - timedelta(minutes=5),
+        EndTime=fleet.demo.clock.now() + timedelta(minutes=5),
+        Period=300,
+        Statistics=["Minimum"],
+    )["Datapoints"]
+    stock = {point["Minimum"] for point in points}
+    assert stock == {len(snapshots["Snapshots"]) + 2}
 
 
 def test_one_region_keeps_used_snapshots(fleet: Fleet) -> None:
