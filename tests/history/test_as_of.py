@@ -134,3 +134,76 @@ def test_an_image_of_a_failed_region_is_unknown_after(tmp_path: Path) -> None:
     assert changes["change"].tolist() == ["unknown after"]
     assert changes["before"].tolist() == ["enabled"]
     assert changes["after"].isna().tolist() == [True]
+
+
+def test_a_scan_that_missed_an_image_is_healed(tmp_path: Path) -> None:
+    """Until a later scan shows the same transition the image is absent, and then it never was."""
+    history, image = fl.History(tmp_path), item(1, "enabled")
+    history.record(make_sweep(0, (REGION, [image])))
+    history.record(make_sweep(1, (REGION, [])))
+    assert list_states(history, START + MINUTE) == []
+    assert history.diff(START, START + MINUTE)["change"].tolist() == ["gone"]
+    history.record(make_sweep(2, (REGION, [image])))
+    times = [START + n * MINUTE / 2 for n in range(5)]
+    assert [list_states(history, time) for time in times] == [["enabled"]] * 5
+    assert history.diff(START, START + MINUTE).empty
+    assert history.intervals()["state"].tolist() == ["enabled"]
+    images = history.images(at=START + MINUTE)
+    assert images["observed_at"].tolist() == [START]
+
+
+def test_two_scans_that_missed_an_image_are_an_absence(tmp_path: Path) -> None:
+    """Two scans in a row without the image show an absence, although its transition is the same."""
+    history, image = fl.History(tmp_path), item(1, "enabled")
+    for minute, listed in enumerate([[image], [], [], [image]]):
+        history.record(make_sweep(minute, (REGION, listed)))
+    times = [START + minute * MINUTE for minute in range(4)]
+    expected: list[list[str]] = [["enabled"], [], [], ["enabled"]]
+    assert [list_states(history, time) for time in times] == expected
+    assert history.diff(times[1], times[3])["change"].tolist() == ["appeared"]
+
+
+def test_a_newer_transition_leaves_the_time_before_it_unknown(tmp_path: Path) -> None:
+    """From the last scan until a newer transition to its state, images and `diff` are unknown."""
+    history, transition = fl.History(tmp_path), START + 3 * MINUTE + 0.5 * SECOND
+    for minute in (0, 1):
+        history.record(make_sweep(minute, (REGION, [item(1, "enabled")])))
+    history.record(make_sweep(5, (REGION, [item(1, "enabled", StateTransitionTime=transition)])))
+    seam = START + MINUTE
+    times = [seam - MICROSECOND, seam, transition - MICROSECOND, transition]
+    expected = [["enabled"], ["unknown"], ["unknown"], ["enabled"]]
+    assert [list_states(history, time) for time in times] == expected
+    assert history.diff(times[0], times[1])["change"].tolist() == ["unknown after"]
+    assert history.diff(times[2], times[3])["change"].tolist() == ["unknown before"]
+    assert history.diff(times[0], times[3]).empty
+    unknown = history.images(at=seam)
+    assert unknown["state_transition_time"].isna().tolist() == [True]
+    assert unknown["observed_at"].tolist() == [seam]
+    images = history.images(at=transition)
+    assert images["state_transition_time"].tolist() == [transition]
+
+
+def test_an_image_of_a_region_that_is_not_opted_in_is_unknown(tmp_path: Path) -> None:
+    """From the last scan on it is unknown; a later scan shows whether it is gone."""
+    history = fl.History(tmp_path)
+    history.record(make_sweep(1, (REGION, [item(1, "enabled")])))
+    history.record(make_sweep(2, (REGION, "not-opted-in")))
+    times = [START + MINUTE - MICROSECOND, START + MINUTE, START + 2 * MINUTE]
+    expected = [["enabled"], ["unknown"], ["unknown"]]
+    assert [list_states(history, time) for time in times] == expected
+    assert history.diff(times[0], times[2])["change"].tolist() == ["unknown after"]
+    history.record(make_sweep(3, (REGION, [])))
+    assert list_states(history, START + 3 * MINUTE) == []
+    changes = history.diff(times[2], START + 3 * MINUTE)
+    assert list_tuples(changes, "change", "after") == [("unknown before", "absent")]
+
+
+def test_an_image_that_appears_after_opting_in_was_unknown_before(tmp_path: Path) -> None:
+    """A region that was not opted in may have had the image all the time."""
+    history = fl.History(tmp_path)
+    history.record(make_sweep(1, (REGION, [])))
+    history.record(make_sweep(2, (REGION, "not-opted-in")))
+    history.record(make_sweep(3, (REGION, [item(1, "enabled", StateTransitionTime=None)])))
+    last = START + 3 * MINUTE
+    assert history.diff(START + MINUTE, last)["change"].tolist() == ["appeared"]
+    assert history.diff(START + 2 * MINUTE, last)["change"].tolist() == ["unknown before"]

@@ -255,8 +255,8 @@ def check_images_of_scans(draw: random.Random, draws: list[random.Random]) -> No
 
 def drop_images(images: pd.DataFrame, dropped: pd.DataFrame) -> pd.DataFrame:
     """Return images without some of them."""
-    kept = images.merge(dropped, on=KEY, how="left", indicator=True)["_merge"] == "left_only"
-    return images[kept.to_numpy()]
+    origin = images.merge(dropped, on=KEY, how="left", indicator=True)["_merge"]
+    return images[origin.eq("left_only").to_numpy()]
 
 
 @costly
