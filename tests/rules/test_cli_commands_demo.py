@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,23 +66,28 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         yield Fleet(demo, program)
 
 
+def list_rows(findings: pd.DataFrame) -> Sequence[Any]:
+    """Return the findings, with their columns as attributes."""
+    return list(findings.itertuples())
+
+
 @pytest.mark.deep
 def test_commands_do_what_the_advice_states(fleet: Fleet) -> None:
     """In another account no command does anything; in its own, each works, and few change."""
     commands = fleet.findings.dropna(subset=["command"]).drop_duplicates("finding")
     before = fleet.read_state()
-    for row in some(list(commands.itertuples())):
+    for row in some(list_rows(commands)):
         other = next(account for account in fleet.demo.accounts if account != row.account_id)
         assert fleet.run(row.command, other).startswith("failed: "), row.finding
     assert fleet.read_state() == before
 
     by_change = commands["command"].str.contains("|".join(CHANGES))
-    for row in some(list(commands[~by_change].itertuples())):
+    for row in some(list_rows(commands[~by_change])):
         assert fleet.run(row.command, row.account_id).startswith(("{", "[")), row.finding
     assert fleet.read_state() == before
 
     assert set(commands.loc[by_change, "finding"]) == {"image-gone", "orphaned", "over-quota"}
-    for row in commands[by_change].itertuples():
+    for row in some(list_rows(commands[by_change])):
         assert not fleet.run(row.command, row.account_id).startswith("failed: "), row.finding
     images, snapshots = fleet.read_state()
     [gone] = commands.loc[commands["finding"].eq("image-gone"), "image_id"]
