@@ -111,13 +111,13 @@ def _launch_elsewhere(ec2: Any, image_id: str) -> None:
 
 
 def _delete_snapshots(story: Any, now: datetime) -> _Plan:
-    """Yield that somebody deletes two snapshots of its pool, after the last launch."""
+    """Yield that somebody deletes ten snapshots of its pool, after the last launch."""
     ec2 = get_backend(story.account_id, story.region)
     yield now - timedelta(hours=1), partial(_delete_oldest, ec2, story.image_id)
 
 
 def _delete_oldest(ec2: Any, image_id: str) -> None:
-    for snapshot_id in ec2.lives[image_id].snapshots[:2]:
+    for snapshot_id in ec2.lives[image_id].snapshots[:10]:
         ec2.delete_snapshot(snapshot_id)
 
 

@@ -23,7 +23,7 @@ from fastlaunch_nb.emulator import assumptions, launch_templates
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, DISABLED, Change, index_images_at
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.ec2_error import EC2Error
-from fastlaunch_nb.emulator.ids import IDS
+from fastlaunch_nb.emulator.ids import IDS, seed_moto_ids
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.image_index import FILTER_NAMES, Filters, ImageIndex
 from fastlaunch_nb.emulator.lifecycle import FastLaunchLifecycle, Timing, describe_stop_failure
@@ -183,7 +183,8 @@ class FastLaunchBackend(_Base):
     ) -> None:
         """Add a launch template with a number of versions, each with this LaunchTemplateData."""
         copy = launch_templates.to_moto_data(data)
-        template: Any = self.create_launch_template(name, "", copy, {})
+        with seed_moto_ids(f"{name} of {self.account_id} in {self.region_name}"):
+            template: Any = self.create_launch_template(name, "", copy, {})
         while len(template.versions) < versions:
             template.create_version(deepcopy(copy), "")
 

@@ -269,7 +269,7 @@ def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
     reads=("target_resource_count", "max_parallel_launches"),
     silent="the images have different names and no configuration states an intent",
     advises="compare with the intent, or ask whether the difference is meant",
-    yields_to=(*ENDING_RULES, "failed", "cold-launches", "below-target", "slow-to-fill"),
+    yields_to=(*ENDING_RULES, "failed", "cold-launches", "below-target"),
 )
 def find_drift(facts: RuleInput) -> pd.DataFrame:
     """Find images that differ from their intent, or from the same name in the account."""

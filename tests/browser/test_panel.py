@@ -317,7 +317,9 @@ def test_findings_follow_the_filters(screen: Screen, data: dict[str, pd.DataFram
     pager = screen.panel.locator(".fl-pager:visible")
     expect(pager).to_contain_text(f"of {len(findings)}")
     screen.find_box("Region", "us-east-1").check()
-    expect(pager).to_contain_text(f"of {(findings['region'] == 'us-east-1').sum()}")
+    count = int((findings["region"] == "us-east-1").sum())
+    assert 0 < count <= 10, "they fit into one page"
+    expect(screen.panel.locator("table.dataTable:visible tbody tr")).to_have_count(count)
 
 
 def test_code_of_each_kind_can_be_copied(screen: Screen) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import boto3
@@ -13,20 +14,22 @@ from fastlaunch_nb.demo_fleet import scenario_defects
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.moto_extension import get_backend
-from fastlaunch_nb.schema.joins import DEFAULT_QUOTA, JOINED
+from fastlaunch_nb.schema.joins import DEFAULT_QUOTA, JOINED, JOINS
+from tests.helpers.rules import find_contradictions
 from tests.helpers.samples import ACCOUNT, REGION
 
-RULE_ROLES = {  # rule name to the role in DefectAssignment of the image that it finds
-    "cold-launches": "rushed",
-    "below-target": "starved",
-    "unused": "unused",
-    "pool-bypassed": "bypassed",
-    "image-gone": "gone",
-    "image-deprecated": "deprecated",
-    "drift": "drifted",
-    "slow-to-fill": "drifted",
-    "forbidden-template": "floating",
+RULE_ROLES = {  # rule name to the roles in DefectAssignment of the images that it finds
+    "cold-launches": ("rushed",),
+    "unused": ("unused",),
+    "pool-bypassed": ("bypassed",),
+    "image-gone": ("gone",),
+    "image-deprecated": ("deprecated",),
+    "drift": ("drifted", "intended"),
+    "slow-to-fill": ("drifted",),
+    "forbidden-template": ("floating",),
 }
+SILENT = {"below-target", "excess-snapshots"}
+"""Rules without a finding: the launches of the starved pool are warm, and no pool is too large."""
 
 
 class Report(NamedTuple):
@@ -62,16 +65,19 @@ def report(request: pytest.FixtureRequest) -> Report:
             targets = fl.targets(profiles=demo.accounts.values())
             observations, coverage, _ = demo.history
             intervals = fl.intervals(observations, coverage)
-            images, findings = find_defects(targets, demo.regions, intervals)
+            images, findings = find_defects(targets, demo.regions, intervals, JOINS)
     return Report(images, assignments[0], findings)
 
 
 def find_defects(
-    targets: Any, regions: tuple[str, ...], intervals: pd.DataFrame | None = None
+    targets: Any,
+    regions: tuple[str, ...],
+    intervals: pd.DataFrame | None = None,
+    joins: Iterable[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the enriched images of a fleet, and the findings."""
     sweep = fl.sweep(targets, regions=regions, progress=False)
-    images = fl.enrich(sweep.images, targets=targets)
+    images = fl.enrich(sweep.images, *joins, targets=targets)
     snapshots = fl.snapshots(targets, regions=regions)
     findings = fl.findings(
         images, intervals=intervals, coverage=sweep.coverage, snapshots=snapshots
@@ -83,18 +89,31 @@ def find_defects(
 
 
 def test_every_rule_finds_something(report: Report) -> None:
-    """Every rule has findings in the demo fleet, and none but `failed` has more than two."""
+    """Nearly every rule has findings in the demo fleet, and none but `failed` more than three."""
     counts = report.findings["finding"].value_counts()
-    assert set(counts.index) == {rule.name for rule in fl.RULES}
-    assert counts.drop("failed").max() <= 2
+    assert set(counts.index) == {rule.name for rule in fl.RULES} - SILENT
+    assert counts.drop("failed").max() <= 3
     assert counts["failed"] == report.images["state"].str.endswith("failed").sum() == 8
 
 
 @pytest.mark.parametrize("rule", RULE_ROLES)
 def test_a_rule_finds_only_the_image_with_its_defect(report: Report, rule: str) -> None:
-    """A rule finds the image to which its defect is assigned, and no other."""
-    image_id = getattr(report.assignment, RULE_ROLES[rule])
-    assert report.select(rule)["image_id"].tolist() == [image_id]
+    """A rule finds the images to which its defect is assigned, and no other."""
+    expected = sorted(getattr(report.assignment, role) for role in RULE_ROLES[rule])
+    assert sorted(report.select(rule)["image_id"]) == expected
+
+
+def test_a_busy_pool_is_not_short(report: Report) -> None:
+    """The starved pool is below its target, but its launches are warm: that is no finding."""
+    rows = report.images.set_index("image_id").loc[report.assignment.starved]
+    assert rows["available_snapshots"] < rows["target_resource_count"]
+    assert rows["cold_launches"] == 0
+    assert rows["fast_launches"] > 0
+
+
+def test_no_image_of_the_demo_gets_contradictory_advice(report: Report) -> None:
+    """All images and all rules: none is advised to end Fast Launch and to go on with it."""
+    assert find_contradictions(report.findings) == {}
 
 
 def test_one_account_region_is_over_its_quota(report: Report) -> None:
@@ -114,7 +133,7 @@ def test_one_image_has_orphaned_snapshots(report: Report) -> None:
     """The orphaned snapshots are those of one image, which Fast Launch no longer lists."""
     [image_id] = report.select("orphaned")["image_id"]
     assert image_id not in set(report.images["image_id"])
-    assert report.select("orphaned")["evidence"].iloc[0].startswith("3 snapshots of 150 GiB")
+    assert report.select("orphaned")["evidence"].iloc[0].startswith("3 snapshots since ")
 
 
 def test_one_image_is_stuck(report: Report) -> None:

@@ -6,6 +6,7 @@ Every rule is applied to every case, so a case also proves which rules stay sile
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,6 +17,7 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.rules.evaluate import RULE_FAILED
+from fastlaunch_nb.rules.rule import ENDING_RULES
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, Column
 from fastlaunch_nb.schema.joins import JOINED, SNAPSHOTS
 
@@ -247,6 +249,22 @@ def _forget_advice(finding: Finding, expected: Sequence[Finding]) -> Finding:
 def _make_table(rows: list[dict[str, Any]], columns: Sequence[Column]) -> pd.DataFrame:
     dtypes = {column.name: column.dtype for column in columns}
     return pd.DataFrame(rows, columns=list(dtypes)).astype(dtypes)
+
+
+# --- contradictions -------------------------------------------------------------------
+
+_GOES_ON = re.compile(r"enable Fast Launch again|Raise the|Let fl\.right_size", re.IGNORECASE)
+
+
+def find_contradictions(findings: pd.DataFrame) -> dict[Any, list[str]]:
+    """Return the images that are advised to end Fast Launch and to go on with it, with rules."""
+    contradictory = {}
+    for key, rows in findings.dropna(subset=["image_id"]).groupby(list(KEY)):
+        ends = rows["finding"].isin(ENDING_RULES)
+        goes_on = rows["advice"].str.contains(_GOES_ON) & rows["finding"].ne("failed")
+        if ends.any() and goes_on.any():
+            contradictory[key] = rows["finding"].tolist()
+    return contradictory
 
 
 # --- commands -------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.rules.evaluate import RULES
-from fastlaunch_nb.rules.rule import ENDING_RULES, SEVERITIES, STOCK
+from fastlaunch_nb.rules.rule import SEVERITIES, STOCK
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, JOINS
@@ -30,6 +29,7 @@ from tests.helpers.rules import (
     USD,
     Case,
     ago,
+    find_contradictions,
     find_per_case,
     make_arguments,
     make_images,
@@ -505,15 +505,6 @@ def test_each_rule_states_its_source(rule: fl.Rule) -> None:
     assert set(rule.yields_to) <= {other.name for other in RULES} - {rule.name}
 
 
-GOES_ON = re.compile(r"enable Fast Launch again|Raise the|Let fl\.right_size", re.IGNORECASE)
-
-
 def test_no_image_gets_contradictory_advice() -> None:
     """No image is advised both to end Fast Launch and to go on with better settings."""
-    contradictory = {}
-    for key, rows in find_all().dropna(subset=["image_id"]).groupby(list(KEY)):
-        ends = rows[rows["finding"].isin(ENDING_RULES)]
-        goes_on = rows[rows["advice"].str.contains(GOES_ON) & rows["finding"].ne("failed")]
-        if not ends.empty and not goes_on.empty:
-            contradictory[key] = rows["finding"].tolist()
-    assert contradictory == {}
+    assert find_contradictions(find_all()) == {}
