@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+import pandas as pd
+
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.rules.rule import is_known
+from fastlaunch_nb.rules.rule import is_known, map_rows
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION
 
 CREATED_BY: Final = "Name=tag:CreatedBy,Values=EC2 Fast Launch"
 """The filter for what Fast Launch creates."""
@@ -61,6 +64,17 @@ aws ec2 describe-images --region eu-west-1 --image-ids ami-0abcdef1234567890
     if not all(_SAFE_WORD.fullmatch(word) for step in guarded for word in step.words):
         return None
     return " && ".join(map(_format_posix, guarded))
+
+
+def map_commands(
+    rows: pd.DataFrame, make_row_step: Callable[..., Step], *columns: str
+) -> list[str | None]:
+    """Return a command of one step for each row, made from its region and these columns."""
+
+    def format_row(account_id: Any, region: Any, *values: Any) -> str | None:
+        return format_command(account_id, make_row_step(region, *values))
+
+    return map_rows(rows, format_row, *ACCOUNT_REGION, *columns)
 
 
 def _format_posix(step: Step) -> str:
@@ -149,9 +163,16 @@ def _parse_step(words: list[str]) -> Step:
     return Step(tuple(shlex.split(call.removeprefix("$(").removesuffix(")"))), expected)
 
 
+def _quote(step: Step, mark: str) -> str:
+    """Return the words of a step, those that need it between quotation marks."""
+    return " ".join(
+        word if _PLAIN_WORD.fullmatch(word) else f"{mark}{word}{mark}" for word in step.words
+    )
+
+
 def _format_powershell(steps: Sequence[Step]) -> str:
     first, *rest = steps
-    words = " ".join(map(_quote_powershell, first.words))
+    words = _quote(first, "'")
     if first.expected is not None:
         inner = _format_powershell(rest)
         return f"if (({words}) -eq '{first.expected}') {{ {inner} }}"
@@ -160,22 +181,14 @@ def _format_powershell(steps: Sequence[Step]) -> str:
     return f"{words}; if ($LASTEXITCODE -eq 0) {{ {_format_powershell(rest)} }}"
 
 
-def _quote_powershell(word: str) -> str:
-    return word if _PLAIN_WORD.fullmatch(word) else f"'{word}'"
-
-
 def _format_cmd(steps: Sequence[Step], depth: int = 0) -> str:
     first, *rest = steps
-    words = " ".join(map(_quote_cmd, first.words))
+    words = _quote(first, '"')
     if first.expected is None:
         return f"{words} && {_format_cmd(rest, depth)}" if rest else words
     name = f"%{chr(ord('a') + depth)}"
     inner = _format_cmd(rest, depth + 1)
     return f'for /f "delims=" {name} in (\'{words}\') do @if "{name}"=="{first.expected}" ({inner})'
-
-
-def _quote_cmd(word: str) -> str:
-    return word if _PLAIN_WORD.fullmatch(word) else f'"{word}"'
 
 
 # --- steps that several rules use -----------------------------------------------------

@@ -20,6 +20,7 @@ from fastlaunch_nb.rules.cli_commands import (
     list_instances,
     list_snapshots,
     make_step,
+    map_commands,
     require_none,
 )
 from fastlaunch_nb.rules.rule import (
@@ -85,15 +86,13 @@ def find_unused_pools(facts: RuleInput) -> pd.DataFrame:
             f"{available} available"
         )
 
-    def look(account_id: Any, region: Any, image_id: Any) -> str | None:
-        return format_command(account_id, list_instances(region, image_id))
-
     advice = (
         "Ask the owner of the image whether it is still needed: for a rare or an urgent start it "
         "may be. If not, disable Fast Launch, which deletes the snapshots."
     )
     columns = ("_stock", "_window", "image_last_launched_time")
-    evidence, command = map_rows(rows, describe, *columns), map_rows(rows, look, *KEY)
+    evidence = map_rows(rows, describe, *columns)
+    command = map_commands(rows, list_instances, "image_id")
     return make_findings(rows, evidence, advice, command, _cost_of_pool(rows, facts))
 
 
@@ -168,11 +167,9 @@ def find_deprecated_images(facts: RuleInput) -> pd.DataFrame:
             return "It is still in use: move the launches to a newer AMI, then disable Fast Launch."
         return "Ask its owner whether it is still launched. If not, disable Fast Launch."
 
-    def look(account_id: Any, region: Any, image_id: Any) -> str | None:
-        return format_command(account_id, list_instances(region, image_id))
-
     evidence = map_rows(rows, describe, "image_deprecation_time", "_launches")
-    advice, command = map_rows(rows, advise, "_launches"), map_rows(rows, look, *KEY)
+    advice = map_rows(rows, advise, "_launches")
+    command = map_commands(rows, list_instances, "image_id")
     return make_findings(rows, evidence, advice, command, _cost_of_pool(rows, facts))
 
 
@@ -197,14 +194,13 @@ def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
         counts = f"{excess:,} of {format_count(total, 'snapshot')}"
         return f"{counts} above the target; the state is {to_single_line(state)}"
 
-    def look(account_id: Any, region: Any, image_id: Any) -> str | None:
-        return format_command(account_id, list_snapshots(region, image_id))
-
     evidence = map_rows(rows, describe, "leftover_snapshots", "snapshots", "state")
     share = (rows["leftover_snapshots"] / rows["snapshots"]).astype(NUMBER)
     usd = rows["snapshots_monthly_usd_low"] * share, rows["snapshots_monthly_usd_high"] * share
     advice = "List them. Read the image again later: EC2 may still be deleting snapshots."
-    return make_findings(rows, evidence, advice, map_rows(rows, look, *KEY), usd)
+    return make_findings(
+        rows, evidence, advice, map_commands(rows, list_snapshots, "image_id"), usd
+    )
 
 
 @rule(
@@ -320,16 +316,15 @@ def find_recycle_bins(facts: RuleInput) -> pd.DataFrame:
     def describe(rules: str) -> str:
         return f"retention rule {to_single_line(rules)} does not exclude snapshots of Fast Launch"
 
-    def look(account_id: Any, region: Any) -> str | None:
-        options = ("--resource-type", "EBS_SNAPSHOT")
-        return format_command(account_id, make_step("rbin", "list-rules", region, *options))
+    def look(region: Any) -> Step:
+        return make_step("rbin", "list-rules", region, "--resource-type", "EBS_SNAPSHOT")
 
     advice = (
         "Look at the rule. Exclude the tag CreatedBy=EC2 Fast Launch from it, unless used "
         "snapshots must be kept."
     )
     evidence = map_rows(rows, describe, "recycle_bin_rules")
-    return make_findings(rows, evidence, advice, map_rows(rows, look, *ACCOUNT_REGION))
+    return make_findings(rows, evidence, advice, map_commands(rows, look))
 
 
 @rule(
@@ -359,14 +354,14 @@ def find_leftovers(facts: RuleInput) -> pd.DataFrame:
             parts.append(format_count(interfaces, "network interface"))
         return f"{' and '.join(parts)} of Fast Launch, not attached"
 
-    def look(volumes: Any, account_id: Any, region: Any) -> str | None:
+    def look(region: Any, volumes: Any) -> Step:
         has_volumes = is_known(volumes) and volumes
         operation = "describe-volumes" if has_volumes else "describe-network-interfaces"
         filters = ("--filters", CREATED_BY, "Name=status,Values=available")
-        return format_command(account_id, make_step("ec2", operation, region, *filters))
+        return make_step("ec2", operation, region, *filters)
 
     columns = ("leftover_volumes", "leftover_volume_gib", "leftover_interfaces")
     advice = "Look at them again in an hour: EC2 may still delete them. Delete what is left then."
     evidence = map_rows(rows, describe, *columns)
-    command = map_rows(rows, look, "leftover_volumes", *ACCOUNT_REGION)
+    command = map_commands(rows, look, "leftover_volumes")
     return make_findings(rows, evidence, advice, command)

@@ -10,10 +10,11 @@ import pandas as pd
 from fastlaunch_nb.formatting import format_count, format_duration, to_single_line
 from fastlaunch_nb.pool.fill_time import DEFAULT_FILL_TIME, FILL_TIME_RANGE, PREPARATION_LIMIT
 from fastlaunch_nb.rules.cli_commands import (
-    format_command,
+    Step,
     list_instances,
     list_preparations,
     make_step,
+    map_commands,
 )
 from fastlaunch_nb.rules.rule import (
     ACTIVE_STATES,
@@ -28,7 +29,7 @@ from fastlaunch_nb.rules.rule import (
     rule,
     where_true,
 )
-from fastlaunch_nb.schema.columns import FAILED_STATES, KEY
+from fastlaunch_nb.schema.columns import FAILED_STATES
 
 FILL_LIMIT: Final = pd.Timedelta(hours=4)
 """The time in which an empty pool should fill."""
@@ -94,13 +95,12 @@ def find_shortages(facts: RuleInput) -> pd.DataFrame:
     columns = ("_stock", "target_resource_count", "below_target_since", "_rounds")
     advice = "Look whether preparation instances are at work. If none is, look at their errors."
     found = make_findings(
-        rows, map_rows(rows, describe, *columns), advice, map_rows(rows, _look_at_work, *KEY)
+        rows,
+        map_rows(rows, describe, *columns),
+        advice,
+        map_commands(rows, list_preparations, "image_id"),
     )
     return found.assign(severity=rows["_stock"].eq(0).map({True: "high", False: "medium"}))
-
-
-def _look_at_work(account_id: Any, region: Any, image_id: Any) -> str | None:
-    return format_command(account_id, list_preparations(region, image_id))
 
 
 @rule(
@@ -173,16 +173,15 @@ def find_bypassed_pools(facts: RuleInput) -> pd.DataFrame:
             f"{format_count(stock, 'snapshot')} available"
         )
 
-    def look(account_id: Any, region: Any, image_id: Any) -> str | None:
-        return format_command(account_id, list_instances(region, image_id))
-
     advice = (
         "Look at how the instances are launched: BlockDeviceMappings in the request or its launch "
         "template bypass the snapshots. Remove them, or disable Fast Launch if they must stay."
     )
     evidence = map_rows(rows, describe, "_stock", "instances_cold_since_enabled")
     usd = rows["monthly_usd_low"], rows["monthly_usd_high"]
-    return make_findings(rows, evidence, advice, map_rows(rows, look, *KEY), usd)
+    return make_findings(
+        rows, evidence, advice, map_commands(rows, list_instances, "image_id"), usd
+    )
 
 
 @rule(
@@ -283,21 +282,17 @@ def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
         instances = f"{format_count(images, 'image')} may start {parallel:,} preparation instances"
         return f"{instances} at once; the quota is {quota:,}"
 
-    def request(account_id: Any, region: Any, parallel: int) -> str | None:
+    def request(region: Any, parallel: int) -> Step:
         options = ("--service-code", "ec2fastlaunch", "--quota-code", "L-DC79B53E")
         operation = "request-service-quota-increase"
-        return format_command(
-            account_id,
-            make_step("service-quotas", operation, region, *options, "--desired-value", parallel),
-        )
+        return make_step("service-quotas", operation, region, *options, "--desired-value", parallel)
 
     advice = (
         "Decide whether pools of this region may wait for each other. If not, request a higher "
         "quota: the command sends the request."
     )
     evidence = map_rows(rows, describe, "images", "parallel", "quota")
-    command = map_rows(rows, request, "account_id", "region", "parallel")
-    return make_findings(rows, evidence, advice, command)
+    return make_findings(rows, evidence, advice, map_commands(rows, request, "parallel"))
 
 
 @rule(

@@ -7,7 +7,13 @@ from typing import Any, Final
 import pandas as pd
 
 from fastlaunch_nb.formatting import format_time, to_single_line
-from fastlaunch_nb.rules.cli_commands import format_command, list_amis, list_instances, make_step
+from fastlaunch_nb.rules.cli_commands import (
+    Step,
+    list_amis,
+    list_instances,
+    make_step,
+    map_commands,
+)
 from fastlaunch_nb.rules.rule import (
     ACTIVE_STATES,
     ENABLED_STATES,
@@ -73,11 +79,7 @@ def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
         "Fast Launch with a launch template of this account and region."
     )
     evidence = map_rows(rows, describe, "image_name", "_from")
-    return make_findings(rows, evidence, advice, map_rows(rows, _list_instances, *KEY))
-
-
-def _list_instances(account_id: Any, region: Any, image_id: Any) -> str | None:
-    return format_command(account_id, list_instances(region, image_id))
+    return make_findings(rows, evidence, advice, map_commands(rows, list_instances, "image_id"))
 
 
 @rule(
@@ -100,15 +102,12 @@ def find_successors(facts: RuleInput) -> pd.DataFrame:
         own = f"; this one was last launched {format_time(launched)}" if is_known(launched) else ""
         return f"{to_single_line(successor)} is newer and was launched without Fast Launch{own}"
 
-    def look(successor: str, account_id: Any, region: Any) -> str | None:
-        return format_command(account_id, list_amis(region, successor))
-
     advice = (
         "Enable Fast Launch for the newer AMI, with the settings of this one. Disable it here when "
         "nothing launches this AMI any more."
     )
     evidence = map_rows(rows, describe, "successor_in_use", "image_last_launched_time")
-    command = map_rows(rows, look, "successor_in_use", *KEY[:2])
+    command = map_commands(rows, list_amis, "successor_in_use")
     return make_findings(rows, evidence, advice, command)
 
 
@@ -121,14 +120,10 @@ def _name_template(template_id: Any, name: Any, version: Any) -> str:
     return f"{number} of {template}"
 
 
-def _list_versions(account_id: Any, region: Any, template_id: Any, name: Any) -> str | None:
+def _list_versions(region: Any, template_id: Any, name: Any) -> Step:
     identity = ("id", template_id) if is_known(template_id) else ("name", name)
     option = f"--launch-template-{identity[0]}"
-    step = make_step("ec2", "describe-launch-template-versions", region, option, identity[1])
-    return format_command(account_id, step)
-
-
-_LIST_VERSIONS = ("account_id", "region", *_TEMPLATE[:2])
+    return make_step("ec2", "describe-launch-template-versions", region, option, identity[1])
 
 
 @rule(
@@ -156,7 +151,8 @@ def find_forbidden_templates(facts: RuleInput) -> pd.DataFrame:
         "enable Fast Launch again with the number of that new version."
     )
     evidence = map_rows(rows, describe, "template_forbidden", *_TEMPLATE)
-    return make_findings(rows, evidence, advice, map_rows(rows, _list_versions, *_LIST_VERSIONS))
+    command = map_commands(rows, _list_versions, *_TEMPLATE[:2])
+    return make_findings(rows, evidence, advice, command)
 
 
 @rule(
@@ -184,7 +180,8 @@ def find_moving_templates(facts: RuleInput) -> pd.DataFrame:
         "number of the version that you want."
     )
     evidence = map_rows(rows, describe, *_TEMPLATE)
-    return make_findings(rows, evidence, advice, map_rows(rows, _list_versions, *_LIST_VERSIONS))
+    command = map_commands(rows, _list_versions, *_TEMPLATE[:2])
+    return make_findings(rows, evidence, advice, command)
 
 
 @rule(
@@ -216,7 +213,8 @@ def find_templates_without_imds_v2(facts: RuleInput) -> pd.DataFrame:
         "again with its number."
     )
     evidence = map_rows(rows, describe, "template_http_tokens", *_TEMPLATE)
-    return make_findings(rows, evidence, advice, map_rows(rows, _list_versions, *_LIST_VERSIONS))
+    command = map_commands(rows, _list_versions, *_TEMPLATE[:2])
+    return make_findings(rows, evidence, advice, command)
 
 
 @rule(
@@ -243,15 +241,15 @@ def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
             return f"{name} is {to_single_line(state)}"
         return f"no grant of {name} names AWSServiceRoleForEC2FastLaunch; its policy may"
 
-    def look(key: Any, account_id: Any, region: Any) -> str | None:
-        return format_command(account_id, make_step("kms", "describe-key", region, "--key-id", key))
+    def look(region: Any, key: Any) -> Step:
+        return make_step("kms", "describe-key", region, "--key-id", key)
 
     advice = (
         "Look at the key and its policy. Enable it or cancel its deletion. If nothing lets "
         "AWSServiceRoleForEC2FastLaunch use it, create a grant for that role."
     )
     evidence = map_rows(rows, describe, "kms_key_id", "kms_key_state", "kms_grant")
-    found = make_findings(rows, evidence, advice, map_rows(rows, look, "kms_key_id", *KEY[:2]))
+    found = make_findings(rows, evidence, advice, map_commands(rows, look, "kms_key_id"))
     is_severe = rows["kms_key_state"].isin(_UNUSABLE_KEY)
     return found.assign(severity=is_severe.map({True: "high", False: "medium"}))
 

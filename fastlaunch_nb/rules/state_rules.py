@@ -9,7 +9,7 @@ import pandas as pd
 
 from fastlaunch_nb.formatting import format_count, to_single_line
 from fastlaunch_nb.rules import failure_reasons
-from fastlaunch_nb.rules.cli_commands import format_command, list_preparations, list_snapshots
+from fastlaunch_nb.rules.cli_commands import Step, list_preparations, list_snapshots, map_commands
 from fastlaunch_nb.rules.rule import (
     RuleInput,
     format_since,
@@ -55,7 +55,7 @@ def find_failures(facts: RuleInput) -> pd.DataFrame:
         rows,
         map_rows(rows, describe, *columns),
         map_rows(rows, _format_advice, "state", "state_transition_reason", "snapshots"),
-        map_rows(rows, _list_snapshots, *KEY),
+        map_commands(rows, list_snapshots, "image_id"),
     )
 
 
@@ -75,10 +75,6 @@ def _format_advice(state: str, reason: Any, snapshots: Any) -> str:
         return f"{look} Then disable Fast Launch again. Use --force only if that fails, too."
     fix = failure_reasons.find_advice(reason)
     return f"{look} {fix}. Then enable Fast Launch again, or disable it if nobody needs it."
-
-
-def _list_snapshots(account_id: Any, region: Any, image_id: Any) -> str | None:
-    return format_command(account_id, list_snapshots(region, image_id))
 
 
 @rule(
@@ -106,13 +102,13 @@ def find_stuck_images(facts: RuleInput) -> pd.DataFrame:
             return "Read the image again. If it is still disabling, look at the snapshots left."
         return "Read the image again. If it is still enabling, look at its preparation instances."
 
-    def look(state: str, account_id: Any, region: Any, image_id: Any) -> str | None:
+    def look(region: Any, state: str, image_id: Any) -> Step:
         list_them = list_snapshots if state == "disabling" else list_preparations
-        return format_command(account_id, list_them(region, image_id))
+        return list_them(region, image_id)
 
     return make_findings(
         rows,
         map_rows(rows, describe, "state", "state_transition_time"),
         map_rows(rows, advise, "state"),
-        map_rows(rows, look, "state", *KEY),
+        map_commands(rows, look, "state", "image_id"),
     )
