@@ -28,7 +28,7 @@ LINES = (ROOT / "binder" / "requirements.txt").read_text().splitlines()
 PYTHON = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOTEBOOK = "notebooks/01_explore.ipynb"
-LAST_CHART = "Target: 880 snapshots for 40 images"  # the title of the last chart in it
+LAST_CHART = "Target: 970 snapshots for 40 images"  # the title of the last chart in it
 
 
 # --- requirements.txt -----------------------------------------------------------------
