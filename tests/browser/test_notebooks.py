@@ -144,7 +144,7 @@ def test_timelines_in_jupyterlab(page: Page, lab: str) -> None:
     notebook = lab.replace("01_explore", "02_state_timeline")
     run_all(page, notebook, until=f"{PLOT} .ytick text")
     page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
-    check_the_charts(page, 45, 1, 5, 4)
+    check_the_charts(page, 45, 1, 7, 4)
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
 
 
@@ -170,7 +170,7 @@ def test_the_dashboard_refreshes(page: Page) -> None:
         assert progress["0 of 2 accounts and regions"]  # while the bar was visible
         assert progress["8 of 8 accounts and regions"]
         expect(page.get_by_text("accounts and regions")).to_have_count(0)
-        expect(summary).to_contain_text("3 of 39 images")  # three that were disabling are gone
+        expect(summary).to_contain_text("3 of 40 images")  # two that were disabling are gone
         expect(page.locator(".fl-chips")).to_contain_text("State: enabling-failed")
 
 
