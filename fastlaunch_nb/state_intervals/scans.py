@@ -87,4 +87,4 @@ def certainty_end(
     if gap:
         limit = add_durations(nw.col(certain), *gap)
         ends.append(nw.when(limit < until).then(limit))
-    return nw.min_horizontal(*ends)
+    return nw.min_horizontal(*ends) if ends[1:] else ends[0]  # Spark has no minimum of one column
