@@ -35,7 +35,7 @@ MARKUP = "img, script, mjx-container, .MathJax"
 DRAWN = {  # a tab of the panel, and what it has when it is drawn
     "Timeline": ".js-plotly-plot .ytick text",
     "Capacity": ".js-plotly-plot .ytick text",
-    "Findings": "table.dataTable tbody tr",
+    "Findings": ".fl-empty, table.dataTable tbody tr",
     "Code": "pre.fl-code",
 }
 
