@@ -25,6 +25,7 @@ _RAISED_QUOTA = 200  # of parallel launches, in all account regions but one
 _STARVED_FOR = timedelta(hours=6)  # how long one image is launched faster than refilled
 _SLOW_REFILL = timedelta(minutes=25)  # its preparation time since then
 _LEFT = 7  # the snapshots that it has left now, or a few less
+_LIMITS = ("target_resource_count", "max_parallel_launches")  # of instances at work at once
 _ORPHANED_IN = ("111122223333", "us-east-1")
 
 ScheduledAction: TypeAlias = tuple[datetime, Callable[[], Any]]
@@ -142,13 +143,14 @@ def schedule_defects(
 
 
 def _rank_account_regions(stories: Iterable[Any]) -> list[tuple[str, str]]:
-    """Return the accounts and regions, the one with the most parallel launches first."""
+    """Return the accounts and regions, the one that may prepare the most at once first."""
     parallel: Counter[tuple[str, str]] = Counter()
     for story in stories:
         account_region = story.account_id, story.region
         omitted = get_backend(*account_region).omitted_fields.get(story.image_id, ())
-        if story.state == "enabled" and "max_parallel_launches" not in omitted:
-            parallel[account_region] += story.settings["max_parallel_launches"]
+        limits = [story.settings[name] for name in _LIMITS]
+        if story.state in ("enabled", "enabling") and not set(omitted) & set(_LIMITS):
+            parallel[account_region] += min(limits)
     return [account_region for account_region, _ in parallel.most_common()]
 
 
