@@ -45,6 +45,7 @@ MIN_DIFFERENCE: Final = 2
 """The difference of two counts of the stock from which on it is worth a finding."""
 MAX_DIFFERENCE: Final = 0.2
 """The share of the larger count up to which launches in between explain a difference."""
+_MAX_ROUNDS, _MAX_MINUTES = 1_000_000, 10**8  # whose durations pandas can still add up
 _RECENT = pd.Timedelta(hours=1)
 _LIMIT = pd.Timedelta(seconds=PREPARATION_LIMIT)
 _FILL_TIME = pd.Timedelta(seconds=DEFAULT_FILL_TIME)
@@ -76,7 +77,8 @@ def find_shortages(facts: RuleInput) -> pd.DataFrame:
     images = facts.images.assign(_stock=facts.stock)
     parallel = images["max_parallel_launches"].where(images["max_parallel_launches"] > 0)
     rounds = (images["target_resource_count"] - images["_stock"]) / parallel
-    images["_rounds"] = rounds.map(math.ceil, na_action="ignore").astype("Float64")
+    whole = rounds.clip(-_MAX_ROUNDS, _MAX_ROUNDS).map(math.ceil, na_action="ignore")
+    images["_rounds"] = whole.astype("Float64")
     longest = pd.to_timedelta((images["_rounds"] + 1) * PREPARATION_LIMIT, unit="s")
     is_short = images["state"].isin(["enabled"]) & (
         images["_stock"] < images["target_resource_count"]
@@ -127,7 +129,7 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
     def describe(cold: int, fast: int, start: Any, target: Any, lost: float) -> str:
         since = f" since {start:%Y-%m-%d}" if is_known(start) else ""
         target = f"{target:,}" if is_known(target) else "unknown"
-        duration = format_duration(pd.Timedelta(minutes=lost))
+        duration = format_duration(pd.Timedelta(minutes=min(lost, _MAX_MINUTES)))
         return (
             f"{cold:,} of {cold + fast:,} launches{since} found no snapshot and lost about "
             f"{duration} in all; the target is {target}"
@@ -225,7 +227,7 @@ def find_slow_fills(facts: RuleInput) -> pd.DataFrame:
     """Find targets that are too high for the parallel launches that fill them."""
     images = facts.images
     target, parallel = images["target_resource_count"], images["max_parallel_launches"]
-    rounds = -(-target // parallel.where(parallel > 0))
+    rounds = (-(-target // parallel.where(parallel > 0))).clip(-_MAX_ROUNDS, _MAX_ROUNDS)
     max_rounds = int(FILL_LIMIT / _FILL_TIME)
     rows = where_true(
         images.assign(_rounds=rounds), images["state"].isin(ACTIVE_STATES) & (rounds > max_rounds)
