@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from html import escape
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -20,6 +20,7 @@ from fastlaunch_nb.filter_panel.controls import TextButton
 from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table, get_keys
 from fastlaunch_nb.filter_panel.widget_helpers import make_dropdown, make_row, render_message
 from fastlaunch_nb.formatting import empty_message
+from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.rules.evaluate import findings as evaluate_rules
 from fastlaunch_nb.rules.unchecked import unchecked
 from fastlaunch_nb.schema.columns import KEY
@@ -76,6 +77,17 @@ class PanelData:
     def findings(self) -> pd.DataFrame:
         """The findings with the names of their images; by default, those of all rules."""
         return self._finding_rows.rows
+
+    def list_unchecked(self) -> list[str]:
+        """Return the names of the rules that could not judge all images.
+
+        Rules that need other tables are left out of findings that were passed: those may have
+        had these tables.
+        """
+        is_own = self._findings is None
+        rules = [rule for rule in RULES if is_own or not rule.needs]
+        rows = unchecked(self.images, intervals=self._intervals, rules=rules)
+        return [str(name) for name in rows["rule"].unique()]
 
     def match_findings(self, mask: Mask) -> Mask:
         """Return a mask of the findings about the images in a mask, or about their regions."""
@@ -185,14 +197,13 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             findings = self._data.findings
             columns = table_columns.make_finding_columns(findings)
             self._findings.set_rows(findings, columns, table_columns.DEFAULT_FINDING_COLUMNS)
-            self._unchecked.value = _list_unchecked(self._data.images)
+            self._unchecked.value = _render_unchecked(self._data.list_unchecked())
             self._has_findings = True
         self._findings.show(self._data.match_findings(self._mask))
 
 
-def _list_unchecked(images: pd.DataFrame) -> str:
-    """Return a note with the rules that could not judge all images."""
-    names = unchecked(images)["rule"].unique().tolist()
+def _render_unchecked(names: Sequence[str]) -> str:
+    """Return the HTML of a note with the rules that could not judge all images."""
     if not names:
         return ""
     how = "fl.unchecked(images) lists where, why, and how to have the values read."

@@ -79,12 +79,11 @@ def find_unused_pools(facts: RuleInput) -> pd.DataFrame:
     rows = where_true(images, mask)
 
     def describe(stock: int, window: pd.Timedelta, launched: Any) -> str:
-        last = f"last launched {format_time(launched)}" if is_known(launched) else "never launched"
+        last = "no launch known to EC2"  # which knows those of an AMI's owner only
+        if is_known(launched):
+            last = f"last launched {format_time(launched)} by EC2"
         available = format_count(stock, "snapshot")
-        return (
-            f"no launch in {format_minutes(window)}, by EC2 {last}, no instance; "
-            f"{available} available"
-        )
+        return f"no launch in {format_minutes(window)}, {last}, no instance; {available} available"
 
     advice = (
         "Ask the owner of the image whether it is still needed: for a rare or an urgent start it "

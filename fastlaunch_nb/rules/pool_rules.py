@@ -49,7 +49,7 @@ _MAX_ROUNDS, _MAX_MINUTES = 1_000_000, 10**8  # whose durations pandas can still
 _RECENT = pd.Timedelta(hours=1)
 _LIMIT = pd.Timedelta(seconds=PREPARATION_LIMIT)
 _FILL_TIME = pd.Timedelta(seconds=DEFAULT_FILL_TIME)
-_FAST_FILL, _SLOW_FILL = (pd.Timedelta(seconds=seconds) for seconds in FILL_TIME_RANGE)
+_FAST_FILL = pd.Timedelta(seconds=FILL_TIME_RANGE[0])
 _SPECIFIC = (*ENDING_RULES, "failed", "forbidden-template")
 """More specific rules: where one of them has a finding, a short or cold pool follows from it."""
 
@@ -235,7 +235,7 @@ def find_slow_fills(facts: RuleInput) -> pd.DataFrame:
 
     def describe(target: int, parallel: int, rounds: int) -> str:
         usual, least, most = (
-            format_minutes(rounds * time) for time in (_FILL_TIME, _FAST_FILL, _SLOW_FILL)
+            format_minutes(rounds * time) for time in (_FILL_TIME, _FAST_FILL, _LIMIT)
         )
         return (
             f"{target:,} snapshots, {parallel:,} at a time, take about {usual} to fill "

@@ -235,7 +235,7 @@ def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
     is_missing = images["kms_grant"].isin(["missing"])
     rows = where_true(images, (is_unusable | is_missing) & images["state"].isin(ENABLED_STATES))
 
-    def describe(key: Any, state: Any, grant: Any) -> str:
+    def describe(key: Any, state: Any) -> str:
         name = to_single_line(key) if is_known(key) else "the key"
         if is_known(state) and state in _UNUSABLE_KEY:
             return f"{name} is {to_single_line(state)}"
@@ -248,7 +248,7 @@ def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
         "Look at the key and its policy. Enable it or cancel its deletion. If nothing lets "
         "AWSServiceRoleForEC2FastLaunch use it, create a grant for that role."
     )
-    evidence = map_rows(rows, describe, "kms_key_id", "kms_key_state", "kms_grant")
+    evidence = map_rows(rows, describe, "kms_key_id", "kms_key_state")
     found = make_findings(rows, evidence, advice, map_commands(rows, look, "kms_key_id"))
     is_severe = rows["kms_key_state"].isin(_UNUSABLE_KEY)
     return found.assign(severity=is_severe.map({True: "high", False: "medium"}))

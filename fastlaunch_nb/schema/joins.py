@@ -290,11 +290,6 @@ UNCHECKED = (
 )
 """Columns of what findings could not judge."""
 
-DEFAULT_QUOTA: Final = 40
-"""Parallel launches in a region, across all AMIs, by default (EC2 User Guide; Service Quotas:
-`ec2fastlaunch`, `L-DC79B53E`)."""
-
-
 STOCK_TOLERANCE: Final = pd.Timedelta(hours=1)
 """The age of CloudWatch's number of snapshots up to which it counts, at EC2's response.
 

@@ -12,9 +12,10 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet import scenario_defects
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.emulator.assumptions import PARALLEL_QUOTA
 from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.moto_extension import get_backend
-from fastlaunch_nb.schema.joins import DEFAULT_QUOTA, JOINED, JOINS
+from fastlaunch_nb.schema.joins import JOINED, JOINS
 from tests.helpers.rules import find_contradictions
 from tests.helpers.samples import ACCOUNT, REGION
 
@@ -122,9 +123,9 @@ def test_one_account_region_is_over_its_quota(report: Report) -> None:
     enabled = report.images[report.images["state"].isin(["enabling", "enabled"])]
     groups: Any = enabled.groupby(["account_id", "region"])
     launches = groups["max_parallel_launches"].sum()
-    assert launches[finding["account_id"], finding["region"]] > DEFAULT_QUOTA
+    assert launches[finding["account_id"], finding["region"]] > PARALLEL_QUOTA
     quotas = groups["parallel_launches_quota"].first()
-    assert quotas.pop((finding["account_id"], finding["region"])) == DEFAULT_QUOTA
+    assert quotas.pop((finding["account_id"], finding["region"])) == PARALLEL_QUOTA
     assert quotas.min() > launches.max()
     assert pd.isna(finding["image_id"])
 

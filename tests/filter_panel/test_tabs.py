@@ -113,6 +113,25 @@ def test_a_message_shows_that_findings_take_time(images: pd.DataFrame) -> None:
     assert tabs._findings._itable.layout.display is None
 
 
+def test_findings_name_the_rules_that_could_not_judge(images: pd.DataFrame) -> None:
+    """Below the findings stand the rules without a value; passed findings may have had more."""
+    known = images.dropna(subset=["state", "state_transition_time"])
+
+    def read_note(**data: Any) -> str:
+        tabs: Any = fl.panel(known, **data)._tabs
+        tabs.selected_index = FINDINGS
+        return str(tabs._unchecked.value)
+
+    own, passed = read_note(), read_note(findings=fl.findings(known))
+    for note in (own, passed):
+        assert "Not checked everywhere: " in note
+        assert "kms-key" in note
+        assert "fl.unchecked(images)" in note
+        assert "stuck" not in note
+    assert "orphaned" in own
+    assert "orphaned" not in passed
+
+
 def test_tabs_show_names(images: pd.DataFrame) -> None:
     """Timeline and findings show the names of images, filtered or not, given or computed."""
     known = images.dropna(subset=KEY)

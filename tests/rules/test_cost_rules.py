@@ -38,11 +38,11 @@ def unused(
     days: str = "14 d",
     stock: int = 10,
     usd: tuple[float | None, float | None] = COST,
-    last: str = "last launched 2025-12-26 12:00 UTC",
+    last: str = "last launched 2025-12-26 12:00 UTC by EC2",
 ) -> Finding:
     """Return the finding of a pool without launches: its command disables nothing."""
     count = f"{stock} snapshot{'s' * (stock > 1)}"
-    evidence = f"no launch in {days}, by EC2 {last}, no instance; {count} available"
+    evidence = f"no launch in {days}, {last}, no instance; {count} available"
     return Finding("unused", "medium", evidence, LIST_INSTANCES, usd)
 
 
@@ -61,13 +61,13 @@ UNUSED = [
         "unused",
         "EC2 knows a launch before the window",
         {**IDLE, "image_last_launched_time": ago(days=15)},
-        unused(last="last launched 2025-12-31 12:00 UTC"),
+        unused(last="last launched 2025-12-31 12:00 UTC by EC2"),
     ),
     Case(
         "unused",
         "EC2 knows no launch",
         {**IDLE, "image_last_launched_time": None},
-        unused(last="never launched"),
+        unused(last="no launch known to EC2"),
     ),
     Case("unused", "for a week", {**IDLE, "metrics_since": ago(days=7)}, unused("7 d")),
     Case("unused", "for a second less", {**IDLE, "metrics_since": ago(days=7) + SECOND}),
