@@ -203,11 +203,12 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
 
 
 def _render_unchecked(names: Sequence[str]) -> str:
-    """Return the HTML of a note with the rules that could not judge all images."""
+    """Return the HTML of a note that opens to the rules that could not judge all images."""
     if not names:
         return ""
+    count = f"{len(names)} of {len(RULES)} rules could not judge all images"
     how = "fl.unchecked(images) lists where, why, and how to have the values read."
-    return f"<small>Not checked everywhere: {escape(', '.join(names))}. {how}</small>"
+    return f"<details><summary>{count}</summary>{escape(', '.join(names))}. {how}</details>"
 
 
 class _CodeView(widgets.VBox):  # type: ignore[misc]
