@@ -252,7 +252,7 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
     available = math.inf if width is None else width + _GAP
     drawn: list[list[Text]] = []
     for heading, get_values in _COLUMNS.items():
-        make_cell = _make_state if heading == "State" else _make_printable
+        make_cell = _make_state if heading == "State" else make_printable
         cells = [make_cell(value) for value in get_values(images)]
         available -= _GAP + max(map(cell_len, (heading, *(cell.plain for cell in cells))))
         if available < 0:
@@ -267,10 +267,10 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
 
 def _make_state(state: Any) -> Text:
     style = state_style(state)
-    return Text.assemble((style.swatch, style.colour), " ", _make_printable(state))
+    return Text.assemble((style.swatch, style.colour), " ", make_printable(state))
 
 
-def _make_printable(value: Any) -> Text:
+def make_printable(value: Any) -> Text:
     """Return a value as text without characters that a terminal obeys or reverses."""
     return Text("–" if pd.isna(value) else escape_unprintable(str(value)))
 

@@ -21,7 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add_command in (_add_show, _add_sweep, _add_record, _add_serve, _add_lab, _add_demo):
+    for add_command in _COMMANDS:
         add_command(commands)
     return parser
 
@@ -58,14 +58,41 @@ def _add_show(commands: _Commands) -> None:
         "fastlaunch-nb show --profile build-farm --csv > images.csv",
     )
     _add_source_options(command)
-    add = command.add_mutually_exclusive_group().add_argument
-    add("--json", action="store_true", help="print all columns as JSON")
-    add(
-        "--csv",
-        action="store_true",
-        help="print all columns as CSV; an apostrophe precedes values that a spreadsheet would "
-        "read as formulas",
+    _add_format_options(command)
+
+
+def _add_findings(commands: _Commands) -> None:
+    command = _add_command(
+        commands,
+        "findings",
+        "findings_command.print_findings",
+        "print what is wrong, what to do, and what was not checked",
+        "Read the Fast Launch images of many accounts and all that the rules need, and print\n"
+        "what is wrong, the evidence, advice and commands to check first. Nothing is changed.\n"
+        "Reads that failed are listed on stderr; the exit code is then 3, or 1 if nothing\n"
+        "could be read. Findings do not change the exit code.",
+        "fastlaunch-nb findings --demo",
+        "fastlaunch-nb findings --profile build-farm --severity high medium",
+        "fastlaunch-nb findings --store s3://fleet/history --rule failed stuck --json",
+        "fastlaunch-nb findings --demo --unchecked",
     )
+    group = _add_sweep_options(command)
+    add = group.add_argument
+    add("--rule", nargs="+", metavar="NAME", help="names of rules (default: all)")
+    add("--severity", nargs="+", metavar="NAME", help="high, medium, low or info (default: all)")
+    add(
+        "--shell",
+        metavar="NAME",
+        help="shell of the commands: posix, powershell or cmd (default: powershell on Windows, "
+        "otherwise posix; always posix in JSON and CSV)",
+    )
+    add("--unchecked", action="store_true", help="print what the rules could not judge, and why")
+    add(
+        "--store",
+        metavar="STORE",
+        help="judge the last scans of a store, a folder or s3://bucket/prefix, instead of AWS",
+    )
+    _add_format_options(group)
 
 
 def _add_sweep(commands: _Commands) -> None:
@@ -230,6 +257,9 @@ def _add_demo(commands: _Commands) -> None:
         add(option, default=argparse.SUPPRESS, help=meaning, **settings)
 
 
+_COMMANDS = (_add_show, _add_sweep, _add_findings, _add_record, _add_serve, _add_lab, _add_demo)
+
+
 # --- options --------------------------------------------------------------------------
 
 
@@ -290,6 +320,17 @@ def _add_sweep_options(command: argparse.ArgumentParser) -> argparse._ArgumentGr
     )
     add("--no-progress", action="store_true", help="show no progress bar, even in a terminal")
     return group
+
+
+def _add_format_options(group: argparse._ActionsContainer) -> None:
+    add = group.add_mutually_exclusive_group().add_argument
+    add("--json", action="store_true", help="print all columns as JSON")
+    add(
+        "--csv",
+        action="store_true",
+        help="print all columns as CSV; an apostrophe precedes values that a spreadsheet would "
+        "read as formulas",
+    )
 
 
 def _add_server_options(command: argparse.ArgumentParser, port: int) -> None:

@@ -6,7 +6,8 @@ import argparse
 import os
 import re
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -82,7 +83,7 @@ def show_images(options: argparse.Namespace) -> None:
         result = sweep(accounts, regions=regions, filters=source.filters, progress=False)
     if not len(result.failures) or len(result.images):
         _print_images(result, options)
-    _raise_failures(result)
+    raise_failures(result)
 
 
 def sweep_accounts(options: argparse.Namespace) -> None:
@@ -94,7 +95,7 @@ def sweep_accounts(options: argparse.Namespace) -> None:
         raise InputError(
             f"--out and --coverage are both {options.out}. Choose two different files."
         )
-    result = _run_sweep(options, strict=options.strict)
+    result = run_sweep(options, strict=options.strict)
     if options.coverage is not None:
         export.save(result.coverage, options.coverage)
     if options.out is not None:
@@ -102,7 +103,7 @@ def sweep_accounts(options: argparse.Namespace) -> None:
     elif len(result.images):
         _print_table(result.images, "Use --out to write all columns to a file.")
     print_status(repr(result))
-    _raise_failures(result)
+    raise_failures(result)
 
 
 def record_sweep(options: argparse.Namespace) -> None:
@@ -110,7 +111,7 @@ def record_sweep(options: argparse.Namespace) -> None:
     history = History(options.store)
     result = None
     if options.events is None:
-        result = _run_sweep(options, strict=False)
+        result = run_sweep(options)
         history.record(result)
         statuses = result.coverage["status"].value_counts()
         counts = {
@@ -120,7 +121,7 @@ def record_sweep(options: argparse.Namespace) -> None:
             **{status: statuses.get(status, 0) for status in STATUSES},
         }
     else:
-        _refuse_source_options(options)
+        refuse_source_options(options, "--events")
         events = from_events(options.events)
         history.record(events)
         counts = {"events": len(events)}
@@ -128,32 +129,46 @@ def record_sweep(options: argparse.Namespace) -> None:
     if options.compact:
         history.compact()
     if result is not None:
-        _raise_failures(result)
+        raise_failures(result)
 
 
-def _refuse_source_options(options: argparse.Namespace) -> None:
-    """Raise InputError for an option that has no effect together with --events."""
+def refuse_source_options(options: argparse.Namespace, option: str) -> None:
+    """Raise InputError for an option that has no effect together with one that reads files."""
     for name in (*_READ_OPTIONS, *_ROLE_OPTIONS):
         if getattr(options, name) not in (None, False):
             raise InputError(
-                f"--events does not read AWS, so --{name.replace('_', '-')} has no effect. "
+                f"{option} does not read AWS, so --{name.replace('_', '-')} has no effect. "
                 "Leave one of them out."
             )
 
 
-def _run_sweep(options: argparse.Namespace, *, strict: bool) -> Sweep:
+def run_sweep(options: argparse.Namespace, *, strict: bool = False) -> Sweep:
     """Validate the options, then sweep the accounts that they name."""
-    filters = _parse_filters(options)
+    with open_targets(options) as (accounts, _):
+        return sweep_targets(options, accounts, strict=strict)
+
+
+@contextmanager
+def open_targets(options: argparse.Namespace) -> Iterator[tuple[list[Target], Demo | None]]:
+    """Validate the options; yield the accounts that they name, and the demo that runs meanwhile."""
+    _parse_filters(options)
     with demo() if options.demo else nullcontext() as running:
-        return sweep(
-            _list_targets(options, running),
-            regions=options.region,
-            filters=filters,
-            max_workers=options.workers,
-            timeout=options.timeout,
-            progress=False if options.no_progress else sys.stderr.isatty(),
-            strict=strict,
-        )
+        yield _list_targets(options, running), running
+
+
+def sweep_targets(
+    options: argparse.Namespace, accounts: list[Target], *, strict: bool = False
+) -> Sweep:
+    """Sweep accounts as the options have it."""
+    return sweep(
+        accounts,
+        regions=options.region,
+        filters=_parse_filters(options),
+        max_workers=options.workers,
+        timeout=options.timeout,
+        progress=False if options.no_progress else sys.stderr.isatty(),
+        strict=strict,
+    )
 
 
 def _list_targets(options: argparse.Namespace, running: Demo | None) -> list[Target]:
@@ -170,7 +185,7 @@ def _list_targets(options: argparse.Namespace, running: Demo | None) -> list[Tar
     )
 
 
-def _raise_failures(result: Sweep) -> None:
+def raise_failures(result: Sweep) -> None:
     """Raise an error that lists the failed reads of a sweep, if there are any.
 
     If nothing at all was read, regions that are not opted in count as well.
@@ -187,16 +202,21 @@ def _raise_failures(result: Sweep) -> None:
 # --- output ---------------------------------------------------------------------------
 
 
-def _print_images(result: Sweep, options: argparse.Namespace) -> None:
-    images, is_complete = result.images, bool(result.coverage["status"].eq(COMPLETE).all())
+def print_rows(rows: pd.DataFrame, options: argparse.Namespace) -> bool:
+    """Print rows as JSON or CSV if an option wants it; return whether one does."""
     if options.json:
-        print(export.to_json(images))
+        print(export.to_json(rows))
     elif options.csv:
-        text = to_csv(images)
+        text = to_csv(rows)
         if sys.stdout.isatty():  # so that a terminal executes no control characters
             text = "\n".join(map(escape_unprintable, text.split("\n")))
         print(text, end="")
-    elif len(images):
+    return bool(options.json or options.csv)
+
+
+def _print_images(result: Sweep, options: argparse.Namespace) -> None:
+    images, is_complete = result.images, bool(result.coverage["status"].eq(COMPLETE).all())
+    if not print_rows(images, options) and len(images):
         _print_table(images, "Use --json or --csv to print all columns.")
     sys.stdout.flush()
     filtered = bool(options.filters)
@@ -210,11 +230,15 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+def make_console() -> Console:
+    """Return a console as wide as the terminal, or without limit for a file."""
+    return _Console(width=None if sys.stdout.isatty() else _UNLIMITED_WIDTH)
+
+
 def _print_table(images: pd.DataFrame, hint: str) -> None:
     """Print as many columns as fit into the terminal; print all of them to a file."""
-    is_terminal = sys.stdout.isatty()
-    console = _Console(width=None if is_terminal else _UNLIMITED_WIDTH)
-    table = export.to_table(images, console.width if is_terminal else None)
+    console = make_console()
+    table = export.to_table(images, console.width if sys.stdout.isatty() else None)
     console.print(table)
     if omitted := export.HEADINGS[len(table.columns) :]:
         print_status(f"No room for {', '.join(omitted)}. {hint}")

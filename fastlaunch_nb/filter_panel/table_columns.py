@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,6 +12,7 @@ import pandas as pd
 from fastlaunch_nb.charts.style import state_style
 from fastlaunch_nb.filters.fields import get_facet_values
 from fastlaunch_nb.formatting import label_accounts, label_images, state_rank, to_single_line
+from fastlaunch_nb.rules.cli_commands import show_command
 from fastlaunch_nb.rules.rule import SEVERITIES
 
 Record: TypeAlias = Mapping[Any, Any]
@@ -32,10 +34,12 @@ def make_image_columns(images: pd.DataFrame) -> list[Column]:
     return [*ours, *_make_other_columns(images, ours)]
 
 
-def make_finding_columns(findings: pd.DataFrame) -> list[Column]:
-    """Return the columns of a table of findings."""
+def make_finding_columns(findings: pd.DataFrame, shell: str) -> list[Column]:
+    """Return the columns of a table of findings, with commands for a shell."""
     others = findings.drop(columns=["remedy", "monthly_usd"], errors="ignore")
-    return [*_FINDING_COLUMNS, *_make_other_columns(others, _FINDING_COLUMNS)]
+    evidence = _EVIDENCE._replace(render=partial(_render_evidence, shell=shell))
+    ours = [evidence if column is _EVIDENCE else column for column in _FINDING_COLUMNS]
+    return [*ours, *_make_other_columns(others, ours)]
 
 
 def to_records(rows: pd.DataFrame) -> Sequence[Record]:
@@ -126,9 +130,11 @@ def _render_severity(row: Record) -> str:
     return f"<span class='fl-{escape(str(severity))}'>{sign}</span> {format_value(severity)}"
 
 
-def _render_evidence(row: Record) -> str:
+def _render_evidence(row: Record, shell: str = "posix") -> str:
     command: Any = row["command"]
-    code = f"<br><code>{format_value(command)}</code>" if isinstance(command, str) else ""
+    code = ""
+    if isinstance(command, str):
+        code = f"<br><code>{format_value(show_command(command, shell))}</code>"
     details = f"<small class='fl-cut'>{format_value(row['advice'])}{code}</small>"
     return f"<div class='fl-long'>{format_value(row['evidence'])}{details}</div>"
 
@@ -180,6 +186,12 @@ _IMAGE_COLUMNS = (
 DEFAULT_IMAGE_COLUMNS = tuple(column.name for column in _IMAGE_COLUMNS)
 """The columns of images that a table shows until the user chooses others."""
 
+_EVIDENCE = _make_column(
+    "evidence",
+    "Evidence, advice and command",
+    _render_evidence,
+    fields=("evidence", "advice", "command"),
+)
 _FINDING_COLUMNS = (
     _make_column(
         "severity",
@@ -190,12 +202,7 @@ _FINDING_COLUMNS = (
     _make_column("finding", "Finding"),
     _IMAGE,
     _ACCOUNT,
-    _make_column(
-        "evidence",
-        "Evidence, advice and command",
-        _render_evidence,
-        fields=("evidence", "advice", "command"),
-    ),
+    _EVIDENCE,
     _make_column(
         "monthly_usd_high",
         "USD a month",

@@ -20,6 +20,7 @@ from fastlaunch_nb.filter_panel.controls import TextButton
 from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table, get_keys
 from fastlaunch_nb.filter_panel.widget_helpers import make_dropdown, make_row, render_message
 from fastlaunch_nb.formatting import empty_message
+from fastlaunch_nb.rules.cli_commands import get_native_shell
 from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.rules.evaluate import findings as evaluate_rules
 from fastlaunch_nb.rules.unchecked import unchecked
@@ -32,6 +33,11 @@ _CODE_KINDS: Final = (
     ("boto3", "boto3"),
     ("AWS CLI", "cli"),
     ("pandas", "pandas"),
+)
+_SHELLS: Final = (
+    ("POSIX (CloudShell, macOS, Linux)", "posix"),
+    ("PowerShell", "powershell"),
+    ("Command Prompt", "cmd"),
 )
 _HINT: Final = (
     "<p class='fl-hint'>Click a bar to select its image; hold Ctrl, ⌘ or Shift to select more. "
@@ -77,6 +83,11 @@ class PanelData:
     def findings(self) -> pd.DataFrame:
         """The findings with the names of their images; by default, those of all rules."""
         return self._finding_rows.rows
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether a finding has a command."""
+        return bool(self.findings["command"].notna().any())
 
     def list_unchecked(self) -> list[str]:
         """Return the names of the rules that could not judge all images.
@@ -131,6 +142,9 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
     def __init__(self, on_select: OnSelect, to_code: Callable[[str], str]) -> None:
         self._table = Table("fast-launch-images", on_select, sort="state")
         self._findings = Table("fast-launch-findings", on_select)
+        self._shell = make_dropdown("Commands for", _SHELLS)
+        self._shell.value = get_native_shell()
+        self._shell.observe(self._change_shell, "value")
         self._chart = ChartWidget(on_select)
         self._hint = widgets.HTML()
         self._unchecked = widgets.HTML()  # the rules that could not judge
@@ -143,7 +157,8 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             self._draw_findings,
             self._code.show,
         )
-        findings = widgets.VBox((self._findings, self._unchecked))
+        self._shells = make_row("fl-tools", self._shell)
+        findings = widgets.VBox((self._shells, self._findings, self._unchecked))
         tabs = (self._table, widgets.VBox(), widgets.VBox(), findings, self._code)
         super().__init__(children=tabs, titles=TITLES, selected_index=0)
         self.add_class("fl-views")
@@ -194,12 +209,20 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
     def _draw_findings(self) -> None:
         if not self._has_findings:
             self._findings.show_message("Checking for problems …")
-            findings = self._data.findings
-            columns = table_columns.make_finding_columns(findings)
-            self._findings.set_rows(findings, columns, table_columns.DEFAULT_FINDING_COLUMNS)
+            self._set_finding_rows()
+            self._shells.layout.display = None if self._data.has_commands else "none"
             self._unchecked.value = _render_unchecked(self._data.list_unchecked())
             self._has_findings = True
         self._findings.show(self._data.match_findings(self._mask))
+
+    def _set_finding_rows(self) -> None:
+        findings = self._data.findings
+        columns = table_columns.make_finding_columns(findings, self._shell.value)
+        self._findings.set_rows(findings, columns, table_columns.DEFAULT_FINDING_COLUMNS)
+
+    def _change_shell(self, _change: object) -> None:
+        self._set_finding_rows()
+        self._draw_findings()
 
 
 def _render_unchecked(names: Sequence[str]) -> str:

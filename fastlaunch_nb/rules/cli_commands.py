@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -135,6 +136,27 @@ def render_command(command: str, shell: str = "powershell", *, profile: str | No
     if shell == "posix":
         return " && ".join(map(_format_posix, steps))
     return (_format_powershell if shell == "powershell" else _format_cmd)(steps)
+
+
+def show_command(command: str, shell: str) -> str:
+    """Return a command as text for people who use a shell; name the shell if it is another one.
+
+    Examples
+    --------
+    >>> show_command("ls", "cmd")  # of a rule of the user's own
+    'For a POSIX shell: ls'
+    """
+    if shell == "posix":
+        return command
+    try:
+        return render_command(command, shell)
+    except InputError:
+        return f"For a POSIX shell: {command}"
+
+
+def get_native_shell() -> str:
+    """Return the shell that people most likely use on this machine."""
+    return "powershell" if sys.platform == "win32" else "posix"
 
 
 def _parse_command(command: Any) -> list[Step]:

@@ -68,9 +68,10 @@ def _count_failures(intervals: pd.DataFrame | None) -> dict[Any, int]:
 
 
 def _format_advice(state: str, reason: Any, snapshots: Any) -> str:
-    count = format_count(snapshots, "snapshot") if is_known(snapshots) else "snapshots"
-    is_empty = is_known(snapshots) and not snapshots
-    look = "No snapshot is left." if is_empty else f"List what is left: you pay for {count}."
+    look = "List what is left: you pay for snapshots until they are deleted."
+    if is_known(snapshots):
+        count = format_count(snapshots, "snapshot")
+        look = f"List what is left: you pay for {count}." if snapshots else "No snapshot is left."
     if state == "disabling-failed":
         return f"{look} Then disable Fast Launch again. Use --force only if that fails, too."
     fix = failure_reasons.find_advice(reason)

@@ -140,7 +140,7 @@ def test_code_of_a_page_runs(name: str, pages_run: dict[str, str]) -> None:
 
 def test_documents_have_find_commands() -> None:
     """The documents have the two commands of make and each of ours, for the tests below to run."""
-    ours = ("show", "sweep", "record", "serve", "lab", "demo")
+    ours = ("show", "sweep", "findings", "record", "serve", "lab", "demo")
     expected = {
         "make lab",
         "make test",

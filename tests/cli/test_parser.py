@@ -11,7 +11,7 @@ import pytest
 from fastlaunch_nb import __version__
 from fastlaunch_nb.cli.main import main
 
-COMMANDS = ["show", "sweep", "record", "serve", "lab", "demo"]
+COMMANDS = ["show", "sweep", "findings", "record", "serve", "lab", "demo"]
 
 
 def read_help(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

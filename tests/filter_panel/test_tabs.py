@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,9 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.tabs import TITLES
+from fastlaunch_nb.rules.cli_commands import get_native_shell
 from fastlaunch_nb.sources.pages import empty_images
+from tests.helpers.panel_widgets import read_table
 
 TIMELINE, CAPACITY, FINDINGS, CODE = (
     TITLES.index(title) for title in ("Timeline", "Capacity", "Findings", "Code")
@@ -131,6 +134,36 @@ def test_findings_name_the_rules_that_could_not_judge(images: pd.DataFrame) -> N
         assert "stuck" not in note
     assert "orphaned" in own
     assert "orphaned" not in passed
+
+
+def test_commands_are_for_the_chosen_shell(images: pd.DataFrame) -> None:
+    """The choice of a shell renders each command; a command that is not ours names its shell."""
+    known = images.dropna(subset=[*KEY, "state", "state_transition_time"])
+    findings = fl.findings(known)
+    ours = findings["command"].dropna().iloc[0]
+    foreign = findings.iloc[[0]].assign(command="ls")
+    shown = pd.concat([findings[findings["command"].eq(ours)], foreign], ignore_index=True)
+    tabs: Any = fl.panel(known, findings=shown)._tabs
+    tabs.selected_index = FINDINGS
+    assert tabs._shell.value == get_native_shell()
+    for shell in ("posix", "powershell", "cmd"):
+        tabs._shell.value = shell
+        page = read_table(tabs._findings)
+        assert escape(fl.render_command(ours, shell)) in page
+        assert ("For a POSIX shell: ls" in page) == (shell != "posix")
+
+
+def test_without_commands_there_is_no_choice_of_a_shell(images: pd.DataFrame) -> None:
+    """The choice is visible only if a finding has a command."""
+    known = images.dropna(subset=[*KEY, "state", "state_transition_time"])
+    findings = fl.findings(known)
+    without = findings.assign(command=findings["command"].mask(findings["command"].notna()))
+    displays = []
+    for rows in (findings, without):
+        tabs: Any = fl.panel(known, findings=rows)._tabs
+        tabs.selected_index = FINDINGS
+        displays.append(tabs._shells.layout.display)
+    assert displays == [None, "none"]
 
 
 def test_tabs_show_names(images: pd.DataFrame) -> None:

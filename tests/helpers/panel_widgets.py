@@ -42,8 +42,12 @@ def read_chips(panel: Any) -> list[str]:
 
 
 def read_page(panel: Any) -> str:
-    """Return the HTML of the table's page, or the message in its place."""
-    table: Any = panel._tabs._table
+    """Return the HTML of the page of a panel's images, or the message in its place."""
+    return read_table(panel._tabs._table)
+
+
+def read_table(table: Any) -> str:
+    """Return the HTML of a table's page, or the message in its place."""
     message: str = table._message.value
     rows = table._itable.df
     return message or " ".join([*rows.columns, *rows.to_numpy().ravel()])

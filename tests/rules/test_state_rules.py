@@ -128,8 +128,8 @@ FAILED = [
         {**REFILL_FAILED, "snapshots": None},
         make_finding(
             f"{SINCE}: Client.UserInitiated",
-            "List what is left: you pay for snapshots. The cause is unknown. Look at the "
-            f"preparation instances. {AGAIN}",
+            "List what is left: you pay for snapshots until they are deleted. The cause is "
+            f"unknown. Look at the preparation instances. {AGAIN}",
         ),
     ),
     # Only failures of the same image in the same state are counted.
