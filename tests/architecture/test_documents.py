@@ -129,6 +129,7 @@ print(json.dumps(errors), file=sys.stderr)
     return errors
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", some(WITH_CODE))
 def test_code_of_a_page_runs(name: str, pages_run: dict[str, str]) -> None:
     """The Python of a page runs from top to bottom, without any other page."""

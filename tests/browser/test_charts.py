@@ -104,7 +104,8 @@ def draw_pools() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("width", [1280, pytest.param(600, marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("width", [1280, 600])
 def test_text_and_marks_do_not_overlap(browser: Browser, tmp_path: Path, width: int) -> None:
     """No label or note lies on another, on a mark or off the figure, for any fleet."""
     figures = [chart(images) for images in FLEETS.values() for chart in (fl.timeline, fl.capacity)]
@@ -146,7 +147,8 @@ def test_a_chart_is_transparent(page: Page, tmp_path: Path, colour: int) -> None
 ZONES = ("Europe/Berlin", "America/New_York", "UTC")
 
 
-@pytest.mark.parametrize("cells", [False, pytest.param(True, marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("cells", [False, True])
 def test_times_are_utc_in_every_time_zone(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: bool
 ) -> None:
@@ -177,7 +179,7 @@ def test_times_are_utc_in_every_time_zone(
     assert "2026-03-2" in labels[0]
 
 
-@pytest.mark.parametrize("width", [1280, 600])
+@pytest.mark.parametrize("width", [600, pytest.param(1280, marks=pytest.mark.deep)])
 def test_buttons_show_the_last_days(browser: Browser, tmp_path: Path, width: int) -> None:
     """Each button zooms to that many days before the last scan, and the last one to all of them."""
     intervals = make_intervals((1, "enabled", 40, None))

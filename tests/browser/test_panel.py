@@ -31,12 +31,7 @@ from tests.helpers.panel_screen import (
     write_notebook,
 )
 
-IN_NOTEBOOK_TOO = {
-    "test_facets_filter_and_count",
-    "test_headings_sort_by_mouse_and_keys",
-    "test_a_row_selects_and_its_bar_is_marked",
-    "test_keys_alone_are_enough",
-}
+IN_NOTEBOOK_TOO = {"test_headings_sort_by_mouse_and_keys", "test_a_row_selects_and_its_bar_is_marked"}
 NO_ROWS = re.compile(r"\bfl-none\b")
 BAND = ".shapelayer path"
 CODE = {  # the beginning of the code of each kind
@@ -85,7 +80,7 @@ def root(data: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test in each host; all but JupyterLab, and four tests in Notebook, are deep."""
+    """Run each test in each host; all but JupyterLab, and two tests in Notebook, are deep."""
     if "host" in metafunc.fixturenames:
         quick = {"lab", "notebook"} if metafunc.definition.name in IN_NOTEBOOK_TOO else {"lab"}
         hosts = [

@@ -77,7 +77,7 @@ GONE = "The current folder no longer exists. Change to another one."
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("%s show --demo --json | true", CLOSED),
+        pytest.param("%s show --demo --json | true", CLOSED, marks=pytest.mark.deep),
         pytest.param("%s sweep --demo | true", CLOSED, marks=pytest.mark.deep),
         pytest.param("%s show --demo >/dev/full", FULL, marks=pytest.mark.deep),
         pytest.param("%s record store --demo >/dev/full", FULL, marks=pytest.mark.deep),
@@ -115,7 +115,8 @@ def test_a_failure_of_the_system_is_one_line(command: str, message: str, tmp_pat
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-@pytest.mark.parametrize("closed", ["2>/dev/full", pytest.param("2>&-", marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("closed", ["2>/dev/full", "2>&-"])
 def test_without_stderr_the_result_is_printed(closed: str) -> None:
     """A full or closed stderr loses the summary, but not the result, and is no failure."""
     script = f"{' '.join(COMMAND)} show --demo --json {closed}"

@@ -51,6 +51,7 @@ def test_a_table_then_what_to_do(demo: Demo, capsys: pytest.CaptureFixture[str])
     assert summary.endswith("Use --unchecked to see why.")
 
 
+@pytest.mark.deep
 def test_rows_equal_those_of_findings(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
     """JSON and CSV have the findings of all joins; a filter leaves rules and severities."""
     targets = fl.targets(profiles="build-farm")

@@ -118,6 +118,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return record
 
 
+@pytest.mark.deep
 def test_the_command_runs_no_module_of_the_current_folder(
     own_settings: Path, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def test_browser_path_comes_first(chromium: Path, monkeypatch: pytest.MonkeyPatc
     assert browser.find_browser() == str(chromium)
 
 
+@pytest.mark.deep
 def test_kaleido_uses_the_tests_browser(chromium: Path) -> None:
     """Kaleido draws with the tests' browser, also if pytest runs without make."""
     assert run_python("import os, tests.conftest; print(os.environ['BROWSER_PATH'])") == str(

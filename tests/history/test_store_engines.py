@@ -54,6 +54,7 @@ def check_engine(
     assert intervals["state"].tolist() == expected["state"].tolist()
 
 
+@pytest.mark.deep
 def test_duckdb_reads_a_store(tmp_path: Path) -> None:
     """DuckDB finds the same rows and intervals, before and after a merge."""
     history = make_varied_history(tmp_path)
@@ -66,6 +67,7 @@ def test_duckdb_reads_a_store(tmp_path: Path) -> None:
         history.compact()
 
 
+@pytest.mark.deep
 def test_polars_reads_a_store(tmp_path: Path) -> None:
     """Polars finds the same rows and intervals, before and after a merge."""
     history = make_varied_history(tmp_path)
