@@ -86,7 +86,7 @@ class PanelData:
 
     @property
     def has_commands(self) -> bool:
-        """Whether a finding has a command."""
+        """True if a finding has a command."""
         return bool(self.findings["command"].notna().any())
 
     def list_unchecked(self) -> list[str]:

@@ -31,7 +31,10 @@ from tests.helpers.panel_screen import (
     write_notebook,
 )
 
-IN_NOTEBOOK_TOO = {"test_headings_sort_by_mouse_and_keys", "test_a_row_selects_and_its_bar_is_marked"}
+IN_NOTEBOOK_TOO = {
+    "test_headings_sort_by_mouse_and_keys",
+    "test_a_row_selects_and_its_bar_is_marked",
+}
 NO_ROWS = re.compile(r"\bfl-none\b")
 BAND = ".shapelayer path"
 CODE = {  # the beginning of the code of each kind

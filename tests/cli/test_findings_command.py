@@ -163,7 +163,7 @@ def test_an_old_name_of_a_rule(store: str, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--rule", "fialed"], "--rule has 'fialed'. Did you mean 'failed'?"),
+        (["--rule", "failde"], "--rule has 'failde'. Did you mean 'failed'?"),
         (["--severity", "urgent"], "--severity has 'urgent'. Expected one of high, medium, low,"),
         (["--shell", "bash"], "--shell has 'bash'. Expected one of posix, powershell, cmd."),
         (["--store", "here", "--demo"], "--store does not read AWS, so --demo has no effect."),

@@ -142,8 +142,8 @@ def test_commands_are_for_the_chosen_shell(images: pd.DataFrame) -> None:
     findings = fl.findings(known)
     ours = findings["command"].dropna().iloc[0]
     foreign = findings.iloc[[0]].assign(command="ls")
-    shown = pd.concat([findings[findings["command"].eq(ours)], foreign], ignore_index=True)
-    tabs: Any = fl.panel(known, findings=shown)._tabs
+    rows = pd.concat([findings[findings["command"].eq(ours)], foreign], ignore_index=True)
+    tabs: Any = fl.panel(known, findings=rows)._tabs
     tabs.selected_index = FINDINGS
     assert tabs._shell.value == get_native_shell()
     for shell in ("posix", "powershell", "cmd"):
