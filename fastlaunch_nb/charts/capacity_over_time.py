@@ -187,13 +187,16 @@ def _make_title(totals: pd.DataFrame) -> str:
 
 
 def _describe_launches(fast: Any, cold: Any, *, with_verb: bool = False) -> str:
-    """Return the numbers of all and of cold launches as text, as far as they are known."""
+    """Return the numbers of all and of cold launches as text, as far as they are known.
+
+    CloudWatch may have no number where there was no launch, so a missing one is not "unknown".
+    """
     if pd.isna(fast) and pd.isna(cold):
-        return "launches unknown"
+        return "no launches counted"
     if pd.isna(cold):
-        return f"{fast:,} fast launches, cold ones unknown"
+        return f"{format_count(fast, 'fast launch')}, no cold ones counted"
     if pd.isna(fast):
-        return f"{cold:,} cold launches, fast ones unknown"
+        return f"{format_count(cold, 'cold launch')}, no fast ones counted"
     total = fast + cold
     if not total:
         return "no launch"

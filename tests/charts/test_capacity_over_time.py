@@ -156,9 +156,9 @@ def test_cold_launches_differ_by_more_than_colour() -> None:
 @pytest.mark.parametrize(
     ("fast", "cold", "title"),
     [
-        (None, None, "Stock over time, launches unknown"),
-        (3, None, "3 fast launches, cold ones unknown"),
-        (None, 0, "0 cold launches, fast ones unknown"),
+        (None, None, "Stock over time, no launches counted"),
+        (3, None, "3 fast launches, no cold ones counted"),
+        (None, 0, "0 cold launches, no fast ones counted"),
         (0, 0, "No launch"),
         (1, 0, "0 of 1 launch was cold"),
     ],
@@ -166,7 +166,7 @@ def test_cold_launches_differ_by_more_than_colour() -> None:
 def test_an_unknown_number_of_launches_is_not_zero(
     fast: int | None, cold: int | None, title: str
 ) -> None:
-    """A number of launches that CloudWatch does not have is unknown in the title as well."""
+    """Where CloudWatch has no number, the title has no zero: it names what was not counted."""
     images = make_images(10)
     figure = fl.capacity(images, metrics=make_metrics(images, (0, 0, HOUR, 9, fast, cold)))
     assert figure.layout.title.text == title
