@@ -208,6 +208,6 @@ _STYLE = f"""<style>
   border-bottom: 1px solid {_DIM}; max-width: none; white-space: normal; }}
 .fl-sweep td b {{ font-size: inherit; }}
 .fl-sweep table :is(th, td):nth-child(-n+2) {{ white-space: nowrap; }}
-.fl-sweep td:nth-child(3) {{ min-width: 150px; }}
-.fl-sweep td:last-child {{ overflow-wrap: anywhere; min-width: 220px; }}
+.fl-sweep td:nth-child(3) {{ min-width: 110px; }}
+.fl-sweep td:last-child {{ overflow-wrap: anywhere; min-width: 160px; }}
 </style>"""
