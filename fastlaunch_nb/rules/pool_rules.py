@@ -274,7 +274,7 @@ def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
         ["account_id", "region"], dropna=False, as_index=False
     )
     sums = regions.agg(
-        images=("image_id", "size"),
+        images=("_parallel", "count"),  # those with known numbers, which the sum is of
         parallel=("_parallel", "sum"),
         quota=("parallel_launches_quota", "max"),
     )

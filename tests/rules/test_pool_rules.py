@@ -409,6 +409,12 @@ OVER_QUOTA = [
     ),
     Case(
         "over-quota",
+        "the numbers of one image are unknown: it does not count",
+        [*make_rows(20, 21, target=21), *make_rows(99, target=None)],
+        over(2, 41, "40"),
+    ),
+    Case(
+        "over-quota",
         "two regions",
         [*make_rows(40, target=40), *make_rows(40, target=40, region="us-east-1")],
     ),
