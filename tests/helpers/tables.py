@@ -1,4 +1,4 @@
-"""Tables of the documents that are made from the code.
+"""Tables and sections of the documents that are made from the code.
 
 ``python -m tests.helpers.tables`` writes each of them again, between its two markers.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from fastlaunch_nb.aws.clients import READ_ONLY
 from fastlaunch_nb.joins.queries import ACTIONS
 from fastlaunch_nb.rules.evaluate import RULES
+from fastlaunch_nb.rules.rule import Rule
 from fastlaunch_nb.schema.columns import COLUMNS
 from fastlaunch_nb.schema.joins import JOINS, NOT_READ
 from tests.helpers.samples import ROOT
@@ -52,22 +53,28 @@ def make_operations_table() -> str:
     return make_table(("service", "operations"), rows)
 
 
-def make_rules_table() -> str:
-    """Return the rules, with their sources, what they need and what they advise."""
-    rows = (
-        (
-            f"`{rule.name}`",
-            rule.severity,
-            rule.what,
-            f"{rule.source}. {rule.statement}",
-            ", ".join(f"`{name}`" for name in (*rule.needs, *rule.reads)),
-            rule.silent or "a value that it needs is unknown",
-            rule.advises,
-        )
-        for rule in RULES
-    )
-    head = ("finding", "severity", "what it finds", "source, and what it states", "needs")
-    return make_table((*head, "silent when", "advises"), rows)
+def make_findings_table() -> str:
+    """Return the rules at a glance, each with a link to its section."""
+    rows = ((f"[`{r.name}`](#{r.name})", r.severity, r.what) for r in RULES)
+    return make_table(("finding", "severity", "what it finds"), rows)
+
+
+def make_rules_sections() -> str:
+    """Return a section for each rule: its source, what it needs and when it is silent."""
+    return "\n\n".join(map(_make_rule_section, RULES))
+
+
+def _make_rule_section(rule: Rule) -> str:
+    needs = ", ".join(f"`{name}`" for name in (*rule.needs, *rule.reads))
+    lines = [
+        f"### {rule.name}\n",
+        f"**{rule.severity.capitalize()}**: {rule.what}.\n",
+        f"- **Source:** {rule.source}. {rule.statement}",
+        f"- **Needs:** {needs}",
+        *([f"- **Also silent when:** {rule.silent}"] if rule.silent else []),
+        f"- **Advises:** {rule.advises}",
+    ]
+    return "\n".join(lines)
 
 
 def make_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -81,7 +88,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "columns": make_columns_table,
     "joins": make_joins_table,
     "actions": make_actions_table,
-    "findings": make_rules_table,
+    "findings": make_findings_table,
+    "rules": make_rules_sections,
     "operations": make_operations_table,
 }
 
