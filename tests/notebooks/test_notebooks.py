@@ -77,6 +77,17 @@ def test_one_cell_selects_your_own_account(path: Path) -> None:
     assert {"profile", "regions", "filters"} < names.keys()
 
 
+OF_THE_DEMO = r"\bami-[0-9a-f]{8,}|\b\d{12}\b|\bwin20\d\d-|build-farm|game-servers|sandbox"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_text_is_true_of_every_account(path: Path) -> None:
+    """No text names an image or an account of the demo: readers see it above their own data."""
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert re.findall(OF_THE_DEMO, text) == []
+
+
 def read_first_title(path: Path, output: Path, **parameters: Any) -> str:
     """Run a notebook with parameters; return the title of its first chart."""
     notebook = papermill.execute_notebook(path, output, parameters, progress_bar=False)
@@ -172,6 +183,35 @@ def test_an_account_without_images_is_explained(
     assert re.search(EXPECTED_TEXTS[account], output), output
     assert "Traceback" not in output
     assert bool(re.search(REFUSED, output)) == (account != EMPTY), output
+
+
+@pytest.mark.deep
+def test_a_report_counts_the_reads_that_failed(shell: InteractiveShell, tmp_path: Path) -> None:
+    """The web page, the Sphinx page and the Markdown report each name reads that failed."""
+    embed = ROOT / "notebooks" / "04_embed.ipynb"
+    with accounts.refusing(tmp_path):
+        run_cells(shell, embed, f"profile, regions = {accounts.PROFILE!r}, [{accounts.REGION!r}]")
+    for name in ("page.html", "sphinx/index.md", "report.md"):
+        assert "0 of 1 reads are complete" in (tmp_path / "reports" / name).read_text("utf-8")
+
+
+@pytest.mark.deep
+def test_one_sweep_has_no_past(shell: InteractiveShell, demo: Demo) -> None:
+    """In a history of one sweep nothing changed, and its images are those of now."""
+    history = ROOT / "notebooks" / "06_history.ipynb"
+    texts = run_cells(shell, history, "profile, regions = 'game-servers', ['eu-west-1']")
+    assert "2026-01-15 12:00 now state enabled 5 5 disabling 1 1" in texts["06-07"]
+    assert "Empty DataFrame" in texts["06-09"]
+    assert texts["06-11"] == ""
+
+
+@pytest.mark.deep
+def test_unknown_costs_have_no_sum(shell: InteractiveShell, demo: Demo) -> None:
+    """Where no finding has a known cost, the notebook prints no amount."""
+    findings = ROOT / "notebooks" / "08_findings.ipynb"
+    texts = run_cells(shell, findings, "profile, regions = 'game-servers', ['eu-west-1']")
+    assert texts["08-03"] == "Findings: 1"
+    assert texts["08-05"].endswith(" –")
 
 
 @pytest.mark.deep
