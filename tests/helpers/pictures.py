@@ -38,7 +38,8 @@ def take(page: Page) -> None:
 
 def take_chart(page: Page, number: int, name: str) -> None:
     """Take a chart by its number on the page, but for JupyterLab's lines around it."""
-    page.mouse.move(0, 0)  # its buttons show where the mouse is
+    page.mouse.move(0, 0)
+    page.add_style_tag(content=".modebar { display: none; }")  # its buttons fade slowly
     plot = page.locator(PLOT).nth(number)
     plot.scroll_into_view_if_needed()
     plot.locator(".ytick text").first.wait_for()
