@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -70,7 +71,8 @@ def test_a_page_escapes_hostile_text(
 ) -> None:
     """Markup in a name or a reason is literal on the hand-written page, and runs nothing."""
     hostile = images.assign(account_name=HOSTILE, image_name=HOSTILE)
-    names = {"images": hostile, "fl": fl, "folder": str(tmp_path)}
+    complete = SimpleNamespace(failures=[])
+    names = {"images": hostile, "sweep": complete, "fl": fl, "folder": str(tmp_path)}
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     for source in code[2:4]:  # the charts, then the page with them
@@ -140,7 +142,7 @@ def test_without_chrome_a_report_has_only_text(tmp_path: Path) -> None:
     run_tool("papermill", *arguments, BROWSER_PATH=str(tmp_path / "none"))
     assert "needs Chrome or Chromium" in (tmp_path / NOTEBOOK.name).read_text()
     rendered = MarkdownIt().render((tmp_path / "report.md").read_text("utf-8"))
-    assert rendered.count("<pre>") == 2
+    assert rendered.count("<pre>") == 3  # the summary and the two charts
     assert rendered.count("\n- ") == 2 * 14
 
 
