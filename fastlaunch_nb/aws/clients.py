@@ -1,8 +1,9 @@
-"""Sessions, and clients that can only read.
+"""Clients of one account: where their credentials, endpoints and connections come from.
 
 :data:`READ_ONLY` lists every AWS operation that the toolkit calls. The loader
 removes all others from botocore's service models. So a client has no method that
-could change an account, and is cheap to create.
+could change an account, and is cheap to create. Only a history store on S3 also
+writes: its own files, with the operations of :data:`STORE`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import copy
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,8 @@ from fastlaunch_nb.aws.error_translation import (
     translate_botocore_errors,
 )
 from fastlaunch_nb.aws.read_limits import limit_requests, track_connections
-from fastlaunch_nb.errors import InputError, SetupError, redact
+from fastlaunch_nb.aws.sessions import TIMEOUTS, find_credentials, get_role_credentials
+from fastlaunch_nb.errors import SetupError, redact
 from fastlaunch_nb.threads import ForkSafeLock
 
 READ_ONLY: Mapping[str, tuple[str, ...]] = {
@@ -59,6 +61,10 @@ READ_ONLY: Mapping[str, tuple[str, ...]] = {
     "sts": ("AssumeRole", "GetCallerIdentity"),
 }
 """boto3's name of each service, and the operations that clients of it have."""
+STORE: Mapping[str, tuple[str, ...]] = {
+    "s3": ("DeleteObject", "GetObject", "HeadBucket", "ListObjectsV2", "PutObject")
+}
+"""Likewise, for the files of a history store; botocore looks for a bucket's region itself."""
 _IAM_SERVICES = {"service-quotas": "servicequotas"}  # IAM's name if it is not boto3's
 
 
@@ -77,7 +83,7 @@ def get_iam_action(service: str, operation: str) -> str:
 
 
 class ReadOnlyLoader(Loader):  # type: ignore[misc, unused-ignore]
-    """A botocore loader that reduces service models to :data:`READ_ONLY`.
+    """A botocore loader that reduces service models to some operations, by default to READ_ONLY.
 
     Examples
     --------
@@ -85,6 +91,15 @@ class ReadOnlyLoader(Loader):  # type: ignore[misc, unused-ignore]
     >>> sorted(model["operations"])
     ['AssumeRole', 'GetCallerIdentity']
     """
+
+    def __init__(self, operations: Mapping[str, tuple[str, ...]] = READ_ONLY) -> None:
+        super().__init__()
+        self._operations = operations
+
+    @property
+    def services(self) -> Collection[str]:
+        """The services that clients may be of."""
+        return self._operations.keys()
 
     def load_service_model(
         self, service_name: str, type_name: str, api_version: str | None = None
@@ -95,7 +110,7 @@ class ReadOnlyLoader(Loader):  # type: ignore[misc, unused-ignore]
             # A temporary loader reads the full model, so that no cache retains it:
             # EC2's is more than a hundred times the size of the reduced one.
             model = Loader().load_service_model(service_name, type_name, api_version)
-            self._cache[key] = _trim_model(model, type_name, READ_ONLY.get(service_name, ()))
+            self._cache[key] = _trim_model(model, type_name, self._operations.get(service_name, ()))
         return self._cache[key]
 
 
@@ -127,71 +142,13 @@ def _collect_shapes(shapes: Mapping[str, Any], node: Any, collected: dict[str, A
             _collect_shapes(shapes, value, collected)
 
 
-_LOADER = ReadOnlyLoader()
-
-
-# --- sessions -------------------------------------------------------------------------
-
-_TIMEOUTS = {"connect_timeout": 10, "read_timeout": 20}  # seconds; botocore's 60 are long
-
-
-def open_session(session: boto3.Session | None = None) -> boto3.Session:
-    """Return `session`, or boto3's default session, or a new one."""
-    if session is None:
-        return boto3.DEFAULT_SESSION or open_profile_session(None)
-    if not isinstance(session, boto3.Session):
-        raise InputError(
-            f"session is a {type(session).__name__}. Expected a boto3.Session, such as "
-            "boto3.Session(profile_name='...'). Pass pages of your own client to from_pages."
-        )
-    return session
-
-
-def open_profile_session(profile: str | None) -> boto3.Session:
-    """Open a session of a profile, or of the credentials that boto3 finds if it is empty."""
-    with translate_botocore_errors("opening a session", None):
-        session = boto3.Session(profile_name=profile or None)
-        # For the clients with which botocore itself assumes the role of a profile.
-        session._session.set_default_client_config(Config(**_TIMEOUTS))
-        limit_requests(session.events)
-        return session
-
-
-def swap_default_session(session: boto3.Session | None) -> boto3.Session | None:
-    """Make a session boto3's default session; return the previous one."""
-    previous: boto3.Session | None = boto3.DEFAULT_SESSION
-    boto3.DEFAULT_SESSION = session
-    return previous
-
-
-def create_session_with_keys(access_key: str, secret_key: str, region: str) -> boto3.Session:
-    """Create a session with these keys, independent of later changes to the environment."""
-    return boto3.Session(
-        aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
-    )
-
-
-def has_literal_keys(session: boto3.Session) -> bool:
-    """Return True if the session was created with keys, which no other process can find."""
-    with translate_botocore_errors("finding credentials", None, session):
-        return getattr(session.get_credentials(), "method", None) == "explicit"
-
-
-def resolve_region(session: boto3.Session, region: str | None) -> str:
-    """Return `region`, or the region of the session; refuse a session without one."""
-    resolved = region or session.region_name
-    if not resolved:
-        raise SetupError(
-            f"No region was given, and profile {session.profile_name!r} and AWS_DEFAULT_REGION "
-            "name none. Pass region='us-east-1' (or another), or set AWS_DEFAULT_REGION."
-        )
-    return resolved
+_LOADER, _STORE_LOADER = ReadOnlyLoader(), ReadOnlyLoader(STORE)
 
 
 # --- accounts -------------------------------------------------------------------------
 
 _DEFAULT_REGION = "us-east-1"  # every account of the main partition has it
-_ATTEMPTS = 8  # if the user's configuration has no number
+_ATTEMPTS, _STORE_ATTEMPTS = 8, 3  # if the user's configuration has no number
 _CREATE_LOCK = ForkSafeLock()  # botocore's sessions are not thread-safe
 
 
@@ -242,12 +199,13 @@ class AccountSession:
         self.home = home or session.region_name or _DEFAULT_REGION
         self.partition = get_partition(self.home)
         self._connections = connections
+        self._attempts = _ATTEMPTS
         self._http_sessions: dict[str, Any] = {}  # by endpoint
         with translate_botocore_errors("finding credentials", None, session):
             self._endpoints = _Endpoints(session._session)
             # Not under the lock: this may run a program or wait for the network.
-            self._credentials = credentials or session.get_credentials()
-        self._read_only_session = _create_read_only_session(session, self._credentials)
+            self._credentials = credentials or find_credentials(session)
+        self._client_session = _create_client_session(session, self._credentials, _LOADER)
 
     def client(self, service: str, region: str) -> Any:
         """Create a client. Clients of one endpoint share connections, as TLS is expensive."""
@@ -255,7 +213,7 @@ class AccountSession:
             config = Config(max_pool_connections=self._connections, **self._default_config())
             endpoint_url = self._endpoints.find(service)
             with _CREATE_LOCK:
-                client = self._read_only_session.create_client(
+                client = self._client_session.create_client(
                     service, region_name=region, endpoint_url=endpoint_url, config=config
                 )
         except ValueError as error:  # of botocore, for an invalid endpoint or number
@@ -277,9 +235,9 @@ class AccountSession:
         }
         has_attempts = user_session.get_config_variable("max_attempts") is not None
         if not has_attempts and not getattr(user_config, "retries", None):
-            config["retries"] = {"total_max_attempts": _ATTEMPTS}
+            config["retries"] = {"total_max_attempts": self._attempts}
         chosen = getattr(user_config, "_user_provided_options", None) or {}
-        return config | {name: value for name, value in _TIMEOUTS.items() if name not in chosen}
+        return config | {name: value for name, value in TIMEOUTS.items() if name not in chosen}
 
     def assume_role(self, account_id: str, role: str, external_id: str | None) -> AccountSession:
         """Open another account with a role that these credentials may assume."""
@@ -292,18 +250,31 @@ class AccountSession:
         def refresh() -> Any:  # creates a client each time: a thousand accounts retain none
             return create_assume_role_refresher(self.client("sts", self.home), request)()
 
-        with translate_botocore_errors("AssumeRole", self.home, self.session, service="sts"):
-            credentials = RefreshableCredentials.create_from_metadata(
+        def assume() -> RefreshableCredentials:
+            return RefreshableCredentials.create_from_metadata(
                 refresh(),  # now, so that a denial is raised at once
                 refresh_using=refresh,
                 method="sts-assume-role",
             )
+
+        with translate_botocore_errors("AssumeRole", self.home, self.session, service="sts"):
+            key = self.home, self._endpoints.find("sts"), *request.items()
+            credentials = get_role_credentials(self.session, key, assume)
         account_session = AccountSession(
             self.session, credentials=credentials, home=self.home, connections=self._connections
         )
         account_session._http_sessions = self._http_sessions
         account_session._endpoints = self._endpoints
         return account_session
+
+    def create_store_client(self, service: str) -> Any:
+        """Create a client with the operations of :data:`STORE`, which write, in the home region."""
+        writer = copy.copy(self)
+        writer._attempts = _STORE_ATTEMPTS
+        writer._client_session = _create_client_session(
+            self.session, self._credentials, _STORE_LOADER
+        )
+        return writer.client(service, self.home)
 
     def get_account_id(self) -> str:
         """Return the id of the account that the credentials belong to."""
@@ -327,16 +298,19 @@ class AccountSession:
             }
 
 
-def _create_read_only_session(session: boto3.Session, credentials: Any) -> botocore.session.Session:
+def _create_client_session(
+    session: boto3.Session, credentials: Any, loader: ReadOnlyLoader
+) -> botocore.session.Session:
+    """Create a session of botocore whose clients have the operations of a loader only."""
     user_session = session._session
     created = botocore.session.Session(include_builtin_handlers=False)
-    handlers = _prune_handlers(user_session.get_component("event_emitter"))
+    handlers = _prune_handlers(user_session.get_component("event_emitter"), loader.services)
     limit_requests(handlers)
     created.register_component("event_emitter", handlers)
     created.register_component("config_store", user_session.get_component("config_store"))
     fixed = SimpleNamespace(load_credentials=lambda: credentials)  # which may refresh themselves
     created.register_component("credential_provider", fixed)
-    created.register_component("data_loader", _LOADER)
+    created.register_component("data_loader", loader)
     created.register_component("response_parser_factory", _PARSERS)
     created.set_default_client_config(user_session.get_default_client_config())
     return created
@@ -369,8 +343,8 @@ _PARSERS = ResponseParserFactory()
 _PARSERS.set_parser_defaults(timestamp_parser=parse_response_time)  # much faster than botocore's
 
 
-def _prune_handlers(handlers: Any) -> Any:
-    """Return a copy of a session's event handlers without those of services that we never call.
+def _prune_handlers(handlers: Any, services: Collection[str]) -> Any:
+    """Return a copy of a session's event handlers without those of other services.
 
     botocore copies the handlers for each client, and nine in ten are for other
     services: copying and freeing them takes a third of the time of a read. If
@@ -381,7 +355,7 @@ def _prune_handlers(handlers: Any) -> Any:
         emitter = pruned._emitter  # without the layer that translates old service names
         event_types = emitter._handlers._root["children"]
         for event_type in event_types.values():
-            for service in event_type["children"].keys() - {"*", *READ_ONLY}:
+            for service in event_type["children"].keys() - {"*", *services}:
                 del event_type["children"][service]
         event_types.pop("docs", None)  # for help()
     except (AttributeError, KeyError, TypeError):

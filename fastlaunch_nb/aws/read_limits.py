@@ -312,17 +312,19 @@ def _shut_down(transport: Any) -> None:
 # --- pages ----------------------------------------------------------------------------
 
 
-def limit_pages(pages: Iterable[_Page], token: str | None = None) -> Iterator[_Page]:
+def limit_pages(
+    pages: Iterable[_Page], token: str | None = None, *, next_key: str = "NextToken"
+) -> Iterator[_Page]:
     """Yield the pages that follow a token; refuse pages in a circle and pages without end.
 
-    Each page restarts the time limit of this thread.
+    Each page restarts the time limit of this thread. `next_key` is the key of a page's token.
     """
     seen = {token}
     for number, page in enumerate(pages, 1):
         if limit := _get_limit():
             limit.restart()
         yield page
-        token = page.get("NextToken")
+        token = page.get(next_key)
         if token and token in seen:
             raise ReadError(
                 "a page leads back to an earlier one",

@@ -12,14 +12,10 @@ from typing import Any, TypeAlias
 
 import boto3
 
-from fastlaunch_nb.aws.clients import (
-    AccountSession,
-    has_literal_keys,
-    open_profile_session,
-    open_session,
-)
+from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit
+from fastlaunch_nb.aws.sessions import has_literal_keys, open_profile_session, open_session
 from fastlaunch_nb.errors import FastLaunchError, InputError, SetupError
 from fastlaunch_nb.validation import check_account_id
 

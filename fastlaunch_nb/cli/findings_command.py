@@ -13,7 +13,9 @@ from rich.table import Table
 from fastlaunch_nb import export
 from fastlaunch_nb.cli.exit_codes import print_error, print_status
 from fastlaunch_nb.cli.read_commands import (
+    check_store_profile,
     make_console,
+    open_store,
     open_targets,
     print_rows,
     raise_failures,
@@ -23,14 +25,14 @@ from fastlaunch_nb.cli.read_commands import (
 from fastlaunch_nb.collect.result import Sweep
 from fastlaunch_nb.errors import FastLaunchError, InputError, did_you_mean
 from fastlaunch_nb.formatting import format_count, label_accounts
-from fastlaunch_nb.history.history import History
 from fastlaunch_nb.joins.enrich import enrich, snapshots
-from fastlaunch_nb.rules.cli_commands import SHELLS, get_native_shell, render_command, show_command
+from fastlaunch_nb.rules.cli_commands import render_command, show_command
 from fastlaunch_nb.rules.evaluate import RULE_FAILED, RULES, findings
 from fastlaunch_nb.rules.rule import SEVERITIES
 from fastlaunch_nb.rules.unchecked import unchecked
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.schema.joins import JOINS
+from fastlaunch_nb.shells import SHELLS, get_native_shell
 from fastlaunch_nb.state_intervals.pipeline import intervals
 
 _RENAMED = {"passed-by": "pool-bypassed", "left-over": "excess-snapshots"}
@@ -47,10 +49,11 @@ def print_findings(options: argparse.Namespace) -> None:
         for value in values:
             _check_name(option, value, known)
     if options.store is None:
+        check_store_profile(options)
         inputs, result = _read_accounts(options)
     else:
         refuse_source_options(options, "--store")
-        inputs, result = _read_store(options.store), None
+        inputs, result = _read_store(options), None
     found = findings(**inputs)
     is_chosen = found["finding"].isin([*names, RULE_FAILED])
     if options.severity:
@@ -106,9 +109,9 @@ def _read_accounts(options: argparse.Namespace) -> tuple[dict[str, Any], Sweep]:
     return {"images": images, **inputs}, result
 
 
-def _read_store(store: str) -> dict[str, Any]:
+def _read_store(options: argparse.Namespace) -> dict[str, Any]:
     """Return what a store knows at its last scan."""
-    history = History(store)
+    history = open_store(options)
     return {"images": history.images(), "intervals": history.intervals()}
 
 

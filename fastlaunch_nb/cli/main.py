@@ -19,6 +19,7 @@ from fastlaunch_nb.cli.exit_codes import (
     print_status,
     print_warnings,
 )
+from fastlaunch_nb.cli.output_encoding import accept_all_characters
 from fastlaunch_nb.cli.parser import build_parser
 from fastlaunch_nb.errors import FastLaunchError
 
@@ -54,6 +55,7 @@ def run() -> None:
         sys.stdout = open(os.devnull, encoding="utf-8")  # noqa: SIM115  cannot be written either
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    accept_all_characters()
     code = main()
     if code == INTERRUPTED:
         sys.stdout.flush()

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from fastlaunch_nb import __version__
 from fastlaunch_nb.cli.jupyter import CULL_AFTER, CULL_INTERVAL, DASHBOARD_PORT, LAB_PORT
 from fastlaunch_nb.cli.notebook_copies import NOTEBOOKS
+from fastlaunch_nb.shells import FORMATS
 
 # --- commands -------------------------------------------------------------------------
 
@@ -92,6 +93,7 @@ def _add_findings(commands: _Commands) -> None:
         metavar="STORE",
         help="judge the last scans of a store, a folder or s3://bucket/prefix, instead of AWS",
     )
+    add("--store-profile", metavar="NAME", help="profile that opens a store on S3")
     _add_format_options(group)
 
 
@@ -141,6 +143,11 @@ def _add_record(commands: _Commands) -> None:
         "fastlaunch-nb record store --events firehose/2026/01",
     )
     command.add_argument("store", metavar="STORE", help="a folder, or s3://bucket/prefix")
+    command.add_argument(
+        "--store-profile",
+        metavar="NAME",
+        help="profile that opens a store on S3 (default: the profile of --profile)",
+    )
     add = _add_sweep_options(command).add_argument
     add(
         "--events",
@@ -234,6 +241,7 @@ def _add_demo(commands: _Commands) -> None:
         "curl $AWS_ENDPOINT_URL/fastlaunch/clock --json '{\"hours\": 6}'  # moves its "
         "clock; without --json, reads it",
         "curl $AWS_ENDPOINT_URL/fastlaunch/events  # EventBridge notifications, one per line",
+        "fastlaunch-nb demo --format powershell > demo.ps1  # in another window: . .\\demo.ps1",
         "fastlaunch-nb demo --speed 60 --throttle-rate 0.3",
     )
     add = command.add_argument
@@ -243,6 +251,11 @@ def _add_demo(commands: _Commands) -> None:
         default="127.0.0.1",
         help="address to listen on (default: %(default)s, for this machine only; 0.0.0.0: for "
         "every machine that can reach this one)",
+    )
+    add(
+        "--format",
+        choices=FORMATS,
+        help="shell that the variables are for (default: powershell on Windows, otherwise sh)",
     )
     add("--seed", type=int, default=0, help="seed of the fleet (default: %(default)s)")
     add(

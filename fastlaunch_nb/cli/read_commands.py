@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 
 from fastlaunch_nb import export
-from fastlaunch_nb.aws.clients import open_profile_session, resolve_region
+from fastlaunch_nb.aws.sessions import open_profile_session, resolve_region
 from fastlaunch_nb.aws.targets import Target, targets
 from fastlaunch_nb.cli.exit_codes import PartialError, print_status
 from fastlaunch_nb.collect.result import Sweep, format_failures
@@ -108,7 +108,7 @@ def sweep_accounts(options: argparse.Namespace) -> None:
 
 def record_sweep(options: argparse.Namespace) -> None:
     """Record a sweep or events in a store; print one line that monitoring tools can parse."""
-    history = History(options.store)
+    history = open_store(options)
     result = None
     if options.events is None:
         result = run_sweep(options)
@@ -130,6 +130,27 @@ def record_sweep(options: argparse.Namespace) -> None:
         history.compact()
     if result is not None:
         raise_failures(result)
+
+
+def open_store(options: argparse.Namespace) -> History:
+    """Open the store that an option names: on S3 with a profile, by default that of --profile."""
+    if not check_store_profile(options):
+        return History(options.store)
+    profiles = [options.store_profile] if options.store_profile else options.profile or [None]
+    if len(profiles) > 1:
+        raise InputError(
+            f"--profile has {len(profiles)} names. Name the one that opens the store with "
+            "--store-profile."
+        )
+    return History(options.store, target=Target(profiles[0] or None))
+
+
+def check_store_profile(options: argparse.Namespace) -> bool:
+    """Return whether a store is on S3; refuse a profile for any other one."""
+    is_remote = (options.store or "").lower().startswith("s3://")
+    if options.store_profile is not None and not is_remote:
+        raise InputError("--store-profile is for a store on S3. Leave it out.")
+    return is_remote
 
 
 def refuse_source_options(options: argparse.Namespace, option: str) -> None:

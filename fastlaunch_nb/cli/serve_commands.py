@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import socket
 import sys
 import webbrowser
@@ -17,13 +16,11 @@ from fastlaunch_nb.cli import jupyter, notebook_copies
 from fastlaunch_nb.cli.exit_codes import print_status
 from fastlaunch_nb.cli.parser import FAULTS
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.shells import format_environment, get_native_format
 
 if TYPE_CHECKING:
     from fastlaunch_nb.cli.read_commands import ReadOptions
     from fastlaunch_nb.demo_fleet.demo import Demo
-
-# Variables of the shell could lead elsewhere, or be sent as credentials.
-_UNSET = r"unset $(env | sed -n 's/^\(AWS_[A-Za-z0-9_]*\)=.*/\1/p') no_proxy"
 
 
 def open_lab(options: argparse.Namespace) -> None:
@@ -80,10 +77,8 @@ def serve_demo(options: argparse.Namespace) -> None:
             running.clock.run(options.speed)
         except ValueError as error:
             raise InputError(str(error)) from None
-        print(_UNSET)
-        for name, value in running.environment.items():
-            print(f"export {name}={shlex.quote(value)}")
-        sys.stdout.flush()
+        form = options.format or get_native_format()
+        print(format_environment(running.environment, form), flush=True)
         _print_visitors(options.host)
         print_status(f"{_describe_fleet(running)} at {running.endpoint_url}; press Ctrl-C to stop.")
         stopped.wait()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from fastlaunch_nb.aws.clients import AccountSession, open_session, resolve_region
+from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
 from fastlaunch_nb.aws.read_limits import TimeLimit, parse_timeout
+from fastlaunch_nb.aws.sessions import open_session, resolve_region
 from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, warn
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.number_checks import parse_count

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from fastlaunch_nb.aws.clients import create_session_with_keys, swap_default_session
+from fastlaunch_nb.aws.sessions import create_session_with_keys, swap_default_session
 from fastlaunch_nb.aws.targets import is_sweep_running
 from fastlaunch_nb.demo_fleet.account_regions import ACCOUNTS, REGIONS
 from fastlaunch_nb.emulator.clock import CLOCK

@@ -139,7 +139,9 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._clear.on_click(lambda _: setattr(self, "selected", ()))
         self._chips = FilterChips(partial(setattr, self, "filters"))
         self._side = widgets.VBox().add_class("fl-side")
-        self._tabs = PanelTabs(self._update_selection, self.to_code)
+        self._tabs = PanelTabs(
+            self._update_selection, lambda kind, shell: self.to_code(kind, shell=shell)
+        )
         self._facets: dict[str, Facet] = {}
         self._sliders: dict[str, RangeSlider] = {}
         head = make_row("fl-head", self._search, self._reset, self._summary, self._clear)
@@ -221,7 +223,11 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         return self._data.images[self._index.keep(self.filters.active())]
 
     def to_code(
-        self, kind: str = "fastlaunch", *, profiles: Mapping[str, str] | None = None
+        self,
+        kind: str = "fastlaunch",
+        *,
+        profiles: Mapping[str, str] | None = None,
+        shell: str = "posix",
     ) -> str:
         """Return the selection as code that returns the same rows.
 
@@ -232,6 +238,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         profiles : dict, optional
             The profile of the AWS configuration for each account id. Not for pandas, which
             sends no request.
+        shell : {"posix", "powershell", "cmd"}, default "posix"
+            The shell for commands of the AWS CLI.
 
         Returns
         -------
@@ -240,9 +248,9 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         """
         filters: Filters = self.filters
         if kind == "pandas":
-            return filters.to_code(kind, profiles=profiles)
+            return filters.to_code(kind, profiles=profiles, shell=shell)
         regions = sorted(self._data.images["region"].dropna().unique()) or None
-        return filters.to_code(kind, regions=regions, profiles=profiles)
+        return filters.to_code(kind, regions=regions, profiles=profiles, shell=shell)
 
     @traitlets.validate("filters")
     def _validate_filters(self, proposal: Mapping[str, Any]) -> Filters:

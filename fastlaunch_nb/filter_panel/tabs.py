@@ -20,11 +20,11 @@ from fastlaunch_nb.filter_panel.controls import TextButton
 from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table, get_keys
 from fastlaunch_nb.filter_panel.widget_helpers import make_dropdown, make_row, render_message
 from fastlaunch_nb.formatting import empty_message
-from fastlaunch_nb.rules.cli_commands import get_native_shell
 from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.rules.evaluate import findings as evaluate_rules
 from fastlaunch_nb.rules.unchecked import unchecked
 from fastlaunch_nb.schema.columns import KEY
+from fastlaunch_nb.shells import get_native_shell
 
 TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code")
 _TIMELINE, _CAPACITY = TITLES.index("Timeline"), TITLES.index("Capacity")
@@ -43,6 +43,7 @@ _HINT: Final = (
     "<p class='fl-hint'>Click a bar to select its image; hold Ctrl, ⌘ or Shift to select more. "
     "In the table you can also select with the keyboard.</p>"
 )
+ToCode: TypeAlias = Callable[[str, str], str]
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 
@@ -136,14 +137,13 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
     """The table, timeline, capacity, findings and code of a selection.
 
     `on_select` gets the keys of images that the user selects in a tab, and of those that the
-    user deselects. `to_code` returns the selection as code of a kind.
+    user deselects. `to_code` returns the selection as code of a kind, for a shell.
     """
 
-    def __init__(self, on_select: OnSelect, to_code: Callable[[str], str]) -> None:
+    def __init__(self, on_select: OnSelect, to_code: ToCode) -> None:
         self._table = Table("fast-launch-images", on_select, sort="state")
         self._findings = Table("fast-launch-findings", on_select)
-        self._shell = make_dropdown("Commands for", _SHELLS)
-        self._shell.value = get_native_shell()
+        self._shell = _make_shell_dropdown()
         self._shell.observe(self._change_shell, "value")
         self._chart = ChartWidget(on_select)
         self._hint = widgets.HTML()
@@ -225,6 +225,13 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         self._draw_findings()
 
 
+def _make_shell_dropdown() -> Any:
+    """Make a choice of the shell for commands; at first, that of this machine."""
+    shell = make_dropdown("Commands for", _SHELLS)
+    shell.value = get_native_shell()
+    return shell
+
+
 def _render_unchecked(names: Sequence[str]) -> str:
     """Return the HTML of a note that opens to the rules that could not judge all images."""
     if not names:
@@ -237,18 +244,23 @@ def _render_unchecked(names: Sequence[str]) -> str:
 class _CodeView(widgets.VBox):  # type: ignore[misc]
     """The selection as code of the kind that the user chooses."""
 
-    def __init__(self, to_code: Callable[[str], str]) -> None:
+    def __init__(self, to_code: ToCode) -> None:
         self._to_code = to_code
-        self._kind = make_dropdown("Code for", _CODE_KINDS)
-        self._kind.observe(self.show, "value")
-        copy = TextButton("Copy", lambda: ("code.txt", self._to_code(self._kind.value)))
+        self._kind, self._shell = make_dropdown("Code for", _CODE_KINDS), _make_shell_dropdown()
+        for control in (self._kind, self._shell):
+            control.observe(self.show, "value")
+        copy = TextButton("Copy", lambda: ("code.txt", self._write_code()))
         self._html = widgets.HTML()
-        super().__init__([make_row("fl-tools", self._kind, copy), self._html])
+        super().__init__([make_row("fl-tools", self._kind, self._shell, copy), self._html])
+
+    def _write_code(self) -> str:
+        return self._to_code(self._kind.value, self._shell.value)
 
     def show(self, _change: object = None) -> None:
         """Show the code of the current selection."""
+        self._shell.layout.display = None if self._kind.value == "cli" else "none"
         try:
-            code = escape(self._to_code(self._kind.value))
+            code = escape(self._write_code())
         except InputError as error:  # such as a region with a name that no region has
             self._html.value = render_message(escape(str(error)))
             return

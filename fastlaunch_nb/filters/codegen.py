@@ -7,7 +7,7 @@ word of a shell command is quoted.
 from __future__ import annotations
 
 import json
-import shlex
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
@@ -27,11 +27,13 @@ from fastlaunch_nb.filters.fields import (
 )
 from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT
+from fastlaunch_nb.shells import check_shell, join_words
 from fastlaunch_nb.validation import check_account_id, check_region, parse_image_ids
 
 KINDS: Final = ("fastlaunch", "boto3", "cli", "pandas")
 _PATHS = {column.name: column.path for column in COLUMNS if column.path}
 _SEARCHED_PATHS = [_PATHS[name] for name in SEARCHED if name in _PATHS]
+_SHORT = re.compile(r"[A-Za-z0-9_.-]+")  # what the short form of the AWS CLI takes as it is
 _TEMPLATE_NAME, _TEMPLATE_ID = _PATHS["launch_template_name"], _PATHS["launch_template_id"]
 
 
@@ -48,8 +50,10 @@ def generate_code(
     kind: str,
     regions: Iterable[str] | None,
     profiles: Mapping[str, str] | None,
+    shell: str = "posix",
 ) -> str:
     """Return the code of :meth:`Filters.to_code`."""
+    check_shell(shell)
     if kind not in KINDS:
         raise InputError(
             f"kind is {kind!r}. Expected {', '.join(map(repr, KINDS))}."
@@ -74,7 +78,9 @@ def generate_code(
     note = ""
     if "account_id" in active and profiles is None:
         note = _comment(f"With credentials of {', '.join(_unique(active['account_id']))}") + "\n"
-    write = {"fastlaunch": _write_fastlaunch, "boto3": _write_boto3, "cli": _write_cli}[kind]
+    if kind == "cli":
+        return note + _write_cli(active, scopes, shell)
+    write = {"fastlaunch": _write_fastlaunch, "boto3": _write_boto3}[kind]
     return note + write(active, scopes)
 
 
@@ -226,20 +232,23 @@ def _write_get(path: tuple[str, ...], default: str = "") -> str:
 # --- the AWS CLI ----------------------------------------------------------------------
 
 
-def _write_cli(active: ActiveFilters, scopes: list[QueryScope]) -> str:
-    commands = [_write_command(active, scope) for scope in scopes]
+def _write_cli(active: ActiveFilters, scopes: list[QueryScope], shell: str) -> str:
+    commands = [_list_words(active, scope, shell) for scope in scopes]
     if None in commands:
         return _comment(
             "No AWS CLI command selects exactly these rows: its search is case-sensitive and "
             "covers no account or region. Clear the text filter, or use another kind of code."
         )
-    return "\n".join(command for command in commands if command is not None)
+    try:
+        return "\n".join(join_words(words, shell) for words in commands if words is not None)
+    except InputError as error:
+        return _comment(str(error))
 
 
-def _write_command(active: ActiveFilters, scope: QueryScope) -> str | None:
-    """Write the command for an account and region; None if it cannot search for the text."""
+def _list_words(active: ActiveFilters, scope: QueryScope, shell: str) -> list[str] | None:
+    """Return the command for an account and region; None if it cannot search for the text."""
     conditions = [
-        _write_jmespath_condition(name, value)
+        _write_jmespath_condition(name, value, shell)
         for name, value in select_client_side(active).items()
         if name not in ("region", "account_id", "text")
     ]
@@ -250,25 +259,32 @@ def _write_command(active: ActiveFilters, scope: QueryScope) -> str | None:
             has_letters = not word.isascii() or word.upper() != word
             if has_letters or None in (scope.region, scope.account_id):
                 return None
-            conditions.append(f"contains({_SEARCHED_TEXT}, {_write_json(word)})")
+            conditions.append(f"contains({_SEARCHED_TEXT}, {_write_literal(word, shell)})")
     request = make_request(active)
     words = ["aws", "ec2", "describe-fast-launch-images"]
     words += ["--profile", scope.profile] if scope.profile else []
     words += ["--region", scope.region] if scope.region else []
-    words += ["--filters", json.dumps(request["Filters"])] if "Filters" in request else []
+    words += ["--filters", *_write_api_filters(request["Filters"])] if "Filters" in request else []
     words += ["--image-ids", *request["ImageIds"]] if "ImageIds" in request else []
     words += ["--query", f"FastLaunchImages[?{' && '.join(conditions)}]"] if conditions else []
-    return shlex.join(words)
+    return words
 
 
-def _write_jmespath_condition(name: str, value: Any) -> str:
+def _write_api_filters(filters: list[dict[str, Any]]) -> list[str]:
+    """Write filters in the short form of the AWS CLI, which needs no quotes, or else as JSON."""
+    if not all(_SHORT.fullmatch(value) for entry in filters for value in entry["Values"]):
+        return [json.dumps(filters)]
+    return [f"Name={entry['Name']},Values={','.join(entry['Values'])}" for entry in filters]
+
+
+def _write_jmespath_condition(name: str, value: Any, shell: str) -> str:
     """Write a condition on an item, which is false or null for a missing value."""
     if name in RANGES:
         return " && ".join(_write_jmespath_ends(name, *value))
     field = ".".join(_PATHS[name]) if name in _PATHS else f"not_null({_NAME_OR_ID})"
     known = [entry for entry in value if entry is not None]
-    conditions = [f"contains({_write_json(known)}, {field})"] if known else []
-    conditions += [f"{field} == {_write_json(None)}"] if None in value else []
+    conditions = [f"contains({_write_literal(known, shell)}, {field})"] if known else []
+    conditions += [f"{field} == `null`"] if None in value else []
     return conditions[0] if len(conditions) == 1 else f"({' || '.join(conditions)})"
 
 
@@ -281,10 +297,10 @@ def _write_jmespath_ends(name: str, low: Any, high: Any) -> list[str]:
     field, is_count = ".".join(_PATHS[name]), RANGES[name] == COUNT
     conditions = []
     if low is not None:
-        first = _write_json(low) if is_count else _write_time(-(-to_microseconds(low) // 1_000))
+        first = f"`{low}`" if is_count else _write_time(-(-to_microseconds(low) // 1_000))
         conditions.append(f"{field} >= {first}")
     if high is not None and is_count:
-        conditions.append(f"{field} <= {_write_json(high)}")
+        conditions.append(f"{field} <= `{high}`")
     elif high is not None:
         conditions.append(f"{field} < {_write_time(to_microseconds(high) // 1_000 + 1)}")
     return conditions
@@ -298,12 +314,23 @@ def _write_time(milliseconds: int) -> str:
 
 
 _NAME_OR_ID = f"{'.'.join(_TEMPLATE_NAME)}, {'.'.join(_TEMPLATE_ID)}"
-_SEARCHED_TEXT = f'join(`"\\n"`, [{", ".join(map(".".join, _SEARCHED_PATHS))}][?@])'
+_SEARCHED_TEXT = f"join(' ', [{', '.join(map('.'.join, _SEARCHED_PATHS))}][?@])"
 
 
-def _write_json(value: Any) -> str:
-    """Write a JSON literal of JMESPath, in ASCII and without a backtick inside."""
-    return f"`{json.dumps(value).replace('`', chr(92) + 'u0060')}`"
+def _write_literal(value: str | list[str], shell: str) -> str:
+    """Write a literal of JMESPath: JSON in ASCII and without a backtick inside, if the shell can.
+
+    Other shells than POSIX take no double quotes, but the single quotes of plain text.
+    """
+    texts = [value] if isinstance(value, str) else value
+    if shell == "posix" or not all(map(_is_plain_text, texts)):
+        return f"`{json.dumps(value).replace('`', chr(92) + 'u0060')}`"
+    literals = ", ".join(f"'{text}'" for text in texts)
+    return literals if isinstance(value, str) else f"[{literals}]"
+
+
+def _is_plain_text(text: str) -> bool:
+    return text.isprintable() and "'" not in text and "\\" not in text
 
 
 # --- pandas ---------------------------------------------------------------------------

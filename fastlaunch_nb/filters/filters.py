@@ -197,6 +197,7 @@ pair of int, optional
         *,
         regions: Iterable[str] | None = None,
         profiles: Mapping[str, str] | None = None,
+        shell: str = "posix",
     ) -> str:
         """Return code that selects the same rows, to paste somewhere else.
 
@@ -216,12 +217,15 @@ pair of int, optional
         profiles : dict of str, optional
             Account id to profile: the accounts to read. If the filters choose accounts, only
             those. Not for pandas.
+        shell : {"posix", "powershell", "cmd"}, default "posix"
+            The shell for commands of the AWS CLI: PowerShell 5.1 or later, or the prompt of
+            Windows.
 
         Raises
         ------
         InputError
-            If there is no such kind, pandas gets regions or profiles, or `profiles` lacks an
-            account that the filters choose.
+            If there is no such kind or shell, pandas gets regions or profiles, or `profiles`
+            lacks an account that the filters choose.
 
         Examples
         --------
@@ -236,7 +240,7 @@ pair of int, optional
             filters=fl.Filters(region=['eu-west-1'], state=['enabled']),
         ).images
         """
-        return generate_code(self.active(), kind, regions, profiles)
+        return generate_code(self.active(), kind, regions, profiles, shell)
 
     def to_request(self) -> dict[str, Any]:
         """Return the filters that EC2 applies, as parameters of DescribeFastLaunchImages."""

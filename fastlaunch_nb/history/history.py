@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import pandas as pd
 import pyarrow as pa
@@ -24,6 +24,11 @@ from fastlaunch_nb.sources.pages import find_latest_time
 from fastlaunch_nb.state_intervals.inputs import parse_max_gap
 from fastlaunch_nb.state_intervals.pipeline import intervals
 from fastlaunch_nb.validation import parse_time
+
+if TYPE_CHECKING:
+    import boto3
+
+    from fastlaunch_nb.aws.targets import Target
 
 _SMALL: Final = 32 << 20  # bytes; smaller files are merged into files of about this size
 _NAME_KEYS: Final = {"account_name": ["account_id"], "image_name": list(KEY)}
@@ -59,13 +64,17 @@ class History:
     Parameters
     ----------
     path : str or path
-        A folder, or ``s3://bucket/prefix``; :meth:`record` creates it. For S3, credentials
-        and region come from AWS's environment variables and configuration files.
+        A folder, or ``s3://bucket/prefix``; :meth:`record` creates it.
+    target : Target or boto3.Session, optional
+        The account with which to read and write S3, one of :func:`fastlaunch_nb.targets`.
+        Default: the credentials that boto3 finds. Region, endpoint, proxy and certificates are
+        those of its configuration.
 
     Raises
     ------
     InputError
-        If `path` is neither. No file is read and no request is sent until a method needs it.
+        If `path` or `target` is something else. No file is read and no request is sent until
+        a method needs it.
 
     Notes
     -----
@@ -88,8 +97,10 @@ class History:
     42 39
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._store = ParquetStore(path)
+    def __init__(
+        self, path: str | os.PathLike[str], *, target: Target | boto3.Session | None = None
+    ) -> None:
+        self._store = ParquetStore(path, target)
         self._cache: _Cache | None = None
 
     @property

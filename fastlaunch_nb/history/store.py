@@ -1,8 +1,7 @@
 """Parquet files of a store, in a folder or on S3: write, list, read and remove them.
 
 Files never change, and readers never see half of one. Locally a file is written under
-a hidden name and then renamed. On S3 it is sent in one request, or beyond 10 MB in
-parts that become a file with the last one.
+a hidden name and then renamed. On S3 it is sent in one request.
 """
 
 from __future__ import annotations
@@ -11,17 +10,16 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
-from fastlaunch_nb.errors import InputError, StoreError, redact
+from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, StoreError, redact
 from fastlaunch_nb.history.file_rows import VERSION, VERSION_KEY, FileRows, parse_file
 from fastlaunch_nb.history.file_schema import SCHEMAS
 from fastlaunch_nb.threads import DaemonExecutor
@@ -31,22 +29,17 @@ _SUFFIX: Final = ".parquet"
 _TEMPORARY = re.compile(r"\..+\.parquet\.[0-9a-f]{8}")  # the name of a file while it is written
 _MAX_AGE = 24 * 3600  # seconds after which no writer can still be at work on such a file
 _READERS: Final = 8  # files read at once, because each one takes a while to come from S3
-S3_CONNECT_TIMEOUT: Final = 10.0  # seconds
-S3_REQUEST_TIMEOUT: Final = 20.0  # seconds without data from S3
-S3_ATTEMPTS: Final = 3  # per request, including the first
-S3_TIMEOUT: Final = 180.0  # seconds for a whole listing, or for a file
 _EXPECTED = "Expected a folder, or s3://bucket/prefix."
+_DENIED = (
+    "It takes s3:ListBucket on the bucket and, on its objects, s3:GetObject to read, "
+    "s3:PutObject to record, and s3:DeleteObject to compact."
+)
 _REMEDIES: Final = {
-    "NO_SUCH_BUCKET": " Create the bucket first, or use another one.",
-    "ACCESS_DENIED": (
-        " It takes s3:ListBucket on the bucket and, on its objects, s3:GetObject to read, "
-        "s3:PutObject to record, and s3:DeleteObject to compact."
-    ),
+    "NoSuchBucket": "Create the bucket first, or use another one.",
+    "AccessDenied": _DENIED,
+    "403": _DENIED,  # of an answer without a body
 }
-"""Advice for each of S3's errors, under pyarrow's name for it."""
-
-
-T = TypeVar("T")
+"""What to do about errors of S3, by their codes."""
 
 
 class StoredFile(NamedTuple):
@@ -71,61 +64,56 @@ class ParquetStore:
     """The files of one store, in a folder or at ``s3://bucket/prefix``.
 
     Any other root raises InputError. No file is read and no request is sent until a method
-    needs it.
+    needs it. `target` is the account that S3 is read and written with, as for
+    :class:`fastlaunch_nb.History`.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], target: Any = None) -> None:
         self.root = _parse_root(root)
         self.is_remote = self.root.startswith("s3://")
+        self._target = None if target is None else _parse_target(target, self.root)
         # A relative path keeps its meaning if the process changes its folder.
         self._absolute = self.root if self.is_remote else os.path.abspath(self.root)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle without the connection, which belongs to this process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_location"}
+        """Pickle without the connection and the session, which belong to this process."""
+        state = {name: value for name, value in self.__dict__.items() if name != "_files"}
+        if self._target is not None:
+            from fastlaunch_nb.aws.targets import make_portable
+
+            state["_target"] = make_portable(self._target)
+        return state
+
+    @property
+    def _path(self) -> str:
+        """The beginning of the paths of all files."""
+        if not self.is_remote:
+            return f"{Path(self._absolute).as_posix().rstrip('/')}/"
+        _, *folders = filter(None, self.root.removeprefix("s3://").split("/"))
+        return "".join(f"{folder}/" for folder in folders)
 
     @cached_property
-    def _location(self) -> tuple[fs.FileSystem, str]:
-        """The file system, and the store's path in it.
-
-        S3 is at the endpoint that the environment names, or in the region of the bucket.
-        """
+    def _files(self) -> Any:
+        """The files of this machine, or of the bucket, by their paths."""
         if not self.is_remote:
-            return fs.LocalFileSystem(), Path(self._absolute).as_posix().rstrip("/")
-        path = "/".join(filter(None, self._absolute.removeprefix("s3://").split("/")))
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3", os.environ.get("AWS_ENDPOINT_URL"))
-        find_region = partial(fs.resolve_s3_region, path.partition("/")[0])
-        with self._translate_errors("opened"):
-            s3 = fs.S3FileSystem(
-                endpoint_override=endpoint,
-                region=None if endpoint else self._run(find_region),
-                connect_timeout=S3_CONNECT_TIMEOUT,
-                request_timeout=S3_REQUEST_TIMEOUT,
-                retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=S3_ATTEMPTS),
-                allow_delayed_open=True,  # so that writing a file is one request
-            )
-        return s3, path
+            return LocalFiles()
+        from fastlaunch_nb.aws.s3_files import S3Files  # loads boto3
+
+        bucket = self.root.removeprefix("s3://").partition("/")[0]
+        return S3Files(bucket, self._target, connections=_READERS)
 
     @contextmanager
     def _translate_errors(self, action: str) -> Iterator[None]:
         try:
             yield
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, FastLaunchError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            remedy = "".join(text for code, text in _REMEDIES.items() if code in reason)
+            if isinstance(error, ReadError):
+                error.remedy = _REMEDIES.get(error.code, error.remedy)
+                reason = str(error)
             raise StoreError(
-                f"The store {self.root!r} could not be {action}: {redact(reason)}{remedy}"
+                f"The store {self.root!r} could not be {action}: {redact(reason)}"
             ) from None
-
-    def _run(self, call: Callable[[], T]) -> T:
-        """Call a function of the file system. S3 may send byte by byte, but not for ever."""
-        if not self.is_remote:
-            return call()
-        with closing(DaemonExecutor()) as executor:
-            try:
-                return executor.submit(call).result(S3_TIMEOUT)
-            except TimeoutError:
-                raise OSError(f"S3 took longer than {S3_TIMEOUT:g} seconds. Try again.") from None
 
     def list_files(self) -> list[StoredFile]:
         """List all files of the store, by kind, date and name.
@@ -144,30 +132,23 @@ class ParquetStore:
         return files
 
     def _list_kind(self, kind: str) -> Iterator[StoredFile]:
-        system, root = self._location
-        folder = f"{root}/{kind}"
+        folder = f"{self._path}{kind}/"
         with self._translate_errors("listed"):
-            selector = fs.FileSelector(folder, allow_not_found=True, recursive=True)
-            infos = self._run(partial(system.get_file_info, selector))
-        for info in infos:
-            date, _, name = info.path.removeprefix(f"{folder}/").partition("/")
+            infos = self._files.list(folder)
+        for path, size in infos:
+            date, _, name = path.removeprefix(folder).partition("/")
             is_complete = name.endswith(_SUFFIX) and not name.startswith(".") and "/" not in name
-            if info.type == fs.FileType.File and is_complete and date.startswith("date="):
-                yield StoredFile(kind, date.removeprefix("date="), info.path, info.size)
+            if is_complete and date.startswith("date="):
+                yield StoredFile(kind, date.removeprefix("date="), path, size)
 
     def write(self, kind: str, date: str, name: str, table: pa.Table) -> None:
         """Write a file completely, or not at all."""
         sink = pa.BufferOutputStream()
         table = table.replace_schema_metadata({VERSION_KEY: str(VERSION)})
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        system, root = self._location
-        folder = f"{root}/{kind}/date={date}"
-        content = sink.getvalue()
         with self._translate_errors("written to"):
-            if self.is_remote:
-                self._run(partial(_write_remote, system, f"{folder}/{name}{_SUFFIX}", content))
-            else:
-                _write_local(Path(folder), f"{name}{_SUFFIX}", content)
+            path = f"{self._path}{kind}/date={date}/{name}{_SUFFIX}"
+            self._files.write(path, sink.getvalue())
 
     def read(self, kind: str, files: Sequence[StoredFile]) -> list[FileRows]:
         """Return the rows of each file of one kind, or the problem with it.
@@ -183,23 +164,15 @@ class ParquetStore:
             return list(pool.map(lambda file: parse_file(self._read_file(file.path), kind), files))
 
     def _read_file(self, path: str) -> pa.Buffer:
-        system = self._location[0]
-        try:
-            with self._translate_errors("read"):
-                return self._run(partial(_read_buffer, system, path))
-        except StoreError:
-            with self._translate_errors("read"):
-                info = self._run(partial(system.get_file_info, path))
-                is_gone = info.type == fs.FileType.NotFound
-            if is_gone:
-                raise FileVanishedError(path) from None
-            raise
+        with self._translate_errors("read"), suppress(FileNotFoundError):
+            return pa.py_buffer(self._files.read(path))
+        raise FileVanishedError(path)
 
     def remove(self, files: Iterable[StoredFile]) -> None:
         """Remove files that are still there."""
         for file in files:
-            with self._translate_errors("tidied"), suppress(FileNotFoundError):
-                self._run(partial(self._location[0].delete_file, file.path))
+            with self._translate_errors("tidied"):
+                self._files.remove(file.path)
 
     def remove_temporary_files(self) -> None:
         """Remove the files that killed writers left. No reader sees them."""
@@ -232,6 +205,18 @@ def _parse_root(root: Any) -> str:
     return f"s3://{bucket}/{prefix}".rstrip("/")
 
 
+def _parse_target(target: Any, root: str) -> Any:
+    """Return a target; refuse what is none, and one for a folder, which needs none."""
+    from fastlaunch_nb.aws.targets import parse_targets
+
+    if not root.startswith("s3://"):
+        raise InputError(f"target is for a store on S3, and the store is {root!r}. Leave it out.")
+    parsed, *others = parse_targets(target)
+    if others:
+        raise InputError(f"target has {1 + len(others)} accounts. Expected one.")
+    return parsed
+
+
 def _parse_folder(text: str) -> str:
     if re.match("(?i)s3a?:", text):  # pathlib turns two slashes into one
         raise InputError(
@@ -243,30 +228,50 @@ def _parse_folder(text: str) -> str:
     return folder
 
 
-def _read_buffer(system: fs.FileSystem, path: str) -> pa.Buffer:
-    with system.open_input_file(path) as file:
-        return file.read_buffer()
+class LocalFiles:
+    """Files on this machine, by path with slashes: with the methods of S3Files."""
 
+    def list(self, prefix: str) -> list[tuple[str, int]]:
+        """Return the path and the size of each file in a folder, at any depth."""
+        found = []
+        for folder, _, names in os.walk(prefix, onerror=_raise_unless_missing):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):  # another process has removed it
+                    found.append((path.as_posix(), path.stat().st_size))
+        return found
 
-def _write_remote(system: fs.FileSystem, path: str, content: pa.Buffer) -> None:
-    with system.open_output_stream(path) as out:
-        out.write(content)
+    def read(self, path: str) -> bytes:
+        """Return the content of a file."""
+        return Path(path).read_bytes()
 
-
-def _write_local(folder: Path, name: str, content: pa.Buffer) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.{secrets.token_hex(4)}"
-    try:
-        with temporary.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(folder / name)
-    finally:
-        temporary.unlink(missing_ok=True)
-    with suppress(OSError):  # some systems cannot sync a folder, so that the name outlives a crash
-        descriptor = os.open(folder, os.O_RDONLY)
+    def write(self, path: str, content: pa.Buffer) -> None:
+        """Write a file: under a hidden name, which is then replaced by its own."""
+        folder, _, name = path.rpartition("/")
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        temporary = Path(folder, f".{name}.{secrets.token_hex(4)}")
         try:
-            os.fsync(descriptor)
+            with temporary.open("wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+            temporary.replace(path)
         finally:
-            os.close(descriptor)
+            temporary.unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # some systems cannot sync a folder, so that the name outlives a crash
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, if it is there."""
+        Path(path).unlink(missing_ok=True)
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):  # a folder that is not there has no files
+        raise error

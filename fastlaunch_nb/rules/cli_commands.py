@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -18,16 +17,15 @@ import pandas as pd
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.rules.rule import is_known, map_rows
 from fastlaunch_nb.schema.columns import ACCOUNT_REGION
+from fastlaunch_nb.shells import check_shell, join_words
 
 CREATED_BY: Final = "Name=tag:CreatedBy,Values=EC2 Fast Launch"
 """The filter for what Fast Launch creates."""
-SHELLS: Final = ("posix", "powershell", "cmd")
 _WHO_AM_I: Final = (
     *("aws", "sts", "get-caller-identity"),
     *("--query", "Account", "--output", "text"),
 )
 _SAFE_WORD: Final = re.compile(r"[A-Za-z0-9_.:/()=,*$@+ -]+")  # harmless in quotes of any shell
-_PLAIN_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]+")  # harmless without quotes
 _ACCOUNT: Final = re.compile(r"\d{12}")
 
 
@@ -121,9 +119,7 @@ def render_command(command: str, shell: str = "powershell", *, profile: str | No
     if ((aws sts get-caller-identity --query Account --output text) -eq '111122223333') \
 { aws ec2 describe-images --region eu-west-1 --owners self }
     """
-    if shell not in SHELLS:
-        expected = ", ".join(map(repr, SHELLS))
-        raise InputError(f"shell is {shell!r}. Expected one of {expected}.")
+    check_shell(shell)
     options: tuple[str, ...] = ()
     if profile is not None:
         if not isinstance(profile, str) or not _SAFE_WORD.fullmatch(profile):
@@ -154,11 +150,6 @@ def show_command(command: str, shell: str) -> str:
         return f"For a POSIX shell: {command}"
 
 
-def get_native_shell() -> str:
-    """Return the shell that people most likely use on this machine."""
-    return "powershell" if sys.platform == "win32" else "posix"
-
-
 def _parse_command(command: Any) -> list[Step]:
     """Return the steps of a command; refuse any other text."""
     steps: list[Step] = []
@@ -185,16 +176,9 @@ def _parse_step(words: list[str]) -> Step:
     return Step(tuple(shlex.split(call.removeprefix("$(").removesuffix(")"))), expected)
 
 
-def _quote(step: Step, mark: str) -> str:
-    """Return the words of a step, those that need it between quotation marks."""
-    return " ".join(
-        word if _PLAIN_WORD.fullmatch(word) else f"{mark}{word}{mark}" for word in step.words
-    )
-
-
 def _format_powershell(steps: Sequence[Step]) -> str:
     first, *rest = steps
-    words = _quote(first, "'")
+    words = join_words(first.words, "powershell")
     if first.expected is not None:
         inner = _format_powershell(rest)
         return f"if (({words}) -eq '{first.expected}') {{ {inner} }}"
@@ -205,7 +189,7 @@ def _format_powershell(steps: Sequence[Step]) -> str:
 
 def _format_cmd(steps: Sequence[Step], depth: int = 0) -> str:
     first, *rest = steps
-    words = _quote(first, '"')
+    words = join_words(first.words, "cmd")
     if first.expected is None:
         return f"{words} && {_format_cmd(rest, depth)}" if rest else words
     name = f"%{chr(ord('a') + depth)}"

@@ -100,7 +100,10 @@ def _explain(column: str, rows: pd.DataFrame, *, is_given: bool) -> tuple[str, s
         )
     if join and not is_given:
         return "join", f'Join "{join}": fl.enrich(images, "{join}").'
-    return "value", f"AWS's answer lacks {column} of {format_count(len(rows))}. Read it again."
+    images = format_count(len(rows))
+    if join:
+        return "value", f'AWS answered the join "{join}" without {column} of {images}.'
+    return "value", f"AWS's answer lacks {column} of {images}. Read it again."
 
 
 def _parse_refusals(text: Any) -> dict[str, str]:

@@ -11,7 +11,6 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.cli.main import main
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.rules.cli_commands import get_native_shell
 from tests.helpers.cases import some
 from tests.helpers.emulator import inject_faults
 
@@ -94,14 +93,6 @@ def test_json_for_a_shell(store: str, capsys: pytest.CaptureFixture[str]) -> Non
         command = before.pop("command")
         assert after.pop("command") == (command and fl.render_command(command, "cmd"))
         assert after == before
-
-
-def test_the_shell_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """People on Windows get commands for PowerShell, all others for a POSIX shell."""
-    monkeypatch.setattr("sys.platform", "linux")
-    assert get_native_shell() == "posix"
-    monkeypatch.setattr("sys.platform", "win32")
-    assert get_native_shell() == "powershell"
 
 
 def test_findings_of_a_store(store: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -256,7 +256,7 @@ def test_an_invalid_argument_is_refused(
 
 def test_a_missing_region_is_refused(calls: list[str]) -> None:
     """Without a region the message names the parameter and the variable; nothing is sent."""
-    with pytest.raises(fl.SetupError, match=r"region='us-east-1'.*AWS_DEFAULT_REGION"):
+    with pytest.raises(fl.SetupError, match=r"AWS_DEFAULT_REGION.*region='us-east-1'"):
         describe()
     assert calls == []
 

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.aws import sessions
 from fastlaunch_nb.collect.tasks import RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.clock import CLOCK
@@ -229,6 +230,7 @@ def test_rows_survive_a_failed_resume(demo: Demo, monkeypatch: pytest.MonkeyPatc
         FailingRequests(patch, "InternalFailure", {1})
         swept = fl.sweep(role, regions=[*REGIONS, "cn-north-1"], max_workers=1)
     assert sorted(swept.coverage["status"]) == ["complete", "failed"]
+    monkeypatch.setattr(sessions, "_profiles", {})  # as in another process, without the role
     with deny_operations("AssumeRole"):
         again = fl.sweep(resume=swept)
     assert sorted(again.coverage["status"]) == ["complete", "failed"]

@@ -12,7 +12,7 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.tabs import TITLES
-from fastlaunch_nb.rules.cli_commands import get_native_shell
+from fastlaunch_nb.shells import get_native_shell
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.panel_widgets import read_table
 
@@ -151,6 +151,20 @@ def test_commands_are_for_the_chosen_shell(images: pd.DataFrame) -> None:
         page = read_table(tabs._findings)
         assert escape(fl.render_command(ours, shell)) in page
         assert ("For a POSIX shell: ls" in page) == (shell != "posix")
+
+
+def test_code_for_the_aws_cli_is_for_the_chosen_shell(images: pd.DataFrame) -> None:
+    """The choice of a shell is there for commands only, and changes their quotes."""
+    panel = fl.panel(images, filters=fl.Filters(region="eu-west-1", state=["enabled"]))
+    panel._tabs.selected_index = CODE
+    view: Any = panel._tabs._code
+    assert view._shell.layout.display == "none"
+    view._kind.value = "cli"
+    assert view._shell.layout.display is None
+    for shell in ("posix", "powershell", "cmd"):
+        view._shell.value = shell
+        assert escape(panel.to_code("cli", shell=shell)) in view._html.value
+    assert "Name=state,Values=enabled" in view._html.value
 
 
 def test_without_commands_there_is_no_choice_of_a_shell(images: pd.DataFrame) -> None:

@@ -16,7 +16,8 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.aws.clients import get_iam_action, swap_default_session
+from fastlaunch_nb.aws.clients import get_iam_action
+from fastlaunch_nb.aws.sessions import swap_default_session
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.joins import cloudwatch

@@ -15,7 +15,7 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.history.load import with_stable_listing
-from fastlaunch_nb.history.store import FileVanishedError, ParquetStore, StoredFile
+from fastlaunch_nb.history.store import FileVanishedError, LocalFiles, ParquetStore, StoredFile
 from fastlaunch_nb.schema import columns
 from tests.helpers.cases import some
 from tests.helpers.histories import (
@@ -293,18 +293,11 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
 def test_an_unreadable_file_is_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that lacks a permission, or does not fit into memory, is not called damaged."""
     history = make_history(tmp_path)
-    system, root = history._store._location
 
-    class LockedFileSystem:
-        """A file system whose files cannot be read; on a real one, root could read them."""
+    def refuse(self: Any, path: str) -> Any:  # root could read any real file
+        raise PermissionError(13, "Permission denied", path)
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(system, name)
-
-        def open_input_file(self, path: str) -> Any:
-            raise PermissionError(13, "Permission denied", path)
-
-    monkeypatch.setattr(history._store, "_location", (LockedFileSystem(), root))
+    monkeypatch.setattr(LocalFiles, "read", refuse)
     with pytest.raises(fl.StoreError, match="could not be read: Permission denied"):
         history.observations()
     monkeypatch.undo()

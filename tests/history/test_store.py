@@ -15,7 +15,6 @@ import duckdb
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.history.store import S3_ATTEMPTS, S3_CONNECT_TIMEOUT, S3_REQUEST_TIMEOUT
 from tests.helpers.histories import (
     assert_same_answers,
     count_images,
@@ -87,11 +86,6 @@ def test_files_of_dead_writers_are_removed_after_a_day(
     history.compact()
     assert temporary.exists() != is_removed
     assert list_files(tmp_path) == complete
-
-
-def test_s3_is_waited_for_as_documented() -> None:
-    """S3 has 10 s for a connection and 20 s for an answer, three times."""
-    assert (S3_CONNECT_TIMEOUT, S3_REQUEST_TIMEOUT, S3_ATTEMPTS) == (10, 20, 3)
 
 
 @pytest.mark.deep

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,15 +10,15 @@ from threading import Event, Semaphore, Thread
 from typing import Any
 
 import boto3
-import pyarrow as pa
 import pytest
+from botocore.exceptions import IncompleteReadError
+from botocore.response import StreamingBody
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from pyarrow import fs
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.history import store
-from fastlaunch_nb.history.store import ParquetStore
+from fastlaunch_nb.aws import s3_files, sessions
+from fastlaunch_nb.aws.s3_files import S3Files
 from tests.helpers.cases import some
 from tests.helpers.histories import (
     assert_same_answers,
@@ -30,7 +29,8 @@ from tests.helpers.histories import (
 )
 from tests.helpers.processes import LIMIT
 
-LIMITS = {name: getattr(store, name) for name in ("S3_CONNECT_TIMEOUT", "S3_REQUEST_TIMEOUT")}
+LIMITS = dict(sessions.TIMEOUTS)
+TIMEOUTS = "fastlaunch_nb.aws.clients.TIMEOUTS"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 DENIED = (
     b"<Error><Code>AccessDenied</Code><Message>AKIAIOSFODNN7EXAMPLE is not allowed</Message>"
@@ -87,8 +87,7 @@ def serve(s3: FakeS3) -> Iterator[str]:
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
     """Yield an S3 with one empty bucket, named ``bucket``; requests do not time out."""
     s3 = FakeS3()
-    for name in LIMITS:
-        monkeypatch.setattr(store, name, LIMIT)
+    monkeypatch.setattr(TIMEOUTS, dict.fromkeys(LIMITS, LIMIT))
     with serve(s3) as address:
         for name, value in {
             "AWS_ENDPOINT_URL": address,
@@ -164,7 +163,7 @@ def test_errors_of_s3_have_a_remedy_and_no_secret(s3: FakeS3) -> None:
     for refused, call in (
         ("GET /bucket?", history.images),  # the listing
         ("GET /bucket/fleet/images", history.images),
-        ("HEAD /bucket/fleet/coverage", history.compact),
+        ("GET /bucket/fleet/coverage", history.compact),
         ("PUT", lambda: history.record(make_small_sweep(2))),
         ("DELETE", history.compact),
     ):
@@ -182,26 +181,48 @@ def test_errors_of_s3_have_a_remedy_and_no_secret(s3: FakeS3) -> None:
         fl.History("s3://bucket/other").images()
 
 
-@pytest.mark.deep
-def test_a_large_file_appears_with_its_last_part(s3: FakeS3) -> None:
-    """If a file takes several requests and one of them fails, there is no file."""
-    remote = ParquetStore("s3://bucket/fleet")
-    large = pa.table({"noise": [random.Random(0).randbytes(11 << 20)]})
-    s3.refuses = lambda request: "partNumber=2" in request
-    with pytest.raises(fl.StoreError, match="could not be written to"):
-        remote.write("images", "2026-01-01", "large", large)
-    with pytest.raises(fl.StoreError, match="There is no store"):
-        remote.list_files()
-    s3.refuses = lambda request: False
-    remote.write("images", "2026-01-01", "large", large)
-    assert [file.size > 11 << 20 for file in remote.list_files()] == [True]
-
-
 def test_an_unreachable_s3_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error shows that the connection failed."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    for name, value in {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(fl.StoreError, match=r"could not be listed: .*connect"):
         fl.History("s3://bucket/fleet").images()
+
+
+def test_an_answer_that_breaks_off_is_read_again(
+    s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is read three times until it is whole; after that it is an error, and not damaged."""
+    history = fl.History("s3://bucket/fleet")
+    history.record(make_small_sweep(0))
+    reads: list[object] = []
+    whole = StreamingBody.read
+
+    def read(body: StreamingBody, amt: int | None = None) -> Any:
+        reads.append(body)
+        if len(reads) in failing:
+            raise IncompleteReadError(actual_bytes=1, expected_bytes=2)
+        return whole(body, amt)
+
+    monkeypatch.setattr(StreamingBody, "read", read)
+    failing = {1, 2}
+    assert count_images(history) == {"sweep-0000.00": 4}
+    failing = set(range(100))
+    with pytest.raises(fl.StoreError, match="could not be read: GetObject"):
+        fl.History("s3://bucket/fleet").images()
+
+
+def test_a_file_that_another_process_merged_is_gone(s3: FakeS3) -> None:
+    """S3's answer that there is no such key is not an error of the store."""
+    files = S3Files("bucket", connections=1)
+    with pytest.raises(FileNotFoundError, match="fleet/none"):
+        files.read("fleet/none")
+    files.remove("fleet/none")
 
 
 @pytest.mark.parametrize(
@@ -226,49 +247,12 @@ def test_an_address_with_a_secret_is_refused(address: Any) -> None:
 # --- connections ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("variables", "endpoint"),
-    [
-        ({}, "http://127.0.0.1:2"),
-        ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:3"}, "http://127.0.0.1:3"),
-    ],
-    ids=["of all services", "of S3"],
-)
-def test_the_environment_names_the_endpoint(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], endpoint: str
-) -> None:
-    """S3 is where AWS's variables point; it has 10 s to connect, and 20 s to answer."""
-    for name, value in {"AWS_ENDPOINT_URL": "http://127.0.0.1:2", **variables}.items():
-        monkeypatch.setenv(name, value)
-    system, path = ParquetStore("s3://bucket/fleet")._location
-    expected = {
-        "connect_timeout": 10,
-        "request_timeout": 20,
-        "endpoint_override": endpoint,
-        "allow_delayed_open": True,
-    }
-    options = system.__reduce__()[1][0]
-    assert {name: options[name] for name in expected} == expected
-    assert path == "bucket/fleet"
-
-
-def test_the_region_is_that_of_the_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an endpoint the region of the bucket is looked up; an empty endpoint is none."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:2")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
-    regions = {"bucket": "eu-north-1"}
-    monkeypatch.setattr(fs, "resolve_s3_region", regions.__getitem__)
-    system, _ = ParquetStore("s3://bucket/fleet")._location
-    assert system.region == "eu-north-1"
-    assert system.__reduce__()[1][0]["endpoint_override"] == ""
-
-
 def test_an_s3_that_does_not_answer_is_given_up(
     s3: FakeS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request is repeated as often as allowed, and no more."""
-    monkeypatch.setattr(store, "S3_REQUEST_TIMEOUT", 1)
-    monkeypatch.setattr(store, "S3_ATTEMPTS", 2)
+    monkeypatch.setattr(TIMEOUTS, {"connect_timeout": LIMIT, "read_timeout": 1})
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     over = Event()
     s3.delay = over.wait
     try:
@@ -292,11 +276,11 @@ def test_an_s3_that_never_ends_its_answer_is_given_up(
     s3: FakeS3, monkeypatch: pytest.MonkeyPatch, use: Callable[[fl.History], object]
 ) -> None:
     """A request without an end, as to an S3 that sends byte by byte, is a clear error."""
-    monkeypatch.setattr(store, "S3_TIMEOUT", 0.1)
+    monkeypatch.setattr(s3_files, "TIMEOUT", 0.1)
     over = Event()
     s3.delay = over.wait
     try:
-        with pytest.raises(fl.StoreError, match=r"S3 took longer than 0\.1 seconds"):
+        with pytest.raises(fl.StoreError, match=r"no whole answer came within 0\.1 sec"):
             use(fl.History("s3://bucket/fleet"))
     finally:
         over.set()
@@ -305,8 +289,7 @@ def test_an_s3_that_never_ends_its_answer_is_given_up(
 @pytest.mark.deep
 def test_an_s3_that_answers_after_5_seconds(s3: FakeS3, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the limits that users have, a slow S3 gets one request for each file."""
-    for name, limit in LIMITS.items():
-        monkeypatch.setattr(store, name, limit)
+    monkeypatch.setattr(TIMEOUTS, LIMITS)
     s3.delay = lambda: Event().wait(5)
     fl.History("s3://bucket/fleet").record(make_small_sweep(0))
     assert [request.split()[0] for request in s3.requests] == ["PUT", "PUT"]
