@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_SLICE = 0.2  # seconds
+
+
+class InterruptibleFuture(Future[T]):
+    """A future whose result may be waited for until Ctrl-C, which ends no long wait on Windows."""
+
+    def result(self, timeout: float | None = None) -> T:
+        """Return the result; wait for it in slices, at most `timeout` seconds in all."""
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not self.done() and (left := end - time.monotonic()) > _SLICE:
+            wait([self], min(left, _SLICE))
+        return super().result(max(0.0, min(end - time.monotonic(), _SLICE)))
 
 
 class DaemonExecutor(Executor):
@@ -38,7 +52,7 @@ class DaemonExecutor(Executor):
 
     def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Let a thread call a function; return the future of its result."""
-        future: Future[T] = Future()
+        future: Future[T] = InterruptibleFuture()
 
         def run() -> None:
             if not future.set_running_or_notify_cancel():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from concurrent.futures import Future, wait
 from itertools import pairwise
 
 import pytest
 
+from fastlaunch_nb import threads
 from fastlaunch_nb.threads import DaemonExecutor, ForkSafeLock
 from tests.helpers import processes
 from tests.helpers.samples import run_python
@@ -21,6 +23,36 @@ def test_results_and_errors_come_back() -> None:
         assert [future.result() for future in made] == [(2, 1), (2, 2)]
         with pytest.raises(ZeroDivisionError, match="modulo by zero"):
             failed.result()
+
+
+def test_a_wait_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller waits in slices, as Ctrl-C ends no long wait for a lock on Windows."""
+    slices: list[float | None] = []
+    unblocked = threading.Event()
+
+    def wait_briefly(pending: list[Future[bool]], timeout: float | None = None) -> None:
+        slices.append(timeout)
+        if len(slices) == 3:
+            unblocked.set()
+        wait(pending, timeout)
+
+    monkeypatch.setattr(threads, "wait", wait_briefly)
+    with DaemonExecutor(1) as executor:
+        assert executor.submit(unblocked.wait, processes.LIMIT).result() is True
+    assert set(slices) == {0.2}
+    assert len(slices) >= 3
+
+
+@pytest.mark.parametrize("timeout", [0, 0.01, 0.25])
+def test_a_wait_has_its_limit(timeout: float) -> None:
+    """A limit of more or less than a slice ends the wait; the task goes on."""
+    unblocked = threading.Event()
+    with DaemonExecutor(1) as executor:
+        future = executor.submit(unblocked.wait, processes.LIMIT)
+        with pytest.raises(TimeoutError, match="^$"):
+            future.result(timeout)
+        unblocked.set()
+        assert future.result(processes.LIMIT) is True
 
 
 @pytest.mark.parametrize("limit", [1, 3])
