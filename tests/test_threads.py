@@ -49,7 +49,7 @@ def test_a_wait_has_its_limit(timeout: float) -> None:
     unblocked = threading.Event()
     with DaemonExecutor(1) as executor:
         future = executor.submit(unblocked.wait, processes.LIMIT)
-        with pytest.raises(TimeoutError, match="^$"):
+        with pytest.raises(TimeoutError, match=r"^$"):
             future.result(timeout)
         unblocked.set()
         assert future.result(processes.LIMIT) is True
