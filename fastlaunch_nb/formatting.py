@@ -146,3 +146,17 @@ def _guard_cells(text: str) -> str:
         return head + start + re.sub(r"[;\t\n]", r"\g<0>'", semicolon + tail)
 
     return _SPACE.sub(guard, text)
+
+
+def remove_guard(cell: str) -> str:
+    """Return the text that :func:`to_csv` made safe; other text as it is.
+
+    Examples
+    --------
+    >>> remove_guard("'=cmd()"), remove_guard("a;'=b"), remove_guard("'quoted'")
+    ('=cmd()', 'a;=b', "'quoted'")
+    """
+    if "'" not in cell:
+        return cell
+    text = re.sub(r"(^|[;\t\n])'", r"\1", cell)
+    return text if text != cell and _guard_cells(text) == cell else cell

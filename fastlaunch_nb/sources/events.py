@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fastlaunch_nb.errors import SourceError, warn
-from fastlaunch_nb.formatting import format_count, to_single_line
 from fastlaunch_nb.schema.columns import EVENTS
-from fastlaunch_nb.sources.json_input import (
-    describe_value,
-    is_path,
-    is_text,
-    iter_elements,
-    parse_documents,
-    read_text,
-    table_from_items,
-)
+from fastlaunch_nb.sources.documents import SourceItems
+from fastlaunch_nb.sources.envelopes import Document, describe_kinds, describe_payload, unwrap
+from fastlaunch_nb.sources.item_table import table_from_items
 
 _SOURCE, _DETAIL_TYPE = "aws.ec2", "EC2 Fast Launch State-change Notification"
 _PATHS = {  # to the fields of an event; all other columns are null
@@ -37,10 +28,11 @@ _PATHS = {  # to the fields of an event; all other columns are null
 }
 _FIELDS = tuple(column._replace(path=_PATHS.get(column.name, ())) for column in EVENTS)
 _ORDER = ["observed_at", "account_id", "region", "image_id", "event_id"]
-_MAX_KINDS = 5  # that a message names
+_WITHOUT_DETAIL = " without detail"
 _EXPECTED = (
     f"Expected EventBridge events of {_SOURCE}, {_DETAIL_TYPE!r}: one or many "
-    "(dicts, JSON text, a path to a file or to a folder of files, an open file)."
+    "(dicts, JSON text, a path to a file or to a folder of files, an open file), also as SQS, SNS, "
+    "Lambda, Kinesis, Firehose or CloudWatch Logs deliver them."
 )
 
 
@@ -52,12 +44,19 @@ def from_events(source: object) -> pd.DataFrame:
 
     Parameters
     ----------
-    source : dict, iterable of dict, str, bytes, path or open file
+    source : dict, iterable of dict, str, bytes, path, open file, or iterable of these
         One or more events: dicts, or JSON (a document, an array, JSON lines, or
         documents without a separator, as Firehose writes them) as text, bytes, a
-        path or an open file. A path to a folder reads all files in it and below;
-        hidden files are skipped, and links to folders are not followed. Data
-        compressed by gzip is recognized by its content.
+        path or an open file. Data compressed by gzip is recognized by its content.
+
+        Events may be in envelopes, of any nesting up to 32 levels: messages of SQS and
+        SNS, what a Lambda function receives, records of Kinesis and Firehose, and
+        CloudWatch Logs: subscriptions, ``filter-log-events``, ``tail``, live tail,
+        Insights, and exports to S3.
+
+        A path to a folder reads all files in it and below, in the order of their names;
+        hidden files are skipped, and links to folders are not followed. What cannot be
+        read is left out, with a warning.
 
     Returns
     -------
@@ -72,13 +71,14 @@ def from_events(source: object) -> pd.DataFrame:
     Raises
     ------
     SourceError
-        If the source is something else, has only events of other kinds, or cannot
-        be read completely. No rows are returned.
+        If the source is something else, or has only events of other kinds; if a file that
+        you name cannot be read completely, or no file of a folder. No rows are returned.
 
     Warns
     -----
     FastLaunchWarning
-        If events of other kinds are skipped.
+        If events of other kinds, or without detail, are skipped; if files of a folder are
+        left out.
 
     Examples
     --------
@@ -93,20 +93,50 @@ def from_events(source: object) -> pd.DataFrame:
                image_id     state               observed_at
     0  ami-123456789012  enabling 2022-08-31 20:30:12+00:00
     """
-    events, others = [], Counter[str]()
-    for event in _iter_events(source):
-        if (event.get("source"), event["detail-type"]) == (_SOURCE, _DETAIL_TYPE):
-            events.append(event)
-        else:
-            others[f"{event.get('source')}: {event['detail-type']}"] += 1
-    if others and not events:
-        raise SourceError(
-            f"{_EXPECTED} Got {_describe_kinds(others)}. Set the rule's event pattern to "
-            f'{{"source": ["{_SOURCE}"], "detail-type": ["{_DETAIL_TYPE}"]}}.'
-        )
+    items = SourceItems(source, _EXPECTED, _find_events)
+    found = items.items()
+    others = Counter(item for item in found if isinstance(item, str))
+    if others and others.total() == len(found):
+        raise SourceError(f"{_EXPECTED} Got {describe_kinds(others)}. {_advise(others)}")
+    events = items.to_frame(_make_observations)
     if others:
-        warn(f"Skipped {_describe_kinds(others)}, which are not of Fast Launch.")
-    return deduplicate_events(table_from_items(events, _FIELDS, _EXPECTED))
+        warn(f"Skipped {describe_kinds(others)}, which are not of Fast Launch.")
+    return deduplicate_events(events)
+
+
+def _find_events(documents: Iterable[Document]) -> Iterator[Mapping[str, Any] | str]:
+    """Yield the events of Fast Launch, and the kind of each other event."""
+    for content, origin, is_inside in unwrap(documents, _is_event, _EXPECTED):
+        if not isinstance(content, Mapping) or not _is_event(content):
+            if not is_inside:
+                raise SourceError(f"{_EXPECTED} Got {describe_payload(content)}{origin}.")
+            yield describe_payload(content)
+        elif (content.get("source"), content["detail-type"]) != (_SOURCE, _DETAIL_TYPE):
+            yield f"{content.get('source')}: {content['detail-type']}"
+        elif not content.get("detail"):
+            yield f"{_SOURCE}: {_DETAIL_TYPE}{_WITHOUT_DETAIL}"
+        else:
+            yield content
+
+
+def _is_event(content: Mapping[Any, Any]) -> bool:
+    return "detail-type" in content
+
+
+def _make_observations(items: list[Mapping[str, Any] | str]) -> pd.DataFrame:
+    """Return a row for each event, without those of other kinds."""
+    events = [item for item in items if isinstance(item, Mapping)]
+    return table_from_items(events, _FIELDS, _EXPECTED)
+
+
+def _advise(others: Counter[str]) -> str:
+    """Return what to change if there are events, but none with a state of Fast Launch."""
+    if any(kind.endswith(_WITHOUT_DETAIL) for kind in others):
+        return "Deliver the whole event: remove the input transformer of the rule's target."
+    return (
+        f'Set the rule\'s event pattern to {{"source": ["{_SOURCE}"], '
+        f'"detail-type": ["{_DETAIL_TYPE}"]}}.'
+    )
 
 
 def deduplicate_events(events: pd.DataFrame) -> pd.DataFrame:
@@ -115,51 +145,3 @@ def deduplicate_events(events: pd.DataFrame) -> pd.DataFrame:
     events = events.sort_values(_ORDER + other_columns, kind="stable")
     is_repeated = events["event_id"].duplicated() & events["event_id"].notna()
     return events[~is_repeated].reset_index(drop=True)
-
-
-def _describe_kinds(others: Counter[str]) -> str:
-    """Return the number of other events, and of each kind."""
-    kinds = sorted(others, key=lambda kind: (-others[kind], kind))
-    named = [f"{others[kind]:,} of {to_single_line(kind)[:120]}" for kind in kinds[:_MAX_KINDS]]
-    more = len(kinds) - len(named)
-    named += [f"and {format_count(more, 'more kind')}"] if more else []
-    total = others.total()
-    return f"{format_count(total, 'other event')} ({', '.join(named)})"
-
-
-# --- sources --------------------------------------------------------------------------
-
-
-def _iter_events(source: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the events of any accepted source."""
-    if not is_text(source):
-        yield from _check_events(iter_elements(source, _EXPECTED), "")
-        return
-    folder = Path(os.path.expanduser(source)) if is_path(source) else None
-    # Unlike Path.is_dir, os.path.isdir accepts any text.
-    files = _iter_files(folder) if folder and os.path.isdir(folder) else [source]
-    for file in files:
-        text = read_text(file, _EXPECTED)
-        for document in parse_documents(text, _EXPECTED):
-            yield from _check_events(iter_elements(document, _EXPECTED), f" in {text.name}")
-
-
-def _check_events(elements: Iterable[object], origin: str) -> Iterator[Mapping[str, Any]]:
-    for event in elements:
-        if not isinstance(event, Mapping) or "detail-type" not in event:
-            raise SourceError(f"{_EXPECTED} Got {describe_value(event)}{origin}.")
-        yield event
-
-
-def _iter_files(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and below, without hidden ones."""
-
-    def raise_source_error(error: OSError) -> None:
-        raise SourceError(f"{_EXPECTED} Cannot read {error.filename!r}: {error.strerror}.")
-
-    for parent, folders, files in os.walk(folder, onerror=raise_source_error):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(parent, name) for name in sorted(files) if not name.startswith(".")):
-            if path.exists() and not path.is_file():  # a pipe may never end
-                raise SourceError(f"{_EXPECTED} Got {str(path)!r}, a pipe or a device. Move it.")
-            yield path

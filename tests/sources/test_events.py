@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +60,30 @@ def test_an_empty_source_has_no_rows(source: Any) -> None:
     assert (len(events), list_dtypes(events)) == (0, DTYPES)
 
 
-@pytest.mark.parametrize("name", ["id", "account", "region", "time", "detail", "resources"])
+@pytest.mark.parametrize("name", ["id", "account", "region", "time", "resources"])
 def test_a_missing_field_is_null(name: str) -> None:
     """Without a field the dtypes stay, and its columns are null."""
     events = fl.from_events(make_event(**{name: None}))
     all_columns = set(fl.from_events(make_event()).dropna(axis="columns"))
     null_columns = all_columns - set(events.dropna(axis="columns"))
     assert list_dtypes(events) == DTYPES
-    assert len(null_columns) == {"time": 2, "detail": 4, "resources": 0}.get(name, 1)
+    assert len(null_columns) == {"time": 2, "resources": 0}.get(name, 1)
+
+
+@pytest.mark.parametrize("detail", [None, {}])
+def test_an_event_without_detail_is_no_row(detail: Any) -> None:
+    """An event that names no image is skipped with a warning, or an error if there is no other."""
+    without = make_event(2, detail=detail)
+    with pytest.warns(fl.FastLaunchWarning, match="State-change Notification without detail"):
+        assert fl.from_events([make_event(1), without])["event_id"].tolist() == ["e1"]
+    with pytest.raises(fl.SourceError, match=r"Got 1 other event .* remove the input transformer"):
+        fl.from_events(without)
+
+
+def test_a_replay_of_an_archive_is_the_same() -> None:
+    """An event that an archive of EventBridge replays has one more field, and the same row."""
+    replayed = make_event(1, **{"replay-name": "last-week"})
+    pd.testing.assert_frame_equal(fl.from_events(replayed), fl.from_events(make_event(1)))
 
 
 # --- sources --------------------------------------------------------------------------
@@ -137,15 +152,6 @@ def test_a_folder_is_read_at_any_depth(tmp_path: Path) -> None:
     (folder / ".hidden" / "file").write_text("hidden")
     assert fl.from_events(folder)["event_id"].tolist() == [f"e{n}" for n in range(9)]
     assert fl.from_events(str(folder)).equals(fl.from_events(folder))
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes in folders")
-def test_a_pipe_in_a_folder_is_refused(tmp_path: Path) -> None:
-    """A named pipe, whose other end may never write, is an error that names it, at once."""
-    folder = write_like_firehose(tmp_path, [make_event(1)])
-    os.mkfifo(folder / "pipe")
-    with pytest.raises(fl.SourceError, match=r"pipe', a pipe or a device\. Move it\."):
-        fl.from_events(folder)
 
 
 def test_an_empty_folder_has_no_rows(tmp_path: Path) -> None:
@@ -304,41 +310,41 @@ def test_other_sources_are_refused(source: object, problem: str) -> None:
     assert "It is empty." not in str(caught.value)
 
 
+def test_error_output_of_firehose_is_left_out(tmp_path: Path) -> None:
+    """Of a folder of Firehose its own error output is left out, and named in one warning."""
+    folder = write_like_firehose(tmp_path, TWO)
+    failed = folder / "processing-failed" / "2026" / "stream-2"
+    failed.parent.mkdir(parents=True)
+    failed.write_text('{"attemptsMade": 4, "errorCode": "Lambda.FunctionError", "rawData": "e30="}')
+    with pytest.warns(fl.FastLaunchWarning) as caught:
+        events = fl.from_events(folder)
+    assert events["event_id"].tolist() == ["e2", "e1"]
+    assert [str(each.message) for each in caught] == [
+        "Left out 1 file that could not be read. Got a dict with the keys 'attemptsMade', "
+        f"'errorCode', 'rawData' in the file '{failed}'."
+    ]
+
+
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    "line",
     [
-        (join_events(*TWO)[:-40].encode(), r"Cannot parse .* as JSON: .*line 1 column"),
-        (gzip.compress(LINES.encode())[:-9], "Cannot decompress"),
-        (b'{"rawData": ""}', "a dict with the keys 'rawData' in the file"),
-        (b"PAR1", "as JSON"),
+        pytest.param("2026-01-10T20:30:12.000Z {}", id="export to S3"),
+        pytest.param("2026-01-10T20:30:12.000000+00:00 2026/01/10/a1b2 {}", id="tail"),
+        pytest.param("2026-01-10T20:30:12 {}", id="tail, short"),
+        pytest.param("2026-01-10T20:30:12.123+00:00 /aws/events/x a1b2 {}", id="live tail"),
     ],
 )
-def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, problem: str) -> None:
-    """A damaged file of a folder is an error that names it: no event is lost silently."""
-    folder = write_like_firehose(
-        tmp_path, [make_event(n, time=f"2026-01-1{n}T00:00:00Z") for n in range(9)], 2
-    )
-    damaged = folder / "2026" / "01" / "16" / "half-written"
-    damaged.parent.mkdir(exist_ok=True)
-    damaged.write_bytes(content)
-    with pytest.raises(fl.SourceError, match=problem) as caught:
-        fl.from_events(folder)
-    assert f"the file '{damaged}'" in str(caught.value)
-
-
-def test_an_unreadable_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A subfolder without read permission is an error that names it."""
-    (tmp_path / "closed").mkdir()
-    real_scandir = os.scandir
-
-    def scandir(path: Any) -> Any:
-        if Path(path).name == "closed":
-            raise PermissionError(13, "Permission denied", str(path))
-        return real_scandir(path)
-
-    monkeypatch.setattr("os.scandir", scandir)
-    with pytest.raises(fl.SourceError, match=r"Cannot read '.*closed': Permission denied"):
-        fl.from_events(tmp_path)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_lines_of_logs(line: str, indent: int | None, tmp_path: Path) -> None:
+    """Lines of a log, also of several lines, give their events; other lines are counted."""
+    lines = [line.replace("{}", json.dumps(event, indent=indent)) for event in TWO]
+    file = tmp_path / "000000.gz"
+    file.write_bytes(gzip.compress("\n".join(lines).encode() + b"\n"))
+    for source in ("\n".join(lines), file, tmp_path):
+        pd.testing.assert_frame_equal(fl.from_events(source), fl.from_events(TWO))
+    text = line.replace("{}", "START\n  at line 3")
+    with pytest.warns(fl.FastLaunchWarning, match=r"Skipped 1 other event \(1 of text without"):
+        assert len(fl.from_events("\n".join([lines[0], text, lines[1]]))) == 2
 
 
 # --- intervals of scans and events ----------------------------------------------------

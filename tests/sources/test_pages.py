@@ -151,6 +151,98 @@ def test_next_token_of_a_limited_read() -> None:
     assert fl.from_pages([last, page]).attrs["next_token"] == "abc"
 
 
+BY_REGION = {
+    "us-east-1": {"FastLaunchImages": [item(1), item(2)]},
+    "eu-west-1": [item(3)],
+    "us-gov-west-1": item(4),
+    "ap-south-1": {"FastLaunchImages": []},
+    "eusc-de-east-1": [],
+}
+REGIONS = ["us-east-1", "us-east-1", "eu-west-1", "us-gov-west-1"]
+
+
+@pytest.mark.parametrize(
+    ("source", "accounts"),
+    [
+        pytest.param(BY_REGION, [None] * 4, id="by region"),
+        pytest.param(json.dumps(BY_REGION, default=str), [None] * 4, id="text"),
+        pytest.param([{name: page} for name, page in BY_REGION.items()], [None] * 4, id="apart"),
+        pytest.param({"111122223333": BY_REGION}, ["111122223333"] * 4, id="by account"),
+        pytest.param(
+            {name: {"111122223333": page} for name, page in BY_REGION.items() if page},
+            ["111122223333"] * 4,
+            id="by region and account",
+        ),
+    ],
+)
+def test_a_map_has_regions_and_accounts(source: Any, accounts: list[str | None]) -> None:
+    """The keys of a map fill region and account, its values are whatever a source may be."""
+    images = fl.from_pages(source)
+    assert images["image_id"].tolist() == [f"ami-{n:017x}" for n in (1, 2, 3, 4)]
+    assert images["region"].tolist() == REGIONS
+    assert [None if value is pd.NA else value for value in images["account_id"]] == accounts
+    filled = fl.from_pages(source, account_id="111122223333")
+    assert filled["account_id"].tolist() == ["111122223333"] * 4
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"us-east-1": 5}, "Got int in 'us-east-1'"),
+        ({"us-east-1": {"error": "denied"}}, "Got a dict with the keys 'error' in 'us-east-1'"),
+        ('{"us-east-1": "denied"}', "Got text without JSON in the text in 'us-east-1'"),
+        ({"us-east-1": {"eu-west-1": []}}, "Got a dict with the keys 'eu-west-1' in 'us-east-1'"),
+        ({"us-east-1": [], "Ohio": []}, "Got a dict with the keys 'us-east-1', 'Ohio'"),
+        ({"US East": []}, "Got a dict with the keys 'US East'"),
+        ({"12345": []}, "Got a dict with the keys '12345'"),
+    ],
+)
+def test_other_maps_are_refused(source: Any, problem: str) -> None:
+    """A region that holds something else is an error that names it: nothing is left out."""
+    with pytest.raises(fl.SourceError) as caught:
+        fl.from_pages(source)
+    assert problem in str(caught.value)
+
+
+def test_a_contradiction_is_refused() -> None:
+    """A region or account that the source contradicts is an error with both."""
+    images = fl.from_pages(BY_REGION["us-east-1"], region="us-east-1")
+    assert fl.from_pages({"us-east-1": BY_REGION["us-east-1"]}, region="us-east-1").equals(images)
+    with pytest.raises(fl.SourceError, match="the region 'us-east-1', but region is 'eu-west-1'"):
+        fl.from_pages(BY_REGION, region="eu-west-1")
+
+
+def test_each_region_has_its_own_time_and_end() -> None:
+    """Each region of a map has its first Date; a token of one of several is a warning."""
+
+    def make_page(number: int, second: int, **fields: Any) -> dict[str, Any]:
+        headers = {"date": f"Thu, 15 Jan 2026 12:00:0{second} GMT"}
+        metadata = {"HTTPHeaders": headers}
+        return {"FastLaunchImages": [item(number)], "ResponseMetadata": metadata, **fields}
+
+    pages = {"us-east-1": [make_page(1, 1, NextToken="a"), make_page(2, 2)]}
+    two = {**pages, "eu-west-1": [make_page(3, 3, NextToken="b")]}
+    with pytest.warns(fl.FastLaunchWarning, match="^eu-west-1: the read stopped early") as caught:
+        images = fl.from_pages(two)
+    assert images["observed_at"].dt.second.tolist() == [1, 1, 3]
+    assert (len(caught), images.attrs["next_token"]) == (1, None)
+    assert fl.from_pages(pages).attrs["next_token"] is None
+    assert fl.from_pages({"eu-west-1": two["eu-west-1"]}).attrs["next_token"] == "b"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        [[item(1)], [item(2)]],
+        [{"FastLaunchImages": [item(1)]}, item(2)],
+        [[{"FastLaunchImages": [item(1)]}], {"FastLaunchImages": [item(2)]}],
+    ],
+)
+def test_lists_in_lists(source: Any) -> None:
+    """Lists in lists, as jq and several commands make them, give their images in order."""
+    pd.testing.assert_frame_equal(fl.from_pages(source), fl.from_pages([item(1), item(2)]))
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -1,0 +1,184 @@
+"""Formats: the content of a file, parsed into documents by what it begins with.
+
+JSON, JSON lines and logs; CSV and Parquet, of which each row is a dict; YAML as the AWS CLI
+writes it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fastlaunch_nb.errors import MissingExtraError, SourceError
+from fastlaunch_nb.formatting import remove_guard
+from fastlaunch_nb.sources import json_input
+from fastlaunch_nb.sources.json_input import (
+    SourceData,
+    SourceText,
+    decode_data,
+    is_log_line,
+    parse_documents,
+    skip_space,
+)
+
+MAX_ROWS = 5_000_000  # of a Parquet file, which may repeat a value any number of times
+MAX_YAML_BYTES = 1 << 26
+_MAX_YAML_LEVELS: Final = 64
+_MAX_HEADER: Final = 1 << 16
+_CSV_HEADER: Final = re.compile(r"[\w@. \"-]+([,;\t])[\w@. \"-]*(?:\1[\w@. \"-]*)*\r?(?=\n|\Z)")
+_YAML_START: Final = re.compile(r"---|%YAML|#|- |-\r?\n|\"?[\w-]+\"?:(?:\s|\Z)")
+_ARCHIVES: Final = {
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
+    b"BZh": "compressed by bzip2",
+}
+
+
+def parse_formats(data: SourceData, expected: str) -> Iterator[Any]:
+    """Yield the documents in text or bytes of any known format; none if it is blank."""
+    if isinstance(data.content, bytes):
+        if data.content.startswith(b"PAR1"):
+            yield from _parse_parquet(data.content, data.name, expected)
+            return
+        _refuse_archives(data.content, data.name, expected)
+    text = decode_data(data, expected)
+    start = skip_space(text.content)
+    if text.content[start : start + 1] in ("{", "[", "") or is_log_line(text.content, start):
+        yield from parse_documents(text, expected)
+    elif header := _CSV_HEADER.match(text.content, start, start + _MAX_HEADER):
+        yield from _parse_csv(text, header[1], expected)
+    elif _YAML_START.match(text.content, start):
+        yield from _parse_yaml(text, expected)
+    else:
+        yield from parse_documents(text, expected)
+
+
+def _refuse_archives(content: bytes, name: str, expected: str) -> None:
+    for start, kind in _ARCHIVES.items():
+        if content.startswith(start):
+            raise SourceError(f"{expected} Got {name}, which is {kind}. Unpack it, or save as CSV.")
+
+
+def _parse_csv(text: SourceText, separator: str, expected: str) -> Iterator[Any]:
+    """Yield rows; an empty cell is null, and the apostrophe before a formula goes."""
+    lines = csv.reader(io.StringIO(text.content, newline=""), delimiter=separator, strict=True)
+    try:
+        header, *rows = filter(None, lines)
+    except csv.Error as error:
+        raise SourceError(f"{expected} Cannot parse {text.name} as CSV: {error}.") from None
+    if not rows:
+        yield []  # a table without rows is no empty file
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise SourceError(
+                f"{expected} Cannot parse {text.name} as CSV: row {number:,} has {len(row)} of "
+                f"{len(header)} columns."
+            )
+        cells = (remove_guard(cell) or None for cell in row)
+        yield dict(zip(header, cells, strict=True))
+
+
+# --- Parquet --------------------------------------------------------------------------
+
+
+def _parse_parquet(content: bytes, name: str, expected: str) -> Iterator[Any]:
+    """Yield rows; refuse files whose text would fill the memory."""
+    try:
+        file = pq.ParquetFile(io.BytesIO(content))
+        size = _measure_parquet(file)
+        if size <= json_input.MAX_BYTES and file.metadata.num_rows <= MAX_ROWS:
+            yield from _iter_rows(content, file.schema_arrow)
+            if not file.metadata.num_rows:
+                yield []  # a table without rows is no empty file
+            return
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        message = " ".join(str(error).split())
+        raise SourceError(f"{expected} Cannot parse {name} as Parquet: {message}.") from None
+    raise SourceError(
+        f"{expected} Got {name}, which holds more than {json_input.MAX_BYTES:,} bytes "
+        f"or {MAX_ROWS:,} rows. Split it."
+    )
+
+
+def _measure_parquet(file: pq.ParquetFile) -> int:
+    """Return the bytes of a file without compression."""
+    groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+    return sum(group.total_byte_size for group in groups)
+
+
+def _iter_rows(content: bytes, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    """Yield rows without nested columns. Equal texts are one object, however often they stand."""
+    size, plain = 0, [field for field in schema if not _is_nested(field.type)]
+    names, texts = ([field.name for field in fields] for fields in (plain, filter(_is_text, plain)))
+    file = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts)
+    for batch in file.iter_batches(batch_size=4096, columns=names):
+        columns = [list(_iter_cells(column)) for column in batch.columns]
+        size += sum(len(cell) for column in columns for cell in column if isinstance(cell, str))
+        if size > json_input.MAX_BYTES:
+            raise ValueError(f"its text has more than {json_input.MAX_BYTES:,} characters")
+        for cells in zip(*columns, strict=True):
+            yield dict(zip(batch.schema.names, cells, strict=True))
+
+
+def _is_nested(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind) or pa.types.is_binary(kind))
+
+
+def _is_text(field: pa.Field) -> bool:
+    return bool(pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
+
+
+def _iter_cells(column: pa.Array) -> Iterator[Any]:
+    """Yield the values of a column; a number that is none is null."""
+    if pa.types.is_dictionary(column.type):
+        values = column.dictionary.to_pylist()
+        yield from (None if at is None else values[at] for at in column.indices.to_pylist())
+        return
+    for value in column.to_pylist():
+        yield None if isinstance(value, float) and math.isnan(value) else value
+
+
+# --- YAML -----------------------------------------------------------------------------
+
+
+def _parse_yaml(text: SourceText, expected: str) -> Iterator[Any]:
+    """Yield the documents of YAML without aliases, a few of which can fill the memory."""
+    try:
+        import yaml
+    except ImportError:
+        raise MissingExtraError(
+            "yaml",
+            f"Export {text.name} again as JSON, with --output json. To read its YAML fastlaunch_nb",
+        ) from None
+    if len(text.content) > MAX_YAML_BYTES:
+        raise SourceError(
+            f"{expected} Got {text.name}, YAML of more than {MAX_YAML_BYTES:,} characters. "
+            "Export it again with --output json."
+        )
+    load = partial(yaml.load_all, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    try:
+        _check_yaml(yaml, text.content)
+        documents = list(load(text.content))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        message = " ".join(str(error).split())
+        raise SourceError(f"{expected} Cannot parse {text.name} as YAML: {message}.") from None
+    yield from (document for document in documents if document is not None)
+
+
+def _check_yaml(yaml: Any, content: str) -> None:
+    """Refuse aliases and deep nesting before anything is built."""
+    level = 0
+    for event in yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias, which the AWS CLI never writes")
+        level += isinstance(event, yaml.CollectionStartEvent)
+        level -= isinstance(event, yaml.CollectionEndEvent)
+        if level > _MAX_YAML_LEVELS:
+            raise yaml.YAMLError(f"it is nested more than {_MAX_YAML_LEVELS} levels deep")
