@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import tzinfo
-from pathlib import Path
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from fastlaunch_nb.errors import InputError, SourceError
+from fastlaunch_nb.errors import InputError, SourceError, warn
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.pool.launch_pattern import MAX_DAYS, check_launch_count, parse_zone
 from fastlaunch_nb.pool.launch_times import convert_datetimes, parse_launches
 from fastlaunch_nb.schema.columns import TEXT, TIME, Column
-from fastlaunch_nb.sources.json_input import describe_value, is_text, parse_documents, read_text
+from fastlaunch_nb.sources.documents import SourceItems
+from fastlaunch_nb.sources.envelopes import Document, describe_kinds, describe_payload, unwrap
+from fastlaunch_nb.sources.json_input import describe_value, is_text
+from fastlaunch_nb.sources.powershell import check_depth, open_array, restore_value
 
 LAUNCHES: Final = (
     Column("time", TIME, "when the instance was launched; or the start of the period"),
@@ -32,6 +36,7 @@ LAUNCHES: Final = (
 
 _ROLE: Final = re.compile(r"ec2fastlaunch\.amazonaws\.com|AWSServiceRoleForEC2FastLaunch")
 """Marks RunInstances of Fast Launch itself, whose preparation instances are no launches."""
+_FILE_NAME: Final = re.compile(r"\.(json|jsonl|ya?ml|csv|parquet|gz|log|txt)$", re.IGNORECASE)
 _EXPECTED: Final = (
     "Expected launches: a frame of fl.metrics, RunInstances events of CloudTrail (log files, "
     "LookupEvents, Lake), DescribeScalingActivities, DescribeInstances, datetimes, or a pattern "
@@ -81,7 +86,10 @@ def launches(
           it, and ``;`` between several. ``fastlaunch_nb.pool.launch_pattern`` has the grammar.
           Counts a time come at random unless they are "evenly".
 
-        JSON may be text, bytes, a path or an open file, also compressed by gzip, or parsed.
+        What AWS recorded may be parsed, or JSON, YAML, CSV or Parquet as text, bytes, a path, a
+        folder, an open file, or several of these; also compressed by gzip, from PowerShell's
+        ``ConvertTo-Json -Depth 9``, and in the envelopes that :func:`fastlaunch_nb.from_events`
+        opens. Files of a folder that cannot be read are left out, with a warning.
     time_zone : str or datetime.tzinfo, optional
         The zone of times that name none, such as ``"Europe/Berlin"``; by default UTC, as
         EventBridge rules have it. Local times follow daylight saving time.
@@ -133,17 +141,21 @@ def launches(
     if hasattr(source, "dtype"):
         return _make_frame(np.sort(convert_datetimes(source, zone)))
     elements = list(source)
-    if any(isinstance(element, Mapping) for element in elements):
+    if any(isinstance(element, Mapping) or _is_file(element) for element in elements):
         return _read_documents(elements)
     return _make_frame(np.sort(convert_datetimes(elements, zone)))
 
 
 def _is_document(text: str) -> bool:
     """Return whether a text is JSON or names a file, and is no pattern."""
-    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") or '{"' in text:
         return True
-    is_file_name = bool(re.search(r"\.(json|jsonl|gz|log|txt)$", text, re.IGNORECASE))
-    return is_file_name or os.path.exists(os.path.expanduser(text))
+    return bool(_FILE_NAME.search(text)) or os.path.exists(os.path.expanduser(text))
+
+
+def _is_file(element: Any) -> bool:
+    """Return whether an element is a path, an open file or text of a document, and no time."""
+    return _is_document(element) if isinstance(element, str) else is_text(element)
 
 
 def _make_frame(times: Any, **columns: Any) -> pd.DataFrame:
@@ -181,9 +193,17 @@ def _read_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_documents(source: Any) -> pd.DataFrame:
-    """Return launches from JSON documents, each event or activity once."""
+    """Return launches from documents, each event or activity once."""
+    items = SourceItems(source, _EXPECTED, _find_launches)
+    frame = items.to_frame(_make_launches)
+    if others := Counter(item for item in items.items() if isinstance(item, str)):
+        warn(f"Skipped {describe_kinds(others)}, which have no launches.")
+    return frame
+
+
+def _make_launches(items: list[_Launch | str]) -> pd.DataFrame:
     found: dict[Any, _Launch] = {}
-    for number, launch in enumerate(_iter_launches(_iter_documents(source))):
+    for number, launch in enumerate(item for item in items if isinstance(item, _Launch)):
         found.setdefault(launch.source_id or number, launch)
     rows = list(found.values())
     check_launch_count(sum(row.number for row in rows))
@@ -197,6 +217,7 @@ def _read_documents(source: Any) -> pd.DataFrame:
 def _parse_time(value: Any) -> pd.Timestamp:
     """Return a time in UTC, from text, a datetime, or seconds since 1970."""
     time: object = None
+    value = restore_value(value)
     with suppress(ValueError, TypeError, OverflowError):
         if isinstance(value, int | float):
             return pd.Timestamp(value, unit="s", tz="UTC")
@@ -206,33 +227,31 @@ def _parse_time(value: Any) -> pd.Timestamp:
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
 
 
-def _iter_documents(source: Any) -> Iterator[Any]:
-    """Yield parsed documents, from text, files and folders."""
-    if isinstance(source, str | os.PathLike) and os.path.isdir(os.path.expanduser(source)):
-        folder = Path(os.path.expanduser(source))
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                yield from parse_documents(read_text(path, _EXPECTED), _EXPECTED)
-    elif is_text(source):
-        yield from parse_documents(read_text(source, _EXPECTED), _EXPECTED)
-    else:
-        yield source
-
-
-def _iter_launches(documents: Iterable[Any]) -> Iterator[_Launch]:
-    """Yield the launches in documents, and in the lists and pages inside them."""
-    for document in documents:
-        if isinstance(document, list):
-            yield from _iter_launches(document)
-            continue
-        if not isinstance(document, Mapping):
-            raise SourceError(f"{_EXPECTED} Got {describe_value(document)}.")
-        for key, read in _READERS.items():
-            if key in document:
-                yield from read(document)
-                break
+def _find_launches(documents: Iterable[Document]) -> Iterator[_Launch | str]:
+    """Yield the launches in documents, and the kind of whatever else is in an envelope."""
+    for content, origin, is_inside in unwrap(documents, _is_record, _EXPECTED):
+        if isinstance(content, Mapping) and _is_record(content):
+            yield from _read_record(content, origin)
+        elif is_inside and isinstance(content, str):
+            yield describe_payload(content)
         else:
-            raise SourceError(f"{_EXPECTED} Got {describe_value(document)}.")
+            raise SourceError(f"{_EXPECTED} Got {describe_payload(content)}{origin}.")
+
+
+def _is_record(content: Mapping[Any, Any]) -> bool:
+    return any(key in content for key in _READERS)
+
+
+def _read_record(record: Mapping[str, Any], origin: str) -> list[_Launch]:
+    """Return the launches of a record that one of the readers knows."""
+    read = next(read for key, read in _READERS.items() if key in record)
+    try:
+        return list(read(record))
+    except (AttributeError, KeyError, TypeError):  # a part is of another type
+        check_depth(record, _EXPECTED, origin)
+        raise SourceError(
+            f"{_EXPECTED} Got {describe_value(record)}, parts of which are malformed{origin}."
+        ) from None
 
 
 def _read_lookup(event: Mapping[str, Any]) -> Iterator[_Launch]:
@@ -285,7 +304,7 @@ def _read_activity(activity: Mapping[str, Any]) -> Iterator[_Launch]:
     """Yield the launch of an activity of Auto Scaling; none if it failed, or started an old one."""
     text = str(activity.get("Description"))
     is_launch = text.startswith("Launching a new EC2 instance") and "from warm pool" not in text
-    if is_launch and activity.get("StatusCode") not in ("Failed", "Cancelled"):
+    if is_launch and restore_value(activity.get("StatusCode")) not in ("Failed", "Cancelled"):
         arn = [*str(activity.get("AutoScalingGroupARN", "")).split(":"), *[""] * 5]
         yield _Launch(
             activity.get("ActivityId"), activity.get("StartTime"),
@@ -295,8 +314,8 @@ def _read_activity(activity: Mapping[str, Any]) -> Iterator[_Launch]:
 
 def _read_reservation(reservation: Mapping[str, Any]) -> Iterator[_Launch]:
     """Yield the launches of a reservation: its instances that exist, but for preparation ones."""
-    for instance in reservation["Instances"]:
-        tags = {tag.get("Key"): tag.get("Value") for tag in instance.get("Tags") or ()}
+    for instance in _list(reservation, "Instances"):
+        tags = {tag.get("Key"): tag.get("Value") for tag in _list(instance, "Tags")}
         if tags.get("CreatedBy") == "EC2 Fast Launch":
             continue
         zone = str((instance.get("Placement") or {}).get("AvailabilityZone"))
@@ -315,11 +334,17 @@ def _find_first_launch(instance: Mapping[str, Any]) -> Any:
     The primary network interface stays attached from the first launch on (EC2 API Reference,
     Instance).
     """
-    for interface in instance.get("NetworkInterfaces") or ():
+    for interface in _list(instance, "NetworkInterfaces"):
         attachment = interface.get("Attachment") or {}
         if attachment.get("DeviceIndex") == 0 and attachment.get("AttachTime"):
             return attachment["AttachTime"]
     return instance.get("LaunchTime")
+
+
+def _list(record: Mapping[str, Any], name: str) -> Any:
+    """Return the values in a field, which Windows PowerShell may wrap; none if it is null."""
+    values = record.get(name) or ()
+    return open_array(values) if isinstance(values, Mapping) else values
 
 
 def _parse_json(text: str) -> Any:
@@ -330,11 +355,11 @@ def _parse_json(text: str) -> Any:
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Launch]]]] = {
-    "Records": lambda page: _iter_launches(page["Records"]),
-    "Events": lambda page: _iter_launches(page["Events"]),
     "QueryResultRows": _read_lake,
-    "Activities": lambda page: _iter_launches(page["Activities"]),
-    "Reservations": lambda page: _iter_launches(page["Reservations"]),
+    "Activities": lambda page: chain.from_iterable(map(_read_activity, _list(page, "Activities"))),
+    "Reservations": lambda page: chain.from_iterable(
+        map(_read_reservation, _list(page, "Reservations"))
+    ),
     "CloudTrailEvent": _read_lookup,
     "eventName": _read_event,
     "detail": lambda event: _read_event(event["detail"]),  # EventBridge, of any event

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.sources.launches import LAUNCHES
@@ -127,6 +128,67 @@ def test_files_and_folders(tmp_path: Path) -> None:
         == list_launches(fl.launches(str(tmp_path)))
         == EXPECTED
     )
+
+
+ENVELOPES: dict[str, Any] = {
+    "queue": [{"Records": [{"body": json.dumps({"detail": event})}]} for event in EVENTS],
+    "log": {"events": [{"message": json.dumps(event), "timestamp": 1} for event in EVENTS]},
+    "export to S3": "\n".join(f"2026-01-05T08:00:00.000Z {json.dumps(it)}" for it in EVENTS),
+    "LookupEvents in a log": {"logEvents": [{"message": json.dumps(LOOKUP)}]},
+    "Find-CTEvent": {"value": LOOKUP["Events"], "Count": len(EVENTS)},
+    "YAML": yaml.dump({"Records": EVENTS}).encode(),
+}
+
+
+@pytest.mark.parametrize("source", ENVELOPES.values(), ids=ENVELOPES)
+def test_events_in_envelopes(source: Any, tmp_path: Path) -> None:
+    """Events may come through a queue, a log or PowerShell, and in a list of files."""
+    assert list_launches(fl.launches(source)) == EXPECTED
+    data = source if isinstance(source, bytes) else str(source).encode()
+    if isinstance(source, dict | list):
+        data = json.dumps(source).encode()
+    path = tmp_path / "events.log"
+    path.write_bytes(data)
+    for files in (path, str(path), [path], [str(path), path]):
+        assert list_launches(fl.launches(files)) == EXPECTED
+
+
+def test_other_lines_of_a_log_are_counted() -> None:
+    """Text in a log is skipped with a warning; events of other calls need none."""
+    log = {"logEvents": [{"message": json.dumps(event)} for event in EVENTS]}
+    assert list_launches(fl.launches(log)) == EXPECTED
+    log["logEvents"].append({"message": "START RequestId: 1"})
+    with pytest.warns(fl.FastLaunchWarning) as caught:
+        assert list_launches(fl.launches(log)) == EXPECTED
+    assert [str(each.message) for each in caught] == [
+        "Skipped 1 other event (1 of text without JSON), which have no launches."
+    ]
+
+
+def test_exports_of_powershell() -> None:
+    """Times and constants that ConvertTo-Json writes are those of boto3."""
+    milliseconds = int(EIGHT.timestamp() * 1000) + 1000
+    instance = {
+        "InstanceId": "i-1", "ImageId": AMI, "LaunchTime": f"/Date({milliseconds})/",
+        "State": {"Code": 16, "Name": {"Value": "running"}}, "Tags": {"value": [], "Count": 0},
+    }  # fmt: skip
+    reservation = {"OwnerId": ACCOUNT, "Instances": {"value": [instance], "Count": 1}}
+    found = fl.launches(json.dumps({"value": [reservation], "Count": 1}))
+    assert list_launches(found) == [(1, AMI)]
+    activity = {"ActivityId": "a", "Description": "Launching a new EC2 instance: i-1"}
+    activity["StartTime"] = f"/Date({milliseconds})/"
+    failed: dict[str, Any] = {**activity, "ActivityId": "b", "StatusCode": {"Value": "Failed"}}
+    text = json.dumps([activity, failed]).encode("utf-16")
+    assert [second for second, _ in list_launches(fl.launches(text))] == [1]
+
+
+def test_a_folder_is_read_as_far_as_it_can_be(tmp_path: Path) -> None:
+    """A damaged file of a folder is left out, and named in one warning."""
+    (tmp_path / "a.json").write_text(json.dumps({"Records": EVENTS}))
+    (tmp_path / "b.json").write_text('{"Records": [')
+    (tmp_path / "c.json").write_text(json.dumps(make_event(9, [AMI], eventTime="noon-ish")))
+    with pytest.warns(fl.FastLaunchWarning, match=r"Left out 2 files .*b\.json'.*c\.json'"):
+        assert list_launches(fl.launches(tmp_path)) == EXPECTED
 
 
 def test_an_event_without_images_still_counts() -> None:
@@ -294,6 +356,10 @@ def test_patterns_have_days_and_a_seed() -> None:
         (pd.DataFrame({"a": [1], "b": [2]}), "Got a DataFrame with the columns a, b"),
         ("gone.json", "'gone.json', which is neither JSON text nor a readable file"),
         ('{"Records": [', "Cannot parse the text as JSON"),
+        ({"Reservations": 5}, "Got a dict with the keys 'Reservations', parts of which are malf"),
+        ({"Activities": [{"AutoScalingGroupARN": 1}, 5]}, "'Activities', parts of which are"),
+        ([{**EVENTS[0], "responseElements": {"instancesSet": 1}}], "parts of which are malformed"),
+        ({"Records": [{"a": 1}]}, "Got a dict with the keys 'a'"),
         ({"Events": [{"CloudTrailEvent": "{"}]}, "Cannot parse an event as JSON"),
         ([make_event(1, [AMI], eventTime="yesterday-ish")], "Got the time 'yesterday-ish'"),
         ([make_event(1, [AMI], eventTime=None)], "Got the time 'None', which is none"),
