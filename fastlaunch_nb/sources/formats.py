@@ -11,7 +11,6 @@ import io
 import math
 import re
 from collections.abc import Iterator
-from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -32,6 +31,13 @@ from fastlaunch_nb.sources.json_input import (
 MAX_ROWS = 5_000_000  # of a Parquet file, which may repeat a value any number of times
 MAX_YAML_BYTES = 1 << 26
 _MAX_YAML_LEVELS: Final = 64
+_YAML_SCALARS: Final = {  # of YAML 1.2, where `off`, `yes` and `12:30:00` are text
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?(?:0|[1-9][0-9]*)",
+    "float": r"[-+]?[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?",
+    "timestamp": r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d*)?(?:Z|[-+]\d\d(?::?\d\d)?)?",
+}
 _MAX_HEADER: Final = 1 << 16
 _CSV_HEADER: Final = re.compile(r"[\w@. \"-]+([,;\t])[\w@. \"-]*(?:\1[\w@. \"-]*)*\r?(?=\n|\Z)")
 _YAML_START: Final = re.compile(r"---|%YAML|#|- |-\r?\n|\"?[\w-]+\"?:(?:\s|\Z)")
@@ -162,14 +168,25 @@ def _parse_yaml(text: SourceText, expected: str) -> Iterator[Any]:
             f"{expected} Got {text.name}, YAML of more than {MAX_YAML_BYTES:,} characters. "
             "Export it again with --output json."
         )
-    load = partial(yaml.load_all, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     try:
         _check_yaml(yaml, text.content)
-        documents = list(load(text.content))
+        documents = list(yaml.load_all(text.content, Loader=_make_yaml_loader(yaml)))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         message = " ".join(str(error).split())
         raise SourceError(f"{expected} Cannot parse {text.name} as YAML: {message}.") from None
     yield from (document for document in documents if document is not None)
+
+
+def _make_yaml_loader(yaml: Any) -> Any:
+    """Return a loader of YAML 1.2, which the AWS CLI writes; PyYAML's own read 1.1."""
+    loader = type("Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+    loader.yaml_implicit_resolvers = {}  # type: ignore[attr-defined]
+    for name, pattern in _YAML_SCALARS.items():
+        whole = re.compile(f"(?:{pattern})\\Z")
+        loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", whole, None)  # type: ignore[attr-defined]
+        if whole.match(""):
+            loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", whole, [""])  # type: ignore[attr-defined]
+    return loader
 
 
 def _check_yaml(yaml: Any, content: str) -> None:

@@ -331,6 +331,7 @@ def test_error_output_of_firehose_is_left_out(tmp_path: Path) -> None:
         pytest.param("2026-01-10T20:30:12.000Z {}", id="export to S3"),
         pytest.param("2026-01-10T20:30:12.000000+00:00 2026/01/10/a1b2 {}", id="tail"),
         pytest.param("2026-01-10T20:30:12 {}", id="tail, short"),
+        pytest.param("2026-01-10T20:30:12.123000+00:00 2026/01/[$LATEST]a1 \n{}", id="tail, JSON"),
         pytest.param("2026-01-10T20:30:12.123+00:00 /aws/events/x a1b2 {}", id="live tail"),
     ],
 )

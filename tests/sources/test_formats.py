@@ -74,6 +74,17 @@ def test_a_time_without_quotes_is_a_time() -> None:
 
 
 @pytest.mark.parametrize(
+    "word", ["off", "yes", "NO", "y", "12:30:45", "1_000", "0123", "0x1F", "=", "<<", ".inf", "1e3"]
+)
+def test_words_of_yaml_are_text(word: str) -> None:
+    """Words that are text in YAML 1.2, as the AWS CLI writes it, are no truth values or numbers."""
+    text = f"ImageId: ami-1\nStateTransitionReason: {word}\nMaxParallelLaunches: 6\nOwnerId:\n"
+    [image] = fl.from_pages(text).to_dict("records")
+    assert (image["state_transition_reason"], image["max_parallel_launches"]) == (word, 6)
+    assert pd.isna(image["owner_id"])
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "it has an alias"),
