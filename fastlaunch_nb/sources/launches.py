@@ -246,12 +246,20 @@ def _read_record(record: Mapping[str, Any], origin: str) -> list[_Launch]:
     """Return the launches of a record that one of the readers knows."""
     read = next(read for key, read in _READERS.items() if key in record)
     try:
-        return list(read(record))
+        return [_check_names(launch) for launch in read(record)]
     except (AttributeError, KeyError, TypeError):  # a part is of another type
         check_depth(record, _EXPECTED, origin)
         raise SourceError(
             f"{_EXPECTED} Got {describe_value(record)}, parts of which are malformed{origin}."
         ) from None
+
+
+def _check_names(launch: _Launch) -> _Launch:
+    """Return a launch whose id and names are text or numbers; raise a TypeError for others."""
+    names = (launch.source_id, launch.account_id, launch.region, launch.image_id)
+    if not all(isinstance(name, str | int | None) for name in names):
+        raise TypeError("a name is of another type")
+    return launch
 
 
 def _read_lookup(event: Mapping[str, Any]) -> Iterator[_Launch]:

@@ -26,7 +26,7 @@ def parse_parquet(content: bytes, name: str, expected: str) -> Iterator[Any]:
             if not file.metadata.num_rows:
                 yield []  # a table without rows is no empty file
             return
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, IndexError) as error:
         message = " ".join(str(error).split())
         raise SourceError(f"{expected} Cannot parse {name} as Parquet: {message}.") from None
     raise SourceError(

@@ -6,7 +6,9 @@ import gzip
 import io
 import json
 import os
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from tests.helpers.samples import item, make_event
 
+DETAIL_TYPE = "EC2 Fast Launch State-change Notification"
 EVENTS = [make_event(n, time=f"2026-01-1{n}T00:00:00Z") for n in range(6)]
 PAGES = [{"FastLaunchImages": [item(n, StateTransitionTime=None)]} for n in range(6)]
 READERS = {"pages": (fl.from_pages, PAGES), "events": (fl.from_events, EVENTS)}
@@ -165,6 +168,37 @@ def test_a_file_with_a_wrong_value(kind: str, tmp_path: Path) -> None:
         read([*documents, document])
     assert str(refused.value).endswith(f" {problem}")
     assert "In the file" not in str(refused.value)
+
+
+WORDS = re.findall(
+    r"\S+",
+    """FastLaunchImages ImageId State StateTransitionTime SnapshotConfiguration Value value Count
+    us-east-1 111122223333 image_id state region ResponseMetadata HTTPHeaders detail-type detail
+    source time id account Records body Sns Message data awslogs logEvents message field results
+    Instances InstanceId Activities ActivityId Description eventName eventTime responseElements
+    CloudTrailEvent Tags""",
+)
+VALUES = ["aws.ec2", DETAIL_TYPE, "/Date(9)/", "RunInstances", "H4sIAAAA", "[1]", "@{a=1}"]
+ANYTHING = st.recursive(
+    st.none() | st.integers() | st.floats() | st.sampled_from([*VALUES, *WORDS]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(WORDS), inner, min_size=1, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize("read", [fl.from_pages, fl.from_events, fl.launches])
+@pytest.mark.filterwarnings("ignore::fastlaunch_nb.FastLaunchWarning")
+@given(content=ANYTHING)
+@example(content={"InstanceId": {}, "LaunchTime": "2026-01-05"})
+@example(content={"FastLaunchImages": [{"StateTransitionTime": 5, "State": {"Value": {}}}]})
+@example(content={"detail-type": DETAIL_TYPE, "source": "aws.ec2", "detail": {"imageId": [1]}})
+def test_any_content_is_read_or_refused(read: Any, content: Any) -> None:
+    """Law: whatever JSON a file holds, it gives a frame, or an error that has its type."""
+    with suppress(fl.SourceError):
+        assert isinstance(read(json.dumps(content).encode()), pd.DataFrame)
 
 
 @each_reader

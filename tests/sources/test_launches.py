@@ -359,6 +359,8 @@ def test_patterns_have_days_and_a_seed() -> None:
         ({"Reservations": 5}, "Got a dict with the keys 'Reservations', parts of which are malf"),
         ({"Activities": [{"AutoScalingGroupARN": 1}, 5]}, "'Activities', parts of which are"),
         ([{**EVENTS[0], "responseElements": {"instancesSet": 1}}], "parts of which are malformed"),
+        ([{"InstanceId": {}, "LaunchTime": "2026-01-05"}], "parts of which are malformed"),
+        ([make_event(1, [AMI], awsRegion=[])], "parts of which are malformed"),
         ({"Records": [{"a": 1}]}, "Got a dict with the keys 'a'"),
         ({"Events": [{"CloudTrailEvent": "{"}]}, "Cannot parse an event as JSON"),
         ([make_event(1, [AMI], eventTime="yesterday-ish")], "Got the time 'yesterday-ish'"),
