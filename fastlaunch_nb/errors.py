@@ -3,7 +3,8 @@
 A call that reads one thing raises. A call that reads many returns what worked and reports the
 failures as rows. Every message names the request, the answer, and what to do next. Invalid
 arguments raise before any request is sent. Credentials, session tokens and signatures appear in
-no message: text from AWS passes through :func:`redact` first.
+no message: text from AWS passes through :func:`redact` first. It leaves ARNs, principals and
+policies, which a message must name.
 
 ::
 
@@ -35,14 +36,26 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SECRETS = re.compile(
-    r"(?:AKIA|ASIA)[A-Z0-9]{12,}"  # access key ids
+    r"(?P<arn>\barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:[\w+=,.@:/*$-]+)"  # no secret
+    r"|(?P<label>(?i:"  # whatever follows such a name
+    r"(?:(?:secret[ _-]?(?:access[ _-]?)?key|(?:session|security|id|access|refresh)[ _-]?token"
+    r"|signature|failure message)[\"']?\s*[:=]\s*[\"']?(?=[^\s\"',;}]{16}))"
+    r"|(?:\b(?:password|passwd|client_?secret|token)(?:=|[\"']\s*:\s*)[\"']?)"
+    r"|\bbearer\s+(?=\S{16})))[^\s\"',;}]+"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{12,}"  # access key ids
     r"|Signature=\S+"
+    r"|\beyJ[\w-]+\.eyJ[\w-]+(?:\.[\w-]*)?"  # web identity tokens
     r"|(?<=//)\S+@"  # user and password in the address of an endpoint or a proxy
     r"|(?<=\?)[^\s\"'?=]+=[^\s\"']+"  # the query of an address
     r"|(?s:(?<=Invalid header value ).*)"  # what urllib3 refuses to send, in full
-    r"|(?<![\w+/=-])[A-Za-z0-9+/]{40}(?![\w+/=-])"  # secret access keys
-    r"|[A-Za-z0-9+/=_%-]{60,}"  # session tokens, encoded authorization messages
+    # Secret access keys; session tokens, signatures and encoded messages.
+    r"|(?P<opaque>(?<![\w+/=-])[A-Za-z0-9+/]{40}(?![\w+/=-])|[A-Za-z0-9+/=_%-]{60,})"
 )
+_HEX_ID = re.compile(
+    r"(?<![A-Za-z0-9])(?=[a-f]*[0-9])[0-9a-f]{8,40}(?![A-Za-z0-9])"
+)  # a signature has 64
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 _NAMES_ADDRESS = re.compile(r"^AWS_ENDPOINT_URL|^(https?|all)_proxy$", re.IGNORECASE)
 
 
@@ -232,6 +245,17 @@ def redact(text: str, addresses: Iterable[str] = ()) -> str:
     return escape_unprintable(" ".join(remove_secrets(text, addresses).split()))
 
 
+def describe_exception(error: BaseException, addresses: Iterable[str] = ()) -> str:
+    """Return the type and the text of any exception, without secrets; some have no text.
+
+    Examples
+    --------
+    >>> describe_exception(ValueError("no number")), describe_exception(EOFError())
+    ('ValueError: no number', 'EOFError')
+    """
+    return ": ".join(filter(None, (type(error).__name__, redact(str(error), addresses))))
+
+
 def remove_secrets(text: str, addresses: Iterable[str] = (), secrets: Iterable[str] = ()) -> str:
     """Remove what :func:`redact` removes, and these secrets; leave the rest of a text as it is.
 
@@ -242,7 +266,37 @@ def remove_secrets(text: str, addresses: Iterable[str] = (), secrets: Iterable[s
     """
     named = {value for name, value in os.environ.items() if _NAMES_ADDRESS.search(name)}
     pattern = _match_secrets(frozenset(named.union(addresses)), frozenset(secrets))
-    return _SECRETS.sub("***", pattern.sub("***", text))
+    return _SECRETS.sub(_mask, pattern.sub("***", text))
+
+
+def _mask(match: re.Match[str]) -> str:
+    """Return what replaces a match: itself if it is public, or else asterisks."""
+    if match["arn"] or (match["opaque"] and _is_name(match["opaque"])):
+        return match[0]
+    return f"{match['label'] or ''}***"
+
+
+def _is_name(text: str) -> bool:
+    """Return True if text consists of words and ids, as long names and paths do.
+
+    Of random keys of 40 characters, one in 600,000 does; of longer tokens, none.
+
+    Examples
+    --------
+    >>> _is_name("role/ci/WindowsFleetImageBuilderReadOnlyAccess-0123456789abcdef")
+    True
+    >>> _is_name("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    False
+    """
+    words = _WORD.findall(_HEX_ID.sub("", text))
+    letters = [word for word in words if word.isalpha()]
+    spoken = [word for word in letters if 3 <= len(word) <= 20 and _VOWEL.search(word)]
+    is_spoken = _count(spoken) >= 0.9 * _count(letters)
+    return is_spoken and _count(words) >= 3.2 * len(words)
+
+
+def _count(words: Iterable[str]) -> int:
+    return sum(map(len, words))
 
 
 @lru_cache

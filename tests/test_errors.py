@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import pickle
+import string
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
-from fastlaunch_nb.errors import redact
+from fastlaunch_nb.errors import describe_exception, redact
 from tests.helpers.samples import OTHER_EVENT, REGION, deny_operations, make_event
 
 UNKNOWN_STATE = {"state": ["enablin"]}
@@ -121,6 +125,86 @@ def test_secrets_of_addresses_are_redacted(
     if place != "argument":
         monkeypatch.setenv(place, address)
     assert redact(text, [address] if place == "argument" else []) == expected
+
+
+BASE64 = string.ascii_letters + string.digits + "+/"
+SHAPES: dict[str, tuple[str, int]] = {
+    "secret access key": (BASE64, 40),
+    "session token": (BASE64, 356),
+    "encoded message": (string.ascii_letters + string.digits + "-_", 412),
+    "signature": ("0123456789abcdef", 64),
+}
+CONTEXTS = [
+    "{}",
+    "'{}'",
+    "The key {}, of arn:aws:iam::111122223333:role/reader, is wrong.",
+    'printed {{"SecretAccessKey": "{}", "Version": 1}}',
+    "x-amz-security-token:{} host:ec2.amazonaws.com",
+    "Encoded authorization failure message: {}",
+    "Signature={}",
+    "Authorization: Bearer {}",
+]
+
+
+@given(st.integers(0, 2**32), st.sampled_from([*SHAPES]), st.sampled_from(CONTEXTS))
+def test_random_secrets_never_appear(seed: int, shape: str, context: str) -> None:
+    """Law: no key, token, encoded message or signature stays, wherever it is in a text."""
+    alphabet, length = SHAPES[shape]
+    secret = "".join(Random(seed).choices(alphabet, k=length))
+    text = redact(context.format(secret))
+    assert secret not in text
+    assert "***" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"SecretAccessKey":"MyOwnSecretKeyOfWordsAlone","Version":1}', '"***","Version":1}'),
+        ("aws_secret_access_key = MyOwnSecretKeyOfWordsAlone", "aws_secret_access_key = ***"),
+        ("password=hunter2 is wrong", "password=*** is wrong"),
+        ('{"password": "hunter2"}', '{"password": "***"}'),
+        ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.c2ln", "***"),
+        ("Signature expired: 20260115T120000Z", "Signature expired: 20260115T120000Z"),
+        ("the session token: it has expired", "the session token: it has expired"),
+    ],
+)
+def test_a_secret_is_known_by_its_name(text: str, expected: str) -> None:
+    """Whatever follows the name of a secret is removed, also if it consists of words."""
+    assert redact(text).endswith(expected)
+
+
+ROLE = "AWSReservedSSO_WindowsFleetAdministratorAccess_0123456789abcdef"
+PUBLIC = [
+    f"arn:aws:sts::111122223333:assumed-role/{ROLE}/a.very.long.name-of-a-person@example.com",
+    f"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/eu-central-1/{ROLE}",
+    "arn:aws:organizations::111122223333:policy/o-a1b2c3d4e5/service_control_policy/p-f6g7h8i9",
+    "arn:aws-us-gov:iam::111122223333:instance-profile/x0/EC2x9FastzLaunch7q-" + "Kq7x" * 20,
+    "arn:aws:kms:eu-west-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef",
+    "policy/o-exampleorganization/service_control_policy/p-examplepolicynumber111",
+    "MyCompanyProductionWindowsFleetBuilderXL",
+    "/var/run/secrets/eks/amazonaws/com/serviceaccount/token/of/the/reader",
+    "0123456789abcdef0123456789abcdef01234567",
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_names_stay(name: str) -> None:
+    """ARNs, principals, policies, profiles, paths and ids of any length are no secrets."""
+    text = f"User: {name} is not authorized (policy '{name}')"
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (EOFError(), "EOFError"),
+        (OSError(2, "No such file", "/a/token"), "OSError: [Errno 2] No such file: '/a/token'"),
+        (ValueError("AKIAIOSFODNN7EXAMPLE\nagain"), "ValueError: *** again"),
+    ],
+)
+def test_any_exception_has_a_text(error: Exception, expected: str) -> None:
+    """The text of an exception has its type, so it is never empty, and has no secret."""
+    assert describe_exception(error).replace("FileNotFoundError", "OSError") == expected
 
 
 # --- warnings -------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from fastlaunch_nb.aws.read_limits import (
 )
 from fastlaunch_nb.aws.targets import AccountCache, get_account_name, mark_sweep
 from fastlaunch_nb.collect.tasks import INTERRUPTION, AccountTask, RegionScan
-from fastlaunch_nb.errors import InputError, ReadError, redact, warn
+from fastlaunch_nb.errors import InputError, ReadError, describe_exception, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
 from fastlaunch_nb.threads import DaemonExecutor
 
@@ -396,7 +396,7 @@ class _CallbackProgress:
                 self._callback(self._done, self._total)
             except Exception as error:
                 self._callback = None
-                reason = redact(f"{type(error).__name__}: {error}")
+                reason = describe_exception(error)
                 warn(f"progress raised {reason}. It is not called again; the sweep goes on.")
 
 

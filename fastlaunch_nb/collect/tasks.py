@@ -16,7 +16,13 @@ from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
 from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit, get_code
 from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify_account
-from fastlaunch_nb.errors import FastLaunchError, ReadError, SetupError, did_you_mean, redact
+from fastlaunch_nb.errors import (
+    FastLaunchError,
+    ReadError,
+    SetupError,
+    describe_exception,
+    did_you_mean,
+)
 from fastlaunch_nb.schema.arrow import Batch, convert_to_batch, make_batch
 from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
 from fastlaunch_nb.sources.pages import choose_response_time, from_pages
@@ -191,9 +197,11 @@ class RegionScan:
         self.error_code = code
         self.request_id = getattr(error, "request_id", None)
         self._record_time(getattr(error, "date", None))
-        self.error_message = (
-            error.summary() if isinstance(error, FastLaunchError) else redact(str(error))
-        )
+        if isinstance(error, FastLaunchError):
+            self.error_message = error.summary()
+        else:  # of an executor, whose exceptions may have no text
+            reason = describe_exception(error)
+            self.error_message = f"{self.operation}: {reason}. Resume the sweep to read it again."
 
     def interrupt(self) -> None:
         """Record that the sweep was stopped before the end of this scan."""

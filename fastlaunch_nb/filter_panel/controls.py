@@ -12,7 +12,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from fastlaunch_nb.errors import InputError, redact
+from fastlaunch_nb.errors import InputError, describe_exception
 from fastlaunch_nb.filter_panel.widget_helpers import read_file
 from fastlaunch_nb.filters.facet_index import Histogram
 from fastlaunch_nb.validation import EPOCH
@@ -163,6 +163,6 @@ class TextButton(anywidget.AnyWidget):
             name, text = self._make_text()
             content = text.encode()
         except Exception as error:
-            self.send({"view": view, "error": redact(f"{type(error).__name__}: {error}")})
+            self.send({"view": view, "error": describe_exception(error)})
             raise  # the kernel's log keeps the traceback
         self.send({"view": view, "filename": name}, [content])

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.errors import InputError, redact
+from fastlaunch_nb.errors import InputError, describe_exception
 from fastlaunch_nb.rules import cost_rules, pool_rules, setting_rules, state_rules
 from fastlaunch_nb.rules.rule import SEVERITIES, Rule, RuleInput
 from fastlaunch_nb.schema.arrow import make_table
@@ -182,7 +182,7 @@ def _apply_rule(rule: Rule, facts: RuleInput) -> pd.DataFrame:
     try:
         return _complete_rows(rule, rule.find(facts))
     except Exception as error:
-        reason = redact(f"{type(error).__name__}: {error}")[:_MAX_REASON]
+        reason = describe_exception(error)[:_MAX_REASON]
         advice = "Correct the rule, or leave it out of rules=. The other findings stand."
         row = {
             "severity": rule.severity,  # of what it could not find
