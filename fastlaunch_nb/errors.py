@@ -55,6 +55,9 @@ _HEX_ID = re.compile(
     r"(?<![A-Za-z0-9])(?=[a-f]*[0-9])[0-9a-f]{8,40}(?![A-Za-z0-9])"
 )  # a signature has 64
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
+_KEY_LENGTH = 40  # of secret access keys; whatever is opaque and longer has 60 or more
+_NAME_OF_KEY = (0.9, 3.2)  # least share of letters in words, and length of words, of a name
+_NAME_OF_TOKEN = (0.75, 2.8)
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
 _NAMES_ADDRESS = re.compile(r"^AWS_ENDPOINT_URL|^(https?|all)_proxy$", re.IGNORECASE)
 
@@ -291,8 +294,9 @@ def _is_name(text: str) -> bool:
     words = _WORD.findall(_HEX_ID.sub("", text))
     letters = [word for word in words if word.isalpha()]
     spoken = [word for word in letters if 3 <= len(word) <= 20 and _VOWEL.search(word)]
-    is_spoken = _count(spoken) >= 0.9 * _count(letters)
-    return is_spoken and _count(words) >= 3.2 * len(words)
+    share, length = _NAME_OF_KEY if len(text) == _KEY_LENGTH else _NAME_OF_TOKEN
+    is_spoken = _count(spoken) >= share * _count(letters)
+    return is_spoken and _count(words) >= length * len(words)
 
 
 def _count(words: Iterable[str]) -> int:

@@ -1,4 +1,8 @@
-"""Translation of botocore's exceptions into this package's, with a remedy if one is known."""
+"""Translation of botocore's exceptions into this package's, with a remedy if one is known.
+
+Whatever goes wrong between a call and the answer of AWS, on the network or on this machine,
+becomes one of our errors here.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +14,18 @@ import botocore.exceptions as failures
 from botocore.compat import XMLParseError
 from botocore.parsers import ResponseParserError
 
-from fastlaunch_nb.errors import FastLaunchError, ReadError, SetupError, redact
+from fastlaunch_nb.aws.local_failures import (
+    describe_renewal,
+    explain_failure,
+    format_login,
+    is_about_credentials,
+)
+from fastlaunch_nb.aws.remedies import Remedy, collect_facts, find_remedy, give_advice
+from fastlaunch_nb.errors import FastLaunchError, ReadError, SetupError, escape_unprintable, redact
 
 if TYPE_CHECKING:
     import boto3
 
-_SSO = (failures.SSOError, failures.TokenRetrievalError)
-_NO_CREDENTIALS = (
-    failures.NoCredentialsError,
-    failures.PartialCredentialsError,
-    failures.CredentialRetrievalError,
-)
-_CONFIGURATION = (
-    failures.ConfigParseError,
-    failures.InvalidConfigError,
-    failures.InvalidDefaultsMode,
-    failures.InvalidRetryModeError,
-    failures.InvalidSTSRegionalEndpointsConfigError,
-    failures.MissingDependencyException,
-)
 _PARSER_ERRORS = (  # of botocore's parsers, if a response does not fit the service model
     ResponseParserError,
     AttributeError,
@@ -39,30 +36,12 @@ _PARSER_ERRORS = (  # of botocore's parsers, if a response does not fit the serv
     ValueError,
 )
 UNREADABLE = "The AWS configuration cannot be used: {}"
-_ALLOW = "Allow the IAM action {service}:{operation}."
-_TRUST = (
-    " The role must exist, and its trust policy must allow this caller, with the external id "
-    "that it requires."
-)
-_RENEW = "The credentials have expired: renew them; for a profile with SSO, run `{login}`."
-_SLOWER = "AWS is throttling or busy: try again later, or with fewer readers at once."
-_FROM_START = "Page tokens expire: read again from the start, without starting_token."
-_REMEDIES = {
-    **dict.fromkeys(("UnauthorizedOperation", "AccessDenied", "AccessDeniedException"), _ALLOW),
-    "AuthFailure": "The credentials are not valid here, or the region is not enabled for this "
-    "account: check `aws sts get-caller-identity` and "
-    "`aws account get-region-opt-status --region-name {region}`.",
-    "OptInRequired": "Enable the region or service for this account first.",
-    "InvalidClientTokenId": "The credentials are not known to AWS: check the profile.",
-    "SignatureDoesNotMatch": "The secret key does not fit the access key: check the profile.",
-    "ExpiredToken": _RENEW,
-    "RequestExpired": _RENEW + " Check this machine's clock.",
-    **dict.fromkeys(("Throttling", "ThrottlingException", "RequestLimitExceeded"), _SLOWER),
-    **dict.fromkeys(("Unavailable", "ServiceUnavailable", "InternalError"), _SLOWER),
-    "TooManyRequestsException": _SLOWER,
-    **dict.fromkeys(("InvalidNextToken", "InvalidPaginationToken"), _FROM_START),
-    "InvalidAMIID.NotFound": "No such AMI in {region}: ids belong to one region.",
+_SERVICES = {  # of operations by which botocore itself gets credentials; by default STS
+    "CreateOAuth2Token": "signin",
+    "CreateToken": "sso-oauth",
+    "GetRoleCredentials": "sso",
 }
+_MAX_MESSAGE = 600  # characters; AWS names principals, resources and policies in up to 500
 
 
 class _Request(NamedTuple):
@@ -76,6 +55,21 @@ class _Request(NamedTuple):
     def redact(self, text: str) -> str:
         """Remove secrets from text, also those of the session's proxies and endpoints."""
         return redact(text, [] if self.session is None else find_addresses(self.session))
+
+    def find_remedy(self, code: str, text: str) -> Remedy | None:
+        """Return the remedy for an error of this request."""
+        return find_remedy(code, text, operation=self.operation, service=self.service)
+
+    def fill_in(self, sentence: str, text: str) -> str:
+        """Fill in a sentence of a remedy with facts of this request and of the error's text."""
+        facts: dict[str, Any] = {
+            "login": format_login(self.session, "sso login"),
+            "console_login": format_login(self.session, "login"),
+            "renewal": describe_renewal(self.session),
+            **({"region": self.region} if self.region else {}),
+        }
+        facts = collect_facts(text, self.operation, self.service, facts)
+        return escape_unprintable(sentence.format_map(facts))
 
 
 def find_addresses(session: boto3.Session) -> list[str]:
@@ -114,12 +108,16 @@ def translate_botocore_errors(
         raise _translate_error_response(error, request) from None
     except FastLaunchError as error:
         raise _name_request(error, request) from None
-    except _PARSER_ERRORS as error:
+    except (failures.BotoCoreError, OSError, EOFError) as error:
+        raise _translate_failure(error, request) from None
+    except (*_PARSER_ERRORS, RuntimeError) as error:
+        if is_about_credentials(error):
+            raise _translate_failure(error, request) from None
+        if not isinstance(error, _PARSER_ERRORS):
+            raise
         # If XML is malformed, botocore's own text quotes the whole response.
         reason = error.__context__ if isinstance(error.__context__, XMLParseError) else error
         raise _not_aws(request, f"{type(reason).__name__}: {reason}") from None
-    except failures.BotoCoreError as error:
-        raise _translate_failure(error, request) from None
 
 
 def _name_request(error: FastLaunchError, request: _Request) -> FastLaunchError:
@@ -142,7 +140,7 @@ def _not_aws(request: _Request, reason: str) -> ReadError:
         operation=request.operation,
         region=request.region,
         code="ResponseParserError",
-        remedy="Try again. If that does not help, check the proxy and the configured endpoint.",
+        remedy=give_advice("ResponseParserError"),
     )
 
 
@@ -150,55 +148,42 @@ def _translate_error_response(error: failures.ClientError, request: _Request) ->
     details, metadata = (error.response.get(key, {}) for key in ("Error", "ResponseMetadata"))
     if not details.get("Code"):
         return _not_aws(request, f"no error code for {error.operation_name}")
-    code = str(details["Code"])
     failed = request
     if error.operation_name != request.operation:  # botocore called it to get credentials
-        failed = request._replace(operation=error.operation_name, service="sts")
-    remedy = _REMEDIES.get(code, "")
-    if failed.operation == "AssumeRole" and code == "AccessDenied":
-        remedy += _TRUST
-    login = _login_command(request.session, "sso login")
+        service = _SERVICES.get(error.operation_name, "sts")
+        failed = request._replace(operation=error.operation_name, service=service)
+    code, message = str(details["Code"]), request.redact(str(details.get("Message", "")))
+    remedy = failed.find_remedy(code, message)
     return ReadError(
-        request.redact(str(details.get("Message", "")))[:300],
+        _shorten(message),
         operation=request.operation,
         failed_operation=failed.operation,
         region=request.region,
         code=code,
         request_id=metadata.get("RequestId"),
-        remedy=remedy.format(**failed._asdict(), login=login),
+        remedy=failed.fill_in(remedy.advice, message) if remedy else "",
         date=metadata.get("HTTPHeaders", {}).get("date"),
     )
 
 
-def _login_command(session: boto3.Session | None, command: str) -> str:
-    """Return the command that renews a login; a role's profile logs in with its source profile."""
-    name, profiles = "default", {}
-    if session is not None:
-        name = str(session.profile_name)
-        with suppress(failures.BotoCoreError):
-            profiles = dict(session._session.full_config.get("profiles", {}))
-    while source := profiles.pop(name, {}).get("source_profile"):
-        name = str(source)
-    return f"aws {command} --profile {name}"
+def _shorten(message: str) -> str:
+    """Cut a long message at a space."""
+    if len(message) <= _MAX_MESSAGE:
+        return message
+    return f"{message[:_MAX_MESSAGE].rsplit(' ', 1)[0]} …"
 
 
-def _translate_failure(error: failures.BotoCoreError, request: _Request) -> FastLaunchError:
-    operation, name, text = request.operation, type(error).__name__, request.redact(str(error))
-    if isinstance(error, (*_SSO, failures.LoginError)):
-        command = "sso login" if isinstance(error, _SSO) else "login"
-        login = _login_command(request.session, command)
-        return SetupError(f"{operation}: the login is missing or has expired: run `{login}`.")
-    if isinstance(error, _NO_CREDENTIALS):
-        return SetupError(
-            f"{operation}: no usable AWS credentials ({name}). Pass session="
-            "boto3.Session(profile_name='...'), set AWS_PROFILE, or run `aws configure`; "
-            "without an account, try fastlaunch_nb.demo()."
-        )
-    if isinstance(error, _CONFIGURATION):
-        return SetupError(f"{operation}: {UNREADABLE.format(text)}")
-    if isinstance(error, failures.ProfileNotFound):
-        return SetupError(f"{operation}: {text}. `aws configure list-profiles` lists all profiles.")
-    remedy = ""
-    if isinstance(error, failures.HTTPClientError | failures.ConnectionError):
-        remedy = "Check the network, the proxy and the region's name."
-    return ReadError(text, operation=operation, region=request.region, code=name, remedy=remedy)
+def _translate_failure(error: Exception, request: _Request) -> FastLaunchError:
+    """Translate an exception without a response: of the network, or of this machine."""
+    name, operation = type(error).__name__, request.operation
+    text = request.redact(explain_failure(error, request.session)) or name
+    names = (kind.__name__ for kind in type(error).__mro__)  # the most specific first
+    remedy = next(filter(None, (request.find_remedy(it, text) for it in names)), None)
+    advice = request.fill_in(remedy.advice, text) if remedy else ""
+    if remedy and remedy.is_local:
+        why = request.fill_in(remedy.why, text)
+        end = "" if why.endswith((".", "!", "?")) else "."
+        return SetupError(f"{operation}: {why}{end} {advice}")
+    if isinstance(error, failures.BotoCoreError):
+        return ReadError(text, operation=operation, region=request.region, code=name, remedy=advice)
+    return SetupError(f"{operation}: {text}.")

@@ -23,6 +23,7 @@ from botocore.awsrequest import (
     AWSHTTPSConnectionPool,
 )
 
+from fastlaunch_nb.aws.remedies import give_advice
 from fastlaunch_nb.errors import FastLaunchError, ReadError
 from fastlaunch_nb.number_checks import parse_count, parse_number
 
@@ -139,7 +140,7 @@ def make_timeout_error(seconds: float, operation: str = "", region: str | None =
         code=TIMEOUT,
         operation=operation,
         region=region,
-        remedy="Check the network and the proxy, try again, or pass a longer timeout.",
+        remedy=give_advice(TIMEOUT),
     )
 
 
@@ -150,7 +151,7 @@ def make_unresponsive_error(operation: str, region: str | None) -> ReadError:
         code=UNRESPONSIVE,
         operation=operation,
         region=region,
-        remedy="Read again later what is missing.",
+        remedy=give_advice(UNRESPONSIVE),
     )
 
 
@@ -329,12 +330,12 @@ def limit_pages(
             raise ReadError(
                 "a page leads back to an earlier one",
                 code="PaginationError",
-                remedy="AWS's pages lead in a circle: try again later.",
+                remedy=give_advice("PaginationError"),
             )
         if token and number == MAX_PAGES:
             raise ReadError(
                 f"there are more than {MAX_PAGES:,} pages",
                 code="TooManyPages",
-                remedy="Read fewer images at once: filter them, or use larger pages.",
+                remedy=give_advice("TooManyPages"),
             )
         seen.add(token)
