@@ -35,6 +35,7 @@ from fastlaunch_nb.aws.error_translation import (
     translate_botocore_errors,
 )
 from fastlaunch_nb.aws.read_limits import limit_requests, track_connections
+from fastlaunch_nb.aws.request_log import describe_caller, log_requests
 from fastlaunch_nb.aws.sessions import TIMEOUTS, find_credentials, get_role_credentials
 from fastlaunch_nb.errors import SetupError, redact
 from fastlaunch_nb.threads import ForkSafeLock
@@ -184,7 +185,8 @@ class AccountSession:
     hooks and default client config of `session`, which itself does not change.
     `credentials` are those of an assumed role; by default the session's. `home` is the
     region for requests about the account itself; by default the session's. At most
-    `connections` clients may use one region at the same time.
+    `connections` clients may use one region at the same time. `name` is the account in
+    the log; by default its profile.
     """
 
     def __init__(
@@ -194,6 +196,7 @@ class AccountSession:
         credentials: Any = None,
         home: str | None = None,
         connections: int = 10,
+        name: str | None = None,
     ) -> None:
         self.session = session
         self.home = home or session.region_name or _DEFAULT_REGION
@@ -205,7 +208,13 @@ class AccountSession:
             self._endpoints = _Endpoints(session._session)
             # Not under the lock: this may run a program or wait for the network.
             self._credentials = credentials or find_credentials(session)
-        self._client_session = _create_client_session(session, self._credentials, _LOADER)
+        self._caller = name or describe_caller(session.profile_name, self._credentials)
+        self._client_session = self._create_client_session(_LOADER)
+
+    def _create_client_session(self, loader: ReadOnlyLoader) -> botocore.session.Session:
+        created = _create_client_session(self.session, self._credentials, loader)
+        log_requests(created.get_component("event_emitter"), self._caller)
+        return created
 
     def client(self, service: str, region: str) -> Any:
         """Create a client. Clients of one endpoint share connections, as TLS is expensive."""
@@ -261,7 +270,11 @@ class AccountSession:
             key = self.home, self._endpoints.find("sts"), *request.items()
             credentials = get_role_credentials(self.session, key, assume)
         account_session = AccountSession(
-            self.session, credentials=credentials, home=self.home, connections=self._connections
+            self.session,
+            credentials=credentials,
+            home=self.home,
+            connections=self._connections,
+            name=f"account {account_id}",
         )
         account_session._http_sessions = self._http_sessions
         account_session._endpoints = self._endpoints
@@ -271,9 +284,7 @@ class AccountSession:
         """Create a client with the operations of :data:`STORE`, which write, in the home region."""
         writer = copy.copy(self)
         writer._attempts = _STORE_ATTEMPTS
-        writer._client_session = _create_client_session(
-            self.session, self._credentials, _STORE_LOADER
-        )
+        writer._client_session = self._create_client_session(_STORE_LOADER)
         return writer.client(service, self.home)
 
     def get_account_id(self) -> str:

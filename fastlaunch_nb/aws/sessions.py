@@ -18,6 +18,7 @@ from botocore.credentials import RefreshableCredentials
 
 from fastlaunch_nb.aws.error_translation import translate_botocore_errors
 from fastlaunch_nb.aws.read_limits import limit_requests
+from fastlaunch_nb.aws.request_log import log_requests
 from fastlaunch_nb.errors import InputError, SetupError
 from fastlaunch_nb.threads import ForkSafeLock
 
@@ -92,6 +93,7 @@ def _create_session(profile: str | None) -> boto3.Session:
         # For the clients with which botocore itself assumes the role of a profile.
         session._session.set_default_client_config(Config(**TIMEOUTS))
         limit_requests(session.events)
+        log_requests(session.events, f"profile {session.profile_name!r}")
         return session
 
 

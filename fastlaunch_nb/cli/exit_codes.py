@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -54,6 +55,27 @@ def print_warnings() -> Iterator[None]:
         warnings.simplefilter("always", FastLaunchWarning)
         warnings.showwarning = print_once
         yield
+
+
+@contextmanager
+def print_requests(is_verbose: bool) -> Iterator[None]:
+    """Print the log of requests on stderr; also that of processes that are started meanwhile."""
+    if not is_verbose:
+        yield
+        return
+    from fastlaunch_nb.aws.request_log import LOGGER, VERBOSE, make_printer
+
+    printer, level, earlier = make_printer(), LOGGER.level, os.environ.get(VERBOSE)
+    LOGGER.addHandler(printer)
+    LOGGER.setLevel(logging.INFO)
+    os.environ[VERBOSE] = "1"
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(printer)
+        LOGGER.setLevel(level)
+        os.environ.pop(VERBOSE)
+        os.environ |= {VERBOSE: earlier} if earlier is not None else {}
 
 
 def print_error(error: Exception | str) -> None:

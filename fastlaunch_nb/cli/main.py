@@ -16,6 +16,7 @@ from fastlaunch_nb.cli.exit_codes import (
     explain_os_error,
     get_exit_code,
     print_error,
+    print_requests,
     print_status,
     print_warnings,
 )
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         module, _, name = options.command.partition(".")
         command = getattr(importlib.import_module(f"fastlaunch_nb.cli.{module}"), name)
-        with print_warnings():
+        with print_warnings(), print_requests(getattr(options, "verbose", False)):
             command(options)
             sys.stdout.flush()
     except FastLaunchError as error:

@@ -305,6 +305,12 @@ def _add_source_options(command: argparse.ArgumentParser, *, many: bool = False)
         help="filters by state, owner-id or resource-type; the form of the AWS CLI also works: "
         "Name=state,Values=enabled,enabling",
     )
+    command.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print a line on stderr for each answer of AWS: who calls, where, operation, page, "
+        "status or error code, seconds, request id",
+    )
 
 
 def _add_sweep_options(command: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fastlaunch_nb.cli.exit_codes import print_requests
 from fastlaunch_nb.cli.main import main
 from fastlaunch_nb.collect.scheduler import SweepScheduler
 from fastlaunch_nb.demo_fleet.demo import Demo
@@ -137,3 +138,38 @@ def test_an_error_of_aws_stays_on_one_line(
     lines = capsys.readouterr().err.splitlines()
     checks = [(line.isprintable(), line.startswith("fastlaunch-nb: ")) for line in lines]
     assert checks == [(True, True)] * 2, lines
+
+
+# --- --verbose ------------------------------------------------------------------------
+
+
+def test_verbose_prints_requests(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:
+    """--verbose prints each answer on stderr, for this command only; stdout stays as it is."""
+    arguments = ["show", "--region", "eu-west-1", "--json"]
+    outputs = {}
+    for options in ((), ("--verbose",), ()):
+        assert main([*arguments, *options]) == 0
+        printed = capsys.readouterr()
+        outputs[options] = printed.out
+        count = printed.err.count(" eu-west-1 ec2:DescribeFastLaunchImages page 1: 200 in ")
+        assert count == len(options)
+    assert outputs[()] == outputs["--verbose",]
+    assert "FASTLAUNCH_NB_VERBOSE" not in os.environ
+
+
+@pytest.mark.parametrize("command", ["show", "sweep", "findings", "record", "serve", "lab"])
+def test_every_command_that_reads_has_verbose(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each command that reads AWS, or serves what does, takes --verbose."""
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert "--verbose" in capsys.readouterr().out
+
+
+def test_processes_of_a_command_print_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels that serve and lab start get the variable, which later processes do not."""
+    monkeypatch.setenv("FASTLAUNCH_NB_VERBOSE", "0")
+    with print_requests(is_verbose=True):
+        assert os.environ["FASTLAUNCH_NB_VERBOSE"] == "1"
+    assert os.environ["FASTLAUNCH_NB_VERBOSE"] == "0"
