@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fastlaunch_nb.aws.clients import READ_ONLY
+from fastlaunch_nb.aws.remedies import REMEDIES, Remedy, collect_facts
 from fastlaunch_nb.joins.queries import ACTIONS
 from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.rules.rule import Rule
@@ -77,6 +78,44 @@ def _make_rule_section(rule: Rule) -> str:
     return "\n".join(lines)
 
 
+def make_remedies_table() -> str:
+    """Return the remedies, with the errors that each fits."""
+    facts = collect_facts() | {
+        "action": "SERVICE:OPERATION",
+        "principal": "the caller",
+        "policy": "that policy",
+        "detail": "…",
+        "region": "REGION",
+        "login": "aws sso login --profile NAME",
+        "console_login": "aws login --profile NAME",
+        "renewal": "renew them; with SSO, run `aws sso login --profile NAME`",
+    }
+    first_uses = {remedy.codes: remedy for remedy in reversed(REMEDIES)}
+    rows = (
+        (
+            _describe_error(remedy, is_first=first_uses[remedy.codes] is remedy),
+            _make_sentence(remedy.why.format_map(facts)),
+            remedy.advice.format_map(facts),
+        )
+        for remedy in REMEDIES
+    )
+    return make_table(("code and text", "why", "what to do"), rows)
+
+
+def _describe_error(remedy: Remedy, *, is_first: bool) -> str:
+    """Return the errors that a remedy fits; only the first of a list of codes has all of them."""
+    names = [f"`{code}`" for code in remedy.codes if code != "*"] or ["any code"]
+    codes = ", ".join(names if is_first else [*names[:1], *["…"] * (len(names) > 1)])
+    phrases = " or ".join(f"“{phrase}”" for phrase in remedy.phrases)
+    where = ", ".join(remedy.operations or remedy.services)
+    return f"{codes}{f' of {where}' if where else ''}{f' with {phrases}' if phrases else ''}"
+
+
+def _make_sentence(text: str) -> str:
+    """Return text with a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:].removesuffix('.').removesuffix(': …')}."
+
+
 def make_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table in Markdown."""
     ruler = "|" + "---|" * len(head)
@@ -91,6 +130,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "findings": make_findings_table,
     "rules": make_rules_sections,
     "operations": make_operations_table,
+    "remedies": make_remedies_table,
 }
 
 
