@@ -157,7 +157,7 @@ class ReadError(FastLaunchError):
         if request_id:
             answer += f" (request {request_id})"
         text = ": ".join(filter(None, (request, redact(answer), self.message)))
-        end = "" if text.endswith((".", "!", "?")) else "."
+        end = "" if text.endswith((".", "!", "?", "…")) else "."
         return f"{text}{end} {self.remedy}".rstrip()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -75,8 +76,7 @@ def quote_name(name: str) -> str:
     """
     if _PLAIN_NAME.fullmatch(name):
         return name
-    quote = "'" if set(name) & set('$`"\\!') and "'" not in name else '"'
-    return f"{quote}{name}{quote}"
+    return shlex.quote(name) if set(name) & set('$`"\\!') else f'"{name}"'
 
 
 def describe_renewal(session: boto3.Session | None) -> str:

@@ -297,7 +297,7 @@ _ANSWERS = (
         "Leave the image out: it is not available now.",
     ),
     Remedy(
-        ("NoSuchBucket", "NO_SUCH_BUCKET"),
+        ("NoSuchBucket",),
         "There is no bucket of this name.",
         "Create the bucket first, or use another one.",
     ),

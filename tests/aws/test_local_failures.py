@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.exceptions as failures
 import pytest
 from botocore.credentials import AssumeRoleProvider
 from hypothesis import given
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from IPython.core.error import StdinNotImplementedError
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.aws.error_translation import translate_botocore_errors
 from fastlaunch_nb.aws.local_failures import quote_name
 from tests.helpers.fake_aws import build_response, run_fake_aws
 from tests.helpers.samples import REGION
@@ -241,6 +243,39 @@ def test_a_line_that_cannot_be_parsed_is_counted_and_not_quoted(
     assert SECRET not in text
 
 
+# --- other exceptions -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (failures.RefreshWithMFAUnsupportedError(), "Open a new session"),
+        (failures.NoRegionError(), "Pass region="),
+        (failures.MissingDependencyException(msg="crt"), 'pip install "botocore[crt]"'),
+        (failures.LoginInsufficientPermissions(), "signin:CreateOAuth2Token"),
+        (failures.InfiniteLoopConfigError(source_profile="a", visited_profiles=["a"]), "Correct"),
+        (failures.InvalidRegionError(region_name="a b"), "Correct the setting"),
+        (failures.UnknownServiceError(service_name="ec3", known_service_names=[]), "ec3"),
+        (PermissionError(13, "Permission denied", "/etc/keys"), "the file '/etc/keys' cannot be"),
+        (OSError(), "GetIt: OSError."),
+        (EOFError(), "nobody can enter the code of the MFA device: this process"),
+        (json.JSONDecodeError("no", "x", 0), "not from AWS"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "not from AWS"),
+    ],
+)
+def test_no_bare_exception_reaches_a_user(error: Exception, expected: str) -> None:
+    """Whatever the system or botocore raises is an error of ours, with a text."""
+    with pytest.raises(fl.FastLaunchError) as caught, translate_botocore_errors("GetIt", None):
+        raise error
+    assert expected in str(caught.value)
+
+
+def test_a_mistake_of_ours_stays_a_mistake() -> None:
+    """An exception that neither AWS nor this machine has caused is not hidden."""
+    with pytest.raises(RuntimeError, match="a mistake"), translate_botocore_errors("GetIt", None):
+        raise RuntimeError("a mistake")
+
+
 # --- profiles -------------------------------------------------------------------------
 
 LOGIN = (
@@ -268,9 +303,8 @@ def test_a_profile_with_spaces_needs_quotes_in_the_configuration(
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x2FF), min_size=1))
 def test_posix_shells_read_a_quoted_name(name: str) -> None:
-    """Law: a shell reads the name that was quoted, whatever is in it but both kinds of quotes."""
-    name = name.replace("'", "")
-    assert shlex.split(f"--profile {quote_name(name or 'x')}") == ["--profile", name or "x"]
+    """Law: a shell reads the name that was quoted, whatever is in it."""
+    assert shlex.split(f"--profile {quote_name(name)}") == ["--profile", name]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,7 @@ def test_a_denial_names_the_caller_and_the_policy(
     assert "cannot help" in error.remedy
     assert "Allow the IAM action" not in str(error)
     assert "***" not in str(error)
+    assert error.message.endswith("…") is is_long
 
 
 def test_an_explicit_deny_without_a_policy_is_no_missing_permission(
