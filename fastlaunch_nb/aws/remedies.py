@@ -208,12 +208,6 @@ _CREDENTIALS = (
     ),
     Remedy(("ExpiredToken*", "TokenRefreshRequired"), "The session token has expired.", _RENEW),
     Remedy(
-        ("*",),
-        "The session token has expired.",
-        _RENEW,
-        phrases=("token included in the request is expired", "token has expired"),
-    ),
-    Remedy(
         ("InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"),
         "AWS does not know the access key or the session token. It may be old, inactive, "
         "deleted, or of another partition.",
@@ -266,12 +260,6 @@ _ANSWERS = (
         ),
         "AWS limits requests for each account and region, and other programs use the same limit.",
         "AWS is throttling or busy: try again later, or with fewer readers at once.",
-    ),
-    Remedy(
-        ("*",),
-        "AWS limits requests for each account and region, and other programs use the same limit.",
-        "AWS is throttling or busy: try again later, or with fewer readers at once.",
-        phrases=("Rate exceeded", "reduce your request rate", "too many requests"),
     ),
     Remedy(
         (
@@ -337,6 +325,25 @@ _ANSWERS = (
         ("ResponseParserError",),
         "A proxy, a login page of a network, or a wrong endpoint answered instead of AWS.",
         "Try again. If that does not help, check the proxy and the configured endpoint.",
+    ),
+)
+_OTHER_CODES = (  # of services whose codes say less than their text
+    Remedy(
+        ("*",),
+        "The session token has expired.",
+        _RENEW,
+        phrases=(
+            "security token included in the request is expired",
+            "security token has expired",
+            "session token has expired",
+            "provided token has expired",
+        ),
+    ),
+    Remedy(
+        ("*",),
+        "AWS limits requests for each account and region, and other programs use the same limit.",
+        "AWS is throttling or busy: try again later, or with fewer readers at once.",
+        phrases=("Rate exceeded", "reduce your request rate", "too many requests"),
     ),
 )
 _NETWORK_FAILURES = (

@@ -210,6 +210,7 @@ LIMIT = "AWS is throttling or busy"
         (list_bucket, "NoSuchBucket", "none", "Create the bucket first"),
         (list_bucket, "PermanentRedirect", "elsewhere", "Use the region of the bucket"),
         (list_bucket, "KMS.DisabledException", "disabled", "the KMS key of the bucket is enabled"),
+        (read_ec2, "InvalidNextToken", "The token has expired.", "read again from the start"),
         (read_ec2, "Blocked", "no longer", "AWS Support"),
         (read_ec2, "OptInRequired", "not yet", "Enable the region or service"),
     ],
@@ -294,7 +295,6 @@ def catch_network_error(monkeypatch: pytest.MonkeyPatch, address: str) -> fl.Rea
         ({}, "der.pem", "lines that begin with -----BEGIN CERTIFICATE-----"),
         ({"address": "127.0.0.2"}, "proxy.pem", "where the name of the host leads"),
         ({"days": -1}, "proxy.pem", "Check this machine's clock first"),
-        ({}, "proxy.pem", "Check the network"),  # it is trusted, and hangs up
         (None, None, "Use http:// instead of https://"),
     ],
 )
