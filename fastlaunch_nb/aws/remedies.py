@@ -491,7 +491,14 @@ _LOCAL_FAILURES = (
         is_local=True,
     ),
 )
-REMEDIES: Final = (*_DENIALS, *_CREDENTIALS, *_ANSWERS, *_NETWORK_FAILURES, *_LOCAL_FAILURES)
+REMEDIES: Final = (
+    *_DENIALS,
+    *_CREDENTIALS,
+    *_ANSWERS,
+    *_OTHER_CODES,
+    *_NETWORK_FAILURES,
+    *_LOCAL_FAILURES,
+)
 """The table, in order: the first entry that fits an error is its remedy."""
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, StoreError, redact
+from fastlaunch_nb.errors import FastLaunchError, InputError, StoreError, redact
 from fastlaunch_nb.history.file_rows import VERSION, VERSION_KEY, FileRows, parse_file
 from fastlaunch_nb.history.file_schema import SCHEMAS
 from fastlaunch_nb.threads import DaemonExecutor
@@ -30,16 +30,6 @@ _TEMPORARY = re.compile(r"\..+\.parquet\.[0-9a-f]{8}")  # the name of a file whi
 _MAX_AGE = 24 * 3600  # seconds after which no writer can still be at work on such a file
 _READERS: Final = 8  # files read at once, because each one takes a while to come from S3
 _EXPECTED = "Expected a folder, or s3://bucket/prefix."
-_DENIED = (
-    "It takes s3:ListBucket on the bucket and, on its objects, s3:GetObject to read, "
-    "s3:PutObject to record, and s3:DeleteObject to compact."
-)
-_REMEDIES: Final = {
-    "NoSuchBucket": "Create the bucket first, or use another one.",
-    "AccessDenied": _DENIED,
-    "403": _DENIED,  # of an answer without a body
-}
-"""What to do about errors of S3, by their codes."""
 
 
 class StoredFile(NamedTuple):
@@ -108,9 +98,6 @@ class ParquetStore:
             yield
         except (OSError, ValueError, FastLaunchError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            if isinstance(error, ReadError):
-                error.remedy = _REMEDIES.get(error.code, error.remedy)
-                reason = str(error)
             raise StoreError(
                 f"The store {self.root!r} could not be {action}: {redact(reason)}"
             ) from None
