@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from botocore.exceptions import IncompleteReadError, ResponseStreamingError
 
+from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.aws.error_translation import translate_botocore_errors
 from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit, limit_pages
 from fastlaunch_nb.aws.targets import AccountCache, Target, TargetLike
@@ -33,15 +34,20 @@ class S3Files:
         self._connections = connections
 
     @cached_property
+    def _account_session(self) -> AccountSession:
+        return AccountCache(self._connections).open(self._target)
+
+    @cached_property
     def _client(self) -> Any:
-        account_session = AccountCache(self._connections).open(self._target)
-        return account_session.create_store_client("s3")
+        return self._account_session.create_store_client("s3")
 
     @contextmanager
     def _request(self, operation: str) -> Iterator[Any]:
         """Yield a client for an operation, within the time limit."""
-        with TimeLimit(TIMEOUT).watch(), translate_botocore_errors(operation, None, service="s3"):
-            yield self._client
+        with TimeLimit(TIMEOUT).watch():
+            session = self._account_session.session  # it has the secrets to remove, and a profile
+            with translate_botocore_errors(operation, None, session, service="s3"):
+                yield self._client
 
     def list(self, prefix: str) -> list[S3File]:
         """Return the files whose keys begin with a prefix."""
