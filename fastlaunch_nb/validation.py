@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import pandas as pd
+import pyarrow as pa
+from pandas.api.types import pandas_dtype
 
 from fastlaunch_nb.errors import InputError, did_you_mean, warn
-from fastlaunch_nb.schema.columns import API_FILTERS, API_STATES, COUNT, TEXT, TIME
-from fastlaunch_nb.schema.joins import DTYPES
+from fastlaunch_nb.frames import convert_times, to_pandas_frame
+from fastlaunch_nb.schema.columns import API_FILTERS, API_STATES, COUNT, FLAG, TEXT, TIME
+from fastlaunch_nb.schema.tables import TABLE_DTYPES
 
 EPOCH: Final = pd.Timestamp(0, tz="UTC").as_unit("us")
 """1970, in the unit of all times: nanoseconds would end in 2262."""
@@ -41,7 +44,7 @@ def parse_regions(regions: str | Iterable[str]) -> tuple[str, ...]:
     """Return regions, or a single one, as a tuple without duplicates; refuse an empty one."""
     if not isinstance(regions, Iterable):
         raise InputError(f"regions is {regions!r}. Expected names such as 'eu-west-1'.")
-    names = (regions,) if isinstance(regions, str) else tuple(dict.fromkeys(regions))
+    names = tuple(dict.fromkeys(split_text(regions)))
     if not names:
         raise InputError(
             "regions is empty. Expected names such as 'eu-west-1', or None for all of them."
@@ -53,11 +56,27 @@ def parse_regions(regions: str | Iterable[str]) -> tuple[str, ...]:
     return names
 
 
+def split_text(values: Any) -> Iterable[Any]:
+    """Return the values of one text, which commas may separate; other values as they are.
+
+    A notebook's parameter is one text where papermill sets it on its command line. Ids and the
+    names of regions have no commas.
+
+    Examples
+    --------
+    >>> split_text("us-east-1, eu-west-1")
+    ['us-east-1', 'eu-west-1']
+    """
+    if not isinstance(values, str):
+        return values  # type: ignore[no-any-return]
+    return [value.strip() for value in values.split(",")] if "," in values else [values]
+
+
 def parse_image_ids(image_ids: str | Iterable[str]) -> list[str]:
     """Return image ids, or a single one, as a list; refuse malformed ids and an empty list."""
     if not isinstance(image_ids, Iterable):
         raise InputError(f"image_ids is {image_ids!r}. Expected ids such as 'ami-…', as a list.")
-    ids = [image_ids] if isinstance(image_ids, str) else list(image_ids)
+    ids = list(split_text(image_ids))
     if not ids:
         raise InputError(
             "image_ids is empty, which EC2 takes to mean all images. "
@@ -158,7 +177,7 @@ def parse_api_filters(filters: Any) -> list[dict[str, Any]]:
                 f"filters has {entry!r}. Expected {{'Name': ..., 'Values': [...]}}, a dict such "
                 "as {'state': ['enabled']}, or Filters."
             )
-        name, values = entry["Name"], parse_values(entry["Name"], entry["Values"])
+        name, values = entry["Name"], parse_values(entry["Name"], split_text(entry["Values"]))
         if name not in API_FILTERS:
             raise InputError(
                 f"filters has the name {name!r}. DescribeFastLaunchImages knows "
@@ -212,31 +231,48 @@ _EXPECTED: Final = {
 
 
 def validate_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
-    """Return a DataFrame with its known columns as declared in the schema.
+    """Return any eager frame as a pandas DataFrame with known columns as the schema declares them.
 
     Refuse all else, and one that lacks `columns` or has columns of other types, as after a round
-    trip through CSV. The error names the `kind` of rows, such as "images".
+    trip through CSV. The error names the `kind` of rows, such as "images". Columns that have
+    their dtype are not copied.
     """
-    rows = require_columns(kind, value, *columns)
+    return _convert_columns(kind, require_columns(kind, value, *columns))
+
+
+def _convert_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:
+    dtypes = TABLE_DTYPES[kind]
     converted = {}
-    for name in filter(DTYPES.__contains__, map(str, rows)):
-        converted[name] = _convert(rows[name], DTYPES[name])
-        if converted[name] is None:
-            problem = f"In this one {name} is {rows[name].dtype}, not {DTYPES[name]}"
-            raise make_rows_error(kind, f"{problem}; CSV files keep no types.")
+    for name in filter(dtypes.__contains__, map(str, rows)):
+        values = convert_column(rows[name], dtypes[name])
+        if values is None:
+            problem = f"In this one {name} is {rows[name].dtype}, not {dtypes[name]}"
+            hint = "CSV files keep no types. fl.load restores them, of a file or a frame."
+            raise make_rows_error(kind, f"{problem}; {hint}")
+        if values is not rows[name]:  # pandas would copy it
+            converted[name] = values
     valid = rows.assign(**converted)
-    valid.index.names = [None] * valid.index.nlevels  # an index may have the name of a column
+    if not set(valid.index.names).isdisjoint(valid):  # pandas would not know which one is meant
+        valid.index.names = [None] * valid.index.nlevels
     return valid
 
 
+def validate_column(kind: str, rows: pd.DataFrame, name: str) -> pd.Series:
+    """Return one column as the schema declares it; refuse rows that lack it."""
+    require_columns(kind, rows, name)
+    return validate_columns(kind, rows[[name]])[name]
+
+
 def require_columns(kind: str, value: object, *columns: str) -> pd.DataFrame:
-    """Return a DataFrame unchanged; refuse all else, and one without these columns."""
-    if not isinstance(value, pd.DataFrame):
-        raise make_rows_error(kind, f"Got a {type(value).__name__}.")
-    missing = [column for column in columns if column not in value]
+    """Return any eager frame as a pandas DataFrame; refuse all else, and lacking columns.
+
+    A pandas DataFrame stays as it is. A frame of another library gets the dtypes of the schema.
+    """
+    rows = to_pandas_frame(value, _EXPECTED[kind])
+    missing = [column for column in columns if column not in rows]
     if missing:
         raise make_rows_error(kind, f"{kind} lacks {', '.join(missing)}.")
-    return value
+    return rows if rows is value else _convert_columns(kind, rows)
 
 
 def make_rows_error(kind: str, problem: str) -> InputError:
@@ -244,17 +280,50 @@ def make_rows_error(kind: str, problem: str) -> InputError:
     return InputError(f"{_EXPECTED[kind]} {problem}")
 
 
-def _convert(values: pd.Series, dtype: Any) -> pd.Series | None:
+def convert_column(values: pd.Series, dtype: Any) -> pd.Series | None:
     """Convert values to a dtype of the schema; return None if they are of another kind."""
+    if values.dtype == pandas_dtype(dtype):
+        return values
     if values.isna().all():
-        return pd.Series(index=values.index, dtype=dtype)
+        is_null = dtype == FLAG and len(values)
+        return pd.Series(index=values.index, dtype="boolean" if is_null else dtype)
     if dtype == TIME:
-        is_aware = isinstance(values.dtype, pd.DatetimeTZDtype)
-        return values.dt.tz_convert("UTC").dt.as_unit("us") if is_aware else None
+        return convert_times(values, str(values.name))
+    values = _simplify(values)
     if dtype == TEXT:
-        is_text = pd.api.types.is_string_dtype(values) or values.dtype == object
-        return values.astype(TEXT) if is_text else None
+        return values.astype(TEXT) if _is_text(values) else None
+    if dtype == FLAG:
+        is_flag = _infer(values) == "boolean" or pd.api.types.is_bool_dtype(values)
+        return values.astype("boolean" if values.isna().any() else FLAG) if is_flag else None
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     if dtype == COUNT:  # which other writers of Parquet turn into floats, if it has nulls
         is_number = is_number and bool((values.dropna() % 1 == 0).all())
     return values.astype(dtype) if is_number else None
+
+
+def _simplify(values: pd.Series) -> pd.Series:
+    """Return categories as their values, and numbers that are objects or decimals as numbers."""
+    dtype: Any = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return values.astype(dtype.categories.dtype)
+    if isinstance(dtype, pd.ArrowDtype):
+        arrow = dtype.pyarrow_dtype
+        if pa.types.is_dictionary(arrow):
+            return values.astype(pd.ArrowDtype(arrow.value_type))
+        if pa.types.is_decimal(arrow) or pa.types.is_floating(arrow):
+            return values.astype("Float64")
+        return values.astype("Int64") if pa.types.is_integer(arrow) else values  # has no modulo
+    if _infer(values) in ("integer", "floating", "decimal", "mixed-integer-float"):
+        return pd.Series(pd.to_numeric(values)).convert_dtypes()
+    return values
+
+
+def _is_text(values: pd.Series) -> bool:
+    if values.dtype == object:
+        return _infer(values) == "string"
+    return pd.api.types.is_string_dtype(values)
+
+
+def _infer(values: pd.Series) -> str:
+    """Return the kind of the objects in a column; an empty text for a column of a real dtype."""
+    return pd.api.types.infer_dtype(values, skipna=True) if values.dtype == object else ""

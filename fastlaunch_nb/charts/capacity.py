@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 import plotly.graph_objects as go
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.charts import alt_text, capacity_bars, row_order, style
 from fastlaunch_nb.charts.alt_text import Line, RowText
@@ -23,17 +24,17 @@ _TEXT_HEIGHT: Final = 16  # pixels of a row with text only
 
 
 def capacity(
-    images: pd.DataFrame,
+    images: IntoDataFrame,
     *,
     by: str = "image",
     top: int | None = None,
-    metrics: pd.DataFrame | None = None,
+    metrics: IntoDataFrame | None = None,
 ) -> go.Figure:
     """Draw the stock of snapshots against the target count, in a row for each image or group.
 
     Parameters
     ----------
-    images : pandas.DataFrame
+    images : DataFrame
         A frame of :func:`fastlaunch_nb.from_pages` or ``describe``. The stock is its column
         ``available_snapshots``, or else ``snapshots`` minus ``snapshots_pending``. Labels use
         the columns ``image_name`` and ``account_name`` instead of ids if they exist.
@@ -42,7 +43,7 @@ def capacity(
     top : int, optional
         The maximum of rows, by default 50, or of panels over time, by default 6. One more
         row, or the subtitle, adds up the others.
-    metrics : pandas.DataFrame, optional
+    metrics : DataFrame, optional
         CloudWatch metrics of these images: the columns of ``fastlaunch_nb.metrics``.
         With them there is a panel over time for each image.
 

@@ -14,8 +14,7 @@ from fastlaunch_nb.charts.alt_text import LegendEntry, Line, RowText
 from fastlaunch_nb.charts.time_bins import time_bins
 from fastlaunch_nb.formatting import format_count, format_duration, format_time
 from fastlaunch_nb.schema.columns import COUNT, KEY
-from fastlaunch_nb.schema.joins import METRICS
-from fastlaunch_nb.validation import make_rows_error, require_columns
+from fastlaunch_nb.validation import make_rows_error, validate_columns
 
 _STOCK, _TARGET, _FAST, _COLD = "#3392d1", "#7f7f7f", "#009e73", "#d55e00"
 _LAUNCHES: Final = ["fast_launches", "cold_launches"]
@@ -99,15 +98,7 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
 
 
 def _validate_metrics(metrics: object) -> pd.DataFrame:
-    given = require_columns("metrics", metrics, *_NEEDED)
-    rows = given[_NEEDED].reset_index(drop=True)
-    for column in METRICS:
-        if column.name in rows and not rows.empty:
-            try:
-                rows[column.name] = rows[column.name].astype(column.dtype)
-            except (TypeError, ValueError):
-                problem = f"Its column {column.name} is {given[column.name].dtype}"
-                raise make_rows_error("metrics", f"{problem}, not {column.dtype}.") from None
+    rows = validate_columns("metrics", metrics, *_NEEDED)[_NEEDED].reset_index(drop=True)
     is_untimed = rows["time"].isna() | rows["period"].isna() | rows["period"].le(0)
     if is_untimed.any():
         raise make_rows_error(

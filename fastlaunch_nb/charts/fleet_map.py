@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.charts import alt_text, style
 from fastlaunch_nb.charts.alt_text import LegendEntry, RowText
@@ -19,7 +20,7 @@ from fastlaunch_nb.schema.columns import (
     PARTIAL,
     STATUSES,
 )
-from fastlaunch_nb.validation import require_columns
+from fastlaunch_nb.validation import validate_columns
 
 
 class _TileStyle(NamedTuple):
@@ -48,12 +49,12 @@ _MAX_LARGE_COLUMNS: Final = 10  # more columns are too narrow for large marks
 _NEEDED = ("account_id", "account_name", "region", "status", "error_code", "rows")
 
 
-def fleet_map(coverage: pd.DataFrame) -> go.Figure:
+def fleet_map(coverage: IntoDataFrame) -> go.Figure:
     r"""Draw the number of images in each account and region, and the scans that failed.
 
     Parameters
     ----------
-    coverage : pandas.DataFrame
+    coverage : DataFrame
         The coverage of a :class:`fastlaunch_nb.Sweep`.
 
     Returns
@@ -79,6 +80,7 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     build-farm, ap-southeast-2: 8 images, eu-west-1: 8 images, us-east-1: 8 images
     - game-servers, ap-southeast-2: 6 images, eu-west-1: 6 images, us-east-1: 6 images
     """
+    coverage = validate_columns("coverage", coverage, *_NEEDED)
     scans = _prepare_scans(coverage)
     relevant = scans[scans["_kind"].isin([_SOME, PARTIAL, FAILED, INTERRUPTED])]
     accounts, regions = (_sort_by_images(relevant, name) for name in ("_account", "_region"))
@@ -101,9 +103,8 @@ def fleet_map(coverage: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def _prepare_scans(coverage: object) -> pd.DataFrame:
+def _prepare_scans(rows: pd.DataFrame) -> pd.DataFrame:
     """Add columns for the account's label, the region's label, the count and the kind of tile."""
-    rows = require_columns("coverage", coverage, *_NEEDED)
     counts, status = rows["rows"].fillna(0).astype(int), rows["status"].astype(object)
     return rows.assign(
         _account=_label_accounts(rows),

@@ -8,11 +8,13 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.charts import alt_text, row_order, style
 from fastlaunch_nb.charts.alt_text import RowText
 from fastlaunch_nb.charts.time_window import UNKNOWN, TimeWindow, explain_empty, time_window
 from fastlaunch_nb.formatting import format_count, format_duration, format_time, state_rank
+from fastlaunch_nb.validation import require_columns
 
 _BY: Final = (None, "account", "region", "image")
 _MOST: Final = 500  # rows
@@ -55,9 +57,9 @@ class _Row(NamedTuple):
 
 
 def state_mix(
-    intervals: pd.DataFrame,
+    intervals: IntoDataFrame,
     *,
-    coverage: pd.DataFrame | None = None,
+    coverage: IntoDataFrame | None = None,
     by: str | None = None,
     since: str | pd.Timedelta | None = "14D",
 ) -> go.Figure:
@@ -65,9 +67,9 @@ def state_mix(
 
     Parameters
     ----------
-    intervals : pandas.DataFrame
+    intervals : DataFrame
         State intervals or images, as in :func:`fastlaunch_nb.timeline`.
-    coverage : pandas.DataFrame, optional
+    coverage : DataFrame, optional
         The scans behind the intervals; only the time between the first and the last counts.
     by : {"account", "region", "image"}, optional
         Draw a bar for each of these as well as the one for all images.
@@ -103,6 +105,7 @@ def state_mix(
     - all images, 1 d in total, enabling 25 % (6 h), enabled 75 % (18 h)
     """
     row_order.check_choice("by", by, _BY)
+    intervals = require_columns("intervals", intervals)
     window = time_window(intervals, coverage, since)
     if window.segments.empty:
         return style.empty_figure("state_mix", intervals, explain_empty(window))

@@ -18,7 +18,7 @@ from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_duration, format_time, state_rank
 from fastlaunch_nb.schema.columns import ACCOUNT_REGION, INTERVAL_COLUMNS, INTERVAL_TIMES, KEY
 from fastlaunch_nb.state_intervals.inputs import UTC, instant, transition
-from fastlaunch_nb.validation import parse_duration, validate_columns
+from fastlaunch_nb.validation import parse_duration, require_columns, validate_columns
 
 UNKNOWN: Final = "unknown"
 _NEVER_OBSERVED: Final = "No row has an observation time: pass observed_at to from_pages."
@@ -103,12 +103,13 @@ def time_window(rows: object, coverage: object, since: Any) -> TimeWindow:
     """
     limit = parse_duration("since", since, "14D", least=pd.Timedelta(1, "ns"))
     scans = _scan_times(coverage)
-    intervals = _prepare_intervals(rows)
+    given = require_columns("intervals", rows)
+    intervals = _prepare_intervals(given)
     merged = _merge_intervals(intervals[intervals["observed"]])
     times = [merged[name] for name in ("start", "end", "last_seen")]
     end = pd.concat(times if scans is None else [merged["last_seen"], scans]).max()
     first_scan = _find_first_scan(merged) if scans is None else scans.min()
-    single_scan = _are_images(rows) or first_scan is None
+    single_scan = _are_images(given) or first_scan is None
     begin = merged["start"].min() if single_scan else first_scan
     if limit is not None:
         begin = max(begin, end - limit)
@@ -157,7 +158,11 @@ def intervals_of_one_scan(images: pd.DataFrame) -> pd.DataFrame:
     return intervals
 
 
-def _prepare_intervals(rows: object) -> pd.DataFrame:
+def _are_images(rows: pd.DataFrame) -> bool:
+    return not set(INTERVAL_TIMES) & set(rows)
+
+
+def _prepare_intervals(rows: pd.DataFrame) -> pd.DataFrame:
     """Return intervals with numbers of images, and whether each was `observed`."""
     if _are_images(rows):
         intervals = intervals_of_one_scan(
@@ -179,10 +184,6 @@ def _prepare_intervals(rows: object) -> pd.DataFrame:
         state=intervals["state"].fillna(UNKNOWN),
         start_exact=intervals["start_exact"].fillna(value=False).astype(bool),
     )
-
-
-def _are_images(rows: object) -> bool:
-    return isinstance(rows, pd.DataFrame) and not set(INTERVAL_TIMES) & set(rows)
 
 
 def _merge_intervals(intervals: pd.DataFrame) -> pd.DataFrame:
@@ -209,7 +210,7 @@ def _scan_times(coverage: object) -> pd.Series | None:
     scans = validate_columns("coverage", coverage, *ACCOUNT_REGION, "observed_at")
     times = scans["observed_at"]
     if "asked_at" in scans:
-        times = times.fillna(pd.to_datetime(scans["asked_at"], utc=True))
+        times = times.fillna(scans["asked_at"])
     known = scans.assign(time=times).dropna(subset="time")
     counts = known.groupby([*ACCOUNT_REGION], dropna=False)["time"].nunique()
     return times.dropna() if (counts > 1).any() else None

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.charts import alt_text, row_order, style
 from fastlaunch_nb.charts.alt_text import Line, RowText
@@ -15,6 +16,7 @@ from fastlaunch_nb.charts.row_order import RowOrder, order_rows
 from fastlaunch_nb.charts.time_bins import Numbers, TimeBins, find_worst_states, time_bins
 from fastlaunch_nb.charts.time_window import UNKNOWN, TimeWindow, explain_empty, time_window
 from fastlaunch_nb.formatting import format_count, format_duration, format_time
+from fastlaunch_nb.validation import require_columns
 
 MOST_BARS: Final = 3_000
 """The maximum of segments drawn as bars; a browser takes seconds for more."""
@@ -31,9 +33,9 @@ _INVISIBLE: Final = "\u200b"
 
 
 def timeline(
-    intervals: pd.DataFrame,
+    intervals: IntoDataFrame,
     *,
-    coverage: pd.DataFrame | None = None,
+    coverage: IntoDataFrame | None = None,
     since: str | pd.Timedelta | None = "14D",
     sort: str = "worst",
     group: str | None = None,
@@ -42,11 +44,11 @@ def timeline(
 
     Parameters
     ----------
-    intervals : pandas.DataFrame
+    intervals : DataFrame
         State intervals of :func:`fastlaunch_nb.intervals`, or a frame of images, which
         counts as a single scan. Labels use the columns ``image_name`` and
         ``account_name`` instead of ids if they exist.
-    coverage : pandas.DataFrame, optional
+    coverage : DataFrame, optional
         The scans behind the intervals: ``account_id``, ``region`` and ``observed_at``.
         The axis begins at the first scan and ends at the last one. Without a coverage
         it begins at the first scan that the intervals prove.
@@ -89,6 +91,7 @@ def timeline(
     """
     row_order.check_choice("sort", sort, row_order.SORTS)
     row_order.check_choice("group", group, (None, *row_order.GROUPS))
+    intervals = require_columns("intervals", intervals)
     window = time_window(intervals, coverage, since)
     if window.segments.empty:
         return style.empty_figure("timeline", intervals, explain_empty(window))

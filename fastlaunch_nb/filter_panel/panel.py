@@ -11,6 +11,7 @@ from typing import Any, Final
 import ipywidgets as widgets
 import pandas as pd
 import traitlets
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
@@ -35,7 +36,7 @@ from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.formatting import DEMO_MARK, is_demo
 from fastlaunch_nb.schema.columns import COLUMNS, INTERVAL_COLUMNS
 from fastlaunch_nb.schema.joins import FINDINGS
-from fastlaunch_nb.validation import require_columns, validate_columns
+from fastlaunch_nb.validation import validate_columns
 
 _STYLE: Final = f"<style>{read_file('common.css')}{read_file('panel.css')}</style>"
 _FACETS: Final = ("state", "account_id", "region", "launch_template")
@@ -45,24 +46,24 @@ _BINS: Final = 24
 
 
 def panel(
-    images: pd.DataFrame,
+    images: IntoDataFrame,
     *,
-    intervals: pd.DataFrame | None = None,
-    findings: pd.DataFrame | None = None,
+    intervals: IntoDataFrame | None = None,
+    findings: IntoDataFrame | None = None,
     filters: Filters | None = None,
 ) -> FilterPanel:
     """Make a filter panel for a DataFrame of images, with a table, charts, findings and code.
 
     Parameters
     ----------
-    images : pandas.DataFrame
+    images : DataFrame
         The images, as :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`
         returns them. The panel shows ``image_name`` and ``account_name`` instead of ids where
         there are such columns, and can show the columns that :func:`fastlaunch_nb.enrich` joins.
-    intervals : pandas.DataFrame, optional
+    intervals : DataFrame, optional
         The intervals of :func:`fastlaunch_nb.intervals`, for the timeline. By default the
         timeline shows what `images` proves, which is one scan.
-    findings : pandas.DataFrame, optional
+    findings : DataFrame, optional
         The findings of :func:`fastlaunch_nb.findings`; by default those of all rules.
     filters : Filters, optional
         The initial selection, such as ``Filters.from_json(...)`` of a notebook's parameter;
@@ -104,11 +105,12 @@ def panel(
 
 def _validate_data(images: Any, intervals: Any, findings: Any) -> PanelData:
     """Refuse data that the tabs cannot show; copy the images, which the caller may change."""
-    validate_columns("images", images, *(column.name for column in COLUMNS))
+    images = validate_columns("images", images, *(column.name for column in COLUMNS))
     if intervals is not None:
-        validate_columns("intervals", intervals, *INTERVAL_COLUMNS)
+        intervals = validate_columns("intervals", intervals, *INTERVAL_COLUMNS)
     if findings is not None:
-        require_columns("findings", findings, *(column.name for column in FINDINGS))
+        names = (column.name for column in FINDINGS)
+        findings = validate_columns("findings", findings, *names)
     return PanelData(images.copy(), intervals, findings)
 
 
@@ -164,7 +166,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
         Parameters
         ----------
-        images, intervals, findings : pandas.DataFrame
+        images, intervals, findings : DataFrame
             As for :func:`panel`.
 
         Raises

@@ -13,7 +13,7 @@ import pandas as pd
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.schema.columns import API_FILTERS, COUNT, TIME
 from fastlaunch_nb.schema.joins import JOINED, JOINS
-from fastlaunch_nb.validation import validate_columns
+from fastlaunch_nb.validation import validate_column
 
 FACETS: Final = (
     *("account_id", "region", "state", "launch_template"),
@@ -42,8 +42,9 @@ ActiveFilters: TypeAlias = Mapping[str, Any]
 def get_facet_values(images: pd.DataFrame, facet: str) -> pd.Series:
     """Return the value of a facet in each row."""
     if facet == "launch_template":
-        return images["launch_template_name"].fillna(images["launch_template_id"])
-    return images[facet]
+        names = validate_column("images", images, "launch_template_name")
+        return names.fillna(validate_column("images", images, "launch_template_id"))
+    return validate_column("images", images, facet)
 
 
 def get_range_values(images: pd.DataFrame, name: str) -> pd.Series:
@@ -52,7 +53,7 @@ def get_range_values(images: pd.DataFrame, name: str) -> pd.Series:
         joins = [join for join, columns in JOINS.items() if name in [c.name for c in columns]]
         hint = f" The join {joins[0]!r} of fl.enrich adds it." if joins else ""
         raise InputError(f"The range {name} needs a column that this DataFrame lacks.{hint}")
-    return validate_columns("images", images[[name]], name)[name]
+    return validate_column("images", images, name)
 
 
 def select_server_side(active: ActiveFilters) -> dict[str, tuple[str, ...]]:

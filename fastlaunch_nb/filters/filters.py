@@ -9,6 +9,7 @@ from json import dumps, loads
 from typing import Any, Self, TypeAlias
 
 import pandas as pd
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.errors import InputError, did_you_mean
 from fastlaunch_nb.filters import fields
@@ -24,6 +25,7 @@ from fastlaunch_nb.validation import (
     parse_range,
     parse_time,
     parse_values,
+    require_columns,
 )
 
 FacetLike: TypeAlias = str | Iterable[str | None] | None
@@ -123,11 +125,15 @@ pair of int, optional
     def __repr__(self) -> str:
         return format_filters(self.active())
 
-    def apply(self, images: pd.DataFrame) -> pd.DataFrame:
-        """Return the rows that match, in their order and with their index labels."""
-        return images[FacetIndex(images).keep(self.active())]
+    def apply(self, images: IntoDataFrame) -> pd.DataFrame:
+        """Return the rows that match, in their order and with their index labels.
 
-    def counts(self, images: pd.DataFrame) -> dict[str, dict[str | None, int]]:
+        `images` is a DataFrame of pandas, or any eager one that narwhals knows.
+        """
+        rows = require_columns("images", images)
+        return rows[FacetIndex(rows).keep(self.active())]
+
+    def counts(self, images: IntoDataFrame) -> dict[str, dict[str | None, int]]:
         """Count, for each facet, the rows of each value that all *other* filters keep.
 
         Returns
@@ -136,7 +142,7 @@ pair of int, optional
             Facet to value to number of rows, for every value of the whole DataFrame, also if
             that is 0; states in the order of :data:`STATES`, all else sorted, null (None) last.
         """
-        return FacetIndex(images).counts(self.active())
+        return FacetIndex(require_columns("images", images)).counts(self.active())
 
     def active(self) -> dict[str, Any]:
         """Return the filters that exclude rows, by field.
@@ -195,7 +201,7 @@ pair of int, optional
         self,
         kind: str = "fastlaunch",
         *,
-        regions: Iterable[str] | None = None,
+        regions: str | Iterable[str] | None = None,
         profiles: Mapping[str, str] | None = None,
         shell: str = "posix",
     ) -> str:
@@ -211,7 +217,7 @@ pair of int, optional
             A call of this package, whose rows are `images`; a paginator of boto3, whose items
             are `chosen`, each with its ``Region``; commands of the AWS CLI, which print them;
             or pandas code that selects `chosen` from `images`.
-        regions : iterable of str, optional
+        regions : str or iterable of str, optional
             The regions to read if the filters choose none; by default your own region. Not
             for pandas, whose `images` are read already.
         profiles : dict of str, optional

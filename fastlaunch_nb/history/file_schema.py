@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.frames import is_frame
 from fastlaunch_nb.schema.arrow import make_schema
 from fastlaunch_nb.schema.columns import (
     ACCOUNT_REGION,
@@ -24,7 +25,7 @@ from fastlaunch_nb.schema.columns import (
     TEXT,
     Column,
 )
-from fastlaunch_nb.validation import parse_time, validate_columns
+from fastlaunch_nb.validation import parse_time, require_columns, validate_columns
 
 NAMES: Final = (
     Column("account_name", TEXT, "the account's name, if known"),
@@ -68,11 +69,11 @@ def split_into_files(recorded: object) -> list[PendingFile]:
     InputError
         If it is none of these, or its columns do not fit.
     """
-    if isinstance(recorded, pd.DataFrame):
+    if is_frame(recorded):
         return list(_split_events(recorded))
     images = getattr(recorded, "images", getattr(recorded, "observations", None))
     coverage = getattr(recorded, "coverage", None)
-    if not isinstance(images, pd.DataFrame) or not isinstance(coverage, pd.DataFrame):
+    if not is_frame(images) or not is_frame(coverage):
         raise InputError(
             f"record got a {type(recorded).__name__}. Expected a Sweep, a DataFrame of "
             "from_events, or an object with observations, coverage and events, such as the "
@@ -83,8 +84,9 @@ def split_into_files(recorded: object) -> list[PendingFile]:
     return [*event_files, *_split_sweep(images, coverage, getattr(recorded, "started_at", None))]
 
 
-def _split_events(events: pd.DataFrame) -> Iterator[PendingFile]:
+def _split_events(given: object) -> Iterator[PendingFile]:
     """Yield the files of events, by the day of each event."""
+    events = require_columns("events", given)
     if "event_id" not in events:
         raise InputError(
             "record got a DataFrame without event_id. Expected events, as from_events returns "
@@ -100,11 +102,10 @@ def _split_events(events: pd.DataFrame) -> Iterator[PendingFile]:
         yield _make_file("events", str(date), "events", rows, secrets.token_hex(8))
 
 
-def _split_sweep(
-    images: pd.DataFrame, coverage: pd.DataFrame, started_at: Any
-) -> Iterator[PendingFile]:
+def _split_sweep(images: object, scans: object, started_at: Any) -> Iterator[PendingFile]:
     """Yield the files of images, then those of coverage, by the day on which each sweep began."""
     record_id = secrets.token_hex(8)
+    coverage = validate_columns("coverage", scans)
     coverage = _select_columns("coverage", coverage).assign(record_id=record_id)
     if coverage[["sweep_id", "status", "observed_at"]].isna().any(axis=None):
         raise InputError(
@@ -115,22 +116,22 @@ def _split_sweep(
     if started_at is not None:
         started = pd.Series(parse_time("started_at", started_at), coverage.index)
     dates = started.dt.strftime(_DAY)
-    images = validate_columns("images", images, *KEY, "observed_at")
-    images = _select_columns("images", images)
-    scans = _find_scans(images, coverage)
-    listed = pd.DataFrame({"scan": scans, "image_id": images["image_id"]})
+    rows = validate_columns("images", images, *KEY, "observed_at")
+    rows = _select_columns("images", rows)
+    positions = _find_scans(rows, coverage)
+    listed = pd.DataFrame({"scan": positions, "image_id": rows["image_id"]})
     is_last = ~listed.duplicated(keep="last").to_numpy()  # AWS may list an image twice
-    images, scans = images[is_last], scans[is_last]
-    counts = np.bincount(scans, minlength=len(coverage))
+    rows, positions = rows[is_last], positions[is_last]
+    counts = np.bincount(positions, minlength=len(coverage))
     coverage["images_recorded"] = pd.array(counts, dtype=COUNT)
-    scanned = coverage[["sweep_id", "observed_at"]].take(scans).set_axis(images.index)
-    images["observed_at"] = images["observed_at"].fillna(scanned["observed_at"])
-    images = images.assign(sweep_id=scanned["sweep_id"], record_id=record_id)
+    scanned = coverage[["sweep_id", "observed_at"]].take(positions).set_axis(rows.index)
+    rows["observed_at"] = rows["observed_at"].fillna(scanned["observed_at"])
+    rows = rows.assign(sweep_id=scanned["sweep_id"], record_id=record_id)
     names = coverage.groupby(dates)["sweep_id"].min()
-    image_dates = dates.to_numpy()[scans]
-    for kind, rows, days in (("images", images, image_dates), ("coverage", coverage, dates)):
+    image_dates = dates.to_numpy()[positions]
+    for kind, table, days in (("images", rows, image_dates), ("coverage", coverage, dates)):
         for date, name in names.items():
-            yield _make_file(kind, str(date), name, rows[days == date], record_id)
+            yield _make_file(kind, str(date), name, table[days == date], record_id)
 
 
 def _find_scans(images: pd.DataFrame, coverage: pd.DataFrame) -> npt.NDArray[np.int64]:

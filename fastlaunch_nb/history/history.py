@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import pandas as pd
 import pyarrow as pa
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.errors import InputError, escape_unprintable, warn
 from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
@@ -110,7 +111,7 @@ class History:
 
     # --- writing ----------------------------------------------------------------------
 
-    def record(self, sweep_or_events: SweepLike | pd.DataFrame) -> None:
+    def record(self, sweep_or_events: SweepLike | IntoDataFrame) -> None:
         """Store a sweep, or events.
 
         Recording the same sweep or events again changes no answer.

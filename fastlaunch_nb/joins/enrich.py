@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.aws.read_limits import parse_workers
@@ -25,7 +26,7 @@ from fastlaunch_nb.joins.queries import AccountRegion, Template
 from fastlaunch_nb.schema.arrow import make_table
 from fastlaunch_nb.schema.joins import DEFAULT_JOINS, JOINS, METRICS, NOT_READ, SNAPSHOTS
 from fastlaunch_nb.schema.prices import Prices
-from fastlaunch_nb.validation import check_region, parse_regions, validate_columns
+from fastlaunch_nb.validation import check_region, parse_regions, require_columns, validate_columns
 
 if TYPE_CHECKING:
     import boto3
@@ -69,7 +70,7 @@ _TEMPLATE = ["launch_template_id", "launch_template_name", "launch_template_vers
 
 
 def enrich(
-    images: pd.DataFrame,
+    images: IntoDataFrame,
     *joins: str,
     targets: Targets = None,
     regions: str | Iterable[str] | None = None,
@@ -85,7 +86,7 @@ def enrich(
 
     Parameters
     ----------
-    images : pandas.DataFrame
+    images : DataFrame
         Images, as :func:`fastlaunch_nb.sweep` and :func:`fastlaunch_nb.describe` return
         them. If `targets` is one target, a row without an account belongs to its account.
     *joins : str
@@ -139,6 +140,7 @@ def enrich(
     >>> images["leftover_snapshots"].equals(images["snapshots"])
     True
     """
+    images = require_columns("images", images)
     rows = merge.select_rows(images)
     chosen = _check_joins(joins, images)
     sources = parse_targets(targets)
@@ -219,7 +221,7 @@ def snapshots(
 
 
 def metrics(
-    images: pd.DataFrame,
+    images: IntoDataFrame,
     *,
     targets: Targets = None,
     since: timedelta | str = "14 days",
@@ -233,7 +235,7 @@ def metrics(
 
     Parameters
     ----------
-    images : pandas.DataFrame
+    images : DataFrame
         Images, as for :func:`fastlaunch_nb.enrich`.
     targets : Target or boto3.Session, or iterable of them, optional
         The accounts, as for :func:`fastlaunch_nb.sweep`.

@@ -7,8 +7,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.frames import convert_times, is_frame, to_pandas_frame
 from fastlaunch_nb.number_checks import parse_number
 
 PREPARATION_LIMIT: Final = 1800.0
@@ -29,6 +31,7 @@ MAX_SECONDS: Final = 7 * 86_400
 
 _SHORTEST: Final = 30.0  # seconds: no Windows instance boots, runs Sysprep and stops sooner
 _LONGEST_PERIOD: Final = 600.0  # seconds: the stock of longer periods shows no single refill
+_TIMES = ("time", "snapshot_time", "start")
 _KEY = ("account_id", "region", "image_id")
 _EXPECTED = "Expected seconds, a frame of fl.metrics, or a result of fl.measure_fill_time."
 
@@ -57,10 +60,10 @@ ASSUMED: Final = FillTime(DEFAULT_FILL_TIME, *FILL_TIME_RANGE, "assumed, not mea
 
 
 def measure_fill_time(
-    metrics: pd.DataFrame | None = None,
+    metrics: IntoDataFrame | None = None,
     *,
-    snapshots: pd.DataFrame | None = None,
-    intervals: pd.DataFrame | None = None,
+    snapshots: IntoDataFrame | None = None,
+    intervals: IntoDataFrame | None = None,
 ) -> FillTime:
     """Measure how long a preparation instance takes to make one snapshot.
 
@@ -78,12 +81,12 @@ def measure_fill_time(
 
     Parameters
     ----------
-    metrics : pandas.DataFrame, optional
+    metrics : DataFrame, optional
         A result of :func:`fastlaunch_nb.metrics`, best with ``period="5 min"``.
-    snapshots : pandas.DataFrame, optional
+    snapshots : DataFrame, optional
         A result of :func:`fastlaunch_nb.snapshots`. It needs `intervals`.
-    intervals : pandas.DataFrame, optional
-        State intervals, which have the times of enabling, as a pandas frame.
+    intervals : DataFrame, optional
+        State intervals, which have the times of enabling.
 
     Returns
     -------
@@ -108,8 +111,8 @@ def measure_fill_time(
     """
     measured = None
     if metrics is not None:
-        _require_columns("metrics", metrics, ("time", "period"))
-        measured = _measure_creation(metrics) or _measure_stock(metrics)
+        rows = _prepare_frame("metrics", metrics, ("time", "period"))
+        measured = _measure_creation(rows) or _measure_stock(rows)
     if measured is None and snapshots is not None:
         measured = _measure_first_snapshots(snapshots, intervals)
     return measured or ASSUMED
@@ -119,7 +122,7 @@ def parse_fill_time(fill_time: Any) -> FillTime:
     """Return a fill time from seconds, metrics, a measured one, or None for the assumed one."""
     if fill_time is None:
         return ASSUMED
-    if isinstance(fill_time, pd.DataFrame):
+    if is_frame(fill_time):
         return measure_fill_time(fill_time)
     if isinstance(fill_time, FillTime):
         low, seconds, high = (
@@ -203,17 +206,18 @@ def _find_next(places: Sequence[int] | Any, start: int, default: int) -> int:
 
 
 def _measure_first_snapshots(
-    snapshots: pd.DataFrame, intervals: pd.DataFrame | None
+    snapshots: IntoDataFrame, intervals: IntoDataFrame | None
 ) -> FillTime | None:
     """Measure by the time from enabling to the start of the first snapshot."""
     if intervals is None:
         raise InputError(
             "snapshots come without intervals, which have the times of enabling. Expected both."
         )
-    _require_columns("snapshots", snapshots, (*_KEY, "snapshot_time"))
-    _require_columns("intervals", intervals, (*_KEY, "state", "start", "start_exact"))
-    enabling = intervals[intervals["state"].eq("enabling") & intervals["start_exact"]]
-    started = snapshots[[*_KEY, "snapshot_time"]].dropna().sort_values("snapshot_time")
+    listed = _prepare_frame("snapshots", snapshots, (*_KEY, "snapshot_time"))
+    states = _prepare_frame("intervals", intervals, (*_KEY, "state", "start", "start_exact"))
+    is_exact = states["start_exact"].astype("boolean").fillna(value=False)
+    enabling = states[states["state"].eq("enabling") & is_exact]
+    started = listed[[*_KEY, "snapshot_time"]].dropna().sort_values("snapshot_time")
     pairs = pd.merge_asof(
         enabling[[*_KEY, "start"]].dropna().sort_values("start"),
         started,
@@ -234,11 +238,17 @@ def _measure_first_snapshots(
 # --- columns --------------------------------------------------------------------------
 
 
-def _require_columns(name: str, frame: Any, columns: Sequence[str]) -> None:
-    if not isinstance(frame, pd.DataFrame):
-        raise InputError(f"{name} is a {type(frame).__name__}. Expected a DataFrame. {_EXPECTED}")
-    if missing := [column for column in columns if column not in frame]:
+def _prepare_frame(name: str, frame: object, columns: Sequence[str]) -> pd.DataFrame:
+    """Return any eager frame with these columns for pandas, its keys as text, its times in UTC."""
+    rows = to_pandas_frame(frame, f"{name} is no DataFrame. {_EXPECTED}")
+    if missing := [column for column in columns if column not in rows]:
         raise InputError(f"{name} lacks the columns {', '.join(missing)}. {_EXPECTED}")
+    texts = {column: rows[column].astype("string") for column in _KEY if column in rows}
+    times = {column: convert_times(rows[column], column) for column in _TIMES if column in rows}
+    if wrong := [column for column, values in times.items() if values is None]:
+        dtype = rows[wrong[0]].dtype
+        raise InputError(f"In {name}, {wrong[0]} is {dtype}, and not a time. {_EXPECTED}")
+    return rows.assign(**texts, **times)
 
 
 def _read_numbers(frame: pd.DataFrame, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:

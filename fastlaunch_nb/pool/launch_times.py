@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.frames import convert_times, is_frame, to_pandas_frame
 from fastlaunch_nb.pool.launch_pattern import (
     EXPECTED,
     IntArray,
@@ -19,6 +20,7 @@ from fastlaunch_nb.pool.launch_pattern import (
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_READINGS = 8
+_EXPECTED_FRAME = "Expected a result of fl.launches"
 _POOL = ("account_id", "region", "image_id")
 
 
@@ -50,8 +52,8 @@ def parse_launches(
     if isinstance(launches, str):
         pattern = generate_launches(launches, days, seed, zone)
         parsed = Launches(pattern.times, None, False, pattern.is_random, days)
-    elif isinstance(launches, pd.DataFrame):
-        parsed = _parse_frame(launches)
+    elif is_frame(launches):
+        parsed = _parse_frame(to_pandas_frame(launches, _EXPECTED_FRAME))
     else:
         parsed = Launches(convert_datetimes(launches))
     if not len(parsed.times):
@@ -65,8 +67,8 @@ def _parse_frame(frame: pd.DataFrame) -> Launches:
     """Return the launches of a frame, which must be of one pool."""
     if "time" not in frame or "end" not in frame:
         raise InputError(
-            "launches is a DataFrame without the columns time and end. Expected a result of "
-            "fl.launches: fl.launches(frame) takes a frame of fl.metrics, for example."
+            f"launches is a DataFrame without the columns time and end. {_EXPECTED_FRAME}: "
+            "fl.launches(frame) takes a frame of fl.metrics, for example."
         )
     names = [name for name in _POOL if name in frame]
     pools = frame[names].dropna().drop_duplicates() if names else frame.head(1)
@@ -75,7 +77,10 @@ def _parse_frame(frame: pd.DataFrame) -> Launches:
             f"launches has {len(pools):,} images. Each has a pool of its own: choose one, such as "
             f'launches[launches["image_id"] == "{pools.iloc[0].get("image_id")}"].'
         )
-    times, ends = convert_datetimes(frame["time"]), convert_datetimes(frame["end"])
+    times, ends = (
+        convert_datetimes(frame[name] if utc is None else utc)
+        for name, utc in ((name, convert_times(frame[name], name)) for name in ("time", "end"))
+    )
     if (ends < times).any():
         raise InputError("launches has an end before its time. Expected a result of fl.launches.")
     return Launches(times, ends if (ends > times).any() else None)

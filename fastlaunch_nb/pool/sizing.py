@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pandas as pd
+from narwhals.stable.v2.typing import IntoDataFrame
 from numpy.typing import NDArray
 
 from fastlaunch_nb.errors import InputError, accept_old_names, warn_renamed
@@ -190,7 +190,7 @@ def right_size(
     launches: Any,
     *,
     min_warm_share: float = 0.99,
-    fill_time: float | pd.DataFrame | FillTime | None = None,
+    fill_time: float | IntoDataFrame | FillTime | None = None,
     max_parallel: int | None = None,
     quota: int = 40,
     max_target: int = 1_000,
@@ -209,7 +209,7 @@ def right_size(
 
     Parameters
     ----------
-    launches : str, pandas.DataFrame, or datetimes
+    launches : str, DataFrame, or datetimes
         A pattern, a frame of :func:`fastlaunch_nb.launches`, or the times of real launches:
         datetimes, an array or a pandas Series of them, in UTC if they name no zone.
         A pattern is such as ``"40 at 08:00 on weekdays; 5 at 22:00 daily"``, ``"10 an hour from
@@ -218,7 +218,7 @@ def right_size(
         "evenly" for regular ones. :func:`fastlaunch_nb.launches` has the whole grammar.
     min_warm_share : float, default 0.99
         The share of launches that must find a snapshot, above 0 and up to 1.
-    fill_time : float or pandas.DataFrame or FillTime, optional
+    fill_time : float or DataFrame or FillTime, optional
         Seconds that a preparation instance takes, above 0 and up to a week; or a frame of
         :func:`fastlaunch_nb.metrics` or a result of :func:`fastlaunch_nb.measure_fill_time`, to
         measure it. Default: 10 minutes, and the result has the targets for 4 and for 30 minutes.

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import pandas as pd
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.errors import InputError, describe_exception
 from fastlaunch_nb.rules import cost_rules, pool_rules, setting_rules, state_rules
@@ -15,7 +16,7 @@ from fastlaunch_nb.schema.arrow import make_table
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, TEXT
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, SNAPSHOTS, coalesce_stock
 from fastlaunch_nb.schema.prices import Prices
-from fastlaunch_nb.validation import parse_time, require_columns, validate_columns
+from fastlaunch_nb.validation import parse_time, validate_columns
 
 RULES: tuple[Rule, ...] = tuple(
     rule
@@ -32,11 +33,11 @@ _DTYPES = {column.name: column.dtype for column in FINDINGS}
 
 
 def findings(
-    images: pd.DataFrame,
+    images: IntoDataFrame,
     *,
-    intervals: pd.DataFrame | None = None,
-    coverage: pd.DataFrame | None = None,
-    snapshots: pd.DataFrame | None = None,
+    intervals: IntoDataFrame | None = None,
+    coverage: IntoDataFrame | None = None,
+    snapshots: IntoDataFrame | None = None,
     rules: Iterable[Rule] | None = None,
     at: datetime | str | None = None,
     prices: Prices | None = None,
@@ -51,15 +52,15 @@ def findings(
 
     Parameters
     ----------
-    images : pandas.DataFrame
+    images : DataFrame
         Images, best with every column that :func:`fastlaunch_nb.enrich` can join.
-    intervals : pandas.DataFrame, optional
+    intervals : DataFrame, optional
         State intervals, as :func:`fastlaunch_nb.intervals` returns them, to count how often
         an image has failed.
-    coverage : pandas.DataFrame, optional
+    coverage : DataFrame, optional
         The coverage of a sweep. Snapshots count as orphaned only in an account and region
         that was read completely, with as many images as `images` has there.
-    snapshots : pandas.DataFrame, optional
+    snapshots : DataFrame, optional
         Snapshots, as :func:`fastlaunch_nb.snapshots` returns them, to find orphaned ones.
     rules : iterable of Rule, optional
         The rules to apply; ``[*fl.RULES, mine]`` adds one. Default: ``fl.RULES``.
@@ -167,11 +168,11 @@ def prepare_facts(
     nulls = {name: pd.Series(index=rows.index, dtype=JOINED[name]) for name in missing}
     rows = rows.assign(**nulls)
     if intervals is not None:
-        require_columns("intervals", intervals, *KEY, "state")
+        intervals = validate_columns("intervals", intervals, *KEY, "state")
     if coverage is not None:
-        require_columns("coverage", coverage, *(column.name for column in COVERAGE))
+        coverage = validate_columns("coverage", coverage, *(column.name for column in COVERAGE))
     if snapshots is not None:
-        require_columns("snapshots", snapshots, *(column.name for column in SNAPSHOTS))
+        snapshots = validate_columns("snapshots", snapshots, *(column.name for column in SNAPSHOTS))
     time = rows["observed_at"].max() if at is None else parse_time("at", at)
     stock = coalesce_stock(rows)
     return RuleInput(rows, stock, time, intervals, coverage, snapshots, prices or Prices())

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pandas as pd
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.formatting import format_count
 from fastlaunch_nb.rules.evaluate import RULES, check_rules, prepare_facts
@@ -13,6 +14,7 @@ from fastlaunch_nb.rules.rule import STOCK, Rule, RuleInput, is_known
 from fastlaunch_nb.schema.arrow import make_table
 from fastlaunch_nb.schema.columns import ACCOUNT_REGION
 from fastlaunch_nb.schema.joins import JOINS, UNCHECKED
+from fastlaunch_nb.validation import require_columns
 
 _JOIN_OF_COLUMN = {column.name: join for join, columns in JOINS.items() for column in columns}
 _JOIN_OF_COLUMN[STOCK] = "metrics"
@@ -25,11 +27,11 @@ _HOW = {
 
 
 def unchecked(
-    images: pd.DataFrame,
+    images: IntoDataFrame,
     *,
-    intervals: pd.DataFrame | None = None,
-    coverage: pd.DataFrame | None = None,
-    snapshots: pd.DataFrame | None = None,
+    intervals: IntoDataFrame | None = None,
+    coverage: IntoDataFrame | None = None,
+    snapshots: IntoDataFrame | None = None,
     rules: Iterable[Rule] | None = None,
 ) -> pd.DataFrame:
     """List what :func:`fastlaunch_nb.findings` cannot judge with the same arguments.
@@ -38,7 +40,7 @@ def unchecked(
 
     Parameters
     ----------
-    images, intervals, coverage, snapshots : pandas.DataFrame
+    images, intervals, coverage, snapshots : DataFrame
         The arguments of :func:`fastlaunch_nb.findings`.
     rules : iterable of Rule, optional
         The rules. Default: ``fl.RULES``.
@@ -65,8 +67,9 @@ def unchecked(
     [['join', 'Join "quota": fl.enrich(images, "quota").']]
     """
     chosen = check_rules(RULES if rules is None else rules)
-    facts = prepare_facts(images, intervals, coverage, snapshots)
-    rows = [row for rule in chosen for row in _list_missing(rule, facts, {*map(str, images)})]
+    given = require_columns("images", images)
+    facts = prepare_facts(given, intervals, coverage, snapshots)
+    rows = [row for rule in chosen for row in _list_missing(rule, facts, {*map(str, given)})]
     return make_table(rows, UNCHECKED)
 
 

@@ -8,13 +8,14 @@ TEXT: Final = "string"
 COUNT: Final = "Int64"
 NUMBER: Final = "Float64"
 TIME: Final = "datetime64[us, UTC]"
+FLAG: Final = "bool"
 
 
 class Column(NamedTuple):
     """A column of a DataFrame; `path` leads to its field in an item of the API."""
 
     name: str
-    dtype: Any  # one of TEXT, COUNT, NUMBER and TIME
+    dtype: Any  # one of TEXT, COUNT, NUMBER, TIME and FLAG
     meaning: str
     path: tuple[str, ...] = ()
 

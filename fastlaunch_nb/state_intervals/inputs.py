@@ -9,16 +9,18 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, did_you_mean
+from fastlaunch_nb.frames import AnyFrame, make_naive_error, open_frame, to_pandas_frame
 from fastlaunch_nb.schema.columns import (
     ACCOUNT_REGION,
     COMPLETE,
     FAILURES,
     KEY,
     NOT_OPTED_IN,
+    TEXT,
     TIME,
     UNKNOWN,
 )
-from fastlaunch_nb.validation import parse_duration
+from fastlaunch_nb.validation import convert_column, parse_duration
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
 
@@ -39,7 +41,7 @@ _COVERAGE_COLUMNS = {
     **dict.fromkeys((*ACCOUNT_REGION, "scope", "status"), "text"),
     "observed_at": "time",
 }
-_ENGINES = ("pandas", "polars", "duckdb", "pyspark", "pyspark_connect")
+_ENGINES = ("polars", "duckdb", "pyspark", "pyspark_connect")
 
 
 class Inputs(NamedTuple):
@@ -83,22 +85,39 @@ def parse_max_gap(value: Any) -> timedelta | None:
     return None if gap is None else gap.to_pytimedelta()
 
 
-def _select_columns(name: str, native: Any, columns: dict[str, str]) -> Frame:
-    """Return a frame with these columns, as text or time, and with `asked_at` if it has that."""
-    expected = "Expected a DataFrame of pandas, Polars, DuckDB or PySpark."
-    try:
-        frame: Any = nw.from_native(native)
-    except TypeError:
-        raise InputError(f"{name} is a {type(native).__name__}. {expected}") from None
+def _open_for_engine(name: str, native: Any, columns: dict[str, str]) -> AnyFrame:
+    """Return a frame in narwhals: of pandas with the dtypes of the schema, or of an engine.
+
+    Other libraries cannot compute intervals: of their frames, pandas has the rows.
+    """
+    expected = "Expected a DataFrame of pandas, Polars, DuckDB, PySpark or pyarrow."
+    frame = open_frame(native)
+    if frame is None:
+        raise InputError(f"{name} is a {type(native).__name__}. {expected}")
+    if isinstance(frame, nw.DataFrame) and not frame.implementation.is_polars():
+        rows = to_pandas_frame(native, expected)
+        dtypes = {column: TIME if kind == "time" else TEXT for column, kind in columns.items()}
+        known = {it: convert_column(rows[it], dtypes[it]) for it in dtypes if it in rows}
+        converted = {it: values for it, values in known.items() if values is not None}
+        plain: Any = rows.assign(**converted)
+        opened: AnyFrame = nw.from_native(plain)
+        return opened
     if frame.implementation.value not in _ENGINES:
         raise InputError(f"{name} is a frame of {frame.implementation}. {expected}")
+    return frame
+
+
+def _select_columns(name: str, native: Any, columns: dict[str, str]) -> Frame:
+    """Return a frame with these columns, as text or time, and with `asked_at` if it has that."""
+    all_columns = {**columns, "asked_at": "time"} if name == "coverage" else columns
+    frame: Any = _open_for_engine(name, native, all_columns)
     schema = frame.collect_schema()
     missing = [column for column in columns if column not in schema]
     if missing:
         hint = did_you_mean(missing[0], set(schema) - set(columns))
         raise InputError(f"{name} has no column {', '.join(missing)}.{hint}")
-    if name == "coverage" and "asked_at" in schema:
-        columns = {**columns, "asked_at": "time"}
+    if "asked_at" in schema:
+        columns = all_columns
     converted = (_convert_column(name, frame, column, kind) for column, kind in columns.items())
     selected: Frame = frame.lazy().select(*converted)
     return selected
@@ -109,7 +128,10 @@ def _convert_column(name: str, frame: Any, column: str, kind: str) -> nw.Expr:
     values, dtype = nw.col(column), frame.collect_schema()[column]
     if kind == "text" and isinstance(dtype, _TEXT_DTYPES):
         return values if dtype == nw.String else values.cast(nw.String)
-    if kind == "time" and isinstance(dtype, nw.Datetime) and dtype.time_zone:
+    if kind == "time" and isinstance(dtype, nw.Datetime) and not dtype.time_zone:
+        if isinstance(frame, nw.LazyFrame) or not frame[column].is_null().all():
+            raise make_naive_error(column, None, dtype)
+    elif kind == "time" and isinstance(dtype, nw.Datetime):
         if dtype == UTC or not frame.implementation.value.startswith(("pandas", "polars")):
             return values  # SQL engines have one unit, and show times in the session's zone
         return values.dt.convert_time_zone("UTC").cast(UTC)

@@ -14,6 +14,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 from narwhals.stable.v2.typing import IntoFrameT
 
+from fastlaunch_nb.frames import open_frame
 from fastlaunch_nb.schema.columns import INTERVAL_TIMES, KEY, TEXT, TIME
 from fastlaunch_nb.state_intervals.changes import find_changes, merge_changes
 from fastlaunch_nb.state_intervals.inputs import Frame, prepare_inputs
@@ -30,7 +31,7 @@ def intervals(
 
     Parameters
     ----------
-    observations : DataFrame of pandas, Polars (lazy or not), DuckDB or PySpark
+    observations : DataFrame of pandas, Polars (lazy or not), DuckDB, PySpark or pyarrow
         A row for each image and scan: ``account_id``, ``region``, ``image_id``,
         ``state``, ``state_transition_reason``, ``state_transition_time`` and
         ``observed_at``, as :func:`fastlaunch_nb.describe` returns them; and a row for
@@ -115,10 +116,14 @@ def intervals(
 
 def to_native_like(native: Any, result: Frame) -> Any:
     """Return a result as a frame of the same library, and lazy if that one was."""
-    if isinstance(nw.from_native(native), nw.LazyFrame):
+    frame: Any = open_frame(native)
+    if isinstance(frame, nw.LazyFrame):
         return result.to_native()
     table: Any = result.collect().to_native()
     if isinstance(table, pd.DataFrame):
         dtypes = {name: TIME if name in INTERVAL_TIMES else TEXT for name in table}
-        return table.astype({**dtypes, "start_exact": "bool"}).reset_index(drop=True)
-    return table
+        table = table.astype({**dtypes, "start_exact": "bool"}).reset_index(drop=True)
+    if frame.implementation in (nw.Implementation.PANDAS, result.implementation):
+        return table
+    rows = nw.from_native(table).to_arrow()  # of a library that has rows, but computes nothing
+    return nw.from_arrow(rows, backend=frame.implementation).to_native()

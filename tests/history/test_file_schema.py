@@ -48,9 +48,9 @@ def change_coverage(**columns: Any) -> SweepData:
         (change_coverage(sweep_id=None), "no sweep_id, status or observed_at"),
         (change_coverage(status=None), "no sweep_id, status or observed_at"),
         (change_coverage(observed_at=None), "no sweep_id, status or observed_at"),
-        (change_coverage(observed_at=pd.Timestamp(0)), "unexpected dtype"),
-        (change_coverage(observed_at="soon"), "unexpected dtype"),
-        (change_coverage(rows="many"), "unexpected dtype"),
+        (change_coverage(observed_at=pd.Timestamp(0)), "times without a time zone"),
+        (change_coverage(observed_at="soon"), "observed_at is str, not datetime64"),
+        (change_coverage(rows="many"), "rows is str, not Int64"),
         (SWEEP._replace(coverage=pd.concat([SWEEP.coverage] * 2)), "two rows for one scan"),
     ],
 )

@@ -218,7 +218,7 @@ def test_a_given_fill_time_has_no_range() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"metrics": 600}, "metrics is a int. Expected a DataFrame"),
+        ({"metrics": 600}, "metrics is no DataFrame. .* Got a int"),
         ({"metrics": pd.DataFrame({"time": []})}, "metrics lacks the columns period"),
         ({"snapshots": make_start(1)[0]}, "snapshots come without intervals"),
         (

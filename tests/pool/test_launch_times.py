@@ -28,7 +28,7 @@ SAME_TIMES: list[Any] = [
     pd.Series(PAIR).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
     pd.DatetimeIndex(["2026-01-05T01:00+01:00", "2026-01-05T02:00+01:00"]),
     [pd.Timestamp("2026-01-05"), pd.Timestamp("2026-01-05T01", tz="UTC")],
-    pd.DataFrame({"time": PAIR[::-1], "end": PAIR[::-1]}),
+    pd.DataFrame(dict.fromkeys(["time", "end"], pd.to_datetime([LATER, MONDAY]))),
 ]
 FIRST = int(MONDAY.timestamp()) * 1_000_000
 

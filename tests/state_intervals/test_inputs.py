@@ -80,7 +80,7 @@ OBSERVATIONS, COVERAGE = make_frames(make_case((1, "enabled", 0), scans=" c"))
     ("observations", "coverage", "max_gap", "message"),
     [
         ([], None, None, "observations is a list. Expected a DataFrame of pandas"),
-        (pa.table({"a": [1]}), None, None, "observations is a frame of pyarrow"),
+        (pa.table({"a": [1]}), None, None, "observations has no column account_id"),
         (OBSERVATIONS["state"], None, None, "observations is a Series"),
         (OBSERVATIONS.drop(columns=["state", "region"]), None, None, "no column region, state."),
         (OBSERVATIONS.rename(columns={"state": "State"}), None, None, "Did you mean 'State'"),
@@ -95,7 +95,7 @@ OBSERVATIONS, COVERAGE = make_frames(make_case((1, "enabled", 0), scans=" c"))
             OBSERVATIONS.assign(observed_at=pd.Timestamp("2026-01-15")),
             None,
             None,
-            "with a time zone",
+            r'tz_localize\("UTC"\)',
         ),
         (OBSERVATIONS, COVERAGE.drop(columns="scope"), None, "coverage has no column scope"),
         (OBSERVATIONS, COVERAGE.assign(asked_at=1.5), None, "In coverage, asked_at is Float64"),
