@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+import re
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.schema.columns import COUNT, TEXT, TIME
-from fastlaunch_nb.validation import validate_columns
+from fastlaunch_nb.validation import (
+    parse_api_filters,
+    parse_image_ids,
+    parse_regions,
+    validate_columns,
+)
+from tests.helpers.cases import some
 
 
 def test_columns_are_converted_to_the_schema(images: pd.DataFrame) -> None:
@@ -45,3 +55,44 @@ def test_the_first_column_of_another_type_is_named(images: pd.DataFrame) -> None
         wrong = images[columns].assign(image_id=1, observed_at=1)
         with pytest.raises(fl.InputError, match=f"In this one {columns[0]} is int64"):
             validate_columns("images", wrong)
+
+
+# --- lists of text --------------------------------------------------------------------
+
+IDS = ["ami-0abcdef1234567890", "ami-01234567890abcdef"]
+ACCOUNTS = ["111122223333", "444455556666"]
+LISTS: dict[str, tuple[list[str], Callable[[Any], Any]]] = {
+    "regions": (["us-east-1", "eu-west-1"], parse_regions),
+    "image ids": (IDS, parse_image_ids),
+    "states": (["enabled", "enabling"], lambda it: parse_api_filters({"state": it})),
+    "owners": (ACCOUNTS, lambda it: parse_api_filters([{"Name": "owner-id", "Values": it}])),
+    "accounts": (ACCOUNTS, lambda it: fl.targets(accounts=it, role="reader")),
+    "regions of code": (
+        ["us-east-1", "eu-west-1"],
+        lambda it: fl.Filters(state="enabled").to_code("cli", regions=it),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_text_stands_for_a_list(name: str) -> None:
+    """papermill sets one text: it is a list of one, or of several between commas."""
+    values, parse = LISTS[name]
+    assert parse(values[0]) == parse(values[:1])
+    for text in (",".join(values), ", ".join(values)):
+        assert parse(text) == parse(values)
+        assert parse(text) != parse(values[:1])
+
+
+def test_every_list_argument_takes_a_text() -> None:
+    """Each argument of a public function that takes texts also takes a single one."""
+    functions = [getattr(fl, name) for name in fl.__all__ if name.islower()]
+    functions += [fl.Filters.__init__, fl.Filters.to_code]
+    annotations = [
+        str(parameter.annotation)
+        for function in functions
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+    lists = [it for it in annotations if re.search(r"(Iterable|Sequence|list)\[str", it)]
+    assert len(lists) > 5
+    assert [it for it in some(lists) if not re.search(r"(^|\| )str \|", it)] == []

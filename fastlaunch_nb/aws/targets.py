@@ -17,7 +17,7 @@ from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit
 from fastlaunch_nb.aws.sessions import has_literal_keys, open_profile_session, open_session
 from fastlaunch_nb.errors import FastLaunchError, InputError, SetupError
-from fastlaunch_nb.validation import check_account_id
+from fastlaunch_nb.validation import check_account_id, split_text
 
 _ROLE = re.compile(r"/?[\w+=,.@-]+(/[\w+=,.@-]+)*", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
@@ -126,8 +126,8 @@ def targets(
     ('111122223333', 'FastLaunchReader')
     """
     profile_names = _parse_texts("profiles", profiles, min_length=0)
-    account_ids, skipped = _parse_texts("accounts", accounts), _parse_texts("skip", skip)
-    parts = None if organization is True else _parse_texts("organization", organization)
+    account_ids, skipped = _parse_ids("accounts", accounts), _parse_ids("skip", skip)
+    parts = None if organization is True else _parse_ids("organization", organization)
     _check_role(profile_names, bool(account_ids or organization), role, external_id)
     _check_parts(account_ids, organization, parts or [], skipped)
     if not account_ids and not organization:
@@ -141,6 +141,10 @@ def targets(
             found += _list_organization(profile, role, external_id, parts, skipped)
     unique = {target.account_id: target for target in found}
     return [target for target in unique.values() if target.account_id not in skipped]
+
+
+def _parse_ids(name: str, value: object) -> list[str]:
+    return _parse_texts(name, split_text(value))
 
 
 def _parse_texts(name: str, value: object, min_length: int = 1) -> list[str]:

@@ -28,7 +28,7 @@ from fastlaunch_nb.filters.fields import (
 from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT
 from fastlaunch_nb.shells import check_shell, join_words
-from fastlaunch_nb.validation import check_account_id, check_region, parse_image_ids
+from fastlaunch_nb.validation import check_account_id, check_region, parse_image_ids, split_text
 
 KINDS: Final = ("fastlaunch", "boto3", "cli", "pandas")
 _PATHS = {column.name: column.path for column in COLUMNS if column.path}
@@ -48,7 +48,7 @@ class QueryScope(NamedTuple):
 def generate_code(
     active: ActiveFilters,
     kind: str,
-    regions: Iterable[str] | None,
+    regions: str | Iterable[str] | None,
     profiles: Mapping[str, str] | None,
     shell: str = "posix",
 ) -> str:
@@ -102,12 +102,12 @@ def _unique(values: Iterable[str | None]) -> list[str]:
 
 
 def _check_scope(
-    regions: Iterable[str] | None, profiles: Mapping[str, str] | None
+    regions: str | Iterable[str] | None, profiles: Mapping[str, str] | None
 ) -> list[str | None]:
     """Return the regions, of which None is the caller's own; refuse bad regions and profiles."""
-    if isinstance(regions, str) or not isinstance(regions, Iterable | None):
+    if not isinstance(regions, Iterable | None):
         raise InputError(f"regions is {regions!r}. Expected names such as ['eu-west-1'].")
-    names: list[str | None] = [None] if regions is None else list(regions)
+    names: list[str | None] = [None] if regions is None else list(split_text(regions))
     for region in names:
         check_region(region)
     if not isinstance(profiles, Mapping | None):

@@ -345,6 +345,7 @@ PROFILES = {ACCOUNT: "build", "444455556666": "prod"}
     [
         ({}, {}, [None]),
         ({}, {"regions": ["us-east-1", "eu-west-1"]}, ["us-east-1", "eu-west-1"]),
+        ({}, {"regions": "us-east-1,eu-west-1"}, ["us-east-1", "eu-west-1"]),
         ({"region": "eu-west-1"}, {"regions": ["us-east-1"]}, ["eu-west-1"]),
         ({}, {"profiles": PROFILES}, [(ACCOUNT, "build", None), ("444455556666", "prod", None)]),
         ({"account_id": ACCOUNT}, {"profiles": PROFILES}, [(ACCOUNT, "build", None)]),
@@ -412,7 +413,7 @@ def test_the_cli_searches_no_letters(text: str, is_written: bool) -> None:
         ({"kind": "boto"}, "Did you mean 'boto3'"),
         ({"kind": "pandas", "regions": [REGION]}, "leave regions and profiles out"),
         ({"kind": "pandas", "profiles": {}}, "leave regions and profiles out"),
-        ({"kind": "cli", "regions": REGION}, "regions is"),
+        ({"kind": "cli", "regions": "Ireland"}, "region is 'Ireland'"),
         ({"kind": "cli", "regions": 5}, "regions is 5"),
         ({"kind": "cli", "regions": ["a; b"]}, "region is"),
         ({"kind": "cli", "profiles": ["x"]}, "a dict"),

@@ -129,6 +129,33 @@ def test_parameters_select_images(
     assert expected in read_first_title(timeline, tmp_path / "out.ipynb", **parameters)
 
 
+QUICK_TEXTS = ("01_explore", "02_state_timeline")  # which read the regions themselves
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in QUICK_TEXTS else pytest.mark.deep)
+        for path in NOTEBOOKS
+    ],
+)
+def test_a_text_stands_for_a_list(path: Path, shell: InteractiveShell) -> None:
+    """`papermill -p regions us-east-1,eu-west-1` and a state alone mean the same as lists."""
+    outputs = [
+        run_cells(shell, path, f"regions, filters = {regions!r}, {{'state': {state!r}}}")
+        for regions, state in (
+            (["us-east-1", "eu-west-1"], ["enabled"]),
+            ("us-east-1,eu-west-1", "enabled"),
+        )
+    ]
+    texts, expected = (
+        {name: re.sub(r"0x[0-9a-f]+|fl-[0-9a-f]+", "", text) for name, text in it.items()}
+        for it in outputs
+    )
+    assert "Traceback" not in "".join(expected.values())
+    assert texts == expected
+
+
 # --- accounts without images ----------------------------------------------------------
 
 DENIED, EXPIRED, EMPTY = "every read is denied", "the login has expired", "no image"
