@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.sources.events import from_events as from_events
     from fastlaunch_nb.sources.launches import launches as launches
     from fastlaunch_nb.sources.pages import from_pages as from_pages
+    from fastlaunch_nb.sources.table_input import load as load
     from fastlaunch_nb.state_intervals.pipeline import intervals as intervals
 
 __version__ = "0.1.0"
@@ -85,6 +86,7 @@ _HOME = {
     "from_pages": "sources.pages",
     "intervals": "state_intervals.pipeline",
     "launches": "sources.launches",
+    "load": "sources.table_input",
     "measure_fill_time": "pool.fill_time",
     "metrics": "joins.enrich",
     "panel": "filter_panel.panel",

@@ -108,15 +108,17 @@ def format_count(count: int, noun: str = "image") -> str:
 # --- CSV ------------------------------------------------------------------------------
 
 _FORMULA = "=+-@＝＋－＠"
-_MAY_BE_FORMULA = re.compile(rf'[;\t\n]|^[\s"]*[{re.escape(_FORMULA)}]')
-_SPACE = re.compile(r'(?:^|[;\t\n])[\s";]*')  # before the text of a cell
+_MAY_BE_FORMULA = re.compile(rf"""[;\t\n]|^['\s"]*[{re.escape(_FORMULA)}]""")
+_BEFORE_TEXT = re.compile(r"""^['\s";]*|['\s";]+""")  # what may precede the text of a cell
+_EMPTY_TEXT = "\ue000"  # stands for an empty text until it is quoted; AWS never sends it
 
 
 def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
-    """Return rows as CSV in which no cell is a formula.
+    """Return rows as CSV in which no cell is a formula, and only an empty text is quoted.
 
     A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@``, and may split cells
-    at another separator than ours. An apostrophe before these characters keeps the cell text.
+    at another separator than ours. An apostrophe before these characters keeps the cell text;
+    :func:`remove_guards` removes it. A null is an empty cell, an empty text is ``""``.
 
     Examples
     --------
@@ -127,36 +129,74 @@ def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
     image_id,state_transition_reason
     ami-0abcdef1234567890,'=cmd|' /C calc'!A0
     """
-    safe = {}
-    for name, values in images.select_dtypes(["string", "object"]).items():
+    safe, has_empty = {}, False
+    for name, values in images.items():
+        if not _may_be_text(values):
+            continue
         texts = values.astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
         is_risky = texts.str.contains(_MAY_BE_FORMULA).fillna(False).to_numpy(bool)
-        safe[str(name)] = texts.mask(is_risky, texts[is_risky].map(_guard_cells))
-    return images.assign(**safe).to_csv(index=False, lineterminator="\n", sep=separator)
+        is_empty = texts.eq("").fillna(value=False).to_numpy(bool)
+        guarded = texts.mask(is_risky, texts[is_risky].map(_guard_cells))
+        safe[str(name)] = guarded.mask(is_empty, _EMPTY_TEXT)
+        has_empty |= bool(is_empty.any())
+    text = images.assign(**safe).to_csv(index=False, lineterminator="\n", sep=separator)
+    if not has_empty:
+        return text
+    end = re.escape(separator)
+    return re.sub(f"(^|{end}){_EMPTY_TEXT}(?={end}|$)", r'\1""', text, flags=re.MULTILINE)
+
+
+def _may_be_text(values: pd.Series) -> bool:
+    is_category = isinstance(values.dtype, pd.CategoricalDtype)
+    return is_category or values.dtype == object or pd.api.types.is_string_dtype(values)
 
 
 def _guard_cells(text: str) -> str:
-    """Put an apostrophe before each formula, wherever the text may be split into cells."""
+    """Put an apostrophe before each formula, wherever the text may be split into cells.
 
-    def guard(space: re.Match[str]) -> str:
-        if not text[space.end() : space.end() + 1] or text[space.end()] not in _FORMULA:
-            return space[0]
-        head, semicolon, tail = space[0].rpartition(";")
-        start = "" if semicolon or space.start() else "'"
-        return head + start + re.sub(r"[;\t\n]", r"\g<0>'", semicolon + tail)
-
-    return _SPACE.sub(guard, text)
+    A text that has apostrophes there itself gets one more, so that each of them can be removed.
+    """
+    return _change_guards(text, is_guarded=False)
 
 
-def remove_guard(cell: str) -> str:
-    """Return the text that :func:`to_csv` made safe; other text as it is.
+def remove_guards(text: str) -> str:
+    """Remove the apostrophes that :func:`to_csv` puts before formulas.
 
     Examples
     --------
-    >>> remove_guard("'=cmd()"), remove_guard("a;'=b"), remove_guard("'quoted'")
-    ('=cmd()', 'a;=b', "'quoted'")
+    >>> remove_guards("'=1+1;'-2"), remove_guards("it's fine")
+    ('=1+1;-2', "it's fine")
     """
-    if "'" not in cell:
-        return cell
-    text = re.sub(r"(^|[;\t\n])'", r"\1", cell)
-    return text if text != cell and _guard_cells(text) == cell else cell
+    return _change_guards(text, is_guarded=True) if "'" in text else text
+
+
+def _change_guards(text: str, *, is_guarded: bool) -> str:
+    def change(before: re.Match[str]) -> str:
+        is_formula = text[before.end() : before.end() + 1] in tuple(_FORMULA)
+        if not is_formula:
+            return before[0]
+        return _change_starts(before[0], is_first=not before.start(), is_guarded=is_guarded)
+
+    return _BEFORE_TEXT.sub(change, text)
+
+
+def _change_starts(before: str, *, is_first: bool, is_guarded: bool) -> str:
+    """Add or remove an apostrophe at each start of a cell in what precedes a formula.
+
+    From the right: a start counts if only apostrophes, then space and quotes follow it.
+    """
+    reversed_text: list[str] = []
+    apostrophes, counts = 0, True
+    for position in range(len(before), -1, -1):
+        is_start = before[position - 1] in ";\t\n" if position else is_first
+        if is_start and counts and not is_guarded:
+            reversed_text.append("'")
+        elif is_start and counts and apostrophes:
+            reversed_text.pop()
+            apostrophes -= 1
+        if position:
+            character = before[position - 1]
+            counts &= character == "'" or (character != ";" and not apostrophes)
+            apostrophes += character == "'"
+            reversed_text.append(character)
+    return "".join(reversed(reversed_text))

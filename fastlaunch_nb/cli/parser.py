@@ -117,7 +117,7 @@ def _add_sweep(commands: _Commands) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="write the images to a .parquet, .csv or .json file (default: print a table)",
+        help="write the images to a .parquet, .csv, .json or .xlsx file (default: print a table)",
     )
     add(
         "--coverage",

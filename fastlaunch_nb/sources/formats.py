@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from fastlaunch_nb.errors import MissingExtraError, SourceError
-from fastlaunch_nb.formatting import remove_guard
+from fastlaunch_nb.formatting import remove_guards
 from fastlaunch_nb.sources.json_input import (
     SourceData,
     SourceText,
@@ -83,7 +83,7 @@ def _parse_csv(text: SourceText, separator: str, expected: str) -> Iterator[Any]
                 f"{expected} Cannot parse {text.name} as CSV: row {number:,} has {len(row)} of "
                 f"{len(header)} columns."
             )
-        cells = (remove_guard(cell) or None for cell in row)
+        cells = (remove_guards(cell) or None for cell in row)
         yield dict(zip(header, cells, strict=True))
 
 

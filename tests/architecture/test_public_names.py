@@ -40,6 +40,7 @@ PUBLIC = [
     "from_pages",
     "intervals",
     "launches",
+    "load",
     "measure_fill_time",
     "metrics",
     "panel",

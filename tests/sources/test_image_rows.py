@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import fastlaunch_nb as fl
 from fastlaunch_nb.cli.main import main
 from fastlaunch_nb.export import save, to_json
-from fastlaunch_nb.formatting import remove_guard, to_csv
+from fastlaunch_nb.formatting import remove_guards, to_csv
 from fastlaunch_nb.schema.columns import COLUMNS
 from tests.helpers.samples import ZOO, item
 
@@ -68,8 +68,8 @@ def test_hostile_text_comes_back(text: str) -> None:
     images = fl.from_pages([item(1, StateTransitionReason=text)])
     for write in WRITERS:
         back = fl.from_pages(write(images).encode())["state_transition_reason"].tolist()
-        is_guarded = write is not to_json and remove_guard(text) != text
-        assert back == [remove_guard(text) if is_guarded else text]
+        is_guarded = write is not to_json and remove_guards(text) != text
+        assert back == [remove_guards(text) if is_guarded else text]
 
 
 def test_only_rows_of_images_are_taken() -> None:
