@@ -1,4 +1,4 @@
-"""Export of charts and rows: HTML, pictures and Markdown; terminal tables, JSON, CSV and Parquet.
+"""Export of charts and rows: HTML, pictures, Markdown; tables as text, JSON, CSV, Excel, Parquet.
 
 Text from AWS stays text everywhere: a page runs none of it, a terminal obeys none of its
 control characters, and a spreadsheet finds no formula in it.
@@ -40,6 +40,7 @@ from fastlaunch_nb.errors import (
     did_you_mean,
     escape_unprintable,
 )
+from fastlaunch_nb.excel import check_excel, write_workbook
 from fastlaunch_nb.filters.fields import get_facet_values
 from fastlaunch_nb.formatting import (
     DEMO_MARK,
@@ -102,8 +103,8 @@ def embed(
     MissingExtraError
         If `form` needs a picture, and Kaleido is not installed.
     SetupError
-        If `form` needs a picture, and Kaleido finds neither Chrome nor Chromium, or
-        Chrome does not draw it within a minute, twice.
+        If `form` needs a picture, and Kaleido finds neither Chrome nor Chromium, or the
+        one that it finds does not start, or does not draw it within a minute, twice.
 
     Examples
     --------
@@ -139,7 +140,7 @@ def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:
     if importlib.util.find_spec("kaleido") is None:
         raise MissingExtraError("image", f"A chart as {form.upper()}")
     import kaleido
-    from kaleido.errors import ChromeNotFoundError
+    from kaleido.errors import BrowserClosedError, BrowserFailedError, ChromeNotFoundError
 
     figure.update_xaxes(rangeselector_visible=False)  # its buttons do nothing in a picture
     size = {"format": form, "width": width, "scale": 1}  # so that it is exactly that wide
@@ -155,11 +156,24 @@ def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:
             f"A chart as {form.upper()} needs Chrome or Chromium, and none was found. "
             "Install one, or set BROWSER_PATH to its path; HTML needs none."
         ) from None
+    except (BrowserFailedError, BrowserClosedError) as error:
+        raise SetupError(
+            f"A chart as {form.upper()} needs Chrome or Chromium, and {_find_browser(error)} did "
+            "not start, or ended at once. Start it in a terminal, where it names the reason, such "
+            "as a library to install; or set BROWSER_PATH to another one. HTML needs none."
+        ) from None
     except TimeoutError:
         raise SetupError(
             f"Chrome did not draw the chart as {form.upper()} within {_LIMIT:.0f} s, in two "
-            "attempts. Try again, or set BROWSER_PATH to another Chrome or Chromium."
+            "attempts. Try again, or set BROWSER_PATH to another Chrome or Chromium. "
+            "HTML needs none."
         ) from None
+
+
+def _find_browser(error: Exception) -> str:
+    """Return the path of the browser that an error of Kaleido names, for a message."""
+    path = re.search(r"located at (.+)\.$", "".join(map(str, error.args)))
+    return repr(path[1]) if path else "the one here"
 
 
 @contextmanager
@@ -191,14 +205,18 @@ def _run_with_limit(draw: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
 
 
 async def _cancel_late(drawing: Coroutine[Any, Any, bytes]) -> bytes:
-    """Await a picture until the limit. The first cancel closes Chrome, the second kills it."""
+    """Await a picture until the limit. The first cancel closes Chrome, the second kills it.
+
+    A Chrome that was canceled as it started is late: it did not fail to start, as Kaleido has it.
+    """
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # as in _hide_diagnostics
     task = asyncio.ensure_future(drawing)
     for seconds in (_LIMIT, _GRACE, _GRACE):
         if (await asyncio.wait({task}, timeout=seconds))[0]:
             break
         task.cancel()
-    if task.done() and not task.cancelled():
+    is_late = task.cancelling() > 0
+    if task.done() and not task.cancelled() and not (is_late and task.exception()):
         return task.result()
     raise TimeoutError
 
@@ -295,20 +313,29 @@ def summarize(images: pd.DataFrame, *, filtered: bool = False, is_complete: bool
 
 def to_json(images: pd.DataFrame) -> str:
     """Return rows as JSON: a list of objects with the frame's columns, times in ISO 8601."""
-    records = images.to_json(orient="records", date_format="iso", date_unit="us")
-    return json.dumps(json.loads(records), indent=2)
+    text = images.to_json(orient="records", date_format="iso", date_unit="us")
+    records = json.loads(text)
+    for name in [name for name in images if pd.api.types.is_float_dtype(images[name])]:
+        for record, value in zip(records, images[name], strict=True):  # pandas writes 10 digits
+            is_number = not pd.isna(value) and math.isfinite(value)
+            record[str(name)] = float(value) if is_number else None
+    return json.dumps(records, indent=2)
 
 
 _WRITERS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
     ".parquet": lambda rows: rows.to_parquet(index=False),
     ".csv": lambda rows: to_csv(rows).encode(),
     ".json": lambda rows: f"{to_json(rows)}\n".encode(),
+    ".xlsx": write_workbook,
 }
 
 
 def check_file(path: Path) -> None:
-    """Raise an InputError if a file has no known ending or no existing folder."""
-    if path.suffix not in _WRITERS:
+    """Refuse a file without a known ending, in any case, or without an existing folder.
+
+    Raise a MissingExtraError if it is an ``.xlsx`` file, and openpyxl is not installed.
+    """
+    if path.suffix.lower() not in _WRITERS:
         raise InputError(
             f"{str(path)!r} ends in none of {', '.join(_WRITERS)}. Use one of these endings."
         )
@@ -318,16 +345,18 @@ def check_file(path: Path) -> None:
         )
     if path.is_dir():
         raise InputError(f"{str(path)!r} is a folder. Name a file.")
+    if path.suffix.lower() == ".xlsx":
+        check_excel()
 
 
 def save(rows: pd.DataFrame, path: Path) -> None:
-    """Write rows as Parquet, CSV or JSON, by the ending of the file: completely, or not at all."""
+    """Write rows as Parquet, CSV, JSON or Excel, by the ending: completely, or not at all."""
     check_file(path)
     plain = rows.copy(deep=False)
     plain.attrs = {}  # Parquet would store them
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        new.write_bytes(_WRITERS[path.suffix](plain))
+        new.write_bytes(_WRITERS[path.suffix.lower()](plain))
         new.replace(path)
     except OSError as error:
         raise SetupError(f"{str(path)!r} could not be written: {error.strerror}.") from None

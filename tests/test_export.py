@@ -23,7 +23,8 @@ from rich.console import Console
 import fastlaunch_nb as fl
 from fastlaunch_nb import export
 from fastlaunch_nb.charts.alt_text import read_image_keys
-from fastlaunch_nb.formatting import to_csv
+from fastlaunch_nb.formatting import remove_guards, to_csv
+from tests.helpers.cases import some
 from tests.helpers.samples import HOSTILE
 
 
@@ -199,6 +200,49 @@ def test_chrome_that_always_hangs_is_an_error(
         fl.embed(fl.capacity(images), "png")
 
 
+def make_browser(folder: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> Path:
+    """Return a program that Kaleido takes for Chrome."""
+    program = folder / "chrome"
+    program.write_text(f"#!/bin/sh\n{command}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("BROWSER_PATH", str(program))
+    return program
+
+
+def test_a_browser_that_is_not_there_is_not_found(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A path to no program is a browser that was not found: install one."""
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))
+    with pytest.raises(fl.SetupError, match=r"none was found\. Install one"):
+        fl.embed(fl.capacity(images), "png")
+
+
+def test_a_browser_that_ends_at_once_did_not_start(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A browser that ends as it starts, as without its libraries, is named with its path."""
+    program = make_browser(tmp_path, monkeypatch, "echo 'libnss3.so: no such file' >&2; exit 127")
+    with pytest.raises(fl.SetupError, match="did not start, or ended at once") as caught:
+        fl.embed(fl.capacity(images), "png")
+    assert str(program) in str(caught.value)
+    assert "Start it in a terminal" in str(caught.value)
+
+
+def test_a_browser_that_hangs_as_it_starts_took_too_long(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A browser that starts but never answers is late, in two attempts, and no other error."""
+    make_browser(
+        tmp_path, monkeypatch, f"echo started >> {tmp_path}/starts; exec cat <&3 >/dev/null"
+    )
+    monkeypatch.setattr(export, "_LIMIT", 0.5)
+    monkeypatch.setattr(export, "_GRACE", 0.5)
+    with pytest.raises(fl.SetupError, match=r"within .* s, in two attempts. Try again"):
+        fl.embed(fl.capacity(images), "png")
+    assert (tmp_path / "starts").read_text().split() == ["started"] * 2
+
+
 def test_without_kaleido_the_message_helps(
     images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,3 +368,66 @@ def test_no_text_controls_a_terminal(images: pd.DataFrame, letter: str) -> None:
     for text in (export.summarize(named), repr(panel), print_table(named), *texts):
         assert OBEYED.findall(text) == [], text
     assert [len(text.split("\n")) for text in texts] == [3 + len(images)] * 2
+
+
+# --- files ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".csv", ".CSV", ".Json", ".PARQUET", ".Xlsx"])
+def test_endings_may_be_in_any_case(images: pd.DataFrame, tmp_path: Path, ending: str) -> None:
+    """An ending in any case chooses the format, and the file has the name that was given."""
+    export.save(images, tmp_path / f"images{ending}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"images{ending}"]
+
+
+def test_unknown_endings_are_refused(tmp_path: Path) -> None:
+    """The error lists the endings."""
+    with pytest.raises(fl.InputError, match=r"none of \.parquet, \.csv, \.json, \.xlsx"):
+        export.check_file(tmp_path / "images.xls")
+
+
+def test_excel_is_checked_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the extra, the path alone is refused: no sweep has to end for that."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(fl.MissingExtraError, match=r"fastlaunch_nb\[excel\]"):
+        export.check_file(tmp_path / "images.XLSX")
+
+
+def test_a_failed_workbook_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the rows do not fit into a workbook, there is no file, and an older one stays."""
+    monkeypatch.setattr("fastlaunch_nb.excel.MAX_ROWS", 0)
+    (tmp_path / "images.xlsx").write_bytes(b"older")
+    with pytest.raises(fl.InputError, match="Excel holds 0 rows"):
+        export.save(pd.DataFrame({"a": [1]}), tmp_path / "images.xlsx")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"older"]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_json_has_every_digit_of_a_number(number: float) -> None:
+    """Law: a number in JSON is exactly the number of the frame."""
+    rows = pd.DataFrame({"a": pd.Series([number, None], dtype="Float64")})
+    assert [record["a"] for record in json.loads(export.to_json(rows))] == [number, None]
+
+
+@given(st.text("a=+-@＝;\t\n '\""))
+@example("'=1")
+@example("\n;'\"='=1")
+def test_guards_are_removed_exactly(text: str) -> None:
+    """Law: without its guards, a cell has the text that it was made from."""
+    [row] = csv.reader(
+        io.StringIO(to_csv(pd.DataFrame({"a": [text], "b": "b"})).partition("\n")[2])
+    )
+    assert remove_guards(row[0]) == text
+
+
+def test_an_empty_text_is_no_null() -> None:
+    """In CSV a null is an empty cell, and an empty text is quoted."""
+    rows = pd.DataFrame({"a": ["", None, "x"], "b": [None, "", ""]})
+    assert to_csv(rows) == 'a,b\n"",\n,""\nx,""\n'
+    assert to_csv(rows, ";") == 'a;b\n"";\n;""\nx;""\n'
+    hostile = pd.DataFrame({"a": ["", "\ue000=1", "\ue000", ",\ue000,"]})
+    assert begins_formula(to_csv(hostile)) is False
+    cells = list_cells(to_csv(hostile), ",")
+    assert not any(map(begins_formula, some(cells)))
