@@ -45,35 +45,36 @@ def write_workbook(rows: pd.DataFrame) -> bytes:
     """
     check_excel()
     from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
 
     if len(rows) > MAX_ROWS:
         raise InputError(
             f"Excel holds {MAX_ROWS:,} rows, and these are {len(rows):,}. Use .parquet or .csv."
         )
+    columns = [_to_cells(values) for _, values in rows.items()]
+    _warn_of_long_texts(columns)
     workbook = Workbook(write_only=True)
     workbook.properties.description = "Times are in UTC."
     sheet = workbook.create_sheet("fastlaunch_nb")
     sheet.freeze_panes = "A2"
-    columns = [_to_cells(values) for _, values in rows.items()]
-    _warn_of_long_texts(columns)
-
-    def make_cell(value: Any) -> Any:
-        if isinstance(value, str):
-            cell = WriteOnlyCell(sheet, "")
-            cell._value, cell.data_type = _escape(value)[:_MAX_TEXT], "s"  # never a formula
-            cell.number_format = "@"
-            return cell
-        cell = WriteOnlyCell(sheet, value)
-        if isinstance(value, pd.Timestamp):
-            cell.number_format = _TIME_FORMAT
-        return cell
-
     for row in ([str(name) for name in rows], *zip(*columns, strict=True)):
-        sheet.append([None if value is None else make_cell(value) for value in row])
+        sheet.append([None if value is None else _make_cell(sheet, value) for value in row])
     file = io.BytesIO()
     workbook.save(file)
     return file.getvalue()
+
+
+def _make_cell(sheet: Any, value: Any) -> Any:
+    """Return a cell; openpyxl alone would take text for a formula or an error."""
+    from openpyxl.cell import WriteOnlyCell
+
+    is_text = isinstance(value, str)
+    cell = WriteOnlyCell(sheet, "" if is_text else value)
+    if is_text:
+        cell._value, cell.data_type = _escape(value)[:_MAX_TEXT], "s"
+        cell.number_format = "@"
+    elif isinstance(value, pd.Timestamp):
+        cell.number_format = _TIME_FORMAT
+    return cell
 
 
 def _to_cells(values: pd.Series) -> list[Any]:

@@ -140,33 +140,39 @@ def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:
     if importlib.util.find_spec("kaleido") is None:
         raise MissingExtraError("image", f"A chart as {form.upper()}")
     import kaleido
-    from kaleido.errors import BrowserClosedError, BrowserFailedError, ChromeNotFoundError
 
     figure.update_xaxes(rangeselector_visible=False)  # its buttons do nothing in a picture
     size = {"format": form, "width": width, "scale": 1}  # so that it is exactly that wide
     offline = {"mathjax": False}  # by default Kaleido loads it from a CDN for each picture
     draw = partial(kaleido.calc_fig, figure.to_dict(), size, kopts=offline)
-    try:
-        with _hide_diagnostics():
-            with suppress(TimeoutError):  # rarely, Chrome hangs as it starts; the next one does not
-                return _run_with_limit(draw)
+    with _explain_browser(f"A chart as {form.upper()}"), _hide_diagnostics():
+        with suppress(TimeoutError):  # rarely, Chrome hangs as it starts; the next one does not
             return _run_with_limit(draw)
+        return _run_with_limit(draw)
+
+
+@contextmanager
+def _explain_browser(purpose: str) -> Iterator[None]:
+    """Raise a SetupError that tells apart no browser, one that did not start, and a late one."""
+    from kaleido.errors import BrowserClosedError, BrowserFailedError, ChromeNotFoundError
+
+    try:
+        yield
     except ChromeNotFoundError:
         raise SetupError(
-            f"A chart as {form.upper()} needs Chrome or Chromium, and none was found. "
+            f"{purpose} needs Chrome or Chromium, and none was found. "
             "Install one, or set BROWSER_PATH to its path; HTML needs none."
         ) from None
     except (BrowserFailedError, BrowserClosedError) as error:
         raise SetupError(
-            f"A chart as {form.upper()} needs Chrome or Chromium, and {_find_browser(error)} did "
-            "not start, or ended at once. Start it in a terminal, where it names the reason, such "
-            "as a library to install; or set BROWSER_PATH to another one. HTML needs none."
+            f"{purpose} needs Chrome or Chromium, and {_find_browser(error)} did not start, or "
+            "ended at once. Start it in a terminal, where it names the reason, such as a library "
+            "to install; or set BROWSER_PATH to another one. HTML needs none."
         ) from None
     except TimeoutError:
         raise SetupError(
-            f"Chrome did not draw the chart as {form.upper()} within {_LIMIT:.0f} s, in two "
-            "attempts. Try again, or set BROWSER_PATH to another Chrome or Chromium. "
-            "HTML needs none."
+            f"{purpose} took Chrome more than {_LIMIT:.0f} s, in two attempts. Try again, or set "
+            "BROWSER_PATH to another Chrome or Chromium. HTML needs none."
         ) from None
 
 

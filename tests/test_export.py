@@ -196,7 +196,9 @@ def test_chrome_that_always_hangs_is_an_error(
 ) -> None:
     """If two of them hang, the error says so; a Chrome that cannot be ended changes nothing."""
     HangingChrome(monkeypatch, hangs=2, ends=ends)
-    with pytest.raises(fl.SetupError, match=r"did not draw the chart as PNG .* two attempts"):
+    with pytest.raises(
+        fl.SetupError, match=r"A chart as PNG took Chrome more than .* two attempts"
+    ):
         fl.embed(fl.capacity(images), "png")
 
 
@@ -238,7 +240,7 @@ def test_a_browser_that_hangs_as_it_starts_took_too_long(
     )
     monkeypatch.setattr(export, "_LIMIT", 0.5)
     monkeypatch.setattr(export, "_GRACE", 0.5)
-    with pytest.raises(fl.SetupError, match=r"within .* s, in two attempts. Try again"):
+    with pytest.raises(fl.SetupError, match=r"more than .* s, in two attempts. Try again"):
         fl.embed(fl.capacity(images), "png")
     assert (tmp_path / "starts").read_text().split() == ["started"] * 2
 

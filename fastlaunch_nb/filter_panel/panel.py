@@ -155,10 +155,10 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
     def update(
         self,
-        images: pd.DataFrame,
+        images: IntoDataFrame,
         *,
-        intervals: pd.DataFrame | None = None,
-        findings: pd.DataFrame | None = None,
+        intervals: IntoDataFrame | None = None,
+        findings: IntoDataFrame | None = None,
     ) -> None:
         """Replace the data, for example by those of a later sweep.
 

@@ -33,14 +33,13 @@ def restore_column(values: pd.Series, dtype: Any, *, is_account: bool = False) -
     '012345678901'
     """
     if is_account:
-        values = restore_account_ids(values)
-    elif dtype == TEXT:
-        values = _restore_text(values)
-    elif is_text(values):
-        values = _parse_text(values, dtype)
-    elif values.dtype == object and dtype != TIME:
-        values = _parse_text(_restore_text(values), dtype)
+        return restore_account_ids(values)
     converted = convert_column(values, dtype)
+    if converted is None:
+        values = _restore_text(values)
+        if is_text(values) and dtype != TEXT:
+            values = _parse_text(values, dtype)
+        converted = convert_column(values, dtype)
     if converted is None:
         raise _make_error(values, dtype)
     return converted
@@ -101,7 +100,10 @@ def _parse_text(values: pd.Series, dtype: Any) -> pd.Series:
 def _parse_numbers(texts: pd.Series, dtype: Any) -> pd.Series:
     if dtype == COUNT and texts.str.fullmatch(r"[+-]?\d{1,18}").fillna(value=True).all():
         return texts.astype(COUNT)  # a float would round more than 16 digits
-    return pd.Series(pd.to_numeric(texts, errors="coerce")).astype("Float64")
+    is_number = pd.Series(pd.to_numeric(texts, errors="coerce")).notna()
+    numbers = [float(text) for text in texts[is_number]]  # which rounds right, as pandas may not
+    known = pd.Series(numbers, texts.index[is_number], dtype="Float64", name=texts.name)
+    return known.reindex(texts.index)
 
 
 # --- times ----------------------------------------------------------------------------

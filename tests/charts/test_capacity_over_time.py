@@ -184,7 +184,10 @@ def test_an_unknown_target_has_no_line() -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda rows: rows.assign(time=rows["time"].dt.tz_localize(None)), "time is datetime64"),
+        (
+            lambda rows: rows.assign(time=rows["time"].dt.tz_localize(None)),
+            "times without a time zone",
+        ),
         (lambda rows: rows.assign(cold_launches=[0.5]), "cold_launches is float64, not Int64"),
         (lambda rows: rows.assign(period=[None]), "1 of its rows have no time or no period"),
         (lambda rows: rows.assign(period=[0]), "no period"),

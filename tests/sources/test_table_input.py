@@ -88,6 +88,14 @@ def test_a_trip_through_spark_changes_nothing(spark: Any, rows: pd.DataFrame) ->
         pd.testing.assert_frame_equal(fl.load(result), rows)
 
 
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".json"])
+def test_numbers_are_exact(ending: str) -> None:
+    """Every digit of a number comes back; Excel alone rounds to 15."""
+    numbers = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, 123456789.123456789]
+    rows = pd.DataFrame({"image_id": "ami-1", "monthly_usd_low": pd.array(numbers, "Float64")})
+    assert save_and_load(rows, ending)["monthly_usd_low"].tolist() == numbers
+
+
 # --- account ids ----------------------------------------------------------------------
 
 
