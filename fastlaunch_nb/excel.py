@@ -24,6 +24,7 @@ MAX_ROWS: Final = 1_048_575  # below the headings
 _MAX_TEXT: Final = 32_767
 _MAX_NUMBER: Final = 10**15
 _FIRST_YEAR: Final = 1901  # Excel takes 1900 for a leap year, and knows no earlier time
+_TEXT_FORMAT: Final = "@"
 _TIME_FORMAT: Final = "yyyy-mm-dd hh:mm:ss"
 _NOT_IN_XML = re.compile("[\\x00-\\x08\\x0b-\\x1f\\ufffe\\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -71,7 +72,7 @@ def _make_cell(sheet: Any, value: Any) -> Any:
     cell = WriteOnlyCell(sheet, "" if is_text else value)
     if is_text:
         cell._value, cell.data_type = _escape(value)[:_MAX_TEXT], "s"
-        cell.number_format = "@"
+        cell.number_format = _TEXT_FORMAT
     elif isinstance(value, pd.Timestamp):
         cell.number_format = _TIME_FORMAT
     return cell
@@ -154,6 +155,7 @@ def _iter_rows(sheet: Any) -> Iterator[list[Any]]:
 def _read_cell(cell: Any) -> Any:
     if cell.data_type == "e":
         return None
-    if cell.data_type in ("s", "inlineStr"):  # an empty text has no value, an empty cell no type
-        return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), cell.value or "")
-    return cell.value
+    if isinstance(cell.value, str):
+        return _ESCAPE.sub(lambda match: chr(int(match[1], 16)), cell.value)
+    is_empty_text = cell.data_type == "inlineStr" and cell.number_format == _TEXT_FORMAT
+    return "" if is_empty_text else cell.value  # pandas writes a null as an empty text, too

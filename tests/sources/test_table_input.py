@@ -268,6 +268,16 @@ def test_an_index_of_pandas_is_left_out(tmp_path: Path, images: pd.DataFrame) ->
     pd.testing.assert_frame_equal(loaded[list(plain)], plain)
 
 
+def test_excel_of_pandas_is_read(tmp_path: Path, images: pd.DataFrame) -> None:
+    """pandas writes nulls as empty texts and an index without a name: both are left out."""
+    times = images.select_dtypes("datetimetz").apply(lambda values: values.dt.tz_localize(None))
+    plain = images.assign(state_transition_reason=None).astype({"state_transition_reason": TEXT})
+    plain.assign(**times).to_excel(tmp_path / "images.xlsx")
+    with pytest.warns(fl.FastLaunchWarning, match="count as UTC"):
+        loaded = fl.load(tmp_path / "images.xlsx")
+    pd.testing.assert_frame_equal(loaded, plain)
+
+
 def test_json_lines_are_read(tmp_path: Path, images: pd.DataFrame) -> None:
     """JSON may have an object on each line, as Spark and pandas write it."""
     file = tmp_path / "images.json"
