@@ -244,12 +244,13 @@ def _convert_columns(kind: str, rows: pd.DataFrame) -> pd.DataFrame:
     dtypes = TABLE_DTYPES[kind]
     converted = {}
     for name in filter(dtypes.__contains__, map(str, rows)):
-        values = convert_column(rows[name], dtypes[name])
+        given = rows[name]
+        values = convert_column(given, dtypes[name])
         if values is None:
-            problem = f"In this one {name} is {rows[name].dtype}, not {dtypes[name]}"
+            problem = f"In this one {name} is {given.dtype}, not {dtypes[name]}"
             hint = "CSV files keep no types. fl.load restores them, of a file or a frame."
             raise make_rows_error(kind, f"{problem}; {hint}")
-        if values is not rows[name]:  # pandas would copy it
+        if values is not given:
             converted[name] = values
     valid = rows.assign(**converted)
     if not set(valid.index.names).isdisjoint(valid):  # pandas would not know which one is meant

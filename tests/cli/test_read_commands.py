@@ -8,7 +8,6 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -177,11 +176,12 @@ def test_a_table_fits_into_the_terminal() -> None:
 # --- sweep ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", ["parquet", "csv", "json"])
+@pytest.mark.filterwarnings("ignore:Excel knows no time zones:fastlaunch_nb.FastLaunchWarning")
+@pytest.mark.parametrize("form", ["parquet", "csv", "json", "xlsx", "CSV"])
 def test_sweep_writes_files(
     demo: Demo, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Images and coverage are written in the format of the suffix; a line is on stderr."""
+    """Images and coverage are written in the format of the ending, in any case, for `fl.load`."""
     folder = tmp_path / "out"
     folder.mkdir()
     images, coverage = folder / f"images.{form}", folder / f"coverage.{form}"
@@ -190,9 +190,8 @@ def test_sweep_writes_files(
     out, err = run_command(capsys, "sweep", *source, *files)
     assert out == ""
     assert err == "Sweep: 42 images, 6 complete\n"
-    read: Any = getattr(pd, f"read_{form}")
-    assert len(read(images)) == 42
-    assert read(coverage)["rows"].sum() == 42
+    assert len(fl.load(images)) == 42
+    assert fl.load(coverage)["rows"].sum() == 42
     assert {path.name for path in folder.iterdir()} == {images.name, coverage.name}
 
 
@@ -254,7 +253,7 @@ def test_a_partial_sweep_exits_with_3(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "images.xlsx"], "ends in none of .parquet, .csv, .json"),
+        (["--out", "images.xls"], "ends in none of .parquet, .csv, .json, .xlsx"),
         (["--out", "nowhere/images.csv"], "There is no folder 'nowhere'"),
         (["--out", "a.csv", "--coverage", "a.csv"], "are both a.csv. Choose two different files"),
         (["--accounts", "111122223333"], "need role"),
