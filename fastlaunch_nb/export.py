@@ -153,7 +153,7 @@ def _render_picture(figure: go.Figure, form: str, width: int) -> bytes:
 
 @contextmanager
 def _explain_browser(purpose: str) -> Iterator[None]:
-    """Raise a SetupError that tells apart no browser, one that did not start, and a late one."""
+    """Raise a SetupError for no browser, one that did not start, or one that was late."""
     from kaleido.errors import BrowserClosedError, BrowserFailedError, ChromeNotFoundError
 
     try:
