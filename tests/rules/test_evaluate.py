@@ -414,9 +414,8 @@ def test_a_rule_receives_the_facts() -> None:
     assert full.stock.tolist() == [10, 3]
     assert ago(days=1) == full.at
     assert [pd.Timedelta(days=29)] * 2 == full.age.tolist()
-    assert full.intervals is images
-    assert full.coverage is arguments["coverage"]
-    assert full.snapshots is arguments["snapshots"]
+    for name in ("intervals", "coverage", "snapshots"):
+        pd.testing.assert_frame_equal(getattr(full, name), arguments[name])
 
 
 def _return_columns(**columns: Any) -> Callable[[Any], Any]:
