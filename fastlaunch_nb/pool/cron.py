@@ -171,7 +171,10 @@ def _list_times(minutes: str, hours: str) -> IntArray:
 
 
 def _parse_field(text: str, field: _Field) -> list[int]:
-    """Return the values of a field, such as ``1-5``, ``0/15`` or ``MON,WED``, in rising order."""
+    """Return the values of a field, such as ``1-5``, ``0/15`` or ``MON,WED``, in rising order.
+
+    Days of the week may go on into the next one: ``FRI-MON`` ends 7 days later than ``MON``.
+    """
     values: set[int] = set()
     for entry in text.split(","):
         part = _PART.fullmatch(entry)
@@ -181,10 +184,9 @@ def _parse_field(text: str, field: _Field) -> list[int]:
         first = field.low if part[1] is None else _parse_value(part[1], field, text)
         is_open = part[1] is None or (part[3] and not part[2])
         last = field.high if is_open else _parse_value(part[2] or part[1], field, text)
-        if last < first and field.names and field.high - field.low < 8:  # from FRI to MON
-            values |= {n for n in range(first, last + 8, step) if n <= field.high}
-            values |= {n - 7 for n in range(first, last + 8, step) if n > field.high}
-        elif last < first:
+        if last < first and field.name == "day-of-week":  # from FRI to MON
+            last += 7
+        if last < first:
             raise _refuse(text, field)
         values |= set(range(first, last + 1, step))
     return sorted(values)
