@@ -157,7 +157,13 @@ def check_launch_count(count: int, note: str = "") -> None:
 
 def _expected_count(rule: _Rule, dates: int, days: int) -> float:
     """Return the number of launches of a rule, on average."""
-    return (days * DAY // rule.step if rule.step else dates) * (len(rule.times) + rule.mean)
+    times = _count_steps(rule, days) if rule.step else dates
+    return times * (len(rule.times) + rule.mean)
+
+
+def _count_steps(rule: _Rule, days: int) -> int:
+    """Return how often a rule in regular steps comes in so many days, the first time at once."""
+    return -(-days * DAY // rule.step)
 
 
 def _draw_times(
@@ -167,7 +173,7 @@ def _draw_times(
     midnights = dates.astype("datetime64[us]").astype(np.int64)
     if rule.step:
         starts = _to_utc(FIRST_DAY.astype("datetime64[us]").astype(np.int64).reshape(1), rule.zone)
-        steps = starts[0] + np.arange(-(-days * DAY // rule.step)) * rule.step
+        steps = starts[0] + np.arange(_count_steps(rule, days)) * rule.step
         launches: IntArray = (steps[:, None] + rule.times).ravel()
         return launches
     local = (midnights[:, None] + rule.times).ravel()

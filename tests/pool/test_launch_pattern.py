@@ -254,6 +254,7 @@ def test_times_that_the_clock_skips_or_repeats() -> None:
         ("40 at 08:00 on second Tuesdxy", "'tuesdxy'. Did you mean 'tuesday'?"),
         ("40 at 08:00 on Mon-weekends", "'mon-weekends'. Expected a range such as Mon-Fri"),
         ("5000 an hour", "has 43,680,000 times with days=364. Expected at most 5,000,000"),
+        ("rate(70 days); 5000000 rate(360 days)", "has 10,000,006 times with days=364"),
         ("90 every minute", "has 47,174,400 times with days=364. Expected at most 5,000,000"),
     ],
     ids=lambda value: str(value)[:40],
