@@ -158,10 +158,10 @@ class RightSize:
     cold: int
     fill_time: float
     curve: Curve = field(repr=False, compare=False)
+    fill_time_range: tuple[float, float] = field(compare=False)
     warm_share_range: ShareRange | None = field(default=None, compare=False)
     target_range: tuple[int, int] | None = field(default=None, compare=False)
     band: Band | None = field(default=None, compare=False)
-    fill_time_range: tuple[float, float] = field(default=(0.0, 0.0), compare=False)
     fill_time_source: str = field(default="given", compare=False)
     fill_time_targets: tuple[int | None, int | None] | None = field(default=None, compare=False)
     target_if_spread: int | None = field(default=None, compare=False)

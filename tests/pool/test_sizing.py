@@ -155,7 +155,8 @@ def test_defaults() -> None:
 def test_repr_never_rounds_up_to_100_percent(cold: int, launches: int, percent: str) -> None:
     """A repr reads well, and has 100 % only if no launch is cold."""
     curve = Curve(np.array([1]), np.array([1.0]))
-    size = RightSize(20_000, 6, (launches - cold) / launches, launches, cold, 1800.0, curve)
+    share, times = (launches - cold) / launches, (1800.0, 1800.0)
+    size = RightSize(20_000, 6, share, launches, cold, times[0], curve, times)
     assert repr(size) == (
         f"RightSize(target_count=20000, max_parallel=6: {percent} of {launches:,} launches warm, "
         f"{cold:,} cold)"
@@ -382,10 +383,14 @@ def test_only_neighbours_come_together(counts: tuple[int, ...], target: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("fill_time", "target"), [(299, 20), (300, 20), (301, 30), (600, 30), (601, 40), (3600, 40)]
+    ("fill_time", "target"),
+    [(299, 20), (300.000001, 20), (300.000002, 30), (600, 30), (601, 40), (3600, 40)],
 )
-def test_longer_fill_times_touch_more_periods(fill_time: int, target: int) -> None:
-    """Of periods of 5 minutes, 10 minutes of filling touch three; here are four in all."""
+def test_longer_fill_times_touch_more_periods(fill_time: float, target: int) -> None:
+    """Of periods of 5 minutes, 10 minutes of filling touch three; here are four in all.
+
+    From the last microsecond of one to the start of the next but one are 5 minutes and one.
+    """
     sums = make_sums(0, 10, 10, 10, 10, period=300)
     assert fl.right_size(sums, fill_time=fill_time, min_warm_share=1).target_count == target
 
@@ -426,6 +431,17 @@ def test_the_cheapest_target() -> None:
     assert size.cheapest == pytest.approx(Cheapest(40, 1, 100, 0, 2.5 / a_month, 2.5 / a_month))
     assert "cheapest: target 40, 100.00% warm, 100.00 USD a month at most; it pays from 0.12" in (
         repr(size)
+    )
+
+
+def test_launches_may_stay_cold_in_the_cheapest_pool() -> None:
+    """Seven launches on one day of a week are not worth what three on each day are."""
+    pattern = "3 at 08:00; 4 at 08:00 on first Mon"
+    size = fl.right_size(pattern, days=7, value_of_warm=0.5, prices=0.05)
+    months = 7 * 12 / 365
+    assert size.cheapest is not None
+    assert size.cheapest == pytest.approx(
+        Cheapest(3, 21 / 25, 7.5, 4 * 0.5 / months, 7.5 * months / 21, 2.5 * months / 7)
     )
 
 
