@@ -134,8 +134,8 @@ class PoolSearch:
         def cost(target: int) -> float:
             return target * snapshot_usd + self.count_cold(target, parallel) * cold_usd
 
-        ranges = [(0, self.top_target(parallel))]
-        best = min(ranges[0], key=cost)
+        ends = (0, self.top_target(parallel))
+        best, ranges = min(ends, key=cost), [ends]
         while ranges:
             low, high = ranges.pop()
             bound = (low + 1) * snapshot_usd + self.count_cold(high, parallel) * cold_usd

@@ -79,6 +79,16 @@ def test_the_cheapest_target_weighs_snapshots_and_cold_launches(cold: float, tar
     assert pools.find_cheapest(6, 1, cold) == target
 
 
+@pytest.mark.parametrize(
+    ("fill_time", "apart", "cold"),
+    [(2e-6, 2, 0), (2e-6, 1, 1), (1e-6, 1, 0), (1e-9, 1, 0), (1e-9, 0, 1)],
+)
+def test_a_fill_time_is_at_least_a_microsecond(fill_time: float, apart: int, cold: int) -> None:
+    """A snapshot is replaced after whole microseconds, one or more: never at once."""
+    reading = Reading(np.array([0, apart]), np.zeros(2, dtype=np.int64))
+    assert PoolSearch([reading], fill_time, 99).count_cold(1, 6) == cold
+
+
 def test_peaks_of_stretches() -> None:
     """A launch after a pool is full again begins a new stretch, with a peak of its own."""
     assert find_peaks(np.array([0, 0, 0, 30, 200, 210]), 6, 60).tolist() == [4, 4, 4, 4, 2, 2]

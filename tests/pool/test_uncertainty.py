@@ -88,11 +88,21 @@ def test_many_days_are_resampled_in_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "tail"), [(5, 0.00096), (14, 0.01250), (30, 0.01877), (1_000, 0.02482)]
+    ("days", "tail", "series"),
+    [
+        (5, 0.00096, 0.0011381),
+        (14, 0.01250, 0.0125243),
+        (30, 0.01877, 0.0187589),
+        (1_000, 0.02482, 0.0248043),
+    ],
 )
-def test_few_days_have_wider_tails(days: int, tail: float) -> None:
-    """The tails are those of Student's t, times the root of n / (n - 1)."""
+def test_few_days_have_wider_tails(days: int, tail: float, series: float) -> None:
+    """The tails are about those of Student's t, and exactly those of the series of its quantile.
+
+    Both times the root of n / (n - 1).
+    """
     assert _widen_tail(0.025, days) == pytest.approx(tail, abs=2e-4)
+    assert _widen_tail(0.025, days) == pytest.approx(series, abs=1e-7)
     assert _widen_tail(0.025, 1) == 0
 
 
