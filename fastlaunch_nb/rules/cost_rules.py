@@ -340,8 +340,9 @@ def find_recycle_bins(facts: RuleInput) -> pd.DataFrame:
 def find_leftovers(facts: RuleInput) -> pd.DataFrame:
     """Find regions with volumes and network interfaces that no preparation instance uses."""
     images = facts.images
-    counts = images[["leftover_volumes", "leftover_interfaces"]].fillna(0)
-    rows = images[counts.gt(0).any(axis=1).astype(bool)]
+    rows = where_true(
+        images, (images["leftover_volumes"] > 0) | (images["leftover_interfaces"] > 0)
+    )
     rows = rows.drop_duplicates(list(ACCOUNT_REGION)).assign(image_id=None)
 
     def describe(volumes: Any, gib: Any, interfaces: Any) -> str:
