@@ -67,7 +67,7 @@ def prepare_inputs(observations: Any, coverage: Any, max_gap: Any) -> Inputs:
     if coverage is None:
         covered = observed.head(0).with_columns(scope=nw.lit(""), status=nw.lit(""))
     else:
-        covered = _select_columns("coverage", coverage, _COVERAGE_COLUMNS)
+        covered = _select_columns("coverage", coverage, _COVERAGE_COLUMNS, asked_at="time")
         if covered.implementation != observed.implementation:
             raise InputError(
                 f"observations is a frame of {observed.implementation}, coverage is a frame of "
@@ -107,18 +107,16 @@ def _open_for_engine(name: str, native: Any, columns: dict[str, str]) -> AnyFram
     return frame
 
 
-def _select_columns(name: str, native: Any, columns: dict[str, str]) -> Frame:
-    """Return a frame with these columns, as text or time, and with `asked_at` if it has that."""
-    all_columns = {**columns, "asked_at": "time"} if name == "coverage" else columns
-    frame: Any = _open_for_engine(name, native, all_columns)
+def _select_columns(name: str, native: Any, columns: dict[str, str], **optional: str) -> Frame:
+    """Return a frame with these columns, as text or time, and with the optional ones it has."""
+    frame: Any = _open_for_engine(name, native, columns | optional)
     schema = frame.collect_schema()
     missing = [column for column in columns if column not in schema]
     if missing:
         hint = did_you_mean(missing[0], set(schema) - set(columns))
         raise InputError(f"{name} has no column {', '.join(missing)}.{hint}")
-    if "asked_at" in schema:
-        columns = all_columns
-    converted = (_convert_column(name, frame, column, kind) for column, kind in columns.items())
+    kinds = columns | {column: kind for column, kind in optional.items() if column in schema}
+    converted = (_convert_column(name, frame, column, kind) for column, kind in kinds.items())
     selected: Frame = frame.lazy().select(*converted)
     return selected
 
