@@ -39,9 +39,8 @@ def find_changes(runs: Frame, inputs: Inputs) -> Frame:
     rows = rows.with_columns(
         unknown=nw.lit(UNKNOWN), nothing=nw.lit(NULL_SENTINEL), absence=absence
     )
-    kinds = [inputs.observations.head(1).select(kind=nw.lit(kind)) for kind in _CHANGES]
     in_absence = nw.col("kind").is_in(["absence uncertain", "absence certain"])
-    rows = rows.join(nw.concat(kinds), how="cross")
+    rows = rows.join(list_kinds(inputs.observations), how="cross")
     rows = rows.filter(~in_absence | ~nw.col("absent_from").is_null())
     rows = rows.join(
         _find_uncertain_absences(scans, inputs), on=[*ACCOUNT_REGION, "kind"], how="left"
@@ -60,6 +59,12 @@ def find_changes(runs: Frame, inputs: Inputs) -> Frame:
         start_exact=is_start & nw.col("start_exact"),
     )
     return changes.filter(~nw.col("time").is_null())
+
+
+def list_kinds(observations: Frame) -> Frame:
+    """Return a row for each kind of change, in the engine of the observations."""
+    one = observations.head(1)  # SQL engines repeat a literal for each row
+    return nw.concat([one.select(kind=nw.lit(kind)) for kind in _CHANGES])
 
 
 def _add_absences(runs: Frame, inputs: Inputs, scans: Frame) -> Frame:

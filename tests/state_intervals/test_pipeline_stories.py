@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
+import narwhals.stable.v2 as nw
 import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.state_intervals.changes import list_kinds
 from tests.helpers.cases import some
 from tests.helpers.image_stories import (
     ACCOUNT_REGION,
@@ -88,6 +91,15 @@ def test_an_interval_has_the_last_sight_and_the_last_reason() -> None:
     assert last_seen == table["last_seen"].tolist()
     reasons = table["state_transition_reason"].astype(object)
     assert reasons.where(reasons.notna(), None).tolist() == ["r1", "r2", None, None]
+
+
+@pytest.mark.parametrize(("convert", "_"), ENGINES, ids=NAMES)
+def test_each_kind_of_change_is_listed_once(convert: Any, _: Any) -> None:
+    """However many observations there are, each kind of change has one row, in each engine."""
+    case = make_case((1, "enabled", 0), (3, "enabled", 0))
+    frame: Any = nw.from_native(convert(make_frames(case)[0])[0])
+    kinds = list_kinds(frame.lazy()).collect()["kind"].to_list()
+    assert len(kinds) == len(set(kinds)) == 7
 
 
 def test_a_failed_scan_counts_at_asked_at() -> None:
