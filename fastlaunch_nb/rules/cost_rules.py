@@ -72,7 +72,7 @@ def find_unused_pools(facts: RuleInput) -> pd.DataFrame:
         & (images["cold_launches"] == 0)
         & (images["instances"] == 0)
         & images["image_state"].notna()
-        & ~(launched > images["metrics_since"]).fillna(False)
+        & ~(launched > images["metrics_since"])  # an unknown time is not after any
         & (images["_window"] >= MIN_WINDOW)
         & (images["state_transition_time"] <= images["metrics_since"])
     )
