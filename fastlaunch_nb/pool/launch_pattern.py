@@ -339,7 +339,8 @@ def _parse_day_range(text: str) -> set[int]:
         return set(first)
     if len(first) > 1 or len(last[0]) > 1:
         raise InputError(f"launches has the days {text!r}. Expected a range such as Mon-Fri.")
-    return {(first[0] + n) % 7 for n in range((last[0][0] - first[0]) % 7 + 1)}
+    [start], [[end]] = first, last
+    return {(start + n) % 7 for n in range((end - start) % 7 + 1)}
 
 
 def _parse_day(name: str) -> tuple[int, ...]:
