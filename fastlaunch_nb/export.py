@@ -18,7 +18,6 @@ import secrets
 import string
 import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -53,6 +52,7 @@ from fastlaunch_nb.formatting import (
     to_single_line,
 )
 from fastlaunch_nb.schema.columns import COLUMNS, KEY
+from fastlaunch_nb.threads import InterruptibleFuture
 from fastlaunch_nb.validation import validate_columns
 
 WIDTH = 900
@@ -198,7 +198,7 @@ def _hide_diagnostics() -> Iterator[None]:
 
 def _run_with_limit(draw: Callable[[], Coroutine[Any, Any, bytes]]) -> bytes:
     """Run a coroutine in a thread with a loop of its own: a notebook's loop is busy."""
-    picture: Future[bytes] = Future()
+    picture: InterruptibleFuture[bytes] = InterruptibleFuture()
 
     def run() -> None:
         try:
