@@ -229,7 +229,7 @@ def test_spark_has_a_zone_of_its_own(zone: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support:FutureWarning")
+@pytest.mark.filterwarnings("ignore")  # Spark itself warns of pandas 3
 def test_rows_of_spark_name_their_zone(spark: Any, images: pd.DataFrame) -> None:
     """What toPandas() returns, in the time of Spark's session, is refused and explained."""
     frame = spark.createDataFrame(pa.Table.from_pandas(images, preserve_index=False))
