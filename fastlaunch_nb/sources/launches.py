@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError, SourceError, warn
+from fastlaunch_nb.frames import convert_times, is_frame, to_pandas_frame
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.pool.launch_pattern import MAX_DAYS, check_launch_count, parse_zone
 from fastlaunch_nb.pool.launch_times import convert_datetimes, parse_launches
@@ -65,7 +66,7 @@ def launches(
 
     Parameters
     ----------
-    source : pandas.DataFrame, str, path, open file, dict, datetimes, or iterable of dict
+    source : DataFrame of any library, str, path, open file, dict, datetimes, or iterable of dict
         One of these:
 
         - a frame of :func:`fastlaunch_nb.metrics`. CloudWatch's **sums lose the times**: `end`
@@ -130,8 +131,8 @@ def launches(
         raise InputError(f"time_zone is {zone!r}. Expected a name such as 'Europe/Berlin'.")
     days = parse_count("days", days, least=1, most=MAX_DAYS)
     seed = parse_count("seed", seed)
-    if isinstance(source, pd.DataFrame):
-        return _read_frame(source)
+    if is_frame(source):
+        return _read_frame(to_pandas_frame(source, _EXPECTED))
     if isinstance(source, str) and not _is_document(source):
         return _make_frame(parse_launches(source, days, seed=seed, zone=zone).times)
     if is_text(source) or isinstance(source, Mapping):
@@ -175,6 +176,8 @@ def _set_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _read_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return launches from a frame of metrics; a frame of launches stays as it is."""
+    times = {name: convert_times(frame[name], name) for name in ("time", "end") if name in frame}
+    frame = frame.assign(**{name: utc for name, utc in times.items() if utc is not None})
     if "time" in frame and "end" in frame:
         return frame
     counts = [name for name in ("fast_launches", "cold_launches") if name in frame]

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -393,6 +395,21 @@ def test_a_wrong_pattern_is_refused() -> None:
     """A text that is neither a file nor a pattern gets the error about patterns."""
     with pytest.raises(fl.InputError, match="Expected a pattern such as"):
         fl.launches("ten an hour")
+
+
+@pytest.mark.parametrize("convert", [pa.Table.from_pandas, pl.from_pandas])
+def test_frames_of_other_libraries(convert: Any) -> None:
+    """Metrics of another library give the launches of pandas' own."""
+    metrics = make_metrics((2, 1), (0, 3))
+    pd.testing.assert_frame_equal(fl.launches(convert(metrics)), fl.launches(metrics))
+
+
+def test_naive_times_of_a_frame_are_refused() -> None:
+    """Times without a zone may be hours off: the error has the call that adds one."""
+    metrics = make_metrics((2, 1))
+    naive = metrics.assign(time=metrics["time"].dt.tz_localize(None))
+    with pytest.raises(fl.InputError, match=r'tz_localize\("UTC"\)'):
+        fl.launches(naive)
 
 
 def test_nothing_launched_is_an_empty_frame() -> None:
