@@ -44,6 +44,7 @@ _HINT: Final = (
     "In the table you can also select with the keyboard.</p>"
 )
 ToCode: TypeAlias = Callable[[str, str], str]
+_SELECT_HINT: Final = "<p class='fl-hint'>Select a row to read its advice and command in full.</p>"
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 
@@ -157,7 +158,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             self._draw_findings,
             self._code.show,
         )
-        self._shells = make_row("fl-tools", self._shell)
+        self._shells = make_row("fl-tools", self._shell, widgets.HTML(_SELECT_HINT))
         findings = widgets.VBox((self._shells, self._findings, self._unchecked))
         tabs = (self._table, widgets.VBox(), widgets.VBox(), findings, self._code)
         super().__init__(children=tabs, titles=TITLES, selected_index=0)
