@@ -105,7 +105,7 @@ def _explain(column: str, rows: pd.DataFrame, *, is_given: bool) -> tuple[str, s
         return "join", f'Join "{join}": fl.enrich(images, "{join}").'
     images = format_count(len(rows))
     if join:
-        return "value", f'AWS answered the join "{join}" without {column} of {images}.'
+        return "value", f'The join "{join}" could not determine {column} of {images}.'
     return "value", f"AWS's answer lacks {column} of {images}. Read it again."
 
 

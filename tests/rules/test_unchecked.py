@@ -78,6 +78,14 @@ def test_a_value_that_aws_leaves_out_is_named() -> None:
     ]
 
 
+def test_a_value_that_a_join_leaves_open_is_named() -> None:
+    """If a join was made and has no value for an image, AWS's answer is not blamed for it."""
+    images = make_images([{**HEALTHY, "successor_in_use": None}])
+    [row] = list_unchecked(images)
+    how = 'The join "siblings" could not determine successor_in_use of 1 image.'
+    assert row == ("successor-without", ACCOUNT, REGION, "value", how)
+
+
 def test_images_of_describe_leave_every_join_unchecked() -> None:
     """Without any join, each rule about a joined column is unchecked, once."""
     images = make_images([HEALTHY])[[column.name for column in COLUMNS]]
