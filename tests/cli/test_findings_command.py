@@ -12,6 +12,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.cli.main import main
 from fastlaunch_nb.demo_fleet.demo import Demo
 from tests.helpers.cases import some
+from tests.helpers.command_line import run_command
 from tests.helpers.emulator import inject_faults
 
 US = ("findings", "--region", "us-east-1", "--profile", "build-farm")
@@ -23,15 +24,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = str(tmp_path_factory.mktemp("history") / "store")
     assert main(["record", folder, "--demo", "--no-progress"]) == 0
     return folder
-
-
-def run_command(
-    capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0
-) -> tuple[str, str]:
-    """Run a command, which must exit with a code; return what it prints on stdout and stderr."""
-    assert main(arguments) == code
-    printed = capsys.readouterr()
-    return printed.out, printed.err
 
 
 def test_a_table_then_what_to_do(demo: Demo, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,25 +13,16 @@ import pandas as pd
 import pytest
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.cli.main import main
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.change_log import CHANGE_LOG, make_notifications
 from fastlaunch_nb.emulator.image import FastLaunchImage
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from fastlaunch_nb.schema.columns import TIME
+from tests.helpers.command_line import run_command
 from tests.helpers.emulator import add_fast_launch_images, inject_faults
 from tests.helpers.processes import run_in_terminal
 
 COMMAND = [sys.executable, "-m", "fastlaunch_nb"]
-
-
-def run_command(
-    capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0
-) -> tuple[str, str]:
-    """Run a command, which must exit with a code; return what it prints on stdout and stderr."""
-    assert main(arguments) == code
-    printed = capsys.readouterr()
-    return printed.out, printed.err
 
 
 # --- show -----------------------------------------------------------------------------
