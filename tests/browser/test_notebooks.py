@@ -150,7 +150,7 @@ def test_timelines_in_jupyterlab(page: Page, lab: str) -> None:
     notebook = lab.replace("01_explore", "02_state_timeline")
     run_all(page, notebook, until=f"{PLOT} .ytick text")
     page.get_by_text("(ipykernel) | Idle").wait_for(timeout=SLOW)
-    check_the_charts(page, 45, 1, 7, 4)
+    check_the_charts(page, 45, 1, 8, 4)
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
 
 

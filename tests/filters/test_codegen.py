@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -101,6 +102,15 @@ def format_times(image: dict[str, Any], form: str) -> dict[str, Any]:
     return {**image, "StateTransitionTime": since.isoformat() if form == "iso" else wire}
 
 
+def parse_cli_filters(words: list[str]) -> list[dict[str, Any]]:
+    """Parse filters of the AWS CLI: JSON, or its short form."""
+    if words[0].startswith("["):
+        parsed: list[dict[str, Any]] = json.loads("".join(words))
+        return parsed
+    pairs = [re.fullmatch(r"Name=([\w-]+),Values=([\w.,-]+)", word) for word in words]
+    return [{"Name": pair[1], "Values": pair[2].split(",")} for pair in pairs if pair]
+
+
 def run_like_cli(command: str, images: list[dict[str, Any]], form: str) -> list[str]:
     """Return the ids that the AWS CLI would print: filter like EC2, then apply the query."""
     words = shlex.split(command)
@@ -111,7 +121,7 @@ def run_like_cli(command: str, images: list[dict[str, Any]], form: str) -> list[
             values = options.setdefault(word, [])
         else:
             values.append(word)
-    filters = json.loads("".join(options.pop("--filters", ["[]"])))
+    filters = parse_cli_filters(options.pop("--filters", ["[]"]))
     items = [format_times(image, form) for image in images]
     response = filter_like_ec2(items, options.pop("--image-ids", []), filters)
     [query] = options.pop("--query", ["FastLaunchImages"])
