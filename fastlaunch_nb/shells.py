@@ -15,7 +15,7 @@ from typing import Final
 from fastlaunch_nb.errors import InputError
 
 SHELLS: Final = ("posix", "powershell", "cmd")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/-]+|Name=[A-Za-z-]+,Values=[A-Za-z0-9_.-]+")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/-]+")  # without = and ,: a loop of cmd drops them
 _NAMES: Final = {"powershell": "PowerShell", "cmd": "the Command Prompt"}
 # PowerShell 5.1 and 7 pass double quotes on in different ways, and 5.1 takes typographic quotes
 # for plain ones. A backslash before the closing quote would quote that. The Command Prompt
@@ -61,7 +61,7 @@ def join_words(words: Iterable[str], shell: str) -> str:
 
 
 def _quote(word: str, shell: str) -> str:
-    if _PLAIN.fullmatch(word) and (shell == "cmd" or "," not in word):  # of PowerShell, a list
+    if _PLAIN.fullmatch(word):
         return word
     if _REFUSED[shell].search(word):
         raise InputError(

@@ -141,9 +141,13 @@ def test_what_a_shell_would_change_is_refused(word: str, refused: set[str]) -> N
 
 
 def test_plain_words_have_no_quotes() -> None:
-    """What no shell interprets stays as it is; a comma makes a list in PowerShell only."""
+    """What no shell interprets stays as it is; a comma makes a list in PowerShell.
+
+    In a loop of cmd, ``for /f … in ('…')``, commas and equals signs without quotes are spaces.
+    """
     words = ["aws", "--region", "eu-west-1", "Name=state,Values=enabled"]
-    assert join_words(words, "cmd") == " ".join(words)
+    assert join_words(words, "posix") == " ".join(words)
+    assert join_words(words, "cmd") == 'aws --region eu-west-1 "Name=state,Values=enabled"'
     assert join_words(words, "powershell") == "aws --region eu-west-1 'Name=state,Values=enabled'"
 
 

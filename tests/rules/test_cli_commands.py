@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -234,6 +235,16 @@ def test_commands_for_cmd() -> None:
         "aws ec2 delete-snapshot --region eu-west-1 --snapshot-id snap-1 && "
         "aws ec2 delete-snapshot --region eu-west-1 --snapshot-id snap-2))"
     )
+
+
+def test_loops_of_cmd_quote_what_they_would_drop() -> None:
+    """In the calls whose output a loop reads, no comma and no equals sign is without quotes."""
+    lines = [fl.render_command(command, "cmd") for command in list_commands()]
+    calls = [call for line in lines for call in re.findall(r"in \('(.*?)'\) do", line)]
+    with_filters = [call for call in calls if "Name=image-id" in call]
+    assert [
+        call for call in some(with_filters) if re.search("[=,]", re.sub('"[^"]*"', "", call))
+    ] == []
 
 
 def test_a_profile_is_part_of_each_call() -> None:
