@@ -272,7 +272,7 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
     images = validate_columns("images", images, *(column.name for column in COLUMNS))
     ranks = images["state"].fillna("unknown").map(state_rank)
     images = images.assign(_rank=ranks).sort_values(["_rank", *KEY], kind="stable")
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    table = make_table()
     available = math.inf if width is None else width + _GAP
     drawn: list[list[Text]] = []
     for heading, get_values in _COLUMNS.items():
@@ -287,6 +287,11 @@ def to_table(images: pd.DataFrame, width: int | None = None) -> Table:
     for row in zip(*drawn, strict=True):
         table.add_row(*row)
     return table
+
+
+def make_table() -> Table:
+    """Make a table for a terminal, without lines, and without columns yet."""
+    return Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
 
 
 def _make_state(state: Any) -> Text:

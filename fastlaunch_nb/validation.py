@@ -292,7 +292,7 @@ def convert_column(values: pd.Series, dtype: Any) -> pd.Series | None:
         return convert_times(values, str(values.name))
     values = _simplify(values)
     if dtype == TEXT:
-        return values.astype(TEXT) if _is_text(values) else None
+        return values.astype(TEXT) if is_text_column(values) else None
     if dtype == FLAG:
         is_flag = _infer(values) == "boolean" or pd.api.types.is_bool_dtype(values)
         return values.astype("boolean" if values.isna().any() else FLAG) if is_flag else None
@@ -319,7 +319,8 @@ def _simplify(values: pd.Series) -> pd.Series:
     return values
 
 
-def _is_text(values: pd.Series) -> bool:
+def is_text_column(values: pd.Series) -> bool:
+    """Return True if a column has text alone, and nulls."""
     if values.dtype == object:
         return _infer(values) == "string"
     return pd.api.types.is_string_dtype(values)

@@ -24,7 +24,7 @@ from fastlaunch_nb.cli.read_commands import (
 )
 from fastlaunch_nb.collect.result import Sweep
 from fastlaunch_nb.errors import FastLaunchError, InputError, did_you_mean
-from fastlaunch_nb.formatting import format_count, label_accounts
+from fastlaunch_nb.formatting import format_count, label_accounts, label_images
 from fastlaunch_nb.joins.enrich import enrich, snapshots
 from fastlaunch_nb.rules.cli_commands import render_command, show_command
 from fastlaunch_nb.rules.evaluate import RULE_FAILED, RULES, findings
@@ -42,12 +42,10 @@ _RENAMED = {"passed-by": "pool-bypassed", "left-over": "excess-snapshots"}
 def print_findings(options: argparse.Namespace) -> None:
     """Print what is wrong with the images of accounts or of a store, or what was not checked."""
     names = _parse_rule_names(options.rule)
-    for option, values, known in (
-        ("--severity", options.severity or [], SEVERITIES),
-        ("--shell", filter(None, [options.shell]), SHELLS),
-    ):
-        for value in values:
-            _check_name(option, value, known)
+    for severity in options.severity or ():
+        _check_name("--severity", severity, SEVERITIES)
+    if options.shell is not None:
+        _check_name("--shell", options.shell, SHELLS)
     if options.store is None:
         check_store_profile(options)
         inputs, result = _read_accounts(options)
@@ -58,12 +56,13 @@ def print_findings(options: argparse.Namespace) -> None:
     is_chosen = found["finding"].isin([*names, RULE_FAILED])
     if options.severity:
         is_chosen &= found["severity"].isin(options.severity)
+    found = found[is_chosen].reset_index(drop=True)
     missing = unchecked(**inputs, rules=[rule for rule in RULES if rule.name in names])
     if options.unchecked:
         _print_unchecked(missing, options)
     else:
-        _print_findings(found[is_chosen], inputs["images"], options)
-        print_status(_summarize(found[is_chosen], missing, len(inputs["images"])))
+        _print_findings(found, inputs["images"], options)
+        print_status(_summarize(found, missing, len(inputs["images"])))
     if result is not None:
         raise_failures(result)
 
@@ -100,7 +99,9 @@ def _read_accounts(options: argparse.Namespace) -> tuple[dict[str, Any], Sweep]:
             images = enrich(images, *JOINS, targets=accounts, max_workers=options.workers)
             regions = options.region or sorted(images["region"].dropna().unique())
             try:
-                inputs["snapshots"] = snapshots(accounts, regions=regions)
+                inputs["snapshots"] = snapshots(
+                    accounts, regions=regions, max_workers=options.workers
+                )
             except FastLaunchError as error:  # then no rule judges orphaned snapshots
                 print_error(error)
         if running:
@@ -138,11 +139,9 @@ def _print_findings(found: pd.DataFrame, images: pd.DataFrame, options: argparse
 
 def _label_images(found: pd.DataFrame, images: pd.DataFrame) -> pd.Series:
     """Return the name of each finding's image, or its id; empty for a finding about a region."""
-    if "image_name" not in images:
-        return found["image_id"].fillna("")
-    names = images.drop_duplicates(list(KEY)).set_index(list(KEY))["image_name"]
-    named = names.reindex(pd.MultiIndex.from_frame(found[list(KEY)])).set_axis(found.index)
-    return named.fillna(found["image_id"]).fillna("")
+    names = [name for name in ("image_name",) if name in images]
+    known = images[[*KEY, *names]].drop_duplicates(list(KEY))
+    return label_images(found.merge(known, "left", list(KEY))).where(found["image_id"].notna(), "")
 
 
 def _make_table(named: pd.DataFrame) -> Table:
@@ -155,7 +154,7 @@ def _make_table(named: pd.DataFrame) -> Table:
         "Image": "_image",
         "Evidence": "evidence",
     }
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = export.make_table()
     for heading in columns:
         table.add_column(heading, no_wrap=heading in ("Severity", "Finding", "Region"))
     for values in named[list(columns.values())].itertuples(index=False):
@@ -175,7 +174,7 @@ def _list_advice(named: pd.DataFrame, shell: str) -> list[str]:
 
 def _print_unchecked(missing: pd.DataFrame, options: argparse.Namespace) -> None:
     if not print_rows(missing, options) and len(missing):
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        table = export.make_table()
         for heading in ("Rule", "Why", "Account, regions", "What to do"):
             table.add_column(heading)
         for (rule, why, how), rows in missing.groupby(["rule", "why", "how"], sort=False):

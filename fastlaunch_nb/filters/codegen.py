@@ -10,6 +10,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -78,10 +79,12 @@ def generate_code(
     note = ""
     if "account_id" in active and profiles is None:
         note = _comment(f"With credentials of {', '.join(_unique(active['account_id']))}") + "\n"
-    if kind == "cli":
-        return note + _write_cli(active, scopes, shell)
-    write = {"fastlaunch": _write_fastlaunch, "boto3": _write_boto3}[kind]
-    return note + write(active, scopes)
+    writers: Mapping[str, Callable[[ActiveFilters, list[QueryScope]], str]] = {
+        "fastlaunch": _write_fastlaunch,
+        "boto3": _write_boto3,
+        "cli": partial(_write_cli, shell=shell),
+    }
+    return note + writers[kind](active, scopes)
 
 
 def format_filters(active: ActiveFilters) -> str:

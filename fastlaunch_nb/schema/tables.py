@@ -30,6 +30,15 @@ CHANGES: Final = tuple(
 )
 """Columns of the differences between two times."""
 
+LAUNCHES: Final = (
+    Column("time", TIME, "when the instance was launched; or the start of the period"),
+    Column("end", TIME, "the same, or the end of the period if only the sum is known"),
+    Column("account_id", TEXT, "the account"),
+    Column("region", TEXT, "the region"),
+    Column("image_id", TEXT, "the AMI"),
+)
+"""Columns of launches, which have a row for each launched instance."""
+
 ACCOUNT_IDS: Final = frozenset({"account_id", "owner_id", "image_owner_id"})
 """Columns with ids of accounts, which are 12 digits as text."""
 
@@ -63,14 +72,13 @@ _MARKS: Final[Mapping[str, frozenset[str]]] = {
 }
 """Columns by which a table is recognized; the first match counts."""
 
-_LAUNCHES: Final = {"time": TIME, "end": TIME, "account_id": TEXT, "region": TEXT, "image_id": TEXT}
 _LOADED: Final[Mapping[str, Mapping[str, Any]]] = {
     **TABLE_DTYPES,
     "images": {**TABLE_DTYPES["images"], **_RECORDED},
     "intervals": {**TABLE_DTYPES["intervals"], **_RECORDED},
     "unchecked": _map_dtypes(*UNCHECKED),
     "changes": _map_dtypes(*CHANGES),
-    "launches": _LAUNCHES,
+    "launches": _map_dtypes(*LAUNCHES),
 }
 
 

@@ -20,20 +20,11 @@ from fastlaunch_nb.frames import convert_times, is_frame, to_pandas_frame
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.pool.launch_pattern import MAX_DAYS, check_launch_count, parse_zone
 from fastlaunch_nb.pool.launch_times import convert_datetimes, parse_launches
-from fastlaunch_nb.schema.columns import TEXT, TIME, Column
+from fastlaunch_nb.schema.tables import LAUNCHES
 from fastlaunch_nb.sources.documents import SourceItems
 from fastlaunch_nb.sources.envelopes import Document, describe_kinds, describe_payload, unwrap
 from fastlaunch_nb.sources.json_input import describe_value, is_text
 from fastlaunch_nb.sources.powershell import check_depth, open_array, restore_value
-
-LAUNCHES: Final = (
-    Column("time", TIME, "when the instance was launched; or the start of the period"),
-    Column("end", TIME, "the same, or the end of the period if only the sum is known"),
-    Column("account_id", TEXT, "the account"),
-    Column("region", TEXT, "the region"),
-    Column("image_id", TEXT, "the AMI"),
-)
-"""Columns of launches, which have a row for each launched instance."""
 
 _ROLE: Final = re.compile(r"ec2fastlaunch\.amazonaws\.com|AWSServiceRoleForEC2FastLaunch")
 """Marks RunInstances of Fast Launch itself, whose preparation instances are no launches."""
@@ -103,7 +94,7 @@ def launches(
     -------
     pandas.DataFrame
         A row for each launched instance, in the order of time, with the columns in
-        ``fastlaunch_nb.sources.launches.LAUNCHES``, times in UTC. Account, region and image are
+        ``fastlaunch_nb.schema.tables.LAUNCHES``, times in UTC. Account, region and image are
         null where the source does not name them. Choose one image before you size its pool.
 
     Raises

@@ -10,7 +10,7 @@ import pandas as pd
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.frames import convert_times, make_naive_error
 from fastlaunch_nb.schema.columns import COUNT, FLAG, TEXT, TIME
-from fastlaunch_nb.validation import convert_column
+from fastlaunch_nb.validation import convert_column, is_text_column
 
 _NULLS: Final = ("", "nan", "nat", "none", "null", "<na>")
 _FLAGS: Final = {"true": True, "false": False, "1": True, "0": False}
@@ -37,19 +37,12 @@ def restore_column(values: pd.Series, dtype: Any, *, is_account: bool = False) -
     converted = convert_column(values, dtype)
     if converted is None:
         values = _restore_text(values)
-        if is_text(values) and dtype != TEXT:
+        if is_text_column(values) and dtype != TEXT:
             values = _parse_text(values, dtype)
         converted = convert_column(values, dtype)
     if converted is None:
         raise _make_error(values, dtype)
     return converted
-
-
-def is_text(values: pd.Series) -> bool:
-    """Return whether a column has text alone, and nulls."""
-    if values.dtype == object:
-        return pd.api.types.infer_dtype(values, skipna=True) == "string"
-    return pd.api.types.is_string_dtype(values)
 
 
 def _make_error(values: pd.Series, dtype: Any) -> InputError:
@@ -64,7 +57,7 @@ def _make_error(values: pd.Series, dtype: Any) -> InputError:
 
 def _restore_text(values: pd.Series) -> pd.Series:
     """Return whole numbers as text again, as a launch template's version becomes one in CSV."""
-    if is_text(values) or isinstance(values.dtype, pd.CategoricalDtype):
+    if is_text_column(values) or isinstance(values.dtype, pd.CategoricalDtype):
         return values
     is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     if values.dtype != object and not is_number:

@@ -21,7 +21,8 @@ from fastlaunch_nb.frames import collect_frame, convert_arrow, is_frame
 from fastlaunch_nb.schema.columns import TEXT, TIME
 from fastlaunch_nb.schema.tables import ACCOUNT_IDS, find_dtypes
 from fastlaunch_nb.sources.pages import empty_images
-from fastlaunch_nb.sources.restore import assume_utc, is_text, restore_column
+from fastlaunch_nb.sources.restore import assume_utc, restore_column
+from fastlaunch_nb.validation import is_text_column
 
 _EXPECTED: Final = (
     "Expected a table of fastlaunch_nb: a .parquet, .csv, .json or .xlsx file, or a DataFrame of "
@@ -182,7 +183,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except pa.ArrowException as error:
         raise SourceError(f"{str(path)!r} is no CSV: {error}.") from None
     rows = convert_arrow(table)
-    guarded = [name for name in rows if is_text(rows[name])]
+    guarded = [name for name in rows if is_text_column(rows[name])]
     rows = rows.assign(**{str(name): _remove_guards(rows[name]) for name in guarded})
     return _use_decimal_points(rows) if separator != "," else rows
 

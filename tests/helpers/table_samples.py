@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, COVERAGE, EVENTS, FLAG, NUMBER, TEXT, TIME
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, METRICS, SNAPSHOTS, UNCHECKED
-from fastlaunch_nb.schema.tables import ACCOUNT_IDS, CHANGES, INTERVALS
-from fastlaunch_nb.sources.launches import LAUNCHES
+from fastlaunch_nb.schema.tables import ACCOUNT_IDS, CHANGES, INTERVALS, LAUNCHES
 
 TABLES: Mapping[str, dict[str, Any]] = {
     "images": {

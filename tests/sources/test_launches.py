@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.sources.launches import LAUNCHES
+from fastlaunch_nb.schema.tables import LAUNCHES
 
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 AMI, OTHER = "ami-0aaaaaaaaaaaaaaa1", "ami-0bbbbbbbbbbbbbbb2"
