@@ -7,6 +7,8 @@ image if any of its dimensions has the image's id as its value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
@@ -95,15 +97,18 @@ def fetch_metrics(region: AccountRegion, query: MetricQuery) -> list[Row]:
             message, operation="ListMetrics", region=region.client.region, code="NoDate"
         )
     region.since = (region.until - query.window).floor(max(query.periods.values()))
-    cells: dict[tuple[str, pd.Timestamp, int], Row] = {}
+    cells: dict[tuple[str, datetime, int], Row] = {}
     for batch in split_batches(series, _MAX_QUERIES):
-        for (column, image_id, _), time, value in _fetch_values(region, batch, query.periods):
+        for (column, image_id, _), points in _fetch_points(region, batch, query.periods):
             period = int(query.periods[column].total_seconds())
-            row = cells.setdefault((image_id, time, period), {})
-            row[column] = value if _METRICS[column][1] == "Average" else round(value)
+            is_average = _METRICS[column][1] == "Average"
+            for time, value in points:
+                row = cells.setdefault((image_id, time, period), {})
+                row[column] = value if is_average else round(value)
+    key = region.key
     return [
-        {**region.key, "image_id": image_id, "time": time, "period": period, **row}
-        for (image_id, time, period), row in sorted(cells.items(), key=lambda item: item[0])
+        {**key, "image_id": image_id, "time": time, "period": period, **row}
+        for (image_id, time, period), row in sorted(cells.items(), key=itemgetter(0))
     ]
 
 
@@ -132,9 +137,10 @@ def _list_metrics(region: AccountRegion, name: str) -> Iterator[Mapping[str, Any
         yield from page.get("Metrics", ())
 
 
-def _fetch_values(
+def _fetch_points(
     region: AccountRegion, batch: list[_Series], periods: Mapping[str, pd.Timedelta]
-) -> Iterator[tuple[_Series, pd.Timestamp, float]]:
+) -> Iterator[tuple[_Series, Iterable[tuple[datetime, float]]]]:
+    """Yield series and their times and values; a series may come in several parts."""
     queries = []
     for number, series in enumerate(batch):
         period, statistic = periods[series.column], _METRICS[series.column][1]
@@ -146,6 +152,4 @@ def _fetch_values(
         "cloudwatch", "GetMetricData", "MetricDataResults", request
     ):
         series = batch[int(result["Id"].removeprefix("q"))]
-        times = pd.to_datetime(result.get("Timestamps", []), utc=True)
-        for time, value in zip(times, result.get("Values", ()), strict=True):
-            yield series, time, value
+        yield series, zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True)
