@@ -129,18 +129,10 @@ def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
     image_id,state_transition_reason
     ami-0abcdef1234567890,'=cmd|' /C calc'!A0
     """
-    safe, has_empty = {}, False
-    for name, values in images.items():
-        if not _may_be_text(values):
-            continue
-        texts = values.astype(TEXT).str.replace(r"\r\n?", "\n", regex=True)
-        is_risky = texts.str.contains(_MAY_BE_FORMULA).fillna(False).to_numpy(bool)
-        is_empty = texts.eq("").fillna(value=False).to_numpy(bool)
-        guarded = texts.mask(is_risky, texts[is_risky].map(_guard_cells))
-        safe[str(name)] = guarded.mask(is_empty, _EMPTY_TEXT)
-        has_empty |= bool(is_empty.any())
+    texts = {name: values for name, values in images.items() if _may_be_text(values)}
+    safe = {str(name): _make_safe(values) for name, values in texts.items()}
     text = images.assign(**safe).to_csv(index=False, lineterminator="\n", sep=separator)
-    if not has_empty:
+    if _EMPTY_TEXT not in text:
         return text
     end = re.escape(separator)
     return re.sub(f"(^|{end}){_EMPTY_TEXT}(?={end}|$)", r'\1""', text, flags=re.MULTILINE)
@@ -149,6 +141,16 @@ def to_csv(images: pd.DataFrame, separator: str = ",") -> str:
 def _may_be_text(values: pd.Series) -> bool:
     is_category = isinstance(values.dtype, pd.CategoricalDtype)
     return is_category or values.dtype == object or pd.api.types.is_string_dtype(values)
+
+
+def _make_safe(values: pd.Series) -> pd.Series:
+    """Guard the formulas of a column, and mark its empty texts; each distinct text once."""
+    codes, distinct = pd.factorize(values.astype(TEXT))
+    texts = pd.Series(distinct, dtype=TEXT).str.replace(r"\r\n?", "\n", regex=True)
+    is_risky = texts.str.contains(_MAY_BE_FORMULA).to_numpy(bool)
+    guarded = texts.mask(is_risky, texts[is_risky].map(_guard_cells))
+    guarded = guarded.mask(texts.eq(""), _EMPTY_TEXT)
+    return guarded.reindex(codes).set_axis(values.index)  # the code of a null is -1
 
 
 def _guard_cells(text: str) -> str:
