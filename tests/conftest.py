@@ -101,7 +101,15 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield get_backend(ACCOUNT, REGION)
 
 
-@pytest.fixture(params=["in-process", "http"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of the embedded EC2 in-process, and over HTTP: those marked ``http`` always."""
+    if "connect" in metafunc.fixturenames:
+        is_marked = metafunc.definition.get_closest_marker("http")
+        http = pytest.param("http", marks=() if is_marked else pytest.mark.deep)
+        metafunc.parametrize("connect", ["in-process", http], indirect=True)
+
+
+@pytest.fixture
 def connect(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """A function that makes boto3 clients of an empty embedded EC2, in-process and over HTTP."""
     server = None

@@ -19,6 +19,8 @@ from fastlaunch_nb.pool.model import Pool
 from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
+pytestmark = pytest.mark.http
+
 AMI, PLAIN = "ami-0123456789abcdef0", "ami-0000000000000000f"
 STOCK = "NumberOfAvailableFastLaunchSnapshots"
 FAST, COLD = "NumberOfInstancesFastLaunched", "NumberOfInstancesNotFastLaunched"

@@ -84,6 +84,7 @@ def test_an_image_without_fast_launch_is_omitted(client: Any) -> None:
     assert get_ids(answer) == ["ami-00000001"]
 
 
+@pytest.mark.http
 def test_pages_together_are_complete(client: Any) -> None:
     """Every page except the last has a token, and together they have all images."""
     first = client.describe_fast_launch_images(MaxResults=1)
@@ -132,6 +133,7 @@ def test_invalid_parameters_are_refused(
 
 
 @pytest.mark.parametrize("version", ["1", "2", "$Latest", "$Default"])
+@pytest.mark.http
 def test_launch_template_versions_are_accepted(client: Any, version: str) -> None:
     """A version that exists is accepted, by number or by EC2's alias."""
     get_backend(ACCOUNT, REGION).add_launch_template("two", 2)
@@ -194,6 +196,7 @@ def test_an_invalid_enable_is_refused(client: Any, parameters: dict[str, Any], c
     assert to_json_lines(CHANGE_LOG) == ""
 
 
+@pytest.mark.http
 def test_the_state_of_an_image_may_refuse_a_request(client: Any) -> None:
     """An image cannot be disabled without Fast Launch, nor enabled during its clean-up."""
 
@@ -342,6 +345,7 @@ def list_snapshots(client: Any) -> list[str]:
     return [snapshot["SnapshotId"] for snapshot in snapshots]
 
 
+@pytest.mark.http
 def test_fast_launch_outlives_its_ami(client: Any) -> None:
     """Fast Launch continues for a deregistered AMI; deregistering an unknown AMI is refused."""
     ec2 = get_backend(ACCOUNT, REGION)

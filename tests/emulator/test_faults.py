@@ -113,6 +113,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     ],
     ids=["throttled", "failed", "unauthorized"],
 )
+@pytest.mark.http
 def test_every_action_is_refused(
     connect: Connect, method: str, faults: Faults, expected: tuple[str, int], message: str
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_refusal_changes_nothing(connect: Connect) -> None:
 
 
 @BOTH
+@pytest.mark.http
 def test_server_errors_take_turns(connect: Connect) -> None:
     """Requests that fail inside EC2 get a 500 and a 503 in turn."""
     with inject_faults(error_rate=1):
@@ -238,6 +240,7 @@ def test_a_bucket_counts_concurrent_requests(connect: Connect) -> None:
 
 
 @BOTH
+@pytest.mark.http
 def test_latency_delays_every_answer(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every answer is delayed by the latency, refusals included."""
     delays: list[float] = []
@@ -251,6 +254,7 @@ def test_latency_delays_every_answer(connect: Connect, monkeypatch: pytest.Monke
 
 
 @BOTH
+@pytest.mark.http
 def test_expired_tokens_are_refused(connect: Connect) -> None:
     """The first page is answered; a page that is requested by its token is refused."""
     client = connect()
@@ -265,6 +269,7 @@ def test_expired_tokens_are_refused(connect: Connect) -> None:
 
 @BOTH
 @pytest.mark.parametrize("size", [2, 200])
+@pytest.mark.http
 def test_a_page_repeats_its_token(connect: Connect, size: int) -> None:
     """A page has the token that requested it as its next token, even a single page."""
     client = connect()
@@ -332,6 +337,7 @@ def test_answers_may_lag(connect: Connect) -> None:
 
 
 @HTTP
+@pytest.mark.http
 def test_a_dropped_request_has_no_effect(connect: Connect) -> None:
     """A dropped connection closes without an answer, and the request has no effect."""
     client = connect()
@@ -344,6 +350,7 @@ def test_a_dropped_request_has_no_effect(connect: Connect) -> None:
 
 
 @HTTP
+@pytest.mark.http
 def test_retries_succeed_despite_dropped_connections(connect: Connect, waits: list[float]) -> None:
     """boto3's retries succeed if half of the connections are dropped."""
     client = connect(attempts=10)
@@ -353,6 +360,7 @@ def test_retries_succeed_despite_dropped_connections(connect: Connect, waits: li
 
 
 @HTTP
+@pytest.mark.http
 def test_a_truncated_request_has_its_effect(connect: Connect) -> None:
     """boto3 cannot parse half an answer, but the request has changed the image."""
     client = connect()
@@ -362,6 +370,7 @@ def test_a_truncated_request_has_its_effect(connect: Connect) -> None:
 
 
 @HTTP
+@pytest.mark.http
 def test_a_truncated_body_is_detectable(connect: Connect) -> None:
     """Content-Length is the length of the complete body, so a client can detect the truncation."""
     headers = {

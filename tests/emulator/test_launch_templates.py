@@ -103,6 +103,7 @@ def test_a_version_may_become_forbidden_later(client: Any) -> None:
 # --- the default template -------------------------------------------------------------
 
 
+@pytest.mark.http
 def test_without_a_template_there_is_the_default_one(client: Any) -> None:
     """Describe names AWS's own launch template, which exists, one for all images of a region."""
     assert client.enable_fast_launch(ImageId=AMI)["LaunchTemplate"] == {}
@@ -151,6 +152,7 @@ def test_the_default_template_follows_from_the_seed(connect: Connect) -> None:
 # --- times ----------------------------------------------------------------------------
 
 
+@pytest.mark.http
 def test_times_follow_the_virtual_clock(client: Any) -> None:
     """CreateTime of a template and of its versions is the time of the emulator's clock."""
     start = CLOCK.now()

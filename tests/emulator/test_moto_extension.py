@@ -27,6 +27,8 @@ from fastlaunch_nb.emulator.server import make_application
 from tests.helpers.emulator import add_fast_launch_images
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, SINCE, Connect
 
+pytestmark = pytest.mark.http
+
 FULL = FastLaunchImage(
     "ami-0123456789abcdef0",
     state="enabled",

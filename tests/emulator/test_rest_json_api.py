@@ -13,6 +13,8 @@ from fastlaunch_nb.emulator.moto_extension import get_backend, reset_emulator
 from fastlaunch_nb.emulator.server import Server
 from tests.helpers.samples import ACCOUNT, REGION
 
+pytestmark = pytest.mark.http
+
 MINE = {"CreatedBy": "EC2 Fast Launch"}
 TAG = {"ResourceTagKey": "CreatedBy", "ResourceTagValue": "EC2 Fast Launch"}
 SNAPSHOTS = {"ResourceType": "EBS_SNAPSHOT"}

@@ -90,6 +90,7 @@ def error_code(caught: pytest.ExceptionInfo[ClientError]) -> str:
 # --- launches from a pool -------------------------------------------------------------
 
 
+@pytest.mark.http
 def test_each_instance_takes_the_oldest_snapshot_until_the_pool_is_empty(client: Any) -> None:
     """Seven instances take five snapshots, the oldest first; five more are prepared."""
     stock = list(enable().snapshots)
@@ -195,6 +196,7 @@ def test_a_launch_template_may_name_the_ami(client: Any) -> None:
     assert list_root_snapshots(client, answer["Instances"]) == stock[:1]
 
 
+@pytest.mark.http
 def test_auto_scaling_takes_from_the_pool(client: Any, connect: Connect) -> None:
     """Instances that Auto Scaling launches take snapshots, too."""
     stock = list(enable().snapshots)
@@ -212,6 +214,7 @@ def test_auto_scaling_takes_from_the_pool(client: Any, connect: Connect) -> None
     assert list_root_snapshots(client, list_instances(client)) == stock[:2]
 
 
+@pytest.mark.http
 def test_a_fleet_takes_from_the_pool(client: Any) -> None:
     """Instances of an EC2 Fleet, whose launch template names the AMI, take snapshots, too."""
     stock = list(enable().snapshots)
@@ -349,6 +352,7 @@ def test_a_dry_run_takes_nothing(client: Any) -> None:
     assert len(list_pool_snapshots(client)) == 5
 
 
+@pytest.mark.http
 def test_invalid_counts_are_refused(client: Any) -> None:
     """MinCount above MaxCount and counts of 0 are refused with both numbers."""
     for least, most in ((2, 1), (0, 0)):
@@ -408,6 +412,7 @@ _LAUNCHES = st.lists(
     parallel=st.integers(6, 8),
     fill_time=st.sampled_from([300, 601, 1800]),
 )
+@pytest.mark.http
 def test_launches_agree_with_the_model(
     ec2: Any, launches: list[tuple[int, int]], target: int, parallel: int, fill_time: int
 ) -> None:

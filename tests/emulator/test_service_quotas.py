@@ -11,6 +11,8 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
+pytestmark = pytest.mark.http
+
 QUOTA = {"ServiceCode": "ec2fastlaunch", "QuotaCode": "L-DC79B53E"}
 
 

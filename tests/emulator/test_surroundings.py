@@ -11,6 +11,8 @@ from fastlaunch_nb.emulator.clock import CLOCK
 from fastlaunch_nb.emulator.moto_extension import get_backend
 from tests.helpers.samples import ACCOUNT, REGION, Connect
 
+pytestmark = pytest.mark.http
+
 AMI = "ami-0123456789abcdef0"
 CREATED = [{"Name": "tag:CreatedBy", "Values": ["EC2 Fast Launch"]}]
 AVAILABLE = [*CREATED, {"Name": "status", "Values": ["available"]}]

@@ -130,7 +130,12 @@ def test_metrics_in_regions_that_cannot_be_read(demo: Demo, targets: list[fl.Tar
 
 @pytest.mark.parametrize(
     ("join", "action"),
-    [(join, action) for join, actions in ACTIONS.items() for action in actions if join != "cost"],
+    [
+        pytest.param(join, action, marks=() if action == actions[-1] else pytest.mark.deep)
+        for join, actions in ACTIONS.items()
+        for action in actions
+        if join != "cost"
+    ],
 )
 def test_a_refused_action_leaves_nulls(
     demo: Demo, images: pd.DataFrame, join: str, action: str

@@ -46,7 +46,10 @@ def compute_stories(engine: str, max_gap: str | None) -> pd.DataFrame:
     return convert_to_utc(read(fl.intervals(*convert(*make_frames(stories)), max_gap=max_gap)))
 
 
-@pytest.mark.parametrize("engine", ["pandas", "polars", "duckdb"])
+@pytest.mark.parametrize(
+    "engine",
+    ["pandas", *(pytest.param(name, marks=pytest.mark.deep) for name in ("polars", "duckdb"))],
+)
 @pytest.mark.parametrize("name", STORIES)
 def test_stories(name: str, engine: str) -> None:
     """A state starts and ends where scans and events prove it, and lasts until they contradict."""
