@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from fastlaunch_nb.collect.tasks import INTERRUPTION, RegionScan
+from fastlaunch_nb.aws.targets import Target
+from fastlaunch_nb.collect.tasks import INTERRUPTION
 from fastlaunch_nb.formatting import (
     ALIGN_LEFT,
     DEMO_MARK,
@@ -61,8 +62,7 @@ class Sweep:
     coverage: pd.DataFrame
     started_at: pd.Timestamp
     finished_at: pd.Timestamp
-    _plan: Any  # collect.sweep.Plan, without secrets
-    _scans: Sequence[RegionScan]  # one for each row of the coverage
+    _targets: Sequence[Target | None]  # one for each row of the coverage; None for a session
 
     @property
     def failures(self) -> pd.DataFrame:

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import inspect
-import json
 import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.aws.read_limits import parse_timeout, parse_workers
-from fastlaunch_nb.aws.targets import (
-    Target,
-    TargetLike,
-    get_account_id,
-    make_portable,
-    parse_targets,
-)
-from fastlaunch_nb.collect.describe import split_filters
+from fastlaunch_nb.aws.targets import Target
+from fastlaunch_nb.collect.plan import Plan
 from fastlaunch_nb.collect.result import Sweep, format_failures
 from fastlaunch_nb.collect.scheduler import SweepScheduler, runs_in_process
-from fastlaunch_nb.collect.tasks import AccountTask, RegionScan
+from fastlaunch_nb.collect.tasks import RegionScan
 from fastlaunch_nb.errors import InputError, SweepError
 from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.frames import is_frame
 from fastlaunch_nb.schema.arrow import concat_batches, make_coverage
 from fastlaunch_nb.schema.columns import KEY, TEXT
 from fastlaunch_nb.sources.pages import warn_of_refused_dates
-from fastlaunch_nb.validation import parse_regions
 
 if TYPE_CHECKING:
     from threading import Event
@@ -48,7 +42,7 @@ def sweep(
     max_workers: int = 32,
     progress: bool | Callable[[int, int], object] | None = None,
     strict: bool = False,
-    resume: Sweep | None = None,
+    resume: Sweep | IntoDataFrame | None = None,
     timeout: float | None = None,
     stop: Event | None = None,
 ) -> Sweep:
@@ -83,11 +77,12 @@ def sweep(
         then on.
     strict : bool, default False
         Raise an error that names every failure, if there is one.
-    resume : Sweep, optional
+    resume : Sweep or DataFrame, optional
         Continue an earlier sweep: read what is missing, from the page where each
         read stopped. The regions and filters stay the same. So do the targets,
         unless you pass others, such as sessions with new credentials, for some or
-        all of the accounts.
+        all of the accounts. Of an earlier sweep whose coverage you saved, pass that table and
+        the targets: the result has the missing rows only.
     timeout : float, optional
         Seconds that a read of an account and region may take from one whole page to the
         next; by default 180. After three accounts in a row that took longer in a region,
@@ -127,14 +122,17 @@ def sweep(
     """
     _check_arguments(executor, progress, strict, resume, stop)
     workers, seconds = parse_workers(max_workers), parse_timeout(timeout)
+    earlier = resume if isinstance(resume, Sweep) else None
     if resume is None:
         plan = Plan.create(targets, regions, filters)
-    elif regions is None and filters is None:
-        plan = Plan.resume(resume, targets)
-    else:
+    elif regions is not None or filters is not None:
         raise InputError(
             "resume keeps the regions and filters of the earlier sweep: leave them out."
         )
+    elif earlier:
+        plan = Plan.resume(earlier, targets)
+    else:
+        plan = Plan.resume_coverage(resume, targets)
     if executor is not None and not runs_in_process(executor):
         plan = plan.make_portable()
     started_at = _now()
@@ -149,7 +147,9 @@ def sweep(
     )
     scans = scheduler.run()
     warn_of_refused_dates(scan.refused_date for scan in scans)
-    result = _create_sweep(plan, scans, started_at, resume)
+    if resume is not None and not earlier:
+        scans = plan.select_missing(scans)
+    result = _create_sweep(plan, scans, started_at, earlier)
     if strict and len(result.failures):
         raise SweepError("\n".join(format_failures(result.failures)), result)
     return result
@@ -168,8 +168,10 @@ def _check_arguments(executor: Any, progress: Any, strict: Any, resume: Any, sto
         )
     if not isinstance(strict, bool):
         raise InputError(f"strict is {strict!r}. Expected True or False.")
-    if resume is not None and not isinstance(resume, Sweep):
-        raise InputError(f"resume is a {type(resume).__name__}. Expected a Sweep.")
+    if resume is not None and not isinstance(resume, Sweep) and not is_frame(resume):
+        raise InputError(
+            f"resume is a {type(resume).__name__}. Expected a Sweep, or the coverage of one."
+        )
     if stop is not None and not callable(getattr(stop, "is_set", None)):
         raise InputError(f"stop is a {type(stop).__name__}. Expected a threading.Event.")
 
@@ -185,106 +187,18 @@ def _accepts_two(function: Any) -> bool:
     return True
 
 
-# --- plan -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The accounts, regions and filters of a sweep."""
-
-    targets: Mapping[int, TargetLike | None]  # by number; None for a session that was dropped
-    regions: tuple[str, ...] | None
-    request: Mapping[str, Any]
-    client_filters: Filters
-    account_tasks: tuple[AccountTask, ...] = ()
-    earlier_scans: Sequence[RegionScan] = ()
-
-    @classmethod
-    def create(cls, targets: Any, regions: Any, filters: Any) -> Plan:
-        """Create the plan of a new sweep."""
-        numbered = dict(enumerate(parse_targets(targets)))
-        request, client_filters = split_filters(filters)
-        requested = None if regions is None else parse_regions(regions)
-        tasks = _create_account_tasks(numbered, requested, {})
-        return cls(numbered, requested, request, client_filters, tasks)
-
-    @classmethod
-    def resume(cls, earlier: Sweep, targets: Any) -> Plan:
-        """Create the plan to read what an earlier sweep could not."""
-        plan: Plan = earlier._plan
-        incomplete = {scan.number: scan.account_id for scan in earlier._scans if scan.is_incomplete}
-        regions: dict[str, tuple[str, ...]] = {}
-        for scan in earlier._scans:
-            if scan.account_id and scan.region:
-                regions[scan.account_id] = (*regions.get(scan.account_id, ()), scan.region)
-        if targets is None:
-            tasks = tuple(
-                plan._retry_account(number, account_id, regions.get(account_id or "", ()))
-                for number, account_id in incomplete.items()
-            )
-        else:
-            numbered = dict(enumerate(parse_targets(targets), max(plan.targets) + 1))
-            tasks = _create_account_tasks(numbered if incomplete else {}, plan.regions, regions)
-        return replace(plan, account_tasks=tasks, earlier_scans=earlier._scans)
-
-    def _retry_account(
-        self, number: int, account_id: str | None, regions: tuple[str, ...]
-    ) -> AccountTask:
-        """Create the task to open an account again, of which `regions` are known."""
-        target = self.targets[number]
-        if target is None:
-            raise InputError(
-                "resume needs targets: the earlier sweep read with a session, which it does not "
-                "store. Pass it again."
-            )
-        known = {account_id: regions} if account_id else {}
-        return AccountTask(target, number, self.regions, known, account_id, account_id=account_id)
-
-    def create_scan(self) -> RegionScan:
-        """Create the scan that every scan is a copy of."""
-        here = self.client_filters.to_dict()
-        conditions = {**self.request, **({"Here": here} if here else {})}
-        scope = json.dumps(conditions, sort_keys=True) if conditions else ""
-        return RegionScan(None, 0, None, request=self.request, scope=scope)
-
-    def make_portable(self) -> Plan:
-        """Return a plan for other processes, with targets in place of sessions."""
-        tasks = (replace(task, target=make_portable(task.target)) for task in self.account_tasks)
-        return replace(self, account_tasks=tuple(tasks))
-
-    def remove_secrets(self) -> Plan:
-        """Return a plan to store, without sessions, tasks and scans."""
-        targets = {
-            number: target if isinstance(target, Target) else None
-            for number, target in self.targets.items()
-        }
-        return replace(self, targets=targets, account_tasks=(), earlier_scans=())
-
-
-def _create_account_tasks(
-    targets: Mapping[int, TargetLike],
-    regions: tuple[str, ...] | None,
-    known_regions: Mapping[str, tuple[str, ...]],
-) -> tuple[AccountTask, ...]:
-    return tuple(
-        AccountTask(target, number, regions, known_regions, account_id=get_account_id(target))
-        for number, target in targets.items()
-    )
-
-
 # --- result ---------------------------------------------------------------------------
 
 
 def _create_sweep(
     plan: Plan, scans: Sequence[RegionScan], began: pd.Timestamp, resume: Sweep | None
 ) -> Sweep:
+    """Create a sweep of scans, with the images of the sweep that it resumes."""
     scans = sorted(scans, key=lambda scan: (scan.number, scan.region or ""))
     images = _merge_images(scans, plan.client_filters, resume.images if resume else None)
     if plan.client_filters:  # count only the images that match them
         counts = Counter(_iter_account_regions(images))
         scans = [replace(scan, rows=counts[scan.account_id, scan.region]) for scan in scans]
-    targets = {scan.number: scan.target for scan in scans if scan.target is not None}
-    plan = replace(plan, targets={**plan.targets, **targets})
     sweep_id = resume.sweep_id if resume else f"{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     coverage = make_coverage({"sweep_id": sweep_id, **vars(scan)} for scan in scans)
     latest = max((scan.observed_at for scan in scans if scan.observed_at), default=began)
@@ -295,11 +209,7 @@ def _create_sweep(
         coverage,
         resume.started_at if resume else began,
         _now(),
-        plan.remove_secrets(),
-        tuple(
-            replace(scan, target=None, batches=(), refused_date=None, is_restarted=False)
-            for scan in scans
-        ),
+        [scan.target if isinstance(scan.target, Target) else None for scan in scans],
     )
 
 

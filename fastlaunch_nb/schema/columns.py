@@ -60,7 +60,11 @@ COVERAGE = (
     Column("account_id", TEXT, "the account, 12 digits as text; null if it could not be opened"),
     Column("account_name", TEXT, "its name, or its profile"),
     Column("region", TEXT, "the region; null if the account's regions could not be listed"),
-    Column("scope", TEXT, "request parameters and filters, as JSON; empty: every image"),
+    Column(
+        "scope",
+        TEXT,
+        "parameters and filters, as JSON, also the page it began at; empty: all images",
+    ),
     Column("status", TEXT, "result of the scan: one of `STATUSES`"),
     Column("error_code", TEXT, "AWS's error code, or the name of an exception"),
     Column("error_message", TEXT, "the problem, and what to do"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 from types import SimpleNamespace
@@ -14,9 +16,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.aws import sessions
+from fastlaunch_nb.collect.scheduler import SweepScheduler
 from fastlaunch_nb.collect.tasks import RegionScan
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.clock import CLOCK
@@ -439,3 +443,126 @@ def test_a_read_that_does_not_end_is_left_behind(
     assert swept.coverage[["status", "pages", "rows"]].values.tolist() == [["partial", 2, 10]]
     assert len(swept.images) == 10
     assert swept.was_interrupted
+
+
+# --- resumed from a coverage that was saved -------------------------------------------
+
+
+def save_and_load(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return a table as it comes back from a Parquet file."""
+    table.to_parquet(folder / "table.parquet")
+    return pd.read_parquet(folder / "table.parquet")
+
+
+@given(st.lists(st.sets(st.integers(1, 12), max_size=6), max_size=4))
+def test_parts_of_a_sweep_are_the_whole(
+    images: pd.DataFrame, tmp_path: Path, failures: list[set[int]]
+) -> None:
+    """Law: resumed from the saved coverage until nothing is missing, each row is read once."""
+    with pytest.MonkeyPatch.context() as patch:
+        failing = FailingRequests(patch, "RequestExpired", set())
+        part = fl.sweep(regions=REGIONS)
+        parts, left = [part.images.head(0)], part.coverage.assign(status="failed", checkpoint=None)
+        for numbers in [*failures, set()]:
+            failing.numbers, failing.count = numbers, 0
+            part = fl.sweep(resume=save_and_load(left, tmp_path))
+            parts.append(part.images)
+            left = part.coverage
+    assert part.failures.empty
+    whole = pd.concat(parts, ignore_index=True)
+    pd.testing.assert_frame_equal(
+        whole.sort_values(["region", "image_id"], ignore_index=True), images, check_flags=False
+    )
+
+
+def test_a_part_has_the_missing_rows_only(
+    images: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request is repeated; complete regions are left out; a second part has another id."""
+    failing = FailingRequests(monkeypatch, "RequestExpired", {9, 10})
+    swept = fl.sweep(regions=REGIONS, max_workers=1)
+    assert swept.coverage["status"].tolist() == ["complete", "partial"]
+    failing.numbers, failing.count = set(), 0
+    part = fl.sweep(resume=save_and_load(swept.coverage, tmp_path))
+    assert failing.count == 2
+    assert part.coverage[["region", "status", "pages", "rows"]].values.tolist() == [
+        ["us-east-1", "complete", 2, 8]
+    ]
+    assert part.sweep_id != swept.sweep_id
+    assert_frame_equal(pd.concat([swept.images, part.images], ignore_index=True), images)
+    assert fl.sweep(resume=part.coverage).coverage.empty
+
+
+def test_a_part_proves_no_absence(images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that began at a later page has not listed every image: its scope names the page."""
+    failing = FailingRequests(monkeypatch, "RequestExpired", {4, 5})
+    swept = fl.sweep(regions=REGION)
+    failing.numbers = set()
+    CLOCK.advance(hours=1)
+    part = fl.sweep(resume=swept.coverage)
+    [scope] = part.coverage["scope"]
+    assert json.loads(scope) == {"StartingToken": swept.coverage["checkpoint"][0]}
+    seen = pd.concat([swept.images, part.images])
+    scans = pd.concat([swept.coverage, part.coverage])
+    assert set(fl.intervals(seen, scans)["state"]) == {"enabled"}
+    assert "absent" in set(fl.intervals(seen, scans.assign(scope=""))["state"])
+
+
+def test_a_part_with_an_expired_token_is_the_whole_region(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan that has to start again has all rows of its region, and an empty scope."""
+    FailingRequests(monkeypatch, "InvalidNextToken", {4, 5})
+    swept = fl.sweep(regions=REGION)
+    assert swept.coverage["pages"].tolist() == [3]
+    part = fl.sweep(resume=swept.coverage)
+    assert part.coverage[["scope", "status", "rows"]].values.tolist() == [["", "complete", 23]]
+
+
+def test_a_part_has_the_filters_of_the_sweep(demo: Demo) -> None:
+    """Request and filters come from the scope, also for the whole: those that EC2 lacks as well."""
+    filters = fl.Filters(state=["enabled", "enabling"], target_resource_count=(6, None))
+    expected = fl.sweep(regions=demo.regions, filters=filters)
+    assert len(expected.images)
+    failed = expected.coverage.assign(status="failed")
+    part = fl.sweep(resume=failed)
+    assert_frame_equal(part.images, expected.images)
+    assert part.coverage["scope"].tolist() == expected.coverage["scope"].tolist()
+    with inject_faults(unauthorized=[ACCOUNT]):
+        refused = fl.sweep(regions=demo.regions, filters=filters)
+    assert_frame_equal(fl.sweep(resume=refused).images, expected.images)
+
+
+def test_an_account_that_did_not_open_is_read_with_new_targets(demo: Demo) -> None:
+    """Targets of a saved coverage are passed again; AWS identifies their accounts."""
+    accounts = fl.targets(profiles=["missing", *demo.accounts.values()])
+    swept = fl.sweep(accounts, regions=demo.regions)
+    assert swept.failures["account_name"].tolist() == ["missing"] * 3
+    part = fl.sweep(fl.targets(profiles=demo.accounts.values()), resume=swept.coverage)
+    assert part.images.empty
+    assert part.coverage["account_name"].tolist() == ["missing"] * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"status": "done"}, "resume has the status 'done'"),
+        ({"status": None}, "resume has the status None"),
+        ({"region": REGION}, "two rows for one account and region"),
+        ({"scope": ["", '{"Filters": []}']}, "scans with different filters"),
+        ({"scope": "{"}, "a scope that is no JSON"),
+        ({"scope": '{"DryRun": true}'}, "a scope with other parameters"),
+        ({"scope": '{"ImageIds": ["x"]}'}, "'x'"),
+        ({"pages": "many"}, "pages is"),
+    ],
+)
+def test_another_table_is_refused(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
+) -> None:
+    """A table that is not the coverage of one sweep is refused before any request is sent."""
+    coverage = fl.sweep(regions=REGIONS).coverage.assign(**change)
+    monkeypatch.setattr(SweepScheduler, "run", lambda *_: pytest.fail("something was sent"))
+    with pytest.raises(fl.InputError, match=message):
+        fl.sweep(resume=coverage)
+    with pytest.raises(fl.InputError, match="checkpoint"):
+        fl.sweep(resume=coverage.drop(columns="checkpoint"))
