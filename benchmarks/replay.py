@@ -135,12 +135,9 @@ class _Connection(asyncio.Protocol):
 
 
 def _answer(headers: dict[bytes, bytes], form: bytes, options: Namespace) -> bytes:
-    parameters = dict(parse_qsl(form.decode()))
-    scope = headers[b"authorization"].decode().split("credential=")[1].split("/")
-    place = f"{scope[0]}/{scope[2]}"  # whose key, and which region
-    if scope[2] == options.hung and parameters["Action"] == "DescribeFastLaunchImages":
+    body = answer(headers[b"authorization"].decode(), form, options)
+    if not body:
         return b""
-    body = _ANSWERS[parameters["Action"]](parameters, place, options)
     lines = (
         "HTTP/1.1 200 OK",
         "Content-Type: text/xml;charset=UTF-8",
@@ -151,6 +148,15 @@ def _answer(headers: dict[bytes, bytes], form: bytes, options: Namespace) -> byt
 
 
 # --- what it answers ------------------------------------------------------------------
+
+
+def answer(authorization: str, form: bytes, options: Namespace) -> str:
+    """Return the body of the answer to a signed request; empty for the region that hangs."""
+    parameters = dict(parse_qsl(form.decode()))
+    key, _, region, *_ = authorization.lower().split("credential=")[1].split("/")
+    if region == options.hung and parameters["Action"] == "DescribeFastLaunchImages":
+        return ""
+    return _ANSWERS[parameters["Action"]](parameters, f"{key}/{region}", options)
 
 
 def _images(parameters: dict[str, str], place: str, options: Namespace) -> str:

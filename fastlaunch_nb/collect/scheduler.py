@@ -1,8 +1,7 @@
-"""The scheduler of a sweep: its queue, its workers and its progress."""
+"""The scheduler of a sweep: its queue and its progress."""
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from collections import Counter, deque
@@ -10,31 +9,24 @@ from collections.abc import Callable, Sequence
 from concurrent import futures
 from contextlib import closing, suppress
 from dataclasses import replace
-from functools import lru_cache
 from heapq import heappop, heappush
+from itertools import chain
 from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any, TypeAlias
 from zlib import crc32
 
 from fastlaunch_nb.aws.clients import get_partition
-from fastlaunch_nb.aws.read_limits import (
-    Breaker,
-    TimeLimit,
-    make_timeout_error,
-    make_unresponsive_error,
-)
-from fastlaunch_nb.aws.targets import AccountCache, get_account_name, mark_sweep
+from fastlaunch_nb.aws.read_limits import Breaker, TimeLimit, make_unresponsive_error
+from fastlaunch_nb.aws.targets import get_account_name, mark_sweep
 from fastlaunch_nb.collect.tasks import INTERRUPTION, AccountTask, RegionScan
+from fastlaunch_nb.collect.workers import POLL_SECONDS, Task, WorkerPool, fail_overdue, is_overdue
 from fastlaunch_nb.errors import InputError, ReadError, describe_exception, warn
 from fastlaunch_nb.schema.columns import NOT_OPTED_IN
-from fastlaunch_nb.threads import DaemonExecutor
 
-Task: TypeAlias = AccountTask | RegionScan
 Progress: TypeAlias = bool | Callable[[int, int], object] | None
-_POLL_SECONDS = 0.1  # between two looks at `stop`, and at reads that nothing can end
 _STOP_SECONDS = 0.5  # for reads to end after Ctrl-C
-_OVERDUE_SECONDS = 5.0  # for a read to end after its time limit
+_Running: TypeAlias = list[tuple[Task, TimeLimit]]  # the tasks of one future
 
 
 class SweepScheduler:
@@ -63,8 +55,9 @@ class SweepScheduler:
         self._stop = stop or Event()
         self._queue = TaskQueue()
         self._breaker = Breaker()
-        self._running: dict[futures.Future[Task], tuple[Task, TimeLimit]] = {}
-        self._done: SimpleQueue[futures.Future[Task]] = SimpleQueue()
+        self._running: dict[futures.Future[list[Task]], _Running] = {}
+        self._free = max_workers
+        self._done: SimpleQueue[futures.Future[list[Task]]] = SimpleQueue()
         self._pending_accounts = {task.number: task for task in account_tasks}
         self._scans = {scan.key: scan for scan in earlier_scans}
         self._had_one_target = len({scan.number for scan in earlier_scans}) == 1
@@ -76,7 +69,7 @@ class SweepScheduler:
         """Run all tasks, until Ctrl-C; return the scans, including those of an earlier sweep."""
         for task in self._pending_accounts.values():
             self._queue.add(task)
-        pool = _WorkerPool(self._executor, self._max_workers)
+        pool = WorkerPool(self._executor, self._max_workers)
         with closing(pool), mark_sweep():
             self._progress_bar = _create_progress(self._progress, len(self._pending_accounts))
             with closing(self._progress_bar):
@@ -88,24 +81,27 @@ class SweepScheduler:
             warn(f"Two targets lead to account {account_id}. It is read once.")
         return [scan.finalize() for scan in self._scans.values()]
 
-    def _run_tasks(self, pool: _WorkerPool) -> None:
+    def _run_tasks(self, pool: WorkerPool) -> None:
         with suppress(KeyboardInterrupt):
             while (self._queue or self._running) and not self._stop.is_set():
                 self._submit_tasks(pool)
-                self._receive_results(_POLL_SECONDS)
+                self._receive_results(POLL_SECONDS)
         if self._queue or self._running:
             self._end_running()
 
-    def _submit_tasks(self, pool: _WorkerPool) -> None:
-        while self._queue and len(self._running) < self._max_workers:
-            task = self._queue.take()
-            limit = TimeLimit(task.timeout)
+    def _submit_tasks(self, pool: WorkerPool) -> None:
+        while self._queue and self._free:
+            size = min(pool.batch_size, self._free, len(self._queue))
+            tasks = [self._queue.take() for _ in range(size)]
+            limits = [TimeLimit(task.timeout) for task in tasks]
             try:
-                future = pool.submit(task, limit)
+                future = pool.submit(tasks, limits)
             except Exception as error:  # the executor is broken or shut down
-                self._finish_task(task, error)
+                for task in tasks:
+                    self._finish_task(task, error)
                 continue
-            self._running[future] = task, limit
+            self._running[future] = list(zip(tasks, limits, strict=True))
+            self._free -= size
             future.add_done_callback(self._done.put)  # also if the executor cancels it
 
     def _receive_results(self, timeout: float) -> None:
@@ -120,20 +116,24 @@ class SweepScheduler:
 
     def _fail_overdue_tasks(self) -> None:
         """Fail reads that wait for what nothing can end, such as a name server."""
-        for future, (task, limit) in list(self._running.items()):
-            if limit.seconds_left < -_OVERDUE_SECONDS:
-                del self._running[future]
-                error = make_timeout_error(limit.seconds, task.operation, task.region)
-                self._finish_task(replace(task), error)
+        for future, running in list(self._running.items()):
+            if all(is_overdue(limit) for _, limit in running):
+                for task, limit in self._take_running(future):
+                    self._finish_task(fail_overdue(task, limit), None)
 
-    def _receive(self, future: futures.Future[Task]) -> None:
-        if future not in self._running:
-            return
-        task, _ = self._running.pop(future)
+    def _take_running(self, future: futures.Future[list[Task]]) -> _Running:
+        running = self._running.pop(future, [])
+        self._free += len(running)
+        return running
+
+    def _receive(self, future: futures.Future[list[Task]]) -> None:
+        running = [task for task, _ in self._take_running(future)]
         error = futures.CancelledError() if future.cancelled() else future.exception()
-        if error is None and not isinstance(result := future.result(), type(task)):
-            error = TypeError(f"The executor returned a {type(result).__name__} for a scan.")
-        self._finish_task(task if error else future.result(), error)
+        results: Any = running if error else future.result()
+        if not isinstance(results, list) or list(map(type, results)) != list(map(type, running)):
+            error = TypeError(f"The executor returned a {type(results).__name__} for scans.")
+        for task in running if error else results:
+            self._finish_task(task, error)
 
     def _finish_task(self, task: Task, error: BaseException | None) -> None:
         """Record a task. Ctrl-C may come at any line: an account is pending until its end."""
@@ -144,7 +144,8 @@ class SweepScheduler:
                 task.fail(error)
             self._scans[task.key] = task
         elif isinstance(task, AccountTask) and not was_cancelled:
-            task.error = task.error or error
+            if error:
+                task.fail(error)
             if task.error:
                 self._fail_account(task, task.error)
             elif task.account_id in self._account_ids:
@@ -158,7 +159,7 @@ class SweepScheduler:
 
     def _leave_out(self, task: Task) -> None:
         """Fail what waits for the region of a task, or for an account, and has no page yet."""
-        for other, limit in list(self._running.values()):
+        for other, limit in list(chain(*self._running.values())):
             if other.region == task.region and not getattr(other, "pages", 0):
                 limit.end(make_unresponsive_error(task.operation, task.region))
         for other in self._queue.take_all(task.region):
@@ -236,9 +237,10 @@ class SweepScheduler:
         self._is_stopped = True
         end = time.monotonic() + _STOP_SECONDS
         with suppress(KeyboardInterrupt):
-            for future, (_, limit) in list(self._running.items()):
+            for future, running in list(self._running.items()):
                 future.cancel()
-                limit.end(ReadError("the sweep was stopped", code=INTERRUPTION))
+                for _, limit in running:
+                    limit.end(ReadError("the sweep was stopped", code=INTERRUPTION))
             while self._running and (seconds := end - time.monotonic()) > 0:
                 self._receive_results(seconds)
 
@@ -290,47 +292,6 @@ class TaskQueue:
         scans = [scan for *_, scan in self._scans.pop(region, ())]
         self._running[region] += len(scans)
         return scans
-
-
-# --- workers --------------------------------------------------------------------------
-
-
-def runs_in_process(executor: futures.Executor) -> bool:
-    """Return True if the workers of an executor are threads that share this memory."""
-    isolated = getattr(futures, "InterpreterPoolExecutor", ())  # a subclass, since Python 3.14
-    return isinstance(executor, futures.ThreadPoolExecutor) and not isinstance(executor, isolated)
-
-
-class _WorkerPool:
-    """The workers of a sweep: threads of its own, or an executor of the caller."""
-
-    def __init__(self, executor: futures.Executor | None, max_workers: int) -> None:
-        self._is_own = executor is None
-        self._executor = executor or DaemonExecutor()
-        self._cache = AccountCache(max_workers)
-        self._token = secrets.token_hex(8)
-
-    def close(self) -> None:
-        """Stop threads of its own without waiting for them."""
-        if self._is_own:
-            self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def submit(self, task: Task, limit: TimeLimit) -> futures.Future[Task]:
-        """Submit a task to a worker."""
-        if self._is_own or runs_in_process(self._executor):
-            return self._executor.submit(task.run, self._cache, limit)
-        return self._executor.submit(run_elsewhere, task, self._token)
-
-
-def run_elsewhere(task: Task, sweep_token: str) -> Task:
-    """Run a task in another process."""
-    return task.run(get_process_cache(sweep_token))
-
-
-@lru_cache(maxsize=4)
-def get_process_cache(_sweep_token: str) -> AccountCache:
-    """Return this process's cache for a sweep; another sweep may find other credentials."""
-    return AccountCache()
 
 
 # --- progress -------------------------------------------------------------------------

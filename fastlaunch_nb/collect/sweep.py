@@ -18,8 +18,9 @@ from fastlaunch_nb.aws.read_limits import parse_timeout, parse_workers
 from fastlaunch_nb.aws.targets import Target
 from fastlaunch_nb.collect.plan import Plan
 from fastlaunch_nb.collect.result import Sweep, format_failures
-from fastlaunch_nb.collect.scheduler import SweepScheduler, runs_in_process
+from fastlaunch_nb.collect.scheduler import SweepScheduler
 from fastlaunch_nb.collect.tasks import RegionScan
+from fastlaunch_nb.collect.workers import runs_in_process
 from fastlaunch_nb.errors import InputError, SweepError
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.frames import is_frame
@@ -67,7 +68,8 @@ def sweep(
         as a ``ProcessPoolExecutor`` or the result of ``get_executor()`` of a Dask
         client. It stays open.
     max_workers : int, default 32
-        How many reads may run at once, at most 1,000.
+        How many reads may run at once, at most 1,000. The workers of an executor outside
+        this process share them; if their number is unknown, each does 16 at once.
     progress : bool or callable, optional
         Whether to show a progress bar on stderr; by default only in a notebook and
         in a terminal. A callable gets ``progress(done, total)`` instead, from the

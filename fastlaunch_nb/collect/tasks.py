@@ -64,8 +64,12 @@ class AccountTask:
             with (limit or TimeLimit(self.timeout)).watch():
                 self._open(cache)
         except FastLaunchError as error:
-            self.error = error
+            self.fail(error)
         return self
+
+    def fail(self, error: BaseException) -> None:
+        """Record the error for which the account did not open; the first one counts."""
+        self.error = self.error or error
 
     def _open(self, cache: AccountCache) -> None:
         requested = self.requested_regions

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable
 from concurrent import futures
 from multiprocessing import get_context
+from threading import Event
 from typing import Any
 
 import boto3
@@ -13,9 +14,13 @@ import botocore.session
 import pytest
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.aws import read_limits
 from fastlaunch_nb.aws.clients import AccountSession
 from fastlaunch_nb.aws.targets import AccountCache
+from fastlaunch_nb.collect.tasks import RegionScan
+from fastlaunch_nb.collect.workers import READS_PER_WORKER
 from fastlaunch_nb.demo_fleet.demo import Demo
+from tests.helpers.emulator import inject_faults
 from tests.helpers.samples import ACCOUNT, REGION
 from tests.helpers.sweeps import OTHER, assert_same_images, read_fleet
 
@@ -125,3 +130,96 @@ def test_a_broken_executor_loses_nothing(demo: Demo) -> None:
     assert swept.failures["error_code"].tolist() == ["RuntimeError"] * 2
     resumed = fl.sweep(resume=swept)
     assert resumed.coverage["status"].tolist() == ["complete"] * 2
+
+
+# --- several reads at once ------------------------------------------------------------
+
+
+class CountingExecutor(PicklingExecutor):
+    """An executor that records how many reads each of its tasks has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def submit(
+        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> futures.Future[Any]:
+        """Record the number of reads, then run them."""
+        self.sizes.append(len(args[0]))
+        return super().submit(function, *args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("max_workers", "workers", "size"),
+    [(32, None, READS_PER_WORKER), (15, None, 15), (32, 2, 16), (33, 2, 17), (2, 4, 1)],
+)
+def test_a_worker_gets_its_share_of_the_reads(
+    ec2: Any, max_workers: int, workers: int | None, size: int
+) -> None:
+    """`max_workers` reads are shared out among the workers; 16 each if their number is unknown."""
+    executor = CountingExecutor()
+    if workers:
+        executor._max_workers = workers  # type: ignore[attr-defined]
+    swept = fl.sweep(executor=executor, max_workers=max_workers)
+    account, *scans = executor.sizes
+    assert account == 1
+    assert sum(scans) == len(swept.coverage[swept.coverage["status"] != "not-opted-in"])
+    assert max(scans) == size
+
+
+def test_what_one_read_raises_leaves_the_others(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the reads of one worker, the one that raised fails, and can be resumed."""
+    read = RegionScan._read
+
+    def read_or_raise(scan: RegionScan, cache: AccountCache) -> None:
+        if scan.region == "eu-west-1":
+            raise ZeroDivisionError("unexpected")
+        read(scan, cache)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RegionScan, "_read", read_or_raise)
+        swept = fl.sweep(regions=demo.regions, executor=PicklingExecutor())
+    assert swept.failures[["region", "error_code"]].values.tolist() == [
+        ["eu-west-1", "ZeroDivisionError"]
+    ]
+    assert_same_images(fl.sweep(resume=swept).images, fl.sweep(regions=demo.regions).images)
+
+
+def test_a_read_that_nothing_ends_leaves_the_others(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker returns what it has when a read goes on long after its limit."""
+    ended, overdue = Event(), []
+    read = RegionScan._read
+
+    def read_or_wait(scan: RegionScan, cache: AccountCache) -> None:
+        if scan.region == "eu-west-1":
+            overdue.append(read_limits._get_limit())
+            ended.wait()
+        read(scan, cache)
+
+    monkeypatch.setattr(RegionScan, "_read", read_or_wait)
+    monkeypatch.setattr("fastlaunch_nb.collect.workers.is_overdue", overdue.__contains__)
+    swept = fl.sweep(regions=demo.regions, executor=PicklingExecutor())
+    ended.set()
+    assert swept.failures[["region", "error_code"]].values.tolist() == [["eu-west-1", "Timeout"]]
+
+
+@pytest.mark.deep
+def test_a_dask_cluster_reads_the_same(demo: Demo, accounts: list[fl.Target]) -> None:
+    """A real cluster of two processes reads the same, also after a failure, and is resumed."""
+    from distributed import Client, LocalCluster  # comes with `make test-deep`
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        executor = client.get_executor()
+        with inject_faults(unauthorized=[OTHER]):
+            swept = fl.sweep(accounts, regions=demo.regions, executor=executor)
+        assert set(swept.failures["account_id"]) == {OTHER}
+        swept = fl.sweep(resume=swept, executor=executor)
+    assert_same_images(swept.images, read_fleet(demo))

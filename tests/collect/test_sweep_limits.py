@@ -321,9 +321,9 @@ class Broken(futures.Executor):
         self._behaviour = behaviour
 
     def submit(self, function: Any, /, *args: Any, **_: Any) -> futures.Future[Any]:
-        """Run a task at once."""
+        """Run tasks at once."""
         future: futures.Future[Any] = futures.Future()
-        if getattr(args[0], "region", None) == HUNG:
+        if HUNG in [task.region for task in args[0]]:
             self._behaviour(future)
         else:
             future.set_result(function(*args))
@@ -355,7 +355,7 @@ def test_what_an_executor_does_not_do_is_a_failure(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA000000000001")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     with run_fake_aws(read_healthy):
-        swept = fl.sweep(regions=REGIONS, executor=Broken(behaviour), progress=False)
+        swept = fl.sweep(regions=REGIONS, executor=Broken(behaviour), max_workers=1, progress=False)
     assert swept.coverage["status"].tolist() == ["complete", "failed"]
     assert swept.failures["error_code"].tolist() == [code]
 
