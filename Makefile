@@ -10,7 +10,7 @@ LAB_READY := .venv/lab-ready
 READY := .venv/ready
 DEEP_READY := .venv/deep-ready
 WITH_BROWSER = BROWSER_PATH="$$($(BIN)/python -m tests.helpers.browser)"
-MEASURED := emulator sweep executors intervals history timelines pool findings enrich filters panel export
+MEASURED := emulator sweep executors intervals history timelines pool findings enrich filters panel export growth
 unexport PYTHONDONTWRITEBYTECODE  # else every kernel and command compiles pandas again
 # As tests/helpers/scheduling.py distributes them; xdist can wait forever for a replaced worker.
 SHARED_OUT := --numprocesses=2 --no-loadscope-reorder --max-worker-restart=0

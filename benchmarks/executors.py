@@ -74,7 +74,7 @@ def read(processes: int) -> float:
 
 def main() -> None:
     """Measure, and print a Markdown table."""
-    threads, processes = in_turns(2, partial(afresh, read, 0), partial(afresh, read, 2))
+    threads, processes = in_turns(1, partial(afresh, read, 0), partial(afresh, read, 2))
     print("| what | measured | alternative | ratio | goal |\n|---|---|---|---|---|")
     what = f"{ACCOUNTS * REGIONS:,} targets, {DELAY * 1000:.0f} ms a call, 2 processes"
     peer = f"{WORKERS} threads of one process: {threads:.1f} s"
