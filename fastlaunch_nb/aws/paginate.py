@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from botocore import xform_name
+from botocore.paginate import TokenEncoder
 
 from fastlaunch_nb.aws.clients import AccountSession, get_iam_action
 from fastlaunch_nb.aws.error_translation import require_aws_response, translate_botocore_errors
@@ -23,6 +24,12 @@ class RegionClient:
         self.region = region
         self._clients: dict[str, Any] = {}
 
+    def get_client(self, service: str) -> Any:
+        """Return the client of a service, which is created when it is first needed."""
+        if service not in self._clients:
+            self._clients[service] = self.account_session.client(service, self.region)
+        return self._clients[service]
+
     def iter_pages(
         self,
         service: str,
@@ -30,22 +37,27 @@ class RegionClient:
         result_key: str,
         request: Mapping[str, Any],
         page_size: int | None = None,
+        *,
+        token: str | None = None,
     ) -> Iterator[ResponsePage]:
-        """Yield every page of an operation, or its one response; `result_key` is in each."""
+        """Yield every page of an operation, or its one response; `result_key` is in each.
+
+        `token` is AWS's, of the first page to read; by default all pages are read.
+        """
         iam_service, _, _ = get_iam_action(service, operation).partition(":")
         with translate_botocore_errors(
             operation, self.region, self.account_session.session, service=iam_service
         ):
-            if service not in self._clients:
-                self._clients[service] = self.account_session.client(service, self.region)
-            client, method = self._clients[service], xform_name(operation)
+            client, method = self.get_client(service), xform_name(operation)
             responses: Iterable[ResponsePage]
             if client.can_paginate(method):
                 paginator = client.get_paginator(method)
-                responses = paginator.paginate(PaginationConfig={"PageSize": page_size}, **request)
+                start = TokenEncoder().encode({"NextToken": token}) if token else None
+                paging = {"PageSize": page_size, "StartingToken": start}
+                responses = paginator.paginate(PaginationConfig=paging, **request)
             else:
                 responses = [getattr(client, method)(**request)]
-            for response in limit_pages(responses):
+            for response in limit_pages(responses, token):
                 has_id = "RequestId" in response.get("ResponseMetadata", {})
                 require_aws_response(response, result_key in response or has_id)
                 yield response

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastlaunch_nb.aws.clients import AccountSession
-from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, read_fast_launch_images
+from fastlaunch_nb.aws.fast_launch_pages import MAX_PAGE_SIZE, Images, PageReader
 from fastlaunch_nb.aws.read_limits import TimeLimit, parse_timeout
 from fastlaunch_nb.aws.sessions import open_session, resolve_region
 from fastlaunch_nb.errors import FastLaunchError, InputError, ReadError, warn
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.number_checks import parse_count
-from fastlaunch_nb.sources.pages import empty_images, from_pages
-from fastlaunch_nb.validation import check_region, parse_api_filters, parse_image_ids
+from fastlaunch_nb.schema.arrow import Batch, concat_batches, convert_to_batch, make_batch
+from fastlaunch_nb.sources.pages import (
+    choose_response_time,
+    empty_images,
+    from_pages,
+    warn_of_refused_dates,
+)
+from fastlaunch_nb.validation import (
+    check_account_id,
+    check_region,
+    parse_api_filters,
+    parse_image_ids,
+)
 
 if TYPE_CHECKING:
     import boto3
@@ -105,14 +116,26 @@ def describe(
     check_region(region)
     account_session = AccountSession(session, home=region)
     with limit.watch():
+        reader = PageReader(account_session, region)
         if dry_run:
-            return _check_permission(account_session, region, request)
-        result = read_fast_launch_images(account_session, region, request, **paging)
+            return _check_permission(reader, request)
+        result = reader.read(request, **paging)
         account_id = _read_account_id(account_session)
-    page = {**result.first_response, "FastLaunchImages": result.items}
-    images = client_filters.apply(from_pages(page, account_id=account_id, region=region))
+    check_account_id(account_id)
+    observed_at, refused = choose_response_time(result.pages[0].date)
+    warn_of_refused_dates([refused])
+    known = {"account_id": account_id, "region": region, "observed_at": observed_at}
+    batches = [convert_images(page.images, **known) for page in result.pages]
+    images = client_filters.apply(concat_batches(batches))
     images.attrs["next_token"] = result.next_token
     return images
+
+
+def convert_images(images: Images, **known: Any) -> Batch:
+    """Convert the images of a page to a batch, with their account, region and time."""
+    if isinstance(images, Sequence):
+        return convert_to_batch(from_pages({"FastLaunchImages": images}, **known))
+    return make_batch(images, **known)
 
 
 def _read_account_id(account_session: AccountSession) -> str | None:
@@ -124,12 +147,10 @@ def _read_account_id(account_session: AccountSession) -> str | None:
         return None
 
 
-def _check_permission(
-    account_session: AccountSession, region: str, request: Mapping[str, Any]
-) -> pd.DataFrame:
+def _check_permission(reader: PageReader, request: Mapping[str, Any]) -> pd.DataFrame:
     """Return an empty DataFrame if a dry run is allowed."""
     try:
-        read_fast_launch_images(account_session, region, {**request, "DryRun": True})
+        reader.read({**request, "DryRun": True})
     except ReadError as error:
         if error.code != "DryRunOperation":
             raise

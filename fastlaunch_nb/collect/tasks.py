@@ -16,6 +16,7 @@ from fastlaunch_nb.aws.clients import AccountSession, filter_by_partition
 from fastlaunch_nb.aws.fast_launch_pages import EXPIRED_TOKEN, NOT_OPEN, Page, PageReader
 from fastlaunch_nb.aws.read_limits import DEFAULT_TIMEOUT, TimeLimit, get_code
 from fastlaunch_nb.aws.targets import AccountCache, TargetLike, identify_account
+from fastlaunch_nb.collect.describe import convert_images
 from fastlaunch_nb.errors import (
     FastLaunchError,
     ReadError,
@@ -23,9 +24,9 @@ from fastlaunch_nb.errors import (
     describe_exception,
     did_you_mean,
 )
-from fastlaunch_nb.schema.arrow import Batch, convert_to_batch, make_batch
+from fastlaunch_nb.schema.arrow import Batch
 from fastlaunch_nb.schema.columns import COMPLETE, FAILED, INTERRUPTED, NOT_OPTED_IN, PARTIAL
-from fastlaunch_nb.sources.pages import choose_response_time, from_pages
+from fastlaunch_nb.sources.pages import choose_response_time
 
 INTERRUPTION = "Interrupted"
 """The error code of a scan that Ctrl-C or the caller stopped."""
@@ -230,22 +231,19 @@ class RegionScan:
 
     def _record_page(self, page: Page) -> None:
         self._record_time(page.date)
-        if page.items or any(page.columns.values()):  # most regions of a fleet have no images
+        if len(page.images):  # most regions of a fleet have none
             self._record_images(page)
         self.pages += 1
         self.checkpoint = page.next_token
         self.is_resumed = False
 
     def _record_images(self, page: Page) -> None:
-        known: dict[str, Any] = {
-            "account_id": self.account_id,
-            "region": self.region,
-            "observed_at": self.observed_at,
-        }
-        if page.items:
-            batch = convert_to_batch(from_pages({"FastLaunchImages": page.items}, **known))
-        else:
-            batch = make_batch(page.columns, **known)
+        batch = convert_images(
+            page.images,
+            account_id=self.account_id,
+            region=self.region,
+            observed_at=self.observed_at,
+        )
         self.batches = (*self.batches, batch)
         self.rows += len(batch)
 

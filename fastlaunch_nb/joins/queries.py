@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.aws.clients import get_partition
-from fastlaunch_nb.aws.fast_launch_pages import read_fast_launch_images
 from fastlaunch_nb.aws.paginate import RegionClient
 from fastlaunch_nb.errors import FastLaunchError, ReadError, escape_unprintable
 from fastlaunch_nb.sources.pages import parse_response_time
@@ -115,10 +114,11 @@ class AccountRegion:
         )
         if not images:
             return []
-        access, region = self.client.account_session, self.client.region
         enabled = {
             item.get("ImageId")
-            for item in read_fast_launch_images(access, region, {}).items
+            for item in self.client.iter_items(
+                "ec2", "DescribeFastLaunchImages", "FastLaunchImages", {}
+            )
             if item.get("State") != "disabled"
         }
         return [

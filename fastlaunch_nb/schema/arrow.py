@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 import pandas as pd
 import pyarrow as pa
 
-from fastlaunch_nb.errors import SourceError
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, COVERAGE, NUMBER, TEXT, TIME, Column
 
 Batch: TypeAlias = pa.Table
@@ -29,38 +28,32 @@ _PANDAS = {_ARROW[dtype]: pd.api.types.pandas_dtype(dtype) for dtype in (TEXT, C
 
 
 def make_batch(
-    columns: Mapping[tuple[str, ...], Sequence[str | int | None]],
+    columns: pa.RecordBatch,
     *,
     account_id: str | None,
     region: str | None,
     observed_at: datetime | None,
 ) -> Batch:
     """Make a batch from the columns of a page, as :mod:`fastlaunch_nb.aws.xml_columns` has them."""
-    size = max(map(len, columns.values()), default=0)
-    constants = {"account_id": account_id, "region": region, "observed_at": observed_at}
-    return pa.table(
-        {
-            column.name: _to_array(columns.get(column.path, [None] * size), column.dtype)
-            if column.path
-            else pa.repeat(pa.scalar(constants[column.name], _ARROW[column.dtype]), size)
-            for column in COLUMNS
-        }
-    )
-
-
-def _to_array(values: Sequence[Any], dtype: str) -> Any:
-    if dtype != TIME:
-        return pa.array(values, _ARROW[dtype])
-    try:
-        return pa.array(values, pa.string()).cast(_ARROW[TIME])
-    except pa.ArrowInvalid as error:
-        raise SourceError(f"EC2 sent a time that is not ISO 8601: {error}") from None
+    known: dict[str, Any] = {"account_id": account_id, "region": region, "observed_at": observed_at}
+    names = set(columns.schema.names)
+    arrays = []
+    for column in COLUMNS:
+        path, dtype = ".".join(column.path), _ARROW[column.dtype]
+        if path in names:
+            arrays.append(columns.column(path))
+        else:
+            arrays.append(pa.repeat(pa.scalar(known.get(column.name), dtype), columns.num_rows))
+    return pa.Table.from_arrays(arrays, schema=_SCHEMA)
 
 
 def make_schema(columns: Iterable[Column], text: pa.DataType = _ARROW[TEXT]) -> pa.Schema:
     """Return the Arrow schema of columns, with `text` as the type of their text."""
     types = {**_ARROW, TEXT: text}
     return pa.schema([(column.name, types[column.dtype]) for column in columns])
+
+
+_SCHEMA = make_schema(COLUMNS)
 
 
 def convert_to_batch(images: pd.DataFrame) -> Batch:
@@ -74,7 +67,10 @@ def concat_batches(batches: Iterable[Batch]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> page = {("ImageId",): ["ami-0abcdef1234567890"], ("State",): ["enabled"]}
+    >>> rows = [{"ImageId": "ami-0abcdef1234567890", "State": "enabled"}]
+    >>> text = pa.large_string()
+    >>> schema = pa.schema({"ImageId": text, "State": text})
+    >>> page = pa.RecordBatch.from_pylist(rows, schema)
     >>> scope = {"account_id": "111122223333", "region": "eu-west-1", "observed_at": None}
     >>> concat_batches([make_batch(page, **scope)] * 2)[["region", "state"]].values.tolist()
     [['eu-west-1', 'enabled'], ['eu-west-1', 'enabled']]

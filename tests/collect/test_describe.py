@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.aws import xml_columns
 from fastlaunch_nb.aws.clients import AccountSession
+from fastlaunch_nb.aws.fast_launch_pages import split_token
 from fastlaunch_nb.collect.describe import describe
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.emulator.image import FastLaunchImage
@@ -192,6 +194,41 @@ def test_resumed_pages_equal_one_read(
             break
     assert rows == expected
     assert token is None
+
+
+@pytest.fixture
+def paginator(ec2: Any) -> Any:
+    """boto3's paginator of an embedded EC2 with 23 images."""
+    add_images(ec2, 23)
+    return boto3.client("ec2").get_paginator("describe_fast_launch_images")
+
+
+@pytest.mark.parametrize("form", ["columns", "items"])
+@given(plan=st.lists(steps, min_size=1, max_size=6), state=st.sampled_from([*STATES, "disabled"]))
+@example(plan=[(0, None), (2, 4), (3, 4), (3, 4), (None, 1)], state="enabled")
+def test_slices_equal_those_of_boto3(
+    paginator: Any, form: str, plan: list[tuple[int | None, int | None]], state: str
+) -> None:
+    """Rows and resume token equal those of boto3's paginator, inside a page as well."""
+    filters = [{"Name": "state", "Values": [state, "enabling"]}]
+    token = None
+    with pytest.MonkeyPatch.context() as patch:
+        if form == "items":  # a response that is left to botocore's parser
+            patch.setattr(xml_columns, "extract_columns", lambda *_: None)
+        for max_items, page_size in [*plan, (None, None)]:
+            # botocore repeats rows where a token skips more than a page.
+            size = page_size if page_size and page_size >= split_token(token)[1] else None
+            paging = {"MaxItems": max_items, "PageSize": size, "StartingToken": token}
+            pages = paginator.paginate(PaginationConfig=paging, Filters=filters)
+            expected = pages.build_full_result()
+            images = describe(
+                filters=filters, max_items=max_items, page_size=size, starting_token=token
+            )
+            token = expected.get("NextToken")
+            ids = [image["ImageId"] for image in expected["FastLaunchImages"]]
+            assert (images["image_id"].tolist(), images.attrs["next_token"]) == (ids, token)
+            if token is None:
+                break
 
 
 def test_max_items_may_be_zero(ec2: Any) -> None:

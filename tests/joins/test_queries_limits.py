@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,20 +41,18 @@ def test_a_request_has_at_most_200_amis(count: int, expected: list[int]) -> None
 
 
 @pytest.mark.parametrize(("count", "reads"), [(0, 0), (1, 1), (401, 1)])
-def test_own_amis_are_two_reads(count: int, reads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_amis_are_two_reads(count: int, reads: int) -> None:
     """All AMIs of an account are one read in large pages; all with Fast Launch are another."""
-    requests: list[dict[str, Any]] = []
-
-    def read(_access: Any, _region: str, request: dict[str, Any]) -> Any:
-        requests.append(request)
-        return SimpleNamespace(items=[{"ImageId": "ami-0"}, {"ImageId": "x"}])
-
-    monkeypatch.setattr("fastlaunch_nb.joins.queries.read_fast_launch_images", read)
-    client = StubRegionClient(lambda *_: [{"ImageId": f"ami-{n}"} for n in range(count)])
+    items = {
+        "DescribeImages": [{"ImageId": f"ami-{n}"} for n in range(count)],
+        "DescribeFastLaunchImages": [{"ImageId": "ami-0"}, {"ImageId": "x"}],
+    }
+    client = StubRegionClient(lambda name, _: items[name])
     rows = create_account_region(client, 0).list_own_amis()
-    assert len(client.requests) == 1
     assert client.page_sizes("DescribeImages") == {500}
-    assert requests == [{}] * reads
+    others = [("DescribeFastLaunchImages", {}, None)] * reads
+    assert [request for request in client.requests if request[0] != "DescribeImages"] == others
+    assert len(client.requests) == 1 + reads
     assert [row["has"] for row in rows] == [1, *[0] * (count - 1)][:count]
 
 
