@@ -22,8 +22,9 @@ NOT_OPEN = frozenset({"AuthFailure", "OptInRequired"})
 """AWS's error codes for a region that is not opted in; the first also for bad credentials."""
 _OPERATION, _ITEMS = "DescribeFastLaunchImages", "FastLaunchImages"
 _COLUMNS = "FastLaunchColumns"  # the key of the extracted columns in a parsed page
+_MIN_SIZE = 10_000  # bytes of a response; botocore's parser is the faster one for a few images
 Images: TypeAlias = xml_columns.Columns | Sequence[Mapping[str, Any]]
-"""Images of a page as columns; as botocore's items if the page does not have its usual form."""
+"""Images of a page: columns, or botocore's items if they are few or not of the usual form."""
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,14 @@ def _replace_items(
     customized_response_dict: dict[str, Any],
     **_: Any,
 ) -> None:
-    """Move the items of a response into columns before botocore parses it, far more slowly.
+    """Move many items of a response into columns before botocore parses it, far more slowly.
 
     An unexpected response stays as it is, for botocore to parse or to report.
     """
-    if response_dict["status_code"] >= 300:
+    body = response_dict["body"]
+    if response_dict["status_code"] >= 300 or len(body) < _MIN_SIZE:
         return
-    extracted = xml_columns.extract_columns(
-        response_dict["body"], operation_model.output_shape, _ITEMS
-    )
+    extracted = xml_columns.extract_columns(body, operation_model.output_shape, _ITEMS)
     if extracted:
         customized_response_dict[_COLUMNS] = extracted.columns
         response_dict["body"] = extracted.rest

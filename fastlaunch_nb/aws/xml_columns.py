@@ -51,7 +51,7 @@ def extract_columns(body: bytes, shape: Any, items: str) -> ExtractedColumns | N
     its member that lists the items. Return None if botocore's parser is needed: the body is
     malformed or has not exactly one such list, an element is repeated in an item, a number
     or a time does not have EC2's usual form, or there is XML that EC2 does not write, such as
-    comments. A response without items may have no columns.
+    comments.
 
     Examples
     --------
@@ -88,13 +88,11 @@ def _require(is_usual: Any) -> None:
 
 
 def _read_items(inside: bytes, fields: Sequence[_Field]) -> Columns:
-    if not inside.strip(b" \n"):  # as in most regions of a fleet
-        return pa.RecordBatch.from_pydict({})
     strings = _split_at_tags(inside)
     elements = _find_elements(strings)
     found = _find_fields(fields, elements)
     rows = (found == 0).cumsum() - 1
-    size = int(rows[-1]) + 1 if len(rows) else 0
+    size = int((found == 0).sum())
     texts = np.full(len(fields) * size, -1)  # of a field for each item, then of the next field
     is_field = found >= 0
     texts[found[is_field] * size + rows[is_field]] = elements.texts[is_field]
@@ -151,9 +149,10 @@ def _find_elements(strings: pa.LargeStringArray) -> _Elements:
         names_of_tags.append(numbers.setdefault(name, len(numbers)))
         steps_of_tags.append(step)
     codes = tags.indices.to_numpy()
-    names, steps = np.array(names_of_tags)[codes], np.array(steps_of_tags, np.int8)[codes]
+    names = np.array(names_of_tags, np.int64)[codes]
+    steps = np.array(steps_of_tags, np.int8)[codes]
     totals = steps.cumsum(dtype=np.int32)
-    _require(totals.min() == 0 == totals[-1] and totals.max() < _MAX_DEPTH)
+    _require(steps.sum() == 0 <= totals.min(initial=0) and totals.max(initial=0) < _MAX_DEPTH)
     depths = (totals + (steps < 1)).astype(np.int8)
     # At each depth ends follow beginnings, and must have the same names.
     order = depths.argsort(kind="stable")

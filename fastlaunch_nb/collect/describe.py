@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastlaunch_nb.aws.clients import AccountSession
@@ -133,9 +133,10 @@ def describe(
 
 def convert_images(images: Images, **known: Any) -> Batch:
     """Convert the images of a page to a batch, with their account, region and time."""
-    if isinstance(images, Sequence):
+    try:
+        return make_batch(images, **known)
+    except (TypeError, ValueError, OverflowError):  # which from_pages explains
         return convert_to_batch(from_pages({"FastLaunchImages": images}, **known))
-    return make_batch(images, **known)
 
 
 def _read_account_id(account_session: AccountSession) -> str | None:

@@ -28,23 +28,31 @@ _PANDAS = {_ARROW[dtype]: pd.api.types.pandas_dtype(dtype) for dtype in (TEXT, C
 
 
 def make_batch(
-    columns: pa.RecordBatch,
+    images: pa.RecordBatch | Sequence[Mapping[str, Any]],
     *,
     account_id: str | None,
     region: str | None,
     observed_at: datetime | None,
 ) -> Batch:
-    """Make a batch from the columns of a page, as :mod:`fastlaunch_nb.aws.xml_columns` has them."""
+    """Make a batch from the images of a page: columns by their paths, or botocore's items."""
     known: dict[str, Any] = {"account_id": account_id, "region": region, "observed_at": observed_at}
-    names = set(columns.schema.names)
     arrays = []
-    for column in COLUMNS:
-        path, dtype = ".".join(column.path), _ARROW[column.dtype]
-        if path in names:
-            arrays.append(columns.column(path))
+    for name, dtype, _, path in COLUMNS:
+        if not path:
+            arrays.append(pa.repeat(pa.scalar(known[name], _ARROW[dtype]), len(images)))
+        elif isinstance(images, Sequence):
+            arrays.append(pa.array([_read_field(item, path) for item in images], _ARROW[dtype]))
         else:
-            arrays.append(pa.repeat(pa.scalar(known.get(column.name), dtype), columns.num_rows))
+            arrays.append(images.column(".".join(path)))
     return pa.Table.from_arrays(arrays, schema=_SCHEMA)
+
+
+def _read_field(item: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        item = item.get(key)
+        if item is None:
+            return None
+    return item
 
 
 def make_schema(columns: Iterable[Column], text: pa.DataType = _ARROW[TEXT]) -> pa.Schema:
@@ -67,10 +75,7 @@ def concat_batches(batches: Iterable[Batch]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> rows = [{"ImageId": "ami-0abcdef1234567890", "State": "enabled"}]
-    >>> text = pa.large_string()
-    >>> schema = pa.schema({"ImageId": text, "State": text})
-    >>> page = pa.RecordBatch.from_pylist(rows, schema)
+    >>> page = [{"ImageId": "ami-0abcdef1234567890", "State": "enabled"}]
     >>> scope = {"account_id": "111122223333", "region": "eu-west-1", "observed_at": None}
     >>> concat_batches([make_batch(page, **scope)] * 2)[["region", "state"]].values.tolist()
     [['eu-west-1', 'enabled'], ['eu-west-1', 'enabled']]

@@ -70,8 +70,8 @@ def try_read(
     return images
 
 
-def read_three_ways(status: int, body: bytes) -> dict[str, pd.DataFrame | None]:
-    """Read an answer with boto3, describe and sweep."""
+def read_five_ways(status: int, body: bytes) -> dict[str, pd.DataFrame | None]:
+    """Read an answer with boto3, and with describe and sweep as items and as columns."""
     session = connect(status, body)
 
     def use_boto3() -> pd.DataFrame:
@@ -85,22 +85,22 @@ def read_three_ways(status: int, body: bytes) -> dict[str, pd.DataFrame | None]:
         assert swept.coverage["rows"].tolist() == [len(swept.images)]
         return swept.images
 
-    return {
-        "boto3": try_read(use_boto3, Exception),
-        "describe": try_read(lambda: fl.describe(session)),
-        "sweep": try_read(sweep),
-    }
+    reads = {"describe": lambda: fl.describe(session), "sweep": sweep}
+    found = {name: try_read(read) for name, read in reads.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastlaunch_nb.aws.fast_launch_pages._MIN_SIZE", 0)
+        found |= {f"{name} columns": try_read(read) for name, read in reads.items()}
+    return {"boto3": try_read(use_boto3, Exception), **found}
 
 
 def assert_same_rows(found: Mapping[str, pd.DataFrame | None]) -> None:
-    """Check that describe and sweep have boto3's rows, or that both fail."""
-    expected, described, swept = (found[name] for name in ("boto3", "describe", "sweep"))
-    assert (described is None) == (swept is None), found
-    if described is not None:
-        assert expected is not None
-        assert swept is not None
-        pd.testing.assert_frame_equal(described, expected)
-        pd.testing.assert_frame_equal(swept, expected)
+    """Check that describe and sweep have boto3's rows, or that all of them fail."""
+    expected, *ours = found.values()
+    assert {images is None for images in ours} in ({True}, {False}), found
+    for images in ours:
+        if images is not None:
+            assert expected is not None
+            pd.testing.assert_frame_equal(images, expected)
 
 
 def build_body(
@@ -161,9 +161,9 @@ FAILING = {
 
 
 @pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in BODIES.items()])
-def test_all_three_read_the_same_rows(body: bytes) -> None:
+def test_all_read_the_same_rows(body: bytes) -> None:
     """boto3, describe and sweep give the same rows, also for answers of an unusual form."""
-    found = read_three_ways(200, body)
+    found = read_five_ways(200, body)
     assert found["boto3"] is not None
     assert len(found["boto3"]) == body.count(b"<imageId>") + body.count(b"<e:imageId>") + sum(
         map(body.count, (b"<item/>", b"<item><resourceType>"))
@@ -172,16 +172,16 @@ def test_all_three_read_the_same_rows(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in FAILING.items()])
-def test_all_three_fail(body: bytes) -> None:
+def test_all_fail(body: bytes) -> None:
     """Where boto3 or the conversion of its items fails, describe and sweep fail as well."""
-    found = read_three_ways(200, body)
+    found = read_five_ways(200, body)
     assert {name for name, images in found.items() if images is not None} <= {"boto3"}
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 203, 206])
 def test_every_status_of_success_is_read(status: int) -> None:
     """A status from 200 to 299 has rows, as for boto3."""
-    found = read_three_ways(status, build_body(ITEM * 3))
+    found = read_five_ways(status, build_body(ITEM * 3))
     assert {name: len(images) for name, images in found.items() if images is not None} == (
         dict.fromkeys(found, 3)
     )
@@ -245,4 +245,4 @@ def test_changed_answers_are_read_the_same(
     """However an answer is damaged, describe and sweep give boto3's rows, or both fail."""
     for change, *arguments in changes:
         body = change(body, *arguments)
-    assert_same_rows(read_three_ways(status, body))
+    assert_same_rows(read_five_ways(status, body))

@@ -50,9 +50,8 @@ def test_own_amis_are_two_reads(count: int, reads: int) -> None:
     client = StubRegionClient(lambda name, _: items[name])
     rows = create_account_region(client, 0).list_own_amis()
     assert client.page_sizes("DescribeImages") == {500}
-    others = [("DescribeFastLaunchImages", {}, None)] * reads
-    assert [request for request in client.requests if request[0] != "DescribeImages"] == others
     assert len(client.requests) == 1 + reads
+    assert client.requests.count(("DescribeFastLaunchImages", {}, None)) == reads
     assert [row["has"] for row in rows] == [1, *[0] * (count - 1)][:count]
 
 
