@@ -20,13 +20,13 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.configprovider import ConfiguredEndpointProvider, ConfigValueStore
 from botocore.credentials import RefreshableCredentials, create_assume_role_refresher
 from botocore.exceptions import UnknownRegionError
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserFactory
 from botocore.regions import EndpointResolver
-from botocore.utils import parse_timestamp
+from botocore.utils import get_environ_proxies, parse_timestamp
 
 from fastlaunch_nb.aws.error_translation import (
     UNREADABLE,
@@ -178,6 +178,46 @@ class _Endpoints:
         return None if found is None else str(found)
 
 
+class _Settings(ConfigValueStore):  # type: ignore[misc, unused-ignore]
+    """The settings of a session, each looked up once: botocore looks up thirty for each client.
+
+    As of endpoints, later changes of the environment count for accounts that are opened later.
+    """
+
+    def __init__(self, store: Any, values: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self._store = store
+        self._values: dict[str, Any] = {} if values is None else values
+
+    def __copy__(self) -> _Settings:
+        """Copy for a client, which sets providers of its own."""
+        return _Settings(self._store, self._values)
+
+    def get_config_variable(self, logical_name: str) -> Any:
+        """Return a setting."""
+        if super().get_config_provider(logical_name) is not None:
+            return super().get_config_variable(logical_name)
+        if logical_name not in self._values:
+            self._values[logical_name] = self._store.get_config_variable(logical_name)
+        return self._values[logical_name]
+
+    def get_config_provider(self, logical_name: str) -> Any:
+        """Return where a setting comes from; botocore adds defaults to it."""
+        own = super().get_config_provider(logical_name)
+        return self._store.get_config_provider(logical_name) if own is None else own
+
+
+class _SharedState:
+    """What the accounts that one session opens have in common, as when the first was opened."""
+
+    def __init__(self, session: Any) -> None:
+        self.endpoints = _Endpoints(session)
+        self.settings = _Settings(session.get_component("config_store"))
+        self.handlers = _prune_handlers(session.get_component("event_emitter"), _LOADER.services)
+        self.http_sessions: dict[str, Any] = {}  # by endpoint
+        self.configs: dict[tuple[str, str], Config] = {}  # by service and region
+
+
 class AccountSession:
     """The credentials of one account, and read-only clients that use them.
 
@@ -186,7 +226,8 @@ class AccountSession:
     `credentials` are those of an assumed role; by default the session's. `home` is the
     region for requests about the account itself; by default the session's. At most
     `connections` clients may use one region at the same time. `name` is the account in
-    the log; by default its profile.
+    the log; by default its profile. `base` is the account that assumed the role: both
+    share all but credentials.
     """
 
     def __init__(
@@ -197,30 +238,44 @@ class AccountSession:
         home: str | None = None,
         connections: int = 10,
         name: str | None = None,
+        base: AccountSession | None = None,
     ) -> None:
         self.session = session
         self.home = home or session.region_name or _DEFAULT_REGION
         self.partition = get_partition(self.home)
         self._connections = connections
         self._attempts = _ATTEMPTS
-        self._http_sessions: dict[str, Any] = {}  # by endpoint
         with translate_botocore_errors("finding credentials", None, session):
-            self._endpoints = _Endpoints(session._session)
+            self._shared: _SharedState = base._shared if base else _SharedState(session._session)
             # Not under the lock: this may run a program or wait for the network.
             self._credentials = credentials or find_credentials(session)
         self._caller = name or describe_caller(session.profile_name, self._credentials)
-        self._client_session = self._create_client_session(_LOADER)
+        handlers = copy.copy(self._shared.handlers)
+        self._client_session = self._create_client_session(_LOADER, handlers)
 
-    def _create_client_session(self, loader: ReadOnlyLoader) -> botocore.session.Session:
-        created = _create_client_session(self.session, self._credentials, loader)
-        log_requests(created.get_component("event_emitter"), self._caller)
+    def _create_client_session(
+        self, loader: ReadOnlyLoader, handlers: Any
+    ) -> botocore.session.Session:
+        """Create a session of botocore whose clients have the operations of a loader only."""
+        limit_requests(handlers)
+        log_requests(handlers, self._caller)
+        credentials = self._credentials  # which may renew themselves
+        fixed = SimpleNamespace(load_credentials=lambda: credentials)
+        created = botocore.session.Session(include_builtin_handlers=False)
+        created.register_component("event_emitter", handlers)
+        created.register_component("config_store", self._shared.settings)
+        created.register_component("credential_provider", fixed)
+        created.register_component("data_loader", loader)
+        created.register_component("response_parser_factory", _PARSERS)
+        created.set_default_client_config(self.session._session.get_default_client_config())
         return created
 
     def client(self, service: str, region: str) -> Any:
         """Create a client. Clients of one endpoint share connections, as TLS is expensive."""
+        shared = self._shared
         try:
-            config = Config(max_pool_connections=self._connections, **self._default_config())
-            endpoint_url = self._endpoints.find(service)
+            config = shared.configs.get((service, region)) or self._create_config()
+            endpoint_url = shared.endpoints.find(service)
             with _CREATE_LOCK:
                 client = self._client_session.create_client(
                     service, region_name=region, endpoint_url=endpoint_url, config=config
@@ -230,15 +285,19 @@ class AccountSession:
             raise SetupError(UNREADABLE.format(text)) from None
         endpoint = client._endpoint  # a before-send hook would bypass tools that mock requests
         url = client.meta.endpoint_url  # NO_PROXY may treat each differently
-        endpoint.http_session = self._http_sessions.setdefault(url, endpoint.http_session)
+        if client.meta.config.proxies is None:  # botocore would look them up for each client
+            config = config.merge(Config(proxies=get_environ_proxies(url)))
+        shared.configs[service, region] = config
+        endpoint.http_session = shared.http_sessions.setdefault(url, endpoint.http_session)
         track_connections(endpoint.http_session)
         return client
 
-    def _default_config(self) -> dict[str, Any]:
-        """Return settings of a client that the user's configuration does not have."""
+    def _create_config(self) -> Config:
+        """Return settings of a client, those that the user's configuration does not have."""
         user_session = self.session._session
         user_config = user_session.get_default_client_config()
         config: dict[str, Any] = {
+            "max_pool_connections": self._connections,
             "user_agent_extra": "fastlaunch_nb",
             "ignore_configured_endpoint_urls": True,  # they are passed as arguments
         }
@@ -246,7 +305,7 @@ class AccountSession:
         if not has_attempts and not getattr(user_config, "retries", None):
             config["retries"] = {"total_max_attempts": self._attempts}
         chosen = getattr(user_config, "_user_provided_options", None) or {}
-        return config | {name: value for name, value in TIMEOUTS.items() if name not in chosen}
+        return Config(**config, **{k: v for k, v in TIMEOUTS.items() if k not in chosen})
 
     def assume_role(self, account_id: str, role: str, external_id: str | None) -> AccountSession:
         """Open another account with a role that these credentials may assume."""
@@ -267,24 +326,25 @@ class AccountSession:
             )
 
         with translate_botocore_errors("AssumeRole", self.home, self.session, service="sts"):
-            key = self.home, self._endpoints.find("sts"), *request.items()
+            key = self.home, self._shared.endpoints.find("sts"), *request.items()
             credentials = get_role_credentials(self.session, key, assume)
-        account_session = AccountSession(
+        return AccountSession(
             self.session,
             credentials=credentials,
             home=self.home,
             connections=self._connections,
             name=f"account {account_id}",
+            base=self,
         )
-        account_session._http_sessions = self._http_sessions
-        account_session._endpoints = self._endpoints
-        return account_session
 
     def create_store_client(self, service: str) -> Any:
         """Create a client with the operations of :data:`STORE`, which write, in the home region."""
         writer = copy.copy(self)
         writer._attempts = _STORE_ATTEMPTS
-        writer._client_session = self._create_client_session(_STORE_LOADER)
+        handlers = self.session._session.get_component("event_emitter")
+        writer._client_session = self._create_client_session(
+            _STORE_LOADER, _prune_handlers(handlers, STORE)
+        )
         return writer.client(service, self.home)
 
     def get_account_id(self) -> str:
@@ -307,24 +367,6 @@ class AccountSession:
                 for region in response["Regions"]
                 if get_partition(region["RegionName"]) == self.partition
             }
-
-
-def _create_client_session(
-    session: boto3.Session, credentials: Any, loader: ReadOnlyLoader
-) -> botocore.session.Session:
-    """Create a session of botocore whose clients have the operations of a loader only."""
-    user_session = session._session
-    created = botocore.session.Session(include_builtin_handlers=False)
-    handlers = _prune_handlers(user_session.get_component("event_emitter"), loader.services)
-    limit_requests(handlers)
-    created.register_component("event_emitter", handlers)
-    created.register_component("config_store", user_session.get_component("config_store"))
-    fixed = SimpleNamespace(load_credentials=lambda: credentials)  # which may refresh themselves
-    created.register_component("credential_provider", fixed)
-    created.register_component("data_loader", loader)
-    created.register_component("response_parser_factory", _PARSERS)
-    created.set_default_client_config(user_session.get_default_client_config())
-    return created
 
 
 def parse_response_time(value: str | float) -> datetime:

@@ -139,6 +139,32 @@ def test_a_client_has_the_attempts_of_the_session(demo: Demo, configured: bool) 
     assert client.meta.config.retries["total_max_attempts"] == (2 if configured else 8)
 
 
+@pytest.mark.parametrize("mode", ["legacy", "standard", "in-region"])
+def test_a_client_has_the_defaults_mode_of_the_session(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """botocore's defaults for a mode are those of our clients, the first and all others."""
+    monkeypatch.setenv("AWS_DEFAULTS_MODE", mode)
+    session = boto3.Session()
+    account_session = AccountSession(session)
+    expected = session.client("sts", REGION).meta
+    for _ in range(2):
+        meta = account_session.client("sts", REGION).meta
+        assert meta.config.retries["mode"] == expected.config.retries["mode"]
+        assert meta.endpoint_url == expected.endpoint_url
+
+
+def test_an_open_account_keeps_its_settings(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting counts as when it was first looked up, for roles of the account as well."""
+    base = AccountSession(boto3.Session())
+    base.client("ec2", REGION)
+    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
+    for account in (base, base.assume_role("111122223333", "FastLaunchReader", None)):
+        assert account.client("ec2", REGION).meta.config.retries["mode"] == "standard"
+    changed = AccountSession(boto3.Session()).client("ec2", REGION)
+    assert changed.meta.config.retries["mode"] == "adaptive"
+
+
 def test_a_client_has_no_handlers_of_other_services(demo: Demo) -> None:
     """botocore's handlers for services that we never call are removed: copying them is slow."""
     session = boto3.Session()
