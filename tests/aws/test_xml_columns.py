@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
@@ -153,6 +154,12 @@ def test_botocore_parses_the_rest(items: list[str], token: str) -> None:
             id="deep nesting beside the items",
         ),
         pytest.param(
+            build_response([WHOLE])
+            .replace(b"</requestId>", b"")
+            .replace(b"</Desc", b"</requestId></Desc"),
+            id="a list inside another element",
+        ),
+        pytest.param(
             build_response(["<item><maxParallelLaunches>many</maxParallelLaunches></item>"]),
             id="text in place of a number",
         ),
@@ -206,7 +213,48 @@ def test_an_unusual_item_is_left_to_botocore(item: str) -> None:
     assert extract(build_response([WHOLE])) is not None
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_usual"),
+    [
+        pytest.param("><", ">\n\t <", True, id="indented"),
+        pytest.param(" x ", "&lt;&gt;&quot;&apos;&amp;lt;", True, id="entities"),
+        pytest.param("<ownerId></ownerId>", "<ownerId/>  ", True, id="an empty element"),
+        pytest.param("<of>EC2</of>", "<imageId>other</imageId>", True, id="the tag of a field"),
+        pytest.param(" x ", "&#65;", False, id="another entity"),
+        pytest.param(" x ", "<![CDATA[x]]>", False, id="CDATA"),
+        pytest.param(" x ", "<!-- x -->", False, id="a comment"),
+        pytest.param(" x ", "x>y", False, id="an angle bracket"),
+        pytest.param(" x ", "x\r\ny", False, id="a carriage return"),
+        pytest.param(" x ", "\uffff", False, id="a noncharacter"),
+        pytest.param("<state>", '<state a="1">', False, id="an attribute"),
+        pytest.param("</of>", "</in>", False, id="crossed elements"),
+        pytest.param("</of>", "</of></of><of>", False, id="an end too many"),
+    ],
+)
+def test_a_form_is_extracted_or_left_to_botocore(before: str, after: str, is_usual: bool) -> None:
+    """What EC2 may write is extracted with botocore's values; rarer XML is left to botocore."""
+    body = build_response([WHOLE.replace(before, after)] * 2)
+    extracted = extract(body)
+    assert (extracted is not None) == is_usual
+    if extracted is not None:
+        expected = fl.from_pages(
+            parse_with_botocore(body),
+            account_id="111122223333",
+            region="eu-west-1",
+            observed_at=NOW,
+        )
+        pd.testing.assert_frame_equal(to_frame(extracted), expected, check_flags=False)
+
+
 # --- batches --------------------------------------------------------------------------
+
+
+def test_a_pickle_has_each_text_once() -> None:
+    """A batch that another process returns is as small as its texts, which share no buffer."""
+    extracted = extract(build_response([WHOLE] * 200))
+    assert extracted is not None
+    batch = make_batch(extracted.columns, account_id=None, region=None, observed_at=None)
+    assert len(pickle.dumps(batch)) < 1.2 * batch.nbytes
 
 
 def test_no_batch_is_an_empty_frame() -> None:

@@ -141,6 +141,13 @@ BODIES = {
     ),
     "deep nesting beside the items": build_body(others=NESTED),
     "no request id": build_body(others=""),
+    "indented": build_body(ITEM.replace("><", ">\n    <")),
+    "entities": build_body(ITEM.replace(" x ", "&lt;&#65;&quot;&apos;&amp;amp;&gt;")),
+    "CDATA": build_body(ITEM.replace(" x ", "a<![CDATA[<b>]]>c")),
+    "carriage returns": build_body(ITEM.replace(" x ", "a\r\nb")),
+    "attributes": build_body(ITEM.replace("<state>", '<state a="1">')),
+    "empty elements": build_body(ITEM.replace("<ownerId></ownerId>", "<ownerId/> ") + "<item/>"),
+    "a byte order mark": b"\xef\xbb\xbf" + build_body(),
     "time in epoch": replace_time("1768077012"),
     "time with a space and no zone": replace_time("2026-01-10 20:30:12"),
     "time of nine digits": replace_time("2026-01-10T20:30:12.123456789Z"),
@@ -151,6 +158,12 @@ FAILING = {
     "nothing": b"",
     "a login page": b"<html><body>Log in</body></html>",
     "a repeated field": build_body(ITEM.replace("<state>", "<state>enabled</state><state>")),
+    "crossed elements": build_body(
+        ITEM.replace("<state>", "<x><state>").replace("</st", "</x></st")
+    ),
+    "a control character": build_body(ITEM.replace("enabled", "\x01")),
+    "a noncharacter": build_body(ITEM.replace("enabled", "\uffff")),
+    "an unknown entity": build_body(ITEM.replace("enabled", "&x;")),
     "no time": replace_time("soon"),
     "no date": replace_time("2026-02-30T12:00:00Z"),
     "more than 64 bits": build_body(
