@@ -208,7 +208,7 @@ class _Settings(ConfigValueStore):  # type: ignore[misc, unused-ignore]
 
 
 class _SharedState:
-    """What the accounts that one session opens have in common, as when the first was opened."""
+    """The state that the accounts of a session share, as when the first of them was opened."""
 
     def __init__(self, session: Any) -> None:
         self.endpoints = _Endpoints(session)

@@ -58,17 +58,14 @@ class PageReader:
         events.register(f"before-send.ec2.{_OPERATION}", self._count_request)
         events.register(f"before-parse.ec2.{_OPERATION}", _replace_items)
 
-    def iter_pages(
-        self,
-        request: Mapping[str, Any],
-        token: str | None = None,
-        page_size: int | None = MAX_PAGE_SIZE,
-    ) -> Iterator[Page]:
-        """Yield the pages that follow a page's token, or all pages if it is None.
+    def iter_pages(self, request: Mapping[str, Any], token: str | None) -> Iterator[Page]:
+        """Yield the pages that follow a page's token, or all pages if it is None; in full size."""
+        size = None if "ImageIds" in request else MAX_PAGE_SIZE
+        return self._iter_pages(request, token, size)
 
-        Without a page size EC2 decides, as it does for named images.
-        """
-        size = None if "ImageIds" in request else page_size
+    def _iter_pages(
+        self, request: Mapping[str, Any], token: str | None, size: int | None
+    ) -> Iterator[Page]:
         pages = self._client.iter_pages("ec2", _OPERATION, _ITEMS, request, size, token=token)
         for page in pages:
             headers = page.get("ResponseMetadata", {}).get("HTTPHeaders", {})
@@ -95,7 +92,7 @@ class PageReader:
         end = None if max_items is None else skip + max_items
         pages: list[Page] = []
         seen = 0
-        for page in self.iter_pages(request, token, page_size):
+        for page in self._iter_pages(request, token, page_size):
             count = len(page.images)
             stop = count if end is None else min(count, end - seen)
             images = page.images[min(skip - seen, count) if skip > seen else 0 : stop]

@@ -214,36 +214,45 @@ def test_an_unusual_item_is_left_to_botocore(item: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "is_usual"),
+    ("before", "after"),
     [
-        pytest.param("><", ">\n\t <", True, id="indented"),
-        pytest.param(" x ", "&lt;&gt;&quot;&apos;&amp;lt;", True, id="entities"),
-        pytest.param("<ownerId></ownerId>", "<ownerId/>  ", True, id="an empty element"),
-        pytest.param("<of>EC2</of>", "<imageId>other</imageId>", True, id="the tag of a field"),
-        pytest.param(" x ", "&#65;", False, id="another entity"),
-        pytest.param(" x ", "<![CDATA[x]]>", False, id="CDATA"),
-        pytest.param(" x ", "<!-- x -->", False, id="a comment"),
-        pytest.param(" x ", "x>y", False, id="an angle bracket"),
-        pytest.param(" x ", "x\r\ny", False, id="a carriage return"),
-        pytest.param(" x ", "\uffff", False, id="a noncharacter"),
-        pytest.param("<state>", '<state a="1">', False, id="an attribute"),
-        pytest.param("</of>", "</in>", False, id="crossed elements"),
-        pytest.param("</of>", "</of></of><of>", False, id="an end too many"),
+        pytest.param("><", ">\n\t <", id="indented"),
+        pytest.param(" x ", "&lt;&gt;&quot;&apos;&amp;lt;", id="entities"),
+        pytest.param("<ownerId></ownerId>", "<ownerId/>  ", id="an empty element"),
+        pytest.param("<of>EC2</of>", "<imageId>other</imageId>", id="the tag of a field"),
     ],
 )
-def test_a_form_is_extracted_or_left_to_botocore(before: str, after: str, is_usual: bool) -> None:
-    """What EC2 may write is extracted with botocore's values; rarer XML is left to botocore."""
+def test_the_forms_of_ec2_are_extracted(before: str, after: str) -> None:
+    """What EC2 may write is extracted with botocore's values."""
     body = build_response([WHOLE.replace(before, after)] * 2)
     extracted = extract(body)
-    assert (extracted is not None) == is_usual
-    if extracted is not None:
-        expected = fl.from_pages(
-            parse_with_botocore(body),
-            account_id="111122223333",
-            region="eu-west-1",
-            observed_at=NOW,
-        )
-        pd.testing.assert_frame_equal(to_frame(extracted), expected, check_flags=False)
+    assert extracted is not None
+    known: dict[str, Any] = {
+        "account_id": "111122223333",
+        "region": "eu-west-1",
+        "observed_at": NOW,
+    }
+    expected = fl.from_pages(parse_with_botocore(body), **known)
+    pd.testing.assert_frame_equal(to_frame(extracted), expected, check_flags=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(" x ", "&#65;", id="another entity"),
+        pytest.param(" x ", "<![CDATA[x]]>", id="CDATA"),
+        pytest.param(" x ", "<!-- x -->", id="a comment"),
+        pytest.param(" x ", "x>y", id="an angle bracket"),
+        pytest.param(" x ", "x\r\ny", id="a carriage return"),
+        pytest.param(" x ", "\uffff", id="a noncharacter"),
+        pytest.param("<state>", '<state a="1">', id="an attribute"),
+        pytest.param("</of>", "</in>", id="crossed elements"),
+        pytest.param("</of>", "</of></of><of>", id="an end too many"),
+    ],
+)
+def test_rare_xml_is_left_to_botocore(before: str, after: str) -> None:
+    """Nothing is extracted from XML that EC2 does not write, or that is malformed."""
+    assert extract(build_response([WHOLE.replace(before, after)])) is None
 
 
 # --- batches --------------------------------------------------------------------------
