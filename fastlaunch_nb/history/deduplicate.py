@@ -15,6 +15,8 @@ from fastlaunch_nb.schema.columns import ACCOUNT_REGION, COMPLETE
 Array: TypeAlias = "npt.NDArray[Any]"
 SCAN_KEY: Final = (*(column.name for column in RECORD), *ACCOUNT_REGION)
 """Columns of images and coverage that identify a scan."""
+IMAGE_KEY: Final = (*SCAN_KEY, "image_id")
+"""Columns of images that identify a row of a scan."""
 
 
 def select_recordings(coverage: pd.DataFrame) -> pd.DataFrame:
@@ -49,8 +51,8 @@ def select_rows(images: pa.Table, positions: pd.Series, expected: Array) -> pa.T
     scan in the coverage, from `positions` of :func:`index_scans`. `expected` has the number of
     images that were recorded for each scan of the coverage.
     """
-    keys = pd.MultiIndex.from_frame(images.select(SCAN_KEY).to_pandas())
-    scans = positions.reindex(keys, fill_value=-1).to_numpy()
+    numbers, keys = _number_keys(images.select(SCAN_KEY).to_pandas())
+    scans = positions.reindex(keys, fill_value=-1).to_numpy()[numbers]
     images = images.append_column("scan", pa.array(scans))
     if (scans < 0).any():
         images = images.filter(pa.array(scans >= 0))
@@ -60,3 +62,18 @@ def select_rows(images: pa.Table, positions: pd.Series, expected: Array) -> pa.T
         is_copy = images.select(["scan", "image_id"]).to_pandas().duplicated().to_numpy()
         images = images.filter(pa.array(~(has_copies & is_copy)))
     return images
+
+
+def _number_keys(rows: pd.DataFrame) -> tuple[Array, pd.MultiIndex]:
+    """Return a number for each row of categories, and the distinct rows by their number.
+
+    There are many rows, and few distinct ones.
+    """
+    codes = np.zeros(len(rows), dtype="int64")
+    for name in rows:
+        codes *= len(rows[name].cat.categories) + 1
+        codes += rows[name].cat.codes + 1
+    numbers, distinct = pd.factorize(codes)
+    first = np.zeros(len(distinct), dtype="int64")
+    first[numbers[::-1]] = np.arange(len(rows))[::-1]
+    return numbers, pd.MultiIndex.from_frame(rows.iloc[first])

@@ -7,7 +7,8 @@ left out. A file that has any is never merged, as the merged file would lack the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
 import pandas as pd
@@ -52,10 +53,11 @@ class FileRows(NamedTuple):
     is_known: bool = False
 
 
-def parse_file(content: pa.Buffer, kind: str) -> FileRows:
+def parse_file(content: pa.Buffer, kind: str, columns: Sequence[str] | None = None) -> FileRows:
     """Return the rows of a file; text is dictionary-encoded, because most of it repeats.
 
-    The problem with a file completes the sentence "The file is …".
+    All columns are checked, and those that are named in `columns` are returned: a damaged file
+    is damaged for every query. The problem with a file completes the sentence "The file is …".
     """
     try:
         footer = pq.read_metadata(pa.BufferReader(content))
@@ -73,7 +75,8 @@ def parse_file(content: pa.Buffer, kind: str) -> FileRows:
             read_dictionary=texts,
             page_checksum_verification=True,
         )
-        stored = file.read(wanted)
+        # A file is small, and the store reads several at once.
+        stored = file.read(wanted, use_threads=False)
         stored.validate(full=True)  # no checksum covers that indices are within their dictionary
         version = int((stored_schema.metadata or {}).get(VERSION_KEY, VERSION))
     except MemoryError:  # Arrow's own included: the file may be sound
@@ -85,7 +88,7 @@ def parse_file(content: pa.Buffer, kind: str) -> FileRows:
     except pa.ArrowException as error:
         return FileRows(None, f"of another schema ({error})")
     is_known = version <= VERSION and set(names) <= set(SCHEMAS[kind].names)
-    return FileRows(rows, is_known=is_known)
+    return FileRows(rows if columns is None else rows.select(columns), is_known=is_known)
 
 
 def _is_oversized(footer: pq.FileMetaData) -> bool:
@@ -108,12 +111,15 @@ def redact_rows(kind: str, rows: pa.Table, secrets: Iterable[str]) -> tuple[pa.T
     return rows, int(is_changed.sum())
 
 
+@cache
 def encode_schema(kind: str) -> pa.Schema:
     """Return the schema of a kind of file, with dictionary-encoded text."""
     return make_schema(KINDS[kind], _ENCODED_TEXT)
 
 
 def _convert(stored: pa.Table, schema: pa.Schema) -> pa.Table:
+    if stored.schema.equals(schema):
+        return stored.replace_schema_metadata()
     columns = []
     for field in schema:
         is_missing = field.name not in stored.column_names

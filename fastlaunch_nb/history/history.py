@@ -17,7 +17,7 @@ from narwhals.stable.v2.typing import IntoDataFrame
 from fastlaunch_nb.errors import InputError, escape_unprintable, warn
 from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
 from fastlaunch_nb.history.file_rows import redact_rows
-from fastlaunch_nb.history.file_schema import NAMES, SCHEMAS, split_into_files
+from fastlaunch_nb.history.file_schema import KINDS, NAMES, SCHEMAS, split_into_files
 from fastlaunch_nb.history.load import StoreContents, concat_rows, load_store, with_stable_listing
 from fastlaunch_nb.history.store import MERGED_PREFIX, FileVanishedError, ParquetStore, StoredFile
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, EVENTS, KEY, TEXT, Column
@@ -258,7 +258,7 @@ class History:
         A scan is ``partial`` or ``failed`` if some or all of its images are lost because a
         file is damaged.
         """
-        coverage = self._load().coverage
+        coverage = self._load(columns=()).coverage  # images are counted, and let go
         columns = [column.name for column in COVERAGE]
         return coverage.reindex(columns=columns).astype({"checkpoint": TEXT})
 
@@ -337,8 +337,11 @@ class History:
             raise InputError(f"a is later than b: {a!r}, {b!r}. Expected the earlier time first.")
         return find_differences(self._load_data(), first, second)
 
-    def _load(self) -> StoreContents:
-        return with_stable_listing(self._store, lambda listing: load_store(self._store, listing))
+    def _load(self, columns: Sequence[Column] = KINDS["images"]) -> StoreContents:
+        def load(listing: list[StoredFile]) -> StoreContents:
+            return load_store(self._store, listing, columns=columns)
+
+        return with_stable_listing(self._store, load)
 
     def _load_data(self, max_gap: str | timedelta | None = None) -> HistoryData:
         """Load the data for queries, from the cache if the files are the same as last time."""

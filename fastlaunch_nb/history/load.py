@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import groupby, starmap
@@ -15,13 +15,19 @@ import pandas as pd
 import pyarrow as pa
 
 from fastlaunch_nb.errors import StoreError, escape_unprintable, warn
-from fastlaunch_nb.history.deduplicate import Array, index_scans, select_recordings, select_rows
+from fastlaunch_nb.history.deduplicate import (
+    IMAGE_KEY,
+    Array,
+    index_scans,
+    select_recordings,
+    select_rows,
+)
 from fastlaunch_nb.history.file_rows import encode_schema
 from fastlaunch_nb.history.file_schema import KINDS, SCHEMAS
 from fastlaunch_nb.history.store import FileVanishedError, ParquetStore, StoredFile
 from fastlaunch_nb.history.thin import find_successors, find_unchanged_scans, hash_scans
 from fastlaunch_nb.schema.arrow import to_pandas
-from fastlaunch_nb.schema.columns import FAILED, PARTIAL
+from fastlaunch_nb.schema.columns import FAILED, PARTIAL, Column
 from fastlaunch_nb.sources.events import deduplicate_events
 from fastlaunch_nb.sources.pages import find_latest_time
 
@@ -63,44 +69,54 @@ def load_store(
     store: ParquetStore,
     listing: list[StoredFile],
     *,
+    columns: Sequence[Column] = KINDS["images"],
     only_changes: bool = False,
     max_gap: timedelta | None = None,
 ) -> StoreContents:
-    """Load the rows that count; with `only_changes`, without the images of unchanged scans.
+    """Load the rows that count, with these columns of the images.
 
-    No gap between scans then grows beyond `max_gap`.
+    With `only_changes`, the images of unchanged scans stay out. No gap between scans then grows
+    beyond `max_gap`.
     """
     problems: defaultdict[str, list[str]] = defaultdict(list)
 
-    def read(kind: str, files: Iterable[StoredFile]) -> pa.Table:
-        files = list(files)
-        parsed = store.read(kind, files)
-        for file, (rows, problem, _) in zip(files, parsed, strict=True):
-            if rows is None:
-                problems[problem].append(file.path)
-        return concat_rows(kind, (it.rows for it in parsed))
+    def read_days(kind: str, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield the rows of each day: those of a month at once may not fit into memory."""
+        files = [file for file in listing if file.kind == kind]
+        for _, group in groupby(files, attrgetter("date")):
+            day = list(group)
+            parsed = dict(zip(day, store.read(kind, day, names), strict=True))
+            for file, (rows, problem, _) in parsed.items():
+                if rows is None:
+                    problems[problem].append(file.path)
+            yield concat_rows(kind, (it.rows for it in parsed.values()), names)
 
-    files = {kind: [file for file in listing if file.kind == kind] for kind in SCHEMAS}
-    coverage = select_recordings(to_pandas(read("coverage", files["coverage"]), KINDS["coverage"]))
-    events = deduplicate_events(to_pandas(read("events", files["events"]), KINDS["events"]))
+    def read(kind: str) -> pd.DataFrame:
+        names = SCHEMAS[kind].names
+        return to_pandas(concat_rows(kind, read_days(kind, names), names), KINDS[kind])
+
+    names = [column.name for column in columns]
+    coverage = select_recordings(read("coverage"))
+    events = deduplicate_events(read("events"))
     coverage, scans_ahead = _split_off_future(coverage)
     events, events_ahead = _split_off_future(events)
     times_ahead = pd.concat([scans_ahead, events_ahead])
     _warn_of_future(times_ahead)
     successors = find_successors(coverage, events, max_gap) if only_changes else None
-    # All images at once may not fit into memory, so they come a day at a time.
-    days = (read("images", day) for _, day in groupby(files["images"], attrgetter("date")))
-    images, coverage = _select_images(days, coverage, successors)
+    needed = [name for name in SCHEMAS["images"].names if name in {*names, *IMAGE_KEY}]
+    images, coverage = _select_images(read_days("images", needed), coverage, successors, names)
     if problems:
         warn(" ".join(starmap(_describe_problem, problems.items())))
-    images = to_pandas(images, KINDS["images"])
-    return StoreContents(images, coverage, events, times_ahead.min())
+    return StoreContents(to_pandas(images, columns), coverage, events, times_ahead.min())
 
 
-def concat_rows(kind: str, tables: Iterable[pa.Table | None]) -> pa.Table:
-    """Return the rows of several files of one kind; None has none."""
+def concat_rows(
+    kind: str, tables: Iterable[pa.Table | None], columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return the rows of several files of one kind, which have these columns; None has none."""
     known = [table for table in tables if table is not None]
-    table = pa.concat_tables([encode_schema(kind).empty_table(), *known])
+    empty = encode_schema(kind).empty_table()
+    table = pa.concat_tables([empty.select(columns or empty.column_names), *known])
     return table.unify_dictionaries().combine_chunks()
 
 
@@ -128,13 +144,13 @@ def _warn_of_future(times: pd.Series) -> None:
 
 
 def _select_images(
-    days: Iterable[pa.Table], coverage: pd.DataFrame, successors: Array | None
+    days: Iterable[pa.Table], coverage: pd.DataFrame, successors: Array | None, names: Sequence[str]
 ) -> tuple[pa.Table, pd.DataFrame]:
-    """Return the images that count, and the coverage with a mark for unchanged scans.
+    """Return columns of the images that count, and the coverage with a mark for unchanged scans.
 
     A scan that lost images to damage is partial or failed, so that it proves no absence.
     """
-    schema = SCHEMAS["images"]
+    schema = pa.schema([SCHEMAS["images"].field(name) for name in names])
     positions = index_scans(coverage)
     expected = coverage["images_recorded"].fillna(0).to_numpy("int64")
     counts, unchanged = np.zeros_like(expected), np.zeros(len(expected), dtype=bool)

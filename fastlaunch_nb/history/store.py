@@ -137,8 +137,10 @@ class ParquetStore:
             path = f"{self._path}{kind}/date={date}/{name}{_SUFFIX}"
             self._files.write(path, sink.getvalue())
 
-    def read(self, kind: str, files: Sequence[StoredFile]) -> list[FileRows]:
-        """Return the rows of each file of one kind, or the problem with it.
+    def read(
+        self, kind: str, files: Sequence[StoredFile], columns: Sequence[str] | None = None
+    ) -> list[FileRows]:
+        """Return all or some columns of each file of one kind, or the problem with it.
 
         Raises
         ------
@@ -148,7 +150,9 @@ class ParquetStore:
             If a file cannot be read, which does not mean that it is damaged.
         """
         with closing(DaemonExecutor(_READERS)) as pool:
-            return list(pool.map(lambda file: parse_file(self._read_file(file.path), kind), files))
+            return list(
+                pool.map(lambda file: parse_file(self._read_file(file.path), kind, columns), files)
+            )
 
     def _read_file(self, path: str) -> pa.Buffer:
         with self._translate_errors("read"), suppress(FileNotFoundError):

@@ -134,11 +134,11 @@ def test_files_merged_during_a_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         fl.History(tmp_path).record(make_small_sweep(minute))
     real, merges = ParquetStore.read, [1]
 
-    def merge_and_read(self: ParquetStore, kind: str, listing: Any) -> Any:
+    def merge_and_read(self: ParquetStore, *args: Any) -> Any:
         if self is reader._store and merges[0]:
             merges[0] -= 1
             fl.History(tmp_path).compact()
-        return real(self, kind, listing)
+        return real(self, *args)
 
     reader = fl.History(tmp_path)
     monkeypatch.setattr(ParquetStore, "read", merge_and_read)
@@ -219,6 +219,24 @@ def test_a_damaged_file_proves_no_absence(tmp_path: Path) -> None:
     assert set(coverage[~is_lost]["status"]) == {"complete"}
     intervals = catch_warning(fl.History(tmp_path).intervals)[0]
     assert intervals.drop_duplicates(KEY, keep="last")["state"].tolist() == ["unknown"] * 4
+
+
+@pytest.mark.parametrize("column", ["image_id", "max_parallel_launches", "state"])
+def test_coverage_finds_damage_in_any_column(tmp_path: Path, column: str) -> None:
+    """A scan has lost its images for `coverage`, which only counts them, as for other queries."""
+    make_history(tmp_path)
+    path = list_files(tmp_path, "images")[0]
+    chunks = pq.read_metadata(path).row_group(0)
+    index = pq.read_schema(path).names.index(column)
+    content = bytearray(path.read_bytes())
+    content[chunks.column(index).data_page_offset + 20] ^= 1
+    path.write_bytes(content)
+    history = fl.History(tmp_path)
+    coverage, message = catch_warning(history.coverage)
+    assert coverage["status"].value_counts().to_dict() == {"complete": 4, "failed": 2}
+    observations, again = catch_warning(history.observations)
+    assert again == message
+    assert observations["sweep_id"].nunique() == 2
 
 
 def test_a_scan_that_lost_some_images_is_partial(tmp_path: Path) -> None:
