@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import pandas as pd
-import pyarrow as pa
 from narwhals.stable.v2.typing import IntoDataFrame
 
-from fastlaunch_nb.errors import InputError, escape_unprintable, warn
+from fastlaunch_nb.errors import InputError, StoreError, escape_unprintable, warn
 from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
 from fastlaunch_nb.history.file_rows import redact_rows
-from fastlaunch_nb.history.file_schema import KINDS, NAMES, SCHEMAS, split_into_files
-from fastlaunch_nb.history.load import StoreContents, concat_rows, load_store, with_stable_listing
-from fastlaunch_nb.history.store import MERGED_PREFIX, FileVanishedError, ParquetStore, StoredFile
+from fastlaunch_nb.history.file_schema import KINDS, NAMES, split_into_files
+from fastlaunch_nb.history.load import StoreContents, load_store, with_stable_listing
+from fastlaunch_nb.history.merge import (
+    choose_day,
+    delete_days,
+    group_small_files,
+    merge_files,
+    replace_files,
+)
+from fastlaunch_nb.history.store import FileVanishedError, ParquetStore, StoredFile
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, EVENTS, KEY, TEXT, Column
-from fastlaunch_nb.sources.pages import find_latest_time
+from fastlaunch_nb.sources.pages import find_latest_time, read_clock
 from fastlaunch_nb.state_intervals.inputs import parse_max_gap
 from fastlaunch_nb.state_intervals.pipeline import intervals
 from fastlaunch_nb.validation import parse_time
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 
     from fastlaunch_nb.aws.targets import Target
 
-_SMALL: Final = 32 << 20  # bytes; smaller files are merged into files of about this size
+_MAX_SWEEP: Final = timedelta(days=1)  # from the beginning of a sweep until it is recorded
 _NAME_KEYS: Final = {"account_name": ["account_id"], "image_name": list(KEY)}
 _OBSERVATIONS: Final = (
     *EVENTS,
@@ -111,7 +115,7 @@ class History:
 
     # --- writing ----------------------------------------------------------------------
 
-    def record(self, sweep_or_events: SweepLike | IntoDataFrame) -> None:
+    def record(self, sweep_or_events: SweepLike | IntoDataFrame, *, compact: bool = True) -> None:
         """Store a sweep, or events.
 
         Recording the same sweep or events again changes no answer.
@@ -121,6 +125,10 @@ class History:
         sweep_or_events : Sweep or DataFrame
             The result of :func:`fastlaunch_nb.sweep`, whose failures show what is unknown, or of
             :func:`fastlaunch_nb.from_events`; or an object with both, such as ``demo.history``.
+        compact : bool, default True
+            Afterwards merge the files of one earlier day that has many small ones, as
+            :meth:`compact` does. So a store stays fast to read. False sends no request to S3
+            but those that write.
 
         Raises
         ------
@@ -128,9 +136,29 @@ class History:
             If it is none of these. Nothing was written.
         StoreError
             If the store cannot be written to. The sweep is not in it.
+
+        Warns
+        -----
+        FastLaunchWarning
+            If the files of an earlier day cannot be merged. The sweep is in the store.
         """
-        for file in split_into_files(sweep_or_events):
+        files = split_into_files(sweep_or_events)
+        for file in files:
             self._store.write(*file)
+        if compact and files:
+            self._merge_earlier_day(max(file.date for file in files))
+
+    def _merge_earlier_day(self, date: str) -> None:
+        """Merge the files of a day that is over: before a date, and before today."""
+        try:
+            before = min(date, read_clock().date().isoformat())
+            for files in choose_day(self._store.list_files(), before):
+                merge_files(self._store, files)
+        except (StoreError, MemoryError) as error:
+            warn(
+                "The sweep or the events are recorded, but files of an earlier day were not "
+                f"merged: {error} record(compact=False) merges none."
+            )
 
     def compact(self) -> None:
         """Merge small files into larger ones, which are faster to read.
@@ -143,19 +171,43 @@ class History:
         StoreError
             If there is no store, or it cannot be written to. Nothing is lost.
         """
-        for files in _group_small_files(self._store.list_files()):
-            with suppress(FileVanishedError):  # another process is merging them
-                self._merge(files)
+        for files in group_small_files(self._store.list_files()):
+            merge_files(self._store, files)
         self._store.remove_temporary_files()
 
-    def _merge(self, files: list[StoredFile]) -> None:
-        kind = files[0].kind
-        parsed = zip(files, self._store.read(kind, files), strict=True)
-        known = {file: it.rows for file, it in parsed if it.is_known}
-        if len(known) > 1:
-            table = concat_rows(kind, known.values())
-            is_copy = table.to_pandas().duplicated().to_numpy()
-            self._replace(list(known), table.filter(pa.array(~is_copy)))
+    def delete_before(self, time: datetime | str) -> list[str]:
+        """Delete the days that were over at a time, with all their files.
+
+        A day has the sweeps that began on it, in UTC, and the events that happened on it. So a
+        sweep that began before midnight goes with its scans after midnight. Other processes may
+        read, record and merge meanwhile.
+
+        Parameters
+        ----------
+        time : datetime or str
+            A time at least a day ago, in UTC if it has no time zone.
+
+        Returns
+        -------
+        list of str
+            The days that had files, such as ``"2026-01-15"``, in order.
+
+        Raises
+        ------
+        InputError
+            If `time` is not such a time. Nothing was deleted.
+        StoreError
+            If there is no store, or files cannot be deleted. Each remaining sweep is complete:
+            call it again.
+        """
+        limit = parse_time("time", time)
+        if limit > read_clock() - _MAX_SWEEP:
+            raise InputError(
+                f"time is {time!r}. Expected a time at least a day ago, because a process may "
+                "still be recording a sweep that began later."
+            )
+        self._store.list_files()  # raises if there is no store
+        return delete_days(self._store, limit.date().isoformat())
 
     def redact(self, *texts: str) -> int:
         """Replace secrets in the messages of the store with ``***``.
@@ -211,15 +263,8 @@ class History:
             return None
         redacted, count = redact_rows(file.kind, rows, texts)
         if count and is_known:
-            self._replace([file], redacted)
+            replace_files(self._store, [file], redacted)
         return count if is_known or not count else None
-
-    def _replace(self, files: Sequence[StoredFile], rows: pa.Table) -> None:
-        """Write rows to a file, then remove the files that it replaces."""
-        kind, date = files[0].kind, files[0].date
-        name = f"{MERGED_PREFIX}{secrets.token_hex(8)}"
-        self._store.write(kind, date, name, rows.cast(SCHEMAS[kind]))
-        self._store.remove(files)
 
     # --- reading ----------------------------------------------------------------------
 
@@ -364,22 +409,6 @@ class History:
 
     def __repr__(self) -> str:
         return f"History({self.path!r})"  # reads no file, because debuggers and logs call it
-
-
-def _group_small_files(listing: Sequence[StoredFile]) -> Iterator[list[StoredFile]]:
-    """Yield groups of small files of one kind and date, each about the size of a large file."""
-    small = [file for file in listing if file.kind in SCHEMAS and file.size < _SMALL]
-    for _, files in groupby(small, key=lambda file: (file.kind, file.date)):
-        group: list[StoredFile] = []
-        size = 0
-        for file in files:
-            group.append(file)
-            size += file.size
-            if size >= _SMALL:
-                yield group
-                group, size = [], 0
-        if len(group) > 1:
-            yield group
 
 
 def _compute_data(contents: StoreContents, max_gap: timedelta | None) -> HistoryData:

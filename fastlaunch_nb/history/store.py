@@ -113,29 +113,31 @@ class ParquetStore:
         StoreError
             If there is no store; on S3, which has no folders, if there is no file.
         """
-        files = sorted(file for kind in reversed(SCHEMAS) for file in self._list_kind(kind))
+        files = sorted(file for kind in reversed(SCHEMAS) for file in self.list_kind(kind))
         if not files and (self.is_remote or not Path(self._absolute).is_dir()):
             raise StoreError(f"There is no store at {self.root!r} yet: record() makes one.")
         return files
 
-    def _list_kind(self, kind: str) -> Iterator[StoredFile]:
+    def list_kind(self, kind: str, date: str | None = None) -> Iterator[StoredFile]:
+        """Yield the files of a kind, of all dates or of one."""
         folder = f"{self._path}{kind}/"
         with self._translate_errors("listed"):
-            infos = self._files.list(folder)
+            infos = self._files.list(folder if date is None else f"{folder}date={date}/")
         for path, size in infos:
             date, _, name = path.removeprefix(folder).partition("/")
             is_complete = name.endswith(_SUFFIX) and not name.startswith(".") and "/" not in name
             if is_complete and date.startswith("date="):
                 yield StoredFile(kind, date.removeprefix("date="), path, size)
 
-    def write(self, kind: str, date: str, name: str, table: pa.Table) -> None:
-        """Write a file completely, or not at all."""
+    def write(self, kind: str, date: str, name: str, table: pa.Table) -> str:
+        """Write a file completely, or not at all; return its path."""
         sink = pa.BufferOutputStream()
         table = table.replace_schema_metadata({VERSION_KEY: str(VERSION)})
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         with self._translate_errors("written to"):
             path = f"{self._path}{kind}/date={date}/{name}{_SUFFIX}"
             self._files.write(path, sink.getvalue())
+        return path
 
     def read(
         self, kind: str, files: Sequence[StoredFile], columns: Sequence[str] | None = None
