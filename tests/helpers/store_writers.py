@@ -18,7 +18,7 @@ from typing import Any
 import fastlaunch_nb as fl
 from tests.helpers.histories import make_small_sweep
 
-PROCESSES, SWEEPS_EACH = 8, 30
+PROCESSES, SWEEPS_EACH, DAYS = 8, 30, 3
 _AUDITED = {"open", "os.mkdir", "os.rename", "os.remove", "os.truncate", "os.chmod"}
 """Audit events of Python that a writer raises."""
 
@@ -127,7 +127,7 @@ def _write_forever(store: str, number: int, to: int) -> None:
 
 
 def write_together(store: str) -> None:
-    """Write from many processes, while another one merges files.
+    """Write sweeps of three days from many processes, while another one merges files.
 
     They record their last sweep only after standard input has ended.
     """
@@ -141,7 +141,7 @@ def write_together(store: str) -> None:
 
 
 def _write_many(store: str, process: int) -> None:
-    sweep = make_small_sweep(process)
+    sweep = make_small_sweep(-24 * 60 * (process % DAYS))
     for number in range(SWEEPS_EACH):
         if number == SWEEPS_EACH - 1:
             os.read(0, 1)

@@ -25,7 +25,6 @@ from tests.helpers.histories import (
     list_files,
     make_event,
     make_small_sweep,
-    query_all,
 )
 
 CLOCK = "fastlaunch_nb.history.history.read_clock"
@@ -51,6 +50,11 @@ def count_files(folder: Path, date: str) -> dict[str, int]:
     return {kind: names.count(kind) for kind in ("images", "coverage", "events")}
 
 
+def read_all(history: fl.History) -> list[pd.DataFrame]:
+    """Return the rows of a history, from which all other answers follow."""
+    return [history.observations(), history.coverage()]
+
+
 # --- merges by record -----------------------------------------------------------------
 
 
@@ -66,7 +70,7 @@ def test_record_merges_the_files_of_a_day_that_is_over(tmp_path: Path) -> None:
         ["images", "coverage", "events"], 1
     )
     assert count_files(tmp_path / "store", DAYS[1])["images"] == 1
-    assert_same_answers(query_all(history), query_all(plain))
+    assert_same_answers(read_all(history), read_all(plain))
 
 
 @pytest.mark.parametrize(("today", "files"), [("2026-03-28", 5), ("2026-03-29", 1)])
@@ -136,7 +140,6 @@ def test_a_file_of_a_later_version_is_never_merged(tmp_path: Path) -> None:
 def test_two_merges_of_one_day_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes that merged the same files at one time leave two; the next record merges."""
     history = record_minutes(tmp_path, *range(0, 50, 10))
-    expected = query_all(history)[:2]
     monkeypatch.setattr(ParquetStore, "remove", lambda *_: None)
     for _ in range(2):
         history.compact()
@@ -147,8 +150,8 @@ def test_two_merges_of_one_day_become_one(tmp_path: Path, monkeypatch: pytest.Mo
     assert count_files(tmp_path, DAYS[0])["images"] == 2
     record_minutes(tmp_path, 60)
     assert count_files(tmp_path, DAYS[0])["images"] == 1
-    history.delete_before("2026-03-28")
-    assert len(history.coverage()) == len(expected[1]) + 2
+    assert set(count_images(history).values()) == {4}
+    assert len(history.coverage()) == 12
 
 
 # --- races of merges ------------------------------------------------------------------
@@ -189,32 +192,30 @@ def test_a_merge_of_files_that_vanish_is_withdrawn(
 
 # --- deleted days ---------------------------------------------------------------------
 
-MINUTES = (0, 10, 59, 60, 70, LAST_DAY, LAST_DAY + 1)
+MINUTES = (0, 59, 60, LAST_DAY)
 
 
-@pytest.mark.parametrize("is_merged", [False, True])
 @pytest.mark.parametrize(
     ("time", "days", "left"),
     [
         ("2026-03-28T23:59:59Z", [], MINUTES),
-        ("2026-03-29", DAYS[:1], MINUTES[3:]),
-        ("2026-03-30T23:30:00Z", DAYS[:2], MINUTES[5:]),
-        (START + 25 * 60 * MINUTE, DAYS[:2], MINUTES[5:]),
+        ("2026-03-29", DAYS[:1], MINUTES[2:]),
+        ("2026-03-30T23:30:00Z", DAYS[:2], MINUTES[3:]),
+        (START + 25 * 60 * MINUTE, DAYS[:2], MINUTES[3:]),
         ("2026-04-01T02:00:00+02:00", DAYS, ()),
     ],
 )
 def test_a_store_without_old_days_never_had_them(
-    tmp_path: Path, time: Any, days: list[str], left: tuple[int, ...], is_merged: bool
+    tmp_path: Path, time: Any, days: list[str], left: tuple[int, ...]
 ) -> None:
     """Whole days go, with the images, scans and events of each; all later answers stay."""
     history = record_minutes(tmp_path / "store", *MINUTES, compact=False)
-    if is_merged:
-        history.compact()
+    history.compact()
     assert history.delete_before(time) == days
     assert history.delete_before(time) == []
     (tmp_path / "other").mkdir()
     expected = record_minutes(tmp_path / "other", *left, compact=False)
-    assert_same_answers(query_all(history), query_all(expected))
+    assert_same_answers(read_all(history), read_all(expected))
     history.record(make_small_sweep(-5))
     assert len(count_images(history)) == len(left) + 1
 
@@ -303,7 +304,7 @@ def test_a_reader_during_a_deletion_sees_all_of_a_day_or_nothing(
             monkeypatch.setattr(ParquetStore, name, work)
 
     counts = []
-    for number in range(1, 20):
+    for number in range(1, 15):
         folder = tmp_path / str(number)
         record_minutes(folder, 0, 60, compact=False)
         reader = fl.History(folder)

@@ -26,7 +26,7 @@ from tests.helpers.histories import (
 )
 from tests.helpers.processes import process
 from tests.helpers.samples import ROOT
-from tests.helpers.store_writers import PROCESSES, SWEEPS_EACH
+from tests.helpers.store_writers import DAYS, PROCESSES, SWEEPS_EACH
 
 DAY = 24 * 3600
 READS = 3  # at least, of a store while others write into it
@@ -100,7 +100,7 @@ def test_writers_killed_at_any_time(tmp_path: Path) -> None:
 
 @pytest.mark.deep
 def test_many_writers_at_once(tmp_path: Path) -> None:
-    """8 processes write 30 sweeps each, one merges all the time: readers miss nothing, ever."""
+    """8 processes write 30 sweeps each, all merge, one all the time: readers miss nothing, ever."""
     folder = tmp_path / "store"
     fl.History(folder).record(make_small_sweep(0, "first"))
     reported = {"first"}
@@ -129,7 +129,7 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
     before = query_all(history)
     history.compact()
     assert_same_answers(query_all(history), before)
-    assert len(list_files(folder)) == 2
+    assert len(list_files(folder)) == 2 * DAYS
 
 
 def test_threads_that_record_or_merge_the_same(tmp_path: Path) -> None:

@@ -121,8 +121,8 @@ def test_s3_answers_as_a_folder_does(s3: FakeS3, tmp_path: Path) -> None:
     """Recorded once, recorded again and merged, a store on S3 gives the answers of a folder."""
     local, remote = make_history(tmp_path), fl.History("s3://bucket/fleet")
     for minute in range(3):
-        remote.record(make_small_sweep(minute))
-    remote.record(local.observations().query("event_id.notna()"))
+        remote.record(make_small_sweep(minute), compact=False)
+    remote.record(local.observations().query("event_id.notna()"), compact=False)
     assert [request.split()[0] for request in s3.requests] == ["PUT"] * 7  # one for each file
     assert [request for request in s3.requests if "?" in request] == []
     assert_same_answers(query_all(remote), query_all(local))
@@ -136,6 +136,26 @@ def test_s3_answers_as_a_folder_does(s3: FakeS3, tmp_path: Path) -> None:
     assert_same_answers(query_all(remote), query_all(local))
     assert_same_answers(query_all(pickle.loads(pickle.dumps(remote))), query_all(local))
     assert repr(remote) == "History('s3://bucket/fleet')"
+
+
+def test_days_are_merged_and_deleted_on_s3(s3: FakeS3) -> None:
+    """`record` lists a store once, and merges the day before; a deleted day leaves no file."""
+    history = fl.History("s3://bucket/fleet")
+    for minute in (0, 1, 2, 3, 60, 61):
+        s3.requests.clear()
+        history.record(make_small_sweep(minute))
+        if minute != 60:
+            methods = [request.split()[0] for request in s3.requests]
+            assert methods == ["PUT", "PUT", "GET", "GET", "GET"]
+    keys = list_keys(boto3.client("s3"))
+    assert sum("date=2026-03-28/merged-" in key for key in keys) == 2
+    assert len(keys) == 2 + 4
+    assert set(count_images(history).values()) == {4}
+    assert history.delete_before("2026-03-29") == ["2026-03-28"]
+    assert sorted(count_images(history)) == ["sweep-0060.00", "sweep-0061.00"]
+    assert history.delete_before("2026-03-30") == ["2026-03-29"]
+    with pytest.raises(fl.StoreError, match="There is no store"):
+        history.coverage()
 
 
 @pytest.mark.parametrize(
@@ -291,5 +311,5 @@ def test_an_s3_that_answers_after_5_seconds(s3: FakeS3, monkeypatch: pytest.Monk
     """With the limits that users have, a slow S3 gets one request for each file."""
     monkeypatch.setattr(TIMEOUTS, LIMITS)
     s3.delay = lambda: Event().wait(5)
-    fl.History("s3://bucket/fleet").record(make_small_sweep(0))
+    fl.History("s3://bucket/fleet").record(make_small_sweep(0), compact=False)
     assert [request.split()[0] for request in s3.requests] == ["PUT", "PUT"]
