@@ -1,24 +1,46 @@
 """Speed of a history: a month of sweeps every quarter of an hour. ``make bench`` prints a table.
 
 Compare the figures of one run with each other and with the goals, not with those of another day.
+``python -m benchmarks.history --week`` records the first week of a fleet of 100 accounts with 20
+regions each instead, in about five minutes.
 """
 
 from __future__ import annotations
 
+import math
+import multiprocessing
+import resource
+import shutil
+import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 import fastlaunch_nb as fl
-from benchmarks import seconds
 from benchmarks.intervals import IMAGES, make_history
 from fastlaunch_nb.schema.arrow import make_coverage
 from fastlaunch_nb.schema.columns import COLUMNS
 from fastlaunch_nb.sources.pages import empty_images
 
-SWEEPS = 30 * 24 * 4  # a month, one every quarter of an hour
+A_DAY = 24 * 4  # sweeps, one every quarter of an hour
+SWEEPS = 30 * A_DAY
+SIZES = (2, 8, 30)  # days of stores that are compared: n, 4 n and about 16 n
+ACCOUNTS, REGIONS = 100, 20
+START = pd.Timestamp("2026-01-01T00:00:00Z")
+NOON = "2026-01-01T12:00:00Z"
+READS: dict[str, Callable[[fl.History], object]] = {
+    "coverage()": lambda history: history.coverage(),
+    "intervals()": lambda history: history.intervals(),
+    "observations()": lambda history: history.observations(),
+    "images(at=...)": lambda history: history.images(at=NOON),
+    "diff(...)": lambda history: history.diff(NOON, "2026-01-02T00:00:00Z"),
+}
+GOALS = {"coverage()": "4 s", "intervals()": "2.5 s"}
 
 
 class SweepData(NamedTuple):
@@ -30,42 +52,93 @@ class SweepData(NamedTuple):
 
 def main() -> None:
     """Measure, and print a Markdown table."""
-    sweeps = month()
+    print("| what | measured | goal |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder) / "store"
-        writing = seconds(lambda: record(store, sweeps), runs=1)
-        print("| what | measured | goal |\n|---|---|---|")
-        print(f"| a sweep of {IMAGES:,} images recorded | {1000 * writing / SWEEPS:.0f} ms | |")
-        measure(store, f"{SWEEPS:,} sweeps, a file each")
-        merging = seconds(fl.History(store).compact, runs=1)
-        print(f"| `compact()` of them | {merging:.1f} s | |")
-        measure(store, "the same after `compact()`")
+        if "--week" in sys.argv[1:]:
+            measure_week(Path(folder) / "store")
+        else:
+            measure_month(Path(folder))
 
 
-def measure(store: Path, what: str) -> None:
-    """Print the times of queries of a newly opened store."""
-    whole = seconds(lambda: fl.timeline(fl.History(store).intervals(), since=None), runs=1)
-    at_length = seconds(lambda: everything(fl.History(store)), runs=1)
-    size = sum(file.stat().st_size for file in store.rglob("*.parquet")) / 1e6
-    print(f"| {what} ({size:.0f} MB): timeline | {whole:.1f} s | 3 s |")
-    print(
-        f"| the same through `observations()` and `coverage()` | {at_length / whole:.1f} times | |"
-    )
+def cpu_seconds(work: Callable[[], object], runs: int = 2) -> float:
+    """Return the least CPU time of some runs."""
+    took = []
+    for _ in range(runs):
+        began = time.process_time()
+        work()
+        took.append(time.process_time() - began)
+    return min(took)
+
+
+# --- a month --------------------------------------------------------------------------
+
+
+def measure_month(folder: Path) -> None:
+    """Measure the reads of a month as it was recorded, after compact(), and of a part of it."""
+    sweeps, store = month(), folder / "store"
+    some_days = sweeps[: 4 * A_DAY]
+    plain = cpu_seconds(lambda: record(folder / "plain", some_days, compact=False), runs=1)
+    merging = cpu_seconds(lambda: record(folder / "merging", some_days), runs=1)
+    print(f"| a sweep of {IMAGES:,} images recorded | {1000 * plain / len(some_days):.0f} ms | |")
+    print(f"| the same, and each day merged | {merging / plain:.2f} of that | |")
+    record(store, sweeps)
+    print(f"| {SWEEPS:,} sweeps, as `record` leaves them | {describe_files(store)} | |")
+    peaks = {name: peak(store, name) for name in READS}
+    recorded = {name: measure(store, name) for name in READS}
+    growth = {name: measure_growth(store, name, folder) for name in READS}
+    fl.History(store).compact()
+    for name, took in recorded.items():
+        print(f"| `{name}` of them | {took:.1f} s | {GOALS.get(name, '')} |")
+        print(f"| the same, of its time after `compact()` | {took / measure(store, name):.2f} | |")
+        print(f"| the same, memory at its peak | +{peaks[name]:.0f} MB | |")
+        print(
+            f"| the same, growth from {SIZES[0]} to {SIZES[-1]} days | n^{growth[name]:.2f} | 1.1 |"
+        )
     history = fl.History(store)
     history.intervals()
-    print(
-        f"| `images(at=...)`, once it is read | {seconds(lambda: then(history), runs=1):.2f} s | |"
-    )
+    again = cpu_seconds(lambda: READS["images(at=...)"](history))
+    print(f"| `images(at=...)`, once it is read | {again:.2f} s | |")
 
 
-def everything(history: fl.History) -> Any:
-    """Draw the timeline of all rows, without the history's own intervals."""
-    return fl.timeline(fl.intervals(history.observations(), history.coverage()), since=None)
+def measure(store: Path, name: str) -> float:
+    """Return the CPU time of a read of a newly opened store."""
+    return cpu_seconds(lambda: READS[name](fl.History(store)))
 
 
-def then(history: fl.History) -> pd.DataFrame:
-    """Return the fleet at a time within the month."""
-    return history.images(at="2026-01-15T12:00:00Z")
+def measure_growth(store: Path, name: str, folder: Path) -> float:
+    """Return the exponent with which the time of a read grows, at its steepest."""
+    times = []
+    for days in SIZES:
+        part = folder / f"{days} days"
+        if not part.exists():
+            for path in sorted(store.glob("*/date=*")):
+                if path.name < f"date={START + pd.Timedelta(days, 'D'):%Y-%m-%d}":
+                    shutil.copytree(path, part / path.relative_to(store))
+        times.append(measure(part, name))
+    steps = zip(SIZES, SIZES[1:], times, times[1:], strict=False)
+    return max(math.log(t2 / t1) / math.log(n2 / n1) for n1, n2, t1, t2 in steps)
+
+
+def peak(store: Path, name: str) -> float:
+    """Return by how many MB a read, in a new process, raises the most memory that it had."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        return executor.submit(_peak, store, name).result()
+
+
+def _peak(store: Path, name: str) -> float:
+    with tempfile.TemporaryDirectory() as folder:  # the first read loads Arrow and more
+        history = fl.History(folder)
+        for read in READS.values():
+            read(history)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    READS[name](fl.History(store))
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def describe_files(store: Path) -> str:
+    """Return how many files a store has, and how large they are."""
+    sizes = [file.stat().st_size for file in store.rglob("*.parquet")]
+    return f"{len(sizes):,} files, {sum(sizes) / 1e6:.0f} MB"
 
 
 def month() -> list[SweepData]:
@@ -83,14 +156,58 @@ def month() -> list[SweepData]:
         .assign(**{name: observations[name] for name in observations})
     )
     images = images.assign(resource_type="snapshot", target_resource_count=5)[columns]
-    return [SweepData(images[sweep_number == n], coverage[number == n]) for n in range(SWEEPS)]
+    parts = images.groupby(sweep_number)
+    return [SweepData(parts.get_group(n), coverage[number == n]) for n in range(SWEEPS)]
 
 
-def record(store: Path, sweeps: list[SweepData]) -> None:
+def record(store: Path, sweeps: list[SweepData], *, compact: bool = True) -> None:
     """Record each sweep."""
     history = fl.History(store)
     for sweep in sweeps:
-        history.record(sweep)
+        history.record(sweep, compact=compact)
+
+
+# --- the first week of a large fleet ---------------------------------------------------
+
+
+def measure_week(store: Path) -> None:
+    """Record a week of a large fleet, an image in each account and region, and read it."""
+    history, sweeps = fl.History(store), 7 * A_DAY
+    took = cpu_seconds(lambda: [history.record(sweep) for sweep in week(sweeps)], runs=1)
+    rows = ACCOUNTS * REGIONS
+    print(f"| {sweeps:,} sweeps of {rows:,} scans and images | {describe_files(store)} | |")
+    print(f"| a sweep recorded, and each day merged | {1000 * took / sweeps:.0f} ms | |")
+    for kind in ("images", "coverage"):
+        merged = sum(path.stat().st_size for path in store.glob(f"{kind}/*/merged-*"))
+        print(f"| a row of {kind} in a merged file | {merged / (6 * A_DAY * rows):.1f} bytes | |")
+    for name in ("coverage()", "intervals()"):
+        print(f"| `{name}` | {cpu_seconds(lambda: READS[name](fl.History(store)), 1):.1f} s | |")
+        print(f"| the same, memory at its peak | +{peak(store, name):.0f} MB | |")
+    days = cpu_seconds(lambda: history.delete_before("2026-01-04"), runs=1)
+    print(f"| `delete_before` of three days | {days:.2f} s | |")
+
+
+def week(sweeps: int) -> Iterator[SweepData]:
+    """Yield sweeps of a fleet in which each image changes once in a week."""
+    numbers = pd.Series(range(ACCOUNTS * REGIONS))
+    where = {
+        "account_id": (numbers // REGIONS).map("{:012}".format).astype("string"),
+        "region": (numbers % REGIONS).map("region-{}".format).astype("string"),
+    }
+    images = empty_images().reindex(numbers).assign(**where)
+    images["image_id"] = numbers.map("ami-{:017x}".format).astype("string")
+    images = images.assign(resource_type="snapshot", target_resource_count=5)
+    scans: Any = pd.DataFrame(where).assign(scope="", status="complete", rows=1, pages=1)
+    coverage = make_coverage(scans.to_dict("records"))
+    for number in range(sweeps):
+        time = START + number * pd.Timedelta("15min")
+        has_changed = numbers % sweeps <= number
+        states = has_changed.map({True: "enabled", False: "enabling"}).astype("string")
+        since = START + (numbers % sweeps).where(has_changed, 0) * pd.Timedelta("15min")
+        yield SweepData(
+            images.assign(state=states, state_transition_time=since, observed_at=time),
+            coverage.assign(sweep_id=f"sweep-{number:05d}", observed_at=time),
+        )
 
 
 if __name__ == "__main__":

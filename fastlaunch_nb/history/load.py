@@ -116,7 +116,7 @@ def concat_rows(
     """Return the rows of several files of one kind, which have these columns; None has none."""
     known = [table for table in tables if table is not None]
     empty = encode_schema(kind).empty_table()
-    table = pa.concat_tables([empty.select(columns or empty.column_names), *known])
+    table = pa.concat_tables(known or [empty.select(columns or empty.column_names)])
     return table.unify_dictionaries().combine_chunks()
 
 

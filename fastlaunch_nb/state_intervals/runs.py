@@ -111,18 +111,11 @@ def _apply_later_scans(runs: Frame) -> Frame:
     A scan that saw a transition ahead counts from that transition, which may come after
     a scan of a later run.
     """
-
-    def over_later_runs(column: nw.Expr) -> nw.Expr:
-        return column.over("image", order_by="turn")
-
-    lacks_scan = nw.col("complete_before").is_null().cast(nw.Int64).cum_max(reverse=True)
-    runs = runs.with_columns(
-        over_later_runs(nw.col("scanned").cum_min(reverse=True)),
-        over_later_runs(nw.col("complete_before").cum_min(reverse=True)),
-        lacks_scan=over_later_runs(lacks_scan),
-    )
+    runs = runs.with_columns(has_scan=(~nw.col("complete_before").is_null()).cast(nw.Int64))
+    earliest = nw.col("scanned", "complete_before", "has_scan").cum_min(reverse=True)
+    runs = runs.with_columns(earliest.over("image", order_by="turn"))
     return runs.with_columns(
-        complete_before=nw.when(nw.col("lacks_scan") == 0).then("complete_before")
+        complete_before=nw.when(nw.col("has_scan") == 1).then("complete_before")
     )
 
 
