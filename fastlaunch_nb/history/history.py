@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import pandas as pd
 from narwhals.stable.v2.typing import IntoDataFrame
 
-from fastlaunch_nb.errors import InputError, StoreError, escape_unprintable, warn
+from fastlaunch_nb.errors import InputError, escape_unprintable, redact, warn
 from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
 from fastlaunch_nb.history.file_rows import redact_rows
 from fastlaunch_nb.history.file_schema import KINDS, NAMES, split_into_files
@@ -154,10 +154,10 @@ class History:
             before = min(date, read_clock().date().isoformat())
             for files in choose_day(self._store.list_files(), before):
                 merge_files(self._store, files)
-        except (StoreError, MemoryError) as error:
+        except Exception as error:  # whatever happens to old files, the new ones are written
             warn(
                 "The sweep or the events are recorded, but files of an earlier day were not "
-                f"merged: {error} record(compact=False) merges none."
+                f"merged; record(compact=False) merges none: {redact(str(error))}"
             )
 
     def compact(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -122,6 +123,19 @@ def test_a_merge_that_fails_is_a_warning(
     monkeypatch.undo()
     assert set(count_images(fl.History(tmp_path)).values()) == {4}
     assert len(count_images(fl.History(tmp_path))) == 11
+
+
+def test_a_merge_of_too_much_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends a merge, the sweep is recorded."""
+    record_minutes(tmp_path, *range(0, 50, 10))
+
+    def fail(*_: object) -> None:
+        raise pa.ArrowInvalid("offset overflow")
+
+    monkeypatch.setattr("fastlaunch_nb.history.history.merge_files", fail)
+    with pytest.warns(fl.FastLaunchWarning, match="recorded, but files .*: offset overflow$"):
+        record_minutes(tmp_path, 60)
+    assert len(count_images(fl.History(tmp_path))) == 6
 
 
 def test_a_file_of_a_later_version_is_never_merged(tmp_path: Path) -> None:
