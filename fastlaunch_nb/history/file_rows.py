@@ -75,8 +75,7 @@ def parse_file(content: pa.Buffer, kind: str, columns: Sequence[str] | None = No
             read_dictionary=texts,
             page_checksum_verification=True,
         )
-        # A file is small, and the store reads several at once.
-        stored = file.read(wanted, use_threads=False)
+        stored = file.read(wanted)
         stored.validate(full=True)  # no checksum covers that indices are within their dictionary
         version = int((stored_schema.metadata or {}).get(VERSION_KEY, VERSION))
     except MemoryError:  # Arrow's own included: the file may be sound

@@ -21,6 +21,7 @@ from fastlaunch_nb.history.load import concat_rows
 from fastlaunch_nb.history.store import MERGED_PREFIX, FileVanishedError, ParquetStore, StoredFile
 
 _SMALL: Final = 32 << 20  # bytes; smaller files are merged into files of about this size
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")  # others may name their partitions otherwise
 _MANY: Final = 4  # files of one kind and day, which are worth a merge
 
 
@@ -92,14 +93,14 @@ def delete_days(store: ParquetStore, before: str) -> list[str]:
     The coverage goes before the images: without it they count no more, so that no reader
     misses them. More of it comes if another process merges meanwhile.
     """
-    days: set[str] = set()
+    done: set[StoredFile] = set()
     for kind in reversed(SCHEMAS):
-        while old := [file for file in store.list_kind(kind) if _is_day(file.date, before)]:
+        while old := _list_before(store, kind, before) - done:
             store.remove(old)
-            days.update(file.date for file in old)
-    return sorted(days)
+            done |= old
+    return sorted({file.date for file in done})
 
 
-def _is_day(date: str, before: str) -> bool:
-    """Return whether a partition is that of a day before another; others may have more."""
-    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", date)) and date < before
+def _list_before(store: ParquetStore, kind: str, before: str) -> set[StoredFile]:
+    days = (file for file in store.list_kind(kind) if _DAY.fullmatch(file.date))
+    return {file for file in days if file.date < before}
