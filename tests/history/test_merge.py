@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.history.file_rows import VERSION, VERSION_KEY
 from fastlaunch_nb.history.merge import group_small_files, merge_files
 from fastlaunch_nb.history.store import LocalFiles, ParquetStore
-from tests.helpers.cases import some
+from tests.helpers.cases import costly, some
 from tests.helpers.histories import (
     ACCOUNT_REGIONS,
     MINUTE,
@@ -232,6 +236,30 @@ def test_a_store_without_old_days_never_had_them(
     assert_same_answers(read_all(history), read_all(expected))
     history.record(make_small_sweep(-5))
     assert len(count_images(history)) == len(left) + 1
+
+
+recordings = st.lists(
+    st.tuples(st.integers(0, 3 * 24 * 60), st.booleans()), max_size=12, unique_by=lambda it: it[0]
+)
+
+
+@costly
+@given(recordings, st.integers(1, 5))
+def test_merges_and_deleted_days_change_no_other_answer(
+    recorded: list[tuple[int, bool]], days: int
+) -> None:
+    """In any order, merged or not, the days that are left answer as if there were no others."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for minute, is_merged in recorded:
+            record_minutes(folder / "store", minute, compact=is_merged)
+        first = START.replace(hour=0) + days * timedelta(days=1)
+        left = sorted(minute for minute, _ in recorded if START + minute * MINUTE >= first)
+        for part in ("store", "other"):
+            (folder / part).mkdir(exist_ok=True)
+        fl.History(folder / "store").delete_before(first)
+        expected = record_minutes(folder / "other", *left, compact=False)
+        assert_same_answers(read_all(fl.History(folder / "store")), read_all(expected))
 
 
 def test_other_files_stay_where_a_day_was_deleted(tmp_path: Path) -> None:
