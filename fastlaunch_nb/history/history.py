@@ -13,16 +13,16 @@ from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.errors import InputError, escape_unprintable, redact, warn
 from fastlaunch_nb.history.as_of import HistoryData, find_differences, find_images
-from fastlaunch_nb.history.file_rows import redact_rows
-from fastlaunch_nb.history.file_schema import KINDS, NAMES, split_into_files
-from fastlaunch_nb.history.load import StoreContents, load_store, with_stable_listing
-from fastlaunch_nb.history.merge import (
+from fastlaunch_nb.history.compaction import (
     choose_day,
     delete_days,
     group_small_files,
     merge_files,
     replace_files,
 )
+from fastlaunch_nb.history.file_rows import redact_rows
+from fastlaunch_nb.history.file_schema import KINDS, NAMES, split_into_files
+from fastlaunch_nb.history.load import StoreContents, load_store, with_stable_listing
 from fastlaunch_nb.history.store import FileVanishedError, ParquetStore, StoredFile
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, EVENTS, KEY, TEXT, Column
 from fastlaunch_nb.sources.pages import find_latest_time, read_clock

@@ -141,12 +141,12 @@ def test_s3_answers_as_a_folder_does(s3: FakeS3, tmp_path: Path) -> None:
 def test_days_are_merged_and_deleted_on_s3(s3: FakeS3) -> None:
     """`record` lists a store once, and merges the day before; a deleted day leaves no file."""
     history = fl.History("s3://bucket/fleet")
+    methods = {}
     for minute in (0, 1, 2, 3, 60, 61):
         s3.requests.clear()
         history.record(make_small_sweep(minute))
-        if minute != 60:
-            methods = [request.split()[0] for request in s3.requests]
-            assert methods == ["PUT", "PUT", "GET", "GET", "GET"]
+        methods[minute] = [request.split()[0] for request in s3.requests]
+    assert methods[3] == methods[61] == ["PUT", "PUT", "GET", "GET", "GET"]
     keys = list_keys(boto3.client("s3"))
     assert sum("date=2026-03-28/merged-" in key for key in keys) == 2
     assert len(keys) == 2 + 4

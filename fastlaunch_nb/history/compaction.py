@@ -56,7 +56,7 @@ def choose_day(listing: Iterable[StoredFile], before: str) -> list[list[StoredFi
 def _is_scattered(group: Sequence[StoredFile]) -> bool:
     """Return whether a merge is worth its reads, and does not repeat what failed before.
 
-    Merged files beside those that they replaced mean that these cannot be removed: another
+    Merged files next to those that they replaced mean that these cannot be removed: another
     merge would only add one more file. Two processes may have merged the same at one time.
     """
     merged = sum(file.is_merged for file in group)

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.history.compaction import group_small_files, merge_files
 from fastlaunch_nb.history.file_rows import VERSION, VERSION_KEY
-from fastlaunch_nb.history.merge import group_small_files, merge_files
 from fastlaunch_nb.history.store import LocalFiles, ParquetStore
 from tests.helpers.cases import costly, some
 from tests.helpers.histories import (
