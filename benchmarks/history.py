@@ -2,7 +2,7 @@
 
 Compare the figures of one run with each other and with the goals, not with those of another day.
 ``python -m benchmarks.history --week`` records the first week of a fleet of 100 accounts with 20
-regions each instead, in about five minutes.
+regions each instead, in a few minutes.
 """
 
 from __future__ import annotations
