@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Semaphore, Thread
 from typing import Any
@@ -147,7 +147,8 @@ def test_days_are_merged_and_deleted_on_s3(s3: FakeS3) -> None:
         history.record(make_small_sweep(minute))
         methods[minute] = [request.split()[0] for request in s3.requests]
     assert methods[3] == methods[61] == ["PUT", "PUT", "GET", "GET", "GET"]
-    keys = list_keys(boto3.client("s3"))
+    with closing(boto3.client("s3")) as client:
+        keys = list_keys(client)
     assert sum("date=2026-03-28/merged-" in key for key in keys) == 2
     assert len(keys) == 2 + 4
     assert set(count_images(history).values()) == {4}
