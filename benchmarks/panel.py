@@ -1,4 +1,4 @@
-"""Speed of a click in the panel: in the kernel, and on a screen. ``make bench`` prints a table.
+"""What it takes to open a panel, and the speed of a click. ``make bench`` prints a table.
 
 Compare the figures of one run with each other and with the goals, not with those of another day.
 """
@@ -6,17 +6,20 @@ Compare the figures of one run with each other and with the goals, not with thos
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import nbformat
+from itables.widget import ITable
 
 import fastlaunch_nb as fl
 from benchmarks import seconds
 from benchmarks.filters import fleet
 from tests.helpers.browser import ROOT, SLOW, launch_browser, open_page, start_voila
+from tests.helpers.panel_widgets import record_messages
 
 SIZES = (100_000, 1_000_000)
 CLICKS = (
@@ -48,6 +51,9 @@ ANSWERED = """async label => {
 def main() -> None:
     """Measure, and print a Markdown table."""
     print("| what | measured | goal |\n|---|---|---|")
+    table, opened = opening(lambda: ITable(fleet(1))), opening(lambda: fl.panel(fleet(100)))
+    print(f"| itables' table of one image opens | {table} | |")
+    print(f"| a panel of 100 images, which has such a table, opens | {opened} | 250, 0.9 MB |")
     for size in SIZES:
         images = fleet(size)
         took = seconds(partial(fl.panel, images), runs=1)
@@ -64,6 +70,13 @@ def main() -> None:
         print(
             f"| {size:,} images, a click until it is on the screen, in Voila | {times} | {goal} |"
         )
+
+
+def opening(make: Callable[[], object]) -> str:
+    """Return the messages to the browser until a widget is there, and their size."""
+    with record_messages() as messages:
+        make()
+    return f"{len(messages)} messages, {sum(map(len, messages)) / 1e6:.3f} MB"
 
 
 def choose(panel: Any, filters: fl.Filters) -> None:

@@ -11,9 +11,10 @@ from typing import Any, Final, Literal, TypeAlias
 import anywidget
 import pandas as pd
 import traitlets
+from ipywidgets import Layout
 
 from fastlaunch_nb.errors import InputError, describe_exception
-from fastlaunch_nb.filter_panel.widget_helpers import read_file
+from fastlaunch_nb.filter_panel.widget_helpers import read_file, share
 from fastlaunch_nb.filters.facet_index import Histogram
 from fastlaunch_nb.validation import EPOCH
 
@@ -55,7 +56,7 @@ class RangeSlider(anywidget.AnyWidget):
     ) -> None:
         self._ends: Ends = (None, None)
         self.on_change = on_change  # called when the user has moved one end or both
-        super().__init__(label=label)
+        super().__init__(label=label, layout=share(Layout), _dom_classes=("fl-range",))
 
     @property
     def value(self) -> Ends | None:
@@ -120,7 +121,7 @@ class SortableHeadings(anywidget.AnyWidget):
     _esm = read_file("sortable_headings.js")
 
     def __init__(self, on_click: Callable[[str], None]) -> None:
-        super().__init__()
+        super().__init__(layout=share(Layout))
         self.on_msg(lambda _widget, message, _buffers: on_click(message["by"]))
 
 
@@ -153,7 +154,8 @@ class TextButton(anywidget.AnyWidget):
         if how not in _TITLES:
             raise InputError(f"how is {how!r}. Expected 'copy' or 'save'.")
         self._make_text = make_text
-        super().__init__(description=description, how=how, title=_TITLES[how])
+        texts = {"description": description, "how": how, "title": _TITLES[how]}
+        super().__init__(**texts, layout=share(Layout))
         self.on_msg(self._send_text)
 
     def _send_text(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:

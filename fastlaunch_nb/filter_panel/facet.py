@@ -13,7 +13,11 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     Debounce,
     close_widgets,
     format_label,
+    make_box,
+    make_checkbox,
+    make_html,
     make_text_box,
+    share,
 )
 from fastlaunch_nb.formatting import to_single_line
 
@@ -38,14 +42,11 @@ class Facet(widgets.VBox):  # type: ignore[misc]
         self._ticked: Values = ()
         self._names: Mapping[str, str] = {}
         self._order: list[str | None] = []
-        self._search = make_text_box("", f"search {title.lower()} …", "fl-find")
-        self._search.layout.display = "none"
-        self._search.observe(Debounce(self._draw), "value")
-        self._values = widgets.VBox().add_class("fl-values")
-        self._more = widgets.HTML().add_class("fl-more")
-        heading = widgets.HTML(f"<h4>{escape(title)}</h4>")
-        super().__init__([heading, self._search, self._values, self._more])
-        self.add_class("fl-facet")
+        self._search: Any = None  # made when there are many values
+        self._values = make_box("fl-values")
+        self._more = make_html("", "fl-more")
+        self._heading = make_html(f"<h4>{escape(title)}</h4>")
+        super().__init__(_dom_classes=("fl-facet",), layout=share(widgets.Layout))
 
     @property
     def value(self) -> Values:
@@ -70,7 +71,8 @@ class Facet(widgets.VBox):  # type: ignore[misc]
         matching, is_long = self._find_values(), len(self._counts) > MAX_VALUES
         first = [value for value in self._ticked if is_long or value not in matching]
         others = [value for value in matching if value not in first]
-        self._search.layout.display = None if is_long else "none"
+        search = [self._get_search()] if is_long else []
+        self.children = (self._heading, *search, self._values, self._more)
         more = len(others) - MAX_VALUES
         if more > 0:
             self._more.value = f"and {more:,} more; search to find them"
@@ -78,9 +80,15 @@ class Facet(widgets.VBox):  # type: ignore[misc]
             self._more.value = "" if matching else f"no {self._title.lower()} matches the search"
         self._update_boxes([*first, *others[:MAX_VALUES]])
 
+    def _get_search(self) -> Any:
+        if self._search is None:
+            self._search = make_text_box("", f"search {self._title.lower()} …", "fl-find")
+            self._search.observe(Debounce(self._draw), "value")
+        return self._search
+
     def _find_values(self) -> list[str | None]:
         """Return the values that contain each word of the search."""
-        words = self._search.value.casefold().split()
+        words = self._search.value.casefold().split() if self._search else ()
         if not words or len(self._order) <= MAX_VALUES:
             return self._order
         texts = {
@@ -112,9 +120,8 @@ class Facet(widgets.VBox):  # type: ignore[misc]
 def _make_box(value: str | None) -> Any:
     """Make the checkbox of a value; that of a state has the state's colour."""
     colour = STATE_STYLES[value].colour if value in STATE_STYLES else "transparent"
-    return widgets.Checkbox(
-        indent=False,
+    return make_checkbox(
+        border_left=f"4px solid {colour}",
         description_allow_html=True,
         tooltip=None if value is None else to_single_line(value),
-        layout={"width": "auto", "border_left": f"4px solid {colour}"},
     )

@@ -62,8 +62,7 @@ class FilterChips(widgets.Box):  # type: ignore[misc]
     def __init__(self, on_change: Callable[[Filters], None]) -> None:
         self._on_change = on_change
         self._buttons: list[Any] = []
-        super().__init__(layout=widgets.Layout(flex_flow="row wrap"))
-        self.add_class("fl-chips")
+        super().__init__(layout={"flex_flow": "row wrap"}, _dom_classes=("fl-chips",))
 
     def show(self, filters: Filters, names: Names) -> None:
         """Show the chips of a selection."""
@@ -74,6 +73,6 @@ class FilterChips(widgets.Box):  # type: ignore[misc]
 
     def _make_button(self, chip: Chip) -> Any:
         text = f"{chip.title}: {chip.text}"
-        button = make_button(f"{text} ×", tooltip=f"Remove {text}").add_class("fl-chip")
+        button = make_button(f"{text} ×", tooltip=f"Remove {text}", _dom_classes=("fl-chip",))
         button.on_click(lambda _: self._on_change(chip.without))
         return button

@@ -25,6 +25,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     Debounce,
     close_widgets,
     make_button,
+    make_html,
     make_row,
     make_text_box,
     map_account_names,
@@ -134,22 +135,26 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._search = make_text_box("Search", "name, id, template, reason …", "fl-search")
         self._typing = Debounce(self._read_controls)
         self._search.observe(self._typing, "value")
-        self._summary = widgets.HTML()
-        self._reset = make_button("Reset", "undo", tooltip="Show all images again")
+        self._summary = make_html()
+        self._reset = make_button(
+            "Reset", "undo", tooltip="Show all images again", layout={"width": "auto"}
+        )
         self._reset.on_click(lambda _: setattr(self, "filters", Filters()))
-        self._clear = make_button("Clear selection", tooltip="Deselect all images")
+        self._clear = make_button(
+            "Clear selection", tooltip="Deselect all images", layout={"width": "auto"}
+        )
         self._clear.on_click(lambda _: setattr(self, "selected", ()))
         self._chips = FilterChips(partial(setattr, self, "filters"))
-        self._side = widgets.VBox().add_class("fl-side")
+        self._side = widgets.VBox(_dom_classes=("fl-side",))
         self._tabs = PanelTabs(
             self._update_selection, lambda kind, shell: self.to_code(kind, shell=shell)
         )
         self._facets: dict[str, Facet] = {}
         self._sliders: dict[str, RangeSlider] = {}
         head = make_row("fl-head", self._search, self._reset, self._summary, self._clear)
-        body = widgets.Box([self._side, self._tabs]).add_class("fl-body")
-        super().__init__([widgets.HTML(_STYLE), SuppressShortcuts(), head, self._chips, body])
-        self.add_class("fl-panel")
+        body = widgets.Box([self._side, self._tabs], _dom_classes=("fl-body",))
+        children = [make_html(_STYLE), SuppressShortcuts(), head, self._chips, body]
+        super().__init__(children, _dom_classes=("fl-panel",))
         self._set_data(data)
         self.filters = filters
 
@@ -201,8 +206,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             for name in (*_FACETS, *optional)
         }
         self._sliders = {
-            name: self._sliders.get(name)
-            or RangeSlider(TITLES[name], self._read_controls).add_class("fl-range")
+            name: self._sliders.get(name) or RangeSlider(TITLES[name], self._read_controls)
             for name in RANGES
             if name in images
         }

@@ -20,9 +20,13 @@ from fastlaunch_nb.filter_panel.table_columns import RIGHT_ALIGNED, Column, form
 from fastlaunch_nb.filter_panel.widget_helpers import (
     close_widgets,
     make_button,
+    make_checkbox,
     make_dropdown,
+    make_html,
     make_row,
+    make_toggle,
     render_message,
+    share,
 )
 from fastlaunch_nb.formatting import empty_message, to_csv
 from fastlaunch_nb.schema.columns import KEY
@@ -54,6 +58,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._name, self._on_select, self._sort_column = name, on_select, sort
         self._rows, self._mask = pd.DataFrame(), np.zeros(0, dtype=np.bool_)
         self._columns: dict[str, Column] = {}
+        self._visible: frozenset[str] = frozenset()  # the names of columns, as the user chose them
         self._orders: dict[tuple[str, bool], Any] = {}
         self._selected: frozenset[Key] = frozenset()
         self._first_row, self._is_updating = 0, False
@@ -63,32 +68,28 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._itable.add_class("fl-page")
         self._itable.observe(self._report_selection, "selected_rows")
         self._headings = SortableHeadings(self._sort_by)
-        self._message = widgets.HTML()
+        self._message = make_html()
         controls = (self._sort, self._descending, self._choose_columns, self._size)
         self._tools = make_row("fl-tools", *controls, self._copy, self._save)
         self._pager = make_row("fl-pager", self._previous, self._next, self._position)
         page = (self._itable, self._headings, self._message)
-        super().__init__([self._tools, self._boxes, *page, self._pager])
-        self.add_class("fl-table")
+        children = [self._tools, self._boxes, *page, self._pager]
+        super().__init__(children, _dom_classes=("fl-table",), layout=share(widgets.Layout))
 
     def _make_controls(self) -> None:
         self._sort = make_dropdown("Sort by", [("", "")])
-        self._descending = widgets.ToggleButton(description="Descending", layout={"width": "auto"})
+        self._descending = make_toggle("Descending")
         self._size = make_dropdown("Rows", [(str(n), n) for n in PAGE_SIZES])
         for control in (self._sort, self._descending, self._size):
             control.observe(self._show_first_page, "value")
-        self._choose_columns = widgets.ToggleButton(description="Columns", layout={"width": "auto"})
+        self._choose_columns = make_toggle("Columns")
+        self._choose_columns.observe(self._show_boxes, "value")
         self._boxes = make_row("fl-columns")
-        self._boxes.layout.display = "none"
-        self._choose_columns.observe(
-            lambda change: setattr(self._boxes.layout, "display", None if change.new else "none"),
-            "value",
-        )
         self._previous = make_button("Previous", "chevron-left")
         self._next = make_button("Next", "chevron-right")
         self._previous.on_click(lambda _: self._turn_page(-self._size.value))
         self._next.on_click(lambda _: self._turn_page(self._size.value))
-        self._position = widgets.HTML()
+        self._position = make_html()
         self._copy = TextButton("Copy", lambda: self._export("\t"), how="copy")
         self._save = TextButton("CSV", lambda: self._export(","), how="save")
 
@@ -103,28 +104,31 @@ class Table(widgets.VBox):  # type: ignore[misc]
         """
         self._rows, self._orders = validate_columns("images", rows), {}
         self._mask = np.ones(len(rows), dtype=np.bool_)
-        self._make_boxes(columns, default)
         self._columns = {column.name: column for column in columns}
+        self._visible = self._visible or frozenset(default)
+        self._show_boxes()
         self._is_updating = True
         self._sort.options = [("as read", ""), *((c.heading, c.name) for c in columns)]
         self._sort.value = self._sort_column if self._sort_column in self._columns else ""
         self._is_updating = False
         self._tools.layout.display = None if len(rows) else "none"
 
-    def _make_boxes(self, columns: Sequence[Column], default: Sequence[str]) -> None:
-        """Make a checkbox for each column."""
-        before = self._boxes.children
-        ticked = {box.description for box in before if box.value} or {
-            column.heading for column in columns if column.name in default
-        }
-        shared = {"indent": False, "layout": {"width": "auto"}}
-        self._boxes.children = tuple(
-            widgets.Checkbox(name in ticked, description=name, **shared)
-            for name in (column.heading for column in columns)
-        )
-        for box in self._boxes.children:
-            box.observe(lambda _: self._turn_page(0), "value")
+    def _show_boxes(self, _change: object = None) -> None:
+        """Show a checkbox for each column, but only while the user chooses columns."""
+        before, is_open = self._boxes.children, self._choose_columns.value
+        columns = self._columns.values() if is_open else ()
+        self._boxes.children = tuple(self._make_column_box(column) for column in columns)
+        self._boxes.layout.display = None if is_open else "none"
         close_widgets(before)
+
+    def _make_column_box(self, column: Column) -> Any:
+        def choose(_change: object) -> None:
+            self._visible ^= {column.name}
+            self._turn_page(0)
+
+        box = make_checkbox(column.heading, value=column.name in self._visible)
+        box.observe(choose, "value")
+        return box
 
     def show_message(self, text: str) -> None:
         """Show a message in place of the rows, until :meth:`show`."""
@@ -210,9 +214,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
         return f"<button type='button' data-by='{name}'>{heading}{mark}</button>"
 
     def _get_chosen_columns(self) -> list[Column]:
-        ticked = [box.value for box in self._boxes.children]
         columns = list(self._columns.values())
-        return [c for c, on in zip(columns, ticked, strict=True) if on] or columns[:1]
+        return [column for column in columns if column.name in self._visible] or columns[:1]
 
     def _find_selected(self) -> list[int]:
         return [position for position, key in enumerate(self._page) if key in self._selected]

@@ -18,7 +18,14 @@ from fastlaunch_nb.filter_panel import table_columns
 from fastlaunch_nb.filter_panel.chart import ChartWidget
 from fastlaunch_nb.filter_panel.controls import TextButton
 from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table, get_keys
-from fastlaunch_nb.filter_panel.widget_helpers import make_dropdown, make_row, render_message
+from fastlaunch_nb.filter_panel.widget_helpers import (
+    make_box,
+    make_dropdown,
+    make_html,
+    make_row,
+    render_message,
+    share,
+)
 from fastlaunch_nb.formatting import empty_message
 from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.rules.evaluate import findings as evaluate_rules
@@ -143,26 +150,20 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
 
     def __init__(self, on_select: OnSelect, to_code: ToCode) -> None:
         self._table = Table("fast-launch-images", on_select, sort="state")
-        self._findings = Table("fast-launch-findings", on_select)
-        self._shell = _make_shell_dropdown()
-        self._shell.observe(self._change_shell, "value")
+        self._findings = _FindingsView(on_select)
         self._chart = ChartWidget(on_select)
-        self._hint = widgets.HTML()
-        self._unchecked = widgets.HTML()  # the rules that could not judge
+        self._hint = make_html()
         self._code = _CodeView(to_code)
         self._outdated: set[int] = set()
         self._draw_tab = (
             lambda: self._table.show(self._mask),
             self._draw_chart,
             self._draw_chart,
-            self._draw_findings,
+            lambda: self._findings.show(self._mask),
             self._code.show,
         )
-        self._shells = make_row("fl-tools", self._shell, widgets.HTML(_SELECT_HINT))
-        findings = widgets.VBox((self._shells, self._findings, self._unchecked))
-        tabs = (self._table, widgets.VBox(), widgets.VBox(), findings, self._code)
-        super().__init__(children=tabs, titles=TITLES, selected_index=0)
-        self.add_class("fl-views")
+        tabs = (self._table, make_box(), make_box(), self._findings, self._code)
+        super().__init__(tabs, titles=TITLES, selected_index=0, _dom_classes=("fl-views",))
         self.observe(self._draw_open_tab, "selected_index")
 
     def set_data(self, data: PanelData) -> None:
@@ -170,7 +171,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         self._data = data
         columns = table_columns.make_image_columns(data.images)
         self._table.set_rows(data.images, columns, table_columns.DEFAULT_IMAGE_COLUMNS)
-        self._has_findings = False
+        self._findings.set_data(data)
 
     def show(self, mask: Mask) -> None:
         """Show the images in a mask: in the open tab now, in the others when they open."""
@@ -207,30 +208,62 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         self._hint.value = _HINT if self._chart.rows else ""
         self.children[tab].children = (self._hint, self._chart)
 
-    def _draw_findings(self) -> None:
-        if not self._has_findings:
-            self._findings.show_message("Checking for problems …")
-            self._set_finding_rows()
+
+class _FindingsView(widgets.VBox):  # type: ignore[misc]
+    """The findings of a selection, for a shell; its widgets are made when it first shows."""
+
+    def __init__(self, on_select: OnSelect) -> None:
+        self._on_select, self._selected = on_select, frozenset[Key]()
+        self._table: Any = None
+        super().__init__(layout=share(widgets.Layout))
+
+    def set_data(self, data: PanelData) -> None:
+        """Replace the data; :meth:`show` then checks it for problems."""
+        self._data, self._is_checked = data, False
+
+    def select(self, keys: frozenset[Key]) -> None:
+        """Mark the findings on the images with these keys as selected."""
+        self._selected = keys
+        if self._table is not None:
+            self._table.select(keys)
+
+    def show(self, mask: Mask) -> None:
+        """Show the findings about the images in a mask."""
+        self._mask = mask
+        if self._table is None:
+            self._make_widgets()
+        if not self._is_checked:
+            self._table.show_message("Checking for problems …")
+            self._set_rows()
             self._shells.layout.display = None if self._data.has_commands else "none"
             self._unchecked.value = _render_unchecked(self._data.list_unchecked())
-            self._has_findings = True
-        self._findings.show(self._data.match_findings(self._mask))
+            self._is_checked = True
+        self._table.show(self._data.match_findings(mask))
 
-    def _set_finding_rows(self) -> None:
+    def _make_widgets(self) -> None:
+        self._table = Table("fast-launch-findings", self._on_select)
+        self._table.select(self._selected)
+        self._shell = _make_shell_dropdown()
+        self._shell.observe(self._change_shell, "value")
+        self._shells = make_row("fl-tools", self._shell, make_html(_SELECT_HINT))
+        self._unchecked = make_html()  # the rules that could not judge
+        self.children = (self._shells, self._table, self._unchecked)
+
+    def _set_rows(self) -> None:
         findings = self._data.findings
         columns = table_columns.make_finding_columns(findings, self._shell.value)
-        self._findings.set_rows(findings, columns, table_columns.DEFAULT_FINDING_COLUMNS)
+        self._table.set_rows(findings, columns, table_columns.DEFAULT_FINDING_COLUMNS)
 
     def _change_shell(self, _change: object) -> None:
-        self._set_finding_rows()
-        self._draw_findings()
+        self._set_rows()
+        self.show(self._mask)
 
 
 def _make_shell_dropdown() -> Any:
     """Make a choice of the shell for commands; at first, that of this machine."""
-    shell = make_dropdown("Commands for", _SHELLS)
-    shell.value = get_native_shell()
-    return shell
+    return make_dropdown(
+        "Commands for", _SHELLS, value=get_native_shell(), layout={"width": "auto"}
+    )
 
 
 def _render_unchecked(names: Sequence[str]) -> str:
@@ -243,22 +276,28 @@ def _render_unchecked(names: Sequence[str]) -> str:
 
 
 class _CodeView(widgets.VBox):  # type: ignore[misc]
-    """The selection as code of the kind that the user chooses."""
+    """The selection as code of a kind; its widgets are made when it first shows."""
 
     def __init__(self, to_code: ToCode) -> None:
         self._to_code = to_code
+        self._kind: Any = None
+        super().__init__(layout=share(widgets.Layout))
+
+    def _make_controls(self) -> None:
         self._kind, self._shell = make_dropdown("Code for", _CODE_KINDS), _make_shell_dropdown()
         for control in (self._kind, self._shell):
             control.observe(self.show, "value")
         copy = TextButton("Copy", lambda: ("code.txt", self._write_code()))
-        self._html = widgets.HTML()
-        super().__init__([make_row("fl-tools", self._kind, self._shell, copy), self._html])
+        self._html = make_html()
+        self.children = (make_row("fl-tools", self._kind, self._shell, copy), self._html)
 
     def _write_code(self) -> str:
         return self._to_code(self._kind.value, self._shell.value)
 
     def show(self, _change: object = None) -> None:
         """Show the code of the current selection."""
+        if self._kind is None:
+            self._make_controls()
         self._shell.layout.display = None if self._kind.value == "cli" else "none"
         try:
             code = escape(self._write_code())

@@ -1,4 +1,8 @@
-"""Helpers for the panel's widgets: files, labels, small widgets, and a debounced call."""
+"""Helpers for the panel's widgets: files, labels, small widgets, and a debounced call.
+
+Each widget is a message to the browser, and so are its layout, its style and each later change.
+So widgets share layouts and styles here, and get their CSS class as they are made.
+"""
 
 from __future__ import annotations
 
@@ -66,32 +70,82 @@ class Debounce:
 # --- widgets --------------------------------------------------------------------------
 
 
+_SHARED: dict[Any, Any] = {}
+
+
+def share(kind: type[widgets.Widget], **options: Any) -> Any:
+    """Return a layout or style that all widgets of a kernel share, so that nobody may change it.
+
+    It stays when a panel is closed; if somebody else closed it, it is made anew.
+    """
+    key = (kind, *options.items())
+    if key not in _SHARED or _SHARED[key].comm is None:
+        _SHARED[key] = kind(**options)
+        _SHARED[key].is_shared = True
+    return _SHARED[key]
+
+
+def make_html(value: str = "", *css_classes: str) -> Any:
+    """Make a widget of HTML, which nobody hides."""
+    looks = {"layout": share(widgets.Layout), "style": share(widgets.HTML.style.klass)}
+    return widgets.HTML(value, _dom_classes=css_classes, **looks)
+
+
+def make_box(*css_classes: str) -> Any:
+    """Make an empty box for widgets one below the other, which nobody hides."""
+    return widgets.VBox(_dom_classes=css_classes, layout=share(widgets.Layout))
+
+
 def make_row(css_class: str, *children: Any) -> Any:
     """Make a box with widgets side by side, which wraps where it is narrow."""
-    layout = widgets.Layout(flex_flow="row wrap", align_items="center")
-    return widgets.Box(list(children), layout=layout).add_class(css_class)
+    layout = {"flex_flow": "row wrap", "align_items": "center"}
+    return widgets.Box(children, layout=layout, _dom_classes=(css_class,))
 
 
 def make_text_box(description: str, placeholder: str, css_class: str) -> Any:
     """Make a text box that reports each keystroke."""
     return widgets.Text(
-        description=description, placeholder=placeholder, style={"description_width": "initial"}
-    ).add_class(css_class)
+        description=description,
+        placeholder=placeholder,
+        style=share(widgets.Text.style.klass, description_width="initial"),
+        _dom_classes=(css_class,),
+    )
 
 
 def make_button(description: str, icon: str = "", **options: Any) -> Any:
-    """Make a button as wide as its text."""
-    return widgets.Button(description=description, icon=icon, layout={"width": "auto"}, **options)
+    """Make a button as wide as its text; one that hides has a `layout` of its own."""
+    looks = {"layout": share(widgets.Layout, width="auto"), "style": share(widgets.ButtonStyle)}
+    return widgets.Button(description=description, icon=icon, **looks | options)
 
 
-def make_dropdown(description: str, options: Sequence[tuple[str, Any]]) -> Any:
-    """Make a dropdown as wide as its options, of which it shows the first."""
-    return widgets.Dropdown(
+def make_toggle(description: str) -> Any:
+    """Make a toggle button as wide as its text."""
+    return widgets.ToggleButton(
         description=description,
-        options=options,
-        layout={"width": "auto"},
-        style={"description_width": "initial"},
+        layout=share(widgets.Layout, width="auto"),
+        style=share(widgets.ToggleButton.style.klass),
     )
+
+
+def make_checkbox(description: str = "", border_left: str | None = None, **options: Any) -> Any:
+    """Make a checkbox as wide as its text."""
+    return widgets.Checkbox(
+        description=description,
+        indent=False,
+        layout=share(widgets.Layout, width="auto", border_left=border_left),
+        style=share(widgets.Checkbox.style.klass),
+        **options,
+    )
+
+
+def make_dropdown(description: str, values: Sequence[tuple[str, Any]], **options: Any) -> Any:
+    """Make a dropdown as wide as its values; one that hides has a `layout` of its own."""
+    looks = {
+        "layout": share(widgets.Layout, width="auto"),
+        "style": share(widgets.Dropdown.style.klass, description_width="initial"),
+    }
+    first = {"value": values[0][1]}
+    return widgets.Dropdown(description=description, options=values, **looks | first | options)
 
 
 def close_widgets(*values: Any) -> None:

@@ -12,12 +12,21 @@ from ipywidgets.widgets.widget import _instances
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.filter_panel import widget_helpers
 from fastlaunch_nb.filter_panel.chart import PlotlyLibrary
 from fastlaunch_nb.filter_panel.static_html import MAX_ROWS
 from fastlaunch_nb.filter_panel.table import get_keys
 from fastlaunch_nb.filter_panel.tabs import TITLES
 from fastlaunch_nb.sources.pages import empty_images
-from tests.helpers.panel_widgets import get_boxes, make_images, read_chips, read_counts, read_page
+from tests.helpers.panel_screen import make_fleet
+from tests.helpers.panel_widgets import (
+    get_boxes,
+    make_images,
+    read_chips,
+    read_counts,
+    read_page,
+    record_messages,
+)
 from tests.helpers.samples import HOSTILE
 
 # --- filters --------------------------------------------------------------------------
@@ -99,6 +108,17 @@ def test_the_selection_as_code(images: pd.DataFrame) -> None:
     assert "--region eu-west-1" in panel.to_code("cli")
 
 
+def test_a_panel_opens_with_few_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first panel of a kernel is at most 250 messages and 0.9 MB; the next one is fewer."""
+    monkeypatch.setattr(widget_helpers, "_SHARED", {})
+    with record_messages() as first:
+        fl.panel(make_fleet())
+    with record_messages() as second:
+        fl.panel(make_fleet())
+    assert len(second) < len(first) <= 250
+    assert sum(map(len, first)) <= 900_000
+
+
 # --- selected images and new data -----------------------------------------------------
 
 
@@ -136,7 +156,8 @@ def test_update_keeps_filters_and_selected_images(images: pd.DataFrame) -> None:
 
 def test_a_closed_panel_leaves_no_widget(images: pd.DataFrame) -> None:
     """close() closes all widgets: of tabs, charts and filters, hidden ones, and replaced ones."""
-    PlotlyLibrary.get()  # which all panels share
+    PlotlyLibrary.get()  # which all panels share, as well as layouts and styles
+    fl.panel(images.assign(owner_id="1"))
     before = set(_instances)
     panel = fl.panel(images)
     for tab in range(len(TITLES)):

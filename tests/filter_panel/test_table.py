@@ -86,10 +86,17 @@ def test_csv_has_all_rows_and_the_chosen_columns() -> None:
     name, text = table._export(",")
     assert name == "fast-launch-images.csv"
     assert len(pd.read_csv(io.StringIO(text))) == len(panel.filtered) > SIZE
+    assert table._boxes.children == ()
+    table._choose_columns.value = True
     for box in table._boxes.children:
         box.value = box.description in ("Image", "Owner ID")
     assert table._export("\t")[1].splitlines()[0] == "image_id\towner_id"
     assert [strip_tags(html) for html in table._itable.df.columns] == ["Image", "Owner ID"]
+    table._choose_columns.value = False
+    assert table._boxes.children == ()
+    table._choose_columns.value = True
+    ticked = [box.description for box in table._boxes.children if box.value]
+    assert ticked == ["Image", "Owner ID"]
 
 
 def test_a_selected_row_stays_selected(images: pd.DataFrame) -> None:

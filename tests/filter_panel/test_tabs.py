@@ -79,7 +79,7 @@ def test_a_tab_draws_the_current_filters(images: pd.DataFrame) -> None:
     tabs.selected_index = TIMELINE
     assert len(tabs._chart._rows) == 3
     tabs.selected_index = FINDINGS
-    findings = tabs._findings._rows[tabs._findings._mask]
+    findings = tabs._findings._table._rows[tabs._findings._table._mask]
     expected = fl.findings(images)
     expected = expected[expected["region"] == "eu-west-1"]
     assert findings["evidence"].tolist() == expected["evidence"].tolist()
@@ -92,7 +92,7 @@ def test_given_intervals_and_findings_are_filtered(images: pd.DataFrame) -> None
     panel = fl.panel(known, intervals=intervals, findings=fl.findings(known).head(2))
     tabs = panel._tabs
     tabs.selected_index = FINDINGS
-    assert tabs._findings._mask.sum() == 2
+    assert tabs._findings._table._mask.sum() == 2
     tabs.selected_index = TIMELINE
     panel.filters = fl.Filters(region="eu-west-1")
     keys = get_keys_of_chart(tabs)
@@ -106,15 +106,26 @@ def test_given_intervals_and_findings_are_filtered(images: pd.DataFrame) -> None
         fl.panel(known, findings=known)
 
 
-def test_a_message_shows_that_findings_take_time(images: pd.DataFrame) -> None:
+def test_a_message_shows_that_findings_take_time(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Until the findings are there, their tab does not look as if nothing were wrong."""
     tabs: Any = fl.panel(images)._tabs
     messages: list[str] = []
-    tabs._findings._message.observe(lambda change: messages.append(change["new"]), "value")
+
+    def check(*tables: Any, **options: Any) -> pd.DataFrame:
+        view = tabs._findings
+        assert view._table in view.children
+        assert view._table._itable.layout.display == "none"
+        messages.append(view._table._message.value)
+        return fl.findings(*tables, **options)
+
+    monkeypatch.setattr("fastlaunch_nb.filter_panel.tabs.evaluate_rules", check)
     tabs.selected_index = FINDINGS
-    assert "Checking for problems" in messages[0]
-    assert messages[1:] == [""]
-    assert tabs._findings._itable.layout.display is None
+    [message] = messages
+    assert "Checking for problems" in message
+    assert tabs._findings._table._message.value == ""
+    assert tabs._findings._table._itable.layout.display is None
 
 
 def test_findings_name_the_rules_that_could_not_judge(images: pd.DataFrame) -> None:
@@ -124,7 +135,7 @@ def test_findings_name_the_rules_that_could_not_judge(images: pd.DataFrame) -> N
     def read_note(**data: Any) -> str:
         tabs: Any = fl.panel(known, **data)._tabs
         tabs.selected_index = FINDINGS
-        return str(tabs._unchecked.value)
+        return str(tabs._findings._unchecked.value)
 
     own, passed = read_note(), read_note(findings=fl.findings(known))
     for note in (own, passed):
@@ -145,10 +156,10 @@ def test_commands_are_for_the_chosen_shell(images: pd.DataFrame) -> None:
     rows = pd.concat([findings[findings["command"].eq(ours)], foreign], ignore_index=True)
     tabs: Any = fl.panel(known, findings=rows)._tabs
     tabs.selected_index = FINDINGS
-    assert tabs._shell.value == get_native_shell()
+    assert tabs._findings._shell.value == get_native_shell()
     for shell in ("posix", "powershell", "cmd"):
-        tabs._shell.value = shell
-        page = read_table(tabs._findings)
+        tabs._findings._shell.value = shell
+        page = read_table(tabs._findings._table)
         assert escape(fl.render_command(ours, shell)) in page
         assert ("For a POSIX shell: ls" in page) == (shell != "posix")
 
@@ -176,7 +187,7 @@ def test_without_commands_there_is_no_choice_of_a_shell(images: pd.DataFrame) ->
     for rows in (findings, without):
         tabs: Any = fl.panel(known, findings=rows)._tabs
         tabs.selected_index = FINDINGS
-        displays.append(tabs._shells.layout.display)
+        displays.append(tabs._findings._shells.layout.display)
     assert displays == [None, "none"]
 
 
@@ -202,7 +213,7 @@ def test_findings_of_other_images_stay_until_a_filter_applies(images: pd.DataFra
     for rows, matching in ((known, fl.Filters(region="us-east-1")), (empty_images(), fl.Filters())):
         panel = fl.panel(rows, findings=findings)
         panel._tabs.selected_index = FINDINGS
-        assert panel._tabs._findings._mask.sum() == len(findings)
+        assert panel._tabs._findings._table._mask.sum() == len(findings)
         panel.filters = matching
     assert len(findings) > findings["region"].eq("us-east-1").sum()
 
@@ -213,7 +224,7 @@ def test_a_finding_about_no_image_selects_none(images: pd.DataFrame) -> None:
     findings["image_id"] = pd.array([None, findings["image_id"].iloc[1]], dtype="string")
     panel = fl.panel(images, findings=findings)
     panel._tabs.selected_index = FINDINGS
-    table = panel._tabs._findings
+    table = panel._tabs._findings._table
     table._itable.selected_rows = [0]
     assert panel.selected == ()
     assert table._itable.selected_rows == []

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 from typing import Any
+from unittest.mock import patch
 
 import pandas as pd
+from comm.base_comm import BaseComm
 
 import fastlaunch_nb as fl
 from tests.helpers.samples import item
@@ -15,6 +20,19 @@ from tests.helpers.samples import item
 def make_images(count: int) -> pd.DataFrame:
     """Return images that differ in nothing but their ids and templates."""
     return fl.from_pages([item(n) for n in range(count)], observed_at="2026-01-15T12:00:00Z")
+
+
+@contextmanager
+def record_messages() -> Iterator[list[str]]:
+    """Record the messages of new widgets to the browser, as JSON and without binary parts."""
+    messages: list[str] = []
+
+    class Recorder(BaseComm):
+        def publish_msg(self, msg_type: str, data: Any = None, *_args: Any, **_keys: Any) -> None:
+            messages.append(json.dumps(data, default=str))
+
+    with patch("comm.create_comm", Recorder):
+        yield messages
 
 
 def strip_tags(html: str) -> str:
