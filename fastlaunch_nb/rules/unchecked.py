@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from narwhals.stable.v2.typing import IntoDataFrame
 
@@ -69,33 +70,63 @@ def unchecked(
     chosen = check_rules(RULES if rules is None else rules)
     given = require_columns("images", images)
     facts = prepare_facts(given, intervals, coverage, snapshots)
-    rows = [row for rule in chosen for row in _list_missing(rule, facts, {*map(str, given)})]
+    regions = _Regions(facts.images)
+    rows = []
+    for rule in chosen:
+        if absent := _list_absent(rule, facts):
+            how = " ".join(_HOW[name] for name in absent)
+            rows.append({"rule": rule.name, "why": "join", "how": how})
+        elif column := _find_unknown(rule, facts):
+            is_given = not _STOCK_COLUMNS.isdisjoint(given) if column == STOCK else column in given
+            gaps = regions.list_gaps(column, _get_values(facts, column), is_given=is_given)
+            rows += [{"rule": rule.name, **gap} for gap in gaps]
     return make_table(rows, UNCHECKED)
 
 
-def _list_missing(rule: Rule, facts: RuleInput, given: set[str]) -> Iterator[dict[str, Any]]:
-    absent = [name for name in rule.needs if getattr(facts, name) is None]
-    if absent:
-        yield {"rule": rule.name, "why": "join", "how": " ".join(_HOW[name] for name in absent)}
-        return
-    images = facts.images.assign(**{STOCK: facts.stock})
-    for column in rule.reads:
-        if column not in images:
-            continue
-        is_given = not given.isdisjoint(_STOCK_COLUMNS if column == STOCK else {column})
-        unknown = images[images[column].isna()]
-        for (account_id, region), rows in unknown.groupby(list(ACCOUNT_REGION), dropna=False):
-            why, how = _explain(column, rows, is_given=is_given)
-            key = {"account_id": account_id, "region": region}
-            yield {"rule": rule.name, **key, "why": why, "how": how}
-        if not unknown.empty:
-            return
+def list_unchecked_rules(facts: RuleInput, rules: Iterable[Rule]) -> list[str]:
+    """Return the names of the rules that cannot judge all images."""
+    return [rule.name for rule in rules if _list_absent(rule, facts) or _find_unknown(rule, facts)]
 
 
-def _explain(column: str, rows: pd.DataFrame, *, is_given: bool) -> tuple[str, str]:
-    """Return why a column is null in the rows of a region, and how to have it read."""
+def _list_absent(rule: Rule, facts: RuleInput) -> list[str]:
+    """Return the arguments that a rule needs and does not get."""
+    return [name for name in rule.needs if getattr(facts, name) is None]
+
+
+def _find_unknown(rule: Rule, facts: RuleInput) -> str | None:
+    """Return the first column that a rule reads and that is null for an image."""
+    known = (name for name in rule.reads if name == STOCK or name in facts.images)
+    return next((name for name in known if _get_values(facts, name).isna().any()), None)
+
+
+def _get_values(facts: RuleInput, column: str) -> pd.Series:
+    return facts.stock if column == STOCK else facts.images[column]
+
+
+class _Regions:
+    """The accounts and regions of images, each found once for all columns."""
+
+    def __init__(self, images: pd.DataFrame) -> None:
+        groups = images.groupby(list(ACCOUNT_REGION), dropna=False)
+        self._numbers = groups.ngroup().to_numpy()
+        self._columns = images[[*ACCOUNT_REGION, *{"not_read"}.intersection(images)]]
+
+    def list_gaps(
+        self, column: str, values: pd.Series, *, is_given: bool
+    ) -> Iterator[dict[str, Any]]:
+        """Yield each account and region with nulls in a column: why, and how to have it read."""
+        unknown = np.flatnonzero(values.isna())
+        _, first, counts = np.unique(self._numbers[unknown], return_index=True, return_counts=True)
+        examples = self._columns.iloc[unknown[first]].to_dict("records")
+        for example, count in zip(examples, counts.tolist(), strict=True):
+            why, how = _explain(column, example.pop("not_read", None), count, is_given=is_given)
+            yield {**example, "why": why, "how": how}
+
+
+def _explain(column: str, not_read: Any, count: int, *, is_given: bool) -> tuple[str, str]:
+    """Return why a column is null in images of a region, and how to have it read."""
     join = _JOIN_OF_COLUMN.get(column, "")
-    reasons = _parse_refusals(rows["not_read"].iloc[0] if "not_read" in rows else None)
+    reasons = _parse_refusals(not_read)
     if join in reasons:
         return (
             "permission",
@@ -103,7 +134,7 @@ def _explain(column: str, rows: pd.DataFrame, *, is_given: bool) -> tuple[str, s
         )
     if join and not is_given:
         return "join", f'Join "{join}": fl.enrich(images, "{join}").'
-    images = format_count(len(rows))
+    images = format_count(count)
     if join:
         return "value", f'The join "{join}" could not determine {column} of {images}.'
     return "value", f"AWS's answer lacks {column} of {images}. Read it again."
