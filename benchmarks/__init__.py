@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 
 def seconds(work: Callable[[], object], runs: int = 2) -> float:
@@ -14,3 +15,16 @@ def seconds(work: Callable[[], object], runs: int = 2) -> float:
         work()
         took.append(time.perf_counter() - began)
     return min(took)
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of one run."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def growth(costs: Mapping[int, float]) -> float:
+    """Return the exponent by which a cost grows, from the least to the largest size."""
+    least, largest = min(costs), max(costs)
+    return math.log(costs[largest] / costs[least]) / math.log(largest / least)

@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 
 import fastlaunch_nb as fl
-from benchmarks import seconds
+from benchmarks import cpu_seconds, growth, seconds
+from fastlaunch_nb.filter_panel.tabs import TITLES
 from fastlaunch_nb.schema.columns import COLUMNS
 from fastlaunch_nb.schema.joins import JOINED
 
 IMAGES = 100_000
+SIZES = {62_500: "", 250_000: "", 1_000_000: "5 s"}
 AT = pd.Timestamp("2026-01-15T12:00:00Z")
 
 
@@ -37,6 +39,19 @@ def main() -> None:
     print(f"| {what} | {at_once:.2f} s | 2 s |")
     print(f"| three of the rules, row by row with `iterrows` | {one_by_one:.1f} s | |")
     print(f"| the same three here | {one_by_one / three:.0f} times as fast | |")
+    times = {size: opened(fleet(size)) for size in (IMAGES, *SIZES)}
+    print(
+        f"| the findings tab of {IMAGES:,} images opens | {times.pop(IMAGES):.2f} s CPU | 0.5 s |"
+    )
+    for size, goal in SIZES.items():
+        print(f"| of {size:,} | {times[size]:.2f} s CPU | {goal} |")
+    print(f"| its growth: the exponent | {growth(times):.2f} | 1.1 |")
+
+
+def opened(images: pd.DataFrame) -> float:
+    """Return the CPU seconds until the findings of a panel are on its screen."""
+    panel = fl.panel(images)
+    return cpu_seconds(lambda: setattr(panel._tabs, "selected_index", TITLES.index("Findings")))
 
 
 def fleet(count: int) -> pd.DataFrame:

@@ -96,13 +96,18 @@ class Table(widgets.VBox):  # type: ignore[misc]
     # --- rows and columns -------------------------------------------------------------
 
     def set_rows(
-        self, rows: pd.DataFrame, columns: Sequence[Column], default: Sequence[str]
+        self,
+        rows: pd.DataFrame,
+        columns: Sequence[Column],
+        default: Sequence[str],
+        complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows,
     ) -> None:
-        """Replace the rows and the columns.
+        """Replace the rows and the columns; `complete` fills in rows before they are visible.
 
         The columns that the user has chosen stay; until then, those in `default` are visible.
         """
         self._rows, self._orders = validate_columns("images", rows), {}
+        self._complete = complete
         self._mask = np.ones(len(rows), dtype=np.bool_)
         self._columns = {column.name: column for column in columns}
         self._visible = self._visible or frozenset(default)
@@ -167,7 +172,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _turn_page(self, step: int) -> None:
         self._first_row = max(0, self._first_row + step)
         positions = self._sort_visible()
-        page = self._rows.iloc[positions[self._first_row :][: self._size.value]]
+        page = self._complete(self._rows.iloc[positions[self._first_row :][: self._size.value]])
         self._page = get_keys(page)
         self._draw(page)
         last, total = self._first_row + len(page), len(positions)
@@ -230,7 +235,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _export(self, separator: str) -> tuple[str, str]:
         """Return the name of a CSV file and its text: all visible rows, in the chosen columns."""
         fields = [f for c in self._get_chosen_columns() for f in c.fields if f in self._rows]
-        rows = self._rows.iloc[self._sort_visible()][fields]
+        rows = self._complete(self._rows.iloc[self._sort_visible()])[fields]
         return f"{self._name}.csv", to_csv(rows, separator)
 
 

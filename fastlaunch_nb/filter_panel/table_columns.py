@@ -34,10 +34,16 @@ def make_image_columns(images: pd.DataFrame) -> list[Column]:
     return [*ours, *_make_other_columns(images, ours)]
 
 
-def make_finding_columns(findings: pd.DataFrame, shell: str) -> list[Column]:
-    """Return the columns of a table of findings, with commands for a shell."""
-    others = findings.drop(columns=["remedy", "monthly_usd"], errors="ignore")
-    evidence = _EVIDENCE._replace(render=partial(_render_evidence, shell=shell))
+def make_finding_columns(
+    findings: pd.DataFrame, shell: str, compose: Callable[[pd.DataFrame], pd.DataFrame]
+) -> list[Column]:
+    """Return the columns of a table of findings, whose texts `compose` adds, for a shell."""
+    hidden = ["remedy", "monthly_usd", "_source", "_position"]
+    others = findings.drop(columns=hidden, errors="ignore")
+    evidence = _EVIDENCE._replace(
+        render=partial(_render_evidence, shell=shell),
+        sort_key=lambda rows: compose(rows)["evidence"],
+    )
     ours = [evidence if column is _EVIDENCE else column for column in _FINDING_COLUMNS]
     return [*ours, *_make_other_columns(others, ours)]
 

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fastlaunch_nb.charts.capacity import capacity
 from fastlaunch_nb.charts.timeline import timeline
@@ -27,9 +29,9 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     share,
 )
 from fastlaunch_nb.formatting import empty_message
-from fastlaunch_nb.rules.evaluate import RULES
-from fastlaunch_nb.rules.evaluate import findings as evaluate_rules
-from fastlaunch_nb.rules.unchecked import unchecked
+from fastlaunch_nb.rules.evaluate import RULES, Evaluation, prepare_facts
+from fastlaunch_nb.rules.rule import RuleInput
+from fastlaunch_nb.rules.unchecked import list_unchecked_rules
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.shells import get_native_shell
 
@@ -90,13 +92,19 @@ class PanelData:
 
     @property
     def findings(self) -> pd.DataFrame:
-        """The findings with the names of their images; by default, those of all rules."""
+        """The findings with the names of their images, but without texts unless passed."""
         return self._finding_rows.rows
+
+    def compose_findings(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return some of the findings with evidence, advice and command."""
+        return rows if self._evaluation is None else self._evaluation.compose(rows)
 
     @property
     def has_commands(self) -> bool:
         """True if a finding has a command."""
-        return bool(self.findings["command"].notna().any())
+        if self._evaluation is None:
+            return bool(self.findings["command"].notna().any())
+        return self._evaluation.has_commands()
 
     def list_unchecked(self) -> list[str]:
         """Return the names of the rules that could not judge all images.
@@ -106,8 +114,7 @@ class PanelData:
         """
         is_own = self._findings is None
         rules = [rule for rule in RULES if is_own or not rule.needs]
-        rows = unchecked(self.images, intervals=self._intervals, rules=rules)
-        return [str(name) for name in rows["rule"].unique()]
+        return list_unchecked_rules(self._facts, rules)
 
     def match_findings(self, mask: Mask) -> Mask:
         """Return a mask of the findings about the images in a mask, or about their regions."""
@@ -125,16 +132,26 @@ class PanelData:
 
     @cached_property
     def _finding_rows(self) -> _ImageRows:
-        findings = self._findings
-        if findings is None:
-            findings = evaluate_rules(self.images, intervals=self._intervals)
-        return self._locate_images(findings)
+        evaluation = self._evaluation
+        return self._locate_images(self._findings if evaluation is None else evaluation.rows)
+
+    @cached_property
+    def _facts(self) -> RuleInput:
+        return prepare_facts(self.images, self._intervals, None, None)
+
+    @cached_property
+    def _evaluation(self) -> Evaluation | None:
+        """The findings of all rules, unless findings were passed."""
+        return Evaluation(self._facts, RULES) if self._findings is None else None
 
     def _locate_images(self, rows: Any) -> _ImageRows:
         """Add the names and the positions of their images to rows."""
         keys = list(KEY)
-        images = self.images[keys].drop_duplicates()
-        images = images.assign(_position=np.flatnonzero(~self.images.duplicated(keys)))
+        images = self.images[keys].assign(_position=np.arange(len(self.images)))
+        # pandas' own isin makes a list of all ids first.
+        ids, searched = (pa.array(it["image_id"], pa.large_string()) for it in (images, rows))
+        has_rows = pc.is_in(ids, searched)
+        images = images[has_rows.to_numpy(zero_copy_only=False)].drop_duplicates(keys)
         positions = rows[keys].merge(images, how="left", on=keys)["_position"]
         names = [n for n in ("image_name", "account_name") if n in self.images and n not in rows]
         named = self.images[names].reset_index(drop=True).reindex(positions).set_axis(rows.index)
@@ -250,9 +267,9 @@ class _FindingsView(widgets.VBox):  # type: ignore[misc]
         self.children = (self._shells, self._table, self._unchecked)
 
     def _set_rows(self) -> None:
-        findings = self._data.findings
-        columns = table_columns.make_finding_columns(findings, self._shell.value)
-        self._table.set_rows(findings, columns, table_columns.DEFAULT_FINDING_COLUMNS)
+        rows, compose = self._data.findings, self._data.compose_findings
+        columns = table_columns.make_finding_columns(rows, self._shell.value, compose)
+        self._table.set_rows(rows, columns, table_columns.DEFAULT_FINDING_COLUMNS, compose)
 
     def _change_shell(self, _change: object) -> None:
         self._set_rows()

@@ -12,10 +12,8 @@ import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-import pandas as pd
-
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.rules.rule import is_known, map_rows
+from fastlaunch_nb.rules.rule import RowText, is_known
 from fastlaunch_nb.schema.columns import ACCOUNT_REGION
 from fastlaunch_nb.shells import check_shell, join_words
 
@@ -57,7 +55,7 @@ aws ec2 describe-images --region eu-west-1 --image-ids ami-0abcdef1234567890
     >>> format_command("111122223333", make_step("ec2", "describe-images", "`reboot`")) is None
     True
     """
-    if not is_known(account_id) or not _ACCOUNT.fullmatch(str(account_id)):
+    if not _is_account(account_id):
         return None
     guarded = (Step(_WHO_AM_I, str(account_id)), *steps)
     if not all(_SAFE_WORD.fullmatch(word) for step in guarded for word in step.words):
@@ -65,15 +63,19 @@ aws ec2 describe-images --region eu-west-1 --image-ids ami-0abcdef1234567890
     return " && ".join(map(_format_posix, guarded))
 
 
-def map_commands(
-    rows: pd.DataFrame, make_row_step: Callable[..., Step], *columns: str
-) -> list[str | None]:
+def _is_account(account_id: Any) -> bool:
+    return is_known(account_id) and _ACCOUNT.fullmatch(str(account_id)) is not None
+
+
+def row_command(make_row_step: Callable[..., Step], *columns: str) -> RowText:
     """Return a command of one step for each row, made from its region and these columns."""
 
     def format_row(account_id: Any, region: Any, *values: Any) -> str | None:
+        if not _is_account(account_id):  # many images may lack theirs
+            return None
         return format_command(account_id, make_row_step(region, *values))
 
-    return map_rows(rows, format_row, *ACCOUNT_REGION, *columns)
+    return RowText(format_row, *ACCOUNT_REGION, *columns)
 
 
 def _format_posix(step: Step) -> str:

@@ -20,18 +20,19 @@ from fastlaunch_nb.rules.cli_commands import (
     list_instances,
     list_snapshots,
     make_step,
-    map_commands,
     require_none,
+    row_command,
 )
 from fastlaunch_nb.rules.rule import (
     ENABLED_STATES,
     STOCK,
+    Problems,
+    RowText,
     RuleInput,
     format_minutes,
     format_since,
     is_known,
-    make_findings,
-    map_rows,
+    make_problems,
     rule,
     where_true,
 )
@@ -60,7 +61,7 @@ _LAST_LAUNCH_DELAY = pd.Timedelta(days=1)
     advises="ask the owner whether the pool is still needed",
     yields_to=("image-gone", "image-deprecated", "pool-bypassed"),
 )
-def find_unused_pools(facts: RuleInput) -> pd.DataFrame:
+def find_unused_pools(facts: RuleInput) -> Problems:
     """Find pools without any launch that CloudWatch, the AMI or an instance shows."""
     images = facts.images.assign(_stock=facts.stock)
     images = images.assign(_window=images["metrics_until"] - images["metrics_since"])
@@ -90,9 +91,9 @@ def find_unused_pools(facts: RuleInput) -> pd.DataFrame:
         "may be. If not, disable Fast Launch, which deletes the snapshots."
     )
     columns = ("_stock", "_window", "image_last_launched_time")
-    evidence = map_rows(rows, describe, *columns)
-    command = map_commands(rows, list_instances, "image_id")
-    return make_findings(rows, evidence, advice, command, _cost_of_pool(rows, facts))
+    evidence = RowText(describe, *columns)
+    command = row_command(list_instances, "image_id")
+    return make_problems(rows, evidence, advice, command, usd=_cost_of_pool(rows, facts))
 
 
 def _cost_of_pool(rows: pd.DataFrame, facts: RuleInput) -> tuple[pd.Series, pd.Series]:
@@ -112,7 +113,7 @@ def _cost_of_pool(rows: pd.DataFrame, facts: RuleInput) -> tuple[pd.Series, pd.S
     reads=("image_state",),
     advises="read again; if the AMI is still gone, disable Fast Launch",
 )
-def find_gone_images(facts: RuleInput) -> pd.DataFrame:
+def find_gone_images(facts: RuleInput) -> Problems:
     """Find images with Fast Launch that can no longer be launched."""
     images = facts.images
     is_gone = images["image_state"].notna() & (images["image_state"] != "available")
@@ -135,9 +136,10 @@ def find_gone_images(facts: RuleInput) -> pd.DataFrame:
         "Read the AMI again: one answer of EC2 may miss it. If it is still gone, disable Fast "
         "Launch: no launch can use its snapshots."
     )
-    evidence = map_rows(rows, describe, "image_state", "state")
-    command = map_rows(rows.assign(_age=facts.age[rows.index]), act, "image_state", "_age", *KEY)
-    return make_findings(rows, evidence, advice, command, _cost_of_pool(rows, facts))
+    evidence = RowText(describe, "image_state", "state")
+    command = RowText(act, "image_state", "_age", *KEY)
+    rows = rows.assign(_age=facts.age[rows.index])
+    return make_problems(rows, evidence, advice, command, usd=_cost_of_pool(rows, facts))
 
 
 @rule(
@@ -150,7 +152,7 @@ def find_gone_images(facts: RuleInput) -> pd.DataFrame:
     advises="move launches to a newer AMI, then disable Fast Launch",
     yields_to=("image-gone",),
 )
-def find_deprecated_images(facts: RuleInput) -> pd.DataFrame:
+def find_deprecated_images(facts: RuleInput) -> Problems:
     """Find deprecated images with Fast Launch."""
     images = facts.images
     is_deprecated = images["image_deprecation_time"] <= facts.at
@@ -166,10 +168,10 @@ def find_deprecated_images(facts: RuleInput) -> pd.DataFrame:
             return "It is still in use: move the launches to a newer AMI, then disable Fast Launch."
         return "Ask its owner whether it is still launched. If not, disable Fast Launch."
 
-    evidence = map_rows(rows, describe, "image_deprecation_time", "_launches")
-    advice = map_rows(rows, advise, "_launches")
-    command = map_commands(rows, list_instances, "image_id")
-    return make_findings(rows, evidence, advice, command, _cost_of_pool(rows, facts))
+    evidence = RowText(describe, "image_deprecation_time", "_launches")
+    advice = RowText(advise, "_launches")
+    command = row_command(list_instances, "image_id")
+    return make_problems(rows, evidence, advice, command, usd=_cost_of_pool(rows, facts))
 
 
 @rule(
@@ -183,7 +185,7 @@ def find_deprecated_images(facts: RuleInput) -> pd.DataFrame:
     advises="see which snapshots they are",
     yields_to=("failed", "image-gone"),
 )
-def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
+def find_excess_snapshots(facts: RuleInput) -> Problems:
     """Find images that have had more snapshots than they should for a day."""
     images = facts.images
     is_above = (images["leftover_snapshots"] > 0) & (images["snapshots"] > 0)
@@ -193,13 +195,12 @@ def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
         counts = f"{excess:,} of {format_count(total, 'snapshot')}"
         return f"{counts} above the target; the state is {to_single_line(state)}"
 
-    evidence = map_rows(rows, describe, "leftover_snapshots", "snapshots", "state")
+    evidence = RowText(describe, "leftover_snapshots", "snapshots", "state")
     share = (rows["leftover_snapshots"] / rows["snapshots"]).astype(NUMBER)
     usd = rows["snapshots_monthly_usd_low"] * share, rows["snapshots_monthly_usd_high"] * share
     advice = "List them. Read the image again later: EC2 may still be deleting snapshots."
-    return make_findings(
-        rows, evidence, advice, map_commands(rows, list_snapshots, "image_id"), usd
-    )
+    command = row_command(list_snapshots, "image_id")
+    return make_problems(rows, evidence, advice, command, usd=usd)
 
 
 @rule(
@@ -213,7 +214,7 @@ def find_excess_snapshots(facts: RuleInput) -> pd.DataFrame:
     silent="a scan of the region was not complete, or a snapshot is newer than two of them",
     advises="look at the snapshots; after two complete scans without the image, delete them",
 )
-def find_orphans(facts: RuleInput) -> pd.DataFrame:
+def find_orphans(facts: RuleInput) -> Problems:
     """Find snapshots of images without Fast Launch, in regions where all images are known."""
     key, region = list(KEY), list(ACCOUNT_REGION)
     assert facts.snapshots is not None and facts.coverage is not None  # noqa: S101, PT018 (needs)
@@ -244,13 +245,13 @@ def find_orphans(facts: RuleInput) -> pd.DataFrame:
         still_none = require_none(list_fast_launch(region, image_id), "FastLaunchImages")
         return format_command(account_id, still_none, *_delete(region, ids))
 
-    evidence = map_rows(rows, describe, "count", "oldest", "before")
-    command = map_rows(rows, act, "ids", "newest", "before", *KEY)
+    evidence = RowText(describe, "count", "oldest", "before")
+    command = RowText(act, "ids", "newest", "before", *KEY)
     advice = (
         "Look at the snapshots and at who created them. Delete them if nobody enables Fast Launch "
         "for this image again."
     )
-    return make_findings(rows, evidence, advice, command, _cost_of_orphans(orphans, facts))
+    return make_problems(rows, evidence, advice, command, usd=_cost_of_orphans(orphans, facts))
 
 
 def _cost_of_orphans(orphans: pd.DataFrame, facts: RuleInput) -> tuple[pd.Series, pd.Series]:
@@ -306,7 +307,7 @@ def _delete(region: Any, ids: Sequence[str]) -> list[Step]:
     reads=("recycle_bin_rules",),
     advises="exclude that tag from the retention rule",
 )
-def find_recycle_bins(facts: RuleInput) -> pd.DataFrame:
+def find_recycle_bins(facts: RuleInput) -> Problems:
     """Find regions with a retention rule that keeps the snapshots that launches have used."""
     images = facts.images
     rows = where_true(images, images["recycle_bin_rules"].fillna("").ne(""))
@@ -322,8 +323,8 @@ def find_recycle_bins(facts: RuleInput) -> pd.DataFrame:
         "Look at the rule. Exclude the tag CreatedBy=EC2 Fast Launch from it, unless used "
         "snapshots must be kept."
     )
-    evidence = map_rows(rows, describe, "recycle_bin_rules")
-    return make_findings(rows, evidence, advice, map_commands(rows, look))
+    evidence = RowText(describe, "recycle_bin_rules")
+    return make_problems(rows, evidence, advice, row_command(look))
 
 
 @rule(
@@ -337,7 +338,7 @@ def find_recycle_bins(facts: RuleInput) -> pd.DataFrame:
     silent="they are attached to an instance",
     advises="look at them, and delete what nothing uses",
 )
-def find_leftovers(facts: RuleInput) -> pd.DataFrame:
+def find_leftovers(facts: RuleInput) -> Problems:
     """Find regions with volumes and network interfaces that no preparation instance uses."""
     images = facts.images
     rows = where_true(
@@ -362,6 +363,6 @@ def find_leftovers(facts: RuleInput) -> pd.DataFrame:
 
     columns = ("leftover_volumes", "leftover_volume_gib", "leftover_interfaces")
     advice = "Look at them again in an hour: EC2 may still delete them. Delete what is left then."
-    evidence = map_rows(rows, describe, *columns)
-    command = map_commands(rows, look, "leftover_volumes")
-    return make_findings(rows, evidence, advice, command)
+    evidence = RowText(describe, *columns)
+    command = row_command(look, "leftover_volumes")
+    return make_problems(rows, evidence, advice, command)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.errors import InputError, describe_exception
 from fastlaunch_nb.rules import cost_rules, pool_rules, setting_rules, state_rules
-from fastlaunch_nb.rules.rule import SEVERITIES, Rule, RuleInput
+from fastlaunch_nb.rules.rule import SEVERITIES, TEXTS, Problems, Rule, RuleInput
 from fastlaunch_nb.schema.arrow import make_table
 from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, KEY, TEXT
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, SNAPSHOTS, coalesce_stock
@@ -29,6 +30,7 @@ RULE_FAILED: Final = "rule-failed"
 """The finding that a rule has failed."""
 _MAX_REASON: Final = 500
 """Characters of an error in a finding: an error may quote a whole table."""
+_BLOCK: Final = 1_000  # rows
 _DTYPES = {column.name: column.dtype for column in FINDINGS}
 
 
@@ -108,17 +110,74 @@ def findings(
     """
     chosen = check_rules(RULES if rules is None else rules)
     facts = prepare_facts(images, intervals, coverage, snapshots, at=at, prices=prices)
-    tables = [
-        _apply_rule(rule, facts)
-        for rule in chosen
-        if all(getattr(facts, name) is not None for name in rule.needs)
-    ]
-    found = pd.concat([make_table([], FINDINGS), *tables], ignore_index=True).astype(_DTYPES)
-    found = _drop_less_specific(found, chosen)
+    return Evaluation(facts, chosen, composed=True).rows[list(_DTYPES)]
+
+
+class Evaluation:
+    """What rules found in facts; unless it is `composed`, without evidence, advice and command.
+
+    `rows` has the columns of :func:`findings`, and more that :meth:`compose` reads.
+    """
+
+    def __init__(self, facts: RuleInput, rules: Sequence[Rule], *, composed: bool = False) -> None:
+        self._facts, self._composed = facts, composed
+        self._sources: list[tuple[Rule, Problems | None]] = []
+        tables = [
+            self._apply_rule(rule)
+            for rule in rules
+            if all(getattr(facts, name) is not None for name in rule.needs)
+        ]
+        none = make_table([], FINDINGS).assign(_source=0, _position=0)
+        found = pd.concat([none, *tables], ignore_index=True).astype(_DTYPES)
+        self.rows = _sort_findings(_drop_less_specific(found, rules))
+
+    def compose(self, rows: pd.DataFrame, names: Sequence[str] = TEXTS) -> pd.DataFrame:
+        """Return some of the rows with these texts."""
+        texts = [rows[list(names)].iloc[:0]]
+        for source in rows["_source"].unique():
+            part = rows[rows["_source"] == source]
+            rule, problems = self._sources[source]
+            composed = part
+            if problems is not None:
+                positions = part["_position"].to_numpy(int)
+                try:
+                    composed = problems.compose(problems.rows.iloc[positions], names)
+                except Exception as error:
+                    composed = part.assign(**_describe_failure(rule, error))
+            texts.append(composed[list(names)].set_axis(part.index).astype(TEXT))
+        return rows.assign(**pd.concat(texts).reindex(rows.index))
+
+    def has_commands(self) -> bool:
+        """Return whether a finding has a command; usually the first ones do."""
+        starts = range(0, len(self.rows), _BLOCK)
+        blocks = (self.rows.iloc[start : start + _BLOCK] for start in starts)
+        return any(self.compose(rows, ["command"])["command"].notna().any() for rows in blocks)
+
+    def _apply_rule(self, rule: Rule) -> pd.DataFrame:
+        """Return the findings of a rule, or one that says that it failed, so that others stand."""
+        problems = None
+        try:
+            rows: Any = rule.find(self._facts)
+            if isinstance(rows, Problems) and self._composed:
+                rows = rows.compose(rows.rows)
+            elif isinstance(rows, Problems):
+                problems, rows = rows, rows.rows.assign(**dict.fromkeys(TEXTS))
+            rows = _complete_rows(rule, rows)
+        except Exception as error:
+            problems, rows = None, make_table([_describe_failure(rule, error)], FINDINGS)
+        self._sources.append((rule, problems))
+        placed: pd.DataFrame = rows.assign(
+            _source=len(self._sources) - 1, _position=np.arange(len(rows))
+        )
+        return placed
+
+
+def _sort_findings(found: pd.DataFrame) -> pd.DataFrame:
+    """Sort findings, the most severe and most expensive first."""
     ranks = found["severity"].map(SEVERITIES.index)
-    order = ["_rank", "_usd", "finding", *KEY]
     found = found.assign(_rank=ranks, _usd=-found["monthly_usd_high"])
-    return found.sort_values(order, kind="stable", ignore_index=True)[list(_DTYPES)]
+    order = ["_rank", "_usd", "finding", *KEY]
+    return found.sort_values(order, kind="stable", ignore_index=True).drop(columns=order[:2])
 
 
 def _drop_less_specific(found: pd.DataFrame, rules: Iterable[Rule]) -> pd.DataFrame:
@@ -165,8 +224,8 @@ def prepare_facts(
     rows = validate_columns("images", images, *(column.name for column in COLUMNS))
     rows = rows.reset_index(drop=True)
     missing = [name for name in JOINED if name not in rows]
-    nulls = {name: pd.Series(index=rows.index, dtype=JOINED[name]) for name in missing}
-    rows = rows.assign(**nulls)
+    nulls = {dtype: pd.Series(index=rows.index, dtype=dtype) for dtype in {*JOINED.values()}}
+    rows = rows.assign(**{name: nulls[JOINED[name]] for name in missing})
     if intervals is not None:
         intervals = validate_columns("intervals", intervals, *KEY, "state")
     if coverage is not None:
@@ -178,21 +237,17 @@ def prepare_facts(
     return RuleInput(rows, stock, time, intervals, coverage, snapshots, prices or Prices())
 
 
-def _apply_rule(rule: Rule, facts: RuleInput) -> pd.DataFrame:
-    """Return the findings of a rule, or one that says that it failed, so that others stand."""
-    try:
-        return _complete_rows(rule, rule.find(facts))
-    except Exception as error:
-        reason = describe_exception(error)[:_MAX_REASON]
-        advice = "Correct the rule, or leave it out of rules=. The other findings stand."
-        row = {
-            "severity": rule.severity,  # of what it could not find
-            "finding": RULE_FAILED,
-            "evidence": f"The rule {rule.name!r} failed: {reason}",
-            "advice": advice,
-            "remedy": advice,
-        }
-        return make_table([row], FINDINGS)
+def _describe_failure(rule: Rule, error: Exception) -> dict[str, str]:
+    """Return the finding that a rule failed."""
+    reason = describe_exception(error)[:_MAX_REASON]
+    advice = "Correct the rule, or leave it out of rules=. The other findings stand."
+    return {
+        "severity": rule.severity,  # of what it could not find
+        "finding": RULE_FAILED,
+        "evidence": f"The rule {rule.name!r} failed: {reason}",
+        "advice": advice,
+        "remedy": advice,
+    }
 
 
 def _complete_rows(rule: Rule, rows: Any) -> pd.DataFrame:

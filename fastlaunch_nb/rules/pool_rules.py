@@ -14,22 +14,23 @@ from fastlaunch_nb.rules.cli_commands import (
     list_instances,
     list_preparations,
     make_step,
-    map_commands,
+    row_command,
 )
 from fastlaunch_nb.rules.rule import (
     ACTIVE_STATES,
     ENDING_RULES,
     STOCK,
+    Problems,
+    RowText,
     RuleInput,
     format_minutes,
     format_since,
     is_known,
-    make_findings,
-    map_rows,
+    make_problems,
     rule,
     where_true,
 )
-from fastlaunch_nb.schema.columns import FAILED_STATES
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION, FAILED_STATES
 
 FILL_LIMIT: Final = pd.Timedelta(hours=4)
 """The time in which an empty pool should fill."""
@@ -72,7 +73,7 @@ def _warm_share(images: pd.DataFrame) -> pd.Series:
     advises="see whether preparation instances are at work",
     yields_to=(*_SPECIFIC, "cold-launches"),
 )
-def find_shortages(facts: RuleInput) -> pd.DataFrame:
+def find_shortages(facts: RuleInput) -> Problems:
     """Find pools that are below their target although they had the time to refill."""
     images = facts.images.assign(_stock=facts.stock)
     parallel = images["max_parallel_launches"].where(images["max_parallel_launches"] > 0)
@@ -96,13 +97,13 @@ def find_shortages(facts: RuleInput) -> pd.DataFrame:
 
     columns = ("_stock", "target_resource_count", "below_target_since", "_rounds")
     advice = "Look whether preparation instances are at work. If none is, look at their errors."
-    found = make_findings(
+    return make_problems(
         rows,
-        map_rows(rows, describe, *columns),
+        RowText(describe, *columns),
         advice,
-        map_commands(rows, list_preparations, "image_id"),
+        row_command(list_preparations, "image_id"),
+        severity=rows["_stock"].eq(0).map({True: "high", False: "medium"}),
     )
-    return found.assign(severity=rows["_stock"].eq(0).map({True: "high", False: "medium"}))
 
 
 @rule(
@@ -117,7 +118,7 @@ def find_shortages(facts: RuleInput) -> pd.DataFrame:
     advises="choose the target from the launches",
     yields_to=(*_SPECIFIC, "pool-bypassed"),
 )
-def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
+def find_cold_launches(facts: RuleInput) -> Problems:
     """Find images whose launches lost time because too many found no snapshot."""
     images = facts.images
     lost = images["cold_launches"] * (COLD_BOOT_DELAY.total_seconds() / 60)
@@ -141,8 +142,8 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
         "launches of fl.metrics. More snapshots cost more: fl.sizing_curve shows how much."
     )
     is_severe = _warm_share(rows) < 1 - MANY_COLD
-    found = make_findings(rows, map_rows(rows, describe, *columns), advice)
-    return found.assign(severity=is_severe.map({True: "high", False: "medium"}))
+    severity = is_severe.map({True: "high", False: "medium"})
+    return make_problems(rows, RowText(describe, *columns), advice, severity=severity)
 
 
 @rule(
@@ -157,7 +158,7 @@ def find_cold_launches(facts: RuleInput) -> pd.DataFrame:
     advises="look at how the instances are launched",
     yields_to=("failed", "image-gone"),
 )
-def find_bypassed_pools(facts: RuleInput) -> pd.DataFrame:
+def find_bypassed_pools(facts: RuleInput) -> Problems:
     """Find pools that instances launched since enabling do not use."""
     images = facts.images.assign(_stock=facts.stock)
     mask = (
@@ -179,11 +180,10 @@ def find_bypassed_pools(facts: RuleInput) -> pd.DataFrame:
         "Look at how the instances are launched: BlockDeviceMappings in the request or its launch "
         "template bypass the snapshots. Remove them, or disable Fast Launch if they must stay."
     )
-    evidence = map_rows(rows, describe, "_stock", "instances_cold_since_enabled")
+    evidence = RowText(describe, "_stock", "instances_cold_since_enabled")
     usd = rows["monthly_usd_low"], rows["monthly_usd_high"]
-    return make_findings(
-        rows, evidence, advice, map_commands(rows, list_instances, "image_id"), usd
-    )
+    command = row_command(list_instances, "image_id")
+    return make_problems(rows, evidence, advice, command, usd=usd)
 
 
 @rule(
@@ -196,7 +196,7 @@ def find_bypassed_pools(facts: RuleInput) -> pd.DataFrame:
     advises="remove the BlockDeviceMappings, or accept cold launches",
     yields_to=(*_SPECIFIC, "pool-bypassed"),
 )
-def find_bypassing_launchers(facts: RuleInput) -> pd.DataFrame:
+def find_bypassing_launchers(facts: RuleInput) -> Problems:
     """Find launch templates and Auto Scaling groups that will bypass a pool."""
     images = facts.images
     is_on = images["state"].isin(ACTIVE_STATES)
@@ -209,7 +209,7 @@ def find_bypassing_launchers(facts: RuleInput) -> pd.DataFrame:
         "Remove the BlockDeviceMappings of the root volume there. If they must stay, this image "
         "needs no Fast Launch for these launches."
     )
-    return make_findings(rows, map_rows(rows, describe, "bypassing_launchers"), advice)
+    return make_problems(rows, RowText(describe, "bypassing_launchers"), advice)
 
 
 @rule(
@@ -223,7 +223,7 @@ def find_bypassing_launchers(facts: RuleInput) -> pd.DataFrame:
     advises="raise the maximum of parallel launches",
     yields_to=(*_SPECIFIC, "cold-launches"),
 )
-def find_slow_fills(facts: RuleInput) -> pd.DataFrame:
+def find_slow_fills(facts: RuleInput) -> Problems:
     """Find targets that are too high for the parallel launches that fill them."""
     images = facts.images
     target, parallel = images["target_resource_count"], images["max_parallel_launches"]
@@ -251,8 +251,8 @@ def find_slow_fills(facts: RuleInput) -> pd.DataFrame:
         )
 
     columns = ("target_resource_count", "max_parallel_launches", "_rounds")
-    advice = map_rows(rows, advise, "target_resource_count", "parallel_launches_quota")
-    return make_findings(rows, map_rows(rows, describe, *columns), advice)
+    advice = RowText(advise, "target_resource_count", "parallel_launches_quota")
+    return make_problems(rows, RowText(describe, *columns), advice)
 
 
 @rule(
@@ -266,12 +266,13 @@ def find_slow_fills(facts: RuleInput) -> pd.DataFrame:
     silent="the quota was not read",
     advises="request a higher quota, or accept that pools wait for each other",
 )
-def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
+def find_exceeded_quotas(facts: RuleInput) -> Problems:
     """Find regions where images may together start more instances than the quota allows."""
-    images = where_true(facts.images, facts.images["state"].isin(ACTIVE_STATES))
-    numbers = images[["target_resource_count", "max_parallel_launches"]]
-    regions = images.assign(_parallel=numbers.min(axis=1, skipna=False)).groupby(
-        ["account_id", "region"], dropna=False, as_index=False
+    numbers = ["target_resource_count", "max_parallel_launches"]
+    images = facts.images[[*ACCOUNT_REGION, *numbers, "parallel_launches_quota"]]
+    images = where_true(images, facts.images["state"].isin(ACTIVE_STATES))
+    regions = images.assign(_parallel=images[numbers].min(axis=1, skipna=False)).groupby(
+        list(ACCOUNT_REGION), dropna=False, as_index=False
     )
     sums = regions.agg(
         images=("_parallel", "count"),  # those with known numbers, which the sum is of
@@ -293,8 +294,8 @@ def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
         "Decide whether pools of this region may wait for each other. If not, request a higher "
         "quota: the command sends the request."
     )
-    evidence = map_rows(rows, describe, "images", "parallel", "quota")
-    return make_findings(rows, evidence, advice, map_commands(rows, request, "parallel"))
+    evidence = RowText(describe, "images", "parallel", "quota")
+    return make_problems(rows, evidence, advice, row_command(request, "parallel"))
 
 
 @rule(
@@ -309,7 +310,7 @@ def find_exceeded_quotas(facts: RuleInput) -> pd.DataFrame:
     advises="read both again",
     yields_to=("failed", "excess-snapshots", "image-gone"),
 )
-def find_stock_differences(facts: RuleInput) -> pd.DataFrame:
+def find_stock_differences(facts: RuleInput) -> Problems:
     """Find images for which CloudWatch and EC2 disagree about the stock."""
     images = facts.images
     listed = images["snapshots"] - images["snapshots_pending"]
@@ -326,4 +327,4 @@ def find_stock_differences(facts: RuleInput) -> pd.DataFrame:
 
     columns = ("available_snapshots", "available_snapshots_time", "_listed")
     advice = "Read both again in 15 minutes. If they still differ, rely on what EC2 lists."
-    return make_findings(rows, map_rows(rows, describe, *columns), advice)
+    return make_problems(rows, RowText(describe, *columns), advice)

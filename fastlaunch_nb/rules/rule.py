@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
@@ -21,6 +21,8 @@ ENDING_RULES: Final = ("image-gone", "image-deprecated", "unused")
 """Rules that advise to end Fast Launch: others do not advise to improve it for the same image."""
 STOCK: Final = "stock"
 """The name of the stock in the `reads` of a rule: two joins know it."""
+TEXTS: Final = ("evidence", "advice", "command")
+"""The columns of findings that are composed from others."""
 _OPTIONAL_FACTS: Final = ("intervals", "coverage", "snapshots")
 
 
@@ -57,7 +59,41 @@ class RuleInput:
         return self.at - self.images["state_transition_time"]
 
 
-Find = Callable[[RuleInput], pd.DataFrame]
+class RowText:
+    """A text for each of some rows: a function whose arguments are columns."""
+
+    def __init__(self, function: Callable[..., str | None], *columns: str) -> None:
+        self._function, self._columns = function, columns
+
+    def compose(self, rows: pd.DataFrame) -> list[str | None]:
+        """Return the text of each row."""
+        values = zip(*(rows[name].tolist() for name in self._columns), strict=True)
+        return [self._function(*row) for row in values]
+
+
+class Problems(NamedTuple):
+    """Rows with a problem, and their texts, which are composed when somebody reads them.
+
+    Rows are like those that the function of a rule returns, but without evidence, advice and
+    command. They also have the columns that these texts are made from.
+    """
+
+    rows: pd.DataFrame
+    evidence: RowText
+    advice: RowText | str
+    command: RowText | None = None
+
+    def compose(self, rows: pd.DataFrame, names: Iterable[str] = TEXTS) -> pd.DataFrame:
+        """Return some of the rows with these texts."""
+        texts = {name: getattr(self, name) for name in names}
+        composed: dict[str, Any] = {
+            name: text.compose(rows) if isinstance(text, RowText) else text
+            for name, text in texts.items()
+        }
+        return rows.assign(**composed)
+
+
+Find = Callable[[RuleInput], pd.DataFrame | Problems]
 
 
 @dataclass(frozen=True)
@@ -79,6 +115,7 @@ class Rule:
         ``facts.images``, with the column ``evidence``. The columns ``advice``, ``command``,
         ``severity``, ``monthly_usd_low`` and ``monthly_usd_high`` are optional. The money of a
         finding is what the problem costs, that of ``facts.images`` is what the image costs.
+        The rules of this package return ``Problems``, which compose their texts later.
     needs : tuple of str
         Arguments of :func:`fastlaunch_nb.findings` without which the rule is skipped:
         ``"intervals"``, ``"coverage"`` or ``"snapshots"``.
@@ -173,29 +210,21 @@ def where_true(images: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
     return images[mask.fillna(False).astype(bool)]
 
 
-def map_rows(rows: pd.DataFrame, function: Callable[..., Any], *columns: str) -> list[Any]:
-    """Return the result of a function for each row; its arguments are these columns."""
-    values = zip(*(rows[name].tolist() for name in columns), strict=True)
-    return [function(*row) for row in values]
-
-
-def make_findings(
+def make_problems(
     rows: pd.DataFrame,
-    evidence: Sequence[str],
-    advice: str | Sequence[str],
-    command: Sequence[str | None] | None = None,
+    evidence: RowText,
+    advice: RowText | str,
+    command: RowText | None = None,
+    *,
+    severity: Any = None,
     usd: tuple[pd.Series, pd.Series] | None = None,
-) -> pd.DataFrame:
-    """Return rows with evidence, advice, a command and the monthly cost, if they are known."""
+) -> Problems:
+    """Return rows with a problem, with a severity and a monthly cost if these are known."""
     low, high = usd or (None, None)
-    commands: Any = command
-    return rows.assign(
-        evidence=evidence,
-        advice=advice,
-        command=commands,
-        monthly_usd_low=low,
-        monthly_usd_high=high,
-    )
+    rows = rows.assign(monthly_usd_low=low, monthly_usd_high=high)
+    if severity is not None:
+        rows = rows.assign(severity=severity)
+    return Problems(rows, evidence, advice, command)
 
 
 def is_known(value: Any) -> bool:

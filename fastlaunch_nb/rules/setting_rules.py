@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fastlaunch_nb.formatting import format_time, to_single_line
-from fastlaunch_nb.rules.cli_commands import (
-    Step,
-    list_amis,
-    list_instances,
-    make_step,
-    map_commands,
-)
+from fastlaunch_nb.rules.cli_commands import Step, list_amis, list_instances, make_step, row_command
 from fastlaunch_nb.rules.rule import (
     ACTIVE_STATES,
     ENABLED_STATES,
     ENDING_RULES,
+    Problems,
+    RowText,
     RuleInput,
     is_known,
-    make_findings,
-    map_rows,
+    make_problems,
     rule,
     where_true,
 )
@@ -37,6 +35,7 @@ _INTENDED = {
     "max_parallel_launches": "intended_max_parallel_launches",
 }
 _AWS_TEMPLATE = "EC2FastLaunchDefaultResourceCreation"  # AWS creates one for each image without one
+_INTENT = ("intended_fast_launch", "intended_by")
 _MOVING_VERSIONS: Final = ("$Latest", "$Default")
 _TEMPLATE = ("launch_template_id", "launch_template_name", "launch_template_version")
 _UNUSABLE_KEY = ("Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unavailable")
@@ -55,7 +54,7 @@ _UNUSABLE_KEY = ("Disabled", "PendingDeletion", "PendingReplicaDeletion", "Unava
     reads=("siblings_without_fast_launch",),
     advises="decide whether launches there need it",
 )
-def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
+def find_images_without_fast_launch(facts: RuleInput) -> Problems:
     """Find Windows AMIs without Fast Launch that have it elsewhere."""
     images = facts.images.assign(_sibling=facts.images["siblings_without_fast_launch"])
     has_siblings = images["_sibling"].fillna("").ne("")
@@ -78,8 +77,8 @@ def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
         "Look whether instances of it start here. If they do and a slow start matters, enable "
         "Fast Launch with a launch template of this account and region."
     )
-    evidence = map_rows(rows, describe, "image_name", "_from")
-    return make_findings(rows, evidence, advice, map_commands(rows, list_instances, "image_id"))
+    evidence = RowText(describe, "image_name", "_from")
+    return make_problems(rows, evidence, advice, row_command(list_instances, "image_id"))
 
 
 @rule(
@@ -92,7 +91,7 @@ def find_images_without_fast_launch(facts: RuleInput) -> pd.DataFrame:
     advises="enable it for the new AMI, disable it for the old one",
     yields_to=ENDING_RULES,
 )
-def find_successors(facts: RuleInput) -> pd.DataFrame:
+def find_successors(facts: RuleInput) -> Problems:
     """Find images with Fast Launch whose newer AMI is launched without it."""
     images = facts.images
     is_on = images["state"].isin(ACTIVE_STATES)
@@ -106,9 +105,9 @@ def find_successors(facts: RuleInput) -> pd.DataFrame:
         "Enable Fast Launch for the newer AMI, with the settings of this one. Disable it here when "
         "nothing launches this AMI any more."
     )
-    evidence = map_rows(rows, describe, "successor_in_use", "image_last_launched_time")
-    command = map_commands(rows, list_amis, "successor_in_use")
-    return make_findings(rows, evidence, advice, command)
+    evidence = RowText(describe, "successor_in_use", "image_last_launched_time")
+    command = row_command(list_amis, "successor_in_use")
+    return make_problems(rows, evidence, advice, command)
 
 
 # --- launch templates and keys --------------------------------------------------------
@@ -137,7 +136,7 @@ def _list_versions(region: Any, template_id: Any, name: Any) -> Step:
     advises="make a version without these settings, then enable with that version",
     yields_to=ENDING_RULES,
 )
-def find_forbidden_templates(facts: RuleInput) -> pd.DataFrame:
+def find_forbidden_templates(facts: RuleInput) -> Problems:
     """Find launch templates with settings that Fast Launch forbids."""
     images = facts.images
     is_forbidden = images["template_forbidden"].fillna("").ne("")
@@ -150,9 +149,9 @@ def find_forbidden_templates(facts: RuleInput) -> pd.DataFrame:
         "Look at the versions of the launch template. Create one without these settings, and "
         "enable Fast Launch again with the number of that new version."
     )
-    evidence = map_rows(rows, describe, "template_forbidden", *_TEMPLATE)
-    command = map_commands(rows, _list_versions, *_TEMPLATE[:2])
-    return make_findings(rows, evidence, advice, command)
+    evidence = RowText(describe, "template_forbidden", *_TEMPLATE)
+    command = row_command(_list_versions, *_TEMPLATE[:2])
+    return make_problems(rows, evidence, advice, command)
 
 
 @rule(
@@ -166,7 +165,7 @@ def find_forbidden_templates(facts: RuleInput) -> pd.DataFrame:
     advises="enable with the number of a version",
     yields_to=(*ENDING_RULES, "forbidden-template"),
 )
-def find_moving_templates(facts: RuleInput) -> pd.DataFrame:
+def find_moving_templates(facts: RuleInput) -> Problems:
     """Find images whose launch template can change without a request to Fast Launch."""
     images = facts.images
     is_moving = images["launch_template_version"].isin(_MOVING_VERSIONS)
@@ -179,9 +178,9 @@ def find_moving_templates(facts: RuleInput) -> pd.DataFrame:
         "Look at the versions and at who may edit the template. Enable Fast Launch again with the "
         "number of the version that you want."
     )
-    evidence = map_rows(rows, describe, *_TEMPLATE)
-    command = map_commands(rows, _list_versions, *_TEMPLATE[:2])
-    return make_findings(rows, evidence, advice, command)
+    evidence = RowText(describe, *_TEMPLATE)
+    command = row_command(_list_versions, *_TEMPLATE[:2])
+    return make_problems(rows, evidence, advice, command)
 
 
 @rule(
@@ -195,7 +194,7 @@ def find_moving_templates(facts: RuleInput) -> pd.DataFrame:
     advises="make a version with HttpTokens=required, then enable with that version",
     yields_to=(*ENDING_RULES, "forbidden-template"),
 )
-def find_templates_without_imds_v2(facts: RuleInput) -> pd.DataFrame:
+def find_templates_without_imds_v2(facts: RuleInput) -> Problems:
     """Find launch templates with which no preparation instance can start."""
     images = facts.images
     is_enforced = images["imds_http_tokens_enforced"].isin(["enabled"])
@@ -212,9 +211,9 @@ def find_templates_without_imds_v2(facts: RuleInput) -> pd.DataFrame:
         "Create a version of the launch template with HttpTokens=required, and enable Fast Launch "
         "again with its number."
     )
-    evidence = map_rows(rows, describe, "template_http_tokens", *_TEMPLATE)
-    command = map_commands(rows, _list_versions, *_TEMPLATE[:2])
-    return make_findings(rows, evidence, advice, command)
+    evidence = RowText(describe, "template_http_tokens", *_TEMPLATE)
+    command = row_command(_list_versions, *_TEMPLATE[:2])
+    return make_problems(rows, evidence, advice, command)
 
 
 @rule(
@@ -228,7 +227,7 @@ def find_templates_without_imds_v2(facts: RuleInput) -> pd.DataFrame:
     advises="enable the key or create the grant",
     yields_to=ENDING_RULES,
 )
-def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
+def find_unusable_keys(facts: RuleInput) -> Problems:
     """Find images whose key is disabled, pending deletion or without a grant."""
     images = facts.images
     is_unusable = images["kms_key_state"].isin(_UNUSABLE_KEY)
@@ -248,10 +247,10 @@ def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
         "Look at the key and its policy. Enable it or cancel its deletion. If nothing lets "
         "AWSServiceRoleForEC2FastLaunch use it, create a grant for that role."
     )
-    evidence = map_rows(rows, describe, "kms_key_id", "kms_key_state")
-    found = make_findings(rows, evidence, advice, map_commands(rows, look, "kms_key_id"))
+    evidence = RowText(describe, "kms_key_id", "kms_key_state")
     is_severe = rows["kms_key_state"].isin(_UNUSABLE_KEY)
-    return found.assign(severity=is_severe.map({True: "high", False: "medium"}))
+    severity = is_severe.map({True: "high", False: "medium"})
+    return make_problems(rows, evidence, advice, row_command(look, "kms_key_id"), severity=severity)
 
 
 # --- drift ----------------------------------------------------------------------------
@@ -271,33 +270,28 @@ def find_unusable_keys(facts: RuleInput) -> pd.DataFrame:
 )
 def find_drift(facts: RuleInput) -> pd.DataFrame:
     """Find images that differ from their intent, or from the same name in the account."""
-    images = where_true(facts.images, facts.images["state"].isin(ACTIVE_STATES))
+    names = [*KEY, "image_name", *_COMPARED_SETTINGS, *_INTENDED.values(), *_INTENT]
+    images = where_true(facts.images[names], facts.images["state"].isin(ACTIVE_STATES))
     has_intent = images["intended_fast_launch"].isin(["enabled"])
-    return pd.concat([_find_deviations(images[has_intent]), _find_differences(images[~has_intent])])
+    parts = _find_deviations(images[has_intent]), _find_differences(images[~has_intent])
+    return pd.concat([part.compose(part.rows) for part in parts])
 
 
-def _find_deviations(images: pd.DataFrame) -> pd.DataFrame:
+def _find_deviations(images: pd.DataFrame) -> Problems:
     """Find images that differ from what Image Builder intends."""
-    evidence = [
-        "; ".join(parts)
-        for parts in map_rows(images, _compare_with_intent, *_INTENDED, *_INTENDED.values())
-    ]
-    rows = (
-        images.assign(_evidence=pd.array(evidence, TEXT))
-        if len(images)
-        else images.assign(_evidence="")
-    )
-    rows = rows[rows["_evidence"].ne("")]
+    differs = [images[name].ne(images[intended]) for name, intended in _INTENDED.items()]
+    rows = where_true(images, pd.concat(differs, axis=1).fillna(value=False).any(axis=1))
 
-    def describe(differences: str, source: Any) -> str:
+    def describe(source: Any, *values: Any) -> str:
+        differences = "; ".join(_compare_with_intent(*values))
         return f"{differences}, by {to_single_line(source)}"
 
     advice = (
         "Look at who changed it. Enable Fast Launch with the intended settings, or change the "
         "distribution configuration."
     )
-    evidence = map_rows(rows, describe, "_evidence", "intended_by")
-    return make_findings(rows, evidence, advice).assign(severity="low")
+    evidence = RowText(describe, "intended_by", *_INTENDED, *_INTENDED.values())
+    return make_problems(rows, evidence, advice, severity="low")
 
 
 def _compare_with_intent(*values: Any) -> list[str]:
@@ -309,12 +303,13 @@ def _compare_with_intent(*values: Any) -> list[str]:
     ]
 
 
-def _find_differences(images: pd.DataFrame) -> pd.DataFrame:
+def _find_differences(images: pd.DataFrame) -> Problems:
     """Find images with the same name and account but different settings: a question."""
     images = where_true(images, images["image_name"].notna())
     by_aws = images["launch_template_name"].fillna("").str.startswith(_AWS_TEMPLATE)
     name = "launch_template_name"
     images = images.assign(**{name: images[name].mask(by_aws)})
+    images = images[_differ_in_group(images, ["account_id", "image_name"], _COMPARED_SETTINGS)]
     usual = {
         f"_{name}": values
         for name in _COMPARED_SETTINGS
@@ -322,7 +317,7 @@ def _find_differences(images: pd.DataFrame) -> pd.DataFrame:
     }
     names = [name.removeprefix("_") for name in usual]
     differs = [images[name].ne(usual[f"_{name}"]).fillna(False) for name in names]
-    is_different = pd.concat(differs, axis=1).any(axis=1) if differs else images["state"].isna()
+    is_different = pd.concat(differs, axis=1).any(axis=1) if differs else images["region"].isin([])
     rows = where_true(images.assign(**usual), is_different)
 
     def describe(*values: Any) -> str:
@@ -334,9 +329,24 @@ def _find_differences(images: pd.DataFrame) -> pd.DataFrame:
         )
 
     advice = "Ask whether the difference is meant: regions may need different settings."
-    return make_findings(rows, map_rows(rows, describe, *names, *usual), advice).assign(
-        severity="info"
+    evidence = RowText(describe, *names, *usual)
+    return make_problems(rows, evidence, advice, severity="info")
+
+
+def _differ_in_group(
+    images: pd.DataFrame, group: Iterable[str], columns: Iterable[str]
+) -> npt.NDArray[np.bool_]:
+    """Return a mask of the rows in a group of which any column has several values.
+
+    Most groups have none, and numbers are compared faster than text.
+    """
+    groups, values = (
+        pd.DataFrame({name: pd.factorize(images[name])[0] for name in names})
+        for names in (group, columns)
     )
+    by_group = values.groupby(groups.groupby(list(groups)).ngroup())
+    differs = by_group.transform("min").ne(by_group.transform("max")).any(axis=1)
+    return differs.to_numpy()
 
 
 def _find_usual(images: pd.DataFrame, column: str) -> pd.Series | None:

@@ -9,13 +9,14 @@ import pandas as pd
 
 from fastlaunch_nb.formatting import format_count, to_single_line
 from fastlaunch_nb.rules import failure_reasons
-from fastlaunch_nb.rules.cli_commands import Step, list_preparations, list_snapshots, map_commands
+from fastlaunch_nb.rules.cli_commands import Step, list_preparations, list_snapshots, row_command
 from fastlaunch_nb.rules.rule import (
+    Problems,
+    RowText,
     RuleInput,
     format_since,
     is_known,
-    make_findings,
-    map_rows,
+    make_problems,
     rule,
     where_true,
 )
@@ -38,24 +39,23 @@ MAX_TIME_IN_STATE: Final = {
     reads=("state",),
     advises="look at what is left, remove the cause, then enable or disable again",
 )
-def find_failures(facts: RuleInput) -> pd.DataFrame:
+def find_failures(facts: RuleInput) -> Problems:
     """Find images in a failed state, with advice for the reason of each."""
     rows = where_true(facts.images, facts.images["state"].isin(FAILED_STATES))
     counts = _count_failures(facts.intervals)
-    keys = rows[[*KEY, "state"]].itertuples(index=False, name=None)
 
-    def describe(state: str, start: Any, reason: Any, count: int) -> str:
+    def describe(start: Any, reason: Any, *key: Any) -> str:
+        state, count = key[-1], counts.get(key, 0)
         times = f"; {count} times in the observed history" if count > 1 else ""
         cause = to_single_line(reason) if is_known(reason) else "no reason given"
         return f"{state} {format_since(start, facts.at)}{times}: {cause}"
 
-    rows = rows.assign(_count=[counts.get(key, 0) for key in keys])
-    columns = ("state", "state_transition_time", "state_transition_reason", "_count")
-    return make_findings(
+    columns = ("state_transition_time", "state_transition_reason", *KEY, "state")
+    return make_problems(
         rows,
-        map_rows(rows, describe, *columns),
-        map_rows(rows, _format_advice, "state", "state_transition_reason", "snapshots"),
-        map_commands(rows, list_snapshots, "image_id"),
+        RowText(describe, *columns),
+        RowText(_format_advice, "state", "state_transition_reason", "snapshots"),
+        row_command(list_snapshots, "image_id"),
     )
 
 
@@ -90,7 +90,7 @@ def _format_advice(state: str, reason: Any, snapshots: Any) -> str:
     silent="the time of observation or of the transition is unknown",
     advises="look again, then at what is running or left",
 )
-def find_stuck_images(facts: RuleInput) -> pd.DataFrame:
+def find_stuck_images(facts: RuleInput) -> Problems:
     """Find images that have been enabling or disabling for too long."""
     limits = facts.images["state"].map(MAX_TIME_IN_STATE).astype("timedelta64[us]")
     rows = where_true(facts.images, facts.age > limits)
@@ -107,9 +107,9 @@ def find_stuck_images(facts: RuleInput) -> pd.DataFrame:
         list_them = list_snapshots if state == "disabling" else list_preparations
         return list_them(region, image_id)
 
-    return make_findings(
+    return make_problems(
         rows,
-        map_rows(rows, describe, "state", "state_transition_time"),
-        map_rows(rows, advise, "state"),
-        map_commands(rows, look, "state", "image_id"),
+        RowText(describe, "state", "state_transition_time"),
+        RowText(advise, "state"),
+        row_command(look, "state", "image_id"),
     )

@@ -117,7 +117,7 @@ class _Regions:
         """Yield each account and region with nulls in a column: why, and how to have it read."""
         unknown = np.flatnonzero(values.isna())
         _, first, counts = np.unique(self._numbers[unknown], return_index=True, return_counts=True)
-        examples = self._columns.iloc[unknown[first]].to_dict("records")
+        examples: list[Any] = self._columns.iloc[unknown[first]].to_dict("records")
         for example, count in zip(examples, counts.tolist(), strict=True):
             why, how = _explain(column, example.pop("not_read", None), count, is_given=is_given)
             yield {**example, "why": why, "how": how}

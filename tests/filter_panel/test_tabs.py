@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from html import escape
 from typing import Any
@@ -12,8 +13,11 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.tabs import TITLES
+from fastlaunch_nb.formatting import to_single_line
+from fastlaunch_nb.rules.evaluate import Evaluation
 from fastlaunch_nb.shells import get_native_shell
 from fastlaunch_nb.sources.pages import empty_images
+from tests.helpers.cases import some
 from tests.helpers.panel_widgets import read_table
 
 TIMELINE, CAPACITY, FINDINGS, CODE = (
@@ -79,10 +83,28 @@ def test_a_tab_draws_the_current_filters(images: pd.DataFrame) -> None:
     tabs.selected_index = TIMELINE
     assert len(tabs._chart._rows) == 3
     tabs.selected_index = FINDINGS
-    findings = tabs._findings._table._rows[tabs._findings._table._mask]
     expected = fl.findings(images)
     expected = expected[expected["region"] == "eu-west-1"]
-    assert findings["evidence"].tolist() == expected["evidence"].tolist()
+    _, text = tabs._findings._table._export(",")
+    exported = pd.read_csv(io.StringIO(text), dtype=str)
+    for name in ("evidence", "advice", "command"):
+        assert exported[name].tolist() == expected[name].tolist()
+
+
+def test_texts_are_composed_for_the_page_only(images: pd.DataFrame) -> None:
+    """Findings get their texts when they are visible, exported, or sorted by."""
+    fleet = pd.concat([images] * 9, ignore_index=True)
+    fleet = fleet.assign(image_id=[f"ami-{n:03}" for n in range(len(fleet))])
+    tabs: Any = fl.panel(fleet)._tabs
+    tabs.selected_index = FINDINGS
+    table, expected = tabs._findings._table, fl.findings(fleet)
+    assert len(expected) > len(table._page)
+    assert table._rows["evidence"].isna().all()
+    for evidence in some(expected["evidence"].head(len(table._page))):
+        assert escape(to_single_line(evidence)) in read_table(table)
+    table._sort.value = "evidence"
+    exported = pd.read_csv(io.StringIO(table._export(",")[1]), dtype=str)
+    assert exported["evidence"].tolist() == sorted(expected["evidence"])
 
 
 def test_given_intervals_and_findings_are_filtered(images: pd.DataFrame) -> None:
@@ -113,14 +135,14 @@ def test_a_message_shows_that_findings_take_time(
     tabs: Any = fl.panel(images)._tabs
     messages: list[str] = []
 
-    def check(*tables: Any, **options: Any) -> pd.DataFrame:
+    def check(*arguments: Any) -> Evaluation:
         view = tabs._findings
         assert view._table in view.children
         assert view._table._itable.layout.display == "none"
         messages.append(view._table._message.value)
-        return fl.findings(*tables, **options)
+        return Evaluation(*arguments)
 
-    monkeypatch.setattr("fastlaunch_nb.filter_panel.tabs.evaluate_rules", check)
+    monkeypatch.setattr("fastlaunch_nb.filter_panel.tabs.Evaluation", check)
     tabs.selected_index = FINDINGS
     [message] = messages
     assert "Checking for problems" in message

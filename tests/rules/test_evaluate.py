@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.rules.evaluate import RULES
-from fastlaunch_nb.rules.rule import SEVERITIES, STOCK
+from fastlaunch_nb.rules.evaluate import RULES, Evaluation, prepare_facts
+from fastlaunch_nb.rules.rule import SEVERITIES, STOCK, Problems, RowText
 from fastlaunch_nb.schema import columns
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.schema.joins import FINDINGS, JOINED, JOINS
@@ -289,6 +290,41 @@ def test_unknown_values_cause_no_findings(numbers: set[int]) -> None:
     found = fl.findings(make_images_without(*columns))
     images = set(find_all()[[*KEY]].itertuples(index=False, name=None))
     assert set() == set(found[[*KEY]].itertuples(index=False, name=None)) - images
+
+
+@costly
+@given(st.sets(st.sampled_from(range(len(SOURCES)))), st.integers(0, 20), st.integers(1, 20))
+def test_texts_are_the_same_when_they_are_composed_later(
+    numbers: set[int], first: int, step: int
+) -> None:
+    """Law: some rows with their texts are those rows of findings, whatever is unknown."""
+    columns = set().union(*(SOURCES[number] for number in numbers))
+    arguments = {**make_all_arguments(), "images": make_images_without(*columns)}
+    found = fl.findings(**arguments)
+    later = Evaluation(prepare_facts(**{"intervals": None, **arguments}), RULES)
+    assert later.rows["evidence"][later.rows["finding"].ne("drift")].isna().all()
+    for rows in (later.rows, later.rows.iloc[first::step], later.rows.iloc[:0]):
+        composed = later.compose(rows).drop(columns=["remedy", "_source", "_position"])
+        pd.testing.assert_frame_equal(composed, found.drop(columns="remedy").loc[rows.index])
+    assert later.has_commands() == found["command"].notna().any()
+
+
+def test_a_text_that_fails_later_is_a_finding() -> None:
+    """If a text of a rule cannot be composed, the row names the rule and its error."""
+
+    def fail(_state: str) -> str:
+        raise ValueError("no text")
+
+    rule = replace(
+        STATE_RULES[0], find=lambda facts: Problems(facts.images, RowText(fail, "state"), "")
+    )
+    later = Evaluation(prepare_facts(make_fleet(FAILED), None, None, None), [rule, STATE_RULES[1]])
+    [row] = later.compose(later.rows).to_dict("records")
+    [expected] = fl.findings(make_fleet(FAILED), rules=[rule]).to_dict("records")
+    assert "no text" in row["evidence"]
+    assert [row[name] for name in ("evidence", "advice")] == [
+        expected[name] for name in ("evidence", "advice")
+    ]
 
 
 def test_an_unknown_stock_costs_nothing() -> None:
