@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -41,11 +42,13 @@ _TILES = {
     INTERRUPTED: _TileStyle("#cc79a7", "?"),
     NOT_OPTED_IN: _TileStyle("rgba(128,128,128,0.06)", "–", style.GREY),
 }
+_EXPLANATIONS = {kind: STATUSES[kind] for kind in (PARTIAL, FAILED, INTERRUPTED, NOT_OPTED_IN)}
 # All in pixels; the last two are the room below the tiles for region names:
 _ROW_HEIGHT, _MAX_HEIGHT, _FLAT_MARGIN, _SLANTED_MARGIN = 26, 1400, 44, 100
 _MAX_FLAT_NAMES: Final = 4  # more regions have slanted names
 _MAX_MARKED_ROWS: Final = 60  # more rows are too low for marks and for a name each
 _MAX_LARGE_COLUMNS: Final = 10  # more columns are too narrow for large marks
+_HOVER: Final = "<b>%{customdata} · %{x}</b><br>%{hovertext}<extra></extra>"
 _NEEDED = ("account_id", "account_name", "region", "status", "error_code", "rows")
 
 
@@ -91,15 +94,12 @@ def fleet_map(coverage: IntoDataFrame) -> go.Figure:
     for noun, drawn in (("account", accounts), ("region", regions)):
         if omitted := scans[f"_{noun}"].nunique() - len(drawn):
             subtitle.append(f"{format_count(omitted, noun)} not drawn, as no image was seen there")
-    drawn_scans = scans[scans["_account"].isin(accounts) & scans["_region"].isin(regions)]
-    legend, rows = _make_legend({*drawn_scans["status"]}), len(accounts)
+    tiles = _place_tiles(scans, accounts, regions)
+    legend, rows = _make_legend({*tiles["status"]}), len(accounts)
     figure = style.base_figure(_make_title(scans), [subtitle], coverage, rows=rows, legend=legend)
-    for kind in _TILES:
-        if (drawn_scans["_kind"] == kind).any():
-            figure.add_trace(_tile_trace(drawn_scans, kind, accounts, regions))
+    figure.add_traces([*_make_traces(tiles, (len(accounts), len(regions)))])
     _label_axes(figure, accounts, regions)
-    texts = [_describe_account(drawn_scans, account, regions) for account in accounts]
-    alt_text.attach_rows(figure, texts)
+    alt_text.attach_rows(figure, _describe_accounts(tiles, accounts))
     return figure
 
 
@@ -167,62 +167,96 @@ def _make_legend(statuses: set[str]) -> list[LegendEntry]:
     return entries
 
 
-def _describe_account(scans: pd.DataFrame, account: str, regions: list[str]) -> RowText:
-    records = scans[scans["_account"] == account].to_dict("records")
-    by_region = {record["_region"]: _describe_scan(record) for record in records}
-    lines = [f"{region}: {by_region[region]}" for region in regions if region in by_region]
-    return [[account], *([line] for line in lines)]
+def _describe_accounts(tiles: pd.DataFrame, accounts: list[str]) -> list[RowText]:
+    rows: list[list[list[str]]] = [[[account]] for account in accounts]
+    for row, region, text in zip(tiles["_row"], tiles["_region"], tiles["_text"], strict=True):
+        rows[row].append([f"{region}: {text}"])
+    return list(rows)
 
 
-def _describe_scan(scan: dict[Any, Any]) -> str:
-    images = format_count(scan["_rows"])
-    if scan["status"] == COMPLETE:
+def _describe_scan(count: int, status: str, error_code: Any) -> str:
+    images = format_count(count)
+    if status == COMPLETE:
         return images
-    error = "" if alt_text.is_missing(scan["error_code"]) else f" ({scan['error_code']})"
-    count = f"{images}, " if scan["_rows"] else ""
-    return f"{count}{scan['status']}{error}"
+    error = "" if alt_text.is_missing(error_code) else f" ({error_code})"
+    return f"{images}, {status}{error}" if count else f"{status}{error}"
 
 
 # --- tiles and axes -------------------------------------------------------------------
 
 
-def _tile_trace(
-    scans: pd.DataFrame, kind: str, accounts: list[str], regions: list[str]
-) -> go.Heatmap:
-    """Return the tiles of one kind; all other cells are empty."""
-    tile, scans = _TILES[kind], scans[scans["_kind"] == kind]
-    has_marks = len(accounts) <= _MAX_MARKED_ROWS
-    size = 12 if len(regions) <= _MAX_LARGE_COLUMNS else 10
-    marks = [tile.mark.format(f"{count:,}") for count in scans["_rows"]]
-    explanation = [] if kind in {_SOME, _NONE} else [STATUSES.get(kind, "")]
-    hover_labels = [
-        alt_text.draw_row(alt_text.row_text(scan, _describe_scan(scan), *explanation))
-        for scan in scans.to_dict("records")
+def _place_tiles(scans: pd.DataFrame, accounts: list[str], regions: list[str]) -> pd.DataFrame:
+    """Return the scans that have a tile, by row and column, with the text of each."""
+    rows, columns = (
+        pd.Index(names).get_indexer(scans[name])
+        for name, names in (("_account", accounts), ("_region", regions))
+    )
+    tiles = scans.assign(_row=rows, _column=columns)[(rows >= 0) & (columns >= 0)]
+    values = zip(tiles["_rows"], tiles["status"], tiles["error_code"], strict=True)
+    tiles = tiles.assign(_text=[_describe_scan(*scan) for scan in values])
+    return tiles.sort_values(["_row", "_column"])
+
+
+def _make_traces(tiles: pd.DataFrame, shape: tuple[int, int]) -> Iterator[go.Heatmap]:
+    """Yield the tiles of each kind, which has marks of its own; without marks, all at once."""
+    kinds = [kind for kind in _TILES if (tiles["_kind"] == kind).any()]
+    if shape[0] > _MAX_MARKED_ROWS:
+        yield _make_trace(tiles, kinds, shape)
+        return
+    size = 12 if shape[1] <= _MAX_LARGE_COLUMNS else 10
+    for kind in kinds:
+        tile, of_kind = _TILES[kind], tiles[tiles["_kind"] == kind]
+        marks = [tile.mark.format(f"{count:,}") for count in of_kind["_rows"]]
+        trace = _make_trace(of_kind, [kind], shape)
+        yield trace.update(
+            text=_make_grid(of_kind, marks, shape, ""),
+            texttemplate="%{text}",
+            textfont={"size": size, "color": tile.text_colour},
+            ygap=2,
+        )
+
+
+def _make_trace(tiles: pd.DataFrame, kinds: list[str], shape: tuple[int, int]) -> go.Heatmap:
+    """Return tiles of these kinds; all other cells are empty."""
+    flat = [kind for kind in kinds if kind != _SOME]
+    codes = {kind: number - len(flat) for number, kind in enumerate(flat)}  # all below 0
+    counts, darkest = tiles["_rows"], max(2, int(tiles["_rows"].max()))
+    colours = [(codes[kind] + end, _TILES[kind].colour) for kind in flat for end in (-0.5, 0.5)]
+    if _SOME in kinds:
+        colours += [(-0.5, _FEW)] * bool(flat) + [(1, _FEW), (darkest, _MANY)]
+    least, most = colours[0][0], colours[-1][0]
+    names = zip(tiles["account_name"], tiles["account_id"], strict=True)
+    origins = [
+        alt_text.draw_line([name for name in pair if not alt_text.is_missing(name)])
+        for pair in names
     ]
-
-    def make_grid(values: Any, default: str | None) -> list[list[Any]]:
-        table = scans.assign(value=pd.Series([*values], index=scans.index, dtype=object))
-        grid = table.pivot(index="_account", columns="_region", values="value")
-        grid = grid.reindex(index=accounts, columns=regions).astype(object)
-        return list(grid.where(grid.notna(), default).to_numpy().tolist())
-
-    trace = go.Heatmap(
-        z=make_grid(scans["_rows"], None),
-        text=make_grid(marks, ""),
-        texttemplate="%{text}" if has_marks else None,
-        textfont={"size": size, "color": tile.text_colour},
-        hovertext=make_grid(hover_labels, ""),
-        hovertemplate=style.HOVER,
-        colorscale=[[0, tile.colour], [1, tile.colour]],
+    hover = [
+        "<br>".join(map(alt_text.escape_markup, filter(None, (text, _EXPLANATIONS.get(kind)))))
+        for text, kind in zip(tiles["_text"], tiles["_kind"], strict=True)
+    ]
+    return go.Heatmap(
+        z=_make_grid(tiles, tiles["_kind"].map(codes).fillna(counts).astype(int), shape, None),
+        customdata=_make_grid(tiles, origins, shape, ""),
+        hovertext=_make_grid(tiles, hover, shape, ""),
+        hovertemplate=_HOVER,
+        colorscale=[[(end - least) / (most - least), colour] for end, colour in colours],
+        zmin=least,
+        zmax=most,
         showscale=False,
         hoverongaps=False,
         xgap=2,
-        ygap=2 if has_marks else 0,
+        ygap=0,
     )
-    if kind == _SOME:
-        darkest = max(2, int(scans["_rows"].max()))
-        trace.update(colorscale=[[0, _FEW], [1, _MANY]], zmin=1, zmax=darkest)
-    return trace
+
+
+def _make_grid(
+    tiles: pd.DataFrame, values: Iterable[Any], shape: tuple[int, int], default: str | None
+) -> list[list[Any]]:
+    """Return a value for each row and column."""
+    grid = np.full(shape, default, dtype=object)
+    grid[tiles["_row"], tiles["_column"]] = [*values]
+    rows: list[list[Any]] = grid.tolist()
+    return rows
 
 
 def _label_axes(figure: go.Figure, accounts: list[str], regions: list[str]) -> None:
