@@ -6,7 +6,7 @@ Text from AWS passes through :func:`escape_markup`, because plotly renders some 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape, unescape
 from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -125,7 +125,7 @@ def figure_text(figure: object) -> FigureText:
         raise InputError(f"{_EXPECTED} Got a {type(figure).__name__}.")
     heading, meta = figure.layout.title, _read_meta(figure)
     title = unescape(meta.get("title") or "")
-    lines, rows = ([*map(unescape, meta.get(name, []))] for name in ("lines", "rows"))
+    lines, rows = [*map(unescape, meta.get("lines", []))], [*map(unescape, _read_rows(meta))]
     if not meta:
         subtitle = map(_strip_markup, (heading.subtitle.text or "").split("<br>"))
         lines = [*filter(None, subtitle)]
@@ -151,6 +151,26 @@ def attach_name(figure: go.Figure, chart: str) -> None:
 def attach_rows(figure: go.Figure, rows: Iterable[RowText]) -> None:
     """Attach the text of the rows to a figure, from top to bottom."""
     _update_meta(figure, rows=[_escape_line([*chain.from_iterable(row)]) for row in rows])
+
+
+def attach_table(figure: go.Figure, columns: Iterable[str], rows: Iterable[Line]) -> None:
+    """Attach the text of the rows to a figure: a name, and below each column a text or none.
+
+    The name of a column is stored once, because there may be 100,000 cells.
+    """
+    cells = [[escape_markup(cell) if cell else None for cell in row] for row in rows]
+    _update_meta(figure, columns=[*map(escape_markup, columns)], rows=cells)
+
+
+def _read_rows(meta: dict[str, Any]) -> Iterator[str]:
+    """Yield the text of each row, of a list or of a table."""
+    for row in meta.get("rows", []):
+        if isinstance(row, str):
+            yield row
+        else:
+            name, *cells = row
+            pairs = zip(meta["columns"], cells, strict=True)
+            yield ", ".join([name, *(f"{column}: {cell}" for column, cell in pairs if cell)])
 
 
 def attach_images(figure: go.Figure, rows: Iterable[Any], images: pd.DataFrame) -> None:

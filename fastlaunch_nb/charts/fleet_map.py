@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.alt_text import LegendEntry, RowText
+from fastlaunch_nb.charts.alt_text import LegendEntry
 from fastlaunch_nb.formatting import format_count
 from fastlaunch_nb.schema.columns import (
     COMPLETE,
@@ -95,11 +95,14 @@ def fleet_map(coverage: IntoDataFrame) -> go.Figure:
         if omitted := scans[f"_{noun}"].nunique() - len(drawn):
             subtitle.append(f"{format_count(omitted, noun)} not drawn, as no image was seen there")
     tiles = _place_tiles(scans, accounts, regions)
-    legend, rows = _make_legend({*tiles["status"]}), len(accounts)
-    figure = style.base_figure(_make_title(scans), [subtitle], coverage, rows=rows, legend=legend)
-    figure.add_traces([*_make_traces(tiles, (len(accounts), len(regions)))])
+    legend, shape = _make_legend({*tiles["status"]}), (len(accounts), len(regions))
+    figure = style.base_figure(
+        _make_title(scans), [subtitle], coverage, rows=len(accounts), legend=legend
+    )
+    figure.add_traces([*_make_traces(tiles, shape)])
     _label_axes(figure, accounts, regions)
-    alt_text.attach_rows(figure, _describe_accounts(tiles, accounts))
+    texts = zip(accounts, _make_grid(tiles, tiles["_text"], shape, None), strict=True)
+    alt_text.attach_table(figure, regions, ([account, *row] for account, row in texts))
     return figure
 
 
@@ -167,13 +170,6 @@ def _make_legend(statuses: set[str]) -> list[LegendEntry]:
     return entries
 
 
-def _describe_accounts(tiles: pd.DataFrame, accounts: list[str]) -> list[RowText]:
-    rows: list[list[list[str]]] = [[[account]] for account in accounts]
-    for row, region, text in zip(tiles["_row"], tiles["_region"], tiles["_text"], strict=True):
-        rows[row].append([f"{region}: {text}"])
-    return list(rows)
-
-
 def _describe_scan(count: int, status: str, error_code: Any) -> str:
     images = format_count(count)
     if status == COMPLETE:
@@ -188,13 +184,12 @@ def _describe_scan(count: int, status: str, error_code: Any) -> str:
 def _place_tiles(scans: pd.DataFrame, accounts: list[str], regions: list[str]) -> pd.DataFrame:
     """Return the scans that have a tile, by row and column, with the text of each."""
     rows, columns = (
-        pd.Index(names).get_indexer(scans[name])
+        pd.Index(names).get_indexer(pd.Index(scans[name]))
         for name, names in (("_account", accounts), ("_region", regions))
     )
     tiles = scans.assign(_row=rows, _column=columns)[(rows >= 0) & (columns >= 0)]
     values = zip(tiles["_rows"], tiles["status"], tiles["error_code"], strict=True)
-    tiles = tiles.assign(_text=[_describe_scan(*scan) for scan in values])
-    return tiles.sort_values(["_row", "_column"])
+    return tiles.assign(_text=[_describe_scan(*scan) for scan in values])
 
 
 def _make_traces(tiles: pd.DataFrame, shape: tuple[int, int]) -> Iterator[go.Heatmap]:
