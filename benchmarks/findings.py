@@ -5,7 +5,6 @@ Compare the figures of one run with each other and with the goals, not with thos
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,9 @@ import pandas as pd
 import fastlaunch_nb as fl
 from benchmarks import cpu_seconds, growth, seconds
 from fastlaunch_nb.filter_panel.tabs import TITLES
-from fastlaunch_nb.schema.columns import COLUMNS
+from fastlaunch_nb.rules.rule import ENABLED_STATES
+from fastlaunch_nb.rules.state_rules import MAX_TIME_IN_STATE
+from fastlaunch_nb.schema.columns import COLUMNS, FAILED_STATES
 from fastlaunch_nb.schema.joins import JOINED
 
 IMAGES = 100_000
@@ -27,7 +28,7 @@ def main() -> None:
     images = fleet(IMAGES)
     found = fl.findings(images)
     at_once = seconds(lambda: fl.findings(images))
-    alone = {"below-target", "unused", "slow-to-fill"}
+    alone = {"failed", "stuck", "image-gone"}
     some = [rule for rule in fl.RULES if rule.name in alone]
     part = fl.findings(images, rules=some)
     one_by_one = seconds(lambda: naive(images))
@@ -85,15 +86,13 @@ def naive(images: pd.DataFrame) -> list[tuple[str, str]]:
     """Return what three of the rules find, one row after the other."""
     found = []
     for _, row in images.iterrows():
-        if row["state"] == "enabled":
-            if row["available_snapshots"] < row["target_resource_count"]:
-                found.append(("below-target", row["image_id"]))
-            launched = row["fast_launches"] or row["cold_launches"]
-            if row["available_snapshots"] > 0 and not launched:
-                found.append(("unused", row["image_id"]))
-        rounds = math.ceil(row["target_resource_count"] / row["max_parallel_launches"])
-        if row["state"] in ("enabling", "enabled") and rounds > 8:
-            found.append(("slow-to-fill", row["image_id"]))
+        if row["state"] in FAILED_STATES:
+            found.append(("failed", row["image_id"]))
+        limit = MAX_TIME_IN_STATE.get(row["state"])
+        if limit is not None and row["observed_at"] - row["state_transition_time"] > limit:
+            found.append(("stuck", row["image_id"]))
+        if row["image_state"] != "available" and row["state"] in ENABLED_STATES:
+            found.append(("image-gone", row["image_id"]))
     return found
 
 

@@ -67,7 +67,7 @@ def compare_maps() -> None:
 
 
 def compare_sizes() -> None:
-    """Print the size of timelines of bars, beside that of plotly's own."""
+    """Print the size of a timeline of bars, and that of plotly's own."""
     rows = history(images=500, each=6)
     ours = len(fl.timeline(rows, since=None).to_json())
     bars = px.timeline(

@@ -114,7 +114,7 @@ def findings(
 
 
 class Evaluation:
-    """What rules found in facts; unless it is `composed`, without evidence, advice and command.
+    """The findings of rules; unless they are `composed`, without evidence, advice and command.
 
     `rows` has the columns of :func:`findings`, and more that :meth:`compose` reads.
     """

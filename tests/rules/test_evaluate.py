@@ -302,7 +302,8 @@ def test_texts_are_the_same_when_they_are_composed_later(
     arguments = {**make_all_arguments(), "images": make_images_without(*columns)}
     found = fl.findings(**arguments)
     later = Evaluation(prepare_facts(**{"intervals": None, **arguments}), RULES)
-    assert later.rows["evidence"][later.rows["finding"].ne("drift")].isna().all()
+    composed_early = later.rows.loc[later.rows["evidence"].notna(), "finding"]
+    assert {*composed_early} <= {"drift"}
     for rows in (later.rows, later.rows.iloc[first::step], later.rows.iloc[:0]):
         composed = later.compose(rows).drop(columns=["remedy", "_source", "_position"])
         pd.testing.assert_frame_equal(composed, found.drop(columns="remedy").loc[rows.index])
