@@ -157,8 +157,8 @@ def _add_record(commands: _Commands) -> None:
     )
     add(
         "--compact",
-        action="store_true",
-        help="then merge the store's small files, for example once a day",
+        action=argparse.BooleanOptionalAction,
+        help="then merge the small files of all days, or none; by default, of one day that is over",
     )
 
 

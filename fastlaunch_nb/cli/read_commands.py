@@ -108,11 +108,11 @@ def sweep_accounts(options: argparse.Namespace) -> None:
 
 def record_sweep(options: argparse.Namespace) -> None:
     """Record a sweep or events in a store; print one line that monitoring tools can parse."""
-    history = open_store(options)
+    history, merges_one_day = open_store(options), options.compact is None
     result = None
     if options.events is None:
         result = run_sweep(options)
-        history.record(result)
+        history.record(result, compact=merges_one_day)
         statuses = result.coverage["status"].value_counts()
         counts = {
             "sweep_id": result.sweep_id,
@@ -123,7 +123,7 @@ def record_sweep(options: argparse.Namespace) -> None:
     else:
         refuse_source_options(options, "--events")
         events = from_events(options.events)
-        history.record(events)
+        history.record(events, compact=merges_one_day)
         counts = {"events": len(events)}
     print("recorded", *(f"{name}={count}" for name, count in counts.items()), flush=True)
     if options.compact:
