@@ -204,7 +204,7 @@ def paginator(ec2: Any) -> Any:
 
 
 @pytest.mark.parametrize("form", ["columns", "items"])
-@given(plan=st.lists(steps, min_size=1, max_size=6), state=st.sampled_from([*STATES, "disabled"]))
+@given(plan=st.lists(steps, min_size=1, max_size=6), state=st.sampled_from([*STATES, "disabling"]))
 @example(plan=[(0, None), (2, 4), (3, 4), (3, 4), (None, 1)], state="enabled")
 def test_slices_equal_those_of_boto3(
     paginator: Any, form: str, plan: list[tuple[int | None, int | None]], state: str
