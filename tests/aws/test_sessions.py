@@ -62,7 +62,7 @@ def use_everything(target: Any = None, *, regions: str | None = REGION) -> None:
     """Read EC2 and write to S3, as a user does."""
     sweep = fl.sweep(target, regions=regions, progress=False)
     assert sweep.failures.empty, sweep.failures["error_message"].tolist()
-    fl.History("s3://bucket/fleet", target=target).record(sweep)
+    fl.History("s3://bucket/fleet", target=target).record(sweep, compact=False)
 
 
 def make_profile(name: str, **settings: str) -> str:
