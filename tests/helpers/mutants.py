@@ -91,7 +91,8 @@ ROOMS = {  # each with its doctests, and the quickest tests first
         (
             "fastlaunch_nb/history",
             *(f"tests/history/test_{name}.py" for name in ("deduplicate", "thin", "as_of", "load")),
-            *(f"tests/history/test_{name}.py" for name in ("file_schema", "history", "store")),
+            *(f"tests/history/test_{name}.py" for name in ("file_schema", "compaction", "history")),
+            "tests/history/test_store.py",
         ),
     ),
 }
