@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import fastlaunch_nb as fl
-from benchmarks import cpu_seconds, growth, seconds
+from benchmarks import cpu_seconds, growth_exponent, seconds
 from fastlaunch_nb.filter_panel.tabs import TITLES
 from fastlaunch_nb.rules.rule import ENABLED_STATES
 from fastlaunch_nb.rules.state_rules import MAX_TIME_IN_STATE
@@ -46,7 +46,7 @@ def main() -> None:
     )
     for size, goal in SIZES.items():
         print(f"| of {size:,} | {times[size]:.2f} s CPU | {goal} |")
-    print(f"| its growth: the exponent | {growth(times):.2f} | 1.1 |")
+    print(f"| its growth: the exponent | {growth_exponent(times):.2f} | 1.1 |")
 
 
 def opened(images: pd.DataFrame) -> float:

@@ -6,10 +6,8 @@ Each is measured at a size, at four and at sixteen times that size, in CPU secon
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 import fastlaunch_nb as fl
+from benchmarks import cpu_seconds, growth_exponent
 from benchmarks.filters import BEFORE, fleet
 from benchmarks.replay import Replay
 from benchmarks.sweep import ENVIRONMENT, HOME, ROLE
@@ -29,7 +28,6 @@ from fastlaunch_nb.formatting import to_csv
 from fastlaunch_nb.schema.arrow import make_coverage
 
 Work = Callable[[], object]
-STEPS = (1, 4, 16)
 GOAL = 1.1
 
 
@@ -37,23 +35,15 @@ def main() -> None:
     """Measure, and print a Markdown table."""
     print("| what | rows | CPU s | exponent | goal |\n|---|---|---|---|---|")
     for what, (size, prepare) in VIEWS.items():
-        sizes = [size * step for step in STEPS]
-        taken = [measure(prepare, rows) for rows in sizes]
-        exponent = math.log(taken[-1] / taken[0]) / math.log(STEPS[-1])
-        rows = ", ".join(f"{rows:,}" for rows in sizes)
-        times = ", ".join(f"{seconds:.2f}" for seconds in taken)
-        print(f"| {what} | {rows} | {times} | {exponent:.2f} | {GOAL} |", flush=True)
+        taken = {rows: cpu_seconds(prepare(rows), runs=2) for rows in (size, 4 * size, 16 * size)}
+        sizes, times = (", ".join(texts) for texts in zip(*map(write, taken.items()), strict=True))
+        print(f"| {what} | {sizes} | {times} | {growth_exponent(taken):.2f} | {GOAL} |", flush=True)
 
 
-def measure(prepare: Callable[[int], Work], rows: int) -> float:
-    """Return the fewest CPU seconds of two runs."""
-    work = prepare(rows)
-    taken = []
-    for _ in range(2):
-        began = time.process_time()
-        work()
-        taken.append(time.process_time() - began)
-    return min(taken)
+def write(taken: tuple[int, float]) -> tuple[str, str]:
+    """Return a number of rows and the seconds that they took as text."""
+    rows, seconds = taken
+    return f"{rows:,}", f"{seconds:.2f}"
 
 
 # --- reads ----------------------------------------------------------------------------

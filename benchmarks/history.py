@@ -7,13 +7,11 @@ regions each instead, in a few minutes.
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import resource
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -23,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 import fastlaunch_nb as fl
+from benchmarks import cpu_seconds, growth_exponent
 from benchmarks.intervals import IMAGES, make_history
 from fastlaunch_nb.schema.arrow import make_coverage
 from fastlaunch_nb.schema.columns import COLUMNS
@@ -61,16 +60,6 @@ def main() -> None:
             measure_month(Path(folder))
 
 
-def cpu_seconds(work: Callable[[], object], runs: int = 2) -> float:
-    """Return the least CPU time of some runs."""
-    took = []
-    for _ in range(runs):
-        began = time.process_time()
-        work()
-        took.append(time.process_time() - began)
-    return min(took)
-
-
 # --- a month --------------------------------------------------------------------------
 
 
@@ -78,26 +67,25 @@ def measure_month(folder: Path) -> None:
     """Measure the reads of a month as it was recorded, after compact(), and of a part of it."""
     sweeps, store = month(), folder / "store"
     some_days = sweeps[: 4 * A_DAY]
-    plain = cpu_seconds(lambda: record(folder / "plain", some_days, compact=False), runs=1)
-    merging = cpu_seconds(lambda: record(folder / "merging", some_days), runs=1)
+    plain = cpu_seconds(lambda: record(folder / "plain", some_days, compact=False))
+    merging = cpu_seconds(lambda: record(folder / "merging", some_days))
     print(f"| a sweep of {IMAGES:,} images recorded | {1000 * plain / len(some_days):.0f} ms | |")
     print(f"| the same, and each day merged | {merging / plain:.2f} of that | |")
     record(store, sweeps)
     print(f"| {SWEEPS:,} sweeps, as `record` leaves them | {describe_files(store)} | |")
     peaks = {name: peak(store, name) for name in READS}
     recorded = {name: measure(store, name) for name in READS}
-    growth = {name: measure_growth(store, name, folder) for name in READS}
+    exponents = {name: measure_growth(store, name, folder) for name in READS}
     fl.History(store).compact()
     for name, took in recorded.items():
         print(f"| `{name}` of them | {took:.1f} s | {GOALS.get(name, '')} |")
         print(f"| the same, of its time after `compact()` | {took / measure(store, name):.2f} | |")
         print(f"| the same, memory at its peak | +{peaks[name]:.0f} MB | |")
-        print(
-            f"| the same, growth from {SIZES[0]} to {SIZES[-1]} days | n^{growth[name]:.2f} | 1.1 |"
-        )
+        what = f"the same, growth from {SIZES[0]} to {SIZES[-1]} days"
+        print(f"| {what} | n^{exponents[name]:.2f} | 1.1 |")
     history = fl.History(store)
     history.intervals()
-    again = cpu_seconds(lambda: READS["images(at=...)"](history))
+    again = cpu_seconds(lambda: READS["images(at=...)"](history), runs=2)
     print(f"| `images(at=...)`, once it is read | {again:.2f} s | |")
 
 
@@ -108,15 +96,15 @@ def measure(store: Path, name: str, runs: int = 2) -> float:
 
 def measure_growth(store: Path, name: str, folder: Path) -> float:
     """Return the exponent with which the time of a read grows with the days."""
-    times = []
+    times = {}
     for days in SIZES:
         part = folder / f"{days} days"
         if not part.exists():
             for path in sorted(store.glob("*/date=*")):
                 if path.name < f"date={START + pd.Timedelta(days, 'D'):%Y-%m-%d}":
                     shutil.copytree(path, part / path.relative_to(store))
-        times.append(measure(part, name))
-    return math.log(times[-1] / times[0]) / math.log(SIZES[-1] / SIZES[0])
+        times[days] = measure(part, name)
+    return growth_exponent(times)
 
 
 def peak(store: Path, name: str) -> float:
@@ -173,7 +161,7 @@ def record(store: Path, sweeps: Iterable[SweepData], *, compact: bool = True) ->
 def measure_week(store: Path) -> None:
     """Record a week of a large fleet, an image in each account and region, and read it."""
     history, sweeps = fl.History(store), 7 * A_DAY
-    took = cpu_seconds(lambda: record(store, week(sweeps)), runs=1)
+    took = cpu_seconds(lambda: record(store, week(sweeps)))
     rows = ACCOUNTS * REGIONS
     print(f"| {sweeps:,} sweeps of {rows:,} scans and images | {describe_files(store)} | |")
     print(f"| a sweep recorded, and each day merged | {1000 * took / sweeps:.0f} ms | |")
@@ -183,7 +171,7 @@ def measure_week(store: Path) -> None:
     for name in ("coverage()", "intervals()"):
         print(f"| `{name}` | {measure(store, name, runs=1):.1f} s | |")
         print(f"| the same, memory at its peak | +{peak(store, name):.0f} MB | |")
-    days = cpu_seconds(lambda: history.delete_before("2026-01-04"), runs=1)
+    days = cpu_seconds(lambda: history.delete_before("2026-01-04"))
     print(f"| `delete_before` of three days | {days:.2f} s | |")
 
 

@@ -21,7 +21,7 @@ import plotly.graph_objects as go
 from playwright.sync_api import Browser
 
 import fastlaunch_nb as fl
-from benchmarks import cpu_seconds, growth
+from benchmarks import cpu_seconds, growth_exponent
 from fastlaunch_nb.charts.timeline import MOST_BARS
 from fastlaunch_nb.schema.columns import COVERAGE, KEY, TEXT, TIME
 from tests.helpers.browser import launch_browser
@@ -62,8 +62,8 @@ def compare_maps() -> None:
         what = f"a fleet map of {accounts:,} accounts and {len(REGIONS)} regions"
         print(f"| {what}: to build | {times[accounts]:.2f} s CPU | {goals[0]} |")
         print(f"| {what}: its JSON | {sizes[accounts] / 1e6:.1f} MB | {goals[1]} |")
-    print(f"| growth of the time, the exponent | {growth(times):.2f} | 1.1 |")
-    print(f"| growth of the JSON, the exponent | {growth(sizes):.2f} | 1.1 |")
+    print(f"| growth of the time, the exponent | {growth_exponent(times):.2f} | 1.1 |")
+    print(f"| growth of the JSON, the exponent | {growth_exponent(sizes):.2f} | 1.1 |")
 
 
 def compare_sizes() -> None:

@@ -29,24 +29,22 @@ _HERE: Final = "Here"  # in a scope: filters that EC2 does not support
 _START: Final = "StartingToken"  # in a scope: the page token with which the read began
 _NEEDED: Final = ("scope", "status", "checkpoint", "account_name", *ACCOUNT_REGION)
 _ONE_SWEEP: Final = "Expected the coverage of one sweep."
-_EMPTY: Final[Mapping[str, Any]] = {  # fields of a scan in place of nulls
-    "region": None,
-    "scope": "",
-    "pages": 0,
-    "rows": 0,
-    "retries": 0,
-    "seconds": 0.0,
-}
+_ZEROS: Final[Mapping[str, Any]] = {"pages": 0, "rows": 0, "retries": 0, "seconds": 0.0}
+_EMPTY: Final = {**_ZEROS, "region": None, "scope": ""}  # fields of a scan in place of nulls
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The accounts to open, the request, the filters, and the scans of an earlier sweep."""
+    """The accounts to open, the request, the filters, and the scans of an earlier sweep.
+
+    If it `is_part`, the result has what these scans lack, without what they have read.
+    """
 
     account_tasks: tuple[AccountTask, ...]
     request: Mapping[str, Any]
     client_filters: Filters
     earlier_scans: tuple[RegionScan, ...] = ()
+    is_part: bool = False
 
     @classmethod
     def create(cls, targets: Any, regions: Any, filters: Any) -> Plan:
@@ -74,16 +72,16 @@ class Plan:
         coverage = validate_columns("coverage", table, *_NEEDED)
         _check_coverage(coverage)
         request, client_filters = _parse_scopes(coverage["scope"])
+        plan = cls((), request, client_filters, is_part=True)
+        unread = {**_ZEROS, "observed_at": None, "scope": plan.create_scan().scope}
         coverage = coverage.reindex(columns=[column.name for column in COVERAGE])
         scans = [
-            replace(scan, pages=0, rows=0, seconds=0.0, retries=0, observed_at=None)
-            if scan.is_incomplete
-            else scan
+            replace(scan, **unread) if scan.is_incomplete else scan
             for scan in _list_scans(coverage, [None] * len(coverage), request)
         ]
         is_needed = any(scan.is_incomplete for scan in scans)
         tasks = _plan_targets(parse_targets(targets) if is_needed else (), scans)
-        return cls(tasks, request, client_filters, tuple(scans))
+        return replace(plan, account_tasks=tasks, earlier_scans=tuple(scans))
 
     def create_scan(self) -> RegionScan:
         """Create the scan that every scan is a copy of."""
@@ -96,20 +94,24 @@ class Plan:
         tasks = (replace(task, target=make_portable(task.target)) for task in self.account_tasks)
         return replace(self, account_tasks=tuple(tasks))
 
-    def select_missing(self, scans: Sequence[RegionScan]) -> list[RegionScan]:
-        """Return the scans that an earlier coverage lacked; those from a later page name it."""
-        earlier = {scan.key: scan for scan in self.earlier_scans}
-        missing = []
-        for scan in scans:
-            before = earlier.get(scan.key)
-            if before is None or before.is_incomplete:
-                goes_on = before and before.checkpoint and scan.pages and not scan.is_restarted
-                conditions = {
-                    **json.loads(scan.scope or "{}"),
-                    _START: before and before.checkpoint,
-                }
-                missing.append(replace(scan, scope=_make_scope(conditions)) if goes_on else scan)
-        return missing
+    def finish(self, scans: Sequence[RegionScan]) -> Sequence[RegionScan]:
+        """Return the scans of the result, with the scopes of what they have read."""
+        scope = self.create_scan().scope
+        scans = [replace(scan, scope=scope) if scan.is_restarted else scan for scan in scans]
+        if not self.is_part:
+            return scans
+        complete = {scan.key for scan in self.earlier_scans if not scan.is_incomplete}
+        starts = {scan.key: scan.checkpoint for scan in self.earlier_scans}
+        missing = [scan for scan in scans if scan.key not in complete]
+        return [_name_start(scan, starts.get(scan.key)) for scan in missing]
+
+
+def _name_start(scan: RegionScan, token: str | None) -> RegionScan:
+    """Add to a scope the page token with which the read began, if it has pages from there on."""
+    if token is None or not scan.pages or scan.is_restarted:
+        return scan
+    conditions = {**json.loads(scan.scope or "{}"), _START: token}
+    return replace(scan, scope=_make_scope(conditions))
 
 
 # --- accounts -------------------------------------------------------------------------

@@ -147,10 +147,8 @@ def sweep(
         progress=progress,
         stop=stop,
     )
-    scans = scheduler.run()
+    scans = plan.finish(scheduler.run())
     warn_of_refused_dates(scan.refused_date for scan in scans)
-    if resume is not None and not earlier:
-        scans = plan.select_missing(scans)
     result = _create_sweep(plan, scans, started_at, earlier)
     if strict and len(result.failures):
         raise SweepError("\n".join(format_failures(result.failures)), result)

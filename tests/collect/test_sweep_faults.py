@@ -511,12 +511,35 @@ def test_a_part_proves_no_absence(images: pd.DataFrame, monkeypatch: pytest.Monk
 def test_a_part_with_an_expired_token_is_the_whole_region(
     images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A scan that has to start again has all rows of its region, and an empty scope."""
-    FailingRequests(monkeypatch, "InvalidNextToken", {4, 5})
+    """A scan that starts again has all rows of its region, and the scope of a whole read."""
+    failing = FailingRequests(monkeypatch, "InvalidNextToken", {4, 5})
     swept = fl.sweep(regions=REGION)
     assert swept.coverage["pages"].tolist() == [3]
+    whole = [["", "complete", 23]]
     part = fl.sweep(resume=swept.coverage)
-    assert part.coverage[["scope", "status", "rows"]].values.tolist() == [["", "complete", 23]]
+    assert part.coverage[["scope", "status", "rows"]].values.tolist() == whole
+    failing.numbers, failing.count = {2}, 0
+    part = fl.sweep(resume=swept.coverage)
+    assert part.coverage[["status", "rows"]].values.tolist() == [["partial", 5]]
+    assert json.loads(part.coverage["scope"][0]).keys() == {"StartingToken"}
+    for unread in (part, part.coverage):
+        failing.numbers, failing.count = {1}, 0
+        again = fl.sweep(resume=unread)
+        assert again.coverage[["scope", "status", "rows"]].values.tolist() == whole
+
+
+def test_a_part_that_reads_nothing_is_a_failed_whole(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part without a page has the scope of the sweep, and where to go on."""
+    failing = FailingRequests(monkeypatch, "RequestExpired", {4, 6, 7})
+    swept = fl.sweep(regions=REGION)
+    first = fl.sweep(resume=swept.coverage)
+    assert first.coverage["pages"].tolist() == [1]
+    part = fl.sweep(resume=first.coverage)
+    assert failing.count == 7
+    assert part.coverage[["scope", "status"]].values.tolist() == [["", "failed"]]
+    assert part.coverage["checkpoint"].notna().tolist() == [True]
 
 
 def test_a_part_has_the_filters_of_the_sweep(demo: Demo) -> None:
