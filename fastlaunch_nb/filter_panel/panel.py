@@ -17,9 +17,10 @@ from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
 from fastlaunch_nb.filter_panel.facet import Facet
 from fastlaunch_nb.filter_panel.filter_chips import FilterChips, summarize_filters
+from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.static_html import render_static_html
 from fastlaunch_nb.filter_panel.table import Key
-from fastlaunch_nb.filter_panel.tabs import PanelData, PanelTabs
+from fastlaunch_nb.filter_panel.tabs import PanelTabs
 from fastlaunch_nb.filter_panel.widget_helpers import (
     TITLES,
     Debounce,

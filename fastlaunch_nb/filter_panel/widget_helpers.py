@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import ipywidgets as widgets
 import pandas as pd
 
 from fastlaunch_nb.formatting import format_time, label_accounts, to_single_line
+from fastlaunch_nb.shells import get_native_shell
 
 TITLES = {
     "state": "State",
@@ -33,6 +34,11 @@ TITLES = {
 """The title of each field of :class:`Filters`."""
 TYPING_PAUSE = 0.25
 """Seconds without a keystroke after which the panel applies the text."""
+_SHELLS: Final = (
+    ("POSIX (CloudShell, macOS, Linux)", "posix"),
+    ("PowerShell", "powershell"),
+    ("Command Prompt", "cmd"),
+)
 
 
 def read_file(name: str) -> str:
@@ -146,6 +152,13 @@ def make_dropdown(description: str, values: Sequence[tuple[str, Any]], **options
     }
     first = {"value": values[0][1]}
     return widgets.Dropdown(description=description, options=values, **looks | first | options)
+
+
+def make_shell_dropdown() -> Any:
+    """Make a choice of the shell for commands; at first, that of this machine."""
+    return make_dropdown(
+        "Commands for", _SHELLS, value=get_native_shell(), layout={"width": "auto"}
+    )
 
 
 def close_widgets(*values: Any) -> None:

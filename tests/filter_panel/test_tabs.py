@@ -142,7 +142,7 @@ def test_a_message_shows_that_findings_take_time(
         messages.append(view._table._message.value)
         return Evaluation(*arguments)
 
-    monkeypatch.setattr("fastlaunch_nb.filter_panel.tabs.Evaluation", check)
+    monkeypatch.setattr("fastlaunch_nb.filter_panel.panel_data.Evaluation", check)
     tabs.selected_index = FINDINGS
     [message] = messages
     assert "Checking for problems" in message

@@ -1,0 +1,120 @@
+"""The data of a panel: images, intervals and findings, filtered by a mask of the images."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fastlaunch_nb.filter_panel.table import Key, get_keys
+from fastlaunch_nb.rules.evaluate import RULES, Evaluation, prepare_facts
+from fastlaunch_nb.rules.rule import RuleInput
+from fastlaunch_nb.rules.unchecked import list_unchecked_rules
+from fastlaunch_nb.schema.columns import KEY
+
+Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class _ImageRows(NamedTuple):
+    """Rows about images, and the position of each row's image; -1 if it is not in the panel."""
+
+    rows: pd.DataFrame
+    positions: np.ndarray[Any, np.dtype[np.int64]]
+
+    def match(self, mask: Mask) -> Mask:
+        """Return a mask of the rows about images in a mask; all rows if it has all images."""
+        if mask.all():  # rows of images that no longer exist count, too
+            return np.ones(len(self.rows), dtype=np.bool_)
+        matches: Mask = mask[self.positions] & (self.positions >= 0)
+        return matches
+
+
+class PanelData:
+    """Images, intervals and findings of a panel, filtered by a mask of the images."""
+
+    def __init__(
+        self, images: pd.DataFrame, intervals: pd.DataFrame | None, findings: pd.DataFrame | None
+    ) -> None:
+        self.images, self._intervals, self._findings = images, intervals, findings
+
+    @cached_property
+    def keys(self) -> frozenset[Key]:
+        """The keys of all images: those that can be selected."""
+        return frozenset(get_keys(self.images))
+
+    def filter_intervals(self, mask: Mask) -> pd.DataFrame:
+        """Return the intervals of the images in a mask; these images if there are no intervals."""
+        if self._intervals is None:
+            return self.images[mask]
+        return self._interval_rows.rows.loc[self._interval_rows.match(mask)]
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """The findings with the names of their images, but without texts unless passed."""
+        return self._finding_rows.rows
+
+    def compose_findings(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return some of the findings with evidence, advice and command."""
+        return rows if self._evaluation is None else self._evaluation.compose(rows)
+
+    @property
+    def has_commands(self) -> bool:
+        """True if a finding has a command."""
+        if self._evaluation is None:
+            return bool(self.findings["command"].notna().any())
+        return self._evaluation.has_commands()
+
+    def list_unchecked(self) -> list[str]:
+        """Return the names of the rules that could not judge all images.
+
+        Rules that need other tables are left out of findings that were passed: those may have
+        had these tables.
+        """
+        is_own = self._findings is None
+        rules = [rule for rule in RULES if is_own or not rule.needs]
+        return list_unchecked_rules(self._facts, rules)
+
+    def match_findings(self, mask: Mask) -> Mask:
+        """Return a mask of the findings about the images in a mask, or about their regions."""
+        matches, findings = self._finding_rows.match(mask), self.findings
+        is_regional = findings["image_id"].isna().to_numpy()
+        if is_regional.any():
+            scope = ["account_id", "region"]
+            scopes = pd.MultiIndex.from_frame(self.images.loc[mask, scope].drop_duplicates())
+            matches |= is_regional & pd.MultiIndex.from_frame(findings[scope]).isin(scopes)
+        return matches
+
+    @cached_property
+    def _interval_rows(self) -> _ImageRows:
+        return self._locate_images(self._intervals)
+
+    @cached_property
+    def _finding_rows(self) -> _ImageRows:
+        evaluation = self._evaluation
+        return self._locate_images(self._findings if evaluation is None else evaluation.rows)
+
+    @cached_property
+    def _facts(self) -> RuleInput:
+        return prepare_facts(self.images, self._intervals, None, None)
+
+    @cached_property
+    def _evaluation(self) -> Evaluation | None:
+        """The findings of all rules, unless findings were passed."""
+        return Evaluation(self._facts, RULES) if self._findings is None else None
+
+    def _locate_images(self, rows: Any) -> _ImageRows:
+        """Add the names and the positions of their images to rows."""
+        keys = list(KEY)
+        images = self.images[keys].assign(_position=np.arange(len(self.images)))
+        # pandas' own isin makes a list of all ids first.
+        ids, searched = (pa.array(it["image_id"], pa.large_string()) for it in (images, rows))
+        has_rows = pc.is_in(ids, searched)
+        images = images[has_rows.to_numpy(zero_copy_only=False)].drop_duplicates(keys)
+        positions = rows[keys].merge(images, how="left", on=keys)["_position"]
+        names = [n for n in ("image_name", "account_name") if n in self.images and n not in rows]
+        named = self.images[names].reset_index(drop=True).reindex(positions).set_axis(rows.index)
+        return _ImageRows(rows.assign(**named), positions.fillna(-1).to_numpy(np.int64))
