@@ -1,7 +1,4 @@
-"""Text of charts: attached to a figure as data, drawn in it, and read back as plain text.
-
-Text from AWS passes through :func:`escape_markup`, because plotly renders some HTML and formulas.
-"""
+"""Text of charts as data: attached to a figure, and read back as plain text."""
 
 from __future__ import annotations
 
@@ -9,19 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape, unescape
 from itertools import chain
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from fastlaunch_nb.charts.markup import Line, RowText, escape_markup, read_hover_label
 from fastlaunch_nb.errors import InputError, escape_unprintable, warn_renamed
 from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.schema.columns import KEY
-
-Line: TypeAlias = Sequence[str]
-"""The parts of a line as plain text: joined by dots in a figure, by commas in its text."""
-RowText: TypeAlias = Sequence[Line]
-"""The text of a row: its name in the first line, details in the others."""
 
 _META: Final = "fastlaunch_nb"
 """The key of `layout.meta` that holds the text of a figure."""
@@ -29,21 +22,6 @@ _EXPECTED: Final = (
     "Expected a figure of timeline, state_mix, capacity, fleet_map or sizing_curve, or any other "
     "plotly figure with a title."
 )
-SPACE: Final = "   "  # between the entries of a legend
-
-
-class LegendEntry(NamedTuple):
-    """An entry of a legend: a coloured character and its meaning."""
-
-    colour: str
-    swatch: str
-    parts: Line
-
-    def draw(self) -> str:
-        """Return the entry as markup for plotly."""
-        size = 17 if self.swatch in "■◆" else 12  # fonts draw these two smaller
-        style = f"color:{self.colour};font-size:{size}px"
-        return f"<span style='{style}'>{self.swatch}</span> {draw_line(self.parts)}"
 
 
 class FigureText(NamedTuple):
@@ -125,7 +103,7 @@ def figure_text(figure: object) -> FigureText:
         raise InputError(f"{_EXPECTED} Got a {type(figure).__name__}.")
     heading, meta = figure.layout.title, _read_meta(figure)
     title = unescape(meta.get("title") or "")
-    lines, rows = [*map(unescape, meta.get("lines", []))], [*map(unescape, _read_rows(meta))]
+    lines, rows = [*map(unescape, meta.get("lines", []))], [*map(unescape, _read_rows(figure))]
     if not meta:
         subtitle = map(_strip_markup, (heading.subtitle.text or "").split("<br>"))
         lines = [*filter(None, subtitle)]
@@ -162,15 +140,33 @@ def attach_table(figure: go.Figure, columns: Iterable[str], rows: Iterable[Line]
     _update_meta(figure, columns=[*map(escape_markup, columns)], rows=cells)
 
 
-def _read_rows(meta: dict[str, Any]) -> Iterator[str]:
-    """Yield the text of each row, of a list or of a table."""
+def attach_bar_order(figure: go.Figure, order: Iterable[int]) -> None:
+    """Attach the order of the bars, from top to bottom: their hover labels are the rows' text.
+
+    A figure may have 3,000 bars, so each text is stored once, as :func:`draw_hover_labels` does.
+    The numbers count the bars of all traces.
+    """
+    _update_meta(figure, rows=[*map(int, order)])
+
+
+def _read_rows(figure: go.Figure) -> Iterator[str]:
+    """Yield the text of each row: of a list, of a table, or of bars that still exist."""
+    meta, bars = _read_meta(figure), [*_read_bars(figure)]
     for row in meta.get("rows", []):
         if isinstance(row, str):
             yield row
+        elif isinstance(row, int):
+            yield from bars[row : row + 1]
         else:
             name, *cells = row
             pairs = zip(meta["columns"], cells, strict=True)
             yield ", ".join([name, *(f"{column}: {cell}" for column, cell in pairs if cell)])
+
+
+def _read_bars(figure: go.Figure) -> Iterator[str]:
+    for trace in figure.select_traces({"type": "bar"}):
+        for cells in () if trace.customdata is None else trace.customdata:
+            yield ", ".join(read_hover_label(trace.hovertemplate, cells))
 
 
 def attach_images(figure: go.Figure, rows: Iterable[Any], images: pd.DataFrame) -> None:
@@ -242,40 +238,25 @@ def read_image_keys(figure: go.Figure) -> dict[Any, list[tuple[Any, ...]]]:
     return {row: [make_key(*image) for image in images] for row, images in meta.get("images", [])}
 
 
-# --- markup for plotly ----------------------------------------------------------------
-
-
-def draw_line(parts: Line) -> str:
-    """Return a line as markup for plotly."""
-    return " · ".join(escape_markup(part) for part in parts if part)
-
-
-def draw_row(row: RowText) -> str:
-    """Return the text of a row as markup for a hover label, with its first line in bold."""
-    first, *details = (draw_line(line) for line in row)
-    return "<br>".join([f"<b>{first}</b>", *details])
-
-
-def escape_markup(text: str) -> str:
-    """Return text that plotly draws literally: escape its HTML and its formulas."""
-    return escape(to_single_line(text or "?"), quote=False).replace("$", "&#36;")
-
-
-def to_plotly_time(moment: pd.Timestamp) -> str:
-    """Return a time in UTC without its time zone, so that plotly does not convert it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-
-
 # --- plain text -----------------------------------------------------------------------
 
 
 def row_text(row: dict[Any, Any], *lines: str) -> RowText:
     """Return the text of an image's row: its name, id, account and region, then these lines."""
-    names: Sequence[Any] = (row.get("image_name"), row.get("image_id"))
-    origins: Sequence[Any] = (row.get("account_name"), row.get("account_id"), row.get("region"))
-    origin = [str(value) for value in origins if not is_missing(value)]
-    heading = [[str(value)] for value in names if not is_missing(value)]
-    return [*heading, *([origin] if origin else []), *([line] for line in lines)]
+    own = ([part for part in line if part] for line in image_lines(row))
+    return [line for line in (*own, *([line] for line in lines)) if line]
+
+
+def image_lines(row: dict[Any, Any]) -> RowText:
+    """Return three lines about an image: its name or id, its id if it has a name, its origin.
+
+    A part is empty if it is missing, so that the lines of all images have the same parts.
+    """
+    name, image_id, *origin = (
+        text_or_default(row.get(field), "")
+        for field in ("image_name", "image_id", "account_name", "account_id", "region")
+    )
+    return [[name or image_id], [image_id if name else ""], origin]
 
 
 def is_missing(value: Any) -> bool:

@@ -8,10 +8,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from narwhals.stable.v2.typing import IntoDataFrame
 
-from fastlaunch_nb.charts import alt_text, capacity_bars, row_order, style
-from fastlaunch_nb.charts.alt_text import Line, RowText
+from fastlaunch_nb.charts import alt_text, capacity_bars, markup, row_order, style
 from fastlaunch_nb.charts.capacity_data import BY, CapacityRows, make_capacity_rows
 from fastlaunch_nb.charts.capacity_over_time import capacity_over_time
+from fastlaunch_nb.charts.markup import Line, RowText
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_count, format_time
 from fastlaunch_nb.number_checks import parse_count
@@ -100,7 +100,7 @@ def _draw_rows(rows: CapacityRows, images: pd.DataFrame, by: str) -> go.Figure:
     )
     has_room = style.has_room(figure, count)
     row_texts = [_describe_row(rows, row) for row in range(count)]
-    hover = [alt_text.draw_row(text) for text in row_texts]
+    hover = [markup.draw_row(text) for text in row_texts]
     figure.add_traces(capacity_bars.bar_traces(rows, hover, has_room=has_room))
     labels = alt_text.shorten_labels(rows.names) or style.row_labels(rows.images)
     style.name_rows(figure, labels)

@@ -13,8 +13,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import style
-from fastlaunch_nb.charts.alt_text import LegendEntry
 from fastlaunch_nb.charts.capacity_data import CapacityRows
+from fastlaunch_nb.charts.markup import LegendEntry
 
 _BLUE, _EDGE, _MISSING, _EXCESS, _PARALLEL = "#0072b2", "#3392d1", "#d55e00", "#56b4e9", "#e69f00"
 _LIGHT, _MEDIUM = "rgba(51,146,209,0.16)", "rgba(51,146,209,0.3)"  # transparent _EDGE

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.alt_text import LegendEntry, Line, RowText
+from fastlaunch_nb.charts import alt_text, markup, style
+from fastlaunch_nb.charts.markup import LegendEntry, Line, RowText
 from fastlaunch_nb.charts.time_bins import time_bins
 from fastlaunch_nb.formatting import format_count, format_duration, format_time
 from fastlaunch_nb.schema.columns import COUNT, KEY
@@ -85,7 +85,7 @@ def capacity_over_time(images: pd.DataFrame, metrics: object, top: int) -> go.Fi
     _lay_out_panels(figure, len(panels))
     for position, panel in enumerate(panels):
         _draw_panel(figure, position, panel, axis)
-    begin, end = map(alt_text.to_plotly_time, axis)
+    begin, end = map(markup.to_plotly_time, axis)
     limits, title = {"minallowed": begin, "maxallowed": end}, {"text": "UTC", "standoff": 4}
     figure.update_xaxes(
         type="date", range=[begin, end], **limits, tickformatstops=style.TIME_TICKS, title=title
@@ -158,7 +158,7 @@ def _bin_launches(rows: pd.DataFrame, axis: _Span) -> pd.DataFrame:
     begins = [bins.begin + bins.width * int(number) for number in sums.index]
     width = format_duration(bins.width)
     return sums.assign(
-        x=[alt_text.to_plotly_time(begin + bins.width / 2) for begin in begins],
+        x=[markup.to_plotly_time(begin + bins.width / 2) for begin in begins],
         width=bins.width.total_seconds() * 1000,
         hover_label=[
             f"{format_time(begin)}, {width}<br>{fast:,} fast<br><b>{cold:,} cold</b>"
@@ -245,13 +245,13 @@ def _draw_panel(figure: go.Figure, position: int, panel: _Panel, axis: _Span) ->
     figure.add_trace(_gap_trace(panel.gaps, highest * _STOCK_TOP, stock_axis))
     figure.add_traces(_stock_traces(panel, stock_axis))
     if pd.notna(panel.target):
-        x, y = [*map(alt_text.to_plotly_time, axis)], [int(panel.target)] * 2
+        x, y = [*map(markup.to_plotly_time, axis)], [int(panel.target)] * 2
         line = {"mode": "lines", "line": {"color": _TARGET, "width": 1.5, "dash": "dash"}}
         figure.add_scatter(name="target now", x=x, y=y, yaxis=stock_axis, hoverinfo="skip", **line)
     bins = _bin_launches(panel.rows, axis)
     most = _fit_axis(figure, number + 1, bins["fast"] + bins["cold"], _LAUNCH_TOP)
     figure.add_traces(_launch_traces(bins, launch_axis, lift=most * _CROSS_LIFT))
-    heading = f"<b>{alt_text.escape_markup(panel.label)}</b> · {panel.launches}"
+    heading = f"<b>{markup.escape_markup(panel.label)}</b> · {panel.launches}"
     left = {"x": 0, "xref": "paper", "xanchor": "left"}
     above = {"y": 1, "yref": f"{stock_axis} domain", "yanchor": "bottom", "yshift": 1}
     figure.add_annotation(text=heading, font={"size": 11}, showarrow=False, **left, **above)
@@ -293,10 +293,10 @@ def _stock_steps(rows: pd.DataFrame) -> tuple[list[str], list[int | None]]:
     for begin, end, next_begin, stock in zip(
         rows["time"], rows["_end"], next_begins, rows["available_snapshots"], strict=True
     ):
-        x.append(alt_text.to_plotly_time(begin))
+        x.append(markup.to_plotly_time(begin))
         y.append(int(stock))
         if next_begin is None or next_begin > end:
-            x += [alt_text.to_plotly_time(end)] * 2
+            x += [markup.to_plotly_time(end)] * 2
             y += [int(stock), None]
     return x, y
 
@@ -305,7 +305,7 @@ def _gap_trace(gaps: list[_Span], height: float, yaxis: str) -> go.Scatter:
     """Return areas in the style of unknown states, as high as the panel."""
     x: list[str | None] = []
     for gap in gaps:
-        begin, end = map(alt_text.to_plotly_time, gap)
+        begin, end = map(markup.to_plotly_time, gap)
         x += [begin, begin, end, end, None]
     y = [0, height, height, 0, None] * len(gaps)
     area = {"mode": "lines", "line": {"width": 0}, "fill": "toself", "hoveron": "fills"}

@@ -10,8 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from narwhals.stable.v2.typing import IntoDataFrame
 
-from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.alt_text import LegendEntry
+from fastlaunch_nb.charts import alt_text, markup, style
+from fastlaunch_nb.charts.markup import LegendEntry
 from fastlaunch_nb.formatting import format_count
 from fastlaunch_nb.schema.columns import (
     COMPLETE,
@@ -222,11 +222,10 @@ def _make_trace(tiles: pd.DataFrame, kinds: list[str], shape: tuple[int, int]) -
     least, most = colours[0][0], colours[-1][0]
     names = zip(tiles["account_name"], tiles["account_id"], strict=True)
     origins = [
-        alt_text.draw_line([name for name in pair if not alt_text.is_missing(name)])
-        for pair in names
+        markup.draw_line([name for name in pair if not alt_text.is_missing(name)]) for pair in names
     ]
     hover = [
-        "<br>".join(map(alt_text.escape_markup, filter(None, (text, _EXPLANATIONS.get(kind)))))
+        "<br>".join(map(markup.escape_markup, filter(None, (text, _EXPLANATIONS.get(kind)))))
         for text, kind in zip(tiles["_text"], tiles["_kind"], strict=True)
     ]
     return go.Heatmap(
@@ -267,12 +266,12 @@ def _label_axes(figure: go.Figure, accounts: list[str], regions: list[str]) -> N
     figure.update_yaxes(
         range=[len(labels) - 0.5, -0.5],
         tickvals=list(rows),
-        ticktext=[alt_text.escape_markup(labels[row]) for row in rows],
+        ticktext=[markup.escape_markup(labels[row]) for row in rows],
     )
     figure.update_xaxes(
         range=[-0.5, len(regions) - 0.5],
         tickvals=list(range(len(regions))),
-        ticktext=[alt_text.escape_markup(region) for region in regions],
+        ticktext=[markup.escape_markup(region) for region in regions],
         tickangle=-45 if is_slanted else 0,
         showgrid=False,
         nticks=None,

@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 import plotly.graph_objects as go
 
-from fastlaunch_nb.charts import alt_text, style
+from fastlaunch_nb.charts import markup, style
+from fastlaunch_nb.charts.markup import RowText
 from fastlaunch_nb.charts.time_bins import Numbers, TimeBins, count_states, time_bins
 from fastlaunch_nb.charts.time_window import TimeWindow
 from fastlaunch_nb.formatting import format_count, format_duration
@@ -51,8 +52,8 @@ def _area_traces(counts: Numbers, states: list[str], bins: TimeBins) -> Iterator
     heights = np.hstack([fitted, fitted[:, -1:]]).astype(np.float32)
     for state, height in zip(states, heights, strict=True):
         yield go.Scatter(
-            name=alt_text.escape_markup(state),
-            x0=alt_text.to_plotly_time(bins.begin),
+            name=markup.escape_markup(state),
+            x0=markup.to_plotly_time(bins.begin),
             dx=bins.width.total_seconds() * 1000,
             y=height,
             yaxis="y2",
@@ -67,21 +68,20 @@ def _area_traces(counts: Numbers, states: list[str], bins: TimeBins) -> Iterator
 def _hover_trace(counts: Numbers, states: list[str], bins: TimeBins) -> go.Heatmap:
     """Return an invisible layer whose hover labels give the counts of each bin."""
 
-    def describe_bin(number: int) -> str:
+    def describe_bin(number: int) -> RowText:
         column: Any = counts[:, number]
-        begin = bins.begin + bins.width * number
-        lines = [
-            f"<b>{format_count(int(column.sum()))}</b>",
-            f"{begin:%Y-%m-%d %H:%M} UTC, {format_duration(bins.width)}",
+        begin, width = bins.begin + bins.width * number, format_duration(bins.width)
+        parts = [f"{count:,} {state}" for state, count in zip(states, column, strict=True) if count]
+        return [
+            [format_count(int(column.sum()))],
+            [f"{begin:%Y-%m-%d %H:%M} UTC, {width}"],
+            [", ".join(parts)],
         ]
-        for state, count in zip(states, column, strict=True):
-            if count:
-                lines.append(f"{count:,} {alt_text.escape_markup(state)}")
-        return "<br>".join(lines)
 
+    labels = markup.draw_hover_labels([describe_bin(number) for number in range(bins.total)])
     return go.Heatmap(
         name="all images",
-        x0=alt_text.to_plotly_time(bins.begin + bins.width / 2),
+        x0=markup.to_plotly_time(bins.begin + bins.width / 2),
         dx=bins.width.total_seconds() * 1000,
         y0=0.5,
         dy=1,
@@ -89,6 +89,6 @@ def _hover_trace(counts: Numbers, states: list[str], bins: TimeBins) -> go.Heatm
         yaxis="y2",
         colorscale=[[0, style.CLEAR], [1, style.CLEAR]],
         showscale=False,
-        hovertext=[[describe_bin(number) for number in range(bins.total)]],
-        hovertemplate=style.HOVER,
+        hovertemplate=labels["hovertemplate"],
+        customdata=[labels["customdata"]],
     )

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from fastlaunch_nb.charts import alt_text, style
-from fastlaunch_nb.charts.alt_text import LegendEntry, Line, RowText
+from fastlaunch_nb.charts.markup import LegendEntry, Line, RowText
 from fastlaunch_nb.errors import InputError, accept_old_names
 from fastlaunch_nb.formatting import format_count, format_duration
 from fastlaunch_nb.number_checks import parse_count, parse_share

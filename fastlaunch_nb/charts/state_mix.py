@@ -10,8 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from narwhals.stable.v2.typing import IntoDataFrame
 
-from fastlaunch_nb.charts import alt_text, row_order, style
-from fastlaunch_nb.charts.alt_text import RowText
+from fastlaunch_nb.charts import alt_text, markup, row_order, style
+from fastlaunch_nb.charts.markup import RowText
 from fastlaunch_nb.charts.time_window import UNKNOWN, TimeWindow, explain_empty, time_window
 from fastlaunch_nb.formatting import format_count, format_duration, format_time, state_rank
 from fastlaunch_nb.validation import require_columns
@@ -53,7 +53,7 @@ class _Row(NamedTuple):
         """Return the hover label of a state's part of the bar."""
         share = alt_text.format_percent(self.share(state))
         time = f"{_format_seconds(self.seconds[state])} of {_format_seconds(self.total)}"
-        return alt_text.draw_row([*self.heading, [f"{state} {share}: {time}"]])
+        return markup.draw_row([*self.heading, [f"{state} {share}: {time}"]])
 
 
 def state_mix(
@@ -182,7 +182,7 @@ def _bar_trace(state: str, rows: Sequence[_Row], *, labelled: bool) -> go.Bar:
     shares, state_style = [row.share(state) for row in rows], style.state_style(state)
     labelled = labelled and not state_style.pattern  # a number is unreadable on one
     return go.Bar(
-        name=alt_text.escape_markup(state),
+        name=markup.escape_markup(state),
         orientation="h",
         y=[-position for position in range(len(rows))],
         x=[round(100 * share, 3) for share in shares],

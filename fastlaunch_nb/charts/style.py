@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from fastlaunch_nb.charts import alt_text
-from fastlaunch_nb.charts.alt_text import LegendEntry, Line
+from fastlaunch_nb.charts import alt_text, markup
+from fastlaunch_nb.charts.markup import LegendEntry, Line
 from fastlaunch_nb.formatting import DEMO_MARK, empty_message, is_demo, label_accounts, label_images
 from fastlaunch_nb.schema.columns import STATES
 
@@ -125,9 +125,9 @@ def base_figure(
         subtitle = [[DEMO_MARK, *subtitle[0]], *subtitle[1:]]
     legend_lines = (legend[start : start + 3] for start in range(0, len(legend), 3))
     lines = [
-        *map(alt_text.draw_line, subtitle),
-        *(alt_text.SPACE.join(entry.draw() for entry in line) for line in legend_lines),
-        *([f"<i>{alt_text.SPACE.join(marks)}</i>"] if marks else []),
+        *map(markup.draw_line, subtitle),
+        *(markup.SPACE.join(entry.draw() for entry in line) for line in legend_lines),
+        *([f"<i>{markup.SPACE.join(marks)}</i>"] if marks else []),
     ]
     top_margin = _TITLE_HEIGHT + _LINE_HEIGHT * len(lines)
     figure = go.Figure()
@@ -135,7 +135,7 @@ def base_figure(
     alt_text.attach_text(figure, title, [*subtitle, *([names] if names else [])])
     figure.update_layout(
         title={
-            "text": alt_text.escape_markup(title),
+            "text": markup.escape_markup(title),
             "font": {"size": 16, "weight": 600},
             "subtitle": {"text": "<br>".join(lines), "font": {"size": 12}},
             "x": 0,
@@ -214,7 +214,7 @@ def name_rows(
         range=[-total + 0.4, 0.6],
         tickmode="array",
         tickvals=[-position for position, _ in ticks],
-        ticktext=[alt_text.escape_markup(label) for _, label in ticks],
+        ticktext=[markup.escape_markup(label) for _, label in ticks],
         tickfont={"size": 11},
     )
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fastlaunch_nb.charts import alt_text
-from fastlaunch_nb.charts.alt_text import RowText
+from fastlaunch_nb.charts.markup import RowText
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.formatting import format_duration, format_time, state_rank
 from fastlaunch_nb.schema.columns import ACCOUNT_REGION, INTERVAL_COLUMNS, INTERVAL_TIMES, KEY
@@ -78,21 +78,24 @@ class TimeWindow(NamedTuple):
         return [f"{count:,} not drawn: {reason}" for reason, count in counts.items() if count]
 
     def describe(self, segment: dict[Any, Any]) -> RowText:
-        """Describe a segment: the state, how long, since when, until when, and the reason."""
+        """Describe a segment in lines: three about the image, its state, its times, the reason.
+
+        The lines of all segments have the same parts; a missing part is empty.
+        """
         times = (segment["end"], segment["last_seen"], self.end)
         end = next(time for time in times if not pd.isna(time))
-        start = format_time(segment["start"])
-        lines = [
-            f"{segment['state']} for {format_duration(end - segment['start'])}",
-            f"since {start}" if segment["start_exact"] else f"first seen {start}",
-        ]
+        start, until = format_time(segment["start"]), ""
         if not pd.isna(segment["end"]):
-            lines.append(f"until {format_time(end)}")
+            until = f"until {format_time(end)}"
         elif not self.single_scan:
-            lines.append(f"ongoing at {format_time(end)}")
+            until = f"ongoing at {format_time(end)}"
         no_reason = _NO_REASON.get(segment["state"], "no reason given")
-        reason = alt_text.text_or_default(segment.get("state_transition_reason"), no_reason)
-        return alt_text.row_text(segment, *lines, reason)
+        return [
+            *alt_text.image_lines(segment),
+            [f"{segment['state']} for {format_duration(end - segment['start'])}"],
+            [f"since {start}" if segment["start_exact"] else f"first seen {start}", until],
+            [alt_text.text_or_default(segment.get("state_transition_reason"), no_reason)],
+        ]
 
 
 def time_window(rows: object, coverage: object, since: Any) -> TimeWindow:

@@ -9,9 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from narwhals.stable.v2.typing import IntoDataFrame
 
-from fastlaunch_nb.charts import alt_text, row_order, style
-from fastlaunch_nb.charts.alt_text import Line, RowText
+from fastlaunch_nb.charts import alt_text, markup, row_order, style
 from fastlaunch_nb.charts.fleet_strip import add_fleet_strip
+from fastlaunch_nb.charts.markup import Line
 from fastlaunch_nb.charts.row_order import RowOrder, order_rows
 from fastlaunch_nb.charts.time_bins import Numbers, TimeBins, find_worst_states, time_bins
 from fastlaunch_nb.charts.time_window import UNKNOWN, TimeWindow, explain_empty, time_window
@@ -29,7 +29,6 @@ _SYMBOLS = {_EARLIER: "triangle-left", _INEXACT: "circle", _OPEN: "triangle-righ
 _MEANINGS = {_EARLIER: "began earlier", _INEXACT: "start not exact", _OPEN: "ongoing"}
 _BUTTONS, _BUTTON_HEIGHT = (1, 7, 14, 30), 22  # days; pixels
 _DESCRIBED: Final = 20  # images in the text of a figure of cells
-_INVISIBLE: Final = "\u200b"
 
 
 def timeline(
@@ -162,17 +161,15 @@ def _make_figure(
 
 def _draw_bars(figure: go.Figure, window: TimeWindow, order: RowOrder, *, marked: bool) -> None:
     rows = order.find_rows(window.segments)
-    texts = [window.describe(segment) for segment in window.segments.to_dict("records")]
-    figure.add_traces(_bar_traces(window, rows, texts))
+    figure.add_traces(_bar_traces(window, rows))
     if marked:
         figure.add_trace(_mark_trace(window, rows))
     style.name_rows(figure, style.row_labels(order.images), list(order.images["row"]), order.rows)
-    by_row = sorted(zip(rows, window.segments["visible_start"], texts, strict=True))
-    alt_text.attach_rows(figure, [text for *_, text in by_row])
+    alt_text.attach_bar_order(figure, _order_bars(window, rows))
     alt_text.attach_images(figure, -order.images["row"], order.images)
 
 
-def _bar_traces(window: TimeWindow, rows: pd.Series, texts: list[RowText]) -> list[go.Bar]:
+def _bar_traces(window: TimeWindow, rows: pd.Series) -> list[go.Bar]:
     """Return a trace for each state; the worst is the last, so that no other hides it.
 
     A bar has a minimum length, so that a state that has just begun is visible.
@@ -183,22 +180,29 @@ def _bar_traces(window: TimeWindow, rows: pd.Series, texts: list[RowText]) -> li
     start = start.where(~is_short, end - shortest)
     start = start.where(start > window.begin, window.begin)
     end = end.where(~is_short, start + shortest)
-    hover = pd.Series([alt_text.draw_row(text) for text in texts], index=rows.index, dtype=object)
-    states = window.segments["state"]
+    states, segments = window.segments["state"], window.segments.to_dict("records")
+    labels = pd.Series(map(window.describe, segments), index=rows.index, dtype=object)
     return [
         go.Bar(
-            name=alt_text.escape_markup(state),
+            name=markup.escape_markup(state),
             orientation="h",
             y=list(-rows[states == state]),
-            base=[alt_text.to_plotly_time(time) for time in start[states == state]],
+            base=[markup.to_plotly_time(time) for time in start[states == state]],
             x=[round(length / pd.Timedelta("1ms")) for length in (end - start)[states == state]],
             width=style.state_style(state).height,
             marker=style.state_marker(state),
-            hovertext=list(hover[states == state]),
-            hovertemplate=style.HOVER,
+            **markup.draw_hover_labels(list(labels[states == state])),
         )
         for state in reversed(window.states)
     ]
+
+
+def _order_bars(window: TimeWindow, rows: pd.Series) -> list[int]:
+    """Return the numbers of the bars by row and time, counted through all traces."""
+    segments = window.segments.assign(row=rows)
+    traces = [segments[segments["state"] == state] for state in reversed(window.states)]
+    bars = pd.concat(traces, ignore_index=True)
+    return bars.sort_values(["row", "visible_start"], kind="stable").index.to_list()
 
 
 def _find_marks(window: TimeWindow) -> dict[str, pd.Series]:
@@ -217,7 +221,7 @@ def _mark_trace(window: TimeWindow, rows: pd.Series) -> go.Scatter:
     x, y, symbols, colours = [], [], [], []
     for mark, mask in _find_marks(window).items():
         ends = window.segments["visible_end" if mark == _OPEN else "visible_start"]
-        x += [alt_text.to_plotly_time(time) for time in ends[mask]]
+        x += [markup.to_plotly_time(time) for time in ends[mask]]
         y += list(-rows[mask])
         symbols += [_SYMBOLS[mark]] * int(mask.sum())
         colours += [
@@ -254,7 +258,7 @@ def _draw_cells(figure: go.Figure, window: TimeWindow, order: RowOrder) -> None:
     rows = order.find_rows(window.segments).to_numpy()
     worst = find_worst_states(window, bins, rows, order.rows)
     figure.add_trace(_make_heatmap(worst, window.states, bins, names))
-    style.widen_left_margin(figure, [name for name in names if _INVISIBLE not in name])
+    style.widen_left_margin(figure, [name for name in names if markup.INVISIBLE not in name])
     figure.update_yaxes(
         type="category",
         range=[order.rows - 0.5, -0.5],
@@ -279,10 +283,10 @@ def _name_rows(order: RowOrder) -> list[str]:
     counts = order.images["row"].value_counts()
     first = order.images.drop_duplicates("row")
     names = {
-        row: alt_text.escape_markup(label) + (f" + {counts[row] - 1:,}" if counts[row] > 1 else "")
+        row: markup.escape_markup(label) + (f" + {counts[row] - 1:,}" if counts[row] > 1 else "")
         for row, label in zip(first["row"], style.row_labels(first), strict=True)
     }
-    invisible = (_INVISIBLE * count for count in range(1, order.rows + 1))
+    invisible = (markup.INVISIBLE * count for count in range(1, order.rows + 1))
     return [names.get(row) or next(invisible) for row in range(order.rows)]
 
 
@@ -301,7 +305,7 @@ def _make_heatmap(
     half = format_duration(bins.width / 2)
     return go.Heatmap(
         name="worst state",
-        x0=alt_text.to_plotly_time(bins.begin + bins.width / 2),
+        x0=markup.to_plotly_time(bins.begin + bins.width / 2),
         dx=bins.width.total_seconds() * 1000,
         y=names,
         z=codes,
@@ -324,7 +328,7 @@ def _add_headings(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None
     labels = alt_text.shorten_labels([heading.name for heading in order.headings])
     place = {"x": 0, "xref": "paper", "xanchor": "left", "xshift": 2, "yanchor": "middle"}
     for heading, label in zip(order.headings, labels, strict=True):
-        text = f"<b>{alt_text.escape_markup(label)}</b> · {format_count(heading.images)}"
+        text = f"<b>{markup.escape_markup(label)}</b> · {format_count(heading.images)}"
         middle = heading.row + (heading.height - 1) / 2
         y = middle if by_index else -middle
         figure.add_annotation(text=text, font={"size": 12}, showarrow=False, y=y, **place)
@@ -332,7 +336,7 @@ def _add_headings(figure: go.Figure, order: RowOrder, *, by_index: bool) -> None
 
 def _set_time_axis(figure: go.Figure, window: TimeWindow) -> None:
     """Limit the axis to the window, and add buttons for its last days."""
-    begin, end = map(alt_text.to_plotly_time, (window.begin, window.end))
+    begin, end = map(markup.to_plotly_time, (window.begin, window.end))
     figure.update_xaxes(
         type="date",
         range=[begin, end],

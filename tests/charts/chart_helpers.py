@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -141,3 +142,16 @@ def states_between(intervals: pd.DataFrame, begin: Any, end: Any) -> set[str]:
         for row in intervals.to_dict("records")
         if max(row["start"], NOON - 7 * DAY, begin) < min(row["end"], NOON, end)
     }
+
+
+def read_hover_labels(trace: Any) -> list[str]:
+    """Return the hover labels of a trace as markup, filled in as plotly does."""
+    cells = trace.customdata[0] if trace.type == "heatmap" else trace.customdata
+    parts = trace.hovertemplate.removesuffix("<extra></extra>").split("%{")
+
+    def fill(own: Sequence[str]) -> str:
+        filled = (part.split("}", 1) for part in parts[1:])
+        values = (own[int(name[len("customdata[") : -1])] + rest for name, rest in filled)
+        return str(parts[0]) + "".join(values)
+
+    return [*map(fill, cells)]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.charts.markup import INVISIBLE
 from fastlaunch_nb.formatting import state_rank
 from tests.charts.chart_helpers import (
     LIVES,
@@ -15,6 +16,7 @@ from tests.charts.chart_helpers import (
     make_intervals,
     make_lives,
     read_bins,
+    read_hover_labels,
     states_between,
 )
 from tests.helpers.cases import costly
@@ -26,7 +28,7 @@ def test_the_strip_counts_each_image_once(lives: list[list[tuple[str, int]]]) ->
     """Law: each column of the strip counts every image once, in its worst state."""
     intervals = make_lives(lives)
     trace = find_trace(fl.timeline(intervals, coverage=make_coverage(7, 0)), "all images")
-    (labels,) = trace.hovertext
+    labels = read_hover_labels(trace)
     assert len(labels) > 100
     images = [of_image for _, of_image in intervals.groupby("image_id")]
     for label, (begin, end) in zip(labels, read_bins(trace, len(labels)), strict=True):
@@ -36,8 +38,9 @@ def test_the_strip_counts_each_image_once(lives: list[list[tuple[str, int]]]) ->
                 worst = min(map(state_rank, states))
                 expected[worst] = expected.get(worst, 0) + 1
         counts: dict[int, int] = {}
-        for line in label.split("<br>")[2:]:
-            count, state = line.split(" ", 1)
+        parts = label.split("<br>")[2].replace(INVISIBLE, "")
+        for part in parts.split(", ") if parts else ():
+            count, state = part.split(" ", 1)
             counts[state_rank(state)] = counts.get(state_rank(state), 0) + int(count)
         assert counts == expected
 

@@ -22,6 +22,7 @@ from tests.charts.chart_helpers import (
     find_trace,
     make_coverage,
     make_intervals,
+    read_hover_labels,
     read_subtitle,
 )
 from tests.helpers.cases import some
@@ -50,7 +51,7 @@ def test_a_bar_starts_at_the_transition() -> None:
     figure = fl.timeline(fl.from_pages(items, observed_at=SCAN), since=None)
     (trace,) = find_bars(figure).values()
     assert trace.base[0] == "2026-01-14T09:30:15.552"
-    exact, inexact = trace.hovertext
+    exact, inexact = read_hover_labels(trace)
     assert "since 2026-01-14 09:30 UTC" in exact
     assert "first seen 2026-01-15 12:00 UTC" in inexact
 
