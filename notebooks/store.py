@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -36,10 +35,9 @@ def store(path: Path) -> None:
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
-    for output in _iter_outputs(notebook):
-        output.data.pop(WIDGET, None)
-        if PLOTLY in output.data:
-            output.data["image/png"] = _draw_picture(output.data[PLOTLY])
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if _prepare(output)]
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -48,11 +46,14 @@ def store(path: Path) -> None:
     nbformat.write(notebook, path)
 
 
-def _iter_outputs(notebook: NotebookNode) -> Iterator[NotebookNode]:
-    for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            if "data" in output:
-                yield output
+def _prepare(output: NotebookNode) -> bool:
+    """Remove the view of a widget from an output, and add a chart's picture; False if empty."""
+    if "data" not in output:
+        return True
+    output.data.pop(WIDGET, None)
+    if PLOTLY in output.data:
+        output.data["image/png"] = _draw_picture(output.data[PLOTLY])
+    return bool(output.data)
 
 
 def _draw_picture(figure: NotebookNode) -> str:

@@ -18,7 +18,7 @@ from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
 from fastlaunch_nb.filter_panel.facet import Facet
 from fastlaunch_nb.filter_panel.filter_chips import FilterChips, summarize_filters
 from fastlaunch_nb.filter_panel.panel_data import PanelData
-from fastlaunch_nb.filter_panel.static_html import render_static_html
+from fastlaunch_nb.filter_panel.static_html import display_with_static_form, render_static_html
 from fastlaunch_nb.filter_panel.table import Key
 from fastlaunch_nb.filter_panel.tabs import PanelTabs
 from fastlaunch_nb.filter_panel.widget_helpers import (
@@ -347,6 +347,10 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         filters = summarize_filters(self.filters, self._names)
         count = f"FilterPanel: {self._count} of {len(self._data.images)} images"
         return f"{count} ({filters})" if filters else count
+
+    def _ipython_display_(self) -> None:
+        """Show the panel, and its static form beside it for a page that has no kernel."""
+        display_with_static_form(self)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Return the widget, and its text and static HTML for readers without a kernel."""

@@ -1,5 +1,8 @@
 """The static form of the panel, for readers without a kernel: a picture of letters, and a table.
 
+It is an output of its own beside the live panel: JupyterLab would not show it for a panel whose
+kernel is gone if both were forms of one output. Where the live panel is on the page, it hides it.
+
 GitHub strips styles, classes and images; JupyterLab strips style sheets and images from a
 file that it does not trust. So bars are block characters of Unicode, which appear wherever
 text does. The styles that remain colour them.
@@ -7,10 +10,13 @@ text does. The styles that remain colour them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import ipywidgets as widgets
 import pandas as pd
+from IPython.display import display
 
 from fastlaunch_nb.charts.style import row_labels, state_style
 from fastlaunch_nb.filter_panel.table_columns import (
@@ -36,6 +42,10 @@ _ALIGNMENTS = {"state": _ONE_LINE, "state_transition_time": _ONE_LINE} | dict.fr
     RIGHT_ALIGNED, "class='fl-number'"
 )
 _EIGHTHS: Sequence[str] = ("", *"▏▎▍▌▋▊▉")
+_SAVED: Final = (
+    "<p class='fl-empty'>This is the panel as it was saved. Run the cell to use it; it needs "
+    "JupyterLab, Notebook, VS Code or Voila with ipywidgets 8.</p>"
+)
 _STYLE: Final = f"<style>{read_file('common.css')}{read_file('static_html.css')}</style>"
 
 
@@ -65,6 +75,18 @@ def render_static_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_htm
         body += f"<p class='fl-empty'>and {more:,} more</p>"
     css_classes = "fl-panel fl-static tex2jax_ignore mathjax_ignore"
     return f"{_STYLE}<div class='{css_classes}'>{summary_html}{body}</div>"
+
+
+def display_with_static_form(widget: widgets.DOMWidget) -> None:
+    """Display a widget, and its static form where no page shows the widget itself."""
+    bundle = widget._repr_mimebundle_()
+    name = f"fl-{hashlib.sha256(bundle['text/html'].encode()).hexdigest()[:12]}"
+    style = f"<style>body:has(.{name}-live) .{name} {{ display: none; }}</style>"
+    static = f"{style}<div class='fl-saved {name}'>{bundle.pop('text/html')}{_SAVED}</div>"
+    text = bundle.pop("text/plain")
+    widget.add_class(f"{name}-live")
+    display(bundle, raw=True)
+    display({"text/html": static, "text/plain": text}, raw=True)
 
 
 # --- the picture ----------------------------------------------------------------------

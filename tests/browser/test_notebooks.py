@@ -300,3 +300,26 @@ def test_hostile_text_is_drawn_as_text(
     for figure in figures:  # with MathJax, plotly makes formulas of text between dollar signs
         assert "$" not in figure.to_json()
         assert "$x^2$" in fl.alt_text(figure)
+
+
+STOP_KERNELS = """async () => {
+    const headers = {"X-XSRFToken": document.cookie.match(/_xsrf=([^;]*)/)[1]};
+    for (const session of await (await fetch("/api/sessions")).json())
+        await fetch(`/api/sessions/${session.id}`, {method: "DELETE", headers});
+}"""
+
+
+def test_a_panel_whose_kernel_is_gone(lab: str, browser: Browser) -> None:
+    """A notebook that was saved with a panel reopens with its static form, and no error."""
+    with open_page(browser) as page:
+        run_all(page, lab)
+        static = page.locator(".fl-saved").first
+        expect(static).to_be_hidden()
+        page.locator(".lm-MenuBar-itemLabel", has_text="File").click()
+        page.get_by_text("Save Notebook", exact=True).click()
+        expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
+        page.evaluate(STOP_KERNELS)
+        page.goto(f"{lab}&reset")
+        expect(static).to_be_visible(timeout=SLOW)
+        expect(static).to_contain_text("42 of 42 images")
+        expect(page.get_by_text("model not found")).to_be_hidden()

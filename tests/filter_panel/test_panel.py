@@ -12,7 +12,7 @@ from ipywidgets.widgets.widget import _instances
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.filter_panel import widget_helpers
+from fastlaunch_nb.filter_panel import static_html, widget_helpers
 from fastlaunch_nb.filter_panel.chart import PlotlyLibrary
 from fastlaunch_nb.filter_panel.static_html import MAX_ROWS
 from fastlaunch_nb.filter_panel.table import get_keys
@@ -203,6 +203,23 @@ def test_without_a_kernel_there_are_rows(images: pd.DataFrame) -> None:
     assert bundle["text/html"] == fl.panel(images)._repr_mimebundle_()["text/html"]
     more = fl.panel(make_images(MAX_ROWS + 4))._repr_mimebundle_()["text/html"]
     assert "and 4 more" in more
+
+
+def test_the_static_form_is_an_output_of_its_own(
+    images: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A displayed panel has two outputs: its live view, and the static form, which it hides."""
+    outputs: list[dict[str, str]] = []
+    monkeypatch.setattr(static_html, "display", lambda data, raw: outputs.append(data))
+    panel = fl.panel(images)
+    panel._ipython_display_()
+    live, static = outputs
+    assert list(live) == ["application/vnd.jupyter.widget-view+json"]
+    assert static["text/plain"] == "FilterPanel: 8 of 8 images"
+    assert panel._repr_mimebundle_()["text/html"] in static["text/html"]
+    assert "Run the cell to use it" in static["text/html"]
+    (shown,) = re.findall(r"has\(\.([\w-]+)\)", static["text/html"])[:1]
+    assert shown in panel._dom_classes
 
 
 def test_hostile_text_is_text(images: pd.DataFrame) -> None:
