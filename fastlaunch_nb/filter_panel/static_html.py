@@ -42,9 +42,9 @@ _ALIGNMENTS = {"state": _ONE_LINE, "state_transition_time": _ONE_LINE} | dict.fr
     RIGHT_ALIGNED, "class='fl-number'"
 )
 _EIGHTHS: Sequence[str] = ("", *"▏▎▍▌▋▊▉")
-_SAVED: Final = (
-    "<p class='fl-empty'>This is the panel as it was saved. Run the cell to use it; it needs "
-    "JupyterLab, Notebook, VS Code or Voila with ipywidgets 8.</p>"
+_HINT: Final = (
+    "<p class='fl-empty'>This is a picture of the panel. To use it, run the cell in JupyterLab, "
+    "Notebook, VS Code or Voila, with ipywidgets 8.</p>"
 )
 _STYLE: Final = f"<style>{read_file('common.css')}{read_file('static_html.css')}</style>"
 
@@ -74,7 +74,7 @@ def render_static_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_htm
     if (more := len(filtered) - MAX_ROWS) > 0:
         body += f"<p class='fl-empty'>and {more:,} more</p>"
     css_classes = "fl-panel fl-static tex2jax_ignore mathjax_ignore"
-    return f"{_STYLE}<div class='{css_classes}'>{summary_html}{body}</div>"
+    return f"{_STYLE}<div class='{css_classes}'>{summary_html}{body}{_HINT}</div>"
 
 
 def display_with_static_form(widget: widgets.DOMWidget) -> None:
@@ -82,7 +82,7 @@ def display_with_static_form(widget: widgets.DOMWidget) -> None:
     bundle = widget._repr_mimebundle_()
     name = f"fl-{hashlib.sha256(bundle['text/html'].encode()).hexdigest()[:12]}"
     style = f"<style>body:has(.{name}-live) .{name} {{ display: none; }}</style>"
-    static = f"{style}<div class='fl-saved {name}'>{bundle.pop('text/html')}{_SAVED}</div>"
+    static = f"{style}<div class='fl-saved {name}'>{bundle.pop('text/html')}</div>"
     text = bundle.pop("text/plain")
     widget.add_class(f"{name}-live")
     display(bundle, raw=True)

@@ -217,7 +217,7 @@ def test_the_static_form_is_an_output_of_its_own(
     assert list(live) == ["application/vnd.jupyter.widget-view+json"]
     assert static["text/plain"] == "FilterPanel: 8 of 8 images"
     assert panel._repr_mimebundle_()["text/html"] in static["text/html"]
-    assert "Run the cell to use it" in static["text/html"]
+    assert "To use it, run the cell" in static["text/html"]
     (shown,) = re.findall(r"has\(\.([\w-]+)\)", static["text/html"])[:1]
     assert shown in panel._dom_classes
 
