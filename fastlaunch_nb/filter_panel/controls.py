@@ -1,4 +1,4 @@
-"""Controls that ipywidgets lacks: a range slider, a text button, shortcuts, sortable headings.
+"""Controls that ipywidgets lacks: a range slider, a text button, shortcuts, table headings.
 
 Each control's behaviour in the browser is in the JavaScript file of the same name.
 """
@@ -112,17 +112,30 @@ class SuppressShortcuts(anywidget.AnyWidget):
     _esm = read_file("suppress_shortcuts.js")
 
 
-class SortableHeadings(anywidget.AnyWidget):
-    """An invisible widget that reports clicks on the headings of a table in its parent box.
+class TableHeadings(anywidget.AnyWidget):
+    """An invisible widget that reports clicks on and moves of the headings of its box's table.
 
-    `on_click` gets the ``data-by`` of the button in the heading.
+    A heading is a button with the name of its column as ``data-by``. `on_sort` gets the name
+    of a clicked heading; `on_move` that of a moved one, and that of the column to put it
+    before, or None. The browser sends them: the caller checks these names.
     """
 
-    _esm = read_file("sortable_headings.js")
+    _esm = read_file("table_headings.js")
 
-    def __init__(self, on_click: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_sort: Callable[[object], None], on_move: Callable[[object, object], None]
+    ) -> None:
+        self._on_sort, self._on_move = on_sort, on_move
         super().__init__(layout=share(Layout))
-        self.on_msg(lambda _widget, message, _buffers: on_click(message["by"]))
+        self.on_msg(self._handle_message)
+
+    def _handle_message(
+        self, _widget: object, message: Mapping[str, Any], _buffers: object
+    ) -> None:
+        if "sort" in message:
+            self._on_sort(message["sort"])
+        else:
+            self._on_move(message.get("move"), message.get("before"))
 
 
 class TextButton(anywidget.AnyWidget):

@@ -19,7 +19,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     make_text_box,
     share,
 )
-from fastlaunch_nb.formatting import to_single_line
+from fastlaunch_nb.formatting import state_rank, to_single_line
 
 MAX_VALUES: Final = 8
 """How many unticked values a facet shows at once."""
@@ -29,10 +29,10 @@ Values = tuple[str | None, ...]
 
 
 class Facet(widgets.VBox):  # type: ignore[misc]
-    """A facet: its values with their counts; a value without rows is pale.
+    """A facet: its values with their counts; a value without rows is pale. The worst state is first.
 
-    If not all values fit, the ticked ones come first, then those with the most rows;
-    a search finds the others.
+    If not all values fit, those with the most rows come first, and a search finds the others.
+    A ticked value that does not fit comes before them; others stay where they are.
     """
 
     def __init__(self, title: str, on_change: Callable[[object], None]) -> None:
@@ -59,7 +59,9 @@ class Facet(widgets.VBox):  # type: ignore[misc]
         The order of the values stays when only the counts change.
         """
         if counts.keys() != self._counts.keys() or names != self._names:
-            self._order = list(counts)  # in the order of states, or of the values themselves
+            self._order = list(counts)  # in the order of the values
+            if STATE_STYLES.keys() & counts.keys():
+                self._order.sort(key=lambda value: state_rank(value or ""))
             if names:
                 self._order.sort(key=lambda value: (value is None, names.get(value or "", value)))
             if len(counts) > MAX_VALUES:
@@ -69,16 +71,16 @@ class Facet(widgets.VBox):  # type: ignore[misc]
 
     def _draw(self) -> None:
         matching, is_long = self._find_values(), len(self._counts) > MAX_VALUES
-        first = [value for value in self._ticked if is_long or value not in matching]
-        others = [value for value in matching if value not in first]
+        visible = matching[:MAX_VALUES]
+        first = [value for value in self._ticked if value not in visible]
         search = [self._get_search()] if is_long else []
         self.children = (self._heading, *search, self._values, self._more)
-        more = len(others) - MAX_VALUES
+        more = len(set(matching) - set(visible) - set(first))
         if more > 0:
             self._more.value = f"and {more:,} more; search to find them"
         else:
             self._more.value = "" if matching else f"no {self._title.lower()} matches the search"
-        self._update_boxes([*first, *others[:MAX_VALUES]])
+        self._update_boxes([*first, *visible])
 
     def _get_search(self) -> Any:
         if self._search is None:
@@ -123,5 +125,5 @@ def _make_box(value: str | None) -> Any:
     return make_checkbox(
         border_left=f"4px solid {colour}",
         description_allow_html=True,
-        tooltip=None if value is None else to_single_line(value),
+        tooltip="" if value is None else to_single_line(value),
     )

@@ -9,7 +9,8 @@ from typing import Any, Final
 import ipywidgets as widgets
 
 from fastlaunch_nb.filter_panel import table_columns
-from fastlaunch_nb.filter_panel.panel_data import Mask, PanelData
+from fastlaunch_nb.filter_panel.folded_rows import Mask
+from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table
 from fastlaunch_nb.filter_panel.widget_helpers import (
     make_html,

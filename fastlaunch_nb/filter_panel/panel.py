@@ -16,7 +16,7 @@ from narwhals.stable.v2.typing import IntoDataFrame
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
 from fastlaunch_nb.filter_panel.facet import Facet
-from fastlaunch_nb.filter_panel.filter_chips import FilterChips, summarize_filters
+from fastlaunch_nb.filter_panel.filter_chips import FilterChips, SelectionChip, summarize_filters
 from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.static_html import display_with_static_form, render_static_html
 from fastlaunch_nb.filter_panel.table import Key
@@ -27,8 +27,8 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     close_widgets,
     make_button,
     make_html,
-    make_row,
     make_text_box,
+    make_toggle,
     map_account_names,
     read_file,
 )
@@ -133,7 +133,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
     def __init__(self, data: PanelData, filters: Filters) -> None:
         self._is_updating = False
-        self._search = make_text_box("Search", "name, id, template, reason …", "fl-search")
+        self._search = make_text_box("Search", "Search name, id, reason …", "fl-search")
         self._typing = Debounce(self._read_controls)
         self._search.observe(self._typing, "value")
         self._summary = make_html()
@@ -141,20 +141,20 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             "Reset", "undo", tooltip="Show all images again", layout={"width": "auto"}
         )
         self._reset.on_click(lambda _: setattr(self, "filters", Filters()))
-        self._clear = make_button(
-            "Clear selection", tooltip="Deselect all images", layout={"width": "auto"}
-        )
-        self._clear.on_click(lambda _: setattr(self, "selected", ()))
-        self._chips = FilterChips(partial(setattr, self, "filters"))
+        self._chips = FilterChips(partial(setattr, self, "filters"), self._search)
+        self._selection = SelectionChip(self._filter_selected, partial(setattr, self, "selected", ()))
+        self._fold = make_toggle("Filters", _dom_classes=("fl-fold-facets",))
+        self._fold.observe(self._fold_facets, "value")
         self._side = widgets.VBox(_dom_classes=("fl-side",))
         self._tabs = PanelTabs(
             self._update_selection, lambda kind, shell: self.to_code(kind, shell=shell)
         )
         self._facets: dict[str, Facet] = {}
         self._sliders: dict[str, RangeSlider] = {}
-        head = make_row("fl-head", self._search, self._reset, self._summary, self._clear)
+        tools = (self._search, self._chips, self._summary, self._selection, self._reset)
+        head = widgets.Box((self._fold, *tools), _dom_classes=("fl-head",))
         body = widgets.Box([self._side, self._tabs], _dom_classes=("fl-body",))
-        children = [make_html(_STYLE), SuppressShortcuts(), head, self._chips, body]
+        children = [make_html(_STYLE), SuppressShortcuts(), head, body]
         super().__init__(children, _dom_classes=("fl-panel",))
         self._set_data(data)
         self.filters = filters
@@ -221,6 +221,10 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def _controls(self) -> dict[str, Facet | RangeSlider]:
         """The facets and sliders, by the field of Filters that each sets."""
         return {**self._facets, **self._sliders}
+
+    def _fold_facets(self, change: Any) -> None:
+        """Show the facets, which fold where the panel is narrow, or fold them again."""
+        (self.add_class if change["new"] else self.remove_class)("fl-unfolded")
 
     # --- filters ----------------------------------------------------------------------
 
@@ -294,6 +298,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         finally:
             self._is_updating = False
         self._chips.show(filters, self._names)
+        self._fold.description = f"Filters ({len(self._chips.children)})" if filters else "Filters"
         self._reset.disabled = not filters
         self._count = int(mask.sum())
         self._update_summary()
@@ -329,15 +334,20 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         if not added <= self._data.keys:
             self._tabs.select(self.selected)
 
+    def _filter_selected(self) -> None:
+        """Filter to the selected images, whatever the filters were."""
+        self.filters = Filters(image_id=tuple(dict.fromkeys(key[2] for key in self.selected)))
+
     # --- text -------------------------------------------------------------------------
 
     def _update_summary(self) -> None:
         self._summary.value = self._render_summary()
-        self._clear.layout.display = None if self.selected else "none"
+        self._selection.show(len(self.selected))
 
     def _render_summary(self) -> str:
         mark = f" · <span class='fl-demo'>{DEMO_MARK}</span>" if self._is_demo else ""
-        selected = f" · {len(self.selected):,} selected" if self.selected else ""
+        count = len(self.selected)
+        selected = f"<span class='fl-unseen'> · {count:,} selected</span>" if count else ""
         return (
             f"<div role='status' class='fl-summary'><b>{self._count:,} of "
             f"{len(self._data.images):,}</b> images{selected}{mark}</div>"

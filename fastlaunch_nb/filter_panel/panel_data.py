@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fastlaunch_nb.filter_panel.folded_rows import Mask
 from fastlaunch_nb.filter_panel.table import Key, get_keys
 from fastlaunch_nb.rules.evaluate import RULES, Evaluation, prepare_facts
 from fastlaunch_nb.rules.rule import RuleInput
 from fastlaunch_nb.rules.unchecked import list_unchecked_rules
 from fastlaunch_nb.schema.columns import KEY
-
-Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class _ImageRows(NamedTuple):

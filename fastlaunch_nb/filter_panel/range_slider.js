@@ -58,12 +58,11 @@ class Scale {
     return `${new Date(Math.floor(value)).toISOString().slice(0, 16).replace("T", " ")} UTC`;
   }
 
+  /* An open end is the end of the scale, so that the range is whole before it is moved. */
   formatRange(low, high) {
-    const [from, to] = [low, high].map((end) => end === null ? null : this.format(end));
-    const [since, until] = this.isTime ? ["since", "until"] : ["from", "up to"];
-    if (from === to) return from ?? "all";
-    if (to === null) return `${since} ${from}`;
-    return from === null ? `${until} ${to}` : `${from.replace(" UTC", "")} – ${to}`;
+    const from = this.format(low ?? this.first);
+    const to = this.format(high ?? this.valueBefore(this.first + this.span));
+    return from === to ? from : `${from.replace(" UTC", "")} – ${to}`;
   }
 }
 

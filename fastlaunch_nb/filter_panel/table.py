@@ -13,18 +13,27 @@ from typing import Any, Final, TypeAlias
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+import traitlets
 from itables.widget import ITable
 
-from fastlaunch_nb.filter_panel.controls import SortableHeadings, TextButton
-from fastlaunch_nb.filter_panel.table_columns import RIGHT_ALIGNED, Column, format_value, to_records
+from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.filter_panel.column_chooser import PIN_COUNTS, ColumnChooser
+from fastlaunch_nb.filter_panel.controls import TableHeadings, TextButton
+from fastlaunch_nb.filter_panel.folded_rows import Fold, Mask, make_fold_toggle, show_folded
+from fastlaunch_nb.filter_panel.table_columns import (
+    LONG,
+    RIGHT_ALIGNED,
+    Column,
+    format_value,
+    to_records,
+)
 from fastlaunch_nb.filter_panel.widget_helpers import (
-    close_widgets,
     make_button,
-    make_checkbox,
     make_dropdown,
     make_html,
     make_row,
     make_toggle,
+    read_file,
     render_message,
     share,
 )
@@ -40,10 +49,13 @@ OnSelect: TypeAlias = Callable[[set[Key], set[Key]], None]
 
 
 class _PageTable(ITable):
-    """itables' widget, which would stay in memory: its files refer to each, to update it."""
+    """itables' widget, which would stay in memory: its files refer to each, to update it.
+
+    Its style sheet is for all extensions of DataTables, and larger than all else of the panel.
+    """
 
     _esm: Any = str(ITable._esm)
-    _css: Any = str(ITable._css)
+    _css: Any = read_file("table.css")
 
 
 class Table(widgets.VBox):  # type: ignore[misc]
@@ -52,14 +64,27 @@ class Table(widgets.VBox):  # type: ignore[misc]
     `name` is the name of the CSV file without its suffix, `sort` the column to sort by until
     the user chooses another. `on_select` gets the keys of a page's selected rows, and those of
     its other rows.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The names of the visible columns, in their order. A trait, as are the others.
+    pinned : int
+        How many of the first columns stay in place while the others scroll.
+    order : tuple
+        The name of the column that rows are sorted by, "" for none; True to reverse it.
     """
+
+    columns = traitlets.Any(())
+    pinned = traitlets.Any(1)
+    order = traitlets.Any(("", False))
 
     def __init__(self, name: str, on_select: OnSelect, sort: str = "") -> None:
         self._name, self._on_select, self._sort_column = name, on_select, sort
         self._rows, self._mask = pd.DataFrame(), np.zeros(0, dtype=np.bool_)
-        self._columns: dict[str, Column] = {}
-        self._visible: frozenset[str] = frozenset()  # the names of columns, as the user chose them
-        self._orders: dict[tuple[str, bool], Any] = {}
+        self._all_columns: dict[str, Column] = {}
+        self._fold: Fold | None = None
+        self._positions: dict[tuple[str, bool], Any] = {}
         self._selected: frozenset[Key] = frozenset()
         self._first_row, self._is_updating = 0, False
         self._page: list[Key] = []
@@ -67,24 +92,25 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._itable = _PageTable(pd.DataFrame({"": []}), **_OPTIONS)
         self._itable.add_class("fl-page")
         self._itable.observe(self._report_selection, "selected_rows")
-        self._headings = SortableHeadings(self._sort_by)
+        self._headings = TableHeadings(self._sort_by, self._move_column)
         self._message = make_html()
-        controls = (self._sort, self._descending, self._choose_columns, self._size)
-        self._tools = make_row("fl-tools", *controls, self._copy, self._save)
-        self._pager = make_row("fl-pager", self._previous, self._next, self._position)
-        page = (self._itable, self._headings, self._message)
-        children = [self._tools, self._boxes, *page, self._pager]
-        super().__init__(children, _dom_classes=("fl-table",), layout=share(widgets.Layout))
+        super().__init__(_dom_classes=("fl-table",), layout=share(widgets.Layout))
+        page = (self._itable, self._headings, self._message, self._show_folded)
+        self.children = (*page, self._tools, self._chooser)
+        self.order = (sort, False)
 
     def _make_controls(self) -> None:
-        self._sort = make_dropdown("Sort by", [("", "")])
-        self._descending = make_toggle("Descending")
-        self._size = make_dropdown("Rows", [(str(n), n) for n in PAGE_SIZES])
-        for control in (self._sort, self._descending, self._size):
-            control.observe(self._show_first_page, "value")
+        self._chooser = ColumnChooser(self._choose_column)
+        self._sort, self._descending = self._chooser.sort, self._chooser.descending
+        for control in (self._sort, self._descending):
+            control.observe(self._read_order, "value")
+        self._chooser.pinned.observe(self._read_pinned, "value")
         self._choose_columns = make_toggle("Columns")
-        self._choose_columns.observe(self._show_boxes, "value")
-        self._boxes = make_row("fl-columns")
+        self._choose_columns.observe(self._chooser.toggle, "value")
+        self._show_folded = make_fold_toggle()
+        self._size = make_dropdown("Rows", [(str(n), n) for n in PAGE_SIZES])
+        for control in (self._show_folded, self._size):
+            control.observe(self._show_first_page, "value")
         self._previous = make_button("Previous", "chevron-left")
         self._next = make_button("Next", "chevron-right")
         self._previous.on_click(lambda _: self._turn_page(-self._size.value))
@@ -92,6 +118,9 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._position = make_html()
         self._copy = TextButton("Copy", lambda: self._export("\t"), how="copy")
         self._save = TextButton("CSV", lambda: self._export(","), how="save")
+        self._pager = make_row("fl-pager", self._previous, self._next, self._position)
+        tools = (self._pager, self._size, self._choose_columns, self._copy, self._save)
+        self._tools = make_row("fl-tools", *tools)
 
     # --- rows and columns -------------------------------------------------------------
 
@@ -101,46 +130,67 @@ class Table(widgets.VBox):  # type: ignore[misc]
         columns: Sequence[Column],
         default: Sequence[str],
         complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows,
+        fold: Fold | None = None,
     ) -> None:
         """Replace the rows and the columns; `complete` fills in rows before they are visible.
 
         The columns that the user has chosen stay; until then, those in `default` are visible.
+        Rows in `fold` are one line, in the first order and on more than a page, until the
+        user unfolds them.
         """
-        self._rows, self._orders = validate_columns("images", rows), {}
-        self._complete = complete
+        self._rows, self._positions = validate_columns("images", rows), {}
+        self._complete, self._fold = complete, fold
         self._mask = np.ones(len(rows), dtype=np.bool_)
-        self._columns = {column.name: column for column in columns}
-        self._visible = self._visible or frozenset(default)
-        self._show_boxes()
+        self._all_columns = {column.name: column for column in columns}
         self._is_updating = True
-        self._sort.options = [("as read", ""), *((c.heading, c.name) for c in columns)]
-        self._sort.value = self._sort_column if self._sort_column in self._columns else ""
+        self.columns = self.columns or tuple(default)
+        self._chooser.set_columns(columns)
+        self._show_order()
         self._is_updating = False
         self._tools.layout.display = None if len(rows) else "none"
 
-    def _show_boxes(self, _change: object = None) -> None:
-        """Show a checkbox for each column, but only while the user chooses columns."""
-        before, is_open = self._boxes.children, self._choose_columns.value
-        columns = self._columns.values() if is_open else ()
-        self._boxes.children = tuple(self._make_column_box(column) for column in columns)
-        self._boxes.layout.display = None if is_open else "none"
-        close_widgets(before)
+    def _choose_column(self, name: str, is_visible: bool) -> None:
+        """Show a column after all others, or hide it."""
+        others = tuple(column for column in self.columns if column != name)
+        self.columns = (*others, name) if is_visible else others
 
-    def _make_column_box(self, column: Column) -> Any:
-        def choose(_change: object) -> None:
-            self._visible ^= {column.name}
+    def _move_column(self, name: object, before: object) -> None:
+        """Move a visible column before another one, or to the end."""
+        names = [column.name for column in self._get_chosen_columns()]
+        if name not in names or name == before:
+            return
+        names.remove(str(name))
+        names.insert(names.index(str(before)) if before in names else len(names), str(name))
+        self.columns = tuple(names)
+
+    @traitlets.observe("columns", "pinned")
+    def _redraw(self, _change: object) -> None:
+        self._chooser.show(self.columns)
+        self._chooser.pinned.value = self.pinned
+        if not self._is_updating:
             self._turn_page(0)
 
-        box = make_checkbox(column.heading, value=column.name in self._visible)
-        box.observe(choose, "value")
-        return box
+    def _read_pinned(self, change: Any) -> None:
+        self.pinned = change["new"]
+
+    @traitlets.validate("columns")
+    def _validate_columns(self, proposal: Any) -> tuple[str, ...]:
+        if isinstance(proposal["value"], str):
+            raise InputError(f"columns is {proposal['value']!r}. Expected names of columns.")
+        return tuple(dict.fromkeys(map(str, proposal["value"])))
+
+    @traitlets.validate("pinned")
+    def _validate_pinned(self, proposal: Any) -> int:
+        if proposal["value"] not in PIN_COUNTS:
+            raise InputError(f"pinned is {proposal['value']!r}. Expected one of {PIN_COUNTS}.")
+        return int(proposal["value"])
 
     def show_message(self, text: str) -> None:
         """Show a message in place of the rows, until :meth:`show`."""
-        self._itable.layout.display = "none"
+        self._itable.layout.display = self._show_folded.layout.display = "none"
         self._message.value = render_message(text)
 
-    def show(self, mask: Any) -> None:
+    def show(self, mask: Mask) -> None:
         """Show the rows in a mask, from the first page."""
         self._mask = mask
         self._show_first_page()
@@ -152,26 +202,59 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._itable.selected_rows = self._find_selected()
         self._is_updating = False
 
+    # --- the order --------------------------------------------------------------------
+
+    @traitlets.validate("order")
+    def _validate_order(self, proposal: Any) -> tuple[str, bool]:
+        column, is_descending = proposal["value"]
+        return str(column), bool(is_descending)
+
+    @traitlets.observe("order")
+    def _change_order(self, _change: object) -> None:
+        if self._all_columns:
+            self._is_updating, was_updating = True, self._is_updating
+            self._show_order()
+            self._is_updating = was_updating
+            self._show_first_page()
+
+    def _show_order(self) -> None:
+        """Show the order in its controls; a column that is not there sorts nothing."""
+        column, self._descending.value = self.order
+        self._sort.value = column if column in self._all_columns else ""
+
+    def _read_order(self, _change: object) -> None:
+        if not self._is_updating:
+            self.order = (self._sort.value, self._descending.value)
+
+    def _sort_by(self, name: object) -> None:
+        """Sort by the column of a clicked heading; a second click reverses the order."""
+        if name in self._all_columns:
+            column, is_descending = self.order
+            self.order = (name, name == column and not is_descending)
+
+    def _sort_visible(self) -> Any:
+        """Return the positions of the visible rows in the order of the table."""
+        column, descending = self._sort.value, self._descending.value
+        if not column:
+            positions = np.flatnonzero(self._mask)
+            return positions[::-1] if descending else positions
+        if (column, descending) not in self._positions:  # sorting all rows takes time: do it once
+            values = self._all_columns[column].sort_key(self._rows).reset_index(drop=True)
+            order = values.sort_values(ascending=not descending, kind="stable")  # nulls last
+            self._positions[column, descending] = order.index.to_numpy()
+        positions = self._positions[column, descending]
+        return positions[self._mask[positions]]
+
     # --- the page ---------------------------------------------------------------------
 
     def _show_first_page(self, _change: object = None) -> None:
         if not self._is_updating:
-            self._first_row, self._sort_column = 0, self._sort.value
+            self._first_row = 0
             self._turn_page(0)
-
-    def _sort_by(self, name: str) -> None:
-        """Sort by the column of a clicked heading; a second click reverses the order."""
-        if name not in self._columns:
-            return
-        self._is_updating = True
-        self._descending.value = name == self._sort.value and not self._descending.value
-        self._sort.value = name
-        self._is_updating = False
-        self._show_first_page()
 
     def _turn_page(self, step: int) -> None:
         self._first_row = max(0, self._first_row + step)
-        positions = self._sort_visible()
+        positions = self._fold_rows(self._sort_visible())
         page = self._complete(self._rows.iloc[positions[self._first_row :][: self._size.value]])
         self._page = get_keys(page)
         self._draw(page)
@@ -180,18 +263,15 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._previous.disabled, self._next.disabled = self._first_row == 0, last >= total
         self._pager.layout.display = None if total > PAGE_SIZES[0] else "none"
 
-    def _sort_visible(self) -> Any:
-        """Return the positions of the visible rows in the order of the table."""
-        column, descending = self._sort.value, self._descending.value
-        if not column:
-            positions = np.flatnonzero(self._mask)
-            return positions[::-1] if descending else positions
-        if (column, descending) not in self._orders:  # sorting all rows takes time: do it once
-            values = self._columns[column].sort_key(self._rows).reset_index(drop=True)
-            order = values.sort_values(ascending=not descending, kind="stable")  # nulls last
-            self._orders[column, descending] = order.index.to_numpy()
-        positions = self._orders[column, descending]
-        return positions[self._mask[positions]]
+    def _fold_rows(self, positions: Any) -> Any:
+        """Leave out the rows that fold, and count them in the line below the others."""
+        is_first_order = self.order == (self._sort_column, False)
+        folded = np.zeros(0, dtype=np.bool_)
+        if self._fold and is_first_order and len(positions) > PAGE_SIZES[0]:
+            folded = self._fold.find_folded(self._mask)
+        show_folded(self._show_folded, int(folded.sum()), self._fold)
+        is_open = self._show_folded.value
+        return positions if is_open or not folded.any() else positions[~folded[positions]]
 
     def _draw(self, page: pd.DataFrame) -> None:
         if len(page) == 0:
@@ -200,14 +280,22 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._itable.layout.display, self._message.value = None, ""
         columns, records = self._get_chosen_columns(), to_records(page)
         html = {self._render_heading(c): [c.render(record) for record in records] for c in columns}
-        numbers = [n for n, column in enumerate(columns) if column.name in RIGHT_ALIGNED]
         self._is_updating = True
         self._itable.update(
             pd.DataFrame(html),
-            **{**_OPTIONS, "columnDefs": [{"targets": numbers, "className": "fl-number"}]},
+            **{**_OPTIONS, "columnDefs": self._make_classes(columns)},
             selected_rows=self._find_selected(),
         )
         self._is_updating = False
+
+    def _make_classes(self, columns: Sequence[Column]) -> list[dict[str, Any]]:
+        """Give columns of numbers, of long texts, and those that are pinned their CSS classes."""
+        classes = {
+            "fl-number": [n for n, column in enumerate(columns) if column.name in RIGHT_ALIGNED],
+            "fl-rest": [n for n, column in enumerate(columns) if column.name in LONG],
+            "fl-pinned": list(range(min(self.pinned, len(columns)))),
+        }
+        return [{"targets": targets, "className": name} for name, targets in classes.items()]
 
     def _render_heading(self, column: Column) -> str:
         """Render the heading of a column as a button, with a sign if the table is sorted by it."""
@@ -219,8 +307,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
         return f"<button type='button' data-by='{name}'>{heading}{mark}</button>"
 
     def _get_chosen_columns(self) -> list[Column]:
-        columns = list(self._columns.values())
-        return [column for column in columns if column.name in self._visible] or columns[:1]
+        chosen = [self._all_columns[name] for name in self.columns if name in self._all_columns]
+        return chosen or list(self._all_columns.values())[:1]
 
     def _find_selected(self) -> list[int]:
         return [position for position, key in enumerate(self._page) if key in self._selected]
@@ -234,7 +322,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def _export(self, separator: str) -> tuple[str, str]:
         """Return the name of a CSV file and its text: all visible rows, in the chosen columns."""
-        fields = [f for c in self._get_chosen_columns() for f in c.fields if f in self._rows]
+        chosen = self._get_chosen_columns()
+        fields = list(dict.fromkeys(f for c in chosen for f in c.fields if f in self._rows))
         rows = self._complete(self._rows.iloc[self._sort_visible()])[fields]
         return f"{self._name}.csv", to_csv(rows, separator)
 
@@ -251,7 +340,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "ordering": False,  # the browser would sort this page alone
     "layout": dict.fromkeys(("topStart", "topEnd", "bottomStart", "bottomEnd")),
     "select": {"style": "os", "keys": True, "info": False},
-    "classes": "compact hover",
+    "classes": "fl-rows",
     "style": "width:100%;margin:0",
     "autoWidth": False,
     "showIndex": False,

@@ -11,9 +11,17 @@ import pandas as pd
 
 from fastlaunch_nb.charts.style import state_style
 from fastlaunch_nb.filters.fields import get_facet_values
-from fastlaunch_nb.formatting import label_accounts, label_images, state_rank, to_single_line
+from fastlaunch_nb.formatting import (
+    format_duration,
+    label_accounts,
+    label_images,
+    state_rank,
+    to_single_line,
+)
 from fastlaunch_nb.rules.cli_commands import show_command
 from fastlaunch_nb.rules.rule import SEVERITIES
+from fastlaunch_nb.schema.joins import coalesce_stock
+from fastlaunch_nb.validation import EPOCH
 
 Record: TypeAlias = Mapping[Any, Any]
 
@@ -30,7 +38,8 @@ class Column(NamedTuple):
 
 def make_image_columns(images: pd.DataFrame) -> list[Column]:
     """Return the columns of a table of images: ours first, then all others of the DataFrame."""
-    ours = [column for column in _IMAGE_COLUMNS if column.fields[-1] in images]
+    known = (*_IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS)
+    ours = [column for column in known if column.fields[-1] in images]
     return [*ours, *_make_other_columns(images, ours)]
 
 
@@ -49,10 +58,12 @@ def make_finding_columns(
 
 
 def to_records(rows: pd.DataFrame) -> Sequence[Record]:
-    """Convert rows to records for cells, with labels of image, account and template."""
+    """Convert rows to records for cells, with labels of image, account, template, and stock."""
     labelled = rows.assign(_image=label_images(rows), _account=label_accounts(rows))
     if "launch_template_name" in rows:
         labelled["_template"] = get_facet_values(rows, "launch_template")
+    if "target_resource_count" in rows:
+        labelled["_stock"] = coalesce_stock(rows)
     records: Sequence[Record] = labelled.to_dict("records")
     return records
 
@@ -121,13 +132,29 @@ def _render_template(row: Record) -> str:
     )
 
 
-def _render_transition_time(row: Record) -> str:
-    time = row["state_transition_time"]
-    return "<div>–</div>" if pd.isna(time) else _render_lines(f"{time:%Y-%m-%d}", f"{time:%H:%M}")
+def _render_since(row: Record) -> str:
+    """Render how long an image was in its state when it was read, and the time below."""
+    since, observed = row["state_transition_time"], row.get("observed_at")
+    if pd.isna(since):
+        return "<div>–</div>"
+    time = format_value(since)
+    return _render_lines(time if pd.isna(observed) else format_duration(observed - since), time)
+
+
+def _render_target(row: Record) -> str:
+    """Render the target count; where the stock is known, the stock of it, and a bar."""
+    target, stock = row["target_resource_count"], row["_stock"]
+    if pd.isna(target) or pd.isna(stock):
+        return format_value(target)
+    share = min(1.0, stock / target) if target else 1.0
+    bar = f"<span aria-hidden='true' class='fl-stock' style='--fl-share:{share:.0%}'></span>"
+    return _render_lines(f"{stock:,} of {target:,}", bar)
 
 
 def _render_reason(row: Record) -> str:
-    return f"<div class='fl-long fl-cut'>{format_value(row['state_transition_reason'])}</div>"
+    """Render a reason on at most two lines; the tooltip has all of it."""
+    reason = format_value(row["state_transition_reason"])
+    return f"<div class='fl-reason' title='{reason}'>{reason}</div>"
 
 
 def _render_severity(row: Record) -> str:
@@ -155,30 +182,46 @@ def _render_cost(row: Record) -> str:
 
 
 def _rank_states(rows: pd.DataFrame) -> pd.Series:
+    """Return numbers that sort by state, the worst first, then by time, the oldest first."""
     ranks = {state: state_rank(state) for state in rows["state"].dropna().unique()}
-    return rows["state"].map(ranks).fillna(state_rank("unknown"))
+    rank = rows["state"].map(ranks).fillna(state_rank("unknown")).astype("int64")
+    seconds = (rows["state_transition_time"] - EPOCH) // pd.Timedelta(seconds=1)
+    return rank * _RANK_STEP + seconds.fillna(_RANK_STEP - 1).astype("int64")  # unknown is last
 
 
+_RANK_STEP = 10**12
+"""More seconds than any time of pandas is after 1970."""
 _IMAGE = _make_column("image_id", "Image", _render_image, label_images, ("image_name", "image_id"))
-_ACCOUNT = _make_column(
+_PLACE = _make_column(
     "account_id",
-    "Account, region",
-    lambda row: _render_lines(format_value(row["_account"]), format_value(row["region"])),
-    lambda rows: label_accounts(rows).str.cat(rows["region"].fillna(""), sep="\0"),
+    "Where",
+    lambda row: _render_lines(format_value(row["region"]), format_value(row["_account"])),
+    lambda rows: rows["region"].fillna("").str.cat(label_accounts(rows), sep="\0"),
     ("account_name", "account_id", "region"),
 )
 _IMAGE_COLUMNS = (
-    _IMAGE,
     _make_column(
         "state",
         "State",
         lambda row: _render_lines(f"{render_swatch(row['state'])} {format_value(row['state'])}"),
         _rank_states,
     ),
-    _ACCOUNT,
-    _make_column("target_resource_count", "Target"),
+    _make_column("state_transition_time", "Since (UTC)", _render_since),
+    _IMAGE,
+    _PLACE,
+    _make_column("state_transition_reason", "Reason", _render_reason),
+    _make_column(
+        "target_resource_count",
+        "Target",
+        _render_target,
+        fields=("available_snapshots", "target_resource_count"),
+    ),
+    _make_column("max_parallel_launches", "Parallel"),
+)
+DEFAULT_IMAGE_COLUMNS = tuple(column.name for column in _IMAGE_COLUMNS)
+"""The columns of images that a table shows until the user chooses others."""
+_MORE_IMAGE_COLUMNS = (
     _make_column("available_snapshots", "In stock"),
-    _make_column("max_parallel_launches", "Max parallel"),
     _make_column(
         "launch_template_name",
         "Launch template",
@@ -186,11 +229,7 @@ _IMAGE_COLUMNS = (
         lambda rows: get_facet_values(rows, "launch_template"),
         ("launch_template_id", "launch_template_name", "launch_template_version"),
     ),
-    _make_column("state_transition_time", "Since (UTC)", _render_transition_time),
-    _make_column("state_transition_reason", "Reason", _render_reason),
 )
-DEFAULT_IMAGE_COLUMNS = tuple(column.name for column in _IMAGE_COLUMNS)
-"""The columns of images that a table shows until the user chooses others."""
 
 _EVIDENCE = _make_column(
     "evidence",
@@ -207,7 +246,7 @@ _FINDING_COLUMNS = (
     ),
     _make_column("finding", "Finding"),
     _IMAGE,
-    _ACCOUNT,
+    _PLACE,
     _EVIDENCE,
     _make_column(
         "monthly_usd_high",
@@ -225,3 +264,5 @@ RIGHT_ALIGNED = (
     "monthly_usd_high",
 )
 """The columns of numbers."""
+LONG = ("state_transition_reason",)
+"""The columns that take the width that the others leave."""

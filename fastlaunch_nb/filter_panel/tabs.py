@@ -12,7 +12,8 @@ from fastlaunch_nb.filter_panel import table_columns
 from fastlaunch_nb.filter_panel.chart import ChartWidget
 from fastlaunch_nb.filter_panel.code_tab import CodeTab, ToCode
 from fastlaunch_nb.filter_panel.findings_tab import FindingsTab
-from fastlaunch_nb.filter_panel.panel_data import Mask, PanelData
+from fastlaunch_nb.filter_panel.folded_rows import Mask, fold_healthy
+from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table
 from fastlaunch_nb.filter_panel.widget_helpers import make_box, make_html, render_message
 from fastlaunch_nb.formatting import empty_message
@@ -54,7 +55,8 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         """Replace the data; :meth:`show` then draws it."""
         self._data = data
         columns = table_columns.make_image_columns(data.images)
-        self._table.set_rows(data.images, columns, table_columns.DEFAULT_IMAGE_COLUMNS)
+        default, fold = table_columns.DEFAULT_IMAGE_COLUMNS, fold_healthy(data.images)
+        self._table.set_rows(data.images, columns, default, fold=fold)
         self._findings.set_data(data)
 
     def show(self, mask: Mask) -> None:

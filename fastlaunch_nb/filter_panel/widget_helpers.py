@@ -121,20 +121,23 @@ def make_text_box(description: str, placeholder: str, css_class: str) -> Any:
 def make_button(description: str, icon: str = "", **options: Any) -> Any:
     """Make a button as wide as its text; one that hides has a `layout` of its own."""
     looks = {"layout": share(widgets.Layout, width="auto"), "style": share(widgets.ButtonStyle)}
+    options = {"tooltip": ""} | options  # without it, browsers show "null"
     return widgets.Button(description=description, icon=icon, **looks | options)
 
 
-def make_toggle(description: str) -> Any:
-    """Make a toggle button as wide as its text."""
-    return widgets.ToggleButton(
-        description=description,
-        layout=share(widgets.Layout, width="auto"),
-        style=share(widgets.ToggleButton.style.klass),
-    )
+def make_toggle(description: str, **options: Any) -> Any:
+    """Make a toggle button as wide as its text; one that hides has a `layout` of its own."""
+    looks = {
+        "layout": share(widgets.Layout, width="auto"),
+        "style": share(widgets.ToggleButton.style.klass),
+    }
+    options = {"tooltip": ""} | options
+    return widgets.ToggleButton(description=description, **looks | options)
 
 
 def make_checkbox(description: str = "", border_left: str | None = None, **options: Any) -> Any:
     """Make a checkbox as wide as its text."""
+    options = {"tooltip": ""} | options
     return widgets.Checkbox(
         description=description,
         indent=False,
