@@ -157,11 +157,10 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _move_column(self, name: object, before: object) -> None:
         """Move a visible column before another one, or to the end."""
         names = [column.name for column in self._get_chosen_columns()]
-        if name not in names or name == before:
-            return
-        names.remove(str(name))
-        names.insert(names.index(str(before)) if before in names else len(names), str(name))
-        self.columns = tuple(names)
+        if name in names and name != before:
+            names.remove(str(name))
+            names.insert(names.index(str(before)) if before in names else len(names), str(name))
+            self.columns = tuple(names)
 
     @traitlets.observe("columns", "pinned")
     def _redraw(self, _change: object) -> None:
@@ -206,8 +205,10 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     @traitlets.validate("order")
     def _validate_order(self, proposal: Any) -> tuple[str, bool]:
-        column, is_descending = proposal["value"]
-        return str(column), bool(is_descending)
+        order = proposal["value"]
+        if not isinstance(order, list | tuple) or len(order) != 2:
+            raise InputError(f"order is {order!r}. Expected a column's name, and if it is reversed.")
+        return str(order[0]), bool(order[1])
 
     @traitlets.observe("order")
     def _change_order(self, _change: object) -> None:
@@ -228,7 +229,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def _sort_by(self, name: object) -> None:
         """Sort by the column of a clicked heading; a second click reverses the order."""
-        if name in self._all_columns:
+        if isinstance(name, str) and name in self._all_columns:
             column, is_descending = self.order
             self.order = (name, name == column and not is_descending)
 

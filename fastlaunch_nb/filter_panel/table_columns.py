@@ -186,11 +186,11 @@ def _rank_states(rows: pd.DataFrame) -> pd.Series:
     ranks = {state: state_rank(state) for state in rows["state"].dropna().unique()}
     rank = rows["state"].map(ranks).fillna(state_rank("unknown")).astype("int64")
     seconds = (rows["state_transition_time"] - EPOCH) // pd.Timedelta(seconds=1)
-    return rank * _RANK_STEP + seconds.fillna(_RANK_STEP - 1).astype("int64")  # unknown is last
+    return 2 * rank * _MAX_SECONDS + seconds.fillna(_MAX_SECONDS).astype("int64")  # unknown is last
 
 
-_RANK_STEP = 10**12
-"""More seconds than any time of pandas is after 1970."""
+_MAX_SECONDS = 10**12
+"""More seconds than any year of datetime is from 1970."""
 _IMAGE = _make_column("image_id", "Image", _render_image, label_images, ("image_name", "image_id"))
 _PLACE = _make_column(
     "account_id",

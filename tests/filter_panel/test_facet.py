@@ -6,6 +6,7 @@ import pandas as pd
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.filter_panel.facet import MAX_VALUES
+from fastlaunch_nb.formatting import state_rank
 from tests.helpers.panel_widgets import get_boxes, make_images, read_counts
 
 
@@ -49,3 +50,21 @@ def test_a_long_facet_has_a_search() -> None:
     facet._search.value = "zebra"
     assert list(get_boxes(panel, "Launch template")) == ["template-29"]
     assert facet._more.value == "no launch template matches the search"
+
+
+def test_the_worst_state_is_first(images: pd.DataFrame) -> None:
+    """The facet of states begins with the worst, as the table does."""
+    states = list(get_boxes(fl.panel(images), "State"))
+    ranks = [state_rank(state) for state in states]
+    assert len(ranks) > 3
+    assert ranks == sorted(ranks)
+
+
+def test_a_ticked_value_stays_where_it_is() -> None:
+    """In a long facet, too, no box moves when the user ticks one."""
+    panel = fl.panel(
+        pd.concat([make_images(1).assign(region=f"region-{n:02}") for n in range(30)])
+    )
+    before = list(get_boxes(panel, "Region"))
+    get_boxes(panel, "Region")[before[5]].value = True
+    assert list(get_boxes(panel, "Region")) == before
