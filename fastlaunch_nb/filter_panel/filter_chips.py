@@ -111,7 +111,9 @@ class SelectionChip(widgets.Box):  # type: ignore[misc]
         self._filter = make_button(
             "", tooltip="Show only the selected images", _dom_classes=("fl-chip",)
         )
-        self._clear = make_button("", "times", tooltip="Clear selection", _dom_classes=("fl-chip",))
+        self._clear = make_button(  # its text is for screen readers
+            "Clear selection", "times", tooltip="Clear selection", _dom_classes=("fl-chip",)
+        )
         self._filter.on_click(lambda _: on_filter())
         self._clear.on_click(lambda _: on_clear())
         super().__init__((self._filter, self._clear), _dom_classes=("fl-selection",))

@@ -94,7 +94,7 @@ def share(kind: type[widgets.Widget], **options: Any) -> Any:
 def make_html(value: str = "", *css_classes: str) -> Any:
     """Make a widget of HTML, which nobody hides."""
     looks = {"layout": share(widgets.Layout), "style": share(widgets.HTML.style.klass)}
-    return widgets.HTML(value, _dom_classes=css_classes, **looks)
+    return widgets.HTML(value, tooltip="", _dom_classes=css_classes, **looks)
 
 
 def make_box(*css_classes: str) -> Any:

@@ -188,8 +188,7 @@ def test_keys_move_a_range(screen: Screen, images: pd.DataFrame) -> None:
 
 def test_sorting_and_paging_reach_all_rows(screen: Screen, images: pd.DataFrame) -> None:
     """The table sorts all rows, not one page, and the pages follow in that order."""
-    screen.table.get_by_label("Sort by").select_option("Target")
-    screen.table.get_by_role("button", name="Descending").click()
+    screen.sort_by("Target", descending=True)
     order = images.sort_values("target_resource_count", ascending=False, kind="stable")
     size = screen.get_page_size()
     expect(screen.rows.first).to_contain_text(get_names(order)[0])
@@ -293,7 +292,7 @@ def test_a_row_selects_and_its_bar_is_marked(screen: Screen) -> None:
     screen.open_tab("Timeline")
     expect(screen.plot.locator(BAND)).to_have_count(1)
     screen.open_tab("Table")
-    screen.table.get_by_label("Sort by").select_option("Image")
+    screen.sort_by("Image")
     screen.search.fill(name)
     expect(screen.rows).to_have_count(1)
     expect(screen.selected_rows).to_contain_text(name)
@@ -335,7 +334,7 @@ def test_code_of_each_kind_can_be_copied(screen: Screen) -> None:
 
 
 def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) -> None:
-    """The file has all rows that match, not one page, in the order of the table."""
+    """The file has all rows that match, not one page, in the order of the table: oldest first."""
     screen.find_box("State", "enabled").check()
     expect(screen.summary).to_contain_text("33 of 60 images")
     with screen.page.expect_download() as download:
@@ -343,7 +342,7 @@ def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) 
     download.value.save_as(tmp_path / "rows.csv")
     with (tmp_path / "rows.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    matching = images[images["state"] == "enabled"]
+    matching = images[images["state"] == "enabled"].sort_values("state_transition_time")
     assert [row["image_id"] for row in rows] == matching["image_id"].tolist()
     assert {row["state"] for row in rows} == {"enabled"}
 
@@ -357,15 +356,15 @@ def test_keys_alone_are_enough(screen: Screen) -> None:
     screen.tab_to(screen.find_box("State", "enabling-failed"))
     screen.page.keyboard.press("Space")
     expect(screen.summary).to_contain_text("11 of 60 images")
-    screen.tab_to(screen.panel.get_by_role("button", name="CSV"))
-    with screen.page.expect_download():
-        screen.page.keyboard.press("Enter")
-    expect(screen.panel.get_by_role("button", name="Saved")).to_be_focused()
     screen.tab_to(screen.table.locator("tbody :focus, tbody:focus"))
     for key in ("ArrowDown", "ArrowDown", "Space"):
         screen.page.keyboard.press(key)
     expect(screen.summary).to_contain_text("1 selected")
     expect(screen.selected_rows).to_contain_text(screen.read_names()[2])
+    screen.tab_to(screen.panel.get_by_role("button", name="CSV"))
+    with screen.page.expect_download():
+        screen.page.keyboard.press("Enter")
+    expect(screen.panel.get_by_role("button", name="Saved")).to_be_focused()
 
 
 def test_axe_finds_nothing_serious(screen: Screen) -> None:
@@ -400,17 +399,21 @@ def test_a_narrow_panel_fits(screen: Screen) -> None:
             )
             == []
         ), title
+    screen.panel.get_by_role("button", name="Filters").click()
     screen.find_box("Region", "us-east-1").check()
     expect(screen.summary).to_contain_text("20 of 60 images")
+    expect(screen.panel.get_by_role("button", name="Filters (1)")).to_be_visible()
 
 
 def test_the_first_column_stays_visible(screen: Screen) -> None:
-    """A wide table scrolls below its first column, which stays opaque in its place."""
+    """A wide table scrolls, with a scrollbar, below its first column, which stays opaque."""
     screen.page.set_viewport_size({"width": 600, "height": 1000})
     cell = screen.rows.first.locator("td").first
     before = cell.bounding_box()
-    wide = screen.table.locator(".dt-layout-table > *")
+    wide = screen.table.locator(".dt-container")
     assert wide.evaluate("wide => (wide.scrollLeft = 200, wide.scrollLeft)") == 200
+    bar = "wide => getComputedStyle(wide, '::-webkit-scrollbar').height"
+    assert wide.evaluate(bar) == "10px"  # this browser shows no scrollbars; others have this one
     assert cell.bounding_box() == before
     background = cell.evaluate("cell => getComputedStyle(cell).backgroundColor")
     assert background.startswith("rgb(")  # neither transparent nor translucent
@@ -427,3 +430,119 @@ def test_charts_have_the_colour_of_the_page(screen: Screen) -> None:
         )
         assert len(colours) > 10, chart
         assert set(colours) == {colours[0]}, chart
+
+
+# --- nothing moves, nothing hides -----------------------------------------------------
+
+
+def test_filters_move_nothing(screen: Screen) -> None:
+    """Filters that are set and removed again move neither the facets nor the table by a pixel."""
+    where = ".fl-head, .fl-side, .fl-facet, .fl-range, .lm-TabBar, th"
+    measure = """(panel, where) => [...panel.querySelectorAll(where)].map(element => {
+        const { x, y } = element.getBoundingClientRect();
+        const { x: left, y: top } = panel.getBoundingClientRect();
+        return element.tagName === "TH" ? y - top : [x - left, y - top];
+    })"""
+    before = screen.panel.evaluate(measure, where)
+    assert len(before) > 15
+    for count, value in enumerate(("ap-south-1", "eu-west-1", "us-east-1"), 1):
+        screen.find_box("Region", value).check()
+        expect(screen.chips).to_have_count(count)
+        assert screen.panel.evaluate(measure, where) == before
+    screen.rows.first.click()
+    expect(screen.summary).to_contain_text("1 selected")
+    assert screen.panel.evaluate(measure, where) == before
+    for count in (2, 1, 0):
+        screen.chips.first.click()
+        expect(screen.chips).to_have_count(count)
+        assert screen.panel.evaluate(measure, where) == before
+
+
+def test_three_quick_clicks_hit_three_boxes(screen: Screen) -> None:
+    """Clicks at the places where three boxes were hit these, 150 ms apart."""
+    boxes = [screen.find_box("Region", name) for name in ("ap-south-1", "eu-west-1", "us-east-1")]
+    places = [box.bounding_box() for box in boxes]
+    for place in places:
+        assert place
+        screen.page.mouse.click(place["x"] + 5, place["y"] + 5, delay=150)
+    for box in boxes:
+        expect(box).to_be_checked()
+    screen.expect_in_kernel(
+        filters={"region": ["ap-south-1", "eu-west-1", "us-east-1"]}, selected=[]
+    )
+
+
+def test_focus_moves_on_when_a_chip_is_removed(screen: Screen) -> None:
+    """With keys alone, one chip after the other can be removed; then the search has the focus."""
+    for name in ("eu-west-1", "us-east-1"):
+        screen.find_box("Region", name).check()
+    expect(screen.chips).to_have_count(2)
+    screen.chips.last.focus()
+    screen.page.keyboard.press("Enter")
+    expect(screen.chips).to_have_count(1)
+    expect(screen.chips.first).to_be_focused()
+    screen.page.keyboard.press("Enter")
+    expect(screen.search).to_be_focused()
+
+
+def test_since_and_reason_are_whole(screen: Screen) -> None:
+    """In JupyterLab, 1280 pixels wide with its file browser open, all columns can be read."""
+    browser = screen.page.locator('[data-id="filebrowser"]')
+    if browser.count():
+        browser.first.click()
+        expect(screen.page.locator("#filebrowser")).to_be_visible()
+    wide = screen.table.locator(".dt-container")
+    assert wide.evaluate("wide => wide.scrollWidth - wide.clientWidth") == 0
+    for heading in ("Since", "Reason", "Parallel"):
+        cell = screen.table.locator("th", has_text=heading)
+        hidden = "cell => cell.scrollWidth - cell.clientWidth"
+        assert cell.evaluate(hidden) <= 0, heading
+    assert len(set(screen.rows.evaluate_all("rows => rows.map(row => row.clientHeight)"))) == 1
+    top = screen.panel.bounding_box()
+    first = screen.rows.first.bounding_box()
+    assert top
+    assert first
+    assert first["y"] - top["y"] <= 180
+    if browser.count():
+        browser.first.click()
+
+
+def test_no_tooltip_is_null(screen: Screen) -> None:
+    """No control of any tab has a tooltip that says "null"."""
+    screen.find_box("State", "enabled").check()
+    screen.rows.first.click()
+    for title in TABS:
+        screen.open_drawn_tab(title)
+        assert screen.panel.locator('[title="null"]').count() == 0, title
+
+
+def test_columns_move_by_mouse_and_keys(screen: Screen) -> None:
+    """A heading that is dragged, or moved with Shift and an arrow key, moves its column."""
+    headings = screen.table.locator("th")
+    boxes = [headings.nth(n).bounding_box() for n in (0, 2)]
+    first, third = boxes
+    assert first
+    assert third
+    screen.page.mouse.move(third["x"] + 10, third["y"] + 10)
+    screen.page.mouse.down()
+    screen.page.mouse.move(first["x"] + 40, first["y"] + 10)
+    screen.page.mouse.move(first["x"] + 4, first["y"] + 10)
+    screen.page.mouse.up()
+    expect(headings).to_contain_text(["Image", "State ▲", "Since"])  # and no click sorts
+    headings.first.get_by_role("button").focus()
+    screen.page.keyboard.press("Shift+ArrowRight")
+    expect(headings).to_contain_text(["State", "Image", "Since"])
+    expect(headings.nth(1).get_by_role("button")).to_be_focused()
+
+
+@pytest.mark.parametrize("tab", ["Timeline", "Findings", "Code"])
+def test_a_tab_leaves_the_page_where_it_is(screen: Screen, tab: str) -> None:
+    """At the end of a notebook, too, the page stays where it is while a tab draws."""
+    screen.page.set_viewport_size({"width": 1280, "height": 600})
+    bar = screen.panel.locator(".lm-TabBar").first
+    bar.evaluate("bar => bar.scrollIntoView({ block: 'start' })")
+    before = bar.bounding_box()
+    screen.open_drawn_tab(tab)
+    assert bar.bounding_box() == before
+    screen.open_drawn_tab("Table")
+    assert bar.bounding_box() == before

@@ -216,6 +216,15 @@ class Screen:
         """Return the checkbox of a value in a facet."""
         return self.find_value(title, value).get_by_role("checkbox")
 
+    def sort_by(self, column: str, *, descending: bool = False) -> None:
+        """Sort the table with the controls below it."""
+        columns = self.table.get_by_role("button", name="Columns", exact=True)
+        if not self.table.locator(".fl-chooser").is_visible():
+            columns.click()
+        self.table.get_by_label("Sort by").select_option(column)
+        if descending:
+            self.table.get_by_role("button", name="Descending").click()
+
     def open_tab(self, title: str) -> None:
         """Open a tab."""
         self.panel.get_by_role("tab", name=title, exact=True).click()
@@ -264,7 +273,9 @@ class Screen:
 
     def read_names(self) -> list[str]:
         """Return the names of the images on the page of the table."""
-        lines: list[str] = self.rows.locator("td:first-child").all_inner_texts()
+        headings = self.table.locator("th").all_inner_texts()
+        position = next(n for n, text in enumerate(headings, 1) if text.startswith("Image"))
+        lines: list[str] = self.rows.locator(f"td:nth-child({position})").all_inner_texts()
         return [line.split("\n")[0].strip() for line in lines]
 
     def find_bar(self, name: str) -> Locator:
