@@ -29,10 +29,11 @@ Values = tuple[str | None, ...]
 
 
 class Facet(widgets.VBox):  # type: ignore[misc]
-    """A facet: its values with their counts; a value without rows is pale. The worst state is first.
+    """A facet: its values with their counts; a value without rows is pale.
 
-    If not all values fit, those with the most rows come first, and a search finds the others.
-    A ticked value that does not fit comes before them; others stay where they are.
+    The worst state is first. If not all values fit, those with the most rows come first, and a
+    search finds the others. A ticked value that does not fit comes before them; others stay
+    where they are.
     """
 
     def __init__(self, title: str, on_change: Callable[[object], None]) -> None:

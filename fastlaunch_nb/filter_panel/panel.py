@@ -142,7 +142,9 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         )
         self._reset.on_click(lambda _: setattr(self, "filters", Filters()))
         self._chips = FilterChips(partial(setattr, self, "filters"), self._search)
-        self._selection = SelectionChip(self._filter_selected, partial(setattr, self, "selected", ()))
+        self._selection = SelectionChip(
+            self._filter_selected, partial(setattr, self, "selected", ())
+        )
         self._fold = make_toggle("Filters", _dom_classes=("fl-fold-facets",))
         self._fold.observe(self._fold_facets, "value")
         self._side = widgets.VBox(_dom_classes=("fl-side",))

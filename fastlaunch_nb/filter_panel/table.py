@@ -207,7 +207,9 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _validate_order(self, proposal: Any) -> tuple[str, bool]:
         order = proposal["value"]
         if not isinstance(order, list | tuple) or len(order) != 2:
-            raise InputError(f"order is {order!r}. Expected a column's name, and if it is reversed.")
+            raise InputError(
+                f"order is {order!r}. Expected a column's name, and if it is reversed."
+            )
         return str(order[0]), bool(order[1])
 
     @traitlets.observe("order")

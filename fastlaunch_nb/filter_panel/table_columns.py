@@ -134,21 +134,23 @@ def _render_template(row: Record) -> str:
 
 def _render_since(row: Record) -> str:
     """Render how long an image was in its state when it was read, and the time below."""
-    since, observed = row["state_transition_time"], row.get("observed_at")
-    if pd.isna(since):
-        return "<div>–</div>"
+    since: Any = row["state_transition_time"]
+    duration: Any = row["observed_at"] - since
     time = format_value(since)
-    return _render_lines(time if pd.isna(observed) else format_duration(observed - since), time)
+    if pd.isna(duration):
+        return _render_lines(time)
+    return _render_lines(format_duration(duration), time)
 
 
 def _render_target(row: Record) -> str:
     """Render the target count; where the stock is known, the stock of it, and a bar."""
-    target, stock = row["target_resource_count"], row["_stock"]
-    if pd.isna(target) or pd.isna(stock):
+    target: Any = row["target_resource_count"]
+    stock: Any = row["_stock"]
+    if bool(pd.isna(target)) or bool(pd.isna(stock)):
         return format_value(target)
     share = min(1.0, stock / target) if target else 1.0
     bar = f"<span aria-hidden='true' class='fl-stock' style='--fl-share:{share:.0%}'></span>"
-    return _render_lines(f"{stock:,} of {target:,}", bar)
+    return _render_lines(f"{format_value(stock)} of {format_value(target)}", bar)
 
 
 def _render_reason(row: Record) -> str:

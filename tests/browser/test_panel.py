@@ -509,7 +509,7 @@ def test_since_and_reason_are_whole(screen: Screen) -> None:
 
 def test_no_tooltip_is_null(screen: Screen) -> None:
     """No control of any tab has a tooltip that says "null"."""
-    screen.find_box("State", "enabled").check()
+    screen.find_box("State", "enabling-failed").check()
     screen.rows.first.click()
     for title in TABS:
         screen.open_drawn_tab(title)
@@ -537,8 +537,8 @@ def test_columns_move_by_mouse_and_keys(screen: Screen) -> None:
 
 @pytest.mark.parametrize("tab", ["Timeline", "Findings", "Code"])
 def test_a_tab_leaves_the_page_where_it_is(screen: Screen, tab: str) -> None:
-    """At the end of a notebook, too, the page stays where it is while a tab draws."""
-    screen.page.set_viewport_size({"width": 1280, "height": 600})
+    """A narrow panel at the end of a notebook, too, stays where it is while a tab draws."""
+    screen.page.set_viewport_size({"width": 700, "height": 600})
     bar = screen.panel.locator(".lm-TabBar").first
     bar.evaluate("bar => bar.scrollIntoView({ block: 'start' })")
     before = bar.bounding_box()

@@ -62,9 +62,7 @@ def test_the_worst_state_is_first(images: pd.DataFrame) -> None:
 
 def test_a_ticked_value_stays_where_it_is() -> None:
     """In a long facet, too, no box moves when the user ticks one."""
-    panel = fl.panel(
-        pd.concat([make_images(1).assign(region=f"region-{n:02}") for n in range(30)])
-    )
+    panel = fl.panel(pd.concat([make_images(1).assign(region=f"region-{n:02}") for n in range(30)]))
     before = list(get_boxes(panel, "Region"))
     get_boxes(panel, "Region")[before[5]].value = True
     assert list(get_boxes(panel, "Region")) == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -142,13 +143,14 @@ def test_a_moved_column_stays_where_it_is(images: pd.DataFrame) -> None:
     table._headings._handle_custom_msg({"move": "image_id", "before": "state"}, [])
     table._chooser.pinned.value = 2
     moved = ["Image", "State", "Since (UTC)"]
+    send = table._headings._handle_custom_msg
     for change in (
-        lambda: table._next.click(),
-        lambda: table._headings._handle_custom_msg({"sort": "target_resource_count"}, []),
-        lambda: setattr(panel, "filters", fl.Filters(region="eu-west-1")),
-        lambda: table._headings._handle_custom_msg({"move": "<img>", "before": "state"}, []),
-        lambda: table._headings._handle_custom_msg({"move": ["state"], "before": {}}, []),
-        lambda: table._headings._handle_custom_msg({}, []),
+        table._next.click,
+        partial(setattr, panel, "filters", fl.Filters(region="eu-west-1")),
+        partial(send, {"sort": "target_resource_count"}, []),
+        partial(send, {"move": "<img>", "before": "state"}, []),
+        partial(send, {"move": ["state"], "before": {}}, []),
+        partial(send, {}, []),
     ):
         change()
         assert get_headings(table)[:3] == moved
@@ -159,7 +161,7 @@ def test_a_moved_column_stays_where_it_is(images: pd.DataFrame) -> None:
 
 
 def test_columns_can_be_set(images: pd.DataFrame) -> None:
-    """Setting columns, pinned and order redraws the table and its controls; wrong ones are refused."""
+    """Columns, pinned and order that code sets show in the table and its controls, if right."""
     table: Any = fl.panel(images)._tabs._table
     table.columns = ["region", "image_id", "of another DataFrame", "image_id"]
     assert get_headings(table) == ["Image"]
@@ -218,6 +220,11 @@ def make_mixed() -> pd.DataFrame:
     return images
 
 
+def has_fold(table: Any) -> bool:
+    """Return True if a table has a line for folded rows."""
+    return table._show_folded.layout.display is None
+
+
 def test_healthy_rows_fold() -> None:
     """Rows enabled for more than a week are a line with their count, which shows them."""
     panel = fl.panel(make_mixed())
@@ -225,7 +232,7 @@ def test_healthy_rows_fold() -> None:
     fold = table._show_folded
     assert len(table._page) == 4
     assert fold.description == "20 enabled for more than 7 days · Show"
-    assert fold.layout.display is None
+    assert has_fold(table)
     fold.value = True
     assert "of 24" in table._position.value
     assert fold.description == "20 enabled for more than 7 days · Fold"
@@ -249,17 +256,18 @@ def test_rows_that_the_user_looks_for_do_not_fold() -> None:
     panel = fl.panel(make_mixed())
     table: Any = panel._tabs._table
     few = fl.Filters(image_id=[key[2] for key in get_keys(panel.filtered)[:8]])
-    for change in (
-        lambda: setattr(table, "order", ("image_id", False)),
-        lambda: setattr(table, "order", ("state", True)),
-        lambda: setattr(panel, "filters", fl.Filters(state="enabled")),
-        lambda: setattr(panel, "filters", few),
+    every, first = fl.Filters(), ("state", False)
+    for filters, order in (
+        (every, ("image_id", False)),
+        (every, ("state", True)),
+        (fl.Filters(state="enabled"), first),
+        (few, first),
     ):
-        table.order, panel.filters = ("state", False), fl.Filters()
-        assert table._show_folded.layout.display is None
-        change()
-        assert table._show_folded.layout.display == "none"
+        table.order, panel.filters = first, every
+        assert has_fold(table)
+        table.order, panel.filters = order, filters
+        assert not has_fold(table)
         assert len(table._page) == min(SIZE, len(panel.filtered))
     settled: Any = fl.panel(make_settled(30))._tabs._table
-    assert settled._show_folded.layout.display == "none"
+    assert not has_fold(settled)
     assert "of 30" in settled._position.value
