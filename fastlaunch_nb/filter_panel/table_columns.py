@@ -62,7 +62,7 @@ def to_records(rows: pd.DataFrame) -> Sequence[Record]:
     labelled = rows.assign(_image=label_images(rows), _account=label_accounts(rows))
     if "launch_template_name" in rows:
         labelled["_template"] = get_facet_values(rows, "launch_template")
-    if "target_resource_count" in rows:
+    if "available_snapshots" in rows or "snapshots" in rows:
         labelled["_stock"] = coalesce_stock(rows)
     records: Sequence[Record] = labelled.to_dict("records")
     return records
@@ -145,7 +145,7 @@ def _render_since(row: Record) -> str:
 def _render_target(row: Record) -> str:
     """Render the target count; where the stock is known, the stock of it, and a bar."""
     target: Any = row["target_resource_count"]
-    stock: Any = row["_stock"]
+    stock: Any = row.get("_stock")
     if bool(pd.isna(target)) or bool(pd.isna(stock)):
         return format_value(target)
     share = min(1.0, stock / target) if target else 1.0
