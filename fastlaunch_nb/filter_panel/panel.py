@@ -361,7 +361,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         return f"{count} ({filters})" if filters else count
 
     def _ipython_display_(self) -> None:
-        """Show the panel, and its static form beside it for a page that has no kernel."""
+        """Show the panel, and its static form below it for a page that has no kernel."""
         display_with_static_form(self)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:

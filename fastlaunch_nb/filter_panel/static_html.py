@@ -1,6 +1,6 @@
 """The static form of the panel, for readers without a kernel: a picture of letters, and a table.
 
-It is an output of its own beside the live panel: JupyterLab would not show it for a panel whose
+It is an output of its own next to the live panel: JupyterLab would not show it for a panel whose
 kernel is gone if both were forms of one output. Where the live panel is on the page, it hides it.
 
 GitHub strips styles, classes and images; JupyterLab strips style sheets and images from a

@@ -218,8 +218,8 @@ def test_the_static_form_is_an_output_of_its_own(
     assert static["text/plain"] == "FilterPanel: 8 of 8 images"
     assert panel._repr_mimebundle_()["text/html"] in static["text/html"]
     assert "To use it, run the cell" in static["text/html"]
-    (shown,) = re.findall(r"has\(\.([\w-]+)\)", static["text/html"])[:1]
-    assert shown in panel._dom_classes
+    (name,) = re.findall(r"has\(\.([\w-]+)\)", static["text/html"])[:1]
+    assert name in panel._dom_classes
 
 
 def test_hostile_text_is_text(images: pd.DataFrame) -> None:
