@@ -16,6 +16,8 @@ from fastlaunch_nb.errors import InputError
 
 SHELLS: Final = ("posix", "powershell", "cmd")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/-]+")  # without = and ,: a loop of cmd drops them
+_SINGLE_QUOTES: Final = re.compile("['\u2018-\u201b]")
+_NOT_HARMLESS: Final = re.compile(r"[^A-Za-z0-9_.:,/@+ -]")
 _NAMES: Final = {"powershell": "PowerShell", "cmd": "the Command Prompt"}
 # PowerShell 5.1 and 7 pass double quotes on in different ways, and 5.1 takes typographic quotes
 # for plain ones. A backslash before the closing quote would quote that. The Command Prompt
@@ -68,7 +70,46 @@ def _quote(word: str, shell: str) -> str:
             f"A word has a character that {_NAMES[shell]} changes even in quotes: {word!r}. "
             "Use another shell."
         )
-    return f'"{word}"' if shell == "cmd" else _quote_powershell(word)
+    return f'"{word}"' if shell == "cmd" else quote_powershell(word)
+
+
+def quote_powershell(text: str) -> str:
+    r"""Quote text as a literal of PowerShell, with each of its single quotes doubled.
+
+    PowerShell takes typographic quotes for plain ones.
+
+    Raises
+    ------
+    InputError
+        If it has a line break or another character that controls a screen.
+
+    Examples
+    --------
+    >>> print(quote_powershell("it's"))
+    'it''s'
+    """
+    if not text.isprintable():
+        raise InputError(f"No line of PowerShell can have this text: {text!r}.")
+    doubled = _SINGLE_QUOTES.sub(lambda match: match[0] * 2, text)
+    return f"'{doubled}'"
+
+
+def format_comment(text: str, shell: str) -> str:
+    """Format text as a comment line.
+
+    An interactive zsh runs comments as commands, so that all characters but harmless ones become
+    question marks.
+
+    Examples
+    --------
+    >>> format_comment("windows 2022 $(reboot)", "posix")
+    '# windows 2022 ??reboot?'
+    >>> format_comment("windows 2022", "cmd")
+    'REM windows 2022'
+    """
+    check_shell(shell)
+    mark = "REM" if shell == "cmd" else "#"
+    return f"{mark} {_NOT_HARMLESS.sub('?', text)}"
 
 
 # --- variables ------------------------------------------------------------------------
@@ -110,14 +151,9 @@ def _format_variable(name: str, value: str, form: str) -> str:
     if form == "fish":
         return f"set -gx {name} {_quote_fish(value)}"
     if form == "powershell":
-        return f"$env:{name} = {_quote_powershell(value)}"
+        return f"$env:{name} = {quote_powershell(value)}"
     escaped = value.replace("%", "%%")
     return f'@set "{name}={escaped}"'
-
-
-def _quote_powershell(word: str) -> str:
-    doubled = word.replace("'", "''")
-    return f"'{doubled}'"
 
 
 def _quote_fish(value: str) -> str:

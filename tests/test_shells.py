@@ -16,10 +16,12 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.shells import (
     FORMATS,
     SHELLS,
+    format_comment,
     format_environment,
     get_native_format,
     get_native_shell,
     join_words,
+    quote_powershell,
 )
 from tests.helpers.cases import some
 
@@ -167,6 +169,33 @@ def test_the_shell_of_a_machine(
     """People on Windows get commands for PowerShell, all others for a POSIX shell."""
     monkeypatch.setattr(sys, "platform", platform)
     assert (get_native_shell(), get_native_format()) == (shell, form)
+
+
+# --- literals and comments ------------------------------------------------------------
+
+SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
+
+
+@given(st.text(st.sampled_from(f'ab ${{}}`"{SINGLE_QUOTES}\n')))
+def test_a_literal_of_powershell_is_its_text(text: str) -> None:
+    """By PowerShell's rule, that any two single quotes in a literal are one, it is the text."""
+    if "\n" in text:
+        with pytest.raises(fl.InputError, match="No line of PowerShell"):
+            quote_powershell(text)
+        return
+    literal = quote_powershell(text)
+    inner = literal[1:-1]
+    read = re.sub(f"([{SINGLE_QUOTES}])[{SINGLE_QUOTES}]", r"\1", inner)
+    assert (literal[0], literal[-1], read) == ("'", "'", text)
+
+
+@given(st.text())
+def test_a_comment_is_harmless_even_as_a_command(text: str) -> None:
+    """A comment is one line in which no shell finds a quote, a variable or another command."""
+    for shell, mark in some({"posix": "#", "powershell": "#", "cmd": "REM"}.items()):
+        first, _, rest = format_comment(text, shell).partition(" ")
+        assert first == mark
+        assert re.fullmatch(r"[A-Za-z0-9_.:,/@+ ?-]*", rest)
 
 
 # --- variables ------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
 from fastlaunch_nb.filters.facet_index import FacetIndex
 from fastlaunch_nb.filters.fields import RANGES
 from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.filters.row_code import generate_row_code
 from fastlaunch_nb.formatting import DEMO_MARK, is_demo
 from fastlaunch_nb.schema.columns import COLUMNS, INTERVAL_COLUMNS
 from fastlaunch_nb.schema.joins import FINDINGS
@@ -148,9 +149,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._fold = make_toggle("Filters", _dom_classes=("fl-fold-facets",))
         self._fold.observe(self._fold_facets, "value")
         self._side = widgets.VBox(_dom_classes=("fl-side",))
-        self._tabs = PanelTabs(
-            self._update_selection, lambda kind, shell: self.to_code(kind, shell=shell)
-        )
+        self._tabs = PanelTabs(self._update_selection, self.to_code)
         self._facets: dict[str, Facet] = {}
         self._sliders: dict[str, RangeSlider] = {}
         tools = (self._search, self._chips, self._summary, self._selection, self._reset)
@@ -239,31 +238,36 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self,
         kind: str = "fastlaunch",
         *,
+        selected: bool = False,
         profiles: Mapping[str, str] | None = None,
         shell: str = "posix",
     ) -> str:
-        """Return the selection as code that returns the same rows.
+        """Return code that returns the rows on the screen, or the selected ones.
 
         Parameters
         ----------
-        kind : {"fastlaunch", "boto3", "cli", "pandas"}, default "fastlaunch"
+        kind : {"fastlaunch", "boto3", "cli", "powershell", "pandas", "sql"}
             The library or tool that runs the code; see :meth:`fastlaunch_nb.Filters.to_code`.
+        selected : bool, default False
+            Return code for the selected images instead, by their ids.
         profiles : dict, optional
-            The profile of the AWS configuration for each account id. Not for pandas, which
-            sends no request.
+            The profile of the AWS configuration for each account id. Not for pandas and SQL,
+            which send no request.
         shell : {"posix", "powershell", "cmd"}, default "posix"
             The shell for commands of the AWS CLI.
 
         Returns
         -------
         str
-            The code. Without a region filter it reads the regions of the panel's images.
+            The code. Without a region filter it reads the accounts and regions of the panel's
+            images. Where filters cannot select the same rows, such as by a joined name, the code
+            names up to 1,000 images; if no code can, it is a comment with the reason.
         """
         filters: Filters = self.filters
-        if kind == "pandas":
-            return filters.to_code(kind, profiles=profiles, shell=shell)
-        regions = sorted(self._data.images["region"].dropna().unique()) or None
-        return filters.to_code(kind, regions=regions, profiles=profiles, shell=shell)
+        active = None if selected else filters.active()
+        rows = self._data.match_keys(self.selected) if selected else self._index.keep(active or {})
+        images = self._data.images
+        return generate_row_code(images, rows, active, kind, profiles=profiles, shell=shell)
 
     @traitlets.validate("filters")
     def _validate_filters(self, proposal: Mapping[str, Any]) -> Filters:

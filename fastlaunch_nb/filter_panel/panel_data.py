@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -44,6 +45,11 @@ class PanelData:
     def keys(self) -> frozenset[Key]:
         """The keys of all images: those that can be selected."""
         return frozenset(get_keys(self.images))
+
+    def match_keys(self, keys: Collection[Key]) -> Mask:
+        """Return a mask of the images with these keys."""
+        wanted = frozenset(keys)
+        return np.fromiter((key in wanted for key in get_keys(self.images)), np.bool_)
 
     def filter_intervals(self, mask: Mask) -> pd.DataFrame:
         """Return the intervals of the images in a mask; these images if there are no intervals."""

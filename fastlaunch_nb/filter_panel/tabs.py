@@ -19,7 +19,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import make_box, make_html, rende
 from fastlaunch_nb.formatting import empty_message
 
 TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code")
-_TIMELINE, _CAPACITY = TITLES.index("Timeline"), TITLES.index("Capacity")
+_TIMELINE, _CAPACITY, _CODE = (TITLES.index(it) for it in ("Timeline", "Capacity", "Code"))
 _HINT: Final = (
     "<p class='fl-hint'>Click a bar to select its image; hold Ctrl, ⌘ or Shift to select more. "
     "In the table you can also select with the keyboard.</p>"
@@ -30,7 +30,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
     """The table, timeline, capacity, findings and code of a selection.
 
     `on_select` gets the keys of images that the user selects in a tab, and of those that the
-    user deselects. `to_code` returns the selection as code of a kind, for a shell.
+    user deselects. `to_code` returns the images on the screen or the selected ones as code.
     """
 
     def __init__(self, on_select: OnSelect, to_code: ToCode) -> None:
@@ -70,6 +70,8 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         keys = frozenset(selected)
         for view in (self._table, self._findings, self._chart):
             view.select(keys)
+        self._outdated.add(_CODE)
+        self._draw_open_tab()
 
     def _draw_open_tab(self, _change: object = None) -> None:
         tab = self.selected_index

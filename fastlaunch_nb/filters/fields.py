@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 import pandas as pd
 
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.schema.columns import API_FILTERS, COUNT, TIME
+from fastlaunch_nb.schema.columns import API_FILTERS, COLUMNS, COUNT, TIME
 from fastlaunch_nb.schema.joins import JOINED, JOINS
 from fastlaunch_nb.validation import validate_column
 
@@ -34,6 +34,12 @@ SEARCHED: Final = (
     *("launch_template_name", "launch_template_id", "state", "state_transition_reason"),
 )
 """Columns that a text filter searches."""
+
+API_PATHS: Final = {column.name: column.path for column in COLUMNS if column.path}
+"""The path of each column that an item of a response has."""
+
+SEARCHED_PATHS: Final = [API_PATHS[name] for name in SEARCHED if name in API_PATHS]
+"""Paths of what a text filter searches in an item."""
 
 ActiveFilters: TypeAlias = Mapping[str, Any]
 """Values of the filters that exclude rows, by field, as ``Filters.active`` returns them."""

@@ -13,9 +13,10 @@ from narwhals.stable.v2.typing import IntoDataFrame
 
 from fastlaunch_nb.errors import InputError, did_you_mean
 from fastlaunch_nb.filters import fields
-from fastlaunch_nb.filters.codegen import format_filters, generate_code
+from fastlaunch_nb.filters.codegen import generate_code
 from fastlaunch_nb.filters.facet_index import FacetIndex
 from fastlaunch_nb.filters.fields import FACETS, RANGES
+from fastlaunch_nb.filters.python_code import format_filters
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.columns import TIME
 from fastlaunch_nb.validation import (
@@ -209,20 +210,25 @@ pair of int, optional
 
         EC2 applies the filters that it can; the code applies the others to the response. If
         code of this kind cannot select exactly these rows, the result is a comment with the
-        reason. A text filter searches joined names only in a DataFrame.
+        reason. A text filter searches joined names only in a DataFrame, and in SQL and
+        PowerShell without regard to more than the case of letters: "ss" does not find "ß".
 
         Parameters
         ----------
-        kind : {"fastlaunch", "boto3", "cli", "pandas"}
+        kind : {"fastlaunch", "boto3", "cli", "powershell", "pandas", "sql"}
             A call of this package, whose rows are `images`; a paginator of boto3, whose items
-            are `chosen`, each with its ``Region``; commands of the AWS CLI, which print them;
-            or pandas code that selects `chosen` from `images`.
+            are `chosen`, each with its ``Region``; commands of the AWS CLI, or of PowerShell's
+            AWS.Tools.EC2, which print them; pandas code that selects `chosen` from `images`; or
+            a query of DuckDB for the last complete scans in the store of a
+            :class:`fastlaunch_nb.History`.
         regions : str or iterable of str, optional
             The regions to read if the filters choose none; by default your own region. Not
-            for pandas, whose `images` are read already.
+            for pandas and SQL, which send no request.
         profiles : dict of str, optional
             Account id to profile: the accounts to read. If the filters choose accounts, only
-            those. Not for pandas.
+            those. Without it, code for several accounts finds the profile of each among all of
+            your AWS configuration, and commands name the account id where your profile belongs.
+            Not for pandas and SQL.
         shell : {"posix", "powershell", "cmd"}, default "posix"
             The shell for commands of the AWS CLI: PowerShell 5.1 or later, or the prompt of
             Windows.
@@ -230,8 +236,8 @@ pair of int, optional
         Raises
         ------
         InputError
-            If there is no such kind or shell, pandas gets regions or profiles, or `profiles`
-            lacks an account that the filters choose.
+            If there is no such kind or shell, pandas or SQL gets regions or profiles, or
+            `profiles` lacks an account that the filters choose.
 
         Examples
         --------

@@ -325,7 +325,7 @@ def test_code_of_each_kind_can_be_copied(screen: Screen) -> None:
     screen.open_tab("Code")
     code = screen.panel.locator("pre.fl-code")
     for kind, beginning in CODE.items():
-        screen.panel.get_by_label("Code for").select_option(kind)
+        screen.panel.get_by_label("in", exact=True).select_option(kind)
         expect(code).to_contain_text(beginning)
         expect(code).to_contain_text("enabling-failed")
         screen.panel.get_by_role("button", name=re.compile("Copy|Copied")).click()

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import duckdb
 import jmespath
 import pandas as pd
 import pytest
@@ -25,6 +26,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.filters.codegen import KINDS
 from fastlaunch_nb.filters.filters import Filters
+from fastlaunch_nb.shells import SHELLS
 from tests.helpers.cases import some
 from tests.helpers.samples import ACCOUNT, HOSTILE, REGION, SINCE, ZOO, item
 from tests.helpers.selections import EXAMPLES, IMAGES, ODD_TEXT, find_matches, selections
@@ -256,6 +258,35 @@ def test_code_reads_the_callers_own_account_and_region(demo: Demo) -> None:
     assert len(demo.regions) > 1
 
 
+# --- PowerShell and SQL ---------------------------------------------------------------
+
+LITERAL = re.compile("'(?:[^'\u2018-\u201b]|(['\u2018-\u201b])\\1)*'")
+
+
+@given(filters=selections(names=ODD_TEXT, texts=ODD_TEXT))
+def test_powershell_quotes_each_value(filters: Filters) -> None:
+    """Law: no value is code: without its literals, a call has nothing but our own words.
+
+    PowerShell is not there to run it.
+    """
+    filters = make_answerable(filters, filters.text)
+    code = filters.to_code("powershell", profiles={ACCOUNT: "it's"})
+    if code.startswith("# "):
+        assert len(code.splitlines()) == 1
+        return
+    rest = LITERAL.sub("", code)
+    assert re.fullmatch(
+        r"Get-EC2FastLaunchImage[A-Za-z0-9$_.,:;=@(){}\[\]| -]*", rest.replace('"`n"', "")
+    )
+
+
+@given(filters=selections(names=ODD_TEXT, texts=ODD_TEXT))
+def test_sql_is_valid_for_any_text(filters: Filters) -> None:
+    """Law: DuckDB reads one statement, or there is a comment with the reason."""
+    code = filters.to_code("sql")
+    assert len(duckdb.extract_statements(code)) == (not code.startswith("-- N") and "\n" in code)
+
+
 # --- text of the code -----------------------------------------------------------------
 
 RANGES = Filters(
@@ -323,6 +354,23 @@ datetime.fromisoformat('2026-01-15T00:00:00+00:00'), None)
             '\'FastLaunchImages[?(contains(`["1"]`, OwnerId) || OwnerId == `null`) '
             "&& MaxParallelLaunches >= `6` "
             "&& StateTransitionTime >= '\"'\"'2026-01-15T00:00:00'\"'\"']'",
+        ),
+        ("powershell", Filters(), "Get-EC2FastLaunchImage"),
+        (
+            "powershell",
+            Filters(state=["enabled", "it's"], image_id="ami-12345678", region=REGION),
+            "Get-EC2FastLaunchImage -Filter @{Name='state';Values='enabled','it''s'} "
+            "-ImageId 'ami-12345678' -Region 'us-east-1'",
+        ),
+        (
+            "powershell",
+            RANGES,
+            "Get-EC2FastLaunchImage | Where-Object { "
+            "($_.OwnerId -cin @('1') -or $null -eq $_.OwnerId) "
+            "-and $_.MaxParallelLaunches -and $_.MaxParallelLaunches -ge 6 "
+            "-and $_.StateTransitionTime -gt [datetime]::MinValue "
+            "-and $_.StateTransitionTime.ToUniversalTime() -ge "
+            "[datetimeoffset]::Parse('2026-01-15T00:00:00+00:00').UtcDateTime }",
         ),
         ("pandas", Filters(), "chosen = images"),
         (
@@ -393,6 +441,8 @@ def test_code_reads_the_chosen_scope(
         ("cli", Filters(text="runner")),
         ("cli", Filters(text="12")),
         ("cli", Filters(text="ß", region=REGION)),
+        ("powershell", Filters(text="12")),
+        ("powershell", Filters(launch_template="two\nlines")),
         *((kind, Filters(available_snapshots=(1, 2))) for kind in ("cli", "boto3", "fastlaunch")),
         *((kind, Filters(image_id="a\nrm x")) for kind in ("cli", "boto3", "fastlaunch")),
         *((kind, Filters(region=[None, "a\nb"])) for kind in ("cli", "boto3", "fastlaunch")),
@@ -404,6 +454,14 @@ def test_a_selection_without_code_is_a_comment(kind: str, filters: Filters) -> N
     code = filters.to_code(kind)
     assert code.startswith("# ")
     assert len(code.splitlines()) == 1
+
+
+def test_a_reason_is_a_comment_of_its_language() -> None:
+    """The Command Prompt and SQL have comments of their own."""
+    filters = Filters(available_snapshots=(1, 2))
+    assert filters.to_code("cli", shell=SHELLS[-1]).startswith("REM ")
+    assert filters.to_code("sql").startswith("-- ")
+    assert filters.to_code("powershell").startswith("# ")
 
 
 @pytest.mark.parametrize(
@@ -423,6 +481,7 @@ def test_the_cli_searches_no_letters(text: str, is_written: bool) -> None:
         ({"kind": "boto"}, "Did you mean 'boto3'"),
         ({"kind": "pandas", "regions": [REGION]}, "leave regions and profiles out"),
         ({"kind": "pandas", "profiles": {}}, "leave regions and profiles out"),
+        ({"kind": "sql", "regions": [REGION]}, "Code for sql sends no request"),
         ({"kind": "cli", "regions": "Ireland"}, "region is 'Ireland'"),
         ({"kind": "cli", "regions": 5}, "regions is 5"),
         ({"kind": "cli", "regions": ["a; b"]}, "region is"),
