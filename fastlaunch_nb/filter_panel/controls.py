@@ -1,4 +1,4 @@
-"""Controls that ipywidgets lacks: a range slider, a text button, shortcuts, table headings.
+"""Controls that ipywidgets lacks: a range slider, buttons, shortcuts, table headings.
 
 Each control's behaviour in the browser is in the JavaScript file of the same name.
 """
@@ -136,6 +136,23 @@ class TableHeadings(anywidget.AnyWidget):
             self._on_sort(message["sort"])
         else:
             self._on_move(message.get("move"), message.get("before"))
+
+
+class HtmlButtons(anywidget.AnyWidget):
+    """An invisible widget that reports clicks on the buttons in the HTML of its parent box.
+
+    `on_click` gets the ``data-do`` of the button, and whether a key for more was held.
+    """
+
+    _esm = read_file("html_buttons.js")
+
+    def __init__(self, on_click: Callable[[str, bool], None]) -> None:
+        super().__init__(layout=share(Layout))
+        self.on_msg(
+            lambda _widget, message, _buffers: on_click(
+                str(message.get("do")), message.get("more") is True
+            )
+        )
 
 
 class TextButton(anywidget.AnyWidget):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from fastlaunch_nb.filter_panel.folded_rows import Mask
 from fastlaunch_nb.filter_panel.table import Key, get_keys
 from fastlaunch_nb.rules.evaluate import RULES, Evaluation, prepare_facts
-from fastlaunch_nb.rules.rule import RuleInput
-from fastlaunch_nb.rules.unchecked import list_unchecked_rules
+from fastlaunch_nb.rules.rule import TEXTS, RuleInput
+from fastlaunch_nb.rules.unchecked import UncheckedRules, group_unchecked_rules
 from fastlaunch_nb.schema.columns import KEY
 
 
@@ -62,9 +62,9 @@ class PanelData:
         """The findings with the names of their images, but without texts unless passed."""
         return self._finding_rows.rows
 
-    def compose_findings(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Return some of the findings with evidence, advice and command."""
-        return rows if self._evaluation is None else self._evaluation.compose(rows)
+    def compose_findings(self, rows: pd.DataFrame, names: Sequence[str] = TEXTS) -> pd.DataFrame:
+        """Return some of the findings with evidence, advice and command, or some of these."""
+        return rows if self._evaluation is None else self._evaluation.compose(rows, names)
 
     @property
     def has_commands(self) -> bool:
@@ -73,15 +73,25 @@ class PanelData:
             return bool(self.findings["command"].notna().any())
         return self._evaluation.has_commands()
 
-    def list_unchecked(self) -> list[str]:
-        """Return the names of the rules that could not judge all images.
+    def list_unchecked(self) -> list[UncheckedRules]:
+        """Return the rules that could not judge all images.
 
         Rules that need other tables are left out of findings that were passed: those may have
         had these tables.
         """
         is_own = self._findings is None
         rules = [rule for rule in RULES if is_own or not rule.needs]
-        return list_unchecked_rules(self._facts, rules)
+        return group_unchecked_rules(self._facts, rules, self.images.columns)
+
+    def find_problems(self) -> None:
+        """Apply all rules, unless findings were passed, so that what needs these is fast."""
+        _ = self._finding_rows
+
+    def count_findings(self, mask: Mask) -> int | None:
+        """Return the number of findings for the images in a mask, if it is known without work."""
+        if "_finding_rows" in vars(self):
+            return int(self.match_findings(mask).sum())
+        return len(self._findings) if self._findings is not None and mask.all() else None
 
     def match_findings(self, mask: Mask) -> Mask:
         """Return a mask of the findings about the images in a mask, or about their regions."""

@@ -1,9 +1,8 @@
-"""Columns of the panel's tables: the heading, the HTML, the sort key and the fields of each."""
+"""Columns of the panel's table: the heading, the HTML, the sort key and the fields of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from html import escape
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,8 +17,6 @@ from fastlaunch_nb.formatting import (
     state_rank,
     to_single_line,
 )
-from fastlaunch_nb.rules.cli_commands import show_command
-from fastlaunch_nb.rules.rule import SEVERITIES
 from fastlaunch_nb.schema.joins import coalesce_stock
 from fastlaunch_nb.validation import EPOCH
 
@@ -41,20 +38,6 @@ def make_image_columns(images: pd.DataFrame) -> list[Column]:
     known = (*_IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS)
     ours = [column for column in known if column.fields[-1] in images]
     return [*ours, *_make_other_columns(images, ours)]
-
-
-def make_finding_columns(
-    findings: pd.DataFrame, shell: str, compose: Callable[[pd.DataFrame], pd.DataFrame]
-) -> list[Column]:
-    """Return the columns of a table of findings, whose texts `compose` adds, for a shell."""
-    hidden = ["remedy", "monthly_usd", "_source", "_position"]
-    others = findings.drop(columns=hidden, errors="ignore")
-    evidence = _EVIDENCE._replace(
-        render=partial(_render_evidence, shell=shell),
-        sort_key=lambda rows: compose(rows)["evidence"],
-    )
-    ours = [evidence if column is _EVIDENCE else column for column in _FINDING_COLUMNS]
-    return [*ours, *_make_other_columns(others, ours)]
 
 
 def to_records(rows: pd.DataFrame) -> Sequence[Record]:
@@ -159,25 +142,12 @@ def _render_reason(row: Record) -> str:
     return f"<div class='fl-reason' title='{reason}'>{reason}</div>"
 
 
-def _render_severity(row: Record) -> str:
+def render_severity(row: Record) -> str:
+    """Render the severity of a finding, with a sign of its own."""
     severity = row["severity"]
     sign = {"high": "▲", "medium": "■", "low": "●", "info": "○"}.get(severity, "?")
-    return f"<span class='fl-{escape(str(severity))}'>{sign}</span> {format_value(severity)}"
-
-
-def _render_evidence(row: Record, shell: str = "posix") -> str:
-    command: Any = row["command"]
-    code = ""
-    if isinstance(command, str):
-        code = f"<br><code>{format_value(show_command(command, shell))}</code>"
-    details = f"<small class='fl-cut'>{format_value(row['advice'])}{code}</small>"
-    return f"<div class='fl-long'>{format_value(row['evidence'])}{details}</div>"
-
-
-def _render_cost(row: Record) -> str:
-    """Render a range of cost; a cost without a known low end is one number."""
-    low, high = row["monthly_usd_low"], row["monthly_usd_high"]
-    return format_value(high) if pd.isna(low) else f"{format_value(low)} – {format_value(high)}"
+    css_class = f"fl-{escape(str(severity))}"
+    return f"<span class='{css_class}' aria-hidden='true'>{sign}</span> {format_value(severity)}"
 
 
 # --- sort keys ------------------------------------------------------------------------
@@ -232,38 +202,10 @@ _MORE_IMAGE_COLUMNS = (
         ("launch_template_id", "launch_template_name", "launch_template_version"),
     ),
 )
-
-_EVIDENCE = _make_column(
-    "evidence",
-    "Evidence, advice and command",
-    _render_evidence,
-    fields=("evidence", "advice", "command"),
-)
-_FINDING_COLUMNS = (
-    _make_column(
-        "severity",
-        "Severity",
-        _render_severity,
-        lambda rows: rows["severity"].map({name: n for n, name in enumerate(SEVERITIES)}),
-    ),
-    _make_column("finding", "Finding"),
-    _IMAGE,
-    _PLACE,
-    _EVIDENCE,
-    _make_column(
-        "monthly_usd_high",
-        "USD a month",
-        _render_cost,
-        fields=("monthly_usd_low", "monthly_usd_high"),
-    ),
-)
-DEFAULT_FINDING_COLUMNS = tuple(column.name for column in _FINDING_COLUMNS)
-"""The columns of findings that a table shows until the user chooses others."""
 RIGHT_ALIGNED = (
     "target_resource_count",
     "available_snapshots",
     "max_parallel_launches",
-    "monthly_usd_high",
 )
 """The columns of numbers."""
 LONG = ("state_transition_reason",)

@@ -15,11 +15,13 @@ from fastlaunch_nb.filter_panel.findings_tab import FindingsTab
 from fastlaunch_nb.filter_panel.folded_rows import Mask, fold_healthy
 from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table
-from fastlaunch_nb.filter_panel.widget_helpers import make_box, make_html, render_message
+from fastlaunch_nb.filter_panel.widget_helpers import Debounce, make_box, make_html, render_message
 from fastlaunch_nb.formatting import empty_message
 
 TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code")
-_TIMELINE, _CAPACITY, _CODE = (TITLES.index(it) for it in ("Timeline", "Capacity", "Code"))
+_TIMELINE, _CAPACITY, _FINDINGS, _CODE = range(1, len(TITLES))
+_FEW: Final = 3_000  # images
+_IDLE: Final = 1.0  # seconds
 _HINT: Final = (
     "<p class='fl-hint'>Click a bar to select its image; hold Ctrl, ⌘ or Shift to select more. "
     "In the table you can also select with the keyboard.</p>"
@@ -48,6 +50,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             self._code.show,
         )
         tabs = (self._table, make_box(), make_box(), self._findings, self._code)
+        self._find_problems = Debounce(self._count_when_idle, _IDLE, only_idle=True)
         super().__init__(tabs, titles=TITLES, selected_index=0, _dom_classes=("fl-views",))
         self.observe(self._draw_open_tab, "selected_index")
 
@@ -64,6 +67,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         self._mask = mask
         self._outdated = set(range(len(self._draw_tab)))
         self._draw_open_tab()
+        self._show_count()
 
     def select(self, selected: tuple[Key, ...]) -> None:
         """Mark the images with these keys as selected."""
@@ -78,6 +82,24 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         if tab in self._outdated:
             self._outdated.discard(tab)
             self._draw_tab[tab]()
+            if tab == _FINDINGS:
+                self._show_count()
+
+    def _show_count(self) -> None:
+        """Show the number of findings on their tab, once it is known.
+
+        To find problems takes longer than to open a panel. So a panel of few images does it when
+        nothing else has happened for a while, and one of many when the tab opens.
+        """
+        count = self._data.count_findings(self._mask)
+        self.set_title(_FINDINGS, f"Findings ({count:,})" if count is not None else "Findings")
+        if count is None and len(self._mask) <= _FEW:
+            self._find_problems()
+
+    def _count_when_idle(self) -> None:
+        if self.comm is not None:  # the panel is still open
+            self._data.find_problems()
+            self._show_count()
 
     def _draw_chart(self) -> None:
         """Draw the chart of the open tab; both share one widget, so the other is then outdated."""

@@ -49,11 +49,14 @@ def read_file(name: str) -> str:
 class Debounce:
     """A callback that calls a function once its own calls have paused.
 
-    Where no event loop runs, as in a script, nobody types: it calls the function at once.
+    Where no event loop runs, as in a script, nobody types: it calls the function at once, or not
+    at all if `only_idle`.
     """
 
-    def __init__(self, function: Callable[[], None]) -> None:
-        self._function = function
+    def __init__(
+        self, function: Callable[[], None], pause: float = TYPING_PAUSE, *, only_idle: bool = False
+    ) -> None:
+        self._function, self._pause, self._only_idle = function, pause, only_idle
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, _change: object = None) -> None:
@@ -62,9 +65,10 @@ class Debounce:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._function()
+            if not self._only_idle:
+                self._function()
         else:
-            self._timer = loop.call_later(TYPING_PAUSE, self._function)
+            self._timer = loop.call_later(self._pause, self._function)
 
     def cancel(self) -> None:
         """Cancel the call that is waiting, if any."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Container, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -76,16 +76,48 @@ def unchecked(
         if absent := _list_absent(rule, facts):
             how = " ".join(_HOW[name] for name in absent)
             rows.append({"rule": rule.name, "why": "join", "how": how})
-        elif column := _find_unknown(rule, facts):
-            is_given = not _STOCK_COLUMNS.isdisjoint(given) if column == STOCK else column in given
+        elif column := next(_iter_unknown(rule, facts), None):
+            is_given = _is_given(column, given)
             gaps = regions.list_gaps(column, _get_values(facts, column), is_given=is_given)
             rows += [{"rule": rule.name, **gap} for gap in gaps]
     return make_table(rows, UNCHECKED)
 
 
-def list_unchecked_rules(facts: RuleInput, rules: Iterable[Rule]) -> list[str]:
-    """Return the names of the rules that cannot judge all images."""
-    return [rule.name for rule in rules if _list_absent(rule, facts) or _find_unknown(rule, facts)]
+class UncheckedRules(NamedTuple):
+    """Rules that cannot judge all images for want of the same values, and how to have these read.
+
+    `needs` are joins, or arguments of :func:`fastlaunch_nb.findings`; none if a value is unknown
+    although its join was made.
+    """
+
+    needs: tuple[str, ...]
+    how: str
+    rules: list[str]
+
+
+def group_unchecked_rules(
+    facts: RuleInput, rules: Iterable[Rule], given: Container[str]
+) -> list[UncheckedRules]:
+    """Return the rules that cannot judge all images, those for one join first.
+
+    `given` are the columns that the images had before they became facts.
+    """
+    groups: dict[tuple[str, ...], list[str]] = {}
+    hows: dict[tuple[str, ...], str] = {}
+    for rule in rules:
+        if absent := _list_absent(rule, facts):
+            needs, how = tuple(absent), " ".join(_HOW[name] for name in absent)
+        elif unknown := list(_iter_unknown(rule, facts)):
+            joins = [_JOIN_OF_COLUMN[it] for it in unknown if not _is_given(it, given)]
+            needs = tuple(dict.fromkeys(joins))
+            arguments = ", ".join(f'"{join}"' for join in needs)
+            how = f"fl.enrich(images, {arguments})" if needs else "fl.unchecked(images)"
+        else:
+            continue
+        groups.setdefault(needs, []).append(rule.name)
+        hows[needs] = how
+    ordered = sorted(groups, key=lambda needs: (len(needs) != 1, -len(groups[needs])))
+    return [UncheckedRules(needs, hows[needs], groups[needs]) for needs in ordered]
 
 
 def _list_absent(rule: Rule, facts: RuleInput) -> list[str]:
@@ -93,10 +125,17 @@ def _list_absent(rule: Rule, facts: RuleInput) -> list[str]:
     return [name for name in rule.needs if getattr(facts, name) is None]
 
 
-def _find_unknown(rule: Rule, facts: RuleInput) -> str | None:
-    """Return the first column that a rule reads and that is null for an image."""
+def _iter_unknown(rule: Rule, facts: RuleInput) -> Iterator[str]:
+    """Yield the columns that a rule reads and that are null for an image."""
     known = (name for name in rule.reads if name == STOCK or name in facts.images)
-    return next((name for name in known if _get_values(facts, name).isna().any()), None)
+    return (name for name in known if _get_values(facts, name).isna().any())
+
+
+def _is_given(column: str, given: Container[str]) -> bool:
+    """Return whether the images had a column, or have none because no join adds it."""
+    if column == STOCK:
+        return any(name in given for name in _STOCK_COLUMNS)
+    return column in given or column not in _JOIN_OF_COLUMN
 
 
 def _get_values(facts: RuleInput, column: str) -> pd.Series:
