@@ -18,7 +18,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     share,
 )
 
-_CODE_KINDS: Final = (
+CODE_KINDS: Final = (
     ("fastlaunch_nb", "fastlaunch"),
     ("boto3", "boto3"),
     ("AWS CLI", "cli"),
@@ -45,7 +45,7 @@ class CodeTab(widgets.VBox):  # type: ignore[misc]
         super().__init__(layout=share(widgets.Layout))
 
     def _make_controls(self) -> None:
-        self._rows, self._kind = make_dropdown("Code for", _ROWS), make_dropdown("in", _CODE_KINDS)
+        self._rows, self._kind = make_dropdown("Code for", _ROWS), make_dropdown("in", CODE_KINDS)
         self._shell = make_shell_dropdown()
         controls = (self._rows, self._kind, self._shell)
         for control in controls:

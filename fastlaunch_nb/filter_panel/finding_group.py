@@ -100,7 +100,7 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
 
     def _make_body(self) -> None:
         self._advice, self._table = make_html(), make_html()
-        self._copy = TextButton("Copy", lambda: ("command.txt", self._write_command()))
+        self._copy = TextButton("Copy command", lambda: ("command.txt", self._write_command()))
         self._copy_all = TextButton("Copy all", lambda: ("commands.txt", self._write_commands()))
         self._copies = make_row("fl-tools")
         self._body = make_box("fl-group-body")
@@ -120,28 +120,30 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
             f"<span class='fl-arrow' aria-hidden='true'>{'▾' if self._is_open else '▸'}</span>"
             f"<span>{render_severity(severity)}</span><b>{format_value(self._rule)}</b>"
             f"<span class='fl-what'>{escape(_WHAT.get(self._rule, ''))}</span>"
-            f"<span class='fl-size'>{format_count(len(self._positions), noun)}</span>"
-            f"<span class='fl-cost'>{cost}</span></button>"
+            f"<span class='fl-cost'>{cost}</span>"
+            f"<span class='fl-size'>{format_count(len(self._positions), noun)}</span></button>"
         )
 
     def _render_advice(self, record: Record) -> str:
-        """Render the advice and the command of a finding."""
-        advice = f"<p class='fl-advice'>{format_value(record['advice'])}</p>"
+        """Render the advice and the command of a finding, and whose they are if others differ."""
         command: Any = record["command"]
         has_command, is_one = isinstance(command, str), len(self._positions) == 1
+        differs = self._page["advice"].nunique() > 1
         self._copies.layout.display = None if has_command else "none"
         self._copies.children = (self._copy,) if is_one else (self._copy, self._copy_all)
-        self._copy_all.description = f"Copy all {len(self._positions):,}"
-        if not has_command:
-            return advice
+        self._copy_all.description = f"Copy all {len(self._positions):,} commands"
         name = format_value(record["_image"])
-        hint = "" if is_one else "; select another row for its command"
-        code = format_value(show_command(command, self._get_shell()))
-        return (
-            f"{advice}<p class='fl-hint'>The command for <b>{name}</b>{hint}:</p>"
-            f"<pre class='fl-code fl-command' tabindex='0' role='region' "
-            f"aria-label='Command for {name}'>{code}</pre>"
+        topic = "advice and command" if differs and has_command else "advice"
+        advice = f"<p class='fl-advice'>{format_value(record['advice'])}</p>"
+        hint = f"<p class='fl-hint'>The {topic if differs else 'command'} for <b>{name}</b>"
+        hint += ":</p>" if is_one else "; select another row for its own:</p>"
+        if not has_command:
+            return f"{hint}{advice}" if differs else advice
+        code = (
+            f"<pre class='fl-code fl-command' tabindex='0' role='region' aria-label='Command for "
+            f"{name}'>{format_value(show_command(command, self._get_shell()))}</pre>"
         )
+        return f"{hint}{advice}{code}" if differs else f"{advice}{hint}{code}"
 
     def _render_table(self, records: Sequence[Record], marked: Sequence[bool]) -> str:
         heads = "".join(f"<th scope='col'>{heading}</th>" for heading in _HEADINGS)
@@ -205,15 +207,17 @@ def _render_row(action: str, record: Record, *, is_selected: bool) -> str:
         else "–",
         f"{format_value(record['_account'])}<br><small>{format_value(record['region'])}</small>",
         format_value(record["evidence"]),
-        render_cost(record),
+        _render_cost(record),
     )
     css_class = " class='selected'" if is_selected else ""
     return f"<tr{css_class}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def render_cost(record: Record) -> str:
+def _render_cost(record: Record) -> str:
     """Render a range of cost; a cost without a known low end is one number."""
     low, high = record["monthly_usd_low"], record["monthly_usd_high"]
+    if pd.isna(high):
+        return "<span class='fl-dash'>–</span>"
     return format_value(high) if pd.isna(low) else f"{format_value(low)} – {format_value(high)}"
 
 

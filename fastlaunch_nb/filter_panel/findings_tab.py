@@ -79,7 +79,9 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         self._shell.observe(self._draw, "value")
         copy = TextButton("Copy", lambda: self._export("\t"))
         save = TextButton("CSV", lambda: self._export(","), how="save")
-        self._tools = make_row("fl-tools", self._severities, self._rule, self._shell, copy, save)
+        self._tools = make_row(
+            "fl-finding-tools", self._severities, self._rule, self._shell, copy, save
+        )
         self._unchecked = make_html()  # the rules that could not judge
         style = make_html(f"<style>{read_file('findings.css')}</style>")
         buttons = HtmlButtons(self._handle_click)
@@ -136,21 +138,23 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
             self._rule.value = chosen if chosen in self._rules else _ALL
 
     def _update_groups(self) -> list[FindingGroup]:
-        """Return the groups of the visible findings, the worst first."""
-        codes, ranks = self._codes[self._positions], self._ranks[self._positions]
-        first = dict(zip(codes[::-1].tolist(), range(len(codes) - 1, -1, -1), strict=True))
-        worst = {code: ranks[codes == code].min() for code in first}
-        ordered = sorted(first, key=lambda code: (worst[code], first[code]))
+        """Return the groups of the visible findings: the most severe, most expensive first."""
+        codes = self._codes[self._positions]
+        members = {code: self._positions[codes == code] for code in np.unique(codes)}
+        ordered = sorted(members, key=lambda code: self._rank_group(members[code]))
         is_first_time = not self._groups
         for code in ordered:
             name = self._rules[code]
             if name not in self._groups:
                 self._groups[name] = FindingGroup(name, lambda: self._shell.value)
-            self._groups[name].show(self._source, self._positions[codes == code], self._selected)
+            self._groups[name].show(self._source, members[code], self._selected)
         groups = [self._groups[self._rules[code]] for code in ordered]
         if is_first_time and groups:
             groups[0].toggle()
         return groups
+
+    def _rank_group(self, positions: Any) -> tuple[Any, ...]:
+        return self._ranks[positions].min(), -self._source.high[positions].sum(), -len(positions)
 
     def _explain_empty(self) -> str:
         if len(self._ranks):

@@ -31,7 +31,7 @@ _SEARCHED_TEXT = f"join(' ', [{', '.join(map('.'.join, SEARCHED_PATHS))}][?@])"
 
 def write_cli(reads: Sequence[Read], shell: str) -> str:
     """Write a command of the AWS CLI for each account and region."""
-    return list_commands(reads, shell, partial(_write_command, shell=shell))
+    return list_commands(reads, shell, "--profile", partial(_write_command, shell=shell))
 
 
 def _write_command(active: ActiveFilters, scope: QueryScope, shell: str) -> str:

@@ -22,7 +22,7 @@ from fastlaunch_nb.shells import quote_powershell
 
 def write_powershell(reads: Sequence[Read]) -> str:
     """Write a call for each account and region."""
-    return list_commands(reads, "powershell", _write_call)
+    return list_commands(reads, "powershell", "-ProfileName", _write_call)
 
 
 def _write_call(active: ActiveFilters, scope: QueryScope) -> str:

@@ -30,7 +30,7 @@ class Read(NamedTuple):
     scopes: Sequence[QueryScope]
 
 
-_PLACEHOLDER_NOTE: Final = "For each account id after a profile option, write your profile for it."
+_NOTE: Final = "After {option}, write the name of your profile in place of each account id."
 
 
 def check_scope(
@@ -85,9 +85,12 @@ def lacks_profiles(reads: Iterable[Read]) -> bool:
 
 
 def list_commands(
-    reads: Sequence[Read], shell: str, write: Callable[[ActiveFilters, QueryScope], str]
+    reads: Sequence[Read],
+    shell: str,
+    option: str,
+    write: Callable[[ActiveFilters, QueryScope], str],
 ) -> str:
-    """Return a command a line, one for each account and region.
+    """Return a command a line, one for each account and region; `option` takes the profile.
 
     If profiles are unknown, the id of each account stands for its profile: no profile has such a
     name, so that a command that nobody edited fails, and cannot show the rows of another account.
@@ -95,7 +98,7 @@ def list_commands(
     scopes = [(read.active, scope) for read in reads for scope in read.scopes]
     lines = []
     if lacks_profiles(reads):
-        lines = [format_comment(_PLACEHOLDER_NOTE, shell)]
+        lines = [format_comment(_NOTE.format(option=option), shell)]
         scopes = [
             (active, it._replace(profile=it.profile or it.account_id)) for active, it in scopes
         ]

@@ -184,9 +184,11 @@ def test_commands_without_profiles_name_the_account(kind: str, shell: str) -> No
     """A command that nobody edited fails, as no profile has the name of an account id."""
     code = generate_row_code(FLEET, HAS_ACCOUNT, {}, kind, shell=shell or "posix")
     [note, *commands] = code.splitlines()
-    assert note.startswith(("# For each account id", "REM For each account id"))
-    assert note.startswith("REM") == (shell == "cmd")
     option = "-ProfileName '{}'" if kind == "powershell" else "--profile {}"
+    mark = "REM" if shell == "cmd" else "#"
+    assert note.startswith(
+        f"{mark} After {option.split(maxsplit=1)[0]}, write the name of your profile"
+    )
     for account in some(ACCOUNTS):
         assert any(option.format(account) in command for command in commands)
 
