@@ -69,7 +69,10 @@ ROOMS = {  # each with its doctests, and the quickest tests first
         ("fastlaunch_nb/filters/*.py",),
         (
             "fastlaunch_nb/filters",
-            *(f"tests/filters/test_{name}.py" for name in ("facet_index", "codegen", "filters")),
+            *(
+                f"tests/filters/test_{name}.py"
+                for name in ("facet_index", "codegen", "row_code", "filters")
+            ),
             "tests/test_validation.py",
         ),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -227,14 +228,21 @@ class Screen:
 
     def open_tab(self, title: str) -> None:
         """Open a tab."""
-        self.panel.get_by_role("tab", name=title, exact=True).click()
+        name = re.compile(rf"^{title}( \([\d,]+\))?$")  # findings have a count
+        self.panel.get_by_role("tab", name=name).click()
 
     def open_drawn_tab(self, title: str) -> None:
         """Open a tab, and wait until it has drawn."""
         self.open_tab(title)
         chart = f"{PLOT} .ytick text"
-        content = {"Timeline": chart, "Capacity": chart, "Code": "pre.fl-code"}
-        selector = content.get(title, "table.dataTable tbody tr")
+        content = {
+            "Table": "table.dataTable tbody tr",
+            "Timeline": chart,
+            "Capacity": chart,
+            "Findings": ".fl-group-rows tbody tr",
+            "Code": "pre.fl-code",
+        }
+        selector = content[title]
         expect(self.panel.locator(f"{selector}:visible").first).to_be_visible()
 
     def get_page_size(self) -> int:
