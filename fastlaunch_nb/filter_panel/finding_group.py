@@ -86,7 +86,7 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
     def _draw(self) -> None:
         self._head.value = self._render_head()
         if not self._is_open:
-            self.children = (self._head,)
+            self.children = [self._head]
             return
         if self._body is None:
             self._make_body()
@@ -96,7 +96,7 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
         records = to_records(self._page)
         self._advice.value = self._render_advice(records[self._current])
         self._table.value = self._render_table(records, marked)
-        self.children = (self._head, self._body)
+        self.children = [self._head, self._body]
 
     def _make_body(self) -> None:
         self._advice, self._table = make_html(), make_html()
@@ -130,7 +130,7 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
         has_command, is_one = isinstance(command, str), len(self._positions) == 1
         differs = self._page["advice"].nunique() > 1
         self._copies.layout.display = None if has_command else "none"
-        self._copies.children = (self._copy,) if is_one else (self._copy, self._copy_all)
+        self._copies.children = [self._copy] if is_one else [self._copy, self._copy_all]
         self._copy_all.description = f"Copy all {len(self._positions):,} commands"
         name = format_value(record["_image"])
         topic = "advice and command" if differs and has_command else "advice"
@@ -215,10 +215,10 @@ def _render_row(action: str, record: Record, *, is_selected: bool) -> str:
 
 def _render_cost(record: Record) -> str:
     """Render a range of cost; a cost without a known low end is one number."""
-    low, high = record["monthly_usd_low"], record["monthly_usd_high"]
-    if pd.isna(high):
+    low, high = (format_value(record[f"monthly_usd_{end}"]) for end in ("low", "high"))
+    if high == "–":
         return "<span class='fl-dash'>–</span>"
-    return format_value(high) if pd.isna(low) else f"{format_value(low)} – {format_value(high)}"
+    return high if low == "–" else f"{low} – {high}"
 
 
 def render_severity(severity: Any) -> str:

@@ -103,7 +103,7 @@ def _write_loop(read: Read, *, searches_profiles: bool) -> Iterator[str]:
     scopes, client_side = read.scopes, to_plain(select_client_side(read.active))
     has_profiles = bool(scopes[0].profile)  # and with each its account
     has_accounts = has_profiles or searches_profiles
-    asks_account = not has_accounts and not client_side.keys().isdisjoint({"account_id", "text"})
+    finds_account = not has_accounts and not client_side.keys().isdisjoint({"account_id", "text"})
     names, session = "region", "region_name=region"
     values: list[Any] = [scope.region for scope in scopes]
     if has_profiles:
@@ -114,13 +114,13 @@ def _write_loop(read: Read, *, searches_profiles: bool) -> Iterator[str]:
         values = [(scope.account_id, scope.region) for scope in scopes]
     yield f"for {names} in {values!r}:"
     yield f"    session = boto3.Session({session})"
-    if asks_account:
+    if finds_account:
         yield f"    account_id = {_CALLER_ACCOUNT}"
     arguments = ", ".join(f"{name}={value!r}" for name, value in make_request(read.active).items())
     yield "    paginator = session.client('ec2').get_paginator('describe_fast_launch_images')"
     yield f"    for page in paginator.paginate({arguments}):"
     yield "        for image in page['FastLaunchImages']:"
-    account = ", 'AccountId': account_id" * (has_accounts or asks_account)
+    account = ", 'AccountId': account_id" * (has_accounts or finds_account)
     body = f"chosen.append({{**image, 'Region': session.region_name{account}}})"
     is_known = {"region"} | ({"account_id"} if has_accounts else set())
     conditions = [_write_condition(*it) for it in client_side.items() if it[0] not in is_known]
