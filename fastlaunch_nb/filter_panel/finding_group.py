@@ -23,6 +23,7 @@ from fastlaunch_nb.shells import format_comment
 
 PAGE_SIZE: Final = 10
 """Images of a rule on a page."""
+_NO_FORMULA: Final = "tex2jax_ignore mathjax_ignore"
 _HEADINGS: Final = ("Image", "Where", "Evidence", "USD a month")
 _WHAT: Final = {rule.name: rule.what for rule in RULES}
 
@@ -94,8 +95,8 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
         marked = [key in self._selected for key in self.page_keys]
         self._current = marked.index(True) if True in marked else 0
         records = to_records(self._page)
-        self._advice.value = self._render_advice(records[self._current])
-        self._table.value = self._render_table(records, marked)
+        self._advice.value = _render_text(self._render_advice(records[self._current]))
+        self._table.value = _render_text(self._render_table(records, marked))
         self.children = [self._head, self._body]
 
     def _make_body(self) -> None:
@@ -115,8 +116,8 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
         low, high = source.low[positions].sum(), source.high[positions].sum()
         cost = f"{low:,.0f} – {high:,.0f} USD a month" if high >= 1 else ""
         return (
-            f"<button type='button' class='fl-group-head' data-do='open {escape(self._rule)}' "
-            f"aria-expanded='{str(self._is_open).lower()}'>"
+            f"<button type='button' class='fl-group-head {_NO_FORMULA}' "
+            f"data-do='open {escape(self._rule)}' aria-expanded='{str(self._is_open).lower()}'>"
             f"<span class='fl-arrow' aria-hidden='true'>{'▾' if self._is_open else '▸'}</span>"
             f"<span>{render_severity(severity)}</span><b>{format_value(self._rule)}</b>"
             f"<span class='fl-what'>{escape(_WHAT.get(self._rule, ''))}</span>"
@@ -193,6 +194,11 @@ def write_commands(findings: pd.DataFrame, shell: str) -> str:
         except InputError:  # of a rule of the user's own
             lines.append(format_comment("This command is for a POSIX shell only.", shell))
     return "".join(f"{line}\n" for line in lines)
+
+
+def _render_text(html: str) -> str:
+    """Return HTML in which MathJax makes no formula of a name."""
+    return f"<div class='{_NO_FORMULA}'>{html}</div>"
 
 
 def _render_row(action: str, record: Record, *, is_selected: bool) -> str:

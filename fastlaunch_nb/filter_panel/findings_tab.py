@@ -45,6 +45,7 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         self._groups: dict[str, FindingGroup] = {}
         self._severity: str | None = None  # None for all
         self._message: Any = None
+        self._is_updating = False
         super().__init__(layout=share(widgets.Layout))
 
     def set_data(self, data: PanelData) -> None:
@@ -101,6 +102,8 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
 
     def _draw(self, _change: object = None) -> None:
         """Show the groups that the choices keep, each with its findings, and the choices."""
+        if self._is_updating:
+            return
         severity = np.ones(len(self._ranks), np.bool_)
         if self._severity is not None:
             severity = self._ranks == SEVERITIES.index(self._severity)
@@ -133,9 +136,10 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
             for name, count in sorted(zip(self._rules, counts, strict=True))
             if count or name == chosen
         ]
-        with self._rule.hold_trait_notifications():
-            self._rule.options = [(f"all ({int(mask.sum()):,})", _ALL), *options]
-            self._rule.value = chosen if chosen in self._rules else _ALL
+        self._is_updating = True  # new options reset the value
+        self._rule.options = [(f"all ({int(mask.sum()):,})", _ALL), *options]
+        self._rule.value = chosen if chosen in self._rules else _ALL
+        self._is_updating = False
 
     def _update_groups(self) -> list[FindingGroup]:
         """Return the groups of the visible findings: the most severe, most expensive first."""

@@ -142,9 +142,13 @@ def test_severities_and_rules_filter_with_counts(fleet: pd.DataFrame) -> None:
     click(panel, f"severity {counts.index[-1]}")
     view._rule.value = rule = remaining["finding"].iloc[0]
     assert list(get_groups(panel)) == [rule]
+    assert view._rule.value == rule
     panel.filters = fl.Filters(text="no such image")
     assert "No finding on these images" in view._message.value
     assert list(get_groups(panel)) == []
+    assert view._rule.value == rule
+    panel.filters = fl.Filters()
+    assert list(get_groups(panel)) == [rule]
 
 
 def test_without_commands_there_is_no_choice_of_a_shell(images: pd.DataFrame) -> None:
