@@ -12,7 +12,12 @@ import pandas as pd
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.controls import TextButton
 from fastlaunch_nb.filter_panel.table import Key, get_keys
-from fastlaunch_nb.filter_panel.table_columns import Record, format_value, to_records
+from fastlaunch_nb.filter_panel.table_columns import (
+    Record,
+    format_value,
+    render_severity,
+    to_records,
+)
 from fastlaunch_nb.filter_panel.widget_helpers import make_box, make_html, make_row, share
 from fastlaunch_nb.formatting import format_count, label_accounts, label_images
 from fastlaunch_nb.rules.cli_commands import render_command, show_command
@@ -119,7 +124,7 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
             f"<button type='button' class='fl-group-head {_NO_FORMULA}' "
             f"data-do='open {escape(self._rule)}' aria-expanded='{str(self._is_open).lower()}'>"
             f"<span class='fl-arrow' aria-hidden='true'>{'▾' if self._is_open else '▸'}</span>"
-            f"<span>{render_severity(severity)}</span><b>{format_value(self._rule)}</b>"
+            f"<span>{render_severity({'severity': severity})}</span><b>{format_value(self._rule)}</b>"
             f"<span class='fl-what'>{escape(_WHAT.get(self._rule, ''))}</span>"
             f"<span class='fl-cost'>{cost}</span>"
             f"<span class='fl-size'>{format_count(len(self._positions), noun)}</span></button>"
@@ -225,10 +230,3 @@ def _render_cost(record: Record) -> str:
     if high == "–":
         return "<span class='fl-dash'>–</span>"
     return high if low == "–" else f"{low} – {high}"
-
-
-def render_severity(severity: Any) -> str:
-    """Render a severity as a sign of its own, and its word."""
-    sign = {"high": "▲", "medium": "■", "low": "●", "info": "○"}.get(severity, "?")
-    name = escape(str(severity))
-    return f"<span class='fl-{name}' aria-hidden='true'>{sign}</span> {name}"

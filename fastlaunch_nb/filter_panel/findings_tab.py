@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from fastlaunch_nb.filter_panel.controls import HtmlButtons, TextButton
-from fastlaunch_nb.filter_panel.finding_group import FindingGroup, FindingSource, render_severity
+from fastlaunch_nb.filter_panel.finding_group import FindingGroup, FindingSource
 from fastlaunch_nb.filter_panel.panel_data import Mask, PanelData
 from fastlaunch_nb.filter_panel.table import Key, OnSelect
+from fastlaunch_nb.filter_panel.table_columns import render_severity
 from fastlaunch_nb.filter_panel.widget_helpers import (
     make_box,
     make_dropdown,
@@ -121,7 +122,7 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         counts = np.bincount(self._ranks[mask], minlength=len(SEVERITIES))
         buttons = "".join(
             f"<button type='button' class='fl-severity' data-do='severity {name}' "
-            f"aria-pressed='{str(name == self._severity).lower()}'>{render_severity(name)} "
+            f"aria-pressed='{str(name == self._severity).lower()}'>{render_severity({'severity': name})} "
             f"<span class='fl-count'>{count:,}</span></button>"
             for name, count in zip(SEVERITIES, counts, strict=True)
             if count or name == self._severity

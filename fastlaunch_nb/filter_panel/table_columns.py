@@ -150,6 +150,14 @@ def render_severity(row: Record) -> str:
     return f"<span class='{css_class}' aria-hidden='true'>{sign}</span> {format_value(severity)}"
 
 
+def render_severity(row: Record) -> str:
+    """Render the severity of a finding, with a sign of its own."""
+    severity = row["severity"]
+    sign = {"high": "▲", "medium": "■", "low": "●", "info": "○"}.get(severity, "?")
+    css_class = f"fl-{escape(str(severity))}"
+    return f"<span class='{css_class}' aria-hidden='true'>{sign}</span> {format_value(severity)}"
+
+
 # --- sort keys ------------------------------------------------------------------------
 
 
