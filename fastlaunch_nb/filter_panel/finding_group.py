@@ -116,7 +116,7 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
 
     def _render_head(self) -> str:
         source, positions = self._source, self._positions
-        severity = source.rows["severity"].iloc[positions[0]]
+        severity = render_severity({"severity": source.rows["severity"].iloc[positions[0]]})
         noun = "finding" if source.is_regional[positions].any() else "image"
         low, high = source.low[positions].sum(), source.high[positions].sum()
         cost = f"{low:,.0f} – {high:,.0f} USD a month" if high >= 1 else ""
@@ -124,7 +124,7 @@ class FindingGroup(widgets.VBox):  # type: ignore[misc]
             f"<button type='button' class='fl-group-head {_NO_FORMULA}' "
             f"data-do='open {escape(self._rule)}' aria-expanded='{str(self._is_open).lower()}'>"
             f"<span class='fl-arrow' aria-hidden='true'>{'▾' if self._is_open else '▸'}</span>"
-            f"<span>{render_severity({'severity': severity})}</span><b>{format_value(self._rule)}</b>"
+            f"<span>{severity}</span><b>{format_value(self._rule)}</b>"
             f"<span class='fl-what'>{escape(_WHAT.get(self._rule, ''))}</span>"
             f"<span class='fl-cost'>{cost}</span>"
             f"<span class='fl-size'>{format_count(len(self._positions), noun)}</span></button>"

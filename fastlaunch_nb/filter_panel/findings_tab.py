@@ -122,8 +122,8 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         counts = np.bincount(self._ranks[mask], minlength=len(SEVERITIES))
         buttons = "".join(
             f"<button type='button' class='fl-severity' data-do='severity {name}' "
-            f"aria-pressed='{str(name == self._severity).lower()}'>{render_severity({'severity': name})} "
-            f"<span class='fl-count'>{count:,}</span></button>"
+            f"aria-pressed='{str(name == self._severity).lower()}'>"
+            f"{render_severity({'severity': name})} <span class='fl-count'>{count:,}</span></button>"
             for name, count in zip(SEVERITIES, counts, strict=True)
             if count or name == self._severity
         )
