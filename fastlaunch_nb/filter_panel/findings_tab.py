@@ -123,7 +123,8 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         buttons = "".join(
             f"<button type='button' class='fl-severity' data-do='severity {name}' "
             f"aria-pressed='{str(name == self._severity).lower()}'>"
-            f"{render_severity({'severity': name})} <span class='fl-count'>{count:,}</span></button>"
+            f"{render_severity({'severity': name})} "
+            f"<span class='fl-count'>{count:,}</span></button>"
             for name, count in zip(SEVERITIES, counts, strict=True)
             if count or name == self._severity
         )
