@@ -12,7 +12,8 @@ import pandas as pd
 
 from fastlaunch_nb.filter_panel.controls import HtmlButtons, TextButton
 from fastlaunch_nb.filter_panel.finding_group import FindingGroup, FindingSource
-from fastlaunch_nb.filter_panel.panel_data import Mask, PanelData
+from fastlaunch_nb.filter_panel.folded_rows import Mask
+from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.table import Key, OnSelect
 from fastlaunch_nb.filter_panel.table_columns import render_severity
 from fastlaunch_nb.filter_panel.widget_helpers import (

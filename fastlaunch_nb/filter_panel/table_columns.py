@@ -150,14 +150,6 @@ def render_severity(row: Record) -> str:
     return f"<span class='{css_class}' aria-hidden='true'>{sign}</span> {format_value(severity)}"
 
 
-def render_severity(row: Record) -> str:
-    """Render the severity of a finding, with a sign of its own."""
-    severity = row["severity"]
-    sign = {"high": "▲", "medium": "■", "low": "●", "info": "○"}.get(severity, "?")
-    css_class = f"fl-{escape(str(severity))}"
-    return f"<span class='{css_class}' aria-hidden='true'>{sign}</span> {format_value(severity)}"
-
-
 # --- sort keys ------------------------------------------------------------------------
 
 
@@ -210,11 +202,7 @@ _MORE_IMAGE_COLUMNS = (
         ("launch_template_id", "launch_template_name", "launch_template_version"),
     ),
 )
-RIGHT_ALIGNED = (
-    "target_resource_count",
-    "available_snapshots",
-    "max_parallel_launches",
-)
+RIGHT_ALIGNED = ("target_resource_count", "available_snapshots", "max_parallel_launches")
 """The columns of numbers."""
 LONG = ("state_transition_reason",)
 """The columns that take the width that the others leave."""
