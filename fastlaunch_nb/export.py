@@ -14,7 +14,6 @@ import json
 import logging
 import math
 import re
-import secrets
 import string
 import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -54,6 +53,7 @@ from fastlaunch_nb.formatting import (
 from fastlaunch_nb.schema.columns import COLUMNS, KEY
 from fastlaunch_nb.threads import InterruptibleFuture
 from fastlaunch_nb.validation import validate_columns
+from fastlaunch_nb.whole_files import write_file
 
 WIDTH = 900
 _LIMIT, _GRACE = 60.0, 5.0  # seconds for Chrome to draw, and to end
@@ -365,11 +365,8 @@ def save(rows: pd.DataFrame, path: Path) -> None:
     check_file(path)
     plain = rows.copy(deep=False)
     plain.attrs = {}  # Parquet would store them
-    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    content = _WRITERS[path.suffix.lower()](plain)
     try:
-        new.write_bytes(_WRITERS[path.suffix.lower()](plain))
-        new.replace(path)
+        write_file(path, content)
     except OSError as error:
         raise SetupError(f"{str(path)!r} could not be written: {error.strerror}.") from None
-    finally:
-        new.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.whole_files import write_file
 
 DASHBOARD = "dashboard.ipynb"
 _PACKAGE = Path(__file__).parent.parent
@@ -122,9 +123,7 @@ def _set_parameters(path: Path, parameters: Mapping[str, Any], *, clear_outputs:
     if clear_outputs:
         _clear_outputs(cells)
     text = json.dumps({**notebook, "cells": cells}, indent=1, ensure_ascii=False)
-    new = path.with_suffix(".new")  # so that a reader never sees half a file
-    new.write_text(text + "\n", encoding="utf-8")
-    new.replace(path)
+    write_file(path, f"{text}\n".encode())
 
 
 def _make_parameters_cell(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,11 @@ from fastlaunch_nb.validation import EPOCH
 Ends: TypeAlias = tuple[Any, Any]
 """A range of :class:`fastlaunch_nb.Filters`: ints or times, both included; None is an open end."""
 
-_TITLES: Final = {"copy": "Copy to the clipboard", "save": "Save as a file"}
+_TITLES: Final = {
+    "copy": "Copy to the clipboard",
+    "link": "Copy a link that opens this view",
+    "save": "Save as a file",
+}
 
 
 class RangeSlider(anywidget.AnyWidget):
@@ -159,8 +163,9 @@ class TextButton(anywidget.AnyWidget):
     r"""A button that copies a text, or saves it as a file; each click makes the text anew.
 
     If that fails, the button shows the error. `description` is the text on the button, and
-    `make_text` returns the name of the file and its text. Unless `how` is "copy" or "save",
-    it raises InputError.
+    `make_text` returns the name of the file and its text. If `how` is "link", the button copies
+    the address of the page with a parameter of this name and text. Unless it is that, "copy" or
+    "save", it raises InputError.
 
     Examples
     --------
@@ -179,10 +184,10 @@ class TextButton(anywidget.AnyWidget):
         self,
         description: str,
         make_text: Callable[[], tuple[str, str]],
-        how: Literal["copy", "save"] = "copy",
+        how: Literal["copy", "link", "save"] = "copy",
     ) -> None:
         if how not in _TITLES:
-            raise InputError(f"how is {how!r}. Expected 'copy' or 'save'.")
+            raise InputError(f"how is {how!r}. Expected 'copy', 'link' or 'save'.")
         self._make_text = make_text
         texts = {"description": description, "how": how, "title": _TITLES[how]}
         super().__init__(**texts, layout=share(Layout))

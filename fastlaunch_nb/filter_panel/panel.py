@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,14 +14,26 @@ import pandas as pd
 import traitlets
 from narwhals.stable.v2.typing import IntoDataFrame
 
-from fastlaunch_nb.errors import InputError
+from fastlaunch_nb.errors import InputError, warn
 from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
+from fastlaunch_nb.filter_panel.detail import ImageDetail
 from fastlaunch_nb.filter_panel.facet import Facet
 from fastlaunch_nb.filter_panel.filter_chips import FilterChips, SelectionChip, summarize_filters
 from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.static_html import display_with_static_form, render_static_html
 from fastlaunch_nb.filter_panel.table import Key
+from fastlaunch_nb.filter_panel.tabs import TITLES as TABS
 from fastlaunch_nb.filter_panel.tabs import PanelTabs
+from fastlaunch_nb.filter_panel.undo_history import UndoHistory
+from fastlaunch_nb.filter_panel.view_files import Views
+from fastlaunch_nb.filter_panel.view_state import (
+    Arrangement,
+    View,
+    describe_missing,
+    find_moving_control,
+    read_link_view,
+)
+from fastlaunch_nb.filter_panel.view_tools import ViewTools
 from fastlaunch_nb.filter_panel.widget_helpers import (
     TITLES,
     Debounce,
@@ -54,6 +67,7 @@ def panel(
     intervals: IntoDataFrame | None = None,
     findings: IntoDataFrame | None = None,
     filters: Filters | None = None,
+    views: str | os.PathLike[str] | None = None,
 ) -> FilterPanel:
     """Make a filter panel for a DataFrame of images, with a table, charts, findings and code.
 
@@ -70,20 +84,27 @@ def panel(
         The findings of :func:`fastlaunch_nb.findings`; by default those of all rules.
     filters : Filters, optional
         The initial selection, such as ``Filters.from_json(...)`` of a notebook's parameter;
-        by default all images.
+        by default all images. A view in the address of a page of Voila comes first.
+    views : path, optional
+        A JSON file for views by name, which several panels and processes may share; it need not
+        exist. By default, views stay until the kernel ends.
 
     Returns
     -------
     FilterPanel
         An ipywidget. Set or observe ``filters``, a :class:`fastlaunch_nb.Filters`, and
         ``selected``, the keys of the selected images. ``filtered`` has the rows that match the
-        filters, and ``to_code()`` returns code for the same rows.
+        filters, and ``to_code()`` returns code for the same rows. ``view`` has the filters, the
+        sort, the columns and the tab, ``views`` those by name; ``undo()`` and ``redo()`` go
+        through the changes.
 
     Raises
     ------
     InputError
-        If `images`, `intervals` or `findings` lack columns or are no DataFrames, or if
-        `filters` is not a ``Filters``.
+        If `images`, `intervals` or `findings` lack columns or are no DataFrames, if `filters`
+        is not a ``Filters``, or if the file in `views` has no views.
+    SetupError
+        If the file in `views` cannot be read.
 
     Examples
     --------
@@ -101,9 +122,18 @@ def panel(
     >>> rows = images.set_index(["account_id", "region", "image_id"]).loc[list(panel.selected)]
     >>> rows["state"].tolist()
     ['enabling']
+    >>> panel.views["enabling now"] = panel.view  # also in the menu "Views"
+    >>> panel.undo()
+    >>> panel
+    FilterPanel: 2 of 2 images
+    >>> panel.view = panel.views["enabling now"]
+    >>> panel.filters
+    Filters(state=['enabling'])
     """
     data = _validate_data(images, intervals, findings)
-    return FilterPanel(data, Filters() if filters is None else filters)
+    made = FilterPanel(data, Filters() if filters is None else filters, Views(views))
+    made.open_link()
+    return made
 
 
 def _validate_data(images: Any, intervals: Any, findings: Any) -> PanelData:
@@ -127,13 +157,20 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     selected : tuple of tuple
         The keys of the images that are selected in the table or a chart: account, region and
         image id of each. A trait: set it or observe it. Filters do not change it.
+    views : mapping
+        Views by name: ``panel.views["failed"] = panel.view`` keeps one, ``del`` removes it.
     """
 
+    children: Any  # ipywidgets has no types
     filters = traitlets.Any()
     selected = traitlets.Any(())
 
-    def __init__(self, data: PanelData, filters: Filters) -> None:
-        self._is_updating = False
+    def __init__(self, data: PanelData, filters: Filters, views: Views) -> None:
+        self._is_updating = self._is_restoring = False
+        self._control = ""  # the one that is changing the filters, if it does so in bursts
+        self.views = views
+        self._detail = ImageDetail()
+        self._tools = ViewTools(self, views, self._detail.close_panel)
         self._search = make_text_box("Search", "Search name, id, reason …", "fl-search")
         self._typing = Debounce(self._read_controls)
         self._search.observe(self._typing, "value")
@@ -153,12 +190,15 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._facets: dict[str, Facet] = {}
         self._sliders: dict[str, RangeSlider] = {}
         tools = (self._search, self._chips, self._summary, self._selection, self._reset)
-        head = widgets.Box((self._fold, *tools), _dom_classes=("fl-head",))
+        head = widgets.Box((self._fold, *tools, self._tools), _dom_classes=("fl-head",))
         body = widgets.Box([self._side, self._tabs], _dom_classes=("fl-body",))
-        children = [make_html(_STYLE), SuppressShortcuts(), head, body]
-        super().__init__(children, _dom_classes=("fl-panel",))
+        invisible = (make_html(_STYLE), SuppressShortcuts(), self._tools.make_keys())
+        super().__init__([*invisible, head, body, self._detail], _dom_classes=("fl-panel",))
         self._set_data(data)
         self.filters = filters
+        self._history = UndoHistory(self._get_state())
+        self.observe(self._record, "filters")
+        self._tabs.table.observe(self._record, ["columns", "order"])
 
     def update(
         self,
@@ -185,6 +225,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._set_data(_validate_data(images, intervals, findings))
         self._show_filters()
         self.selected = tuple(key for key in self.selected if key in self._data.keys)
+        self._detail.show(self._data, self.selected)
 
     def close(self) -> None:
         """Close the panel with all of its widgets, which frees their memory here and on the page.
@@ -284,7 +325,10 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             return
         self._typing.cancel()
         values = {name: control.value for name, control in self._controls.items()}
-        self.filters = replace(self.filters, text=self._search.value, **values)
+        filters = replace(self.filters, text=self._search.value, **values)
+        self._control = find_moving_control(self.filters, filters)
+        self.filters = filters
+        self._control = ""
 
     @traitlets.observe("filters")
     def _show_filters(self, _change: object = None) -> None:
@@ -310,6 +354,78 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._update_summary()
         self._tabs.show(mask)
 
+    # --- views, undo and redo ---------------------------------------------------------
+
+    @property
+    def view(self) -> dict[str, Any]:
+        """The filters, sort, columns and tab, as JSON has them; set it to open a view.
+
+        It may be set to a dict like this one, or to its JSON. All that it leaves out stays.
+        Columns that the images here lack are left out, with a warning. Setting it raises
+        InputError if it is no view, and nothing changes.
+        """
+        return self._get_view().to_dict()
+
+    @view.setter
+    def view(self, view: Mapping[str, Any] | str) -> None:
+        if missing := self.open_view(view):
+            warn(missing)
+
+    def open_view(self, view: Mapping[str, Any] | str) -> str:
+        """Open a view; return a sentence on columns that it has and the images here lack."""
+        new = self._get_view().change(view, TABS)
+        self._index.keep(new.filters.active())  # refuses filters on columns that are not here
+        self._restore((new.filters, new.arrangement))
+        self._record()
+        self._tabs.selected_index = TABS.index(new.tab)
+        return describe_missing(new.arrangement, self._tabs.table.column_names)
+
+    def open_link(self) -> None:
+        """Open the view in the address of this page, if it has one, as :func:`panel` does.
+
+        A bad one changes nothing, and a sentence above the panel says so.
+        """
+        if (view := read_link_view()) is None:
+            return
+        try:
+            notice = self.open_view(view)
+        except InputError as error:
+            notice = f"The link has no view that can be opened here. {error}"
+        if notice:
+            text = f"<p class='fl-notice' role='alert'>{escape(notice)}</p>"
+            self.children = (make_html(text), *self.children)
+
+    def undo(self) -> None:
+        """Undo the last change of filters, sort or columns, if there is one."""
+        self._restore(self._history.undo())
+
+    def redo(self) -> None:
+        """Redo the change that was undone last, if there is one."""
+        self._restore(self._history.redo())
+
+    def _get_state(self) -> tuple[Filters, Arrangement]:
+        """Return all that undo and redo change."""
+        return self.filters, self._tabs.table.arrangement
+
+    def _get_view(self) -> View:
+        return View(*self._get_state(), TABS[self._tabs.selected_index])
+
+    def _record(self, _change: object = None) -> None:
+        """Record a change, unless the panel itself is making it."""
+        if not self._is_restoring:
+            self._history.record(self._get_state(), self._control)
+        self._tools.show(can_undo=self._history.can_undo, can_redo=self._history.can_redo)
+
+    def _restore(self, state: tuple[Filters, Arrangement]) -> None:
+        self._is_restoring = True
+        try:
+            self.filters, arrangement = state
+            if arrangement != self._tabs.table.arrangement:
+                self._tabs.table.arrange(arrangement)
+        finally:
+            self._is_restoring = False
+        self._record()
+
     # --- selected images --------------------------------------------------------------
 
     @traitlets.validate("selected")
@@ -328,6 +444,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def _show_selected(self, _change: object = None) -> None:
         self._update_summary()
         self._tabs.select(self.selected)
+        self._detail.show(self._data, self.selected)
 
     def _update_selection(self, added: set[Key], removed: set[Key]) -> None:
         """Select and deselect images that the user clicked in a tab.

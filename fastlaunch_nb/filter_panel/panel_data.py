@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Sequence, Set
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -41,10 +41,36 @@ class PanelData:
     ) -> None:
         self.images, self._intervals, self._findings = images, intervals, findings
 
-    @cached_property
-    def keys(self) -> frozenset[Key]:
+    @property
+    def keys(self) -> Set[Key]:
         """The keys of all images: those that can be selected."""
-        return frozenset(get_keys(self.images))
+        return self._positions.keys()
+
+    @cached_property
+    def _positions(self) -> dict[Key, int]:
+        return {key: position for position, key in enumerate(get_keys(self.images))}
+
+    def select_images(self, keys: Sequence[Key]) -> pd.DataFrame:
+        """Return the rows of images, in this order."""
+        return self.images.iloc[[self._positions[key] for key in keys]]
+
+    def select_intervals(self, key: Key) -> pd.DataFrame | None:
+        """Return the intervals of an image; None if the panel has no intervals."""
+        if self._intervals is None:
+            return None
+        rows, positions = self._interval_rows
+        chosen: pd.DataFrame = rows[positions == self._positions[key]]
+        return chosen
+
+    def select_findings(self, key: Key) -> pd.DataFrame:
+        """Return the findings on an image, with evidence, advice and command."""
+        rows, positions = self._finding_rows
+        return self.compose_findings(rows[positions == self._positions[key]])
+
+    @property
+    def has_findings(self) -> bool:
+        """True if the findings are there: to look for them takes time."""
+        return self._findings is not None or "_evaluation" in vars(self)
 
     def match_keys(self, keys: Collection[Key]) -> Mask:
         """Return a mask of the images with these keys."""

@@ -6,7 +6,7 @@ leaves out, the positions of selected rows included, so each update here sets al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from html import escape
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +27,7 @@ from fastlaunch_nb.filter_panel.table_columns import (
     format_value,
     to_records,
 )
+from fastlaunch_nb.filter_panel.view_state import Arrangement
 from fastlaunch_nb.filter_panel.widget_helpers import (
     make_button,
     make_dropdown,
@@ -183,6 +184,23 @@ class Table(widgets.VBox):  # type: ignore[misc]
         if proposal["value"] not in PIN_COUNTS:
             raise InputError(f"pinned is {proposal['value']!r}. Expected one of {PIN_COUNTS}.")
         return int(proposal["value"])
+
+    @property
+    def column_names(self) -> Collection[str]:
+        """The names of all columns, visible or not."""
+        return self._all_columns.keys()
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """The visible columns, the column that the rows are sorted by, and the order."""
+        columns = tuple(column.name for column in self._get_chosen_columns())
+        return Arrangement(columns, self._sort.value, self._descending.value)
+
+    def arrange(self, arrangement: Arrangement) -> None:
+        """Arrange the columns and the rows; columns that the table lacks are left out."""
+        names, sort, descending = arrangement
+        self.columns = tuple(name for name in names if name in self._all_columns) or self.columns
+        self.order = (sort if sort in self._all_columns else "", descending)
 
     def show_message(self, text: str) -> None:
         """Show a message in place of the rows, until :meth:`show`."""

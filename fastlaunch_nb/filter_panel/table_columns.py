@@ -65,14 +65,25 @@ def _make_column(
     fields: tuple[str, ...] = (),
 ) -> Column:
     """Make a column; by default it shows and sorts by the DataFrame's column of its name."""
-    words = name.replace("_", " ").capitalize().replace(" id", " ID").replace("usd", "USD")
     return Column(
         name,
-        heading or words,
+        heading or label_field(name),
         render or (lambda row: format_value(row[name])),
         sort_key or (lambda rows: rows[name]),
         fields or (name,),
     )
+
+
+def label_field(name: str) -> str:
+    """Return the name of a field in words.
+
+    Examples
+    --------
+    >>> label_field("launch_template_id")
+    'Launch template ID'
+    """
+    words = name.replace("_", " ").capitalize()
+    return words.replace(" id", " ID").replace("usd", "USD").replace(" gib", " GiB")
 
 
 # --- cells ----------------------------------------------------------------------------

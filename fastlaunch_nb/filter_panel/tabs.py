@@ -69,6 +69,11 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
         self._draw_open_tab()
         self._show_count()
 
+    @property
+    def table(self) -> Table:
+        """The table of images."""
+        return self._table
+
     def select(self, selected: tuple[Key, ...]) -> None:
         """Mark the images with these keys as selected."""
         keys = frozenset(selected)

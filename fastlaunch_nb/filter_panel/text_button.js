@@ -1,8 +1,8 @@
-/* A button that requests a text from the kernel, and copies it or saves it as a file. */
+/* A button that requests a text from the kernel, and copies it, a link with it, or saves it. */
 
 const STATUS_TIME = 2000; // milliseconds
 const BOM = "\ufeff"; // without it, Excel does not read UTF-8
-const DONE = { copy: "Copied", save: "Saved" };
+const DONE = { copy: "Copied", link: "Copied", save: "Saved" };
 let viewCount = 0;
 
 /* Requests of one view. All views of a model receive each answer; an id tells them apart. */
@@ -42,6 +42,15 @@ async function copy(answer) {
   } catch {
     copyFromPage(await promise);
   }
+}
+
+/* Copy the address of this page with a view, and with nothing else: a token is a secret. */
+function link(answer) {
+  return copy(answer.then(({ name, bytes }) => {
+    const address = new URL(location.pathname, location.origin);
+    address.searchParams.set(name, new TextDecoder().decode(bytes));
+    return { bytes: new TextEncoder().encode(address.href) };
+  }));
 }
 
 /* Copy without the clipboard API, which browsers do not offer on plain HTTP. */
@@ -120,7 +129,7 @@ class TextButtonView {
     const hadFocus = this.button.matches(":focus"); // which a disabled button loses
     this.setBusy(true);
     try {
-      await { copy, save }[how](this.requests.send());
+      await { copy, link, save }[how](this.requests.send());
       this.setStatus(DONE[how]);
       this.timer = setTimeout(() => this.clearStatus(), STATUS_TIME);
     } catch (error) {

@@ -7,6 +7,7 @@ So widgets share layouts and styles here, and get their CSS class as they are ma
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -42,8 +43,12 @@ _SHELLS: Final = (
 
 
 def read_file(name: str) -> str:
-    """Return the text of a .js or .css file of this package."""
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+    """Return the text of a .js or .css file of this package, without indentation.
+
+    No text in quotes is longer than a line there, and each widget sends its files again.
+    """
+    text = (Path(__file__).parent / name).read_text(encoding="utf-8")
+    return re.sub(r"\n\s+", "\n", text)
 
 
 class Debounce:

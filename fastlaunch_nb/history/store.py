@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -23,6 +22,7 @@ from fastlaunch_nb.errors import FastLaunchError, InputError, StoreError, redact
 from fastlaunch_nb.history.file_rows import VERSION, VERSION_KEY, FileRows, parse_file
 from fastlaunch_nb.history.file_schema import SCHEMAS
 from fastlaunch_nb.threads import DaemonExecutor
+from fastlaunch_nb.whole_files import write_file
 
 MERGED_PREFIX: Final = "merged-"
 _SUFFIX: Final = ".parquet"
@@ -240,25 +240,8 @@ class LocalFiles:
 
     def write(self, path: str, content: pa.Buffer) -> None:
         """Write a file: under a hidden name, which is then replaced by its own."""
-        folder, _, name = path.rpartition("/")
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        temporary = Path(folder, f".{name}.{secrets.token_hex(4)}")
-        try:
-            with temporary.open("wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        with suppress(
-            OSError
-        ):  # some systems cannot sync a folder, so that the name outlives a crash
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_file(Path(path), memoryview(content))
 
     def remove(self, path: str) -> None:
         """Remove a file, if it is there."""

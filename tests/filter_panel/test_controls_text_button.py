@@ -48,9 +48,9 @@ def test_the_kernel_reports_an_error(caplog: pytest.LogCaptureFixture) -> None:
     assert "Traceback" in caplog.text
 
 
-def test_how_is_copy_or_save() -> None:
-    """Another way than copy or save is refused; the error names both."""
-    with pytest.raises(InputError, match=r"how is 'print'\. Expected 'copy' or 'save'"):
+def test_how_is_copy_link_or_save() -> None:
+    """Another way than copy, link or save is refused; the error names all three."""
+    with pytest.raises(InputError, match=r"how is 'print'\. Expected 'copy', 'link' or 'save'"):
         TextButton("Print", lambda: ("", ""), how="print")  # type: ignore[arg-type]
 
 

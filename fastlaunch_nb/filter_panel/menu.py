@@ -1,0 +1,50 @@
+"""A menu: a button, and a box that it opens over what is below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+
+from fastlaunch_nb.filter_panel.widget_helpers import close_widgets, make_toggle, share
+
+
+class Menu(widgets.Box):  # type: ignore[misc]
+    """A button that opens a box; the widgets in it are made anew each time, and closed after."""
+
+    def __init__(
+        self, description: str, make_content: Callable[[], Sequence[Any]], tooltip: str = ""
+    ) -> None:
+        self._make_content = make_content
+        self._button = make_toggle(description)
+        self._button.tooltip = tooltip or None
+        self._button.observe(self._toggle, "value")
+        self.on_open: Callable[[], None] = lambda: None
+        self._content: Any = None
+        layout = share(widgets.Layout)
+        super().__init__([self._button], layout=layout, _dom_classes=("fl-menu",))
+
+    @property
+    def is_open(self) -> bool:
+        """True while the box is open; set it to open or close the box."""
+        return bool(self._button.value)
+
+    @is_open.setter
+    def is_open(self, value: bool) -> None:
+        self._button.value = value
+
+    def _toggle(self, _change: object) -> None:
+        if self.is_open:
+            self.on_open()
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the box, if it is open, with new widgets."""
+        before, self._content = self._content, None
+        if self.is_open:
+            self._content = widgets.VBox(
+                self._make_content(), layout=share(widgets.Layout), _dom_classes=("fl-popover",)
+            )
+        self.children = (self._button, self._content) if self._content else (self._button,)
+        close_widgets(before)
