@@ -63,8 +63,7 @@ def test_undo_returns_through_filters_sort_and_columns(images: pd.DataFrame) -> 
     views.append(panel.view)
     panel._tabs.table._sort_by("image_id")
     views.append(panel.view)
-    panel._tabs.table._choose_columns.value = True
-    panel._tabs.table._boxes.children[0].value = False
+    panel._tabs.table._move_column("image_id", "state")
     views.append(panel.view)
     assert len({str(view) for view in views}) == 4
     for view in some(views[-2::-1]):
