@@ -28,6 +28,7 @@ from fastlaunch_nb.filters.fields import (
 )
 from fastlaunch_nb.formatting import to_single_line
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT
+from fastlaunch_nb.schema.joins import MISSING
 from fastlaunch_nb.shells import check_shell, join_words
 from fastlaunch_nb.validation import check_account_id, check_region, parse_image_ids, split_text
 
@@ -343,15 +344,17 @@ for name in {list(SEARCHED)!r}:
     if name in images:
         text = text + images[name].astype('string').fillna('') + '\\n'
 text = text.str.casefold()"""
+_IMPORT_MISSING = "from fastlaunch_nb.schema.joins import count_missing_snapshots"
 
 
 def _write_pandas(active: ActiveFilters) -> str:
-    lines, conditions = [], []
+    conditions: list[str] = []
+    lines = [_IMPORT_MISSING] if MISSING in active else []
     for name, value in to_plain(active).items():
         if name != "text":
             conditions += _write_pandas_conditions(name, value)
         elif words := value.casefold().split():
-            lines = _PANDAS_TEXT.splitlines()
+            lines += _PANDAS_TEXT.splitlines()
             conditions += [f"text.str.contains({word!r}, regex=False)" for word in words]
     if not conditions:
         return "chosen = images"
@@ -361,7 +364,7 @@ def _write_pandas(active: ActiveFilters) -> str:
 
 def _write_pandas_conditions(name: str, value: Any) -> list[str]:
     """Write conditions on `images`, which are false or null for a missing value."""
-    column = f"images[{name!r}]"
+    column = f"images[{name!r}]" if name != MISSING else "count_missing_snapshots(images)"
     if name in RANGES:
         ends = zip((">=", "<="), value, strict=True)
         return [f"({column} {sign} {end!r})" for sign, end in ends if end is not None]
