@@ -1,0 +1,48 @@
+"""What a dashboard lacks, in one fold: reads that failed, joins that were denied, silent rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+
+import pandas as pd
+
+from fastlaunch_nb.formatting import to_single_line
+from fastlaunch_nb.live_dashboard.fleet_reader import FleetRead
+from fastlaunch_nb.schema.columns import ACCOUNT_REGION
+
+_PLAIN = "tex2jax_ignore mathjax_ignore"  # so that no name becomes a formula
+_MAX_REGIONS = 3  # listed before "and N more"
+
+
+def render_missing(read: FleetRead) -> str:
+    """Return the HTML of the fold, open if images could not be read; empty if nothing lacks."""
+    has_failures = len(read.sweep.failures) > 0
+    rules = [] if read.gaps is None else list(_describe_gaps(read.gaps))
+    if not (has_failures or read.notes or rules):
+        return ""
+    title = "Not everything could be read" if has_failures else "Not all is known"
+    parts = [read.sweep._repr_html_()] if has_failures else []
+    parts += _render_list("Not read", read.notes)
+    parts += _render_list("Not checked", rules)
+    is_open = "open" if has_failures else ""
+    mark = "▲ " if has_failures else ""
+    return (
+        f"<details class='{_PLAIN}' {is_open}><summary>{mark}{title}</summary>"
+        f"{''.join(parts)}</details>"
+    )
+
+
+def _render_list(title: str, lines: Iterable[str]) -> list[str]:
+    items = "".join(f"<li>{escape(to_single_line(line))}</li>" for line in lines)
+    return [f"<h2>{title}</h2><ul>{items}</ul>"] if items else []
+
+
+def _describe_gaps(gaps: pd.DataFrame) -> Iterator[str]:
+    """Yield a line for each reason: the rules that could not judge all images, where, and why."""
+    for how, rows in gaps.groupby("how", sort=False):
+        rules = ", ".join(rows["rule"].unique())
+        regions = rows[list(ACCOUNT_REGION)].dropna().drop_duplicates().agg(" ".join, axis=1)
+        more = f" and {len(regions) - _MAX_REGIONS:,} more" if len(regions) > _MAX_REGIONS else ""
+        where = f" in {', '.join(regions[:_MAX_REGIONS])}{more}" if len(regions) else ""
+        yield f"{rules}{where}: {how}"
