@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from functools import partial
 from html import escape
 from pathlib import Path
 from threading import Event
@@ -26,6 +25,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     make_html,
     render_message,
 )
+from fastlaunch_nb.formatting import format_time
 from fastlaunch_nb.history.history import History
 from fastlaunch_nb.live_dashboard.fleet_reader import FleetRead, FleetReader
 from fastlaunch_nb.live_dashboard.missing import render_missing
@@ -95,9 +95,9 @@ def dashboard(
     >>> import fastlaunch_nb as fl
     >>> with fl.demo() as demo:
     ...     dashboard = fl.dashboard(demo=demo, regions="us-east-1")
+    >>> dashboard.panel.filters = fl.Filters(state="enabling")
     >>> dashboard
-    Dashboard: 14 of 14 images, as of 2026-01-15 12:00:00 UTC
-    >>> dashboard.panel.filters = fl.Filters(state="enabling-failed")
+    Dashboard: as of 2026-01-15 12:00 UTC, FilterPanel: 0 of 14 images (state: enabling)
     """
     if not isinstance(demo, Demo | None):
         raise InputError(f"demo is a {type(demo).__name__}. Expected fl.demo().")
@@ -167,7 +167,10 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             self._finish(self._thread.submit(self._reader.read, lambda *_: None, self._stop))
         else:
             self._show_progress("Reading …", 0, 1)
-            report = partial(loop.call_soon_threadsafe, self._show_progress)
+
+            def report(text: str, done: int, total: int) -> None:
+                loop.call_soon_threadsafe(self._show_progress, text, done, total)
+
             future = self._thread.submit(self._reader.read, report, self._stop)
             asyncio.wrap_future(future, loop=loop).add_done_callback(self._finish)
 
@@ -196,7 +199,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             kept = "; what is here was read before" if self._read else ""
             self._show_status(f"Nothing could be read{kept}.")
             return
-        tables = {
+        tables: dict[str, Any] = {
             "intervals": read.intervals,
             "findings": read.findings,
             "coverage": read.sweep.coverage,
@@ -209,7 +212,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             self.panel.update(read.images, **tables)
         self._read = read
         self._show_status("")
-        self._when.value = self._describe_time()
+        exact = f"{read.sweep.coverage['observed_at'].max():%Y-%m-%d %H:%M:%S} UTC, by AWS's clock"
+        self._when.value = f'<span title="{exact}">As of {self._format_time()}</span>'
 
     def _show_status(self, text: str) -> None:
         self._status.value = f"<span role='status' class='{_PLAIN}'>{escape(text)}</span>"
@@ -219,16 +223,13 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             self._bar.max, self._bar.value = total, done
             self._show_status(text)
 
-    def _describe_time(self) -> str:
-        if self._read is None:
-            return ""
-        return f"As of {self._read.sweep.coverage['observed_at'].max():%Y-%m-%d %H:%M:%S} UTC"
+    def _format_time(self) -> str:
+        return format_time(self._read.sweep.coverage["observed_at"].max()) if self._read else "?"
 
     def __repr__(self) -> str:
         if self.panel is None:
             return "Dashboard: no image was read yet"
-        rows = f"{len(self.panel.filtered):,} of {len(self._read.images):,} images"
-        return f"Dashboard: {rows}, {self._describe_time().replace('As', 'as')}"
+        return f"Dashboard: as of {self._format_time()}, {self.panel!r}"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Return the widget, and its text and static HTML for readers without a kernel."""

@@ -74,7 +74,7 @@ class FleetReader:
                 return read
             report("Reading names, stock, launches and costs …", 1, 1)
             images = enrich(swept.images, *JOINS, targets=self.targets, prices=self.prices)
-            tables = {
+            tables: dict[str, Any] = {
                 "snapshots": self._read_snapshots(swept, notes),
                 "intervals": self._read_intervals(swept, notes),
                 "coverage": swept.coverage,

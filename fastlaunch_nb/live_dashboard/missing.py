@@ -21,15 +21,15 @@ def render_missing(read: FleetRead) -> str:
     rules = [] if read.gaps is None else list(_describe_gaps(read.gaps))
     if not (has_failures or read.notes or rules):
         return ""
-    title = "Not everything could be read" if has_failures else "Not all is known"
+    title = "What is not known"
+    if has_failures or read.notes:
+        title = "▲ Not everything could be read"
     parts = [read.sweep._repr_html_()] if has_failures else []
     parts += _render_list("Not read", read.notes)
     parts += _render_list("Not checked", rules)
     is_open = "open" if has_failures else ""
-    mark = "▲ " if has_failures else ""
     return (
-        f"<details class='{_PLAIN}' {is_open}><summary>{mark}{title}</summary>"
-        f"{''.join(parts)}</details>"
+        f"<details class='{_PLAIN}' {is_open}><summary>{title}</summary>{''.join(parts)}</details>"
     )
 
 

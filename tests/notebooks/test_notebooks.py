@@ -296,8 +296,7 @@ def run_cell(shell: InteractiveShell, source: str) -> str:
 
 
 def read_widgets(names: dict[str, Any]) -> Iterator[str]:
-    """Yield the texts of the dashboard's widgets."""
-    yield str(getattr(names.get("failures"), "outputs", ""))
+    """Yield the text of a panel."""
     if panel := names.get("panel"):
         yield str(panel._repr_mimebundle_()["text/html"])
 
