@@ -1,0 +1,190 @@
+"""The headline: its figures, their clicks, and what it says where something is not known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastlaunch_nb as fl
+from fastlaunch_nb.filter_panel.headline import Headline
+from fastlaunch_nb.filters.facet_index import FacetIndex
+from fastlaunch_nb.schema.arrow import make_coverage
+from fastlaunch_nb.schema.columns import STATUSES
+from tests.helpers.cases import some
+from tests.helpers.samples import item
+from tests.helpers.selections import IMAGES, selections
+
+STATES = ("enabled", "enabling", "enabling-failed", "disabling", "disabling-failed", "new")
+
+
+def make_images(states: tuple[str, ...] = STATES, **columns: Any) -> pd.DataFrame:
+    """Return an image in each state, of an account that is not the demo's."""
+    items = [item(number, state) for number, state in enumerate(states)]
+    account = {"account_id": "999988887777", "region": "us-east-1"}
+    images = fl.from_pages(items, **account, observed_at="2026-01-15T12:00:00Z")
+    return images.assign(owner_id=None, **columns).astype({"owner_id": "string"})
+
+
+def read_figures(images: pd.DataFrame, coverage: pd.DataFrame | None = None) -> dict[str, Any]:
+    """Return the figures of a headline by their names."""
+    headline = Headline(lambda _: None)
+    headline.set_data(images, FacetIndex(images), coverage)
+    return {figure["name"]: figure for figure in headline.figures}
+
+
+def click(panel: Any, name: object) -> None:
+    """Click a figure, as the browser reports it."""
+    panel._headline._handle_custom_msg({"name": name}, [])
+
+
+# --- figures of images ----------------------------------------------------------------
+
+
+def test_states_are_counted() -> None:
+    """Images that fail, change and are fine are counted; a new state is a figure of its own."""
+    figures = read_figures(make_images())
+    counts = {name: figures[name]["value"] for name in ("fail", "under-way", "fine", "other")}
+    assert counts == {"fail": "2", "under-way": "2", "fine": "1", "other": "1"}
+    assert "other" not in read_figures(make_images(STATES[:5]))
+    assert "1 enabling-failed, 1 disabling-failed" in figures["fail"]["tip"]
+    for name in some(counts):
+        assert "Of all images here, whatever the filters." in figures[name]["tip"]
+
+
+@given(filters=selections(), name=st.sampled_from(["fail", "under-way", "fine", "short", "other"]))
+def test_a_click_shows_as_many_images_as_the_figure_says(filters: fl.Filters, name: str) -> None:
+    """Law: alone, a click keeps the figure's number of images; a second one clears it again.
+
+    It leaves all other filters as they are.
+    """
+    panel = fl.panel(IMAGES)
+    figures = {figure["name"]: figure for figure in panel._headline.figures}
+    click(panel, name)
+    if figures.get(name, {}).get("value", "0") != "0":
+        assert f"{len(panel.filtered):,}" == figures[name]["value"]
+        assert panel._headline.pressed == [name]
+    panel.filters = filters
+    was_pressed = name in panel._headline.pressed
+    click(panel, name)
+    assert (name in panel._headline.pressed) == (name in figures and not was_pressed)
+    field = "missing_snapshots" if name == "short" else "state"
+    for other, value in vars(filters).items():
+        if other != field:
+            assert getattr(panel.filters, other) == value
+    assert panel._headline.figures == [*figures.values()]
+
+
+@pytest.mark.parametrize("name", ["cost", "read", "no such", None, 5, ["fail"], {"a": 1}])
+def test_other_messages_change_nothing(name: object) -> None:
+    """What is no figure of images, or no message of ours, filters nothing."""
+    panel = fl.panel(make_images())
+    click(panel, name)
+    panel._headline._handle_custom_msg("fail", [])
+    panel._headline._handle_custom_msg(None, [])
+    assert panel.filters == fl.Filters()
+
+
+def test_a_stock_that_is_not_known_is_no_number() -> None:
+    """Without any stock the figure says so and is no button; of some, it counts the others."""
+    figure = read_figures(make_images())["short"]
+    assert (figure["value"], figure["label"], figure["kind"]) == ("–", "stock not known", "text")
+    stock = pd.array([0, None, 5, 0, 0, 0], dtype="Int64")
+    figure = read_figures(make_images(available_snapshots=stock))["short"]
+    assert (figure["value"], figure["label"]) == ("2", "short, 1 not known")
+    assert figure["kind"] == "button"
+
+
+def test_a_cost_is_a_range() -> None:
+    """The cost is the sum of both ends where both and the stock are known; else it is unknown."""
+    assert read_figures(make_images())["cost"]["label"] == "cost not known"
+    money = {
+        "available_snapshots": pd.array([5, 5, 5, 5, None, 5], dtype="Int64"),
+        "snapshots": pd.array([5, 5, 0, 5, 5, 5], dtype="Int64"),  # EC2 does not list the third's
+        "monthly_usd_low": pd.array([1000.0, 2, 4, 8, 16, 32], dtype="Float64"),
+        "monthly_usd_high": pd.array([2000.0, 4, 8, None, 32, 64], dtype="Float64"),
+    }
+    figure = read_figures(make_images(**money))["cost"]
+    assert figure["value"] == "USD 1,034–2,068"
+    assert figure["label"] == "a month, 3 of 6 images"
+    assert "estimate" in figure["tip"]
+    few = make_images(("enabled",)).assign(**{name: values[1:2] for name, values in money.items()})
+    assert read_figures(few)["cost"]["value"] == "USD 2.00–4.00"
+
+
+# --- age and completeness -------------------------------------------------------------
+
+
+def test_the_age_is_that_of_the_newest_read() -> None:
+    """The page gets the time of the newest read, to show its age; the tip names it exactly."""
+    images = make_images()
+    images.loc[0, "observed_at"] += pd.Timedelta(minutes=5)
+    figure = read_figures(images)["read"]
+    assert figure["time"] == pd.Timestamp("2026-01-15T12:05:00Z").timestamp() * 1000
+    assert "from 2026-01-15 12:00:00 UTC to 2026-01-15 12:05:00 UTC" in figure["tip"]
+    assert "How complete the data is, is not known" in figure["tip"]
+
+
+def test_demo_data_has_a_clock_of_its_own() -> None:
+    """Data of the demo's virtual clock has a time instead of an age."""
+    figure = read_figures(make_images().assign(account_id="123456789012"))["read"]
+    assert (figure["time"], figure["value"]) == (None, "2026-01-15 12:00 UTC")
+
+
+def test_unknown_times_have_no_age() -> None:
+    """Without any time there is no age."""
+    images = make_images()
+    images["observed_at"] = images["observed_at"].mask(images["state"].notna())
+    assert read_figures(images)["read"]["value"] == "–"
+
+
+def make_scans(*scans: tuple[str | None, str | None, str], scope: str = "") -> pd.DataFrame:
+    """Return a coverage with these accounts, regions and statuses, in the order of time."""
+    time = pd.Timestamp("2026-01-15T12:00:00Z")
+    rows = [
+        {
+            "account_id": account,
+            "account_name": "name",
+            "region": region,
+            "scope": scope,
+            "status": status,
+            "pages": 1,
+            "observed_at": time + pd.Timedelta(minutes=minute),
+        }
+        for minute, (account, region, status) in enumerate(scans)
+    ]
+    return make_coverage(rows)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_completeness_counts_the_newest_scans(status: str) -> None:
+    """The newest scan of each account and region counts; a region that is closed is no failure."""
+    scans = [
+        ("1", "us-east-1", "failed"),
+        ("1", "us-east-1", "complete"),
+        ("1", "eu-west-1", status),
+    ]
+    label = read_figures(make_images(), make_scans(*scans))["read"]["label"]
+    complete = 1 + (status == "complete")
+    total = 2 - (status == "not-opted-in")
+    mark = "" if complete == total else "▲ "
+    assert label == f"{mark}{complete} of {total} accounts and regions"
+
+
+def test_an_account_that_was_not_opened_counts() -> None:
+    """A scan without account and region is one that is missing; filters of the read are named."""
+    coverage = make_scans(("1", "us-east-1", "complete"), (None, None, "failed"), scope="{}")
+    figure = read_figures(make_images(), coverage)["read"]
+    assert figure["label"] == "▲ 1 of 2 accounts and regions"
+    assert "filters of the read" in figure["tip"]
+
+
+def test_without_images_only_the_read_is_shown() -> None:
+    """Where a complete read found no image, no number claims anything of images."""
+    empty = make_images().iloc[:0]
+    coverage = make_scans(("1", "us-east-1", "complete"))
+    assert list(read_figures(empty, coverage)) == ["read"]
+    assert read_figures(empty) == {}
