@@ -27,6 +27,8 @@ _TITLES: Final = {"copy": "Copy to the clipboard", "save": "Save as a file"}
 class RangeSlider(anywidget.AnyWidget):
     """A slider with a thumb for each end of a range, and a histogram of the rows above it.
 
+    Its CSS, ``range_slider.css``, comes with the panel: once, not with each slider.
+
     Examples
     --------
     >>> import fastlaunch_nb as fl
@@ -41,7 +43,6 @@ class RangeSlider(anywidget.AnyWidget):
     """
 
     _esm = read_file("range_slider.js")
-    _css = read_file("range_slider.css")
 
     label = traitlets.Unicode().tag(sync=True)
     edges: Any = traitlets.List().tag(sync=True)

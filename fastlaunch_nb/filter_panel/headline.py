@@ -69,6 +69,8 @@ class Figure(NamedTuple):
 class Headline(anywidget.AnyWidget):
     """The figures of a panel's data; `on_change` gets the filters after a click on one.
 
+    Its CSS, ``headline.css``, comes with the panel.
+
     Examples
     --------
     >>> import fastlaunch_nb as fl
@@ -81,7 +83,6 @@ class Headline(anywidget.AnyWidget):
     """
 
     _esm = read_file("headline.js")
-    _css = read_file("headline.css")
 
     figures: Any = traitlets.List().tag(sync=True)
     pressed: Any = traitlets.List().tag(sync=True)

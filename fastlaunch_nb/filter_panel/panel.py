@@ -41,7 +41,8 @@ from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, INTERVAL_COLUMNS
 from fastlaunch_nb.schema.joins import FINDINGS
 from fastlaunch_nb.validation import validate_columns
 
-_STYLE: Final = f"<style>{read_file('common.css')}{read_file('panel.css')}</style>"
+_STYLE_FILES: Final = ("common.css", "panel.css", "range_slider.css", "headline.css")
+_STYLE: Final = f"<style>{''.join(map(read_file, _STYLE_FILES))}</style>"
 _FACETS: Final = ("state", "account_id", "region", "launch_template")
 _OPTIONAL_FACETS: Final = ("owner_id", "resource_type")
 """Facets that the panel shows only if their values differ."""

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from playwright.sync_api import Page, expect
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.filter_panel.headline import Headline
@@ -15,7 +16,8 @@ from fastlaunch_nb.filters.facet_index import FacetIndex
 from fastlaunch_nb.schema.arrow import make_coverage
 from fastlaunch_nb.schema.columns import STATUSES
 from tests.helpers.cases import some
-from tests.helpers.samples import item
+from tests.helpers.control_page import ControlPage
+from tests.helpers.samples import HOSTILE, item
 from tests.helpers.selections import IMAGES, selections
 
 STATES = ("enabled", "enabling", "enabling-failed", "disabling", "disabling-failed", "new")
@@ -188,3 +190,77 @@ def test_without_images_only_the_read_is_shown() -> None:
     coverage = make_scans(("1", "us-east-1", "complete"))
     assert list(read_figures(empty, coverage)) == ["read"]
     assert read_figures(empty) == {}
+
+
+# --- in a browser ---------------------------------------------------------------------
+
+HOUR = 3_600_000  # milliseconds; the paused clock of a page begins an hour after 1970
+
+
+def open_headline(page: Page, **columns: Any) -> ControlPage:
+    """Open a page with the headline of images that were read 90 minutes before its clock's time."""
+    images = make_images(**columns)
+    images["observed_at"] += pd.Timestamp("1969-12-31T23:30:00Z") - images["observed_at"].max()
+    headline = Headline(lambda _: None)
+    headline.set_data(images, FacetIndex(images))
+    return ControlPage(page, headline, pause_clock=True)
+
+
+def test_the_page_shows_an_age_that_grows(page: Page) -> None:
+    """The age is that of the browser's clock, and grows while the page is open."""
+    open_headline(page)
+    age = page.locator("[data-name=read] b")
+    expect(age).to_have_text("1 h ago")
+    page.clock.run_for(30 * 60_000)
+    expect(age).to_have_text("2 h ago")
+    page.clock.run_for(48 * HOUR)
+    expect(age).to_have_text("2 d ago")
+
+
+def test_figures_are_pressed_by_keys_and_keep_the_focus(page: Page) -> None:
+    """Enter sends a figure's name; when the kernel answers, it is pressed and has the focus."""
+    control = open_headline(page)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    button = page.get_by_role("button", name="2 under way")
+    expect(button).to_be_focused()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Enter")
+    assert page.evaluate("model.sent") == [{"name": "under-way"}]
+    control.receive(pressed=["under-way"])
+    expect(button).to_have_attribute("aria-pressed", "true")
+    control.receive(figures=page.evaluate("model.state.figures.slice()"))
+    expect(button).to_be_focused()
+    expect(button).to_have_attribute("aria-pressed", "true")
+
+
+def test_tips_open_with_the_keyboard_and_close_with_escape(page: Page) -> None:
+    """Every figure has a tip that the focus opens and Escape closes."""
+    open_headline(page)
+    for figure in some(page.locator(".fl-figure").all()):
+        page.keyboard.press("Tab")
+        expect(figure).to_be_focused()
+        tip = page.locator(f"#{figure.get_attribute('aria-describedby')}")
+        expect(tip).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(tip).to_be_hidden()
+
+
+def test_a_headline_that_is_closed_leaves_nothing(page: Page) -> None:
+    """When the page removes the headline, no listener and no timer stays."""
+    control = open_headline(page)
+    page.evaluate("window.cleanup()")
+    assert control.count_listeners() == 0
+    expect(page.locator(".fl-figure")).to_have_count(0)
+    page.clock.run_for(HOUR)
+
+
+def test_hostile_states_are_text(page: Page, alerts: list[str]) -> None:
+    """A state that AWS did not document is text in a tip, whatever it is."""
+    images = make_images((HOSTILE, "enabled"))
+    headline = Headline(lambda _: None)
+    headline.set_data(images, FacetIndex(images))
+    ControlPage(page, headline)
+    expect(page.locator("#fl-headline-1-other")).to_contain_text("<img")
+    assert page.locator("img, script").count() == 0
+    assert alerts == []
