@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from html import escape
 from pathlib import Path
@@ -19,6 +19,7 @@ from fastlaunch_nb.collect.plan import Plan
 from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.errors import FastLaunchError, InputError, describe_exception
 from fastlaunch_nb.filter_panel.panel import FilterPanel, panel
+from fastlaunch_nb.filter_panel.static_html import display_with_static_form, render_static_message
 from fastlaunch_nb.filter_panel.widget_helpers import (
     close_widgets,
     make_button,
@@ -129,13 +130,14 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
     def __init__(self, reader: FleetReader, demo: Demo | None) -> None:
         self._reader, self._demo = reader, demo
         self._read: FleetRead | None = None  # the last one with an answer
+        self._renew_static_form: Callable[[], object] = lambda: None
         self._thread, self._stop = DaemonExecutor(1), Event()
         self._button = make_button("Refresh", "refresh", tooltip="Read everything again")
         self._button.on_click(lambda _: self.refresh())
         self._bar = widgets.IntProgress(layout={"display": "none"})
         self._status, self._when = make_html(), make_html()
         self._missing = make_html("", "fl-missing")
-        title = make_html(f"<style>{_CSS}</style><h1>{_TITLE}</h1>")
+        title = make_html(f"<style>{_CSS}</style><h3>{_TITLE}</h3>")
         parts = (title, self._when, self._missing, self._bar, self._status, self._button)
         self._head = widgets.Box(parts, _dom_classes=("fl-dashboard-head",))
         self._empty = make_html(render_message("The images appear here when they are read."))
@@ -180,6 +182,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             read = done.result()
             if not self._stop.is_set():
                 self._show(read)
+                self._renew_static_form()
         except FastLaunchError as error:
             self._show_status(f"Not read: {error}")
         except Exception as error:
@@ -231,13 +234,17 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             return "Dashboard: no image was read yet"
         return f"Dashboard: as of {self._format_time()}, {self.panel!r}"
 
+    def _ipython_display_(self) -> None:
+        """Show the page, and its static form, which later reads renew."""
+        self._renew_static_form = display_with_static_form(self)
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Return the widget, and its text and static HTML for readers without a kernel."""
         bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
         bundle["text/plain"] = repr(self)
-        body = render_message("Run the notebook to read the images.")
+        body = render_static_message("Run the notebook to read the images.")
         if self.panel is not None:
             body = self.panel._repr_mimebundle_()["text/html"]
-        parts = (f"<h1>{_TITLE}</h1>", self._when.value, self._missing.value, body)
+        parts = (f"<h3>{_TITLE}</h3>", self._when.value, self._missing.value, body)
         bundle["text/html"] = "".join(parts)
         return bundle
