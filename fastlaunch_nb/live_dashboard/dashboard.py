@@ -199,8 +199,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         """Show what was read; without any answer, keep what is there."""
         self._missing.value = render_missing(read)
         if not read.has_answer:
-            kept = "; what is here was read before" if self._read else ""
-            self._show_status(f"Nothing could be read{kept}.")
+            rest = "; what is here was read before" if self._read else ""
+            self._show_status(f"Nothing could be read{rest}.")
             return
         tables: dict[str, Any] = {
             "intervals": read.intervals,

@@ -1,4 +1,4 @@
-"""The read behind a dashboard: a sweep, every join that is allowed, the past, and the findings."""
+"""Read a fleet for a dashboard: a sweep, every join that is allowed, the past, the findings."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from fastlaunch_nb.schema.prices import Prices
 from fastlaunch_nb.state_intervals.pipeline import intervals
 
 Report: TypeAlias = Callable[[str, int, int], object]
-"""What gets a step of a read as text, and how many of how many reads are done."""
+"""A function that gets a step of a read as text, and how much of how much is done."""
 
 
 @dataclass(frozen=True)
 class FleetRead:
-    """What a read returned: the sweep, the data of a panel, and what is missing in it.
+    """The result of a read: the sweep, the data of a panel, and what is missing in it.
 
-    `notes` say what could not be read beside the images; `gaps` are the result of
+    `notes` name all else that could not be read; `gaps` are the result of
     :func:`fastlaunch_nb.unchecked`. Without any answer, the rest is empty.
     """
 
@@ -49,7 +49,7 @@ class FleetRead:
 
 @dataclass(frozen=True)
 class FleetReader:
-    """What a dashboard reads, each time in the same way."""
+    """The arguments of a dashboard's reads, which are all alike."""
 
     targets: Sequence[TargetLike]
     regions: Sequence[str] | None
@@ -65,21 +65,21 @@ class FleetReader:
                 regions=self.regions,
                 filters=self.filters,
                 progress=lambda done, total: report(
-                    f"{done} of {total} accounts and regions", done, total
+                    f"{done} of {total} accounts and regions", done, 3 * total
                 ),
                 stop=stop,
             )
             read = FleetRead(swept, swept.images, None, None, None, notes)
             if stop.is_set() or not read.has_answer:
                 return read
-            report("Reading names, stock, launches and costs …", 1, 1)
+            report("Reading names, stock, launches and costs …", 1, 3)
             images = enrich(swept.images, *JOINS, targets=self.targets, prices=self.prices)
             tables: dict[str, Any] = {
                 "snapshots": self._read_snapshots(swept, notes),
                 "intervals": self._read_intervals(swept, notes),
                 "coverage": swept.coverage,
             }
-            report("Checking for problems …", 1, 1)
+            report("Checking for problems …", 9, 10)
             found = findings(images, **tables, prices=self.prices)
             gaps = unchecked(images, **tables)
         return FleetRead(swept, images, tables["intervals"], found, gaps, notes)

@@ -1,4 +1,4 @@
-"""What a dashboard lacks, in one fold: reads that failed, joins that were denied, silent rules."""
+"""The gaps of a dashboard, in one fold: reads that failed, joins that were denied, silent rules."""
 
 from __future__ import annotations
 

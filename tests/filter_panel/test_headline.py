@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -64,20 +65,16 @@ def test_a_click_shows_as_many_images_as_the_figure_says(filters: fl.Filters, na
     It leaves all other filters as they are.
     """
     panel = fl.panel(IMAGES)
-    figures = {figure["name"]: figure for figure in panel._headline.figures}
+    values = {figure["name"]: figure["value"] for figure in panel._headline.figures}
     click(panel, name)
-    if figures.get(name, {}).get("value", "0") != "0":
-        assert f"{len(panel.filtered):,}" == figures[name]["value"]
-        assert panel._headline.pressed == [name]
+    assert len(panel.filtered) == int(values.get(name, len(IMAGES)))
+    assert panel._headline.pressed == [name][: name in values]
     panel.filters = filters
     was_pressed = name in panel._headline.pressed
     click(panel, name)
-    assert (name in panel._headline.pressed) == (name in figures and not was_pressed)
-    field = "missing_snapshots" if name == "short" else "state"
-    for other, value in vars(filters).items():
-        if other != field:
-            assert getattr(panel.filters, other) == value
-    assert panel._headline.figures == [*figures.values()]
+    assert (name in panel._headline.pressed) == (name in values and not was_pressed)
+    none: dict[str, Any] = {"missing_snapshots": None} if name == "short" else {"state": ()}
+    assert replace(panel.filters, **none) == replace(filters, **none)
 
 
 @pytest.mark.parametrize("name", ["cost", "read", "no such", None, 5, ["fail"], {"a": 1}])
@@ -103,7 +100,7 @@ def test_a_stock_that_is_not_known_is_no_number() -> None:
 def test_a_cost_is_a_range() -> None:
     """The cost is the sum of both ends where both and the stock are known; else it is unknown."""
     assert read_figures(make_images())["cost"]["label"] == "cost not known"
-    money = {
+    money: dict[str, Any] = {
         "available_snapshots": pd.array([5, 5, 5, 5, None, 5], dtype="Int64"),
         "snapshots": pd.array([5, 5, 0, 5, 5, 5], dtype="Int64"),  # EC2 does not list the third's
         "monthly_usd_low": pd.array([1000.0, 2, 4, 8, 16, 32], dtype="Float64"),
@@ -123,7 +120,8 @@ def test_a_cost_is_a_range() -> None:
 def test_the_age_is_that_of_the_newest_read() -> None:
     """The page gets the time of the newest read, to show its age; the tip names it exactly."""
     images = make_images()
-    images.loc[0, "observed_at"] += pd.Timedelta(minutes=5)
+    later = pd.to_timedelta(pd.Series([5, 0, 0, 0, 0, 0]), "min")
+    images["observed_at"] = images["observed_at"] + later
     figure = read_figures(images)["read"]
     assert figure["time"] == pd.Timestamp("2026-01-15T12:05:00Z").timestamp() * 1000
     assert "from 2026-01-15 12:00:00 UTC to 2026-01-15 12:05:00 UTC" in figure["tip"]
