@@ -270,6 +270,7 @@ READ_NUMBERS = (  # texts with numbers that describe the read itself
     r"1 read of an account and region: +1 (complete|failed)|[01] of 1 reads are complete",
     r"status (complete|failed) 1|(UnauthorizedOperation|ExpiredToken) 1|0 none",
     r"error_code 0|\[1 rows x 5 columns\]",  # the table of failures and its index
+    r"ipywidgets 8",  # of the hint below a static form
     r"444455556666|us-east-1|r-1|\d{4}-\d\d-\d\d( \d\d:\d\d)?(:\d\d\+00:00)?",
 )
 
