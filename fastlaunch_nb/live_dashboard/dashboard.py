@@ -201,6 +201,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         if not read.has_answer:
             rest = "; what is here was read before" if self._read else ""
             self._show_status(f"Nothing could be read{rest}.")
+            self._empty.value = render_message("Press Refresh to read again.")
             return
         tables: dict[str, Any] = {
             "intervals": read.intervals,
@@ -215,8 +216,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             self.panel.update(read.images, **tables)
         self._read = read
         self._show_status("")
-        exact = f"{read.sweep.coverage['observed_at'].max():%Y-%m-%d %H:%M:%S} UTC, by AWS's clock"
-        self._when.value = f'<span title="{exact}">As of {self._format_time()}</span>'
+        exact = f"{read.time:%Y-%m-%d %H:%M:%S} UTC, by AWS's clock"
+        self._when.value = f'<span title="{exact}">As of {format_time(read.time)}</span>'
 
     def _show_status(self, text: str) -> None:
         self._status.value = f"<span role='status' class='{_PLAIN}'>{escape(text)}</span>"
@@ -226,13 +227,10 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             self._bar.max, self._bar.value = total, done
             self._show_status(text)
 
-    def _format_time(self) -> str:
-        return format_time(self._read.sweep.coverage["observed_at"].max()) if self._read else "?"
-
     def __repr__(self) -> str:
-        if self.panel is None:
+        if self._read is None:
             return "Dashboard: no image was read yet"
-        return f"Dashboard: as of {self._format_time()}, {self.panel!r}"
+        return f"Dashboard: as of {format_time(self._read.time)}, {self.panel!r}"
 
     def _ipython_display_(self) -> None:
         """Show the page, and its static form, which later reads renew."""

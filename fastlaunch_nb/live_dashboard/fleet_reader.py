@@ -46,6 +46,14 @@ class FleetRead:
         """True if anything could be read."""
         return len(self.sweep.failures) < len(self.sweep.coverage)
 
+    @property
+    def time(self) -> pd.Timestamp:
+        """The time of the newest answer, by AWS's clock; a failed scan has that of this machine."""
+        coverage = self.sweep.coverage
+        answered = coverage[coverage["pages"] > 0]
+        time: pd.Timestamp = (answered if len(answered) else coverage)["observed_at"].max()
+        return time
+
 
 @dataclass(frozen=True)
 class FleetReader:

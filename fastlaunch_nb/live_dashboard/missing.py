@@ -16,21 +16,24 @@ _MAX_REGIONS = 3  # listed before "and N more"
 
 
 def render_missing(read: FleetRead) -> str:
-    """Return the HTML of the fold, open if images could not be read; empty if nothing lacks."""
-    has_failures = len(read.sweep.failures) > 0
+    """Return the HTML of the fold, open if nothing could be read; empty if nothing is missing."""
+    failures = [read.sweep._repr_html_()] if len(read.sweep.failures) else []
     rules = [] if read.gaps is None else list(_describe_gaps(read.gaps))
-    if not (has_failures or read.notes or rules):
+    parts = (*failures, *_render_list("Not read", read.notes), *_render_list("Not checked", rules))
+    if not parts:
         return ""
-    title = "What is not known"
-    if has_failures or read.notes:
-        title = "▲ Not everything could be read"
-    parts = [read.sweep._repr_html_()] if has_failures else []
-    parts += _render_list("Not read", read.notes)
-    parts += _render_list("Not checked", rules)
-    is_open = "open" if has_failures else ""
-    return (
-        f"<details class='{_PLAIN}' {is_open}><summary>{title}</summary>{''.join(parts)}</details>"
-    )
+    is_open = "" if read.has_answer else " open"
+    summary = f"<summary>{_summarize(read)}</summary>"
+    return f"<details class='{_PLAIN}'{is_open}>{summary}{''.join(parts)}</details>"
+
+
+def _summarize(read: FleetRead) -> str:
+    failed, total = len(read.sweep.failures), len(read.sweep.coverage)
+    if not read.has_answer:
+        return "Nothing could be read"
+    if failed:
+        return f"{failed:,} of {total:,} accounts and regions could not be read"
+    return "Not everything could be read" if read.notes else "What is not known"
 
 
 def _render_list(title: str, lines: Iterable[str]) -> list[str]:

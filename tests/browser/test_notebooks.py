@@ -19,6 +19,7 @@ from tests.helpers.browser import (
     ROOT,
     SLOW,
     find_overlaps,
+    find_violations,
     lab_folder,
     open_page,
     run_all,
@@ -163,6 +164,7 @@ def test_the_dashboard_refreshes(page: Page) -> None:
         summary = page.locator(".fl-summary")
         expect(summary).to_contain_text("42 of 42 images")
         expect(page.get_by_text("As of 2026-01-15 12:00 UTC")).to_be_visible()
+        assert find_violations(page, ".fl-dashboard-head, .fl-headline") == []
         page.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
         expect(summary).to_contain_text("3 of 42 images")
         bar = page.locator(".widget-hprogress")

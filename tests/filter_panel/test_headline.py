@@ -262,3 +262,18 @@ def test_hostile_states_are_text(page: Page, alerts: list[str]) -> None:
     expect(page.locator("#fl-headline-1-other")).to_contain_text("<img")
     assert page.locator("img, script").count() == 0
     assert alerts == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 56), (850, 56), (600, 112)])
+def test_the_headline_keeps_its_height(page: Page, width: int, height: int) -> None:
+    """It is 56 px high, or two rows where it is narrow, whatever is pressed; no text is cut."""
+    page.set_viewport_size({"width": width, "height": 800})
+    stock = pd.array([0, 1, 2, 3, 4, 5], dtype="Int64")
+    control = open_headline(page, available_snapshots=stock)
+    page.evaluate("document.querySelector('main').className = 'fl-panel'")
+    figures = page.locator(".fl-headline-figures")
+    for pressed in some([[], ["fail", "short"], ["other"]]):
+        control.receive(pressed=pressed)
+        assert figures.evaluate("element => element.getBoundingClientRect().height") == height
+        is_cut = "all => all.map(text => text.scrollWidth > text.clientWidth)"
+        assert set(page.locator(".fl-figure > *").evaluate_all(is_cut)) == {False}
