@@ -14,6 +14,7 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.demo_fleet.demo import Demo
+from fastlaunch_nb.filter_panel import static_html
 from fastlaunch_nb.live_dashboard import fleet_reader
 from fastlaunch_nb.live_dashboard.dashboard import Dashboard
 from fastlaunch_nb.live_dashboard.fleet_reader import FleetRead
@@ -156,6 +157,30 @@ def test_the_first_read_is_in_the_background(reader: Any) -> None:
     assert not page._button.disabled
     assert strip_tags(page._status.value) == ""
     assert page.children == (page._head, page.panel)
+
+
+def test_each_read_renews_the_stored_form(reader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that is saved after a read has its images, in the output of the first view."""
+    stored: list[str] = []
+
+    class Handle:
+        """A display of IPython, whose updates are collected."""
+
+        def update(self, data: dict[str, str], raw: bool) -> None:
+            """Collect the HTML."""
+            assert raw
+            stored.append(data["text/html"])
+
+    monkeypatch.setattr(static_html, "display", lambda *_, **__: Handle())
+    page = Dashboard(reader, None)
+    page._ipython_display_()
+    page.refresh()
+    assert page.panel is not None
+    page.panel.filters = fl.Filters(state="enabling-failed")
+    page.refresh()
+    assert "<b>14 of 14</b> images" in stored[0]
+    assert "state: enabling-failed" in stored[1]
+    assert len(stored) == 2
 
 
 def test_a_closed_page_ignores_its_read(reader: Any) -> None:
