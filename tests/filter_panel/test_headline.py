@@ -232,14 +232,20 @@ def test_figures_are_pressed_by_keys_and_keep_the_focus(page: Page) -> None:
     expect(button).to_have_attribute("aria-pressed", "true")
 
 
-def test_tips_open_with_the_keyboard_and_close_with_escape(page: Page) -> None:
-    """Every figure has a tip that the focus opens and Escape closes."""
+@pytest.mark.parametrize("width", [1280, 600])
+def test_tips_open_with_the_keyboard_and_close_with_escape(page: Page, width: int) -> None:
+    """Every figure has a tip that the focus opens, on the page, and Escape closes."""
     open_headline(page)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate("document.querySelector('main').className = 'fl-panel'")
     for figure in some(page.locator(".fl-figure").all()):
         page.keyboard.press("Tab")
         expect(figure).to_be_focused()
         tip = page.locator(f"#{figure.get_attribute('aria-describedby')}")
         expect(tip).to_be_visible()
+        box = tip.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] < box["x"] + box["width"] <= width
         page.keyboard.press("Escape")
         expect(tip).to_be_hidden()
 
