@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.joins.enrich import enrich as enrich
     from fastlaunch_nb.joins.enrich import metrics as metrics
     from fastlaunch_nb.joins.enrich import snapshots as snapshots
+    from fastlaunch_nb.live_dashboard.dashboard import dashboard as dashboard
     from fastlaunch_nb.pool.fill_time import measure_fill_time as measure_fill_time
     from fastlaunch_nb.pool.model import Pool as Pool
     from fastlaunch_nb.pool.sizing import right_size as right_size
@@ -76,6 +77,7 @@ _HOME = {
     "Target": "aws.targets",
     "alt_text": "charts.alt_text",
     "capacity": "charts.capacity",
+    "dashboard": "live_dashboard.dashboard",
     "demo": "demo_fleet.demo",
     "describe": "collect.describe",
     "embed": "export",

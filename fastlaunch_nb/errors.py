@@ -28,6 +28,8 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache, partial, wraps
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote
@@ -194,15 +196,40 @@ class FastLaunchWarning(UserWarning):
     """The call worked, but the reader of its result should know something."""
 
 
+_MESSAGES: ContextVar[list[str] | None] = ContextVar("messages", default=None)
 _INTERNAL = frozenset({"fastlaunch_nb", "contextlib", "functools"})
 
 
 def warn(message: str, category: type[Warning] = FastLaunchWarning) -> None:
     """Warn at the line that called the toolkit, from any depth inside it."""
+    if (messages := _MESSAGES.get()) is not None and category is FastLaunchWarning:
+        messages.append(message)
+        return
     level, caller = 1, sys._getframe()
     while caller.f_back and caller.f_globals.get("__name__", "").partition(".")[0] in _INTERNAL:
         level, caller = level + 1, caller.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+@contextmanager
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect what :func:`warn` says in a block and in its thread, for a page that shows it.
+
+    Python's own filters of warnings are those of all threads.
+
+    Examples
+    --------
+    >>> with collect_warnings() as messages:
+    ...     warn("The quota could not be read.")
+    >>> messages
+    ['The quota could not be read.']
+    """
+    messages: list[str] = []
+    token = _MESSAGES.set(messages)
+    try:
+        yield messages
+    finally:
+        _MESSAGES.reset(token)
 
 
 def warn_renamed(old: str, new: str) -> None:

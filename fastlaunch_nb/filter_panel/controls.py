@@ -31,6 +31,8 @@ _TITLES: Final = {
 class RangeSlider(anywidget.AnyWidget):
     """A slider with a thumb for each end of a range, and a histogram of the rows above it.
 
+    Its CSS, ``range_slider.css``, comes with the panel: once, not with each slider.
+
     Examples
     --------
     >>> import fastlaunch_nb as fl
@@ -45,7 +47,6 @@ class RangeSlider(anywidget.AnyWidget):
     """
 
     _esm = read_file("range_slider.js")
-    _css = read_file("range_slider.css")
 
     label = traitlets.Unicode().tag(sync=True)
     edges: Any = traitlets.List().tag(sync=True)

@@ -19,6 +19,7 @@ from fastlaunch_nb.filter_panel.controls import RangeSlider, SuppressShortcuts
 from fastlaunch_nb.filter_panel.detail import ImageDetail
 from fastlaunch_nb.filter_panel.facet import Facet
 from fastlaunch_nb.filter_panel.filter_chips import FilterChips, SelectionChip, summarize_filters
+from fastlaunch_nb.filter_panel.headline import Headline
 from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.static_html import display_with_static_form, render_static_html
 from fastlaunch_nb.filter_panel.table import Key
@@ -50,11 +51,12 @@ from fastlaunch_nb.filters.fields import RANGES
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.filters.row_code import generate_row_code
 from fastlaunch_nb.formatting import DEMO_MARK, is_demo
-from fastlaunch_nb.schema.columns import COLUMNS, INTERVAL_COLUMNS
+from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, INTERVAL_COLUMNS
 from fastlaunch_nb.schema.joins import FINDINGS
 from fastlaunch_nb.validation import validate_columns
 
-_STYLE: Final = f"<style>{read_file('common.css')}{read_file('panel.css')}</style>"
+_STYLE_FILES: Final = ("common.css", "panel.css", "range_slider.css", "headline.css")
+_STYLE: Final = f"<style>{''.join(map(read_file, _STYLE_FILES))}</style>"
 _FACETS: Final = ("state", "account_id", "region", "launch_template")
 _OPTIONAL_FACETS: Final = ("owner_id", "resource_type")
 """Facets that the panel shows only if their values differ."""
@@ -66,10 +68,14 @@ def panel(
     *,
     intervals: IntoDataFrame | None = None,
     findings: IntoDataFrame | None = None,
+    coverage: IntoDataFrame | None = None,
     filters: Filters | None = None,
     views: str | os.PathLike[str] | None = None,
 ) -> FilterPanel:
     """Make a filter panel for a DataFrame of images, with a table, charts, findings and code.
+
+    A headline answers first: how many images fail, change or are fine, how many pools are short
+    of snapshots, what all of them cost, and when and how completely they were read.
 
     Parameters
     ----------
@@ -82,6 +88,8 @@ def panel(
         timeline shows what `images` proves, which is one scan.
     findings : DataFrame, optional
         The findings of :func:`fastlaunch_nb.findings`; by default those of all rules.
+    coverage : DataFrame, optional
+        The coverage of the sweep, for the headline: how completely the images were read.
     filters : Filters, optional
         The initial selection, such as ``Filters.from_json(...)`` of a notebook's parameter;
         by default all images. A view in the address of a page of Voila comes first.
@@ -101,8 +109,8 @@ def panel(
     Raises
     ------
     InputError
-        If `images`, `intervals` or `findings` lack columns or are no DataFrames, if `filters`
-        is not a ``Filters``, or if the file in `views` has no views.
+        If `images`, `intervals`, `findings` or `coverage` lack columns or are no DataFrames,
+        if `filters` is not a ``Filters``, or if the file in `views` has no views.
     SetupError
         If the file in `views` cannot be read.
 
@@ -130,13 +138,13 @@ def panel(
     >>> panel.filters
     Filters(state=['enabling'])
     """
-    data = _validate_data(images, intervals, findings)
+    data = _validate_data(images, intervals, findings, coverage)
     made = FilterPanel(data, Filters() if filters is None else filters, Views(views))
     made.open_link()
     return made
 
 
-def _validate_data(images: Any, intervals: Any, findings: Any) -> PanelData:
+def _validate_data(images: Any, intervals: Any, findings: Any, coverage: Any) -> PanelData:
     """Refuse data that the tabs cannot show; copy the images, which the caller may change."""
     images = validate_columns("images", images, *(column.name for column in COLUMNS))
     if intervals is not None:
@@ -144,7 +152,10 @@ def _validate_data(images: Any, intervals: Any, findings: Any) -> PanelData:
     if findings is not None:
         names = (column.name for column in FINDINGS)
         findings = validate_columns("findings", findings, *names)
-    return PanelData(images.copy(), intervals, findings)
+    if coverage is not None:
+        names = (column.name for column in COVERAGE)
+        coverage = validate_columns("coverage", coverage, *names)
+    return PanelData(images.copy(), intervals, findings, coverage)
 
 
 class FilterPanel(widgets.VBox):  # type: ignore[misc]
@@ -185,6 +196,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         )
         self._fold = make_toggle("Filters", _dom_classes=("fl-fold-facets",))
         self._fold.observe(self._fold_facets, "value")
+        self._headline = Headline(partial(setattr, self, "filters"))
         self._side = widgets.VBox(_dom_classes=("fl-side",))
         self._tabs = PanelTabs(self._update_selection, self.to_code)
         self._facets: dict[str, Facet] = {}
@@ -193,7 +205,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         head = widgets.Box((self._fold, *tools, self._tools), _dom_classes=("fl-head",))
         body = widgets.Box([self._side, self._tabs], _dom_classes=("fl-body",))
         invisible = (make_html(_STYLE), SuppressShortcuts(), self._tools.make_keys())
-        super().__init__([*invisible, head, body, self._detail], _dom_classes=("fl-panel",))
+        children = [*invisible, self._headline, head, body, self._detail]
+        super().__init__(children, _dom_classes=("fl-panel",))
         self._set_data(data)
         self.filters = filters
         self._history = UndoHistory(self._get_state())
@@ -206,6 +219,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         *,
         intervals: IntoDataFrame | None = None,
         findings: IntoDataFrame | None = None,
+        coverage: IntoDataFrame | None = None,
     ) -> None:
         """Replace the data, for example by those of a later sweep.
 
@@ -213,16 +227,15 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
         Parameters
         ----------
-        images, intervals, findings : DataFrame
+        images, intervals, findings, coverage : DataFrame
             As for :func:`panel`.
 
         Raises
         ------
         InputError
-            If `images`, `intervals` or `findings` lack columns or are no DataFrames. The
-            panel then keeps its data.
+            If one of them lacks columns or is no DataFrame. The panel then keeps its data.
         """
-        self._set_data(_validate_data(images, intervals, findings))
+        self._set_data(_validate_data(images, intervals, findings, coverage))
         self._show_filters()
         self.selected = tuple(key for key in self.selected if key in self._data.keys)
         self._detail.show(self._data, self.selected)
@@ -240,6 +253,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._data = data
         images = data.images
         self._index = FacetIndex(images)
+        self._headline.set_data(images, self._index, data.coverage)
         self._names = {"account_id": map_account_names(images)}
         self._is_demo = is_demo(images)
         optional = [name for name in _OPTIONAL_FACETS if images[name].nunique(dropna=False) > 1]
@@ -347,6 +361,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
                 slider.show(histogram, getattr(filters, name))
         finally:
             self._is_updating = False
+        self._headline.show(filters)
         self._chips.show(filters, self._names)
         self._fold.description = f"Filters ({len(self._chips.children)})" if filters else "Filters"
         self._reset.disabled = not filters

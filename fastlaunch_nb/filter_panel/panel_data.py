@@ -34,12 +34,17 @@ class _ImageRows(NamedTuple):
 
 
 class PanelData:
-    """Images, intervals and findings of a panel, filtered by a mask of the images."""
+    """Images, intervals, findings and coverage of a panel, filtered by a mask of the images."""
 
     def __init__(
-        self, images: pd.DataFrame, intervals: pd.DataFrame | None, findings: pd.DataFrame | None
+        self,
+        images: pd.DataFrame,
+        intervals: pd.DataFrame | None,
+        findings: pd.DataFrame | None,
+        coverage: pd.DataFrame | None = None,
     ) -> None:
-        self.images, self._intervals, self._findings = images, intervals, findings
+        self.images, self.coverage = images, coverage
+        self._intervals, self._findings = intervals, findings
 
     @property
     def keys(self) -> Set[Key]:
@@ -140,7 +145,7 @@ class PanelData:
 
     @cached_property
     def _facts(self) -> RuleInput:
-        return prepare_facts(self.images, self._intervals, None, None)
+        return prepare_facts(self.images, self._intervals, self.coverage, None)
 
     @cached_property
     def _evaluation(self) -> Evaluation | None:

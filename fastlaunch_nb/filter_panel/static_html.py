@@ -11,7 +11,7 @@ text does. The styles that remain colour them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import ipywidgets as widgets
@@ -27,7 +27,7 @@ from fastlaunch_nb.filter_panel.table_columns import (
     render_swatch,
     to_records,
 )
-from fastlaunch_nb.filter_panel.widget_helpers import read_file
+from fastlaunch_nb.filter_panel.widget_helpers import read_file, render_message
 from fastlaunch_nb.formatting import ALIGN_LEFT, empty_message, state_rank
 from fastlaunch_nb.schema.joins import coalesce_stock
 from fastlaunch_nb.validation import validate_columns
@@ -77,16 +77,35 @@ def render_static_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_htm
     return f"{_STYLE}<div class='{css_classes}'>{summary_html}{body}{_HINT}</div>"
 
 
-def display_with_static_form(widget: widgets.DOMWidget) -> None:
-    """Display a widget, and its static form where no page shows the widget itself."""
+def render_static_message(text: str) -> str:
+    """Render the static form of a page without a panel yet."""
+    return f"{_STYLE}<div class='fl-panel fl-static'>{render_message(text)}</div>"
+
+
+def display_with_static_form(widget: widgets.DOMWidget) -> Callable[[], object]:
+    """Display a widget, and its static form where no page shows the widget itself.
+
+    Return a function that renews the static form, for example after the data has changed.
+    """
     bundle = widget._repr_mimebundle_()
     name = f"fl-{hashlib.sha256(bundle['text/html'].encode()).hexdigest()[:12]}"
-    style = f"<style>body:has(.{name}-live) .{name} {{ display: none; }}</style>"
-    static = f"{style}<div class='fl-saved {name}'>{bundle.pop('text/html')}</div>"
-    text = bundle.pop("text/plain")
+    static = _make_saved_form(bundle, name)
     widget.add_class(f"{name}-live")
     display(bundle, raw=True)
-    display({"text/html": static, "text/plain": text}, raw=True)
+    handle = display(static, raw=True, display_id=True)  # None outside of IPython
+
+    def renew() -> None:
+        if handle is not None:
+            handle.update(_make_saved_form(widget._repr_mimebundle_(), name), raw=True)
+
+    return renew
+
+
+def _make_saved_form(bundle: dict[str, Any], name: str) -> dict[str, str]:
+    """Move the static form out of a bundle of a widget; a page with the widget hides it."""
+    style = f"<style>body:has(.{name}-live) .{name} {{ display: none; }}</style>"
+    static = f"{style}<div class='fl-saved {name}'>{bundle.pop('text/html')}</div>"
+    return {"text/html": static, "text/plain": bundle.pop("text/plain")}
 
 
 # --- the picture ----------------------------------------------------------------------

@@ -29,6 +29,7 @@ TITLES = {
     "target_resource_count": "Target snapshots",
     "max_parallel_launches": "Max parallel launches",
     "available_snapshots": "Snapshots in stock",
+    "missing_snapshots": "Missing snapshots",
     "state_transition_time": "In its state since",
     "text": "Search",
 }

@@ -12,7 +12,13 @@ import pandas as pd
 
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.schema.columns import API_FILTERS, COLUMNS, COUNT, TIME
-from fastlaunch_nb.schema.joins import JOINED, JOINS
+from fastlaunch_nb.schema.joins import (
+    JOINED,
+    JOINS,
+    MISSING,
+    STOCK_COLUMNS,
+    count_missing_snapshots,
+)
 from fastlaunch_nb.validation import validate_column
 
 FACETS: Final = (
@@ -25,6 +31,7 @@ RANGES: Final = {
     "target_resource_count": COUNT,
     "max_parallel_launches": COUNT,
     "available_snapshots": COUNT,
+    MISSING: COUNT,
     "state_transition_time": TIME,
 }
 """Ranges of Filters, with the dtype of each column."""
@@ -54,9 +61,12 @@ def get_facet_values(images: pd.DataFrame, facet: str) -> pd.Series:
 
 
 def get_range_values(images: pd.DataFrame, name: str) -> pd.Series:
-    """Return the value of a range's column in each row; raise if the column is missing."""
-    if name not in images:
-        joins = [join for join, columns in JOINS.items() if name in [c.name for c in columns]]
+    """Return the value of a range in each row; raise if its column is missing."""
+    if name == MISSING and not set(STOCK_COLUMNS).isdisjoint(images):
+        return count_missing_snapshots(images)
+    column = STOCK_COLUMNS[0] if name == MISSING else name
+    if column not in images:
+        joins = [join for join, columns in JOINS.items() if column in [c.name for c in columns]]
         hint = f" The join {joins[0]!r} of fl.enrich adds it." if joins else ""
         raise InputError(f"The range {name} needs a column that this DataFrame lacks.{hint}")
     return validate_column("images", images, name)
@@ -98,9 +108,9 @@ def make_request(active: ActiveFilters) -> dict[str, list[Any]]:
 
 def check_answerable(active: ActiveFilters) -> None:
     """Refuse filters on joined columns, which no response of EC2 has."""
-    for name in active.keys() & JOINED.keys():
+    for name in active.keys() & {MISSING, *JOINED}:
         raise InputError(
-            f"Filters have the range {name}, of a joined column that no response of EC2 has. "
+            f"Filters have the range {name}, which needs a join: no response of EC2 has it. "
             "Read without it, join it with fl.enrich, then use Filters.apply."
         )
 

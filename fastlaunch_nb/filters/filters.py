@@ -52,11 +52,13 @@ str or iterable of str, optional
         name, or its id if it has no name.
     text : str, optional
         Words that must all occur, in any case, in ids, names, templates, states and reasons.
-    target_resource_count, max_parallel_launches, available_snapshots : \
+    target_resource_count, max_parallel_launches, available_snapshots, missing_snapshots : \
 pair of int, optional
         The lowest and the highest value to keep; None is an open end. A range never matches
         a null; with both ends open, it keeps every row. `available_snapshots` is a column of
-        :func:`fastlaunch_nb.enrich`.
+        :func:`fastlaunch_nb.enrich`. `missing_snapshots` is what the stock, of its joins
+        ``"metrics"`` and ``"snapshots"``, lacks of the target: ``(1, None)`` keeps pools
+        that are short. It is unknown while Fast Launch is being disabled.
     state_transition_time : pair of datetime or str, optional
         The first and the last time to keep, in UTC unless they name a time zone.
 
@@ -89,6 +91,7 @@ pair of int, optional
     target_resource_count: CountRange | None = None
     max_parallel_launches: CountRange | None = None
     available_snapshots: CountRange | None = None
+    missing_snapshots: CountRange | None = None
     state_transition_time: TimeRange | None = None
     text: str = ""
 
@@ -106,6 +109,7 @@ pair of int, optional
         target_resource_count: RangeLike = None,
         max_parallel_launches: RangeLike = None,
         available_snapshots: RangeLike = None,
+        missing_snapshots: RangeLike = None,
         state_transition_time: Sequence[datetime | str | None] | None = None,
     ) -> None:
         if not isinstance(text, str):

@@ -20,6 +20,7 @@ from fastlaunch_nb.filters.fields import (
     to_plain,
 )
 from fastlaunch_nb.filters.scopes import Read, lacks_profiles, list_unique
+from fastlaunch_nb.schema.joins import MISSING
 
 
 def format_filters(active: ActiveFilters) -> str:
@@ -162,6 +163,7 @@ for name in {list(SEARCHED)!r}:
     if name in images:
         text = text + images[name].astype('string').fillna('') + '\\n'
 text = text.str.casefold()"""
+_IMPORT_MISSING = "from fastlaunch_nb.schema.joins import count_missing_snapshots"
 
 
 def write_pandas(selections: Sequence[ActiveFilters]) -> str:
@@ -172,7 +174,9 @@ def write_pandas(selections: Sequence[ActiveFilters]) -> str:
     ]
     if not all(groups):
         return "chosen = images"
-    lines = _PANDAS_TEXT.splitlines() if any("text" in active for active in selections) else []
+    lines = [_IMPORT_MISSING] if any(MISSING in active for active in selections) else []
+    if any("text" in active for active in selections):
+        lines += _PANDAS_TEXT.splitlines()
     if len(groups) == 1:
         joined = "\n    & ".join(groups[0])
     else:
@@ -184,7 +188,7 @@ def _write_pandas_conditions(name: str, value: Any) -> list[str]:
     """Write conditions on `images`, which are false or null for a missing value."""
     if name == "text":
         return [f"text.str.contains({word!r}, regex=False)" for word in value.casefold().split()]
-    column = f"images[{name!r}]"
+    column = f"images[{name!r}]" if name != MISSING else "count_missing_snapshots(images)"
     if name in RANGES:
         ends = zip((">=", "<="), value, strict=True)
         return [f"({column} {sign} {end!r})" for sign, end in ends if end is not None]

@@ -11,7 +11,17 @@ from typing import Any, Final
 
 import pandas as pd
 
-from fastlaunch_nb.schema.columns import COLUMNS, COUNT, INTERVAL_TIMES, NUMBER, TEXT, TIME, Column
+from fastlaunch_nb.schema.columns import (
+    ABSENT,
+    COLUMNS,
+    COUNT,
+    DISABLED,
+    INTERVAL_TIMES,
+    NUMBER,
+    TEXT,
+    TIME,
+    Column,
+)
 
 JOINS: Mapping[str, tuple[Column, ...]] = {
     "ami": (
@@ -311,3 +321,28 @@ def coalesce_stock(images: pd.DataFrame) -> pd.Series:
     age = times["snapshots_time"] - times["available_snapshots_time"]
     is_stale = (age > STOCK_TOLERANCE) & completed.notna()
     return counts["available_snapshots"].mask(is_stale).fillna(completed)
+
+
+MISSING: Final = "missing_snapshots"
+"""The range of filters whose values :func:`count_missing_snapshots` returns: no column has them."""
+STOCK_COLUMNS: Final = ("available_snapshots", "snapshots")
+"""Columns of which a stock needs one."""
+_ENDING: Final = ("disabling", "disabling-failed", DISABLED, ABSENT)
+
+
+def count_missing_snapshots(images: pd.DataFrame) -> pd.Series:
+    """Return how many snapshots each pool has below its target.
+
+    It is null where the stock or the target is unknown, and where Fast Launch ends or has ended:
+    nobody wants such a pool to be full.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"state": ["enabled", "enabled", "disabling"],
+    ...                        "target_resource_count": 5, "available_snapshots": [3, None, 0]})
+    >>> count_missing_snapshots(images).tolist()
+    [2, <NA>, <NA>]
+    """
+    target = images["target_resource_count"].astype(COUNT)
+    missing = (target - coalesce_stock(images)).clip(lower=0)
+    return missing.mask(images["state"].isin(_ENDING))

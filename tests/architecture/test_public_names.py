@@ -30,6 +30,7 @@ PUBLIC = [
     "Target",
     "alt_text",
     "capacity",
+    "dashboard",
     "demo",
     "describe",
     "embed",

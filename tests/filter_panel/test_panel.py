@@ -210,7 +210,7 @@ def test_the_static_form_is_an_output_of_its_own(
 ) -> None:
     """A displayed panel has two outputs: its live view, and the static form, which it hides."""
     outputs: list[dict[str, str]] = []
-    monkeypatch.setattr(static_html, "display", lambda data, raw: outputs.append(data))
+    monkeypatch.setattr(static_html, "display", lambda data, **_: outputs.append(data))
     panel = fl.panel(images)
     panel._ipython_display_()
     live, static = outputs

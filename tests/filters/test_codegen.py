@@ -63,6 +63,7 @@ def make_answerable(filters: Filters, text: str) -> Filters:
         account_id=(ACCOUNT,),
         region=(REGION,),
         available_snapshots=None,
+        missing_snapshots=None,
         image_id=filters.image_id if ids else (),
         text=text,
     )
@@ -440,6 +441,7 @@ def test_code_reads_the_chosen_scope(
         ("powershell", Filters(text="12")),
         ("powershell", Filters(launch_template="two\nlines")),
         *((kind, Filters(available_snapshots=(1, 2))) for kind in ("cli", "boto3", "fastlaunch")),
+        *((kind, Filters(missing_snapshots=(1, None))) for kind in ("cli", "boto3", "fastlaunch")),
         *((kind, Filters(image_id="a\nrm x")) for kind in ("cli", "boto3", "fastlaunch")),
         *((kind, Filters(region=[None, "a\nb"])) for kind in ("cli", "boto3", "fastlaunch")),
         *((kind, Filters(account_id=[None])) for kind in ("cli", "boto3", "fastlaunch")),

@@ -145,6 +145,8 @@ def test_a_range_of_a_missing_column_is_refused() -> None:
     """The error names the join that adds the column, or the dtype that the column has."""
     with pytest.raises(fl.InputError, match=r"lacks.*The join 'metrics'"):
         Filters(available_snapshots=(0, 1)).apply(empty_images())
+    with pytest.raises(fl.InputError, match=r"missing_snapshots.*lacks.*The join 'metrics'"):
+        Filters(missing_snapshots=(0, 1)).apply(empty_images())
     with pytest.raises(fl.InputError, match="max_parallel_launches is string, not Int64"):
         Filters(max_parallel_launches=(0, 1)).apply(
             IMAGES.assign(max_parallel_launches=pd.Series("6", IMAGES.index, dtype="string"))

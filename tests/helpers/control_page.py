@@ -6,6 +6,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from fastlaunch_nb.filter_panel.panel import _STYLE
+
 SECURE = "http://127.0.0.1:9/"  # no server needed: the test fulfils the request
 INSECURE = "http://plain.invalid/"  # browsers give its pages no clipboard
 MODEL = """async ([source, state]) => {
@@ -54,8 +56,8 @@ class ControlPage:
         self.page = page
         if pause_clock:
             page.clock.install(time=0)
-        style = getattr(widget, "_css", "")
-        html = f"<!doctype html><html lang=en><title>A page</title><style>{style}</style><main>"
+        style = f"<style>{getattr(widget, '_css', '')}</style>{_STYLE}"
+        html = f"<!doctype html><html lang=en><title>A page</title>{style}<main>"
         page.route(url, lambda route: route.fulfill(body=html, content_type="text/html"))
         page.goto(url)
         if pause_clock:

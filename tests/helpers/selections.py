@@ -73,6 +73,7 @@ def matches(row: Any, name: str, value: Any) -> bool:
         texts = [str(v) for c, v in row.items() if v is not None and c in SEARCHED]
         return all(any(w in v.casefold() for v in texts) for w in value.casefold().split())
     if name in RANGES:
+        row = {**row, "missing_snapshots": count_missing(row)}
         low, high = value or (None, None)
         number = row.get(name)
         is_inside = number is not None and (low is None or low <= number)
@@ -83,6 +84,14 @@ def matches(row: Any, name: str, value: Any) -> bool:
     return not value or row[name] in value
 
 
+def count_missing(row: Any) -> int | None:
+    """Return the snapshots that a row with CloudWatch's stock lacks; None if it is unknown."""
+    target, stock = row["target_resource_count"], row.get("available_snapshots")
+    if target is None or stock is None or str(row["state"]).startswith("disabling"):
+        return None
+    return max(0, int(target) - int(stock))
+
+
 ALL_FIELDS: dict[str, Any] = {
     "account_id": ["111122223333", None],
     "region": ["us-east-1", None],
@@ -91,6 +100,7 @@ ALL_FIELDS: dict[str, Any] = {
     "target_resource_count": (5, 6),
     "max_parallel_launches": (None, 6),
     "available_snapshots": (0, 3),
+    "missing_snapshots": (1, None),
     "state_transition_time": (TIMES[1], TIMES[3]),
     "text": "RUNNER us-east",
 }

@@ -1,0 +1,1 @@
+"""Tests of `fastlaunch_nb/live_dashboard`."""
