@@ -8,11 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+SHARED_FOLDER: Final = "FASTLAUNCH_NB_SHARED"
+"""The variable of the environment with a private folder that a server gives to all its pages."""
 
 
 def write_file(path: Path, content: bytes | memoryview) -> None:

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 from fastlaunch_nb.cli.notebook_copies import copy_dashboard
 from fastlaunch_nb.errors import FastLaunchError, InputError, MissingExtraError
+from fastlaunch_nb.whole_files import SHARED_FOLDER
 
 HOST = "127.0.0.1"
 LAB_PORT, DASHBOARD_PORT = 8888, 8866
@@ -56,6 +57,7 @@ class Server(NamedTuple):
     port: int
     token: str
     on_another_port: Callable[[], Server] | None  # None if the user chose the port
+    environment: Mapping[str, str] = {}
 
     def write_redirect(self) -> str:
         """Write a page that leads to the address; return its URL, which has no token.
@@ -159,7 +161,8 @@ def _configure_voila(private: Path, notebook: Path, port: int | None, theme: str
     _write_configuration(private, "voila", settings)
     address = f"http://{HOST}:{free_port}/?token={token}"
     retry = None if port else lambda: _configure_voila(private, notebook, port, theme)
-    return Server("Voila", command, private, address, free_port, token, retry)
+    shared = {SHARED_FOLDER: str(private)}
+    return Server("Voila", command, private, address, free_port, token, retry, shared)
 
 
 @contextmanager
@@ -244,7 +247,7 @@ def run_server(server: Server, stopped: StopFlag, announce: Callable[[Server], N
     process = subprocess.Popen(  # noqa: S603  our own interpreter, with our own arguments
         server.command,
         cwd=server.folder,
-        env={**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)},
+        env={**os.environ, **server.environment, "JUPYTER_CONFIG_PATH": os.pathsep.join(paths)},
         stdin=subprocess.PIPE,  # closed by the system if this process is killed
         stdout=sys.stderr,
         start_new_session=True,

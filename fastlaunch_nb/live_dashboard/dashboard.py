@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from threading import Event
@@ -30,6 +31,7 @@ from fastlaunch_nb.formatting import format_time
 from fastlaunch_nb.history.history import History
 from fastlaunch_nb.live_dashboard.fleet_reader import FleetRead, FleetReader
 from fastlaunch_nb.live_dashboard.missing import render_missing
+from fastlaunch_nb.live_dashboard.shared_reads import SharedReader, share_reads
 from fastlaunch_nb.schema.prices import Prices
 from fastlaunch_nb.threads import DaemonExecutor
 from fastlaunch_nb.validation import parse_regions
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 _TITLE: Final = "EC2 Fast Launch"
 _PLAIN: Final = "tex2jax_ignore mathjax_ignore"  # so that no name becomes a formula
 _CSS: Final = (Path(__file__).parent / "dashboard.css").read_text(encoding="utf-8")
+_WATCH: Final = 5  # seconds between looks at what other pages have read
 _STEP: Final = 10  # minutes that the clock of a demo moves before it is read again
 
 
@@ -113,7 +116,8 @@ def dashboard(
     filters = list(filters) if isinstance(filters, Iterator) else filters
     Plan.create(sources, names, filters)  # refuses what a sweep would refuse
     past = history if isinstance(history, History | None) else History(history)
-    return Dashboard(FleetReader(sources, names, filters, past, prices), demo)
+    reader = FleetReader(sources, names, filters, past, prices)
+    return Dashboard(reader if demo else share_reads(reader), demo)  # each page has its own demo
 
 
 class Dashboard(widgets.VBox):  # type: ignore[misc]
@@ -127,7 +131,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
     panel: FilterPanel | None = None
 
-    def __init__(self, reader: FleetReader, demo: Demo | None) -> None:
+    def __init__(self, reader: FleetReader | SharedReader, demo: Demo | None) -> None:
         self._reader, self._demo = reader, demo
         self._read: FleetRead | None = None  # the last one with an answer
         self._renew_static_form: Callable[[], object] = lambda: None
@@ -143,6 +147,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._empty = make_html(render_message("The images appear here when they are read."))
         super().__init__((self._head, self._empty), _dom_classes=("fl-dashboard",))
         self._start()
+        if isinstance(reader, SharedReader):
+            self._watch(reader)
 
     def refresh(self) -> None:
         """Read everything again, unless a read is under way."""
@@ -175,6 +181,15 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
             future = self._thread.submit(self._reader.read, report, self._stop)
             asyncio.wrap_future(future, loop=loop).add_done_callback(self._finish)
+
+    def _watch(self, reader: SharedReader) -> None:
+        """Show what other pages of the server read, as long as this page is open."""
+        if self._stop.is_set():
+            return
+        if not self._button.disabled and (read := reader.read_news()):
+            self._show(read)
+        with suppress(RuntimeError):  # without an event loop, nobody looks at the page
+            asyncio.get_running_loop().call_later(_WATCH, self._watch, reader)
 
     def _finish(self, done: Future[FleetRead] | asyncio.Future[FleetRead]) -> None:
         """Show the result of a read; whatever happened, another one may start."""
