@@ -169,7 +169,8 @@ def _add_serve(commands: _Commands) -> None:
         "serve_commands.serve_dashboard",
         "serve a dashboard with the panel and the charts, for people who do not code",
         "Serve notebooks/dashboard.ipynb as a web page with Voila, on this machine, until\n"
-        "Ctrl-C. Opening or reloading the page reads the images. Each page has a process of\n"
+        "Ctrl-C. Opening a page reads the images, unless another page has read them in the last\n"
+        "five minutes; Refresh reads them again for all pages. Each page has a process of\n"
         f"its own, which ends within {(CULL_AFTER + CULL_INTERVAL) // 60} minutes after the page "
         "is closed.\nThe page loads nothing from other servers.",
         "fastlaunch-nb serve --demo",
@@ -177,6 +178,12 @@ def _add_serve(commands: _Commands) -> None:
     )
     _add_source_options(command)
     _add_server_options(command, DASHBOARD_PORT)
+    command.add_argument(
+        "--views",
+        type=Path,
+        metavar="FILE",
+        help="JSON file for views by name, for all pages; it need not exist",
+    )
     command.add_argument(
         "--theme",
         choices=("light", "dark"),

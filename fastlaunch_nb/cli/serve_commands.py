@@ -56,8 +56,11 @@ def serve_dashboard(options: argparse.Namespace) -> None:
     if options.demo:  # the notebook's kernel starts it, where nobody would see the error
         require_extra()
     source = parse_read_options(options, default_profile="")
+    parameters = source.parameters()
+    if options.views is not None:
+        parameters["views"] = str(options.views.resolve())  # the pages run in another folder
     dashboard = jupyter.prepare_dashboard(
-        options.notebooks, source.parameters(), options.port, options.theme
+        options.notebooks, parameters, options.port, options.theme
     )
     with jupyter.catch_stop_signals() as stopped, dashboard as server:
         jupyter.run_server(server, stopped, partial(_announce, options, _describe_account(source)))

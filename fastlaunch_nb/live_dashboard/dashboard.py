@@ -57,6 +57,7 @@ def dashboard(
     filters: Filters | Mapping[str, Any] | Iterable[Mapping[str, Any]] | None = None,
     history: History | str | os.PathLike[str] | None = None,
     prices: Prices | None = None,
+    views: str | os.PathLike[str] | None = None,
     demo: Demo | None = None,
 ) -> Dashboard:
     """Make a page that reads a fleet and shows the panel with all that may be read of it.
@@ -80,6 +81,8 @@ def dashboard(
         A history, or its folder or ``s3://`` address, for the timeline. Nothing is recorded.
     prices : Prices, optional
         The prices, as for :func:`fastlaunch_nb.enrich`.
+    views : path, optional
+        A JSON file for views by name, as for :func:`fastlaunch_nb.panel`.
     demo : Demo, optional
         A running demo, ``fl.demo()``. Its clock moves ten minutes before each refresh.
 
@@ -117,7 +120,9 @@ def dashboard(
     Plan.create(sources, names, filters)  # refuses what a sweep would refuse
     past = history if isinstance(history, History | None) else History(history)
     reader = FleetReader(sources, names, filters, past, prices)
-    return Dashboard(reader if demo else share_reads(reader), demo)  # each page has its own demo
+    return Dashboard(
+        reader if demo else share_reads(reader), demo, views
+    )  # each page has its own demo
 
 
 class Dashboard(widgets.VBox):  # type: ignore[misc]
@@ -131,8 +136,10 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
     panel: FilterPanel | None = None
 
-    def __init__(self, reader: FleetReader | SharedReader, demo: Demo | None) -> None:
-        self._reader, self._demo = reader, demo
+    def __init__(
+        self, reader: FleetReader | SharedReader, demo: Demo | None, views: Any = None
+    ) -> None:
+        self._reader, self._demo, self._views = reader, demo, views
         self._read: FleetRead | None = None  # the last one with an answer
         self._renew_static_form: Callable[[], object] = lambda: None
         self._thread, self._stop = DaemonExecutor(1), Event()
@@ -224,7 +231,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             "coverage": read.sweep.coverage,
         }
         if self.panel is None:
-            self.panel = panel(read.images, **tables)
+            self.panel = panel(read.images, **tables, views=self._views)
             self.children = (self._head, self.panel)
             close_widgets(self._empty)
         else:

@@ -33,6 +33,7 @@ from tests.helpers.samples import HOSTILE, item
 EVIL = f"{HOSTILE} $x^2$ \\(y^2\\) \u05d0\u05d1"
 LINE = " ".join(EVIL.split()).replace("\x9b", r"\x9b").replace("\u202e", r"\u202e")
 MARKUP = "img, script, mjx-container, .MathJax"
+SERVE = [sys.executable, "-m", "fastlaunch_nb", "serve", "--no-browser", "--port", "0"]
 DRAWN = {  # a tab of the panel, and what it has when it is drawn
     "Timeline": ".js-plotly-plot .ytick text",
     "Capacity": ".js-plotly-plot .ytick text",
@@ -158,8 +159,7 @@ def test_timelines_in_jupyterlab(page: Page, lab: str) -> None:
 @pytest.mark.deep
 def test_the_dashboard_refreshes(page: Page) -> None:
     """Refresh on the page of `serve` shows its progress, keeps filters and updates the images."""
-    command = [sys.executable, "-m", "fastlaunch_nb", "serve", "--demo", "--no-browser"]
-    with start_server([*command, "--port", "0"]) as address:
+    with start_server([*SERVE, "--demo"]) as address:
         open_in_voila(page, address)
         summary = page.locator(".fl-summary")
         expect(summary).to_contain_text("42 of 42 images")
@@ -180,6 +180,25 @@ def test_the_dashboard_refreshes(page: Page) -> None:
         expect(page.locator(".fl-dashboard-head")).not_to_contain_text("accounts and regions")
         expect(summary).to_contain_text("3 of 40 images")  # two that were disabling are gone
         expect(page.locator(".fl-chips")).to_contain_text("State: enabling-failed")
+
+
+@pytest.mark.deep
+def test_pages_share_a_read(page: Page, browser: Browser) -> None:
+    """Refresh on one page of `serve` renews the other, which keeps its own filters."""
+    with fl.demo() as demo:
+        profile = next(iter(demo.accounts.values()))
+        command = [*SERVE, "--profile", profile, "--region", "us-east-1"]
+        with start_server(command) as address, open_page(browser) as other:
+            for each in (page, other):
+                open_in_voila(each, address)
+                expect(each.get_by_text("As of 2026-01-15 12:00 UTC")).to_be_visible(timeout=SLOW)
+            other.locator(".fl-facet label", has_text="us-east-1").locator("input").click()
+            demo.clock.advance(minutes=10)
+            page.get_by_role("button", name="Refresh").click()
+            for each in (page, other):
+                expect(each.get_by_text("As of 2026-01-15 12:10 UTC")).to_be_visible(timeout=SLOW)
+            expect(other.locator(".fl-chips")).to_contain_text("Region: us-east-1")
+            expect(page.locator(".fl-chips button")).to_have_count(0)
 
 
 REMEMBER_PROGRESS = """() => {
