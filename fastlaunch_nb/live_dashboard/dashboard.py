@@ -120,9 +120,9 @@ def dashboard(
     Plan.create(sources, names, filters)  # refuses what a sweep would refuse
     past = history if isinstance(history, History | None) else History(history)
     reader = FleetReader(sources, names, filters, past, prices)
-    return Dashboard(
-        reader if demo else share_reads(reader), demo, views
-    )  # each page has its own demo
+    if demo is not None:  # each page has its own
+        return Dashboard(reader, demo, views)
+    return Dashboard(share_reads(reader), None, views)
 
 
 class Dashboard(widgets.VBox):  # type: ignore[misc]
