@@ -112,7 +112,10 @@ def _to_number(value: Any) -> Any:
 
 
 class SuppressShortcuts(anywidget.AnyWidget):
-    """An invisible widget that disables JupyterLab's keyboard shortcuts inside its parent box."""
+    """An invisible widget that keeps JupyterLab's shortcuts out of its parent box, and names it.
+
+    Screen readers then know the panel, and each facet, by name.
+    """
 
     _esm = read_file("suppress_shortcuts.js")
 

@@ -72,13 +72,14 @@ def render_image(image: SelectedImage, shell: str) -> str:
     bar = render_time_bar(stays, *_span([stays])) if stays else ""
     record = image.record
     groups = "".join(
-        f"<section><h5>{heading}</h5><dl>{''.join(map(_render_field, fields))}</dl></section>"
+        f"<section><div class='fl-title'>{heading}</div>"
+        f"<dl>{''.join(map(_render_field, fields))}</dl></section>"
         for heading, fields in _group_fields(record).items()
     )
     unknown = [label_field(name) for name in _list_fields(record) if _is_null(record[name])]
     note = f"<p class='fl-hint'>Unknown: {escape(', '.join(unknown))}.</p>" if unknown else ""
     return (
-        f"<h4>{_render_title(image)}</h4>{_render_lead(record)}{_render_links(record)}"
+        f"{_render_heading(_render_title(image))}{_render_lead(record)}{_render_links(record)}"
         f"{_render_stock(image)}{bar}"
         f"{_render_findings(image, shell)}<div class='fl-fields'>{groups}</div>{note}"
     )
@@ -104,9 +105,10 @@ def render_pair(first: SelectedImage, second: SelectedImage, shell: str) -> str:
         if any(value != "–" for value in values):
             count += values[0] != values[1]
             body += _render_row(label_field(name), values, differs=values[0] != values[1])
+    differing = f"{format_count(count, 'field')} differ{'s' if count == 1 else ''}"
     heads = "".join(f"<th scope='col'>{_render_title(image)}</th>" for image in pair)
     return (
-        f"<h4>{format_count(count, 'field')} differ{'s' if count == 1 else ''} (≠)</h4>"
+        f"{_render_heading(f'{differing} (≠)')}"
         f"<table class='fl-pair'><thead><tr><td></td>{heads}</tr></thead>"
         f"<tbody>{body}</tbody></table>"
     )
@@ -121,9 +123,14 @@ def render_counts(rows: pd.DataFrame) -> str:
         for state, count in states
     )
     return (
-        f"<h4>{format_count(len(rows))} selected</h4><ul class='fl-stays'>{lines}</ul>"
+        f"{_render_heading(f'{format_count(len(rows))} selected')}<ul class='fl-stays'>{lines}</ul>"
         "<p class='fl-hint'>Select one image to see all of it, or two to compare them.</p>"
     )
+
+
+def _render_heading(html: str) -> str:
+    """Render the first line; it is no heading element, whose level would depend on the page."""
+    return f"<div class='fl-detail-title'>{html}</div>"
 
 
 # --- parts ----------------------------------------------------------------------------

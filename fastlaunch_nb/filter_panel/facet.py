@@ -46,7 +46,7 @@ class Facet(widgets.VBox):  # type: ignore[misc]
         self._search: Any = None  # made when there are many values
         self._values = make_box("fl-values")
         self._more = make_html("", "fl-more")
-        self._heading = make_html(f"<h4>{escape(title)}</h4>")
+        self._heading = make_html(f"<div class='fl-title'>{escape(title)}</div>")
         super().__init__(_dom_classes=("fl-facet",), layout=share(widgets.Layout))
 
     @property

@@ -117,7 +117,7 @@ class RangeSliderView {
   }
 
   build() {
-    this.heading = makeElement("h4", "");
+    this.heading = makeElement("div", "fl-title");
     this.layers = [makeElement("div", ""), makeElement("div", "fl-strong")];
     const bars = makeElement("div", "fl-bars", ...this.layers);
     bars.setAttribute("aria-hidden", "true");

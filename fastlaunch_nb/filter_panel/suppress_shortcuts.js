@@ -1,5 +1,5 @@
-/* A widget that disables JupyterLab's keyboard shortcuts inside its parent box, and shows that
- * the kernel has ended; until then it is invisible.
+/* A widget that disables JupyterLab's keyboard shortcuts inside its parent box, names that box for
+ * screen readers, and shows that the kernel has ended; until then it is invisible.
  *
  * JupyterLab and Notebook move between cells on arrow keys, space and Enter, even while a
  * checkbox, a button or a row of a table has the focus and needs these keys. They ignore the
@@ -9,7 +9,21 @@
 const ATTRIBUTE = "data-lm-suppress-shortcuts";
 const SELECTOR = `:is([tabindex], select, input, button):not([${ATTRIBUTE}])`;
 
+/* Name the panel and its facets for screen readers, which widgets cannot do themselves. */
+function name(panel) {
+  const set = (element, role, label) => {
+    element.setAttribute("role", role);
+    element.setAttribute("aria-label", label);
+  };
+  set(panel, "region", "Fast Launch images");
+  for (const facet of panel.querySelectorAll(".fl-facet")) {
+    const title = facet.querySelector(".fl-title");
+    if (title) set(facet, "group", title.textContent);
+  }
+}
+
 function mark(panel) {
+  name(panel);
   for (const element of panel.querySelectorAll(SELECTOR)) element.setAttribute(ATTRIBUTE, "true");
 }
 

@@ -148,7 +148,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._bar = widgets.IntProgress(layout={"display": "none"})
         self._status, self._when = make_html(), make_html()
         self._missing = make_html("", "fl-missing")
-        title = make_html(f"<style>{_CSS}</style><h3>{_TITLE}</h3>")
+        title = make_html(f"<style>{_CSS}</style><div class='fl-dashboard-title'>{_TITLE}</div>")
         parts = (title, self._when, self._missing, self._bar, self._status, self._button)
         self._head = widgets.Box(parts, _dom_classes=("fl-dashboard-head",))
         self._empty = make_html(render_message("The images appear here when they are read."))
@@ -265,6 +265,11 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         body = render_static_message("Run the notebook to read the images.")
         if self.panel is not None:
             body = self.panel._repr_mimebundle_()["text/html"]
-        parts = (f"<h3>{_TITLE}</h3>", self._when.value, self._missing.value, body)
+        parts = (
+            f"<div class='fl-dashboard-title'>{_TITLE}</div>",
+            self._when.value,
+            self._missing.value,
+            body,
+        )
         bundle["text/html"] = "".join(parts)
         return bundle

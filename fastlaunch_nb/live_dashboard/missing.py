@@ -38,7 +38,7 @@ def _summarize(read: FleetRead) -> str:
 
 def _render_list(title: str, lines: Iterable[str]) -> list[str]:
     items = "".join(f"<li>{escape(to_single_line(line))}</li>" for line in lines)
-    return [f"<h4>{title}</h4><ul>{items}</ul>"] if items else []
+    return [f"<div class='fl-title'>{title}</div><ul>{items}</ul>"] if items else []
 
 
 def _describe_gaps(gaps: pd.DataFrame) -> Iterator[str]:

@@ -260,7 +260,7 @@ def test_a_selected_finding_shows_its_command(screen: Screen, images: pd.DataFra
     screen.expect_in_kernel(filters={}, selected=[get_key(images, name)])
     command = screen.panel.get_by_role("region", name=f"Command for {name}", exact=True)
     expect(command).to_contain_text(get_key(images, name)[2])
-    screen.panel.get_by_role("button", name="Copy command").click()
+    screen.panel.get_by_role("button", name="Copy command", exact=True).click()
     screen.page.wait_for_function(IS_COPIED, arg=command.inner_text())
 
 
@@ -403,16 +403,16 @@ def test_keys_alone_are_enough(screen: Screen) -> None:
     expect(screen.panel.get_by_role("button", name="Saved")).to_be_focused()
 
 
-def test_axe_finds_nothing_serious(screen: Screen) -> None:
-    """axe-core finds nothing serious in any tab, in light."""
+def test_axe_finds_nothing(screen: Screen) -> None:
+    """axe-core finds nothing in any tab, in light."""
     screen.find_box("State", "enabling-failed").check()
     for title in TABS:
         screen.open_drawn_tab(title)
         assert find_violations(screen.page, NEW) == [], title
 
 
-def test_axe_finds_nothing_serious_in_the_dark(host: Host, browser: Browser) -> None:
-    """axe-core finds nothing serious in a dark theme, where text contrasts with its background."""
+def test_axe_finds_nothing_in_the_dark(host: Host, browser: Browser) -> None:
+    """axe-core finds nothing in a dark theme, where text contrasts with its background."""
     with open_dark_page(host, browser) as page:
         screen = Screen(page)
         screen.find_box("State", "enabling-failed").check()

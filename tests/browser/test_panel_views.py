@@ -120,7 +120,7 @@ def test_a_question_mark_lists_the_keys(screen: Screen) -> None:
 
 
 def test_axe_finds_nothing_in_details_and_menus(host: Host, browser: Browser) -> None:
-    """axe-core finds nothing serious in the details, the views and the keys, light and dark."""
+    """axe-core finds nothing in the details, the views and the keys, light and dark."""
     check_details_and_menus(Screen(host.page))
     with open_dark_page(host, browser) as page:
         check_details_and_menus(Screen(page))

@@ -193,7 +193,7 @@ def test_it_shows_the_range_as_text(page: Page) -> None:
     control.receive(edges=[1000, 4000, 7000], counts=[3, 2], low=4000, high=6998, unknown=0)
     assert (control.read_thumb("from"), control.read_thumb("to")) == ("4,000", "6,998")
     assert control.read_caption() == ["4,000 – 6,998"]
-    assert page.locator("h4").inner_text() == "Target snapshots"
+    assert page.locator(".fl-title").inner_text() == "Target snapshots"
 
 
 def test_it_shows_times_in_utc(page: Page) -> None:
@@ -332,7 +332,7 @@ def test_markup_in_a_label_is_text(page: Page, alerts: list[str]) -> None:
     slider = RangeSlider(HOSTILE)
     slider.show(make_histogram("max_parallel_launches", [1, 9])[1], None)
     SliderPage(page, slider)
-    assert page.locator("h4").text_content() == HOSTILE
+    assert page.locator(".fl-title").text_content() == HOSTILE
     assert alerts == []
 
 

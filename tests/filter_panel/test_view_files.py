@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -53,13 +54,9 @@ def test_processes_lose_no_view(tmp_path: Path) -> None:
     path = tmp_path / "views.json"
     script = tmp_path / "writer.py"
     script.write_text(WRITER)
-    both = f"""
-import subprocess, sys
-commands = [[sys.executable, {str(script)!r}, {str(path)!r}, name] for name in "ab"]
-writers = [subprocess.Popen(command) for command in commands]
-sys.exit(sum(writer.wait() for writer in writers))
-"""
-    run(sys.executable, "-c", both, cwd=ROOT)
+    with ThreadPoolExecutor() as pool:
+        writers = pool.map(lambda name: run(sys.executable, script, path, name, cwd=ROOT), "ab")
+        assert len([*writers]) == 2
     assert len(Views(path)) == 40
 
 

@@ -241,7 +241,7 @@ def _run_cells(page: Page, until: str) -> None:
 
 
 def find_violations(page: Page, selector: str) -> list[str]:
-    """Return the serious and critical accessibility violations in a part of a page.
+    """Return the accessibility violations in a part of a page.
 
     There is a line for each element, with axe-core's rule, the element and the reason.
     """
@@ -251,7 +251,6 @@ def find_violations(page: Page, selector: str) -> list[str]:
         f"{rule['id']} ({rule['impact']}): {node['html'][:160]} – "
         f"{' '.join(node['failureSummary'].split()[2:])}"
         for rule in violations
-        if rule["impact"] in {"serious", "critical"}
         for node in rule["nodes"]
     ]
 

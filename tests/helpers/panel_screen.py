@@ -206,8 +206,7 @@ class Screen:
 
     def find_facet(self, title: str) -> Locator:
         """Return a facet by its title."""
-        heading = self.page.get_by_role("heading", name=title, exact=True)
-        return self.panel.locator(".fl-facet").filter(has=heading)
+        return self.panel.get_by_role("group", name=title, exact=True)
 
     def find_value(self, title: str, value: str) -> Locator:
         """Return the line of a value in a facet."""
