@@ -14,7 +14,6 @@ import json
 import logging
 import math
 import re
-import string
 import warnings
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -43,6 +42,7 @@ from fastlaunch_nb.filters.fields import get_facet_values
 from fastlaunch_nb.formatting import (
     DEMO_MARK,
     empty_message,
+    escape_markdown,
     is_demo,
     label_accounts,
     label_images,
@@ -228,22 +228,14 @@ async def _cancel_late(drawing: Coroutine[Any, Any, bytes]) -> bytes:
 
 
 def _render_markdown(text: FigureText, picture: bytes) -> str:
-    title, data = _escape_markdown(text.title), base64.b64encode(picture).decode()
+    title, data = escape_markdown(text.title), base64.b64encode(picture).decode()
     return "\n".join(
         [
             *(f"![{title}](data:image/png;base64,{data})", "", f"**{title}**", ""),
-            *(f"{_escape_markdown(line)}  " for line in text.lines),  # two spaces break the line
-            *("", *(f"- {_escape_markdown(row)}" for row in text.rows), ""),
+            *(f"{escape_markdown(line)}  " for line in text.lines),  # two spaces break the line
+            *("", *(f"- {escape_markdown(row)}" for row in text.rows), ""),
         ]
     )
-
-
-_PUNCTUATION = re.compile(f"([{re.escape(string.punctuation)}])")
-
-
-def _escape_markdown(text: str) -> str:
-    """Escape ASCII punctuation, as CommonMark allows; no other character starts markup."""
-    return _PUNCTUATION.sub(r"\\\1", text)
 
 
 # --- rows -----------------------------------------------------------------------------

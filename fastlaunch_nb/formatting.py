@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -103,6 +104,42 @@ def format_count(count: int, noun: str = "image") -> str:
     """
     ending = "" if count == 1 else "es" if noun.endswith("ch") else "s"
     return f"{count:,} {noun}{ending}"
+
+
+# --- Markdown -------------------------------------------------------------------------
+
+_PUNCTUATION = re.compile(f"([{re.escape(string.punctuation)}])")
+_PLAIN = re.compile("[A-Za-z0-9 -]*")
+
+
+def escape_markdown(text: str) -> str:
+    """Escape ASCII punctuation, as CommonMark allows; no other character starts markup."""
+    return _PUNCTUATION.sub(r"\\\1", text)
+
+
+def to_markdown(rows: pd.DataFrame) -> str:
+    r"""Return rows as a table in Markdown, in which no text is markup; a null is an empty cell.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"image_id": ["ami-0abcdef1234567890"], "image_name": ["*a|b*"]})
+    >>> print(to_markdown(rows), end="")
+    | image\_id | image\_name |
+    | --- | --- |
+    | ami-0abcdef1234567890 | \*a\|b\* |
+    """
+    cells = [[_to_markdown_cell(value) for value in values] for _, values in rows.items()]
+    lines = [map(_to_markdown_cell, rows), ["---"] * rows.shape[1], *zip(*cells, strict=True)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _to_markdown_cell(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return format_time(value)
+    if not isinstance(value, list | tuple | dict) and pd.isna(value):
+        return ""
+    text = to_single_line(value)
+    return text if _PLAIN.fullmatch(text) else escape_markdown(text)
 
 
 # --- CSV ------------------------------------------------------------------------------
