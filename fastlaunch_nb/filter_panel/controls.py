@@ -13,7 +13,7 @@ import pandas as pd
 import traitlets
 from ipywidgets import Layout
 
-from fastlaunch_nb.errors import InputError, describe_exception
+from fastlaunch_nb.errors import FastLaunchError, InputError, describe_exception, redact
 from fastlaunch_nb.filter_panel.widget_helpers import read_file, share
 from fastlaunch_nb.filters.facet_index import Histogram
 from fastlaunch_nb.validation import EPOCH
@@ -164,12 +164,12 @@ class HtmlButtons(anywidget.AnyWidget):
 
 
 class TextButton(anywidget.AnyWidget):
-    r"""A button that copies a text, or saves it as a file; each click makes the text anew.
+    r"""A button that copies a text, or saves a file; each click makes the content anew.
 
     If that fails, the button shows the error. `description` is the text on the button, and
-    `make_text` returns the name of the file and its text. If `how` is "link", the button copies
-    the address of the page with a parameter of this name and text. Unless it is that, "copy" or
-    "save", it raises InputError.
+    `make_content` returns the name of the file, and its text or its bytes. If `how` is "link",
+    the button copies the address of the page with a parameter of this name and text. Unless it
+    is that, "copy" or "save", it raises InputError.
 
     Examples
     --------
@@ -187,23 +187,26 @@ class TextButton(anywidget.AnyWidget):
     def __init__(
         self,
         description: str,
-        make_text: Callable[[], tuple[str, str]],
+        make_content: Callable[[], tuple[str, str | bytes]],
         how: Literal["copy", "link", "save"] = "copy",
     ) -> None:
         if how not in _TITLES:
             raise InputError(f"how is {how!r}. Expected 'copy', 'link' or 'save'.")
-        self._make_text = make_text
+        self._make_content = make_content
         texts = {"description": description, "how": how, "title": _TITLES[how]}
         super().__init__(**texts, layout=share(Layout))
-        self.on_msg(self._send_text)
+        self.on_msg(self._send_content)
 
-    def _send_text(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
-        """Send the text, or the error, to the view that requested it."""
+    def _send_content(self, _widget: object, message: Mapping[str, Any], _buffers: object) -> None:
+        """Send the content, or the error, to the view that requested it."""
         view = message["view"]
         try:
-            name, text = self._make_text()
-            content = text.encode()
+            name, content = self._make_content()
+            buffer = content.encode() if isinstance(content, str) else content
+        except FastLaunchError as error:  # a sentence for the user
+            self.send({"view": view, "error": redact(str(error))})
+            return
         except Exception as error:
             self.send({"view": view, "error": describe_exception(error)})
             raise  # the kernel's log keeps the traceback
-        self.send({"view": view, "filename": name}, [content])
+        self.send({"view": view, "filename": name}, [buffer])

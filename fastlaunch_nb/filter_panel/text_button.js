@@ -1,4 +1,6 @@
-/* A button that requests a text from the kernel, and copies it, a link with it, or saves it. */
+/* A button that requests a text or a file from the kernel: it copies it, or a link with it, or
+ * saves it.
+ */
 
 const STATUS_TIME = 2000; // milliseconds
 const BOM = "\ufeff"; // without it, Excel does not read UTF-8
@@ -69,7 +71,9 @@ function copyFromPage(text) {
 
 async function save(answer) {
   const { name, bytes } = await answer;
-  const blob = new Blob([BOM, bytes], { type: "text/csv;charset=utf-8" });
+  const blob = name.endsWith(".csv")
+    ? new Blob([BOM, bytes], { type: "text/csv;charset=utf-8" })
+    : new Blob([bytes], { type: "application/octet-stream" });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;
