@@ -59,8 +59,7 @@ class ExportMenu(Menu):
             make_html(f"<h4>Copy {of}</h4>"),
             make_row("fl-tools", *copies),
             make_html(f"<h4>Save {all_rows}</h4>"),
-            make_row("fl-tools", *saves),
-            make_row("fl-tools", select),
+            make_row("fl-tools", *saves, select),
         )
 
     def _write(self, kind: str, positions: Any) -> tuple[str, str | bytes]:

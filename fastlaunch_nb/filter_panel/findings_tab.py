@@ -10,11 +10,12 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
-from fastlaunch_nb.filter_panel.controls import HtmlButtons, TextButton
+from fastlaunch_nb.filter_panel.controls import HtmlButtons
+from fastlaunch_nb.filter_panel.export_menu import ExportMenu, ExportRows
 from fastlaunch_nb.filter_panel.finding_group import FindingGroup, FindingSource
 from fastlaunch_nb.filter_panel.folded_rows import Mask
 from fastlaunch_nb.filter_panel.panel_data import PanelData
-from fastlaunch_nb.filter_panel.table import Key, OnSelect
+from fastlaunch_nb.filter_panel.table import Key, OnSelect, get_keys
 from fastlaunch_nb.filter_panel.table_columns import render_severity
 from fastlaunch_nb.filter_panel.widget_helpers import (
     make_box,
@@ -26,7 +27,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     render_message,
     share,
 )
-from fastlaunch_nb.formatting import format_count, to_csv
+from fastlaunch_nb.formatting import format_count
 from fastlaunch_nb.rules.evaluate import RULES
 from fastlaunch_nb.rules.rule import SEVERITIES
 from fastlaunch_nb.rules.unchecked import UncheckedRules
@@ -35,7 +36,7 @@ EXPORTED: Final = (
     *("severity", "finding", "image_name", "image_id", "account_name", "account_id", "region"),
     *("evidence", "advice", "command", "monthly_usd_low", "monthly_usd_high"),
 )
-"""The columns of the CSV file, as far as the findings have them."""
+"""The columns of copies and files, as far as the findings have them."""
 _ALL: Final = ""  # the value of the choice of a rule that is none
 
 
@@ -59,6 +60,8 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         self._selected = keys
         for group in self._groups.values():
             group.select(keys)
+        if self._message is not None:
+            self.export.draw()
 
     def show(self, mask: Mask) -> None:
         """Show the findings about the images in a mask."""
@@ -80,10 +83,12 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         self._rule.observe(self._draw, "value")
         self._shell = make_shell_dropdown()
         self._shell.observe(self._draw, "value")
-        copy = TextButton("Copy", lambda: self._export("\t"))
-        save = TextButton("CSV", lambda: self._export(","), how="save")
+        rows = ExportRows(
+            "fast-launch-findings", "finding", self._find_exported, self._take_rows, self._take_ids
+        )
+        self.export = ExportMenu(rows, self._select_visible)
         self._tools = make_row(
-            "fl-finding-tools", self._severities, self._rule, self._shell, copy, save
+            "fl-finding-tools", self._severities, self._rule, self._shell, self.export
         )
         self._unchecked = make_html()  # the rules that could not judge
         style = make_html(f"<style>{read_file('findings.css')}</style>")
@@ -118,6 +123,7 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         self._tools.layout.display = None if len(self._ranks) else "none"
         self._message.value = "" if len(self._positions) else render_message(self._explain_empty())
         self._list.children = self._update_groups()
+        self.export.draw()
 
     def _show_severities(self, mask: Mask) -> None:
         counts = np.bincount(self._ranks[mask], minlength=len(SEVERITIES))
@@ -196,11 +202,24 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         else:
             self._on_select({key} - self._selected, set(self._selected))
 
-    def _export(self, separator: str) -> tuple[str, str]:
-        """Return the name of a CSV file and its text: all visible findings."""
-        rows = self._source.compose(self._positions)
-        fields = [name for name in EXPORTED if name in rows]
-        return "fast-launch-findings.csv", to_csv(rows[fields], separator)
+    # --- export -----------------------------------------------------------------------
+
+    def _find_exported(self, is_selected: bool) -> Any:
+        """Return the positions of all visible findings, or of those about selected images."""
+        if not is_selected:
+            return self._positions
+        keys = get_keys(self._source.rows.iloc[self._positions]) if self._selected else ()
+        return self._positions[[key in self._selected for key in keys]] if keys else keys
+
+    def _take_rows(self, positions: Any) -> pd.DataFrame:
+        rows = self._source.compose(positions)
+        return rows[[name for name in EXPORTED if name in rows]]
+
+    def _take_ids(self, positions: Any) -> list[str]:
+        return self._source.rows["image_id"].iloc[positions].dropna().drop_duplicates().tolist()
+
+    def _select_visible(self) -> None:
+        self._on_select(set(get_keys(self._source.rows.iloc[self._positions])), set())
 
 
 def _render_unchecked(groups: Sequence[UncheckedRules]) -> str:

@@ -71,9 +71,7 @@ def group_images(images: pd.DataFrame, by: str) -> ImageGroups:
     )
     positions = np.argsort(rows.index.to_numpy())
     total = numbers.astype(object).sum(min_count=1)
-    return ImageGroups(
-        rows.drop(columns="_worst").reset_index(drop=True), total, positions[codes]
-    )
+    return ImageGroups(rows.drop(columns="_worst").reset_index(drop=True), total, positions[codes])
 
 
 def _get_values(images: pd.DataFrame, by: str) -> pd.Series:

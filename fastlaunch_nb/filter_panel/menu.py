@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
@@ -11,7 +11,12 @@ from fastlaunch_nb.filter_panel.widget_helpers import close_widgets, make_toggle
 
 
 class Menu(widgets.Box):  # type: ignore[misc]
-    """A button that opens a box; the widgets in it are made anew each time, and closed after."""
+    """A button that opens a box; the widgets in it are made anew each time, and closed after.
+
+    At most one menu is open: to open another one closes it.
+    """
+
+    _opened: ClassVar[Menu | None] = None
 
     def __init__(
         self, description: str, make_content: Callable[[], Sequence[Any]], tooltip: str = ""
@@ -20,7 +25,6 @@ class Menu(widgets.Box):  # type: ignore[misc]
         self._button = make_toggle(description)
         self._button.tooltip = tooltip or None
         self._button.observe(self._toggle, "value")
-        self.on_open: Callable[[], None] = lambda: None
         self._content: Any = None
         layout = share(widgets.Layout)
         super().__init__([self._button], layout=layout, _dom_classes=("fl-menu",))
@@ -36,8 +40,25 @@ class Menu(widgets.Box):  # type: ignore[misc]
 
     def _toggle(self, _change: object) -> None:
         if self.is_open:
-            self.on_open()
+            Menu.close_opened()
+            Menu._opened = self
+        elif Menu._opened is self:
+            Menu._opened = None
         self.draw()
+
+    @classmethod
+    def close_opened(cls) -> bool:
+        """Close the menu that is open; return whether there was one."""
+        menu = cls._opened
+        if menu is not None:
+            menu.is_open = False
+        return menu is not None
+
+    def close(self) -> None:
+        """Close the widget; its box, if open, closes with it."""
+        if Menu._opened is self:
+            Menu._opened = None
+        super().close()
 
     def draw(self) -> None:
         """Draw the box, if it is open, with new widgets."""

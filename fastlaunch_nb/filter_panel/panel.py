@@ -211,7 +211,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self.filters = filters
         self._history = UndoHistory(self._get_state())
         self.observe(self._record, "filters")
-        self._tabs.table.observe(self._record, ["columns", "order"])
+        self._tabs.table.observe(self._record, ["columns", "order", "group"])
 
     def update(
         self,

@@ -18,8 +18,11 @@ from itables.widget import ITable
 
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.column_chooser import PIN_COUNTS, ColumnChooser
-from fastlaunch_nb.filter_panel.controls import TableHeadings, TextButton
+from fastlaunch_nb.filter_panel.controls import TableHeadings
+from fastlaunch_nb.filter_panel.export_menu import ExportMenu, ExportRows
 from fastlaunch_nb.filter_panel.folded_rows import Fold, Mask, make_fold_toggle, show_folded
+from fastlaunch_nb.filter_panel.group_view import GroupView
+from fastlaunch_nb.filter_panel.image_groups import TITLES, list_choices
 from fastlaunch_nb.filter_panel.table_columns import (
     LONG,
     RIGHT_ALIGNED,
@@ -38,7 +41,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     render_message,
     share,
 )
-from fastlaunch_nb.formatting import empty_message, to_csv
+from fastlaunch_nb.formatting import empty_message
 from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.validation import validate_columns
 
@@ -60,11 +63,10 @@ class _PageTable(ITable):
 
 
 class Table(widgets.VBox):  # type: ignore[misc]
-    """A table of a DataFrame's rows; the caller decides which of them are visible.
+    """A table of images; the caller decides which of them are visible.
 
-    `name` is the name of the CSV file without its suffix, `sort` the column to sort by until
-    the user chooses another. `on_select` gets the keys of a page's selected rows, and those of
-    its other rows.
+    `on_select` gets the keys of images to select, such as those of a page's selected rows, and
+    those to deselect. `sort` is the column to sort by until the user chooses another.
 
     Attributes
     ----------
@@ -74,14 +76,17 @@ class Table(widgets.VBox):  # type: ignore[misc]
         How many of the first columns stay in place while the others scroll.
     order : tuple
         The name of the column that rows are sorted by, "" for none; True to reverse it.
+    group : str
+        What the rows are grouped by, such as "region"; "" for no groups.
     """
 
     columns = traitlets.Any(())
     pinned = traitlets.Any(1)
     order = traitlets.Any(("", False))
+    group = traitlets.Any("")
 
-    def __init__(self, name: str, on_select: OnSelect, sort: str = "") -> None:
-        self._name, self._on_select, self._sort_column = name, on_select, sort
+    def __init__(self, on_select: OnSelect, sort: str = "") -> None:
+        self._on_select, self._sort_column = on_select, sort
         self._rows, self._mask = pd.DataFrame(), np.zeros(0, dtype=np.bool_)
         self._all_columns: dict[str, Column] = {}
         self._fold: Fold | None = None
@@ -96,8 +101,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._headings = TableHeadings(self._sort_by, self._move_column)
         self._message = make_html()
         super().__init__(_dom_classes=("fl-table",), layout=share(widgets.Layout))
-        page = (self._itable, self._headings, self._message, self._show_folded)
-        self.children = (*page, self._tools, self._chooser)
+        self._place_widgets()
         self.order = (sort, False)
 
     def _make_controls(self) -> None:
@@ -110,18 +114,33 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._choose_columns.observe(self._chooser.toggle, "value")
         self._show_folded = make_fold_toggle()
         self._size = make_dropdown("Rows", [(str(n), n) for n in PAGE_SIZES])
-        for control in (self._show_folded, self._size):
-            control.observe(self._show_first_page, "value")
+        self._show_folded.observe(self._show_first_page, "value")
+        self._size.observe(self._regroup, "value")
+        self._groups = GroupView(self._show_first_page)
+        self._group = make_dropdown("Group by", [("none", "")])
+        self._group.observe(self._read_group, "value")
         self._previous = make_button("Previous", "chevron-left")
         self._next = make_button("Next", "chevron-right")
         self._previous.on_click(lambda _: self._turn_page(-self._size.value))
         self._next.on_click(lambda _: self._turn_page(self._size.value))
         self._position = make_html()
-        self._copy = TextButton("Copy", lambda: self._export("\t"), how="copy")
-        self._save = TextButton("CSV", lambda: self._export(","), how="save")
         self._pager = make_row("fl-pager", self._previous, self._next, self._position)
-        tools = (self._pager, self._size, self._choose_columns, self._copy, self._save)
-        self._tools = make_row("fl-tools", *tools)
+        export = ExportRows(
+            "fast-launch-images", "image", self._find_exported, self._take_rows, self._take_ids
+        )
+        self.export = ExportMenu(export, self._select_visible)
+        self._tools = make_row("fl-tools")
+
+    def _place_widgets(self) -> None:
+        """Put the rows into their group if there are groups, with their pager."""
+        rows = (self._itable, self._headings, self._message, self._show_folded)
+        tools = (self._group, self._size, self._choose_columns, self.export)
+        if self.group:
+            page = self._groups.make_widgets((*rows, self._pager))
+        else:
+            page, tools = rows, (self._pager, *tools)
+        self._tools.children = tools
+        self.children = (*page, self._tools, self._chooser)
 
     # --- rows and columns -------------------------------------------------------------
 
@@ -130,23 +149,25 @@ class Table(widgets.VBox):  # type: ignore[misc]
         rows: pd.DataFrame,
         columns: Sequence[Column],
         default: Sequence[str],
-        complete: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows,
         fold: Fold | None = None,
     ) -> None:
-        """Replace the rows and the columns; `complete` fills in rows before they are visible.
+        """Replace the rows and the columns.
 
         The columns that the user has chosen stay; until then, those in `default` are visible.
         Rows in `fold` are one line, in the first order and on more than a page, until the
         user unfolds them.
         """
         self._rows, self._positions = validate_columns("images", rows), {}
-        self._complete, self._fold = complete, fold
+        self._fold = fold
         self._mask = np.ones(len(rows), dtype=np.bool_)
         self._all_columns = {column.name: column for column in columns}
         self._is_updating = True
         self.columns = self.columns or tuple(default)
         self._chooser.set_columns(columns)
         self._show_order()
+        choices = list_choices(rows)
+        self._group.options = [("none", ""), *((TITLES[by], by) for by in choices)]
+        self.group = self._group.value = self.group if self.group in choices else ""
         self._is_updating = False
         self._tools.layout.display = None if len(rows) else "none"
 
@@ -194,23 +215,25 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def arrangement(self) -> Arrangement:
         """The visible columns, the column that the rows are sorted by, and the order."""
         columns = tuple(column.name for column in self._get_chosen_columns())
-        return Arrangement(columns, self._sort.value, self._descending.value)
+        return Arrangement(columns, self._sort.value, self._descending.value, self.group)
 
     def arrange(self, arrangement: Arrangement) -> None:
         """Arrange the columns and the rows; columns that the table lacks are left out."""
-        names, sort, descending = arrangement
+        names, sort, descending, group = arrangement
         self.columns = tuple(name for name in names if name in self._all_columns) or self.columns
         self.order = (sort if sort in self._all_columns else "", descending)
+        self.group = group if group in list_choices(self._rows) else ""
 
-    def show_message(self, text: str) -> None:
+    def _show_message(self, text: str) -> None:
         """Show a message in place of the rows, until :meth:`show`."""
         self._itable.layout.display = self._show_folded.layout.display = "none"
-        self._message.value = render_message(text)
+        self._message.value = render_message(text) if text else ""
 
     def show(self, mask: Mask) -> None:
         """Show the rows in a mask, from the first page."""
         self._mask = mask
-        self._show_first_page()
+        self._regroup()
+        self.export.draw()
 
     def select(self, keys: frozenset[Key]) -> None:
         """Mark the rows with these keys as selected."""
@@ -218,6 +241,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._is_updating = True
         self._itable.selected_rows = self._find_selected()
         self._is_updating = False
+        self.export.draw()
 
     # --- the order --------------------------------------------------------------------
 
@@ -266,6 +290,39 @@ class Table(widgets.VBox):  # type: ignore[misc]
         positions = self._positions[column, descending]
         return positions[self._mask[positions]]
 
+    # --- groups -----------------------------------------------------------------------
+
+    @traitlets.validate("group")
+    def _validate_group(self, proposal: Any) -> str:
+        if proposal["value"] not in ("", *TITLES):
+            names = ", ".join(TITLES)
+            raise InputError(f"group is {proposal['value']!r}. Expected one of {names}, or ''.")
+        return str(proposal["value"])
+
+    @traitlets.observe("group")
+    def _change_group(self, change: Any) -> None:
+        self._group.value = self.group
+        if bool(change["old"]) != bool(self.group):
+            self._place_widgets()
+        if not self._is_updating:
+            self._regroup()
+
+    def _read_group(self, _change: object) -> None:
+        if not self._is_updating:
+            self.group = self._group.value
+
+    def _regroup(self, _change: object = None) -> None:
+        """Group the visible rows anew, if they are grouped, and show the first page."""
+        if self.group and not self._is_updating:
+            self._groups.set_images(self._rows[self._mask], self.group, self._size.value)
+        self._show_first_page()
+
+    def _find_in_group(self, positions: Any) -> Any:
+        """Draw the groups, and return those of some positions that are in the open group."""
+        in_group = np.zeros(len(self._mask), dtype=np.bool_)
+        in_group[np.flatnonzero(self._mask)] = self._groups.draw()
+        return positions[in_group[positions]]
+
     # --- the page ---------------------------------------------------------------------
 
     def _show_first_page(self, _change: object = None) -> None:
@@ -275,8 +332,9 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def _turn_page(self, step: int) -> None:
         self._first_row = max(0, self._first_row + step)
-        positions = self._fold_rows(self._sort_visible())
-        page = self._complete(self._rows.iloc[positions[self._first_row :][: self._size.value]])
+        visible = self._sort_visible()
+        positions = self._find_in_group(visible) if self.group else self._fold_rows(visible)
+        page = self._rows.iloc[positions[self._first_row :][: self._size.value]]
         self._page = get_keys(page)
         self._draw(page)
         last, total = self._first_row + len(page), len(positions)
@@ -296,7 +354,9 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def _draw(self, page: pd.DataFrame) -> None:
         if len(page) == 0:
-            self.show_message(" ".join(empty_message(filtered=len(self._rows) > 0)))
+            is_empty = not self._mask.any()
+            message = " ".join(empty_message(filtered=len(self._rows) > 0)) if is_empty else ""
+            self._show_message(message)
             return
         self._itable.layout.display, self._message.value = None, ""
         columns, records = self._get_chosen_columns(), to_records(page)
@@ -341,12 +401,26 @@ class Table(widgets.VBox):  # type: ignore[misc]
             selected = {keys[position] for position in change["new"] if position in keys}
             self._on_select(selected, set(self._page) - selected)
 
-    def _export(self, separator: str) -> tuple[str, str]:
-        """Return the name of a CSV file and its text: all visible rows, in the chosen columns."""
+    # --- export -----------------------------------------------------------------------
+
+    def _find_exported(self, is_selected: bool) -> Any:
+        """Return the positions of all visible rows, or of the selected ones, visible or not."""
+        if not is_selected:
+            return self._sort_visible()
+        keys = get_keys(self._rows) if self._selected else ()
+        return np.array([n for n, key in enumerate(keys) if key in self._selected], dtype=np.int64)
+
+    def _take_rows(self, positions: Any) -> pd.DataFrame:
+        """Return rows in the visible columns, each with all of its fields."""
         chosen = self._get_chosen_columns()
         fields = list(dict.fromkeys(f for c in chosen for f in c.fields if f in self._rows))
-        rows = self._complete(self._rows.iloc[self._sort_visible()])[fields]
-        return f"{self._name}.csv", to_csv(rows, separator)
+        return self._rows[fields].iloc[positions]
+
+    def _take_ids(self, positions: Any) -> list[str]:
+        return self._rows["image_id"].iloc[positions].dropna().tolist()
+
+    def _select_visible(self) -> None:
+        self._on_select(set(get_keys(self._rows[self._mask])), set())
 
 
 def get_keys(rows: pd.DataFrame) -> list[Key]:

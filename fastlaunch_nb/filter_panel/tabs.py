@@ -36,7 +36,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
     """
 
     def __init__(self, on_select: OnSelect, to_code: ToCode) -> None:
-        self._table = Table("fast-launch-images", on_select, sort="state")
+        self._table = Table(on_select, sort="state")
         self._findings = FindingsTab(on_select)
         self._chart = ChartWidget(on_select)
         self._hint = make_html()

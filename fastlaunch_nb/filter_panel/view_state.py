@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from fastlaunch_nb.errors import InputError, did_you_mean
+from fastlaunch_nb.filter_panel.image_groups import TITLES as GROUPS
 from fastlaunch_nb.filters.fields import RANGES
 from fastlaunch_nb.filters.filters import Filters
 
@@ -23,17 +24,18 @@ LINK_PARAMETER: Final = "view"
 """The parameter of a dashboard's address that has a view."""
 MAX_LENGTH: Final = 100_000
 """Characters of a view as text; a longer one is not read."""
-_KEYS: Final = ("version", "filters", "sort", "columns", "tab")
+_KEYS: Final = ("version", "filters", "sort", "columns", "group", "tab")
 _ORDERS: Final = ("ascending", "descending")
 _EXAMPLE: Final = "Expected a view, such as panel.view or {'filters': {'state': ['enabled']}}."
 
 
 class Arrangement(NamedTuple):
-    """The visible columns of a table, in their order, and the column that it is sorted by."""
+    """The visible columns of a table, in their order, its sort and its groups."""
 
     columns: tuple[str, ...] = ()
     sort: str = ""  # no column: the rows are in the order that they were read in
     descending: bool = False
+    group: str = ""  # no groups
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,13 @@ class View:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the view as JSON has it; without columns, as in a link, the panel's own stay."""
-        columns, sort, descending = self.arrangement
+        columns, sort, descending, group = self.arrangement
         return {
             "version": VERSION,
             "filters": json.loads(self.filters.to_json()),
             "sort": [sort, _ORDERS[descending]],
             "columns": list(columns),
+            "group": group,
             "tab": self.tab,
         }
 
@@ -74,6 +77,8 @@ class View:
         if "sort" in data:
             sort, order = _parse_sort(data["sort"])
             arrangement = arrangement._replace(sort=sort, descending=order == "descending")
+        if "group" in data:
+            arrangement = arrangement._replace(group=_parse_group(data["group"]))
         filters = _parse_filters(data["filters"]) if "filters" in data else self.filters
         tab = _parse_tab(data.get("tab", self.tab), tabs)
         return replace(self, filters=filters, arrangement=arrangement, tab=tab)
@@ -153,6 +158,13 @@ def _parse_sort(value: object) -> tuple[str, str]:
         case [str(name), str(order)] if order in _ORDERS:
             return name, order
     raise _refuse(f"Its sort is {value!r}, not such as ['state', 'descending'].")
+
+
+def _parse_group(value: object) -> str:
+    names = ("", *GROUPS)
+    if value not in names:
+        raise _refuse(f"Its group is {value!r}, not one of {', '.join(map(repr, names))}.")
+    return str(value)
 
 
 def _parse_tab(value: object, tabs: Iterable[str]) -> str:

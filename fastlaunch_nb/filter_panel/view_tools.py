@@ -60,7 +60,9 @@ class PanelKeys(anywidget.AnyWidget):
 
     def __init__(self, actions: Mapping[str, Callable[[], None]]) -> None:
         super().__init__(layout=share(widgets.Layout))
-        self.on_msg(lambda _widget, message, _buffers: actions[message["action"]]())
+        self.on_msg(
+            lambda _widget, message, _buffers: actions.get(message["action"], lambda: None)()
+        )
 
 
 class ViewTools(widgets.Box):  # type: ignore[misc]
@@ -78,8 +80,6 @@ class ViewTools(widgets.Box):  # type: ignore[misc]
         self._redo.on_click(lambda _: panel.redo())
         self._menu = Menu("Views ▾", self._make_views, "Save and open views by name")
         self._help = Menu("?", _make_keys, "Keys")
-        self._menu.on_open = partial(setattr, self._help, "is_open", False)
-        self._help.on_open = partial(setattr, self._menu, "is_open", False)
         super().__init__(
             (self._undo, self._redo, self._menu, self._help),
             layout=share(widgets.Layout),
@@ -102,10 +102,7 @@ class ViewTools(widgets.Box):  # type: ignore[misc]
         self._undo.disabled, self._redo.disabled = not can_undo, not can_redo
 
     def _close(self) -> None:
-        is_open = [menu for menu in (self._menu, self._help) if menu.is_open]
-        for menu in is_open:
-            menu.is_open = False
-        if not is_open:
+        if not Menu.close_opened():
             self._on_close()
 
     # --- views ------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def test_one_image_shows_all_of_it(fleet: pd.DataFrame) -> None:
     findings = fl.findings(fleet)
     own = findings[findings["image_id"] == row["image_id"]]
     assert html.count("<pre class='fl-code'") == own["command"].notna().sum() > 0
-    name, commands = panel._detail._copy._make_text()
+    name, commands = panel._detail._copy._make_content()
     assert name == "commands.txt"
     assert len(commands.splitlines()) == own["command"].notna().sum()
 

@@ -22,7 +22,7 @@ from fastlaunch_nb.rules.rule import SEVERITIES
 from fastlaunch_nb.shells import SHELLS, get_native_shell
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.cases import some
-from tests.helpers.panel_widgets import strip_tags
+from tests.helpers.panel_widgets import export, strip_tags
 from tests.helpers.samples import HOSTILE
 
 FINDINGS = TITLES.index("Findings")
@@ -108,7 +108,7 @@ def test_texts_are_composed_for_the_page_only(fleet: pd.DataFrame) -> None:
     click(panel, f"previous {rule}")
     click(panel, f"previous {rule}")
     assert f"1–{PAGE_SIZE} of {len(rows)}" in group._table.value
-    exported = pd.read_csv(io.StringIO(panel._tabs._findings._export(",")[1]), dtype=str)
+    exported = pd.read_csv(io.StringIO(export(panel._tabs._findings)[1]), dtype=str)
     assert exported["evidence"].tolist() == findings["evidence"].tolist()
     assert list(exported) == [name for name in EXPORTED if name in exported]
 

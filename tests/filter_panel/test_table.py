@@ -14,7 +14,7 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.table import PAGE_SIZES, get_keys
 from fastlaunch_nb.formatting import state_rank
-from tests.helpers.panel_widgets import make_images, read_page, strip_tags
+from tests.helpers.panel_widgets import export, make_images, read_page, strip_tags
 from tests.helpers.samples import item
 
 SIZE = PAGE_SIZES[0]
@@ -62,7 +62,7 @@ def test_sorting_is_over_all_rows(images: pd.DataFrame, column: str, descending:
     table = panel._tabs._table
     table._sort.value, table._descending.value = column, descending
     expected = panel.filtered.sort_values(column, ascending=not descending, kind="stable")
-    _, text = table._export(",")
+    _, text = export(table)
     exported = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
     assert exported["image_id"].tolist() == expected["image_id"].fillna("").tolist()
     assert table._page == get_keys(expected.head(SIZE))
@@ -87,7 +87,7 @@ def test_csv_has_all_rows_and_the_chosen_columns() -> None:
     """Copy and CSV have every filtered row, not a page, in the columns that the user chose."""
     panel: Any = fl.panel(make_images(40), filters=fl.Filters(state="enabled"))
     table: Any = panel._tabs._table
-    name, text = table._export(",")
+    name, text = export(table)
     assert name == "fast-launch-images.csv"
     assert len(pd.read_csv(io.StringIO(text))) == len(panel.filtered) > SIZE
     boxes = table._chooser.boxes
@@ -95,7 +95,7 @@ def test_csv_has_all_rows_and_the_chosen_columns() -> None:
     table._choose_columns.value = True
     for box in boxes.children:
         box.value = box.description in ("Image", "Owner ID")
-    assert table._export("\t")[1].splitlines()[0] == "image_id\towner_id"
+    assert export(table, "Copy rows")[1].splitlines()[0] == "image_id\towner_id"
     assert [strip_tags(html) for html in table._itable.df.columns] == ["Image", "Owner ID"]
     table._choose_columns.value = False
     assert boxes.children == ()
@@ -243,7 +243,7 @@ def test_a_fold_is_of_the_view_only() -> None:
     panel = fl.panel(make_mixed())
     table: Any = panel._tabs._table
     assert "<b>24 of 24</b>" in panel._summary.value
-    assert len(table._export(",")[1].splitlines()) == 25
+    assert len(export(table)[1].splitlines()) == 25
     key = get_keys(panel.filtered)[10]
     assert key not in table._page
     panel.selected = [key]

@@ -11,6 +11,7 @@ import pytest
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.tabs import TITLES
+from tests.helpers.panel_widgets import export
 
 TIMELINE, CAPACITY, FINDINGS, CODE = (
     TITLES.index(title) for title in ("Timeline", "Capacity", "Findings", "Code")
@@ -77,7 +78,7 @@ def test_a_tab_draws_the_current_filters(images: pd.DataFrame) -> None:
     tabs.selected_index = FINDINGS
     expected = fl.findings(images)
     expected = expected[expected["region"] == "eu-west-1"]
-    _, text = tabs._findings._export(",")
+    _, text = export(tabs._findings)
     exported = pd.read_csv(io.StringIO(text), dtype=str)
     texts = ["evidence", "advice", "command"]
     assert exported[texts].to_numpy().tolist() == expected[texts].to_numpy().tolist()

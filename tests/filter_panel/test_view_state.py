@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
+from fastlaunch_nb.filter_panel.image_groups import TITLES as GROUPS
 from fastlaunch_nb.filter_panel.tabs import TITLES
 from fastlaunch_nb.filter_panel.view_state import MAX_LENGTH, Arrangement, View, read_link_view
 from tests.helpers.panel_widgets import make_images
@@ -18,7 +19,11 @@ from tests.helpers.selections import selections
 
 PLAIN = View(fl.Filters(), Arrangement(("state",), "state"), "Table")
 ARRANGEMENTS = st.builds(
-    Arrangement, st.lists(st.text(), unique=True).map(tuple), st.text(), st.booleans()
+    Arrangement,
+    st.lists(st.text(), unique=True).map(tuple),
+    st.text(),
+    st.booleans(),
+    st.sampled_from(["", *GROUPS]),
 )
 VIEWS = st.builds(View, selections(), ARRANGEMENTS, st.sampled_from(TITLES))
 
@@ -36,7 +41,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-KEYS = st.sampled_from(["version", "filters", "sort", "columns", "tab", "other"])
+KEYS = st.sampled_from(["version", "filters", "sort", "columns", "group", "tab", "other"])
 
 
 def parse(data: Any) -> View | None:

@@ -182,7 +182,7 @@ def test_only_a_page_has_a_link(images: pd.DataFrame, monkeypatch: pytest.Monkey
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
     panel._tools._menu.draw()
     (link,) = find_widgets(panel._tools._menu, "TextButton")
-    name, text = link._make_text()
+    name, text = link._make_content()
     assert (name, link.how) == ("view", "link")
     panel.filters = fl.Filters(state="enabled")
     panel.view = text

@@ -69,3 +69,13 @@ def read_table(table: Any) -> str:
     message: str = table._message.value
     rows = table._itable.df
     return message or " ".join([*rows.columns, *rows.to_numpy().ravel()])
+
+
+def export(view: Any, name: str = "CSV") -> tuple[str, Any]:
+    """Return the name and the content that a button of a table's or tab's export menu sends."""
+    view.export.is_open = False
+    view.export.is_open = True
+    rows = view.export.children[1].children[1::2]
+    buttons = {button.description: button for row in rows for button in row.children}
+    made: tuple[str, Any] = buttons[name]._make_content()
+    return made
