@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fastlaunch_nb.errors import StoreError as StoreError
     from fastlaunch_nb.errors import SweepError as SweepError
     from fastlaunch_nb.export import embed as embed
+    from fastlaunch_nb.filter_panel.image_table import table as table
     from fastlaunch_nb.filter_panel.panel import panel as panel
     from fastlaunch_nb.filters.filters import Filters as Filters
     from fastlaunch_nb.history.history import History as History
@@ -98,6 +99,7 @@ _HOME = {
     "snapshots": "joins.enrich",
     "state_mix": "charts.state_mix",
     "sweep": "collect.sweep",
+    "table": "filter_panel.image_table",
     "targets": "aws.targets",
     "text": "charts.alt_text",
     "timeline": "charts.timeline",

@@ -17,7 +17,7 @@ import traitlets
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from fastlaunch_nb.charts.alt_text import read_image_keys, remove_image_keys
-from fastlaunch_nb.filter_panel.table import Key, OnSelect
+from fastlaunch_nb.filter_panel.selection import Key, OnSelect
 from fastlaunch_nb.filter_panel.widget_helpers import read_file
 
 _BAND: Final = {

@@ -10,7 +10,7 @@ from fastlaunch_nb.filter_panel import detail_html
 from fastlaunch_nb.filter_panel.controls import TextButton
 from fastlaunch_nb.filter_panel.detail_html import SelectedImage
 from fastlaunch_nb.filter_panel.panel_data import PanelData
-from fastlaunch_nb.filter_panel.table import Key
+from fastlaunch_nb.filter_panel.selection import Key
 from fastlaunch_nb.filter_panel.widget_helpers import (
     Debounce,
     make_button,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel.controls import TextButton
-from fastlaunch_nb.filter_panel.table import Key, get_keys
+from fastlaunch_nb.filter_panel.selection import Key, get_keys
 from fastlaunch_nb.filter_panel.table_columns import (
     Record,
     format_value,

@@ -15,7 +15,7 @@ from fastlaunch_nb.filter_panel.export_menu import ExportMenu, ExportRows
 from fastlaunch_nb.filter_panel.finding_group import FindingGroup, FindingSource
 from fastlaunch_nb.filter_panel.folded_rows import Mask
 from fastlaunch_nb.filter_panel.panel_data import PanelData
-from fastlaunch_nb.filter_panel.table import Key, OnSelect, get_keys
+from fastlaunch_nb.filter_panel.selection import Key, OnSelect, get_keys
 from fastlaunch_nb.filter_panel.table_columns import render_severity
 from fastlaunch_nb.filter_panel.widget_helpers import (
     make_box,

@@ -7,7 +7,14 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
-from fastlaunch_nb.filter_panel.widget_helpers import close_widgets, make_toggle, share
+from fastlaunch_nb.filter_panel.widget_helpers import (
+    close_widgets,
+    make_box,
+    make_html,
+    make_toggle,
+    read_file,
+    share,
+)
 
 
 class Menu(widgets.Box):  # type: ignore[misc]
@@ -64,8 +71,8 @@ class Menu(widgets.Box):  # type: ignore[misc]
         """Draw the box, if it is open, with new widgets."""
         before, self._content = self._content, None
         if self.is_open:
-            self._content = widgets.VBox(
-                self._make_content(), layout=share(widgets.Layout), _dom_classes=("fl-popover",)
-            )
+            style = make_html(f"<style>{read_file('menu.css')}</style>")
+            self._content = make_box("fl-popover")
+            self._content.children = (style, *self._make_content())
         self.children = (self._button, self._content) if self._content else (self._button,)
         close_widgets(before)

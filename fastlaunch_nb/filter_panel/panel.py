@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -21,8 +21,8 @@ from fastlaunch_nb.filter_panel.facet import Facet
 from fastlaunch_nb.filter_panel.filter_chips import FilterChips, SelectionChip, summarize_filters
 from fastlaunch_nb.filter_panel.headline import Headline
 from fastlaunch_nb.filter_panel.panel_data import PanelData
+from fastlaunch_nb.filter_panel.selection import Key, change_keys, parse_keys
 from fastlaunch_nb.filter_panel.static_html import display_with_static_form, render_static_html
-from fastlaunch_nb.filter_panel.table import Key
 from fastlaunch_nb.filter_panel.tabs import TITLES as TABS
 from fastlaunch_nb.filter_panel.tabs import PanelTabs
 from fastlaunch_nb.filter_panel.undo_history import UndoHistory
@@ -45,6 +45,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     make_toggle,
     map_account_names,
     read_file,
+    require_widgets,
 )
 from fastlaunch_nb.filters.facet_index import FacetIndex
 from fastlaunch_nb.filters.fields import RANGES
@@ -112,7 +113,7 @@ def panel(
         If `images`, `intervals`, `findings` or `coverage` lack columns or are no DataFrames,
         if `filters` is not a ``Filters``, or if the file in `views` has no views.
     SetupError
-        If the file in `views` cannot be read.
+        If the file in `views` cannot be read, or if ipywidgets is older than version 8.
 
     Examples
     --------
@@ -138,6 +139,7 @@ def panel(
     >>> panel.filters
     Filters(state=['enabling'])
     """
+    require_widgets("fl.panel")
     data = _validate_data(images, intervals, findings, coverage)
     made = FilterPanel(data, Filters() if filters is None else filters, Views(views))
     made.open_link()
@@ -445,15 +447,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
     @traitlets.validate("selected")
     def _validate_selected(self, proposal: Mapping[str, Any]) -> tuple[Key, ...]:
-        keys = proposal["value"]
-        expected = "Expected keys of images, each (account_id, region, image_id)."
-        if not _is_sequence(keys):
-            raise InputError(f"selected is {keys!r}. {expected}")
-        unique = dict.fromkeys(tuple(key) if _is_sequence(key) else key for key in keys)
-        for key in unique:
-            if key not in self._data.keys:
-                raise InputError(f"selected has {key!r}, the key of no image here. {expected}")
-        return tuple(unique)
+        return parse_keys(proposal["value"], self._data.keys)
 
     @traitlets.observe("selected")
     def _show_selected(self, _change: object = None) -> None:
@@ -466,9 +460,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
         A finding may be about a region, or about an image that is not here: deselect its row.
         """
-        rest = [key for key in self.selected if key not in removed]
-        new = sorted((added & self._data.keys) - set(rest), key=str)
-        self.selected = (*rest, *new)
+        self.selected = change_keys(self.selected, added, removed, self._data.keys)
         if not added <= self._data.keys:
             self._tabs.select(self.selected)
 
@@ -508,7 +500,3 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         summary = f"{self._render_summary()}<span class='fl-active'>{filters}</span>"
         bundle["text/html"] = render_static_html(self._data.images, self.filtered, summary)
         return bundle
-
-
-def _is_sequence(value: object) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, str)

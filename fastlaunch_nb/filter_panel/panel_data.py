@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fastlaunch_nb.filter_panel.folded_rows import Mask
-from fastlaunch_nb.filter_panel.table import Key, get_keys
+from fastlaunch_nb.filter_panel.selection import Key, get_keys
 from fastlaunch_nb.rules.evaluate import RULES, Evaluation, prepare_facts
 from fastlaunch_nb.rules.rule import TEXTS, RuleInput
 from fastlaunch_nb.rules.unchecked import UncheckedRules, group_unchecked_rules

@@ -11,7 +11,7 @@ text does. The styles that remain colour them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 import ipywidgets as widgets
@@ -43,7 +43,7 @@ _ALIGNMENTS = {"state": _ONE_LINE, "state_transition_time": _ONE_LINE} | dict.fr
 )
 _EIGHTHS: Sequence[str] = ("", *"▏▎▍▌▋▊▉")
 _HINT: Final = (
-    "<p class='fl-empty'>This is a picture of the panel. To use it, run the cell in JupyterLab, "
+    "<p class='fl-empty'>This is a picture of the {kind}. To use it, run the cell in JupyterLab, "
     "Notebook, VS Code or Voila, with ipywidgets 8.</p>"
 )
 _STYLE: Final = f"<style>{read_file('common.css')}{read_file('static_html.css')}</style>"
@@ -70,11 +70,26 @@ def render_static_html(images: pd.DataFrame, filtered: pd.DataFrame, summary_htm
         targets, heading = _make_target_lines(filtered)
         if targets:
             picture += _render_lines("Largest targets", heading, targets)
-        body = f"<div class='fl-picture'>{picture}</div>{render_table(filtered.head(MAX_ROWS))}"
-    if (more := len(filtered) - MAX_ROWS) > 0:
-        body += f"<p class='fl-empty'>and {more:,} more</p>"
+        body = f"<div class='fl-picture'>{picture}</div>{_render_first_rows(filtered)}"
+    return _render_page(f"{summary_html}{body}", "panel")
+
+
+def render_static_table(images: pd.DataFrame, names: Collection[str]) -> str:
+    """Render the static form of a table: the first rows, in the columns with these names."""
+    if images.empty:
+        return _render_page(render_message(" ".join(empty_message())), "table")
+    return _render_page(_render_first_rows(images, names), "table")
+
+
+def _render_first_rows(images: pd.DataFrame, names: Collection[str] = DEFAULT_IMAGE_COLUMNS) -> str:
+    more = len(images) - MAX_ROWS
+    rest = f"<p class='fl-empty'>and {more:,} more</p>" if more > 0 else ""
+    return f"{render_table(images.head(MAX_ROWS), names)}{rest}"
+
+
+def _render_page(body: str, kind: str) -> str:
     css_classes = "fl-panel fl-static tex2jax_ignore mathjax_ignore"
-    return f"{_STYLE}<div class='{css_classes}'>{summary_html}{body}{_HINT}</div>"
+    return f"{_STYLE}<div class='{css_classes}'>{body}{_HINT.format(kind=kind)}</div>"
 
 
 def render_static_message(text: str) -> str:
@@ -184,9 +199,10 @@ def _render_lines(label: str, number: str, lines: Sequence[_Line]) -> str:
 # --- the table ------------------------------------------------------------------------
 
 
-def render_table(images: pd.DataFrame) -> str:
+def render_table(images: pd.DataFrame, names: Collection[str] = DEFAULT_IMAGE_COLUMNS) -> str:
     """Render images as an HTML table. All text from AWS is escaped."""
-    columns = [c for c in make_image_columns(images) if c.name in DEFAULT_IMAGE_COLUMNS]
+    known = {column.name: column for column in make_image_columns(images)}
+    columns = [known[name] for name in names if name in known]
     head = "".join(f"<th scope='col' {ALIGN_LEFT}>{column.heading}</th>" for column in columns)
     rows = (
         "".join(f"<td {_ALIGNMENTS.get(c.name, ALIGN_LEFT)}>{c.render(row)}</td>" for c in columns)

@@ -6,9 +6,9 @@ leaves out, the positions of selected rows included, so each update here sets al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from html import escape
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import ipywidgets as widgets
 import numpy as np
@@ -23,6 +23,7 @@ from fastlaunch_nb.filter_panel.export_menu import ExportMenu, ExportRows
 from fastlaunch_nb.filter_panel.folded_rows import Fold, Mask, make_fold_toggle, show_folded
 from fastlaunch_nb.filter_panel.group_view import GroupView
 from fastlaunch_nb.filter_panel.image_groups import TITLES, list_choices
+from fastlaunch_nb.filter_panel.selection import Key, OnSelect, get_keys
 from fastlaunch_nb.filter_panel.table_columns import (
     LONG,
     RIGHT_ALIGNED,
@@ -42,14 +43,9 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     share,
 )
 from fastlaunch_nb.formatting import empty_message
-from fastlaunch_nb.schema.columns import KEY
 from fastlaunch_nb.validation import validate_columns
 
 PAGE_SIZES: Final = (10, 25, 50, 100)
-Key: TypeAlias = tuple[Any, ...]
-"""The key of an image: account, region and image id."""
-OnSelect: TypeAlias = Callable[[set[Key], set[Key]], None]
-"""Called when the user selects in a view: the keys to select, and the keys to deselect."""
 
 
 class _PageTable(ITable):
@@ -66,7 +62,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
     """A table of images; the caller decides which of them are visible.
 
     `on_select` gets the keys of images to select, such as those of a page's selected rows, and
-    those to deselect. `sort` is the column to sort by until the user chooses another.
+    those to deselect. `sort` is the column to sort by until the user chooses another, and
+    `page_size` the number of rows on a page.
 
     Attributes
     ----------
@@ -85,7 +82,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
     order = traitlets.Any(("", False))
     group = traitlets.Any("")
 
-    def __init__(self, on_select: OnSelect, sort: str = "") -> None:
+    def __init__(self, on_select: OnSelect, sort: str = "", page_size: int = PAGE_SIZES[0]) -> None:
         self._on_select, self._sort_column = on_select, sort
         self._rows, self._mask = pd.DataFrame(), np.zeros(0, dtype=np.bool_)
         self._all_columns: dict[str, Column] = {}
@@ -94,7 +91,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._selected: frozenset[Key] = frozenset()
         self._first_row, self._is_updating = 0, False
         self._page: list[Key] = []
-        self._make_controls()
+        self._make_controls(page_size)
         self._itable = _PageTable(pd.DataFrame({"": []}), **_OPTIONS)
         self._itable.add_class("fl-page")
         self._itable.observe(self._report_selection, "selected_rows")
@@ -104,7 +101,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._place_widgets()
         self.order = (sort, False)
 
-    def _make_controls(self) -> None:
+    def _make_controls(self, page_size: int) -> None:
         self._chooser = ColumnChooser(self._choose_column)
         self._sort, self._descending = self._chooser.sort, self._chooser.descending
         for control in (self._sort, self._descending):
@@ -113,7 +110,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._choose_columns = make_toggle("Columns")
         self._choose_columns.observe(self._chooser.toggle, "value")
         self._show_folded = make_fold_toggle()
-        self._size = make_dropdown("Rows", [(str(n), n) for n in PAGE_SIZES])
+        sizes = sorted({*PAGE_SIZES, page_size})
+        self._size = make_dropdown("Rows", [(str(n), n) for n in sizes], value=page_size)
         self._show_folded.observe(self._show_first_page, "value")
         self._size.observe(self._regroup, "value")
         self._groups = GroupView(self._show_first_page)
@@ -340,7 +338,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         last, total = self._first_row + len(page), len(positions)
         self._position.value = f"{self._first_row + 1:,}–{last:,} of {total:,}" if len(page) else ""
         self._previous.disabled, self._next.disabled = self._first_row == 0, last >= total
-        self._pager.layout.display = None if total > PAGE_SIZES[0] else "none"
+        self._pager.layout.display = None if total > self._size.options[0][1] else "none"
 
     def _fold_rows(self, positions: Any) -> Any:
         """Leave out the rows that fold, and count them in the line below the others."""
@@ -421,12 +419,6 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     def _select_visible(self) -> None:
         self._on_select(set(get_keys(self._rows[self._mask])), set())
-
-
-def get_keys(rows: pd.DataFrame) -> list[Key]:
-    """Return the key of each row: account, region and image id, None for a null."""
-    keys = rows[list(KEY)].astype(object)
-    return list(keys.where(keys.notna(), None).itertuples(index=False, name=None))
 
 
 _OPTIONS: Final[dict[str, Any]] = {

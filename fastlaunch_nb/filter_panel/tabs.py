@@ -14,7 +14,8 @@ from fastlaunch_nb.filter_panel.code_tab import CodeTab, ToCode
 from fastlaunch_nb.filter_panel.findings_tab import FindingsTab
 from fastlaunch_nb.filter_panel.folded_rows import Mask, fold_healthy
 from fastlaunch_nb.filter_panel.panel_data import PanelData
-from fastlaunch_nb.filter_panel.table import Key, OnSelect, Table
+from fastlaunch_nb.filter_panel.selection import Key, OnSelect
+from fastlaunch_nb.filter_panel.table import Table
 from fastlaunch_nb.filter_panel.widget_helpers import Debounce, make_box, make_html, render_message
 from fastlaunch_nb.formatting import empty_message
 

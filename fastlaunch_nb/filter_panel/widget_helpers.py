@@ -15,6 +15,7 @@ from typing import Any, Final
 import ipywidgets as widgets
 import pandas as pd
 
+from fastlaunch_nb.errors import SetupError
 from fastlaunch_nb.formatting import format_time, label_accounts, to_single_line
 from fastlaunch_nb.shells import get_native_shell
 
@@ -50,6 +51,20 @@ def read_file(name: str) -> str:
     """
     text = (Path(__file__).parent / name).read_text(encoding="utf-8")
     return re.sub(r"\n\s+", "\n", text)
+
+
+def require_widgets(name: str) -> None:
+    """Raise a SetupError if ipywidgets is older than version 8, as in Google Colab.
+
+    `name` is that of the function that needs it.
+    """
+    version = widgets.__version__
+    if int(version.partition(".")[0]) < 8:
+        raise SetupError(
+            f"{name} needs ipywidgets 8, and {version} is installed. Where the notebook's page "
+            'can show widgets of version 8, run pip install "ipywidgets>=8.1" and restart the '
+            "kernel. Charts, such as fl.timeline, and DataFrames work as they are."
+        )
 
 
 class Debounce:

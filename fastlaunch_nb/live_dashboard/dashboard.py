@@ -26,6 +26,7 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
     make_button,
     make_html,
     render_message,
+    require_widgets,
 )
 from fastlaunch_nb.formatting import format_time
 from fastlaunch_nb.history.history import History
@@ -96,6 +97,8 @@ def dashboard(
     ------
     InputError
         If an argument is invalid. No request is sent.
+    SetupError
+        If ipywidgets is older than version 8.
 
     Examples
     --------
@@ -106,6 +109,7 @@ def dashboard(
     >>> dashboard
     Dashboard: as of 2026-01-15 12:00 UTC, FilterPanel: 0 of 14 images (state: enabling)
     """
+    require_widgets("fl.dashboard")
     if not isinstance(demo, Demo | None):
         raise InputError(f"demo is a {type(demo).__name__}. Expected fl.demo().")
     if not isinstance(prices, Prices | None):

@@ -51,6 +51,7 @@ PUBLIC = [
     "snapshots",
     "state_mix",
     "sweep",
+    "table",
     "targets",
     "text",
     "timeline",

@@ -14,8 +14,9 @@ from openpyxl import load_workbook
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.filter_panel.tabs import TITLES
+from tests.helpers.cases import some
 from tests.helpers.control_page import record_messages
-from tests.helpers.panel_widgets import export, make_images, strip_tags
+from tests.helpers.panel_widgets import export, make_images, open_export, strip_tags
 from tests.helpers.samples import HOSTILE
 from tests.helpers.selections import IMAGES
 
@@ -41,7 +42,7 @@ def test_excel_reads_it() -> None:
     fields = [cell.value for cell in rows[0]]
     assert len(rows) == 1 + len(panel.filtered)
     images = panel.filtered.set_index("image_id")
-    for row in rows[1:]:
+    for row in some(rows[1:]):
         cells = dict(zip(fields, row, strict=True))
         image = images.loc[cells["image_id"].value]
         assert cells["account_id"].data_type in ("s", "inlineStr", "n")
@@ -61,9 +62,9 @@ def test_parquet_is_read_back() -> None:
     assert name == "fast-launch-images.parquet"
     rows = pq.read_table(io.BytesIO(content)).to_pandas()
     names = ["image_id", "account_id", "state_transition_time", "state_transition_reason"]
-    read, shown = (frame[names].sort_values(names) for frame in (rows, panel.filtered))
+    read, expected = (frame[names].sort_values(names) for frame in (rows, panel.filtered))
     pd.testing.assert_frame_equal(
-        read.reset_index(drop=True), shown.reset_index(drop=True), check_dtype=False
+        read.reset_index(drop=True), expected.reset_index(drop=True), check_dtype=False
     )
 
 
@@ -90,7 +91,7 @@ def test_copies_are_of_the_selected_rows() -> None:
     assert export(table, "Copy image ids")[1] == hidden["image_id"]
     assert len(export(table, "Copy rows")[1].splitlines()) == 2
     assert len(export(table, "CSV")[1].splitlines()) == 1 + len(panel.filtered)
-    assert "Copy 1 selected image" in table.export.children[1].children[0].value
+    assert "Copy 1 selected image" in table.export.children[1].children[1].value
 
 
 def test_all_shown_images_are_selected() -> None:
@@ -98,10 +99,7 @@ def test_all_shown_images_are_selected() -> None:
     panel = fl.panel(make_images(30))
     panel.filters = fl.Filters(text="ami")
     table = panel._tabs._table
-    table.export.is_open = True
-    *_, select = table.export.children[1].children[-1].children
-    assert select.description == "Select all 30 images"
-    select.click()
+    open_export(table)["Select all 30 images"].click()
     assert len(panel.selected) == 30
     assert not table.export.is_open
 
@@ -119,17 +117,14 @@ def test_findings_have_the_same_menu() -> None:
     panel.selected = [next(key for key in panel._data.keys if key[2] == ids[0])]
     copied = export(tabs._findings, "Copy rows")[1].splitlines()
     assert len(copied) == 1 + (findings["image_id"] == ids[0]).sum()
-    tabs._findings.export.children[1].children[-1].children[-1].click()
+    open_export(tabs._findings)[f"Select all {len(findings)} findings"].click()
     assert {key[2] for key in panel.selected} >= set(ids)
 
 
 def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without openpyxl, the Excel button answers with the command that installs it."""
     table = open_panel()._tabs._table
-    table.export.is_open = True
-    (button,) = [
-        b for b in table.export.children[1].children[3].children if b.description == "Excel"
-    ]
+    button = open_export(table)["Excel"]
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     messages = record_messages(button)
     button._handle_custom_msg({"view": "a"}, [])

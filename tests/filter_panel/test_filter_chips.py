@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.filter_panel.table import get_keys
+from fastlaunch_nb.filter_panel.selection import get_keys
 from tests.helpers.panel_widgets import get_boxes, make_images, read_chips
 
 

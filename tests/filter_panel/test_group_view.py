@@ -10,7 +10,7 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.filter_panel.table import get_keys
+from fastlaunch_nb.filter_panel.selection import get_keys
 from tests.helpers.cases import some
 from tests.helpers.panel_widgets import strip_tags
 from tests.helpers.samples import HOSTILE

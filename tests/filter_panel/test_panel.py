@@ -14,8 +14,8 @@ import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
 from fastlaunch_nb.filter_panel import static_html, widget_helpers
 from fastlaunch_nb.filter_panel.chart import PlotlyLibrary
+from fastlaunch_nb.filter_panel.selection import get_keys
 from fastlaunch_nb.filter_panel.static_html import MAX_ROWS
-from fastlaunch_nb.filter_panel.table import get_keys
 from fastlaunch_nb.filter_panel.tabs import TITLES
 from fastlaunch_nb.sources.pages import empty_images
 from tests.helpers.panel_screen import make_fleet

@@ -12,7 +12,8 @@ import pytest
 
 import fastlaunch_nb as fl
 from fastlaunch_nb.errors import InputError
-from fastlaunch_nb.filter_panel.table import PAGE_SIZES, get_keys
+from fastlaunch_nb.filter_panel.selection import get_keys
+from fastlaunch_nb.filter_panel.table import PAGE_SIZES
 from fastlaunch_nb.formatting import state_rank
 from tests.helpers.panel_widgets import export, make_images, read_page, strip_tags
 from tests.helpers.samples import item

@@ -71,11 +71,15 @@ def read_table(table: Any) -> str:
     return message or " ".join([*rows.columns, *rows.to_numpy().ravel()])
 
 
-def export(view: Any, name: str = "CSV") -> tuple[str, Any]:
-    """Return the name and the content that a button of a table's or tab's export menu sends."""
+def open_export(view: Any) -> dict[str, Any]:
+    """Open the export menu of a table or tab, and return its buttons by their texts."""
     view.export.is_open = False
     view.export.is_open = True
-    rows = view.export.children[1].children[1::2]
-    buttons = {button.description: button for row in rows for button in row.children}
-    made: tuple[str, Any] = buttons[name]._make_content()
+    _, *items = view.export.children[1].children
+    return {button.description: button for row in items[1::2] for button in row.children}
+
+
+def export(view: Any, name: str = "CSV") -> tuple[str, Any]:
+    """Return the name and the content that a button of a table's or tab's export menu sends."""
+    made: tuple[str, Any] = open_export(view)[name]._make_content()
     return made
