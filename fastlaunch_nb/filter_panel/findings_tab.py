@@ -216,7 +216,7 @@ class FindingsTab(widgets.VBox):  # type: ignore[misc]
         return rows[[name for name in EXPORTED if name in rows]]
 
     def _take_ids(self, positions: Any) -> list[str]:
-        return self._source.rows["image_id"].iloc[positions].dropna().drop_duplicates().tolist()
+        return list(self._source.rows["image_id"].iloc[positions].dropna().unique())
 
     def _select_visible(self) -> None:
         self._on_select(set(get_keys(self._source.rows.iloc[self._positions])), set())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
 import ipywidgets as widgets
+import numpy as np
 import pandas as pd
 
 from fastlaunch_nb.filter_panel.controls import HtmlButtons
@@ -64,9 +65,9 @@ class GroupView:
         rows, total = self._groups.rows, len(self._groups.rows)
         if not total:
             self.above.value = self.below.value = ""
-            return self._groups.numbers == 0
+            return np.zeros(0, dtype=np.bool_)
         page = rows.iloc[self._first :][: self._size]
-        records: list[Mapping[Any, Any]] = page.to_dict("records")
+        records: Sequence[Mapping[Any, Any]] = page.to_dict("records")
         opened = [n for n, record in enumerate(records) if self._is_open(record["value"])]
         lines = [self._render_line(n, record) for n, record in enumerate(records)]
         split = opened[0] + 1 if opened else len(lines)
@@ -79,7 +80,8 @@ class GroupView:
             + self._render_pager()
         )
         number = self._first + opened[0] if opened else -1
-        return self._groups.numbers == number
+        is_in_open: Mask = self._groups.numbers == number
+        return is_in_open
 
     def _is_open(self, value: Any) -> bool:
         if self._open is _CLOSED:

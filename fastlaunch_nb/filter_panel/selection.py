@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -35,7 +35,7 @@ def parse_keys(keys: Any, known: Collection[Key]) -> tuple[Key, ...]:
 
 
 def change_keys(
-    keys: Iterable[Key], added: set[Key], removed: set[Key], known: frozenset[Key]
+    keys: Iterable[Key], added: Set[Key], removed: Set[Key], known: Set[Key]
 ) -> tuple[Key, ...]:
     """Return keys without some, and with those to add that are known."""
     rest = [key for key in keys if key not in removed]

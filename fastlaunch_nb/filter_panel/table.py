@@ -134,10 +134,11 @@ class Table(widgets.VBox):  # type: ignore[misc]
         rows = (self._itable, self._headings, self._message, self._show_folded)
         tools = (self._group, self._size, self._choose_columns, self.export)
         if self.group:
+            self._tools.children = tools
             page = self._groups.make_widgets((*rows, self._pager))
         else:
-            page, tools = rows, (self._pager, *tools)
-        self._tools.children = tools
+            self._tools.children = (self._pager, *tools)
+            page = rows
         self.children = (*page, self._tools, self._chooser)
 
     # --- rows and columns -------------------------------------------------------------
@@ -412,10 +413,11 @@ class Table(widgets.VBox):  # type: ignore[misc]
         """Return rows in the visible columns, each with all of its fields."""
         chosen = self._get_chosen_columns()
         fields = list(dict.fromkeys(f for c in chosen for f in c.fields if f in self._rows))
-        return self._rows[fields].iloc[positions]
+        rows: pd.DataFrame = self._rows[fields].iloc[positions]
+        return rows
 
     def _take_ids(self, positions: Any) -> list[str]:
-        return self._rows["image_id"].iloc[positions].dropna().tolist()
+        return list(self._rows["image_id"].iloc[positions].dropna())
 
     def _select_visible(self) -> None:
         self._on_select(set(get_keys(self._rows[self._mask])), set())

@@ -16,10 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb import export
 from fastlaunch_nb.charts import alt_text
 from fastlaunch_nb.charts.alt_text import read_image_keys
-from fastlaunch_nb.formatting import to_single_line
+from fastlaunch_nb.formatting import escape_markdown, to_single_line
 from tests.helpers.samples import HOSTILE
 
 CHARTS = [fl.timeline, fl.capacity]
@@ -90,7 +89,7 @@ def test_a_changed_title_is_the_title_of_the_text(
     figure.update_layout(**layout)
     assert fl.alt_text(figure).splitlines() == [title, *before[1:]]
     assert fl.embed(figure).startswith("<div")
-    assert f"**{export._escape_markdown(title)}**" in fl.embed(figure, "md")
+    assert f"**{escape_markdown(title)}**" in fl.embed(figure, "md")
 
 
 def test_meta_can_be_extended_and_replaced(images: pd.DataFrame) -> None:
