@@ -53,13 +53,15 @@ class ExportMenu(Menu):
         saves = (
             TextButton(kind, partial(self._write, kind, visible), how="save") for kind in _WRITERS
         )
-        select = make_button(f"Select {all_rows}")
+        images = "" if rows.noun == "image" else "the images of "
+        select = make_button(f"Select {images}{all_rows}")
         select.on_click(self._select)
         return (
             make_html(f"<h4>Copy {of}</h4>"),
             make_row("fl-tools", *copies),
             make_html(f"<h4>Save {all_rows}</h4>"),
-            make_row("fl-tools", *saves, select),
+            make_row("fl-tools", *saves),
+            make_row("fl-tools", select),
         )
 
     def _write(self, kind: str, positions: Any) -> tuple[str, str | bytes]:

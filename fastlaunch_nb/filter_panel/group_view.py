@@ -182,5 +182,5 @@ def _render_cost(numbers: Mapping[Any, Any] | pd.Series) -> str:
 def _render_sum(text: str, unknown: int) -> str:
     if not text:
         return "not known"
-    small = f"<br><small>not known for {unknown:,}</small>" if unknown else ""
+    small = f"<br><small>{unknown:,} not known</small>" if unknown else ""
     return f"{'≥ ' if unknown else ''}{escape(text)}{small}"

@@ -136,9 +136,11 @@ class Table(widgets.VBox):  # type: ignore[misc]
         if self.group:
             self._tools.children = tools
             page = self._groups.make_widgets((*rows, self._pager))
+            self.add_class("fl-grouped")
         else:
             self._tools.children = (self._pager, *tools)
             page = rows
+            self.remove_class("fl-grouped")
         self.children = (*page, self._tools, self._chooser)
 
     # --- rows and columns -------------------------------------------------------------

@@ -117,7 +117,7 @@ def test_findings_have_the_same_menu() -> None:
     panel.selected = [next(key for key in panel._data.keys if key[2] == ids[0])]
     copied = export(tabs._findings, "Copy rows")[1].splitlines()
     assert len(copied) == 1 + (findings["image_id"] == ids[0]).sum()
-    open_export(tabs._findings)[f"Select all {len(findings)} findings"].click()
+    open_export(tabs._findings)[f"Select the images of all {len(findings)} findings"].click()
     assert {key[2] for key in panel.selected} >= set(ids)
 
 

@@ -99,10 +99,10 @@ def test_what_is_not_known_is_not_counted_as_nothing() -> None:
     table: Any = fl.panel(images)._tabs._table
     table.group = "region"
     assert sorted(read_lines(table)) == [
-        "All 3 groups 4 0 ≥ 12not known for 2 ≥ 3not known for 2 ≥ 6.50not known for 2",
-        "▸ a 2 0 ≥ 5not known for 1 3 3.50 – 10.00",
+        "All 3 groups 4 0 ≥ 122 not known ≥ 32 not known ≥ 6.502 not known",
+        "▸ a 2 0 ≥ 51 not known 3 3.50 – 10.00",
         "▸ b 1 0 not known not known not known",
-        "▸ c 1 0 7 not known ≥ 3.00not known for 1",
+        "▸ c 1 0 7 not known ≥ 3.001 not known",
     ]
 
 

@@ -75,8 +75,9 @@ def open_export(view: Any) -> dict[str, Any]:
     """Open the export menu of a table or tab, and return its buttons by their texts."""
     view.export.is_open = False
     view.export.is_open = True
-    _, *items = view.export.children[1].children
-    return {button.description: button for row in items[1::2] for button in row.children}
+    rows = view.export.children[1].children
+    buttons = (button for row in rows for button in getattr(row, "children", ()))
+    return {button.description: button for button in buttons}
 
 
 def export(view: Any, name: str = "CSV") -> tuple[str, Any]:
