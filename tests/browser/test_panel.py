@@ -373,6 +373,7 @@ def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) 
     """The file has all rows that match, not one page, in the order of the table: oldest first."""
     screen.find_box("State", "enabled").check()
     expect(screen.summary).to_contain_text("33 of 60 images")
+    screen.table.get_by_role("button", name="Export").click()
     with screen.page.expect_download() as download:
         screen.panel.get_by_role("button", name="CSV").click()
     download.value.save_as(tmp_path / "rows.csv")
@@ -381,6 +382,43 @@ def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) 
     matching = images[images["state"] == "enabled"].sort_values("state_transition_time")
     assert [row["image_id"] for row in rows] == matching["image_id"].tolist()
     assert {row["state"] for row in rows} == {"enabled"}
+
+
+def test_excel_gets_a_workbook(screen: Screen, tmp_path: Path) -> None:
+    """Excel saves a workbook, byte for byte, of all images that match the filters."""
+    screen.find_box("State", "enabled").check()
+    expect(screen.summary).to_contain_text("33 of 60 images")
+    screen.table.get_by_role("button", name="Export").click()
+    with screen.page.expect_download() as download:
+        screen.panel.get_by_role("button", name="Excel").click()
+    assert download.value.suggested_filename == "fast-launch-images.xlsx"
+    download.value.save_as(tmp_path / "rows.xlsx")
+    assert pd.read_excel(tmp_path / "rows.xlsx")["state"].tolist() == ["enabled"] * 33
+
+
+def test_a_group_opens_in_place(screen: Screen) -> None:
+    """By keys alone, a group opens to its images below its line, which stays where it is."""
+    screen.table.get_by_label("Group by").select_option("Region")
+    groups = screen.table.locator(".fl-image-groups button")
+    expect(groups).to_have_count(3)
+    offset = "(line, panel) => line.getBoundingClientRect().y - panel.getBoundingClientRect().y"
+    panel = screen.panel.element_handle()
+    before = groups.nth(1).evaluate(offset, panel)
+    screen.search.focus()
+    screen.tab_to(groups.nth(1))
+    screen.page.keyboard.press("Enter")
+    expect(screen.rows).to_have_count(screen.get_page_size())
+    expect(groups.nth(1)).to_have_attribute("aria-expanded", "true")
+    expect(groups.nth(1)).to_be_focused()
+    assert groups.nth(1).evaluate(offset, panel) == before
+    assert find_violations(screen.page, NEW) == []
+    screen.rows.nth(1).click()
+    expect(screen.summary).to_contain_text("1 selected")
+    groups.nth(1).click()
+    expect(screen.rows.first).not_to_be_visible()
+    screen.page.keyboard.press("Control+z")
+    expect(groups).to_have_count(0)
+    expect(screen.selected_rows.or_(screen.rows.first).first).to_be_visible()
 
 
 # --- accessibility and layout ---------------------------------------------------------
@@ -397,10 +435,17 @@ def test_keys_alone_are_enough(screen: Screen) -> None:
         screen.page.keyboard.press(key)
     expect(screen.summary).to_contain_text("1 selected")
     expect(screen.selected_rows).to_contain_text(screen.read_names()[2])
+    export = screen.table.get_by_role("button", name="Export")
+    screen.tab_to(export)
+    screen.page.keyboard.press("Enter")
+    expect(screen.panel.locator(".fl-popover")).to_be_visible()
     screen.tab_to(screen.panel.get_by_role("button", name="CSV"))
     with screen.page.expect_download():
         screen.page.keyboard.press("Enter")
     expect(screen.panel.get_by_role("button", name="Saved")).to_be_focused()
+    screen.page.keyboard.press("Escape")
+    expect(export).to_be_focused()
+    expect(screen.panel.locator(".fl-popover")).to_have_count(0)
 
 
 def test_axe_finds_nothing(screen: Screen) -> None:
