@@ -134,7 +134,7 @@ class GroupView:
         )
         return f"<tr>{self._render_cells(f'{button}{small}', record)}</tr>"
 
-    def _render_cells(self, first: str, numbers: Mapping[Any, Any] | pd.Series) -> str:
+    def _render_cells(self, first: str, numbers: Mapping[Any, Any]) -> str:
         cells = "".join(f"<td>{_render_number(name, numbers)}</td>" for name in self._columns)
         return f"<th scope='row'>{first}</th>{cells}"
 
@@ -159,7 +159,7 @@ def _list_columns(images: pd.DataFrame) -> tuple[str, ...]:
     return ("images", "failing", "target", *["stock"] * has_stock, *["cost"] * has_cost)
 
 
-def _render_number(name: str, numbers: Mapping[Any, Any] | pd.Series) -> str:
+def _render_number(name: str, numbers: Mapping[Any, Any]) -> str:
     """Render a number of a group; a sum that lacks some values is at least what it says."""
     if name == "cost":
         return _render_cost(numbers)
@@ -170,7 +170,7 @@ def _render_number(name: str, numbers: Mapping[Any, Any] | pd.Series) -> str:
     return _render_sum("" if pd.isna(value) else f"{value:,}", unknown)
 
 
-def _render_cost(numbers: Mapping[Any, Any] | pd.Series) -> str:
+def _render_cost(numbers: Mapping[Any, Any]) -> str:
     """Render a range of cost; without a high end for all, it is at least the low one."""
     low, high, unknown = numbers["low"], numbers["high"], numbers["no_high"]
     if pd.isna(low):

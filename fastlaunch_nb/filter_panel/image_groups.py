@@ -38,7 +38,7 @@ class ImageGroups(NamedTuple):
     """
 
     rows: pd.DataFrame
-    total: pd.Series
+    total: Mapping[Any, Any]
     numbers: np.ndarray[Any, np.dtype[np.int64]]  # the position in `rows` of each image's group
 
 
@@ -70,7 +70,7 @@ def group_images(images: pd.DataFrame, by: str) -> ImageGroups:
         ["failing", "_worst", "images", "label"], ascending=[False, True, False, True]
     )
     positions = np.argsort(rows.index.to_numpy())
-    total = numbers.astype(object).sum(min_count=1)
+    total = {name: values.sum(min_count=1) for name, values in numbers.items()}
     return ImageGroups(rows.drop(columns="_worst").reset_index(drop=True), total, positions[codes])
 
 

@@ -104,7 +104,7 @@ def panel(
         An ipywidget. Set or observe ``filters``, a :class:`fastlaunch_nb.Filters`, and
         ``selected``, the keys of the selected images. ``filtered`` has the rows that match the
         filters, and ``to_code()`` returns code for the same rows. ``view`` has the filters, the
-        sort, the columns and the tab, ``views`` those by name; ``undo()`` and ``redo()`` go
+        sort, columns, groups and the tab, ``views`` those by name; ``undo()`` and ``redo()`` go
         through the changes.
 
     Raises
@@ -375,7 +375,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
     @property
     def view(self) -> dict[str, Any]:
-        """The filters, sort, columns and tab, as JSON has them; set it to open a view.
+        """The filters, sort, columns, groups and tab, as JSON has them; set it to open a view.
 
         It may be set to a dict like this one, or to its JSON. All that it leaves out stays.
         Columns that the images here lack are left out, with a warning. Setting it raises
@@ -413,7 +413,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
             self.children = (make_html(text), *self.children)
 
     def undo(self) -> None:
-        """Undo the last change of filters, sort or columns, if there is one."""
+        """Undo the last change of filters, sort, columns or groups, if there is one."""
         self._restore(self._history.undo())
 
     def redo(self) -> None:

@@ -1,4 +1,4 @@
-"""A view: the filters, sort, columns and tab of a panel, as data that a file or a link can have.
+"""A view: filters, sort, columns, groups and tab of a panel, as data of a file or a link.
 
 A view may come from a browser, a file or a link, so it is untrusted: all of it is checked, and a
 bad one raises InputError before anything changes.

@@ -30,7 +30,7 @@ _KEYS: Final = (
     ("Tab, Shift+Tab", "move between controls"),
     ("Space, Enter", "tick, press or select"),
     ("← ↑ → ↓", "move in the table, the tabs or a range"),
-    ("Ctrl+Z", "undo a change of filters, sort or columns"),
+    ("Ctrl+Z", "undo a change of filters, sort, columns or groups"),
     ("Ctrl+Shift+Z, Ctrl+Y", "redo it"),
     ("?", "open or close this list"),
     ("Esc", "close it, a menu, or the details of an image"),
