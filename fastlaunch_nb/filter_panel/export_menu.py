@@ -57,9 +57,9 @@ class ExportMenu(Menu):
         select = make_button(f"Select {images}{all_rows}")
         select.on_click(self._select)
         return (
-            make_html(f"<h4>Copy {of}</h4>"),
+            make_html(f"<b>Copy {of}</b>"),
             make_row("fl-tools", *copies),
-            make_html(f"<h4>Save {all_rows}</h4>"),
+            make_html(f"<b>Save {all_rows}</b>"),
             make_row("fl-tools", *saves),
             make_row("fl-tools", select),
         )

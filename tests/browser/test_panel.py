@@ -384,43 +384,6 @@ def test_csv_has_all_rows(screen: Screen, images: pd.DataFrame, tmp_path: Path) 
     assert {row["state"] for row in rows} == {"enabled"}
 
 
-def test_excel_gets_a_workbook(screen: Screen, tmp_path: Path) -> None:
-    """Excel saves a workbook, byte for byte, of all images that match the filters."""
-    screen.find_box("State", "enabled").check()
-    expect(screen.summary).to_contain_text("33 of 60 images")
-    screen.table.get_by_role("button", name="Export").click()
-    with screen.page.expect_download() as download:
-        screen.panel.get_by_role("button", name="Excel").click()
-    assert download.value.suggested_filename == "fast-launch-images.xlsx"
-    download.value.save_as(tmp_path / "rows.xlsx")
-    assert pd.read_excel(tmp_path / "rows.xlsx")["state"].tolist() == ["enabled"] * 33
-
-
-def test_a_group_opens_in_place(screen: Screen) -> None:
-    """By keys alone, a group opens to its images below its line, which stays where it is."""
-    screen.table.get_by_label("Group by").select_option("Region")
-    groups = screen.table.locator(".fl-image-groups button")
-    expect(groups).to_have_count(3)
-    offset = "(line, panel) => line.getBoundingClientRect().y - panel.getBoundingClientRect().y"
-    panel = screen.panel.element_handle()
-    before = groups.nth(1).evaluate(offset, panel)
-    screen.search.focus()
-    screen.tab_to(groups.nth(1))
-    screen.page.keyboard.press("Enter")
-    expect(screen.rows).to_have_count(screen.get_page_size())
-    expect(groups.nth(1)).to_have_attribute("aria-expanded", "true")
-    expect(groups.nth(1)).to_be_focused()
-    assert groups.nth(1).evaluate(offset, panel) == before
-    assert find_violations(screen.page, NEW) == []
-    screen.rows.nth(1).click()
-    expect(screen.summary).to_contain_text("1 selected")
-    groups.nth(1).click()
-    expect(screen.rows.first).not_to_be_visible()
-    screen.page.keyboard.press("Control+z")
-    expect(groups).to_have_count(0)
-    expect(screen.selected_rows.or_(screen.rows.first).first).to_be_visible()
-
-
 # --- accessibility and layout ---------------------------------------------------------
 
 

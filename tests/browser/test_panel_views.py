@@ -1,4 +1,4 @@
-"""Details, undo, views and links of the panel on a screen, by mouse and keys."""
+"""Groups, files, details, undo, views and links of the panel on a screen, by mouse and keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -40,6 +41,43 @@ def host(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def screen(host: Host) -> Screen:
     """A new panel, on a page 1280 pixels wide."""
     return Screen(host.page)
+
+
+def test_excel_gets_a_workbook(screen: Screen, tmp_path: Path) -> None:
+    """Excel saves a workbook, byte for byte, of all images that match the filters."""
+    screen.find_box("State", "enabled").check()
+    expect(screen.summary).to_contain_text("33 of 60 images")
+    screen.table.get_by_role("button", name="Export").click()
+    with screen.page.expect_download() as download:
+        screen.panel.get_by_role("button", name="Excel").click()
+    assert download.value.suggested_filename == "fast-launch-images.xlsx"
+    download.value.save_as(tmp_path / "rows.xlsx")
+    assert pd.read_excel(tmp_path / "rows.xlsx")["state"].tolist() == ["enabled"] * 33
+
+
+def test_a_group_opens_in_place(screen: Screen) -> None:
+    """By keys alone, a group opens to its images below its line, which stays where it is."""
+    screen.table.get_by_label("Group by").select_option("Region")
+    groups = screen.table.locator(".fl-image-groups button")
+    expect(groups).to_have_count(3)
+    offset = "(line, panel) => line.getBoundingClientRect().y - panel.getBoundingClientRect().y"
+    panel = screen.panel.element_handle()
+    before = groups.nth(1).evaluate(offset, panel)
+    screen.search.focus()
+    screen.tab_to(groups.nth(1))
+    screen.page.keyboard.press("Enter")
+    expect(screen.rows).to_have_count(screen.get_page_size())
+    expect(groups.nth(1)).to_have_attribute("aria-expanded", "true")
+    expect(groups.nth(1)).to_be_focused()
+    assert groups.nth(1).evaluate(offset, panel) == before
+    assert find_violations(screen.page, NEW) == []
+    screen.rows.nth(1).click()
+    expect(screen.summary).to_contain_text("1 selected")
+    groups.nth(1).click()
+    expect(screen.rows.first).not_to_be_visible()
+    screen.page.keyboard.press("Control+z")
+    expect(groups).to_have_count(0)
+    expect(screen.selected_rows.or_(screen.rows.first).first).to_be_visible()
 
 
 def test_details_open_below_and_move_nothing(screen: Screen) -> None:
