@@ -48,6 +48,8 @@ def test_excel_gets_a_workbook(screen: Screen, tmp_path: Path) -> None:
     screen.find_box("State", "enabled").check()
     expect(screen.summary).to_contain_text("33 of 60 images")
     screen.table.get_by_role("button", name="Export").click()
+    expect(screen.panel.locator(".fl-popover")).to_be_visible()
+    assert find_violations(screen.page, NEW) == []
     with screen.page.expect_download() as download:
         screen.panel.get_by_role("button", name="Excel").click()
     assert download.value.suggested_filename == "fast-launch-images.xlsx"
