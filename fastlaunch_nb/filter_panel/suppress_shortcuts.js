@@ -15,7 +15,8 @@ function name(panel) {
     element.setAttribute("role", role);
     element.setAttribute("aria-label", label);
   };
-  set(panel, "region", "Fast Launch images");
+  const isTable = panel.querySelector(":scope > .fl-table"); // alone, perhaps next to a panel
+  set(panel, "region", isTable ? "Table of Fast Launch images" : "Fast Launch images");
   for (const facet of panel.querySelectorAll(".fl-facet")) {
     const title = facet.querySelector(".fl-title");
     if (title) set(facet, "group", title.textContent);
