@@ -80,7 +80,7 @@ def draw_hover_labels(labels: Sequence[RowText]) -> dict[str, Any]:
     """
     cells: list[Sequence[str]] = []
     lines = [
-        _DOT.join(_share_text(part, cells) for part in zip(*line, strict=True) if any(part))
+        _DOT.join(_share_text(part, cells) for part in _iter_parts(line))
         for line in zip(*labels, strict=True)
     ]
     first, *rest = filter(None, lines)
@@ -89,9 +89,16 @@ def draw_hover_labels(labels: Sequence[RowText]) -> dict[str, Any]:
     return {"hovertemplate": template, "customdata": customdata}
 
 
-def _share_text(part: Sequence[str], cells: list[Sequence[str]]) -> str:
+def _iter_parts(line: Sequence[Line]) -> Iterator[list[str]]:
+    """Yield the escaped texts of each part of a line of all labels, if any of them is not empty."""
+    for part in zip(*line, strict=True):
+        texts = [_escape_part(text) if text else "" for text in part]
+        if any(texts):
+            yield texts
+
+
+def _share_text(texts: Sequence[str], cells: list[Sequence[str]]) -> str:
     """Return the template of a part of all labels; append what differs to the cells."""
-    texts = [_escape_part(text) if text else "" for text in part]
     begin = _find_common_start(texts)
     rest = [text[len(begin) :] for text in texts]
     end = _find_common_start([text[::-1] for text in rest])[::-1]

@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Callable
 
-import ipywidgets as widgets
 from ipywidgets.widgets import widget
 
 import fastlaunch_nb as fl
@@ -30,11 +29,12 @@ def run_demo() -> None:
 
 
 def use_panel() -> None:
-    """Make a panel, show all of its tabs, filter and replace its images, and close it."""
+    """Make a panel, show all of it, filter and replace its images, and close it."""
     panel = fl.panel(make_images(30))
-    (tabs,) = (w for w in panel.children[-1].children if isinstance(w, widgets.Tab))
-    for tab in range(len(tabs.children)):
-        tabs.selected_index = tab
+    for tab in range(len(panel._tabs.children)):
+        panel._tabs.selected_index = tab
+    panel.selected = sorted(panel._data.keys, key=str)[:2]
+    panel.undo()
     panel.filters = fl.Filters(state="enabled", text="ami")
     panel.update(make_images(20))
     panel.close()
