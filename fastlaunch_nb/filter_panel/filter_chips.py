@@ -85,11 +85,11 @@ class FilterChips(widgets.Box):  # type: ignore[misc]
         del self._buttons[len(self._chips) :]
         for position in range(len(self._buttons), len(self._chips)):
             self._buttons.append(self._make_button(position))
-        self.children = tuple(self._buttons)
-        close_widgets(unused)
         for button, chip in zip(self._buttons, self._chips, strict=True):
             text = f"{chip.title}: {chip.text}"
             button.description, button.tooltip = f"{text} ×", f"Remove {text}"
+        self.children = tuple(self._buttons)  # not before each has its text
+        close_widgets(unused)
 
     def _make_button(self, position: int) -> Any:
         button = make_button("", _dom_classes=("fl-chip",))

@@ -30,7 +30,7 @@ class Menu(widgets.Box):  # type: ignore[misc]
     ) -> None:
         self._make_content = make_content
         self._button = make_toggle(description)
-        self._button.tooltip = tooltip or None
+        self._button.tooltip = tooltip
         self._button.observe(self._toggle, "value")
         self._content: Any = None
         layout = share(widgets.Layout)
