@@ -81,8 +81,8 @@ def to_single_line(value: object) -> str:
 
 
 def format_time(time: pd.Timestamp) -> str:
-    """Format a time to the minute."""
-    return f"{time:%Y-%m-%d %H:%M} UTC"
+    """Format a time to the minute, with the abbreviation of its zone."""
+    return f"{time:%Y-%m-%d %H:%M %Z}"
 
 
 def format_duration(duration: timedelta) -> str:

@@ -53,6 +53,7 @@ class RangeSlider(anywidget.AnyWidget):
     counts: Any = traitlets.List().tag(sync=True)
     unknown = traitlets.Int().tag(sync=True)
     is_time = traitlets.Bool().tag(sync=True)
+    zone = traitlets.Unicode("UTC").tag(sync=True)
     low = traitlets.Float(None, allow_none=True).tag(sync=True)
     high = traitlets.Float(None, allow_none=True).tag(sync=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import Any
 
 import ipywidgets as widgets
@@ -11,6 +12,7 @@ from fastlaunch_nb.filter_panel.controls import TextButton
 from fastlaunch_nb.filter_panel.detail_html import SelectedImage
 from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.selection import Key
+from fastlaunch_nb.filter_panel.time_zone import convert_times
 from fastlaunch_nb.filter_panel.widget_helpers import (
     Debounce,
     make_button,
@@ -27,8 +29,10 @@ class ImageDetail(widgets.VBox):  # type: ignore[misc]
     """The details of one selected image, or of two side by side, or counts of more.
 
     Its widgets are made when images are first selected. The findings take time to look for, so
-    they follow a moment after the rest.
+    they follow a moment after the rest. Its times are in `zone`.
     """
+
+    zone: tzinfo = UTC
 
     def __init__(self) -> None:
         self._html: Any = None
@@ -84,7 +88,12 @@ class ImageDetail(widgets.VBox):  # type: ignore[misc]
     def _read(self, key: Key, *, with_findings: bool) -> SelectedImage:
         data = self._data
         findings = data.select_findings(key) if with_findings else None
-        return SelectedImage(data.select_images([key]), data.select_intervals(key), findings)
+        intervals = data.select_intervals(key)
+        if intervals is not None:
+            intervals = convert_times(intervals, self.zone)
+        return SelectedImage(
+            convert_times(data.select_images([key]), self.zone), intervals, findings
+        )
 
     def _write_commands(self) -> tuple[str, str]:
         commands = [command for image in self._images for command in image.commands]

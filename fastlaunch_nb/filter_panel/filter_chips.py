@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from typing import Any, Final, NamedTuple
 
 import ipywidgets as widgets
@@ -33,10 +34,10 @@ class Chip(NamedTuple):
     without: Filters
 
 
-def make_chips(filters: Filters, names: Names) -> Iterator[Chip]:
+def make_chips(filters: Filters, names: Names, zone: tzinfo = UTC) -> Iterator[Chip]:
     """Make a chip for each value of a facet, each range and the search text.
 
-    Many values of a facet, such as the ids of selected images, are one chip.
+    Many values of a facet, such as the ids of selected images, are one chip. Times are in `zone`.
     """
 
     def make_chip(field: str, text: str, rest: Any) -> Chip:
@@ -52,7 +53,7 @@ def make_chips(filters: Filters, names: Names) -> Iterator[Chip]:
             yield make_chip(facet, format_label(value, names.get(facet, {})), rest)
     for name in RANGES:
         if ends := getattr(filters, name):
-            yield make_chip(name, format_range(ends), None)
+            yield make_chip(name, format_range(ends, zone), None)
     if filters.text:
         yield make_chip("text", to_single_line(filters.text), "")
 
@@ -78,9 +79,9 @@ class FilterChips(widgets.Box):  # type: ignore[misc]
         self._buttons: list[Any] = []
         super().__init__(layout=share(widgets.Layout), _dom_classes=("fl-chips",))
 
-    def show(self, filters: Filters, names: Names) -> None:
-        """Show the chips of a selection."""
-        self._chips = list(make_chips(filters, names))
+    def show(self, filters: Filters, names: Names, zone: tzinfo = UTC) -> None:
+        """Show the chips of a selection, with times in a zone."""
+        self._chips = list(make_chips(filters, names, zone))
         unused = self._buttons[len(self._chips) :]
         del self._buttons[len(self._chips) :]
         for position in range(len(self._buttons), len(self._chips)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from typing import Any, Final, NamedTuple
 
 import anywidget
@@ -95,10 +96,21 @@ class Headline(anywidget.AnyWidget):
         self.on_msg(self._toggle)
 
     def set_data(
-        self, images: pd.DataFrame, index: FacetIndex, coverage: pd.DataFrame | None = None
+        self,
+        images: pd.DataFrame,
+        index: FacetIndex,
+        coverage: pd.DataFrame | None = None,
+        zone: tzinfo = UTC,
+        *,
+        is_past: bool = False,
     ) -> None:
-        """Replace the data; `index` is that of the images."""
-        self._figures = list(_make_figures(images, index, coverage))
+        """Replace the data; `index` is that of the images.
+
+        The past has its time, and no age.
+        """
+        self._figures = list(_make_figures(images, index))
+        if len(images) or (coverage is not None and len(coverage)):
+            self._figures.append(_make_read_figure(images, coverage, zone, is_past=is_past))
         self.figures = [figure.to_plain() for figure in self._figures]
         self.show(self._filters)
 
@@ -117,15 +129,11 @@ class Headline(anywidget.AnyWidget):
                 self._on_change(replace(self._filters, **(none if is_pressed else figure.filters)))
 
 
-def _make_figures(
-    images: pd.DataFrame, index: FacetIndex, coverage: pd.DataFrame | None
-) -> Iterator[Figure]:
+def _make_figures(images: pd.DataFrame, index: FacetIndex) -> Iterator[Figure]:
     if len(images):
         yield from _make_state_figures(index)
         yield _make_stock_figure(images, index)
         yield _make_cost_figure(images)
-    if len(images) or (coverage is not None and len(coverage)):
-        yield _make_read_figure(images, coverage)
 
 
 def _make_state_figures(index: FacetIndex) -> Iterator[Figure]:
@@ -184,7 +192,9 @@ def _format_usd(amount: float) -> str:
 # --- age and completeness -------------------------------------------------------------
 
 
-def _make_read_figure(images: pd.DataFrame, coverage: pd.DataFrame | None) -> Figure:
+def _make_read_figure(
+    images: pd.DataFrame, coverage: pd.DataFrame | None, zone: tzinfo, *, is_past: bool
+) -> Figure:
     """Return when the data was read, and how much of what was to be read."""
     label, lines = "newest read", ["How complete the data is, is not known: pass coverage=."]
     times = images["observed_at"]
@@ -193,12 +203,13 @@ def _make_read_figure(images: pd.DataFrame, coverage: pd.DataFrame | None) -> Fi
         times = pd.concat([times, coverage.loc[coverage["pages"] > 0, "observed_at"]])
     if times.isna().all():
         return Figure("read", "–", label, "\n".join(["When it was read is not known.", *lines]))
-    first, last = (f"{time:%Y-%m-%d %H:%M:%S} UTC" for time in (times.min(), times.max()))
+    ends = times.min().tz_convert(zone), times.max().tz_convert(zone)
+    first, last = (f"{time:%Y-%m-%d %H:%M:%S %Z}" for time in ends)
     read = f"Read at {last}" if first == last else f"Read from {first} to {last}"
-    has_own_clock = is_demo(images) or (coverage is not None and is_demo(coverage))
+    has_own_clock = is_past or is_demo(images) or (coverage is not None and is_demo(coverage))
     tip = "\n".join([f"{read}, by AWS's clock.", *lines])
-    time = None if has_own_clock else times.max()  # the demo's clock is not that of the page
-    return Figure("read", format_time(times.max()), label, tip, time=time)
+    time = None if has_own_clock else ends[1]  # the demo's clock is not that of the page
+    return Figure("read", format_time(ends[1]), label, tip, time=time)
 
 
 def _describe_coverage(coverage: pd.DataFrame) -> tuple[str, list[str]]:

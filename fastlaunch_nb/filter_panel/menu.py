@@ -45,6 +45,10 @@ class Menu(widgets.Box):  # type: ignore[misc]
     def is_open(self, value: bool) -> None:
         self._button.value = value
 
+    def focus(self) -> None:
+        """Give the button the focus."""
+        self._button.focus()
+
     def _toggle(self, _change: object) -> None:
         if self.is_open:
             Menu.close_opened()

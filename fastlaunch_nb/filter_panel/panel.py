@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from html import escape
 from typing import Any, Final
@@ -20,11 +21,14 @@ from fastlaunch_nb.filter_panel.detail import ImageDetail
 from fastlaunch_nb.filter_panel.facet import Facet
 from fastlaunch_nb.filter_panel.filter_chips import FilterChips, SelectionChip, summarize_filters
 from fastlaunch_nb.filter_panel.headline import Headline
+from fastlaunch_nb.filter_panel.history_reads import HistoryLike, Past, check_history
 from fastlaunch_nb.filter_panel.panel_data import PanelData
+from fastlaunch_nb.filter_panel.past_line import PastLine
 from fastlaunch_nb.filter_panel.selection import Key, change_keys, parse_keys
 from fastlaunch_nb.filter_panel.static_html import display_with_static_form, render_static_html
 from fastlaunch_nb.filter_panel.tabs import TITLES as TABS
 from fastlaunch_nb.filter_panel.tabs import PanelTabs
+from fastlaunch_nb.filter_panel.time_zone import ZoneChoice, parse_zone
 from fastlaunch_nb.filter_panel.undo_history import UndoHistory
 from fastlaunch_nb.filter_panel.view_files import Views
 from fastlaunch_nb.filter_panel.view_state import (
@@ -51,13 +55,11 @@ from fastlaunch_nb.filters.facet_index import FacetIndex
 from fastlaunch_nb.filters.fields import RANGES
 from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.filters.row_code import generate_row_code
-from fastlaunch_nb.formatting import DEMO_MARK, is_demo
-from fastlaunch_nb.schema.columns import COLUMNS, COVERAGE, INTERVAL_COLUMNS
-from fastlaunch_nb.schema.joins import FINDINGS
-from fastlaunch_nb.validation import validate_columns
+from fastlaunch_nb.formatting import DEMO_MARK, format_time, is_demo
+from fastlaunch_nb.validation import parse_time
 
-_STYLE_FILES: Final = ("common.css", "panel.css", "range_slider.css", "headline.css")
-_STYLE: Final = f"<style>{''.join(map(read_file, _STYLE_FILES))}</style>"
+_CSS: Final = ("common.css", "panel.css", "range_slider.css", "headline.css", "zone_choice.css")
+_STYLE: Final = f"<style>{''.join(map(read_file, _CSS))}</style>"
 _FACETS: Final = ("state", "account_id", "region", "launch_template")
 _OPTIONAL_FACETS: Final = ("owner_id", "resource_type")
 """Facets that the panel shows only if their values differ."""
@@ -70,6 +72,7 @@ def panel(
     intervals: IntoDataFrame | None = None,
     findings: IntoDataFrame | None = None,
     coverage: IntoDataFrame | None = None,
+    history: HistoryLike | None = None,
     filters: Filters | None = None,
     views: str | os.PathLike[str] | None = None,
 ) -> FilterPanel:
@@ -91,6 +94,9 @@ def panel(
         The findings of :func:`fastlaunch_nb.findings`; by default those of all rules.
     coverage : DataFrame, optional
         The coverage of the sweep, for the headline: how completely the images were read.
+    history : History, optional
+        A :class:`fastlaunch_nb.History`. The panel then shows the fleet as it was at any scan,
+        and in the tab "Changes" what changed. It is read when needed, in the background.
     filters : Filters, optional
         The initial selection, such as ``Filters.from_json(...)`` of a notebook's parameter;
         by default all images. A view in the address of a page of Voila comes first.
@@ -104,14 +110,15 @@ def panel(
         An ipywidget. Set or observe ``filters``, a :class:`fastlaunch_nb.Filters`, and
         ``selected``, the keys of the selected images. ``filtered`` has the rows that match the
         filters, and ``to_code()`` returns code for the same rows. ``view`` has the filters, the
-        sort, columns, groups and the tab, ``views`` those by name; ``undo()`` and ``redo()`` go
-        through the changes.
+        sort, columns, groups, the tab and the time zone, ``views`` those by name; ``undo()`` and
+        ``redo()`` go through the changes. ``go_to("2026-01-12T09:00Z")`` shows the past.
 
     Raises
     ------
     InputError
         If `images`, `intervals`, `findings` or `coverage` lack columns or are no DataFrames,
-        if `filters` is not a ``Filters``, or if the file in `views` has no views.
+        if `history` has not the methods of a ``History``, if `filters` is not a ``Filters``,
+        or if the file in `views` has no views.
     SetupError
         If the file in `views` cannot be read, or if ipywidgets is older than version 8.
 
@@ -140,24 +147,11 @@ def panel(
     Filters(state=['enabling'])
     """
     require_widgets("fl.panel")
-    data = _validate_data(images, intervals, findings, coverage)
-    made = FilterPanel(data, Filters() if filters is None else filters, Views(views))
+    data = PanelData.create(images, intervals, findings, coverage)
+    past = None if history is None else check_history(history)
+    made = FilterPanel(data, Filters() if filters is None else filters, Views(views), past)
     made.open_link()
     return made
-
-
-def _validate_data(images: Any, intervals: Any, findings: Any, coverage: Any) -> PanelData:
-    """Refuse data that the tabs cannot show; copy the images, which the caller may change."""
-    images = validate_columns("images", images, *(column.name for column in COLUMNS))
-    if intervals is not None:
-        intervals = validate_columns("intervals", intervals, *INTERVAL_COLUMNS)
-    if findings is not None:
-        names = (column.name for column in FINDINGS)
-        findings = validate_columns("findings", findings, *names)
-    if coverage is not None:
-        names = (column.name for column in COVERAGE)
-        coverage = validate_columns("coverage", coverage, *names)
-    return PanelData(images.copy(), intervals, findings, coverage)
 
 
 class FilterPanel(widgets.VBox):  # type: ignore[misc]
@@ -170,6 +164,9 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     selected : tuple of tuple
         The keys of the images that are selected in the table or a chart: account, region and
         image id of each. A trait: set it or observe it. Filters do not change it.
+    time_zone : str
+        The zone in which the panel shows times, such as ``"Europe/Berlin"``. A trait: set it or
+        observe it. Charts, findings, code and files have times in UTC.
     views : mapping
         Views by name: ``panel.views["failed"] = panel.view`` keeps one, ``del`` removes it.
     """
@@ -177,13 +174,18 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     children: Any  # ipywidgets has no types
     filters = traitlets.Any()
     selected = traitlets.Any(())
+    time_zone = traitlets.Any("UTC")
 
-    def __init__(self, data: PanelData, filters: Filters, views: Views) -> None:
+    def __init__(
+        self, data: PanelData, filters: Filters, views: Views, history: HistoryLike | None = None
+    ) -> None:
         self._is_updating = self._is_restoring = False
         self._control = ""  # the one that is changing the filters, if it does so in bursts
         self.views = views
         self._detail = ImageDetail()
-        self._tools = ViewTools(self, views, self._detail.close_panel)
+        self._past = PastLine(self._show_past)
+        self._zone = ZoneChoice(partial(setattr, self, "time_zone"))
+        self._tools = ViewTools(self, views, self._close_part)
         self._search = make_text_box("Search", "Search name, id, reason …", "fl-search")
         self._typing = Debounce(self._read_controls)
         self._search.observe(self._typing, "value")
@@ -200,15 +202,17 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._fold.observe(self._fold_facets, "value")
         self._headline = Headline(partial(setattr, self, "filters"))
         self._side = widgets.VBox(_dom_classes=("fl-side",))
-        self._tabs = PanelTabs(self._update_selection, self.to_code)
+        self._tabs = PanelTabs(self._update_selection, self.to_code, lambda: self.filters)
         self._facets: dict[str, Facet] = {}
         self._sliders: dict[str, RangeSlider] = {}
         tools = (self._search, self._chips, self._summary, self._selection, self._reset)
-        head = widgets.Box((self._fold, *tools, self._tools), _dom_classes=("fl-head",))
+        head = widgets.Box((self._fold, *tools, self._zone, self._tools), _dom_classes=("fl-head",))
         body = widgets.Box([self._side, self._tabs], _dom_classes=("fl-body",))
         invisible = (make_html(_STYLE), SuppressShortcuts(), self._tools.make_keys())
-        children = [*invisible, self._headline, head, body, self._detail]
+        children = [*invisible, self._headline, head, self._past, body, self._detail]
         super().__init__(children, _dom_classes=("fl-panel",))
+        self._now = data
+        self._set_history(history)
         self._set_data(data)
         self.filters = filters
         self._history = UndoHistory(self._get_state())
@@ -222,22 +226,34 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         intervals: IntoDataFrame | None = None,
         findings: IntoDataFrame | None = None,
         coverage: IntoDataFrame | None = None,
+        history: HistoryLike | None = None,
     ) -> None:
         """Replace the data, for example by those of a later sweep.
 
-        The filters stay, and selected images stay selected if they still exist.
+        The filters stay, and selected images stay selected if they still exist. A panel that
+        shows the past returns to now.
 
         Parameters
         ----------
         images, intervals, findings, coverage : DataFrame
             As for :func:`panel`.
+        history : History, optional
+            As for :func:`panel`; by default the panel keeps its history.
 
         Raises
         ------
         InputError
             If one of them lacks columns or is no DataFrame. The panel then keeps its data.
         """
-        self._set_data(_validate_data(images, intervals, findings, coverage))
+        past = self._past.history if history is None else check_history(history)
+        self._now = PanelData.create(images, intervals, findings, coverage)
+        self._past.show_now(is_new=True)
+        self._set_history(past)
+        self._replace_data(self._now)
+
+    def _replace_data(self, data: PanelData) -> None:
+        """Replace the data; what is selected stays selected if it still exists."""
+        self._set_data(data)
         self._show_filters()
         self.selected = tuple(key for key in self.selected if key in self._data.keys)
         self._detail.show(self._data, self.selected)
@@ -255,7 +271,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._data = data
         images = data.images
         self._index = FacetIndex(images)
-        self._headline.set_data(images, self._index, data.coverage)
+        self._show_headline()
         self._names = {"account_id": map_account_names(images)}
         self._is_demo = is_demo(images)
         optional = [name for name in _OPTIONAL_FACETS if images[name].nunique(dropna=False) > 1]
@@ -283,6 +299,71 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def _fold_facets(self, change: Any) -> None:
         """Show the facets, which fold where the panel is narrow, or fold them again."""
         (self.add_class if change["new"] else self.remove_class)("fl-unfolded")
+
+    # --- time -------------------------------------------------------------------------
+
+    @property
+    def at(self) -> pd.Timestamp | None:
+        """The time in the past that the panel shows; None for now."""
+        return self._past.at
+
+    def go_to(self, at: datetime | str | None = None) -> None:
+        """Show the fleet as it was at a time, from the history, or that of now.
+
+        In a notebook this returns at once and reads in the background. A later call ends an
+        earlier one. If the history cannot be read, the panel says so and stays as it is.
+
+        Parameters
+        ----------
+        at : datetime or str, optional
+            The time, in UTC if it has no time zone. By default now.
+
+        Raises
+        ------
+        InputError
+            If the panel has no history, or `at` is not a time.
+        """
+        if at is None:
+            self._past.show_now()
+        elif self._past.history is None:
+            raise InputError("The panel has no history. Expected fl.panel(images, history=…).")
+        else:
+            self._past.show(parse_time("at", at))
+
+    def _set_history(self, history: HistoryLike | None) -> None:
+        if history is not None:
+            self._past.set_history(history)
+            self._tabs.set_history(history, None)
+
+    def _show_past(self, past: Past | None) -> None:
+        """Show a past in place of now, or now again."""
+        data = self._now if past is None else self._now.replace(past)
+        self._tabs.set_history(self._past.history, self.at)
+        self._replace_data(data)
+
+    @traitlets.validate("time_zone")
+    def _validate_time_zone(self, proposal: Mapping[str, Any]) -> str:
+        parse_zone(proposal["value"])
+        return str(proposal["value"])
+
+    @traitlets.observe("time_zone")
+    def _show_time_zone(self, _change: object) -> None:
+        """Show all times in the zone."""
+        zone = parse_zone(self.time_zone)
+        self._zone.zone = self.time_zone
+        self._show_headline()
+        for slider in self._sliders.values():
+            slider.zone = self.time_zone
+        self._chips.show(self.filters, self._names, zone)
+        self._tabs.set_zone(zone)
+        self._past.set_zone(zone)
+        self._detail.zone = zone
+        self._detail.show(self._data, self.selected)
+
+    def _show_headline(self) -> None:
+        data, zone = self._data, parse_zone(self.time_zone)
+        is_past = data is not self._now
+        self._headline.set_data(data.images, self._index, data.coverage, zone, is_past=is_past)
 
     # --- filters ----------------------------------------------------------------------
 
@@ -316,15 +397,17 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         Returns
         -------
         str
-            The code. Without a region filter it reads the accounts and regions of the panel's
-            images. Where filters cannot select the same rows, such as by a joined name, the code
-            names up to 1,000 images; if no code can, it is a comment with the reason.
+            The code, which reads the fleet of now. Without a region filter it reads the accounts
+            and regions of the panel's images. Where filters cannot select the same rows, such as
+            by a joined name, the code names up to 1,000 images; if no code can, it is a comment
+            with the reason.
         """
         filters: Filters = self.filters
         active = None if selected else filters.active()
         rows = self._data.match_keys(self.selected) if selected else self._index.keep(active or {})
         images = self._data.images
-        return generate_row_code(images, rows, active, kind, profiles=profiles, shell=shell)
+        options: dict[str, Any] = {"profiles": profiles, "shell": shell, "as_of": self.at}
+        return generate_row_code(images, rows, active, kind, **options)
 
     @traitlets.validate("filters")
     def _validate_filters(self, proposal: Mapping[str, Any]) -> Filters:
@@ -360,11 +443,12 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
                 facet.show(counts[name], getattr(filters, name), self._names.get(name, {}))
             for name, slider in self._sliders.items():
                 histogram = self._index.histogram(active, name, _BINS)
+                slider.zone = self.time_zone
                 slider.show(histogram, getattr(filters, name))
         finally:
             self._is_updating = False
         self._headline.show(filters)
-        self._chips.show(filters, self._names)
+        self._chips.show(filters, self._names, parse_zone(self.time_zone))
         self._fold.description = f"Filters ({len(self._chips.children)})" if filters else "Filters"
         self._reset.disabled = not filters
         self._count = int(mask.sum())
@@ -375,11 +459,11 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
 
     @property
     def view(self) -> dict[str, Any]:
-        """The filters, sort, columns, groups and tab, as JSON has them; set it to open a view.
+        """The filters, sort, columns, groups, tab and time zone, as JSON; set it to open a view.
 
         It may be set to a dict like this one, or to its JSON. All that it leaves out stays.
-        Columns that the images here lack are left out, with a warning. Setting it raises
-        InputError if it is no view, and nothing changes.
+        Columns that the images here lack are left out, with a warning. If it is no view,
+        InputError is raised, and nothing changes.
         """
         return self._get_view().to_dict()
 
@@ -394,7 +478,8 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._index.keep(new.filters.active())  # refuses filters on columns that are not here
         self._restore((new.filters, new.arrangement))
         self._record()
-        self._tabs.selected_index = TABS.index(new.tab)
+        self._tabs.open_tab(new.tab)
+        self.time_zone = new.time_zone
         return describe_missing(new.arrangement, self._tabs.table.column_names)
 
     def open_link(self) -> None:
@@ -425,7 +510,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         return self.filters, self._tabs.table.arrangement
 
     def _get_view(self) -> View:
-        return View(*self._get_state(), TABS[self._tabs.selected_index])
+        return View(*self._get_state(), TABS[self._tabs.selected_index], self.time_zone)
 
     def _record(self, _change: object = None) -> None:
         """Record a change, unless the panel itself is making it."""
@@ -442,6 +527,11 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         finally:
             self._is_restoring = False
         self._record()
+
+    def _close_part(self) -> None:
+        """Close the menu of the past, or else the details."""
+        if not self._past.close_menu():
+            self._detail.close_panel()
 
     # --- selected images --------------------------------------------------------------
 
@@ -486,6 +576,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         filters = summarize_filters(self.filters, self._names)
         count = f"FilterPanel: {self._count} of {len(self._data.images)} images"
+        count += "" if self.at is None else f", as it was on {format_time(self.at)}"
         return f"{count} ({filters})" if filters else count
 
     def _ipython_display_(self) -> None:
@@ -497,6 +588,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         bundle = dict(super()._repr_mimebundle_(**kwargs) or {})
         bundle["text/plain"] = repr(self)
         filters = escape(summarize_filters(self.filters, self._names))
-        summary = f"{self._render_summary()}<span class='fl-active'>{filters}</span>"
+        time = "" if self.at is None else f"<b>As it was on {format_time(self.at)}</b>"
+        summary = f"{self._render_summary()}{time}<span class='fl-active'>{filters}</span>"
         bundle["text/html"] = render_static_html(self._data.images, self.filtered, summary)
         return bundle

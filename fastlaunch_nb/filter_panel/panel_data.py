@@ -12,11 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fastlaunch_nb.filter_panel.folded_rows import Mask
+from fastlaunch_nb.filter_panel.history_reads import Past
 from fastlaunch_nb.filter_panel.selection import Key, get_keys
+from fastlaunch_nb.filters.fields import RANGES
 from fastlaunch_nb.rules.evaluate import RULES, Evaluation, prepare_facts
 from fastlaunch_nb.rules.rule import TEXTS, RuleInput
 from fastlaunch_nb.rules.unchecked import UncheckedRules, group_unchecked_rules
-from fastlaunch_nb.schema.columns import KEY
+from fastlaunch_nb.schema.columns import COLUMNS, COUNT, COVERAGE, INTERVAL_COLUMNS, KEY
+from fastlaunch_nb.schema.joins import FINDINGS, STOCK_COLUMNS
+from fastlaunch_nb.validation import validate_columns
 
 
 class _ImageRows(NamedTuple):
@@ -45,6 +49,37 @@ class PanelData:
     ) -> None:
         self.images, self.coverage = images, coverage
         self._intervals, self._findings = intervals, findings
+
+    def replace(self, past: Past) -> PanelData:
+        """Return the data of a past, with names of now; what else it does not know is unknown."""
+        names = [n for n in (*RANGES, *STOCK_COLUMNS) if n in self.images]
+        unknown = pd.Series(pd.NA, index=past.images.index, dtype=COUNT)
+        missing = {n: unknown for n in names if n not in past.images}
+        images = self.fill_names(past.images).assign(**missing)
+        return PanelData(images, past.intervals, past.findings, past.coverage)
+
+    def fill_names(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return rows about images with names that only this data has; a history may lack them."""
+        for name, key in {"image_name": list(KEY), "account_name": ["account_id"]}.items():
+            if name in self.images and name in rows:
+                known = self.images.dropna(subset=[name]).drop_duplicates(key, keep="last")
+                names = rows[key].merge(known[[*key, name]], how="left", on=key)[name]
+                rows = rows.assign(**{name: rows[name].fillna(names.set_axis(rows.index))})
+        return rows
+
+    @classmethod
+    def create(cls, images: Any, intervals: Any, findings: Any, coverage: Any) -> PanelData:
+        """Refuse data that the tabs cannot show; copy the images, which the caller may change."""
+        images = validate_columns("images", images, *(column.name for column in COLUMNS))
+        if intervals is not None:
+            intervals = validate_columns("intervals", intervals, *INTERVAL_COLUMNS)
+        if findings is not None:
+            names = (column.name for column in FINDINGS)
+            findings = validate_columns("findings", findings, *names)
+        if coverage is not None:
+            names = (column.name for column in COVERAGE)
+            coverage = validate_columns("coverage", coverage, *names)
+        return cls(images.copy(), intervals, findings, coverage)
 
     @property
     def keys(self) -> Set[Key]:

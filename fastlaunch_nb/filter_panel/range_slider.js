@@ -8,13 +8,14 @@
 
 const PAUSE = 200; // milliseconds without a move until the kernel learns of a drag
 const MAX_STOPS = 1000;
-const TRAITS = ["label", "edges", "counts", "unknown", "is_time", "low", "high"];
+const TRAITS = ["label", "edges", "counts", "unknown", "is_time", "zone", "low", "high"];
 const NUMBER = new Intl.NumberFormat("en-US");
 
 /* The stops of the thumbs, computed from the edges of the bins, and the format of values. */
 class Scale {
-  constructor(edges, isTime) {
+  constructor(edges, isTime, zone) {
     this.isTime = isTime;
+    this.zone = zone;
     this.units = isTime ? 1000 : 1; // in 1: a time is in milliseconds, and exact to a microsecond
     this.first = edges[0];
     this.span = edges.length ? edges.at(-1) - this.first : 0;
@@ -55,14 +56,20 @@ class Scale {
 
   format(value) {
     if (!this.isTime) return NUMBER.format(value);
-    return `${new Date(Math.floor(value)).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+    return `${this.formatTime(value)} ${this.zone}`;
+  }
+
+  formatTime(value) {
+    if (this.zone === "UTC") return new Date(Math.floor(value)).toISOString().slice(0, 16).replace("T", " ");
+    const options = { dateStyle: "short", timeStyle: "short", timeZone: this.zone };
+    return new Date(Math.floor(value)).toLocaleString("sv-SE", options);
   }
 
   /* An open end is the end of the scale, so that the range is whole before it is moved. */
   formatRange(low, high) {
     const from = this.format(low ?? this.first);
     const to = this.format(high ?? this.valueBefore(this.first + this.span));
-    return from === to ? from : `${from.replace(" UTC", "")} – ${to}`;
+    return from === to ? from : `${from.replace(` ${this.zone}`, "")} – ${to}`;
   }
 }
 
@@ -145,7 +152,7 @@ class RangeSliderView {
     this.lowThumb.setAttribute("aria-label", `${label}, from`);
     this.highThumb.setAttribute("aria-label", `${label}, to`);
     const edges = this.model.get("edges");
-    this.scale = new Scale(edges, this.model.get("is_time"));
+    this.scale = new Scale(edges, this.model.get("is_time"), this.model.get("zone"));
     const unknown = this.model.get("unknown");
     this.unknown.textContent = unknown ? `${NUMBER.format(unknown)} unknown` : "";
     this.drawHistogram(edges, this.model.get("counts"));

@@ -7,6 +7,7 @@ leaves out, the positions of selected rows included, so each update here sets al
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, tzinfo
 from html import escape
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ from fastlaunch_nb.filter_panel.table_columns import (
     format_value,
     to_records,
 )
+from fastlaunch_nb.filter_panel.time_zone import convert_times
 from fastlaunch_nb.filter_panel.view_state import Arrangement
 from fastlaunch_nb.filter_panel.widget_helpers import (
     make_button,
@@ -63,7 +65,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
 
     `on_select` gets the keys of images to select, such as those of a page's selected rows, and
     those to deselect. `sort` is the column to sort by until the user chooses another, and
-    `page_size` the number of rows on a page.
+    `page_size` the number of rows on a page. `noun` is what a row is: only images are grouped.
 
     Attributes
     ----------
@@ -75,15 +77,26 @@ class Table(widgets.VBox):  # type: ignore[misc]
         The name of the column that rows are sorted by, "" for none; True to reverse it.
     group : str
         What the rows are grouped by, such as "region"; "" for no groups.
+    zone : tzinfo
+        The zone of the times on a page; files have them in UTC. No trait: it changes with the
+        rows.
     """
+
+    zone: tzinfo = UTC
 
     columns = traitlets.Any(())
     pinned = traitlets.Any(1)
     order = traitlets.Any(("", False))
     group = traitlets.Any("")
 
-    def __init__(self, on_select: OnSelect, sort: str = "", page_size: int = PAGE_SIZES[0]) -> None:
-        self._on_select, self._sort_column = on_select, sort
+    def __init__(
+        self,
+        on_select: OnSelect,
+        sort: str = "",
+        page_size: int = PAGE_SIZES[0],
+        noun: str = "image",
+    ) -> None:
+        self._on_select, self._sort_column, self._noun = on_select, sort, noun
         self._rows, self._mask = pd.DataFrame(), np.zeros(0, dtype=np.bool_)
         self._all_columns: dict[str, Column] = {}
         self._fold: Fold | None = None
@@ -124,7 +137,11 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self._position = make_html()
         self._pager = make_row("fl-pager", self._previous, self._next, self._position)
         export = ExportRows(
-            "fast-launch-images", "image", self._find_exported, self._take_rows, self._take_ids
+            f"fast-launch-{self._noun}s",
+            self._noun,
+            self._find_exported,
+            self._take_rows,
+            self._take_ids,
         )
         self.export = ExportMenu(export, self._select_visible)
         self._tools = make_row("fl-tools")
@@ -132,7 +149,8 @@ class Table(widgets.VBox):  # type: ignore[misc]
     def _place_widgets(self) -> None:
         """Put the rows into their group if there are groups, with their pager."""
         rows = (self._itable, self._headings, self._message, self._show_folded)
-        tools = (self._group, self._size, self._choose_columns, self.export)
+        group = (self._group,) if self._noun == "image" else ()
+        tools = (*group, self._size, self._choose_columns, self.export)
         if self.group:
             self._tools.children = tools
             page = self._groups.make_widgets((*rows, self._pager))
@@ -166,7 +184,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self.columns = self.columns or tuple(default)
         self._chooser.set_columns(columns)
         self._show_order()
-        choices = list_choices(rows)
+        choices = list_choices(rows) if self._noun == "image" else []
         self._group.options = [("none", ""), *((TITLES[by], by) for by in choices)]
         self.group = self._group.value = self.group if self.group in choices else ""
         self._is_updating = False
@@ -225,7 +243,7 @@ class Table(widgets.VBox):  # type: ignore[misc]
         self.order = (sort if sort in self._all_columns else "", descending)
         self.group = group if group in list_choices(self._rows) else ""
 
-    def _show_message(self, text: str) -> None:
+    def show_message(self, text: str) -> None:
         """Show a message in place of the rows, until :meth:`show`."""
         self._itable.layout.display = self._show_folded.layout.display = "none"
         self._message.value = render_message(text) if text else ""
@@ -357,10 +375,11 @@ class Table(widgets.VBox):  # type: ignore[misc]
         if len(page) == 0:
             is_empty = not self._mask.any()
             message = " ".join(empty_message(filtered=len(self._rows) > 0)) if is_empty else ""
-            self._show_message(message)
+            self.show_message(message)
             return
         self._itable.layout.display, self._message.value = None, ""
-        columns, records = self._get_chosen_columns(), to_records(page)
+        columns = self._get_chosen_columns()
+        records = to_records(convert_times(page, self.zone))
         html = {self._render_heading(c): [c.render(record) for record in records] for c in columns}
         self._is_updating = True
         self._itable.update(

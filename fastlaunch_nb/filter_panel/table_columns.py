@@ -33,10 +33,17 @@ class Column(NamedTuple):
     fields: tuple[str, ...]  # the DataFrame's columns that the cell shows; Copy and CSV have these
 
 
-def make_image_columns(images: pd.DataFrame) -> list[Column]:
-    """Return the columns of a table of images: ours first, then all others of the DataFrame."""
+def make_image_columns(images: pd.DataFrame, zone: str = "UTC") -> list[Column]:
+    """Return the columns of a table of images: ours first, then all others of the DataFrame.
+
+    A heading names the zone of the times that the table shows.
+    """
     known = (*_IMAGE_COLUMNS, *_MORE_IMAGE_COLUMNS)
-    ours = [column for column in known if column.fields[-1] in images]
+    ours = [
+        column._replace(heading=column.heading.replace("UTC", zone))
+        for column in known
+        if column.fields[-1] in images
+    ]
     return [*ours, *_make_other_columns(images, ours)]
 
 

@@ -1,26 +1,33 @@
-"""The panel's tabs: table, timeline, capacity, findings and code; each draws when it opens."""
+"""The panel's tabs: table, charts, findings, code and changes; each draws when it opens."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from datetime import UTC, tzinfo
+from typing import Any, Final
 
 import ipywidgets as widgets
+import pandas as pd
 
 from fastlaunch_nb.charts.capacity import capacity
 from fastlaunch_nb.charts.timeline import timeline
 from fastlaunch_nb.filter_panel import table_columns
+from fastlaunch_nb.filter_panel.changes_tab import ChangesTab
 from fastlaunch_nb.filter_panel.chart import ChartWidget
 from fastlaunch_nb.filter_panel.code_tab import CodeTab, ToCode
 from fastlaunch_nb.filter_panel.findings_tab import FindingsTab
 from fastlaunch_nb.filter_panel.folded_rows import Mask, fold_healthy
+from fastlaunch_nb.filter_panel.history_reads import HistoryLike
 from fastlaunch_nb.filter_panel.panel_data import PanelData
 from fastlaunch_nb.filter_panel.selection import Key, OnSelect
 from fastlaunch_nb.filter_panel.table import Table
 from fastlaunch_nb.filter_panel.widget_helpers import Debounce, make_box, make_html, render_message
+from fastlaunch_nb.filters.filters import Filters
 from fastlaunch_nb.formatting import empty_message
 
-TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code")
-_TIMELINE, _CAPACITY, _FINDINGS, _CODE = range(1, len(TITLES))
+TITLES: Final = ("Table", "Timeline", "Capacity", "Findings", "Code", "Changes")
+"""The titles of all tabs; a panel without a history has no changes."""
+_TIMELINE, _CAPACITY, _FINDINGS, _CODE, _CHANGES = range(1, len(TITLES))
 _FEW: Final = 3_000  # images
 _IDLE: Final = 1.0  # seconds
 _HINT: Final = (
@@ -30,18 +37,25 @@ _HINT: Final = (
 
 
 class PanelTabs(widgets.Tab):  # type: ignore[misc]
-    """The table, timeline, capacity, findings and code of a selection.
+    """The table, timeline, capacity, findings and code of a selection, and changes of a history.
 
     `on_select` gets the keys of images that the user selects in a tab, and of those that the
-    user deselects. `to_code` returns the images on the screen or the selected ones as code.
+    user deselects. `to_code` returns the images on the screen or the selected ones as code,
+    `get_filters` the filters.
     """
 
-    def __init__(self, on_select: OnSelect, to_code: ToCode) -> None:
+    children: Any  # ipywidgets has no types
+
+    def __init__(
+        self, on_select: OnSelect, to_code: ToCode, get_filters: Callable[[], Filters]
+    ) -> None:
         self._table = Table(on_select, sort="state")
         self._findings = FindingsTab(on_select)
         self._chart = ChartWidget(on_select)
         self._hint = make_html()
         self._code = CodeTab(to_code)
+        self._changes = ChangesTab(on_select, get_filters, lambda: self._data)
+        self._zone: tzinfo = UTC
         self._outdated: set[int] = set()
         self._draw_tab = (
             lambda: self._table.show(self._mask),
@@ -49,19 +63,44 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
             self._draw_chart,
             lambda: self._findings.show(self._mask),
             self._code.show,
+            self._changes.show,
         )
         tabs = (self._table, make_box(), make_box(), self._findings, self._code)
         self._find_problems = Debounce(self._count_when_idle, _IDLE, only_idle=True)
-        super().__init__(tabs, titles=TITLES, selected_index=0, _dom_classes=("fl-views",))
+        titles = TITLES[: len(tabs)]
+        super().__init__(tabs, titles=titles, selected_index=0, _dom_classes=("fl-views",))
         self.observe(self._draw_open_tab, "selected_index")
 
     def set_data(self, data: PanelData) -> None:
         """Replace the data; :meth:`show` then draws it."""
         self._data = data
-        columns = table_columns.make_image_columns(data.images)
-        default, fold = table_columns.DEFAULT_IMAGE_COLUMNS, fold_healthy(data.images)
-        self._table.set_rows(data.images, columns, default, fold=fold)
+        self._set_table()
         self._findings.set_data(data)
+
+    def _set_table(self) -> None:
+        images, default = self._data.images, table_columns.DEFAULT_IMAGE_COLUMNS
+        columns = table_columns.make_image_columns(images, str(self._zone))
+        self._table.zone = self._zone
+        self._table.set_rows(images, columns, default, fold=fold_healthy(images))
+
+    def set_history(self, history: HistoryLike | None, until: pd.Timestamp | None) -> None:
+        """Show the changes of a history in a tab: until a time, None for its newest."""
+        self._changes.set_history(history, until)
+        if history is not None and self._changes not in self.children:
+            self.children = (*self.children, self._changes)
+            self.set_title(_CHANGES, TITLES[_CHANGES])
+
+    def set_zone(self, zone: tzinfo) -> None:
+        """Show the times of the table and the changes in a zone."""
+        self._zone = zone
+        self._set_table()
+        self._table.show(self._mask)
+        self._changes.set_zone(zone)
+
+    def open_tab(self, title: str) -> None:
+        """Open a tab, if this panel has it."""
+        if (number := TITLES.index(title)) < len(self.children):
+            self.selected_index = number
 
     def show(self, mask: Mask) -> None:
         """Show the images in a mask: in the open tab now, in the others when they open."""
@@ -78,7 +117,7 @@ class PanelTabs(widgets.Tab):  # type: ignore[misc]
     def select(self, selected: tuple[Key, ...]) -> None:
         """Mark the images with these keys as selected."""
         keys = frozenset(selected)
-        for view in (self._table, self._findings, self._chart):
+        for view in (self._table, self._findings, self._chart, self._changes):
             view.select(keys)
         self._outdated.add(_CODE)
         self._draw_open_tab()

@@ -1,4 +1,4 @@
-"""A view: filters, sort, columns, groups and tab of a panel, as data of a file or a link.
+"""A view: filters, sort, columns, groups, tab and zone of a panel, as data of a file or a link.
 
 A view may come from a browser, a file or a link, so it is untrusted: all of it is checked, and a
 bad one raises InputError before anything changes.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qs
 
 from fastlaunch_nb.errors import InputError, did_you_mean
 from fastlaunch_nb.filter_panel.image_groups import TITLES as GROUPS
+from fastlaunch_nb.filter_panel.time_zone import parse_zone
 from fastlaunch_nb.filters.fields import RANGES
 from fastlaunch_nb.filters.filters import Filters
 
@@ -24,7 +25,7 @@ LINK_PARAMETER: Final = "view"
 """The parameter of a dashboard's address that has a view."""
 MAX_LENGTH: Final = 100_000
 """Characters of a view as text; a longer one is not read."""
-_KEYS: Final = ("version", "filters", "sort", "columns", "group", "tab")
+_KEYS: Final = ("version", "filters", "sort", "columns", "group", "tab", "time_zone")
 _ORDERS: Final = ("ascending", "descending")
 _EXAMPLE: Final = "Expected a view, such as panel.view or {'filters': {'state': ['enabled']}}."
 
@@ -40,11 +41,12 @@ class Arrangement(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """The filters, the arrangement of the table, and the open tab of a panel."""
+    """The filters, the arrangement of the table, the open tab and the time zone of a panel."""
 
     filters: Filters
     arrangement: Arrangement
     tab: str
+    time_zone: str = "UTC"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the view as JSON has it; without columns, as in a link, the panel's own stay."""
@@ -56,6 +58,7 @@ class View:
             "columns": list(columns),
             "group": group,
             "tab": self.tab,
+            "time_zone": self.time_zone,
         }
 
     def change(self, value: object, tabs: Iterable[str]) -> View:
@@ -81,7 +84,9 @@ class View:
             arrangement = arrangement._replace(group=_parse_group(data["group"]))
         filters = _parse_filters(data["filters"]) if "filters" in data else self.filters
         tab = _parse_tab(data.get("tab", self.tab), tabs)
-        return replace(self, filters=filters, arrangement=arrangement, tab=tab)
+        zone = data.get("time_zone", self.time_zone)
+        parse_zone(zone)
+        return View(filters, arrangement, tab, zone)
 
 
 def describe_missing(arrangement: Arrangement, names: Collection[str]) -> str:

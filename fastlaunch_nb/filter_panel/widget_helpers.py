@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -216,10 +217,13 @@ def format_label(value: str | None, names: Mapping[str, str]) -> str:
     return "(none)" if value is None else to_single_line(names.get(value, value))
 
 
-def format_range(ends: tuple[Any, Any]) -> str:
-    """Format a range of counts or times, either end of which may be open."""
+def format_range(ends: tuple[Any, Any], zone: tzinfo = UTC) -> str:
+    """Format a range of counts or times, either end of which may be open; times in a zone."""
     known = [end for end in ends if end is not None]
-    texts = [format_time(end) if isinstance(end, pd.Timestamp) else f"{end:,}" for end in known]
+    texts = [
+        format_time(end.tz_convert(zone)) if isinstance(end, pd.Timestamp) else f"{end:,}"
+        for end in known
+    ]
     prefix = "" if len(known) == 2 else "up to " if ends[0] is None else "from "
     return prefix + " to ".join(dict.fromkeys(texts))  # equal ends appear once
 

@@ -13,6 +13,7 @@ from fastlaunch_nb.filters.codegen import LOCAL_KINDS, write_code, write_reason
 from fastlaunch_nb.filters.facet_index import FacetIndex, Mask
 from fastlaunch_nb.filters.fields import SEARCHED, ActiveFilters
 from fastlaunch_nb.filters.scopes import NoCodeError
+from fastlaunch_nb.formatting import format_time
 from fastlaunch_nb.schema.columns import ACCOUNT_REGION, COLUMNS, KEY
 
 MAX_IDS: Final = 1_000
@@ -31,12 +32,18 @@ def generate_row_code(
     *,
     profiles: Mapping[str, str] | None = None,
     shell: str = "posix",
+    as_of: pd.Timestamp | None = None,
 ) -> str:
     """Return code of a kind for some rows of `images`: those that `active` keeps, or chosen ones.
 
     Code reads the accounts and regions that `images` has. If filters cannot select exactly the
     rows, the code names their images. If that is impossible, too, it is a comment with the reason.
+    Code for rows `as_of` a time in the past begins with a comment: it reads the fleet of now.
     """
+    if as_of is not None and kind != "pandas":
+        code = generate_row_code(images, rows, active, kind, profiles=profiles, shell=shell)
+        note = f"The rows are as of {format_time(as_of)}. This reads the fleet of now."
+        return f"{write_reason(NoCodeError(note), kind, shell)}\n{code}"
     regions = None if kind in LOCAL_KINDS else _list_values(images, "region") or None
     of_many = images["account_id"].nunique() > 1
 

@@ -21,6 +21,7 @@ from fastlaunch_nb.demo_fleet.demo import Demo
 from fastlaunch_nb.errors import FastLaunchError, InputError, describe_exception
 from fastlaunch_nb.filter_panel.panel import FilterPanel, panel
 from fastlaunch_nb.filter_panel.static_html import display_with_static_form, render_static_message
+from fastlaunch_nb.filter_panel.time_zone import parse_zone
 from fastlaunch_nb.filter_panel.widget_helpers import (
     close_widgets,
     make_button,
@@ -79,7 +80,8 @@ def dashboard(
     filters : Filters, dict or list of dict, optional
         The images to read, as for :func:`fastlaunch_nb.sweep`.
     history : History, str or path, optional
-        A history, or its folder or ``s3://`` address, for the timeline. Nothing is recorded.
+        A history, or its folder or ``s3://`` address, for the timeline, the fleet as it was, and
+        what changed. Nothing is recorded. A refresh returns to now.
     prices : Prices, optional
         The prices, as for :func:`fastlaunch_nb.enrich`.
     views : path, optional
@@ -125,8 +127,8 @@ def dashboard(
     past = history if isinstance(history, History | None) else History(history)
     reader = FleetReader(sources, names, filters, past, prices)
     if demo is not None:  # each page has its own
-        return Dashboard(reader, demo, views)
-    return Dashboard(share_reads(reader), None, views)
+        return Dashboard(reader, demo, views, past)
+    return Dashboard(share_reads(reader), None, views, past)
 
 
 class Dashboard(widgets.VBox):  # type: ignore[misc]
@@ -141,9 +143,13 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
     panel: FilterPanel | None = None
 
     def __init__(
-        self, reader: FleetReader | SharedReader, demo: Demo | None, views: Any = None
+        self,
+        reader: FleetReader | SharedReader,
+        demo: Demo | None,
+        views: Any = None,
+        history: History | None = None,
     ) -> None:
-        self._reader, self._demo, self._views = reader, demo, views
+        self._reader, self._demo, self._views, self._history = reader, demo, views, history
         self._read: FleetRead | None = None  # the last one with an answer
         self._renew_static_form: Callable[[], object] = lambda: None
         self._thread, self._stop = DaemonExecutor(1), Event()
@@ -197,7 +203,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         """Show what other pages of the server read, as long as this page is open."""
         if self._stop.is_set():
             return
-        if not self._button.disabled and (read := reader.read_news()):
+        is_past = self.panel is not None and self.panel.at is not None  # there it stays
+        if not (self._button.disabled or is_past) and (read := reader.read_news()):
             self._show(read)
         with suppress(RuntimeError):  # without an event loop, nobody looks at the page
             asyncio.get_running_loop().call_later(_WATCH, self._watch, reader)
@@ -235,15 +242,22 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             "coverage": read.sweep.coverage,
         }
         if self.panel is None:
-            self.panel = panel(read.images, **tables, views=self._views)
+            self.panel = panel(read.images, **tables, views=self._views, history=self._history)
+            self.panel.observe(self._show_time, "time_zone")
             self.children = (self._head, self.panel)
             close_widgets(self._empty)
         else:
             self.panel.update(read.images, **tables)
         self._read = read
         self._show_status("")
-        exact = f"{read.time:%Y-%m-%d %H:%M:%S} UTC, by AWS's clock"
-        self._when.value = f'<span title="{exact}">As of {format_time(read.time)}</span>'
+        self._show_time()
+
+    def _show_time(self, _change: object = None) -> None:
+        """Show when the fleet was read, in the zone of the panel."""
+        if self._read is not None and self.panel is not None:
+            time = self._read.time.tz_convert(parse_zone(self.panel.time_zone))
+            exact = f"{time:%Y-%m-%d %H:%M:%S %Z}, by AWS's clock"
+            self._when.value = f'<span title="{exact}">Read at {format_time(time)}</span>'
 
     def _show_status(self, text: str) -> None:
         self._status.value = f"<span role='status' class='{_PLAIN}'>{escape(text)}</span>"
