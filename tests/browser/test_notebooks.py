@@ -163,7 +163,7 @@ def test_the_dashboard_refreshes(page: Page) -> None:
         open_in_voila(page, address)
         summary = page.locator(".fl-summary")
         expect(summary).to_contain_text("42 of 42 images")
-        expect(page.get_by_text("As of 2026-01-15 12:00 UTC")).to_be_visible()
+        expect(page.get_by_text("Read at 2026-01-15 12:00 UTC")).to_be_visible()
         assert find_violations(page, ".fl-dashboard-head, .fl-headline") == []
         page.locator(".fl-facet label", has_text="enabling-failed").locator("input").click()
         expect(summary).to_contain_text("3 of 42 images")
@@ -171,7 +171,7 @@ def test_the_dashboard_refreshes(page: Page) -> None:
         expect(bar).to_be_hidden()
         page.evaluate(REMEMBER_PROGRESS)
         page.get_by_role("button", name="Refresh").click()
-        expect(page.get_by_text("As of 2026-01-15 12:10 UTC")).to_be_visible(timeout=SLOW)
+        expect(page.get_by_text("Read at 2026-01-15 12:10 UTC")).to_be_visible(timeout=SLOW)
         expect(page.get_by_role("button", name="Refresh")).to_be_enabled()
         expect(bar).to_be_hidden()
         progress = page.evaluate("window.progress")
@@ -191,12 +191,12 @@ def test_pages_share_a_read(page: Page, browser: Browser) -> None:
         with start_server(command) as address, open_page(browser) as other:
             for each in (page, other):
                 open_in_voila(each, address)
-                expect(each.get_by_text("As of 2026-01-15 12:00 UTC")).to_be_visible(timeout=SLOW)
+                expect(each.get_by_text("Read at 2026-01-15 12:00 UTC")).to_be_visible(timeout=SLOW)
             other.locator(".fl-facet label", has_text="us-east-1").locator("input").click()
             demo.clock.advance(minutes=10)
             page.get_by_role("button", name="Refresh").click()
             for each in (page, other):
-                expect(each.get_by_text("As of 2026-01-15 12:10 UTC")).to_be_visible(timeout=SLOW)
+                expect(each.get_by_text("Read at 2026-01-15 12:10 UTC")).to_be_visible(timeout=SLOW)
             expect(other.locator(".fl-chips")).to_contain_text("Region: us-east-1")
             expect(page.locator(".fl-chips button")).to_have_count(0)
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastlaunch_nb as fl
-from fastlaunch_nb.filter_panel.tabs import TITLES
 from fastlaunch_nb.rules.evaluate import RULE_FAILED
 from fastlaunch_nb.schema.columns import COLUMNS, COUNT, NUMBER, STATES, TEXT, TIME
 from fastlaunch_nb.schema.joins import DTYPES, JOINED
@@ -45,7 +44,7 @@ def draw_images(draw: st.DrawFn) -> pd.DataFrame:
 def use_panel(images: pd.DataFrame) -> None:
     """Open all tabs of a panel, filter and sort it, render its static HTML, and close it."""
     panel = fl.panel(images)
-    for tab in (*range(len(TITLES)), 0):
+    for tab in (*range(len(panel._tabs.children)), 0):
         panel._tabs.selected_index = tab
     for name in ("image_id", "state_transition_time", "target_resource_count"):
         panel._tabs._table._sort.value = name

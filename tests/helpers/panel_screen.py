@@ -43,6 +43,7 @@ HIDDEN = {"jupyter": {"source_hidden": True}}
 NOTEBOOK = """
     import json
     from html import escape
+    from pathlib import Path
 
     import ipywidgets as widgets
     import pandas as pd
@@ -51,6 +52,7 @@ NOTEBOOK = """
 
     names = ("images", "intervals", "findings")
     images, intervals, findings = (pd.read_pickle(f"{name}.pkl") for name in names)
+    history = fl.History("history") if Path("history").exists() else None
     state, box = widgets.HTML(), widgets.VBox()
     new = widgets.Button(description="New panel")
 
@@ -62,7 +64,7 @@ NOTEBOOK = """
 
     def show_panel(_button=None):
         global panel
-        panel = fl.panel(images, intervals=intervals, findings=findings)
+        panel = fl.panel(images, intervals=intervals, findings=findings, history=history)
         panel.add_class(f"of-{len(panels)}")
         panels.append(panel)
         panel.observe(show_state, ["filters", "selected"])
@@ -135,14 +137,14 @@ class Host(NamedTuple):
 
 
 @contextmanager
-def open_host(name: str, root: Path, browser: Browser) -> Iterator[Host]:
-    """Start a host, and run the notebook in a page of it."""
+def open_host(name: str, root: Path, browser: Browser, zone: str | None = None) -> Iterator[Host]:
+    """Start a host, and run the notebook in a page of it, in some time zone."""
     start: dict[str, Callable[[Path], Any]] = {
         "lab": start_lab,
         "notebook": start_notebook,
         "voila": lambda root: start_voila(lab_folder(root)),
     }
-    with start[name](root) as address, open_page(browser) as page:
+    with start[name](root) as address, open_page(browser, zone=zone) as page:
         addresses = {
             "lab": address.replace("01_explore", "panel"),
             "notebook": address.replace("/tree", "/notebooks/panel.ipynb"),

@@ -21,6 +21,7 @@ from fastlaunch_nb.live_dashboard.fleet_reader import FleetRead
 from fastlaunch_nb.schema.joins import JOINS
 from tests.helpers import accounts
 from tests.helpers.cases import some
+from tests.helpers.histories import START, make_history
 from tests.helpers.joins import refuse_operations
 from tests.helpers.panel_widgets import record_messages, strip_tags
 
@@ -214,6 +215,21 @@ def test_a_mistake_of_ours_does_not_end_the_page(reader: Any) -> None:
         page.refresh()
     assert "Not read: AttributeError" in page._status.value
     assert not page._button.disabled
+
+
+def test_a_refresh_returns_to_now(reader: Any, tmp_path: Path) -> None:
+    """In the past, what other pages read waits; Refresh returns to now. Times have one zone."""
+    page: Any = Dashboard(reader, None, None, make_history(tmp_path))
+    page.panel.time_zone = "Asia/Tokyo"
+    assert "Read at 2026-01-15 21:00 JST" in page._when.value
+    page.panel.go_to(START)
+    assert page.panel.at == START
+    reader.read_news = lambda: pytest.fail("A page in the past takes no news.")
+    page._watch(reader)
+    assert page.panel.at == START
+    page.refresh()
+    assert page.panel.at is None
+    assert len(page.panel.filtered) == 14
 
 
 # --- arguments ------------------------------------------------------------------------

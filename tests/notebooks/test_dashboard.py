@@ -159,9 +159,9 @@ def test_an_expired_login_is_explained(names: dict[str, Any], tmp_path: Path) ->
         for _ in range(2):
             refresh(dashboard)
             assert f"aws sso login --profile {accounts.PROFILE}" in dashboard._missing.value
-            assert "As of 2026-01-15 12:00 UTC" in dashboard._when.value
+            assert "Read at 2026-01-15 12:00 UTC" in dashboard._when.value
     pd.testing.assert_frame_equal(dashboard.panel.filtered, before)
     dashboard._reader = reader
     refresh(dashboard)
     assert "sso login" not in dashboard._missing.value
-    assert "As of 2026-01-15 12:30 UTC" in dashboard._when.value
+    assert "Read at 2026-01-15 12:30 UTC" in dashboard._when.value
