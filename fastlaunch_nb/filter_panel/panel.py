@@ -185,7 +185,7 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         self._detail = ImageDetail()
         self._past = PastLine(self._show_past)
         self._zone = ZoneChoice(partial(setattr, self, "time_zone"))
-        self._tools = ViewTools(self, views, self._close_part)
+        self._tools = ViewTools(self, views, self._detail.close_panel)
         self._search = make_text_box("Search", "Search name, id, reason …", "fl-search")
         self._typing = Debounce(self._read_controls)
         self._search.observe(self._typing, "value")
@@ -527,11 +527,6 @@ class FilterPanel(widgets.VBox):  # type: ignore[misc]
         finally:
             self._is_restoring = False
         self._record()
-
-    def _close_part(self) -> None:
-        """Close the menu of the past, or else the details."""
-        if not self._past.close_menu():
-            self._detail.close_panel()
 
     # --- selected images --------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class PastLine(widgets.Box):  # type: ignore[misc]
         self._past: Past | None = None
         self._scans: list[pd.Timestamp] | None = None  # None until they are read
         self._scan_read, self._past_read = LatestRead(), LatestRead()
-        self._notice = ""
+        self._notice, self._problem, self._is_waiting = "", "", False
         self._reading: pd.Timestamp | None = None  # the time of the read that is under way
         self._menu: Any = None
         super().__init__(layout=share(widgets.Layout), _dom_classes=("fl-past",))
@@ -55,7 +55,6 @@ class PastLine(widgets.Box):  # type: ignore[misc]
         self.history, self._scans = history, None
         if self._menu is None:
             self._menu = Menu("As it was on ▾", self._make_picker, "Show the fleet of another time")
-            self._menu.on_open = self._read_scans
             self._text = make_html("", "tex2jax_ignore", "mathjax_ignore")
             self._back = make_button("", layout=widgets.Layout(width="auto"))
             self._back.on_click(self._leave)
@@ -90,13 +89,6 @@ class PastLine(widgets.Box):  # type: ignore[misc]
         self._notice, self._reading = "", at
         self._draw()
         self._past_read.start(lambda: read_past(history, at), self._show_past, self._fail)
-
-    def close_menu(self) -> bool:
-        """Close the menu; return whether it was open."""
-        was_open = self._menu is not None and self._menu.is_open
-        if was_open:
-            self._menu.is_open = False
-        return was_open
 
     def close(self) -> None:
         """End the reads that are under way, and close the line."""
@@ -150,15 +142,16 @@ class PastLine(widgets.Box):  # type: ignore[misc]
 
     # --- the menu ---------------------------------------------------------------------
 
-    def _read_scans(self) -> None:
-        history = self.history
-        if history is not None and self._scans is None and not self._scan_read.is_running:
-            self._scan_read.start(lambda: list_scans(history), self._show_scans, self._fail_scans)
-
     def _make_picker(self) -> Sequence[Any]:
         """Make the choices of a day with scans and of a scan on it, once the scans are known."""
+        history = self.history
+        if history and self._scans is None and not (self._problem or self._scan_read.is_running):
+            self._scan_read.start(lambda: list_scans(history), self._show_scans, self._fail_scans)
+        problem, self._problem = self._problem, ""
+        self._is_waiting = self._scans is None and not problem
         if self._scans is None:
-            return (make_html("<p role='status'>Reading which days have scans …</p>"),)
+            text = problem or "Reading which days have scans …"
+            return (make_html(f"<p role='status'>{escape(text)}</p>"),)
         days = self._group_scans()
         if not days:
             return (make_html("<p role='status'>The history has no scan yet.</p>"),)
@@ -183,12 +176,17 @@ class PastLine(widgets.Box):  # type: ignore[misc]
 
     def _show_scans(self, scans: list[pd.Timestamp]) -> None:
         self._scans = scans
-        self._menu.draw()
+        self._draw_waiting_menu()
 
     def _fail_scans(self, problem: str) -> None:
-        self._notice = f"The history could not be read: {problem}"
-        self._menu.is_open = False
-        self._draw()
+        self._problem = f"The history could not be read: {problem}"
+        self._draw_waiting_menu()
+
+    def _draw_waiting_menu(self) -> None:
+        """Draw the menu again if it waits for the scans; when it next opens, it reads again."""
+        if self._is_waiting:
+            self._menu.draw()
+            self._problem = ""
 
     def _group_scans(self) -> dict[date, list[pd.Timestamp]]:
         """Return the scans of each day of the zone, the newest day and scan first."""

@@ -140,7 +140,7 @@ def test_names_of_now_name_the_past(week: fl.History, images: pd.DataFrame) -> N
 def open_menu(panel: Any) -> Any:
     """Open the menu; return the choices of the day and of the scan, and the button."""
     panel._past._menu.is_open = True
-    return panel._past._menu._content.children[0].children
+    return panel._past._menu._content.children[1].children
 
 
 def test_only_scans_can_be_chosen(panel: Any) -> None:
@@ -272,8 +272,9 @@ def test_a_store_that_cannot_be_read_changes_nothing(images: pd.DataFrame, waiti
     assert read_line(panel).endswith("2026-01-10 12:00 UTC · Not shown: No <b>folder</b>.")
     pd.testing.assert_frame_equal(panel.filtered, before)
     panel._past._menu.is_open = True
-    assert not panel._past._menu.is_open
-    assert "The history could not be read: No <b>folder</b>." in read_line(panel)
+    text = panel._past._menu._content.children[1].value
+    assert "The history could not be read: No &lt;b&gt;folder&lt;/b&gt;." in text
+    panel._past._menu.is_open = False
     waiting.error = ValueError("a mistake of ours")
     with pytest.raises(ValueError, match="mistake"):
         panel.go_to(AT + pd.Timedelta(days=1))
