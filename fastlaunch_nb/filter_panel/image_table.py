@@ -32,14 +32,14 @@ from fastlaunch_nb.filter_panel.widget_helpers import (
 from fastlaunch_nb.formatting import format_count
 from fastlaunch_nb.number_checks import parse_count
 from fastlaunch_nb.schema.columns import COLUMNS
-from fastlaunch_nb.validation import validate_columns
+from fastlaunch_nb.validation import split_text, validate_columns
 
 _STYLE: Final = f"<style>{read_file('common.css')}{read_file('panel.css')}</style>"
 _MAX_ROWS: Final = 1000  # on a page
 
 
 def table(
-    images: IntoDataFrame, *, columns: Iterable[str] | None = None, page_size: int = 10
+    images: IntoDataFrame, *, columns: str | Iterable[str] | None = None, page_size: int = 10
 ) -> ImageTable:
     """Make the table of the panel alone, for a DataFrame of images in a notebook's output.
 
@@ -51,7 +51,7 @@ def table(
     images : DataFrame
         The images, as :func:`fastlaunch_nb.from_pages` or :func:`fastlaunch_nb.describe`
         returns them, with all columns that were joined to them.
-    columns : iterable of str, optional
+    columns : str or iterable of str, optional
         The names of the columns to show, in their order. By default state, time, image, account
         and region, reason, target and parallel launches. The table can show the others.
     page_size : int, default 10
@@ -91,9 +91,9 @@ def _find_columns(names: Any, known: Iterable[Column]) -> tuple[str, ...]:
     if names is None:
         return DEFAULT_IMAGE_COLUMNS
     by_field = {field: column.name for column in known for field in (*column.fields, column.name)}
-    if isinstance(names, str) or not isinstance(names, Iterable):
+    if not isinstance(names, Iterable):
         raise InputError(f"columns is {names!r}. Expected names of columns, such as ['state'].")
-    for name in (names := list(names)):
+    for name in (names := list(split_text(names))):
         if name not in by_field:
             hint = did_you_mean(str(name), by_field)
             raise InputError(f"columns has {name!r}, which these images lack.{hint}")

@@ -72,7 +72,7 @@ def test_without_a_kernel_its_rows_stay() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"columns": "state"}, "columns is 'state'. Expected names of columns"),
+        ({"columns": "stat"}, "columns has 'stat', which these images lack"),
         ({"columns": 5}, "columns is 5. Expected names of columns"),
         (
             {"columns": ["stat"]},
