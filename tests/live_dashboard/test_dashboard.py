@@ -31,11 +31,12 @@ REGION = "us-east-1"
 @pytest.fixture(scope="module")
 def dashboard() -> Iterator[Dashboard]:
     """The dashboard of a region of the demo, with a history of its last week."""
-    with fl.demo() as demo, pytest.MonkeyPatch.context() as patch:
-        week = demo.history  # a demo that has stopped has none
-        patch.setattr(fl.History, "observations", lambda _: week.observations)
-        patch.setattr(fl.History, "coverage", lambda _: week.coverage)
-        yield fl.dashboard(demo=demo, regions=REGION, history="week")
+    with fl.demo() as demo:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fl.History, "observations", lambda _: demo.history.observations)
+            patch.setattr(fl.History, "coverage", lambda _: demo.history.coverage)
+            page = fl.dashboard(demo=demo, regions=REGION, history="week")
+        yield page
 
 
 class StubReader:
