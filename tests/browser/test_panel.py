@@ -393,6 +393,7 @@ def test_keys_alone_are_enough(screen: Screen) -> None:
     screen.tab_to(screen.find_box("State", "enabling-failed"))
     screen.page.keyboard.press("Space")
     expect(screen.summary).to_contain_text("11 of 60 images")
+    expect(screen.pager).to_contain_text("1–10 of 11")  # the rows are there, too
     screen.tab_to(screen.table.locator("tbody :focus, tbody:focus"))
     for key in ("ArrowDown", "ArrowDown", "Space"):
         screen.page.keyboard.press(key)
@@ -401,8 +402,9 @@ def test_keys_alone_are_enough(screen: Screen) -> None:
     export = screen.table.get_by_role("button", name="Export")
     screen.tab_to(export)
     screen.page.keyboard.press("Enter")
-    expect(screen.panel.locator(".fl-popover")).to_be_visible()
-    screen.tab_to(screen.panel.get_by_role("button", name="CSV"))
+    csv_button = screen.panel.locator(".fl-popover").get_by_role("button", name="CSV")
+    expect(csv_button).to_be_visible()
+    screen.tab_to(csv_button)
     with screen.page.expect_download():
         screen.page.keyboard.press("Enter")
     expect(screen.panel.get_by_role("button", name="Saved")).to_be_focused()
